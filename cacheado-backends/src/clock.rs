@@ -1,0 +1,152 @@
+//! Time as the cache sees it: nanoseconds since the cache was built, from a monotonic clock or from one that a test moves.
+//!
+//! No wall clock is read anywhere: setting the system's time changes no lifetime.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// A moment: nanoseconds since the clock's start. A `u64` of them lasts for 584 years.
+pub(crate) type Tick = u64;
+
+/// The deadline of what has no lifetime.
+pub(crate) const NEVER: Tick = Tick::MAX;
+
+/// Where a cache takes its time from. The default is the system's monotonic clock.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    Monotonic(Instant),
+    Manual(ManualClock),
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(Source::Monotonic(Instant::now()))
+    }
+}
+
+impl From<ManualClock> for Clock {
+    fn from(clock: ManualClock) -> Self {
+        Self(Source::Manual(clock))
+    }
+}
+
+thread_local! {
+    static LAST_STAMP: Cell<u64> = const { Cell::new(0) };
+}
+
+impl Clock {
+    #[inline]
+    pub(crate) fn now(&self) -> Tick {
+        match &self.0 {
+            Source::Monotonic(start) => nanos(start.elapsed()),
+            Source::Manual(clock) => clock.0.now.load(Ordering::Acquire),
+        }
+    }
+
+    /// A number for "who was used last": of two accesses of which one is over before the other begins, the later has the
+    /// larger. No two accesses of one thread have the same, however coarse the clock.
+    #[inline]
+    pub(crate) fn stamp(&self, now: Tick) -> u64 {
+        match &self.0 {
+            Source::Monotonic(_) => LAST_STAMP.with(|last| {
+                let stamp = now.max(last.get() + 1);
+                last.set(stamp);
+                stamp
+            }),
+            // time stands still between two accesses here, so they are counted
+            Source::Manual(clock) => clock.0.stamps.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+
+    /// When something stored `now` is over. Times past what the clock can count are never.
+    pub(crate) fn deadline(now: Tick, lifetime: Option<Duration>) -> Tick {
+        lifetime.map_or(NEVER, |lifetime| now.saturating_add(nanos(lifetime)))
+    }
+
+    /// Whether time passes by itself, so that a thread must watch for what expires.
+    pub(crate) fn runs(&self) -> bool {
+        matches!(self.0, Source::Monotonic(_))
+    }
+
+    /// Has `listener` called after each advance of a manual clock.
+    pub(crate) fn listen(&self, listener: Weak<dyn Listener>) {
+        if let Source::Manual(clock) = &self.0 {
+            let mut listeners = clock.0.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+            listeners.retain(|listener| listener.strong_count() > 0);
+            listeners.push(listener);
+        }
+    }
+}
+
+/// A span in nanoseconds; what no `u64` holds counts as forever.
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Told when a manual clock has moved.
+pub(crate) trait Listener: Send + Sync {
+    fn advanced(&self);
+}
+
+/// A clock that stands still until it is told to move: expiry becomes deterministic, and no test sleeps.
+///
+/// It is a cheap handle: clones move together.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let clock = cacheado_backends::ManualClock::new();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.elapsed(), Duration::from_secs(60));
+/// ```
+#[derive(Clone, Default)]
+pub struct ManualClock(Arc<Manual>);
+
+#[derive(Default)]
+struct Manual {
+    now: AtomicU64,
+    stamps: AtomicU64,
+    listeners: Mutex<Vec<Weak<dyn Listener>>>,
+}
+
+impl ManualClock {
+    /// A clock that stands at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves it forward by `span`. What expires by that is freed from every cache on this clock before this returns.
+    pub fn advance(&self, span: Duration) {
+        let by = nanos(span);
+        // never reaches `NEVER`, at which what lives until evicted would expire
+        let step = |now: u64| Some(now.saturating_add(by).min(NEVER - 1));
+        let _ = self.0.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
+        let listeners: Vec<_> = {
+            let mut listeners = self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+            listeners.retain(|listener| listener.strong_count() > 0);
+            listeners.iter().filter_map(Weak::upgrade).collect()
+        };
+        for listener in listeners {
+            listener.advanced();
+        }
+    }
+
+    /// How far it has been moved.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.0.now.load(Ordering::Acquire))
+    }
+}
+
+impl fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ManualClock({:?})", self.elapsed())
+    }
+}

@@ -1,0 +1,104 @@
+//! What can go wrong: one enum for the whole framework.
+
+use std::sync::Arc;
+
+/// The result of an operation on a cache.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation on a cache failed. Says what was asked and what to do.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A scope was named by a level that the hierarchy does not have.
+    #[error("unknown scope level `{level}`; the cache's hierarchy has: {}", .known.join(", "))]
+    UnknownLevel {
+        /// The level that was asked for.
+        level: String,
+        /// The paths of the levels there are.
+        known: Vec<String>,
+    },
+    /// A scope was named without the id of one of its steps.
+    #[error("scope `{level}` needs `{param}`, the id of its `{step}`")]
+    MissingParam {
+        /// The path of the level that was asked for.
+        level: String,
+        /// The step whose id is missing.
+        step: String,
+        /// The name under which the id is looked for.
+        param: String,
+    },
+    /// A hierarchy without sense.
+    #[error("no such hierarchy: {message}")]
+    Hierarchy {
+        /// What is wrong, and with which level.
+        message: String,
+    },
+    /// A builder or a rule was given something without sense.
+    #[error("{what}: {message}")]
+    Config {
+        /// The rule or the option.
+        what: String,
+        /// What is wrong with it, and what would be right.
+        message: String,
+    },
+    /// A cache was installed as the default after there was one.
+    #[error(
+        "the default cache is set already: call `install()` once, before the first call of a cached function and of `default_cache()`"
+    )]
+    AlreadyInstalled,
+    /// A value was read as another type than it was stored as.
+    #[error("`{key}` was stored as `{stored}` and read as `{requested}`: read it as the type it was stored as, or use another key")]
+    TypeMismatch {
+        /// The entry's key.
+        key: String,
+        /// The type it was stored as.
+        stored: &'static str,
+        /// The type it was read as.
+        requested: &'static str,
+    },
+    /// A key could not be made, since a part of it failed to serialize.
+    #[error("no key could be made for {function}: {message}")]
+    Key {
+        /// The function, or `a programmatic call`.
+        function: String,
+        /// What the `Serialize` implementation said.
+        message: String,
+    },
+    /// Two functions claim one explicit name, with other arguments, another value, another scope or another version.
+    #[error("`{name}` names two different functions ({first} and {second}): give one of them another `name`; until then the second is not cached")]
+    NameConflict {
+        /// The explicit name.
+        name: String,
+        /// The function that has it.
+        first: String,
+        /// The function that was refused.
+        second: String,
+    },
+    /// A value could not be turned into bytes for the shared tier, or back.
+    #[error("a `{type_name}` could not be {direction}: {message}")]
+    Codec {
+        /// The value's type.
+        type_name: &'static str,
+        /// `encoded` or `decoded`.
+        direction: &'static str,
+        /// What serde or the format said.
+        message: String,
+    },
+    /// The shared tier failed.
+    #[error("the {backend} backend failed to {operation}: {source}")]
+    Backend {
+        /// What kind of backend.
+        backend: String,
+        /// What was tried: `get`, `set`, `evict`, …
+        operation: &'static str,
+        /// What the backend said.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// A rule or an option without sense: `what` names it, `message` says what would be right.
+    pub fn config(what: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Config { what: what.into(), message: message.into() }
+    }
+}

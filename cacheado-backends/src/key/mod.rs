@@ -1,0 +1,193 @@
+//! Keys: which entry is meant. A key is a space (whose entries), a scope path (which tenant's), and arguments.
+//!
+//! A look-up never makes a key: [`Probe`] hashes and compares by streaming the borrowed arguments through serde. Only what
+//! is stored owns one.
+
+mod serializer;
+mod show;
+mod sink;
+mod space;
+pub(crate) mod varint;
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock};
+
+use foldhash::fast::RandomState;
+use serde::Serialize;
+
+use self::serializer::KeySerializer;
+use self::sink::{Compare, Stop, Writer};
+use crate::scope::{IdText, Scope, encode_ids, ids_len};
+
+pub use space::Space;
+
+/// Seeded once per process, so that nobody outside can choose keys that collide.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// Which entry is meant. Cloning is cheap.
+///
+/// Equality looks at the whole key, never at a hash alone.
+#[derive(Clone)]
+pub struct Key {
+    hash: u64,
+    space: &'static Space,
+    /// The scope's ids, each behind its length, then the arguments.
+    bytes: Arc<[u8]>,
+}
+
+impl Key {
+    /// What the key belongs to.
+    #[must_use]
+    pub fn space(&self) -> &'static Space {
+        self.space
+    }
+
+    /// Where in the tenant hierarchy the entry lives. Allocates.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope::from_encoded(self.space.level(), self.scope_bytes())
+    }
+
+    pub(crate) fn scope_bytes(&self) -> &[u8] {
+        let len = ids_len(&self.bytes, self.space.level().depth()).unwrap_or(0);
+        &self.bytes[..len]
+    }
+
+    /// The arguments, in the crate's own encoding: equal arguments of a space have equal bytes, in every process.
+    #[must_use]
+    pub fn args(&self) -> &[u8] {
+        &self.bytes[self.scope_bytes().len()..]
+    }
+
+    /// Its hash, which differs from process to process.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.space == other.space && self.bytes == other.bytes
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl fmt::Display for Key {
+    /// For people: `organization=acme/user=7 shop::profile("settings")`. Ids of secret levels are left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}({})", self.scope(), self.space, show::show(self.args()))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({self})")
+    }
+}
+
+/// What is looked for: a key whose scope ids and arguments are borrowed, and its hash.
+pub struct Probe<'a, A: ?Sized> {
+    hash: u64,
+    space: &'static Space,
+    ids: Ids<'a>,
+    args: &'a A,
+}
+
+/// The ids of a probe: as texts, or encoded as a [`Scope`] keeps them.
+enum Ids<'a> {
+    Texts(&'a [IdText<'a>]),
+    Encoded(&'a [u8]),
+}
+
+impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
+    /// Looks for the key of `space` with the scope `ids`, root first, and `args`.
+    ///
+    /// # Errors
+    ///
+    /// What the arguments' `Serialize` said when it failed.
+    #[inline]
+    pub fn new(space: &'static Space, ids: &'a [IdText<'a>], args: &'a A) -> Result<Self, String> {
+        debug_assert_eq!(ids.len(), space.level().depth());
+        let mut hasher = HASHER.build_hasher();
+        hasher.write_u32(space.id());
+        for id in ids {
+            hasher.write(id.as_bytes());
+        }
+        Self::finish(hasher, space, Ids::Texts(ids), args)
+    }
+
+    /// Looks for the key of `space`, which is one of `scope`'s level, with the scope and `args`.
+    ///
+    /// # Errors
+    ///
+    /// What the arguments' `Serialize` said when it failed.
+    pub fn in_scope(space: &'static Space, scope: &'a Scope, args: &'a A) -> Result<Self, String> {
+        debug_assert_eq!(scope.level(), space.level());
+        let mut hasher = HASHER.build_hasher();
+        hasher.write_u32(space.id());
+        for id in scope.ids() {
+            hasher.write(id.as_bytes());
+        }
+        Self::finish(hasher, space, Ids::Encoded(scope.encoded_ids()), args)
+    }
+
+    #[inline]
+    fn finish(hasher: impl Hasher, space: &'static Space, ids: Ids<'a>, args: &'a A) -> Result<Self, String> {
+        let mut sink = sink::Hash(hasher);
+        match args.serialize(KeySerializer(&mut sink)) {
+            Ok(()) => Ok(Self { hash: sink.0.finish(), space, ids, args }),
+            Err(stop) => Err(stop.to_string()),
+        }
+    }
+
+    /// The hash of the key that is looked for.
+    #[inline]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Whether `key` is the one.
+    #[inline]
+    pub fn matches(&self, key: &Key) -> bool {
+        key.hash == self.hash && std::ptr::eq(key.space, self.space) && self.compare(&key.bytes).is_ok_and(<[u8]>::is_empty)
+    }
+
+    #[inline]
+    fn compare<'k>(&self, bytes: &'k [u8]) -> Result<&'k [u8], Stop> {
+        let mut sink = Compare(bytes);
+        match &self.ids {
+            Ids::Texts(ids) => {
+                for id in *ids {
+                    sink.expect_text(id.as_bytes())?;
+                }
+            }
+            Ids::Encoded(ids) => sink.0 = sink.0.strip_prefix(*ids).ok_or(Stop::Differs)?,
+        }
+        self.args.serialize(KeySerializer(&mut sink))?;
+        Ok(sink.0)
+    }
+
+    /// The key, owned. Allocates.
+    ///
+    /// # Errors
+    ///
+    /// What the arguments' `Serialize` said when it failed.
+    pub fn to_key(&self) -> Result<Key, String> {
+        let mut writer = Writer::default();
+        match &self.ids {
+            Ids::Texts(ids) => encode_ids(ids, &mut writer.0),
+            Ids::Encoded(ids) => writer.0.extend_from_slice(ids),
+        }
+        self.args.serialize(KeySerializer(&mut writer)).map_err(|stop| stop.to_string())?;
+        Ok(Key { hash: self.hash, space: self.space, bytes: writer.into_bytes().into() })
+    }
+}

@@ -1,0 +1,274 @@
+//! The one definition of what a key is: a walk over a value by serde, which tells a [`Sink`] what it meets.
+//!
+//! Three sinks listen: one hashes, one compares with a stored key, one writes the key down. Since all three hear the
+//! same walk, they can't disagree.
+//!
+//! Every part names its type (`1_u32` and `"1"` differ), every text carries its length, every sequence its end, and
+//! every field its name, so that no two values of one type, and no two values of different shape, are written alike.
+
+use serde::ser::{self, Serialize};
+
+use super::sink::{Sink, Stop, Tag, Writer};
+
+type Step<T = ()> = Result<T, Stop>;
+
+/// Walks a value and tells the sink.
+pub(crate) struct KeySerializer<'s, S>(pub(crate) &'s mut S);
+
+macro_rules! fixed {
+    ($($method:ident $type:ty, $tag:ident;)*) => {
+        $(#[inline]
+        fn $method(self, v: $type) -> Step {
+            self.0.fixed(Tag::$tag, v.to_le_bytes())
+        })*
+    };
+}
+
+impl<'s, S: Sink> ser::Serializer for KeySerializer<'s, S> {
+    type Ok = ();
+    type Error = Stop;
+    type SerializeSeq = Parts<'s, S>;
+    type SerializeTuple = Parts<'s, S>;
+    type SerializeTupleStruct = Parts<'s, S>;
+    type SerializeTupleVariant = Parts<'s, S>;
+    type SerializeMap = Pairs<'s, S>;
+    type SerializeStruct = Parts<'s, S>;
+    type SerializeStructVariant = Parts<'s, S>;
+
+    fixed! {
+        serialize_i8 i8, I8;
+        serialize_i16 i16, I16;
+        serialize_i32 i32, I32;
+        serialize_i64 i64, I64;
+        serialize_i128 i128, I128;
+        serialize_u8 u8, U8;
+        serialize_u16 u16, U16;
+        serialize_u32 u32, U32;
+        serialize_u64 u64, U64;
+        serialize_u128 u128, U128;
+        serialize_f32 f32, F32;
+        serialize_f64 f64, F64;
+    }
+
+    #[inline]
+    fn serialize_bool(self, v: bool) -> Step {
+        self.0.mark(if v { Tag::True } else { Tag::False })
+    }
+
+    #[inline]
+    fn serialize_char(self, v: char) -> Step {
+        self.0.fixed(Tag::Char, u32::from(v).to_le_bytes())
+    }
+
+    #[inline]
+    fn serialize_str(self, v: &str) -> Step {
+        self.0.bytes(Tag::Str, v.as_bytes())
+    }
+
+    #[inline]
+    fn serialize_bytes(self, v: &[u8]) -> Step {
+        self.0.bytes(Tag::Bytes, v)
+    }
+
+    #[inline]
+    fn serialize_none(self) -> Step {
+        self.0.mark(Tag::None)
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Step {
+        self.0.mark(Tag::Some)?;
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Step {
+        self.0.mark(Tag::Unit)
+    }
+
+    fn serialize_unit_struct(self, name: &'static str) -> Step {
+        self.0.name(Tag::Struct, name)?;
+        self.0.mark(Tag::End)
+    }
+
+    #[inline]
+    fn serialize_unit_variant(self, name: &'static str, index: u32, variant: &'static str) -> Step {
+        Self::variant(self.0, name, index, variant)?;
+        self.0.mark(Tag::End)
+    }
+
+    #[inline]
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Step {
+        self.0.name(Tag::Struct, name)?;
+        value.serialize(KeySerializer(&mut *self.0))?;
+        self.0.mark(Tag::End)
+    }
+
+    #[inline]
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Step {
+        Self::variant(self.0, name, index, variant)?;
+        value.serialize(KeySerializer(&mut *self.0))?;
+        self.0.mark(Tag::End)
+    }
+
+    #[inline]
+    fn serialize_seq(self, _len: Option<usize>) -> Step<Parts<'s, S>> {
+        self.0.mark(Tag::Seq)?;
+        Ok(Parts(self.0))
+    }
+
+    #[inline]
+    fn serialize_tuple(self, _len: usize) -> Step<Parts<'s, S>> {
+        self.0.mark(Tag::Tuple)?;
+        Ok(Parts(self.0))
+    }
+
+    #[inline]
+    fn serialize_tuple_struct(self, name: &'static str, _len: usize) -> Step<Parts<'s, S>> {
+        self.0.name(Tag::Struct, name)?;
+        Ok(Parts(self.0))
+    }
+
+    #[inline]
+    fn serialize_tuple_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        _len: usize,
+    ) -> Step<Parts<'s, S>> {
+        Self::variant(self.0, name, index, variant)?;
+        Ok(Parts(self.0))
+    }
+
+    fn serialize_map(self, _len: Option<usize>) -> Step<Pairs<'s, S>> {
+        Ok(Pairs { sink: self.0, pairs: Vec::new(), key: Vec::new() })
+    }
+
+    #[inline]
+    fn serialize_struct(self, name: &'static str, _len: usize) -> Step<Parts<'s, S>> {
+        self.0.name(Tag::Struct, name)?;
+        Ok(Parts(self.0))
+    }
+
+    #[inline]
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        _len: usize,
+    ) -> Step<Parts<'s, S>> {
+        Self::variant(self.0, name, index, variant)?;
+        Ok(Parts(self.0))
+    }
+
+    /// Keys are for machines: a type may choose its compact form.
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+}
+
+impl<S: Sink> KeySerializer<'_, S> {
+    #[inline]
+    fn variant(sink: &mut S, name: &'static str, index: u32, variant: &'static str) -> Step {
+        sink.name(Tag::Enum, name)?;
+        sink.fixed(Tag::Variant, index.to_le_bytes())?;
+        sink.name(Tag::Field, variant)
+    }
+}
+
+/// The parts of a sequence, a tuple, a struct or a variant, one after the other and then their end.
+pub(crate) struct Parts<'s, S>(&'s mut S);
+
+impl<S: Sink> Parts<'_, S> {
+    #[inline]
+    fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Step {
+        value.serialize(KeySerializer(&mut *self.0))
+    }
+
+    #[inline]
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Step {
+        // a field may be left out by its value, so which one this is can't be told by counting
+        self.0.name(Tag::Field, name)?;
+        self.part(value)
+    }
+
+    #[inline]
+    fn finish(self) -> Step {
+        self.0.mark(Tag::End)
+    }
+}
+
+macro_rules! parts {
+    ($($trait:ident :: $method:ident ( $($name:ident)? );)*) => {
+        $(impl<S: Sink> ser::$trait for Parts<'_, S> {
+            type Ok = ();
+            type Error = Stop;
+
+            #[inline]
+            fn $method<T: Serialize + ?Sized>(&mut self, $($name: &'static str,)? value: &T) -> Step {
+                parts!(@call self, value $(, $name)?)
+            }
+
+            #[inline]
+            fn end(self) -> Step {
+                self.finish()
+            }
+        })*
+    };
+    (@call $self:ident, $value:ident) => { $self.part($value) };
+    (@call $self:ident, $value:ident, $name:ident) => { $self.field($name, $value) };
+}
+parts! {
+    SerializeSeq::serialize_element();
+    SerializeTuple::serialize_element();
+    SerializeTupleStruct::serialize_field();
+    SerializeTupleVariant::serialize_field();
+    SerializeStruct::serialize_field(name);
+    SerializeStructVariant::serialize_field(name);
+}
+
+/// The pairs of a map, told in the order of their keys' bytes: equal maps are one key, whatever order they iterate in.
+/// That takes a buffer, so a map in a key costs allocations, on a hit as well.
+pub(crate) struct Pairs<'s, S> {
+    sink: &'s mut S,
+    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    key: Vec<u8>,
+}
+
+fn written<T: Serialize + ?Sized>(value: &T) -> Step<Vec<u8>> {
+    let mut writer = Writer::default();
+    value.serialize(KeySerializer(&mut writer))?;
+    Ok(writer.into_bytes())
+}
+
+impl<S: Sink> ser::SerializeMap for Pairs<'_, S> {
+    type Ok = ();
+    type Error = Stop;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Step {
+        self.key = written(key)?;
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Step {
+        self.pairs.push((std::mem::take(&mut self.key), written(value)?));
+        Ok(())
+    }
+
+    fn end(mut self) -> Step {
+        self.pairs.sort_unstable();
+        self.sink.mark(Tag::Map)?;
+        for (key, value) in &self.pairs {
+            self.sink.bytes(Tag::Pair, key)?;
+            self.sink.bytes(Tag::Pair, value)?;
+        }
+        self.sink.mark(Tag::End)
+    }
+}

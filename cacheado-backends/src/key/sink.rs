@@ -1,0 +1,199 @@
+//! The three listeners of the walk over a key: the one that hashes, the one that compares, the one that writes.
+
+use std::fmt;
+use std::hash::Hasher;
+
+use super::varint;
+
+/// What the next part of a key is. The numbers are what is written, so they never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Tag {
+    End = 0,
+    None = 1,
+    Some = 2,
+    Unit = 3,
+    False = 4,
+    True = 5,
+    I8 = 6,
+    I16 = 7,
+    I32 = 8,
+    I64 = 9,
+    I128 = 10,
+    U8 = 11,
+    U16 = 12,
+    U32 = 13,
+    U64 = 14,
+    U128 = 15,
+    F32 = 16,
+    F64 = 17,
+    Char = 18,
+    Str = 19,
+    Bytes = 20,
+    Seq = 21,
+    Tuple = 22,
+    Map = 23,
+    Pair = 24,
+    Struct = 25,
+    Enum = 26,
+    Variant = 27,
+    Field = 28,
+}
+
+/// Why a walk ended early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The compared keys differ.
+    Differs,
+    /// A part's `Serialize` failed, and this is what it said.
+    Failed(Box<str>),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Differs => f.write_str("the keys differ"),
+            Self::Failed(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for Stop {}
+
+impl serde::ser::Error for Stop {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Failed(message.to_string().into())
+    }
+}
+
+/// What listens to the walk over a key.
+pub(crate) trait Sink {
+    /// A part that its tag says all about.
+    fn mark(&mut self, tag: Tag) -> Result<(), Stop>;
+    /// A part of a size that its tag gives.
+    fn fixed<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Result<(), Stop>;
+    /// A part of any size.
+    fn bytes(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), Stop>;
+    /// The name of a type, a variant or a field.
+    fn name(&mut self, tag: Tag, name: &'static str) -> Result<(), Stop>;
+}
+
+/// Feeds a hasher. It may leave out what the comparison looks at: names and most tags are the same for all keys of a
+/// function, and would only cost time.
+pub(crate) struct Hash<H>(pub(crate) H);
+
+impl<H: Hasher> Sink for Hash<H> {
+    #[inline]
+    fn mark(&mut self, tag: Tag) -> Result<(), Stop> {
+        match tag {
+            Tag::Tuple | Tag::Seq | Tag::Map => {}
+            _ => self.0.write_u8(tag as u8),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn fixed<const N: usize>(&mut self, _tag: Tag, bytes: [u8; N]) -> Result<(), Stop> {
+        if N <= 8 {
+            let mut word = [0; 8];
+            word[..N].copy_from_slice(&bytes);
+            self.0.write_u64(u64::from_le_bytes(word));
+        } else {
+            self.0.write(&bytes);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn bytes(&mut self, _tag: Tag, bytes: &[u8]) -> Result<(), Stop> {
+        self.0.write(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    fn name(&mut self, _tag: Tag, _name: &'static str) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+/// Compares with what a [`Writer`] wrote, and stops at the first difference.
+pub(crate) struct Compare<'k>(pub(crate) &'k [u8]);
+
+impl Compare<'_> {
+    #[inline]
+    fn expect(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        match self.0.split_at_checked(bytes.len()) {
+            Some((head, rest)) if head == bytes => {
+                self.0 = rest;
+                Ok(())
+            }
+            _ => Err(Stop::Differs),
+        }
+    }
+
+    /// A text behind its length.
+    #[inline]
+    pub(crate) fn expect_text(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let (len, used) = varint::encode(bytes.len());
+        self.expect(&len[..used])?;
+        self.expect(bytes)
+    }
+}
+
+impl Sink for Compare<'_> {
+    #[inline]
+    fn mark(&mut self, tag: Tag) -> Result<(), Stop> {
+        self.expect(&[tag as u8])
+    }
+
+    #[inline]
+    fn fixed<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Result<(), Stop> {
+        self.expect(&[tag as u8])?;
+        self.expect(&bytes)
+    }
+
+    #[inline]
+    fn bytes(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), Stop> {
+        self.expect(&[tag as u8])?;
+        self.expect_text(bytes)
+    }
+
+    #[inline]
+    fn name(&mut self, tag: Tag, name: &'static str) -> Result<(), Stop> {
+        self.bytes(tag, name.as_bytes())
+    }
+}
+
+/// Writes a key down.
+#[derive(Default)]
+pub(crate) struct Writer(pub(crate) Vec<u8>);
+
+impl Writer {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl Sink for Writer {
+    fn mark(&mut self, tag: Tag) -> Result<(), Stop> {
+        self.0.push(tag as u8);
+        Ok(())
+    }
+
+    fn fixed<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Result<(), Stop> {
+        self.0.push(tag as u8);
+        self.0.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn bytes(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), Stop> {
+        self.0.push(tag as u8);
+        varint::write(&mut self.0, bytes.len());
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn name(&mut self, tag: Tag, name: &'static str) -> Result<(), Stop> {
+        self.bytes(tag, name.as_bytes())
+    }
+}

@@ -1,0 +1,92 @@
+//! Key spaces: whose entries a key is among.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+
+use crate::scope::Level;
+
+/// What a key belongs to: one function, or the programmatic calls of one scope level. Keys of different spaces are never equal.
+///
+/// A space is made once and lives as long as the process; there are as many as cached functions, counting each
+/// instantiation of a generic one.
+#[derive(Debug)]
+pub struct Space {
+    id: u32,
+    name: String,
+    version: u32,
+    level: Level,
+    max_items: Option<NonZeroUsize>,
+}
+
+/// Every space of the process, each at its id.
+static SPACES: Mutex<Vec<&'static Space>> = Mutex::new(Vec::new());
+
+impl Space {
+    /// A new space. `name` is what the shared tier calls it, so it must be the same in every process and no other
+    /// space's; `max_items` bounds its entries in each cache.
+    #[must_use]
+    pub fn create(name: String, version: u32, level: Level, max_items: Option<NonZeroUsize>) -> &'static Self {
+        let mut spaces = SPACES.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = u32::try_from(spaces.len()).unwrap_or(u32::MAX);
+        let space = Box::leak(Box::new(Self { id, name, version, level, max_items }));
+        spaces.push(space);
+        space
+    }
+
+    /// The space with that id.
+    #[must_use]
+    pub fn by_id(id: u32) -> Option<&'static Self> {
+        SPACES.lock().unwrap_or_else(PoisonError::into_inner).get(id as usize).copied()
+    }
+
+    /// The space of the programmatic calls with a scope of `level`.
+    #[must_use]
+    pub fn programmatic(level: Level) -> &'static Self {
+        level.programmatic().get_or_init(|| Self::create(String::new(), 0, level, None))
+    }
+
+    /// A small number that is this space's alone in this process, from 0 upwards without gaps.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The full path of the function, or the explicit name; empty for programmatic calls.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version that the function's attribute gives, 0 without one.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The scope level of all its keys.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The most entries it may have in one cache.
+    #[must_use]
+    pub fn max_items(&self) -> Option<NonZeroUsize> {
+        self.max_items
+    }
+}
+
+impl PartialEq for Space {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Space {}
+
+impl fmt::Display for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.name.is_empty() { "(programmatic)" } else { &self.name })
+    }
+}

@@ -1,0 +1,38 @@
+//! Lengths in as few bytes as they need (LEB128): what makes every text in a key prefix-free.
+
+/// Appends `len`.
+pub(crate) fn write(out: &mut Vec<u8>, len: usize) {
+    let (bytes, used) = encode(len);
+    out.extend_from_slice(&bytes[..used]);
+}
+
+/// The bytes of `len`, and how many of them count.
+#[inline]
+pub(crate) fn encode(mut len: usize) -> ([u8; 10], usize) {
+    let mut bytes = [0; 10];
+    let mut used = 0;
+    loop {
+        #[allow(clippy::cast_possible_truncation, reason = "seven bits")]
+        let low = (len & 0x7f) as u8;
+        len >>= 7;
+        bytes[used] = if len == 0 { low } else { low | 0x80 };
+        used += 1;
+        if len == 0 {
+            return (bytes, used);
+        }
+    }
+}
+
+/// The length at the start of `bytes`, and what follows it; `None` if there is no whole one.
+#[inline]
+pub(crate) fn read(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut len = 0_usize;
+    for (nth, byte) in bytes.iter().enumerate().take(10) {
+        let shift = u32::try_from(nth).ok()? * 7;
+        len |= usize::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            return Some((len, &bytes[nth + 1..]));
+        }
+    }
+    None
+}

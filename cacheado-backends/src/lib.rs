@@ -1,0 +1,25 @@
+//! The runtime vocabulary of [cacheado](https://docs.rs/cacheado): keys, scopes and entries, the in-process store, and the
+//! traits by which a cache is extended, [`Rule`] and [`Backend`].
+//!
+//! Users add the crate `cacheado`, which re-exports what they need of this one. A rule or a backend in a crate of its own
+//! can do with this.
+
+mod clock;
+mod entry;
+mod error;
+mod key;
+pub mod memory;
+pub mod rule;
+pub mod rules;
+mod scope;
+mod sync;
+
+pub mod backend;
+
+pub use backend::Backend;
+pub use clock::{Clock, ManualClock};
+pub use entry::Entry;
+pub use error::{Error, Result};
+pub use key::{Key, Probe, Space};
+pub use rule::Rule;
+pub use scope::{Hierarchy, HierarchyBuilder, IdText, Level, LevelDef, Scope, ScopeId};

@@ -1,0 +1,522 @@
+//! The store: the table, the index, the schedule and the rules, kept in step.
+//!
+//! Locks are taken in one order: policy, then a shard of the table, then a shard of the index. Values are dropped when no
+//! lock is held, since dropping one runs the user's code.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::expiry::{Due, Expiry};
+use super::index::Index;
+use super::sweeper::{self, Swept};
+use super::table::Table;
+use crate::clock::{Clock, Listener, NEVER, Tick};
+use crate::entry::Entry;
+use crate::error::Result;
+use crate::key::{Key, Probe, Space};
+use crate::rule::{Admission, Candidate, Cause, Holdings, Reads, Rule, Verdict};
+use crate::rules::Lru;
+use crate::scope::Scope;
+use crate::sync::{Mutex, MutexGuard, lock};
+
+/// How often expired entries are looked for if no rule says otherwise.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Told of each entry that goes, for statistics. Runs under the store's locks, so it only counts.
+pub type Observer = Box<dyn Fn(&Key, Cause) + Send + Sync>;
+
+/// The in-process tier.
+pub struct Store {
+    table: Table,
+    index: Index,
+    expiry: Expiry,
+    clock: Clock,
+    rules: Vec<Box<dyn Rule>>,
+    /// What the rules together want to know of hits.
+    reads: Reads,
+    /// The bounds of single functions; its lock orders all writes that a rule or a bound has a say in.
+    policy: Mutex<HashMap<u32, Bound>>,
+    len: AtomicUsize,
+    next_id: AtomicU64,
+    sweep_interval: Duration,
+    observer: Observer,
+}
+
+/// A function's own bound: the least recently used of its entries makes room.
+struct Bound {
+    lru: Lru,
+    len: usize,
+}
+
+/// What makes a [`Store`].
+#[derive(Default)]
+pub struct StoreBuilder {
+    clock: Clock,
+    rules: Vec<Box<dyn Rule>>,
+    observer: Option<Observer>,
+}
+
+/// What became of a value that was to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is in, for this long; `None`: until evicted.
+    Stored(Option<Duration>),
+    /// The rule of this name rejected it.
+    Rejected(&'static str),
+    /// Its lifetime came out as zero.
+    Ephemeral,
+}
+
+/// How many live entries were removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// All of them.
+    pub entries: u64,
+    /// Those that the shared tier can't have had.
+    pub local: u64,
+}
+
+impl StoreBuilder {
+    /// Takes time from `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Asks `rule` after those given before.
+    #[must_use]
+    pub fn rule(mut self, rule: Box<dyn Rule>) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Tells `observer` of each entry that goes.
+    #[must_use]
+    pub fn observer(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// The store.
+    ///
+    /// # Errors
+    ///
+    /// What a rule's [`check`](Rule::check) found.
+    pub fn build(self) -> Result<Arc<Store>> {
+        for rule in &self.rules {
+            rule.check()?;
+        }
+        let intervals = self.rules.iter().filter_map(|rule| rule.sweep_interval());
+        let store = Arc::new(Store {
+            table: Table::new(),
+            index: Index::new(),
+            expiry: Expiry::new(),
+            reads: self.rules.iter().map(|rule| rule.reads()).max().unwrap_or(Reads::Ignore),
+            sweep_interval: intervals.min().unwrap_or(SWEEP_INTERVAL),
+            rules: self.rules,
+            policy: Mutex::new(HashMap::new()),
+            len: AtomicUsize::new(0),
+            next_id: AtomicU64::new(0),
+            observer: self.observer.unwrap_or_else(|| Box::new(|_, _| {})),
+            clock: self.clock,
+        });
+        let weak = Arc::downgrade(&store);
+        store.clock.listen(weak.clone() as Weak<dyn Listener>);
+        if store.clock.runs() {
+            sweeper::register(weak);
+        }
+        Ok(store)
+    }
+}
+
+/// What a look-up found.
+enum Found<R> {
+    Live(R),
+    Gone { id: u64, cause: Cause },
+}
+
+/// Entries that are to be dropped once the locks are released.
+type Dropped = Vec<Arc<Entry>>;
+
+impl Store {
+    /// Starts one.
+    #[must_use]
+    pub fn builder() -> StoreBuilder {
+        StoreBuilder::default()
+    }
+
+    /// Gives the live entry that `probe` looks for to `read`; `None` if there is none.
+    ///
+    /// `read` runs while a part of the store is locked for reading: it must not call the store.
+    #[inline]
+    pub fn get<A, R>(&self, probe: &Probe<'_, A>, space: &Space, read: impl FnOnce(&Entry) -> R) -> Option<R>
+    where
+        A: Serialize + ?Sized,
+    {
+        self.find(probe.hash(), space, |key| probe.matches(key), read)
+    }
+
+    /// As [`get`](Self::get), by a key that is owned already.
+    pub fn get_key<R>(&self, key: &Key, read: impl FnOnce(&Entry) -> R) -> Option<R> {
+        self.find(key.hash(), key.space(), |other| other == key, read)
+    }
+
+    #[inline]
+    fn find<R>(&self, hash: u64, space: &Space, is_it: impl Fn(&Key) -> bool, read: impl FnOnce(&Entry) -> R) -> Option<R> {
+        let found = self.table.read(hash, is_it, |entry| {
+            let stamped = self.reads != Reads::Ignore || space.max_items().is_some();
+            if stamped || entry.deadline() != NEVER {
+                let now = self.clock.now();
+                if entry.is_expired(now) {
+                    return Found::Gone { id: entry.id(), cause: Cause::Expired };
+                }
+                if stamped {
+                    entry.touch(self.clock.stamp(now));
+                }
+            }
+            if self.reads == Reads::Call && self.is_dropped(entry.key()) {
+                return Found::Gone { id: entry.id(), cause: Cause::Rule };
+            }
+            Found::Live(read(entry))
+        })?;
+        match found {
+            Found::Live(result) => Some(result),
+            Found::Gone { id, cause } => {
+                self.remove_exactly(hash, space, id, cause);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn is_dropped(&self, key: &Key) -> bool {
+        self.rules.iter().any(|rule| rule.reads() == Reads::Call && rule.on_get(key) == Verdict::Drop)
+    }
+
+    /// Stores `value` under `key` for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older
+    /// entry of the key goes all the same: what was to replace it is newer.
+    pub fn insert<V: Send + Sync + 'static>(&self, key: Key, value: V, lifetime: Option<Duration>, portable: bool) -> Inserted {
+        let mut dropped = Dropped::new();
+        let mut policy = self.policy_for(key.space());
+        let now = self.clock.now();
+        let stamp = self.clock.stamp(now);
+        let mut lifetime = lifetime;
+        if let Some(policy) = &mut policy {
+            // what has expired takes no room from what lives
+            self.remove_due(now, Some(policy), &mut dropped);
+            match self.admit(&key, stamp, lifetime, now, policy) {
+                Ok(admitted) => {
+                    lifetime = admitted.lifetime;
+                    for victim in admitted.victims {
+                        dropped.extend(self.take_out(victim.hash(), |entry| *entry.key() == victim, Cause::Rule, Some(policy)));
+                    }
+                }
+                Err(rule) => {
+                    dropped.extend(self.take_out(key.hash(), |entry| *entry.key() == key, Cause::Rule, Some(policy)));
+                    return Inserted::Rejected(rule);
+                }
+            }
+        }
+        // the largest duration there is stands for no end
+        let lifetime = lifetime.filter(|lifetime| *lifetime != Duration::MAX);
+        if lifetime == Some(Duration::ZERO) {
+            dropped.extend(self.take_out(key.hash(), |entry| *entry.key() == key, Cause::Evicted, policy.as_deref_mut()));
+            return Inserted::Ephemeral;
+        }
+        let deadline = Clock::deadline(now, lifetime);
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let due = Due { at: deadline, hash: key.hash(), id };
+        let space = key.space();
+        let entry = Entry::new(key, id, deadline, stamp, portable, value);
+        let old = self.table.insert(Arc::clone(&entry), |old| {
+            match old {
+                Some(old) => self.index.unseat(old),
+                None => _ = self.len.fetch_add(1, Ordering::Relaxed),
+            }
+            self.index.seat(&entry);
+        });
+        if old.is_none() {
+            if let Some(bound) = policy.as_mut().and_then(|policy| policy.get_mut(&space.id())) {
+                bound.len += 1;
+            }
+        } else if let Some(old) = &old
+            && old.is_expired(now)
+        {
+            (self.observer)(old.key(), Cause::Expired);
+        }
+        drop(policy);
+        dropped.extend(old);
+        if deadline != NEVER {
+            let first = self.expiry.note(due, |noted| self.is_alive(noted));
+            if first && self.clock.runs() {
+                sweeper::wake();
+            }
+        }
+        Inserted::Stored(lifetime)
+    }
+
+    /// Asks the function's bound and then the rules, in order.
+    fn admit(
+        &self,
+        key: &Key,
+        stamp: u64,
+        lifetime: Option<Duration>,
+        now: Tick,
+        policy: &mut HashMap<u32, Bound>,
+    ) -> std::result::Result<Admitted, &'static str> {
+        let holdings = Live { table: &self.table, now };
+        let mut candidate = Candidate {
+            key,
+            stamp,
+            replaces: holdings.last_used(key).is_some(),
+            lifetime,
+            len: 0,
+            victims: Vec::new(),
+            holdings: &holdings,
+        };
+        if let Some(max_items) = key.space().max_items() {
+            let bound = policy.entry(key.space().id()).or_insert_with(|| Bound { lru: Lru::new(max_items.get()), len: 0 });
+            candidate.len = bound.len;
+            bound.lru.on_set(&mut candidate);
+        }
+        candidate.len = self.len.load(Ordering::Relaxed).saturating_sub(candidate.victims.len());
+        for rule in &self.rules {
+            if rule.on_set(&mut candidate) == Admission::Reject {
+                return Err(rule.name());
+            }
+        }
+        // a rule may have chosen the very entry that is replaced: that needs no eviction of its own
+        candidate.victims.retain(|victim| victim != key);
+        Ok(Admitted { lifetime: candidate.lifetime, victims: candidate.victims })
+    }
+
+    /// Removes the entry of `key`. Returns whether there was a live one.
+    pub fn remove(&self, key: &Key) -> Removed {
+        let mut policy = self.policy_for(key.space());
+        let now = self.clock.now();
+        let removed = self.take_out_as(key.hash(), |entry| entry.key() == key, |entry| {
+            if entry.is_expired(now) { Cause::Expired } else { Cause::Evicted }
+        }, policy.as_deref_mut());
+        drop(policy);
+        removed.filter(|entry| !entry.is_expired(now)).map_or(Removed::default(), |entry| Removed::of(&entry))
+    }
+
+    /// Removes `scope` and all below it. Returns how many live entries there were. Costs what it removes.
+    pub fn remove_scope(&self, scope: &Scope) -> Removed {
+        let now = self.clock.now();
+        let mut removed = Removed::default();
+        let mut policy = lock(&self.policy);
+        let dropped = if scope.level().depth() == 0 {
+            self.drain()
+        } else {
+            let mut dropped = self.index.detach(scope);
+            // one that was replaced or removed meanwhile is not ours to count
+            dropped.retain(|entry| {
+                self.table.remove(entry.key().hash(), |other| other.id() == entry.id(), |_| self.shrink_by_one()).is_some()
+            });
+            dropped
+        };
+        for entry in &dropped {
+            let cause = if entry.is_expired(now) { Cause::Expired } else { Cause::Scope };
+            if cause == Cause::Scope {
+                removed += Removed::of(entry);
+            }
+            self.settle(entry, cause, Some(&mut policy));
+        }
+        drop(policy);
+        drop(dropped);
+        removed
+    }
+
+    /// Removes everything. Counts as neither evictions nor expirations.
+    pub fn clear(&self) {
+        let mut policy = lock(&self.policy);
+        let dropped = self.drain();
+        policy.clear();
+        for rule in &self.rules {
+            rule.on_clear();
+        }
+        drop(policy);
+        drop(dropped);
+    }
+
+    /// The keys of the live entries, in no order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Key> {
+        let now = self.clock.now();
+        let mut keys = Vec::new();
+        self.table.for_each(|entry| {
+            if !entry.is_expired(now) {
+                keys.push(entry.key().clone());
+            }
+        });
+        for rule in &self.rules {
+            rule.on_keys(&mut keys);
+        }
+        keys
+    }
+
+    /// How many live entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.free_expired();
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Whether there are no live entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Frees what has expired.
+    pub fn free_expired(&self) {
+        let mut dropped = Dropped::new();
+        let now = self.clock.now();
+        if self.expiry.is_due(now) {
+            self.remove_due(now, None, &mut dropped);
+        }
+    }
+
+    /// What is left of an entry's lifetime; `None` if it lives until evicted.
+    #[must_use]
+    pub fn remaining(&self, entry: &Entry) -> Option<Duration> {
+        entry.remaining(self.clock.now())
+    }
+
+    fn drain(&self) -> Dropped {
+        let dropped = self.table.drain(|entry| {
+            self.shrink_by_one();
+            self.index.unseat(entry);
+        });
+        self.expiry.forget(|noted| self.is_alive(noted));
+        dropped
+    }
+
+    fn is_alive(&self, due: Due) -> bool {
+        self.table.read(due.hash, |key| key.hash() == due.hash, |entry| entry.id() == due.id).unwrap_or(false)
+    }
+
+    /// Counted under the lock of the entry's shard, so that the count is never ahead of the table, nor below zero.
+    fn shrink_by_one(&self) {
+        self.len.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The policy's lock, if a rule or a bound has a say in what happens to entries of `space`.
+    fn policy_for(&self, space: &Space) -> Option<MutexGuard<'_, HashMap<u32, Bound>>> {
+        (!self.rules.is_empty() || space.max_items().is_some()).then(|| lock(&self.policy))
+    }
+
+    fn remove_due(&self, now: Tick, mut policy: Option<&mut HashMap<u32, Bound>>, dropped: &mut Dropped) {
+        for due in self.expiry.take_due(now) {
+            let is_it = |entry: &Entry| entry.id() == due.id;
+            if let Some(policy) = policy.as_deref_mut() {
+                dropped.extend(self.take_out(due.hash, is_it, Cause::Expired, Some(policy)));
+            } else {
+                // a bound's lock is only needed by entries that are bounded, which is not known before they are found
+                let mut policy = lock(&self.policy);
+                dropped.extend(self.take_out(due.hash, is_it, Cause::Expired, Some(&mut policy)));
+            }
+        }
+    }
+
+    /// Removes the entry with `hash` and `id`, if it is still there.
+    #[cold]
+    fn remove_exactly(&self, hash: u64, space: &Space, id: u64, cause: Cause) {
+        let mut policy = self.policy_for(space);
+        let removed = self.take_out(hash, |entry| entry.id() == id, cause, policy.as_deref_mut());
+        drop(policy);
+        drop(removed);
+    }
+
+    fn take_out(
+        &self,
+        hash: u64,
+        is_it: impl Fn(&Entry) -> bool,
+        cause: Cause,
+        policy: Option<&mut HashMap<u32, Bound>>,
+    ) -> Option<Arc<Entry>> {
+        self.take_out_as(hash, is_it, |_| cause, policy)
+    }
+
+    fn take_out_as(
+        &self,
+        hash: u64,
+        is_it: impl Fn(&Entry) -> bool,
+        cause: impl Fn(&Entry) -> Cause,
+        policy: Option<&mut HashMap<u32, Bound>>,
+    ) -> Option<Arc<Entry>> {
+        let removed = self.table.remove(hash, is_it, |entry| {
+            self.shrink_by_one();
+            self.index.unseat(entry);
+        })?;
+        self.settle(&removed, cause(&removed), policy);
+        Some(removed)
+    }
+
+    /// Tells everyone that `entry` is out of the table.
+    fn settle(&self, entry: &Entry, cause: Cause, policy: Option<&mut HashMap<u32, Bound>>) {
+        if let Some(bound) = policy.and_then(|policy| policy.get_mut(&entry.key().space().id())) {
+            bound.len = bound.len.saturating_sub(1);
+        }
+        for rule in &self.rules {
+            rule.on_evict(entry.key(), cause);
+        }
+        (self.observer)(entry.key(), cause);
+    }
+}
+
+struct Admitted {
+    lifetime: Option<Duration>,
+    victims: Vec<Key>,
+}
+
+struct Live<'a> {
+    table: &'a Table,
+    now: Tick,
+}
+
+impl Holdings for Live<'_> {
+    fn last_used(&self, key: &Key) -> Option<u64> {
+        let used = self.table.read(key.hash(), |other| other == key, |entry| (!entry.is_expired(self.now)).then(|| entry.used()));
+        used.flatten()
+    }
+}
+
+impl Removed {
+    fn of(entry: &Entry) -> Self {
+        Self { entries: 1, local: u64::from(!entry.is_portable()) }
+    }
+}
+
+impl std::ops::AddAssign for Removed {
+    fn add_assign(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.local += other.local;
+    }
+}
+
+impl Listener for Store {
+    fn advanced(&self) {
+        self.free_expired();
+    }
+}
+
+impl Swept for Store {
+    fn sweep(&self) -> Option<Duration> {
+        self.free_expired();
+        self.expiry.next().map(|_| self.sweep_interval)
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rules: Vec<_> = self.rules.iter().map(|rule| rule.name()).collect();
+        f.debug_struct("Store").field("len", &self.len.load(Ordering::Relaxed)).field("rules", &rules).finish_non_exhaustive()
+    }
+}

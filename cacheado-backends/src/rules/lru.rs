@@ -1,0 +1,117 @@
+//! Least recently used goes first, in exact order, without a lock on hits.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::rule::{Admission, Candidate, Reads, Rule};
+use crate::sync::{Mutex, lock};
+
+/// Holds at most so many entries: when full, the one that was used longest ago makes room.
+///
+/// The order is exact: storing an entry and hitting it count as uses. A hit costs one store to the entry, no lock and no
+/// shared counter; the order is settled when something must go, in O(log n) for each entry that was hit since it was
+/// last looked at.
+///
+/// ```
+/// use cacheado_backends::rules::Lru;
+///
+/// let rule = Lru::new(10_000);
+/// ```
+pub struct Lru {
+    capacity: usize,
+    /// What each entry's last use was when it was last looked at, oldest first. An entry's last use only grows, so the
+    /// oldest whose record is still true is the oldest of all. Records of entries that have gone are dropped when met.
+    records: Mutex<BinaryHeap<Reverse<Record>>>,
+}
+
+struct Record {
+    used: u64,
+    key: Key,
+}
+
+impl Lru {
+    /// At most `capacity` entries. Zero makes `build()` fail.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, records: Mutex::new(BinaryHeap::new()) }
+    }
+}
+
+impl Rule for Lru {
+    fn name(&self) -> &'static str {
+        "Lru"
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.capacity == 0 {
+            return Err(Error::config("Lru::new(0)", "it would hold nothing; for no cache at all use `Cache::disabled()`"));
+        }
+        Ok(())
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Stamp
+    }
+
+    fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
+        if candidate.replaces() {
+            return Admission::Admit;
+        }
+        let mut records = lock(&self.records);
+        // the victims' records are put back: a later rule may still reject the candidate
+        let mut chosen = Vec::new();
+        while candidate.len() >= self.capacity {
+            let Some(Reverse(mut record)) = records.pop() else { break };
+            match candidate.last_used(&record.key) {
+                None => {}
+                Some(used) if used > record.used => {
+                    record.used = used;
+                    records.push(Reverse(record));
+                }
+                Some(_) => {
+                    candidate.evict(record.key.clone());
+                    chosen.push(Reverse(record));
+                }
+            }
+        }
+        records.extend(chosen);
+        records.push(Reverse(Record { used: candidate.stamp(), key: candidate.key().clone() }));
+        // removals leave records behind; they may take as much room again as the entries, and no more
+        if records.len() > 2 * candidate.len() + 64 {
+            records.retain(|Reverse(record)| record.key == *candidate.key() || candidate.last_used(&record.key).is_some());
+        }
+        Admission::Admit
+    }
+
+    fn on_clear(&self) {
+        lock(&self.records).clear();
+    }
+}
+
+impl PartialEq for Record {
+    fn eq(&self, other: &Self) -> bool {
+        self.used == other.used
+    }
+}
+
+impl Eq for Record {}
+
+impl PartialOrd for Record {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Record {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.used.cmp(&other.used)
+    }
+}
+
+impl std::fmt::Debug for Lru {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lru({})", self.capacity)
+    }
+}

@@ -1,0 +1,41 @@
+//! A bound that refuses: what is in stays in.
+
+use crate::error::{Error, Result};
+use crate::rule::{Admission, Candidate, Rule};
+
+/// Holds at most so many entries: when full, new keys are rejected, and known ones may be set again.
+///
+/// Costs nothing on a hit.
+///
+/// ```
+/// use cacheado_backends::rules::MaxItems;
+///
+/// let rule = MaxItems::new(10_000);
+/// ```
+#[derive(Clone, Debug)]
+pub struct MaxItems(usize);
+
+impl MaxItems {
+    /// At most `max_items` entries. Zero makes `build()` fail.
+    #[must_use]
+    pub fn new(max_items: usize) -> Self {
+        Self(max_items)
+    }
+}
+
+impl Rule for MaxItems {
+    fn name(&self) -> &'static str {
+        "MaxItems"
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.0 == 0 {
+            return Err(Error::config("MaxItems::new(0)", "it would reject everything; for no cache at all use `Cache::disabled()`"));
+        }
+        Ok(())
+    }
+
+    fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
+        if candidate.replaces() || candidate.len() < self.0 { Admission::Admit } else { Admission::Reject }
+    }
+}

@@ -1,0 +1,94 @@
+//! Lifetimes: a default, a maximum, and how soon expired entries are freed.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::rule::{Admission, Candidate, Rule};
+
+/// Gives entries a lifetime where they have none, and shortens the longer ones.
+///
+/// An entry is never served after its lifetime, with this rule or without it.
+///
+/// Costs nothing on a hit.
+///
+/// ```
+/// use std::time::Duration;
+/// use cacheado_backends::rules::Ttl;
+///
+/// let rule = Ttl::new()
+///     .default(Duration::from_secs(300))
+///     .max(Duration::from_secs(86_400))
+///     .sweep(Duration::from_millis(250));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Ttl {
+    default: Option<Duration>,
+    max: Option<Duration>,
+    sweep: Option<Duration>,
+}
+
+impl Ttl {
+    /// No default, no maximum, the usual sweep.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "`default` is the option's name")]
+    pub fn new() -> Self {
+        Self { default: None, max: None, sweep: None }
+    }
+
+    /// The lifetime of what is stored without one. Zero makes `build()` fail.
+    #[must_use]
+    #[allow(clippy::should_implement_trait, reason = "it sets the default lifetime")]
+    pub fn default(mut self, lifetime: Duration) -> Self {
+        self.default = Some(lifetime);
+        self
+    }
+
+    /// The longest lifetime; what would live longer, or until evicted, lives so long. Zero makes `build()` fail.
+    #[must_use]
+    pub fn max(mut self, lifetime: Duration) -> Self {
+        self.max = Some(lifetime);
+        self
+    }
+
+    /// How often expired entries that nobody asks for are freed; a second if not given. Under a manual clock they are
+    /// freed when it advances. Zero makes `build()` fail.
+    #[must_use]
+    pub fn sweep(mut self, interval: Duration) -> Self {
+        self.sweep = Some(interval);
+        self
+    }
+}
+
+impl Rule for Ttl {
+    fn name(&self) -> &'static str {
+        "Ttl"
+    }
+
+    fn check(&self) -> Result<()> {
+        for (option, value) in [("default", self.default), ("max", self.max), ("sweep", self.sweep)] {
+            if value == Some(Duration::ZERO) {
+                return Err(Error::config(format!("Ttl::{option}(0)"), "give a duration longer than zero"));
+            }
+        }
+        if let (Some(default), Some(max)) = (self.default, self.max)
+            && default > max
+        {
+            return Err(Error::config("Ttl", format!("its default of {default:?} is longer than its maximum of {max:?}")));
+        }
+        Ok(())
+    }
+
+    fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
+        let lifetime = candidate.lifetime().or(self.default);
+        let lifetime = match (lifetime, self.max) {
+            (Some(lifetime), Some(max)) => Some(lifetime.min(max)),
+            (lifetime, max) => lifetime.or(max),
+        };
+        candidate.set_lifetime(lifetime);
+        Admission::Admit
+    }
+
+    fn sweep_interval(&self) -> Option<Duration> {
+        self.sweep
+    }
+}

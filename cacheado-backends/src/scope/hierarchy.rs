@@ -1,0 +1,147 @@
+//! Hierarchies that are known at run time: what level names and argument names there are, for scopes named by text.
+
+use std::sync::Arc;
+
+use super::{IdText, Level, Scope, ScopeId};
+use crate::error::{Error, Result};
+
+/// The levels that scopes can be named by at run time.
+///
+/// `scope::hierarchy()` gives the one that `scopes!` declared; [`Hierarchy::builder`] makes one by hand. Cloning is cheap.
+///
+/// ```
+/// use cacheado_backends::Hierarchy;
+///
+/// let hierarchy = Hierarchy::builder()
+///     .level("organization", "org_id")
+///     .level_under("organization", "user", "user_id")
+///     .build()?;
+/// let user = hierarchy.scope("user", [("org_id", "acme"), ("user_id", "7")])?;
+/// assert_eq!(user.to_string(), "organization=acme/user=7");
+///
+/// let error = hierarchy.scope("user", [("org_id", "acme")]).unwrap_err();
+/// assert!(error.to_string().contains("user_id"));
+/// # Ok::<(), cacheado_backends::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Hierarchy(Arc<[(Level, String)]>);
+
+impl Hierarchy {
+    /// Starts a hierarchy of its own.
+    #[must_use]
+    pub fn builder() -> HierarchyBuilder {
+        HierarchyBuilder::default()
+    }
+
+    /// The hierarchy of these levels, each after the one it stands under, with the name of the argument that names its tenants.
+    #[must_use]
+    pub fn of(levels: impl IntoIterator<Item = (Level, String)>) -> Self {
+        Self(levels.into_iter().collect())
+    }
+
+    /// Its levels, each after the one it stands under, with the names of their arguments; the root is not among them.
+    pub fn levels(&self) -> impl Iterator<Item = (Level, &str)> {
+        self.0.iter().map(|(level, param)| (*level, param.as_str()))
+    }
+
+    /// The level of that name (`"user"`) or path (`"organization/user"`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownLevel`] if there is none.
+    pub fn level(&self, name: &str) -> Result<Level> {
+        if name == "global" {
+            return Ok(Level::global());
+        }
+        let found = self.levels().find(|(level, _)| level.name() == name || level.path() == name);
+        found.map(|(level, _)| level).ok_or_else(|| Error::UnknownLevel {
+            level: name.to_owned(),
+            known: std::iter::once("global").chain(self.levels().map(|(level, _)| level.path())).map(str::to_owned).collect(),
+        })
+    }
+
+    /// The scope of the level called `level`, whose ids are picked from `params` by their arguments' names; what the
+    /// level has no use for is passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownLevel`] for a level that is not declared, [`Error::MissingParam`] for an id that `params` lacks.
+    pub fn scope<N, V>(&self, level: &str, params: impl IntoIterator<Item = (N, V)>) -> Result<Scope>
+    where
+        N: AsRef<str>,
+        V: ScopeId,
+    {
+        let level = self.level(level)?;
+        let params: Vec<(N, V)> = params.into_iter().collect();
+        let ids = level.chain().into_iter().map(|step| {
+            let param = self.levels().find(|(own, _)| *own == step).map_or("", |(_, param)| param);
+            let given = params.iter().find(|(name, _)| name.as_ref() == param);
+            given.map(|(_, id)| id.id_text()).ok_or_else(|| Error::MissingParam {
+                level: level.path().to_owned(),
+                step: step.name().to_owned(),
+                param: param.to_owned(),
+            })
+        });
+        let ids: Vec<IdText<'_>> = ids.collect::<Result<_>>()?;
+        Ok(Scope::new(level, &ids))
+    }
+}
+
+/// Makes a [`Hierarchy`] at run time.
+#[derive(Clone, Debug, Default)]
+pub struct HierarchyBuilder {
+    levels: Vec<(Option<String>, String, String)>,
+}
+
+impl HierarchyBuilder {
+    /// A level directly under the root, whose tenants the argument `param` names.
+    #[must_use]
+    pub fn level(mut self, name: impl Into<String>, param: impl Into<String>) -> Self {
+        self.levels.push((None, name.into(), param.into()));
+        self
+    }
+
+    /// A level under `parent`, which must have been named before.
+    #[must_use]
+    pub fn level_under(mut self, parent: impl Into<String>, name: impl Into<String>, param: impl Into<String>) -> Self {
+        self.levels.push((Some(parent.into()), name.into(), param.into()));
+        self
+    }
+
+    /// The hierarchy.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Hierarchy`] if a name is empty, reserved (`global`, `hierarchy`), holds a `/`, or is used twice, for a
+    /// level or for an argument, or if a parent is not named before its children.
+    pub fn build(self) -> Result<Hierarchy> {
+        let wrong = |message: String| Err(Error::Hierarchy { message });
+        let mut levels: Vec<(Level, String)> = Vec::with_capacity(self.levels.len());
+        for (parent, name, param) in self.levels {
+            if name.is_empty() || name.contains('/') {
+                return wrong(format!("`{name}` can't name a level: a name is not empty and holds no `/`"));
+            }
+            if name == "global" || name == "hierarchy" {
+                return wrong(format!("`{name}` is reserved: give the level another name"));
+            }
+            if param.is_empty() {
+                return wrong(format!("level `{name}` has no argument: say which argument names its tenants"));
+            }
+            if levels.iter().any(|(level, _)| level.name() == name) {
+                return wrong(format!("level `{name}` is declared twice"));
+            }
+            if levels.iter().any(|(_, other)| *other == param) {
+                return wrong(format!("argument `{param}` names the tenants of two levels"));
+            }
+            let under = match parent {
+                None => Level::global(),
+                Some(parent) => match levels.iter().find(|(level, _)| level.name() == parent) {
+                    Some((level, _)) => *level,
+                    None => return wrong(format!("level `{name}` stands under `{parent}`, which is not declared before it")),
+                },
+            };
+            levels.push((Level::intern(under, &name, false), param));
+        }
+        Ok(Hierarchy::of(levels))
+    }
+}

@@ -1,0 +1,272 @@
+//! Scope ids: what may name a tenant, and its text.
+//!
+//! An id is text, whatever type it comes in: `7` and `"7"` are one user. Its text is data: it may hold any
+//! character and any length, and is never joined with a separator.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A type whose values name a tenant: an organization, a user, a session.
+///
+/// Implemented for integers, strings, `bool`, `char` and [`uuid::Uuid`](https://docs.rs/uuid) (feature `uuid`, on by
+/// default), and for references, boxes and shared pointers to them. It is not implemented for every
+/// [`Display`](fmt::Display) type, since some redact what they print, and two tenants that print alike would share entries.
+/// For a newtype of your own one line is enough, if its `Display` prints the whole id:
+///
+/// ```
+/// use cacheado_backends::ScopeId;
+///
+/// struct OrgId(u32);
+///
+/// impl std::fmt::Display for OrgId {
+///     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+///         write!(f, "{}", self.0)
+///     }
+/// }
+///
+/// impl ScopeId for OrgId {}
+///
+/// assert_eq!(&*OrgId(7).id_text(), "7");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a scope id",
+    label = "not a scope id",
+    note = "scope ids are integers, strings, `bool`, `char`, `Uuid`, and newtypes with `impl cacheado::ScopeId for Newtype {{}}`",
+    note = "an id that may be missing has no place in the hierarchy: unwrap it first, or name the id with `scope(\"level\", id = …)`"
+)]
+pub trait ScopeId: fmt::Display {
+    /// The id as text: borrowed where the type is text already, on the stack where it is short.
+    ///
+    /// The default prints the value with `Display`.
+    fn id_text(&self) -> IdText<'_> {
+        IdText::of(self)
+    }
+}
+
+/// The most bytes an id's text may have and still be kept on the stack. A hyphenated UUID has 36.
+const INLINE: usize = 39;
+
+/// The text of one scope id. Dereferences to `str`.
+#[derive(Clone, Debug)]
+pub struct IdText<'a>(Repr<'a>);
+
+#[derive(Clone, Debug)]
+enum Repr<'a> {
+    Borrowed(&'a str),
+    Inline { len: u8, bytes: [u8; INLINE] },
+    Heap(String),
+}
+
+impl<'a> IdText<'a> {
+    /// The text as it stands.
+    #[must_use]
+    pub const fn borrowed(text: &'a str) -> Self {
+        Self(Repr::Borrowed(text))
+    }
+
+    /// What `value` prints. Allocates if that is longer than 39 bytes.
+    pub fn of(value: &(impl fmt::Display + ?Sized)) -> Self {
+        let mut text = Self(Repr::Inline { len: 0, bytes: [0; INLINE] });
+        // writing to `text` never fails; a `Display` that fails by itself leaves what it had printed
+        let _ = write!(text, "{value}");
+        text
+    }
+
+    /// The text of an integer, without the formatting machinery: ids are mostly integers, and this is on the hit path.
+    fn integer(negative: bool, mut magnitude: u128) -> Self {
+        let mut digits = [0; INLINE];
+        let mut start = INLINE;
+        loop {
+            start -= 1;
+            #[allow(clippy::cast_possible_truncation, reason = "a digit")]
+            let digit = (magnitude % 10) as u8;
+            digits[start] = b'0' + digit;
+            magnitude /= 10;
+            if magnitude == 0 {
+                break;
+            }
+        }
+        let mut text = Self(Repr::Inline { len: 0, bytes: [0; INLINE] });
+        if negative {
+            text.push("-");
+        }
+        text.push(std::str::from_utf8(&digits[start..]).unwrap_or_default());
+        text
+    }
+
+    fn small(negative: bool, mut magnitude: u64) -> Self {
+        let mut bytes = [0; INLINE];
+        let mut len = if magnitude == 0 { 1 } else { magnitude.ilog10() as usize + 1 };
+        if negative {
+            bytes[0] = b'-';
+            len += 1;
+        }
+        let mut at = len;
+        loop {
+            at -= 1;
+            #[allow(clippy::cast_possible_truncation, reason = "a digit")]
+            let digit = (magnitude % 10) as u8;
+            bytes[at] = b'0' + digit;
+            magnitude /= 10;
+            if magnitude == 0 {
+                break;
+            }
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "at most 21")]
+        let len = len as u8;
+        Self(Repr::Inline { len, bytes })
+    }
+
+    fn push(&mut self, more: &str) {
+        match &mut self.0 {
+            Repr::Inline { len, bytes } => {
+                let (start, end) = (usize::from(*len), usize::from(*len) + more.len());
+                if let Some(room) = bytes.get_mut(start..end) {
+                    room.copy_from_slice(more.as_bytes());
+                    #[allow(clippy::cast_possible_truncation, reason = "end <= INLINE")]
+                    let end = end as u8;
+                    *len = end;
+                } else {
+                    self.0 = Repr::Heap(format!("{}{more}", &**self));
+                }
+            }
+            Repr::Heap(text) => text.push_str(more),
+            Repr::Borrowed(text) => self.0 = Repr::Heap(format!("{text}{more}")),
+        }
+    }
+}
+
+impl fmt::Write for IdText<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text);
+        Ok(())
+    }
+}
+
+impl Deref for IdText<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Repr::Borrowed(text) => text,
+            // whole `str`s were copied in, so this is always valid UTF-8
+            Repr::Inline { len, bytes } => std::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default(),
+            Repr::Heap(text) => text,
+        }
+    }
+}
+
+impl IdText<'_> {
+    /// The text's bytes, without checking again that they are UTF-8.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Borrowed(text) => text.as_bytes(),
+            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Heap(text) => text.as_bytes(),
+        }
+    }
+}
+
+macro_rules! integers {
+    ($($small:ident)* ; $($wide:ident)*) => {
+        $(impl ScopeId for $small {
+            fn id_text(&self) -> IdText<'_> {
+                #[allow(unused_comparisons, clippy::cast_lossless, clippy::cast_sign_loss, reason = "one body for signed and unsigned")]
+                IdText::small(*self < 0, if *self < 0 { (*self as u64).wrapping_neg() } else { *self as u64 })
+            }
+        })*
+        $(impl ScopeId for $wide {
+            fn id_text(&self) -> IdText<'_> {
+                #[allow(unused_comparisons, clippy::cast_sign_loss, clippy::cast_lossless, reason = "one body for signed and unsigned")]
+                let negative = *self < 0;
+                #[allow(clippy::cast_sign_loss, clippy::cast_lossless, trivial_numeric_casts, reason = "one body for signed and unsigned")]
+                let magnitude = if negative { (*self as u128).wrapping_neg() } else { *self as u128 };
+                IdText::integer(negative, magnitude)
+            }
+        })*
+    };
+}
+integers!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize; u128 i128);
+
+impl ScopeId for str {
+    fn id_text(&self) -> IdText<'_> {
+        IdText::borrowed(self)
+    }
+}
+
+impl ScopeId for String {
+    fn id_text(&self) -> IdText<'_> {
+        IdText::borrowed(self)
+    }
+}
+
+impl ScopeId for bool {
+    fn id_text(&self) -> IdText<'_> {
+        IdText::borrowed(if *self { "true" } else { "false" })
+    }
+}
+
+impl ScopeId for char {}
+
+macro_rules! pointers {
+    ($($pointer:ty),*) => {
+        $(impl<T: ScopeId + ?Sized> ScopeId for $pointer {
+            fn id_text(&self) -> IdText<'_> {
+                (**self).id_text()
+            }
+        })*
+    };
+}
+pointers!(&T, &mut T, Box<T>, Arc<T>, Rc<T>);
+
+impl<T: ScopeId + ToOwned<Owned: fmt::Display> + ?Sized> ScopeId for Cow<'_, T> {
+    fn id_text(&self) -> IdText<'_> {
+        (**self).id_text()
+    }
+}
+
+macro_rules! nonzero {
+    ($($int:ident)*) => {
+        $(impl ScopeId for std::num::NonZero<$int> {})*
+    };
+}
+nonzero!(u8 u16 u32 u64 usize u128 i8 i16 i32 i64 isize i128);
+
+#[cfg(feature = "uuid")]
+impl ScopeId for uuid::Uuid {
+    fn id_text(&self) -> IdText<'_> {
+        let mut buffer = uuid::Uuid::encode_buffer();
+        let mut text = IdText(Repr::Inline { len: 0, bytes: [0; INLINE] });
+        text.push(self.hyphenated().encode_lower(&mut buffer));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_print_as_display_does() {
+        fn check<T: ScopeId + ToString>(values: &[T]) {
+            for value in values {
+                assert_eq!(&*value.id_text(), value.to_string());
+            }
+        }
+        check(&[0_u8, 7, u8::MAX]);
+        check(&[i8::MIN, -1, 0, i8::MAX]);
+        check(&[0_u64, 9, 10, 99, 100, u64::MAX]);
+        check(&[i64::MIN, -10, -9, i64::MAX]);
+        check(&[0_u128, u128::MAX]);
+        check(&[i128::MIN, i128::MAX]);
+    }
+
+    #[test]
+    fn long_text_moves_to_the_heap() {
+        let long = "é".repeat(5_000);
+        assert_eq!(&*IdText::of(&format_args!("{}{}", "a", long)), format!("a{long}"));
+    }
+}

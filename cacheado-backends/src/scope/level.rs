@@ -1,0 +1,174 @@
+//! Levels: the steps of a tenant hierarchy, each known by one small number in the process.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
+
+use crate::key::Space;
+
+/// A step of a tenant hierarchy as a static that `scopes!` writes: its name, the argument that names its tenants, and
+/// what it stands under.
+#[derive(Debug)]
+pub struct LevelDef {
+    name: &'static str,
+    param: &'static str,
+    parent: Option<&'static LevelDef>,
+    secret: bool,
+    level: OnceLock<Level>,
+}
+
+impl LevelDef {
+    /// A level under `parent`, or a root.
+    #[must_use]
+    pub const fn new(name: &'static str, param: &'static str, parent: Option<&'static LevelDef>, secret: bool) -> Self {
+        Self { name, param, parent, secret, level: OnceLock::new() }
+    }
+
+    /// The level that this defines.
+    pub fn level(&self) -> Level {
+        *self.level.get_or_init(|| {
+            let parent = self.parent.map_or_else(Level::global, LevelDef::level);
+            Level::intern(parent, self.name, self.secret)
+        })
+    }
+
+    /// The argument that names its tenants: `"user_id"`.
+    #[must_use]
+    pub const fn param(&self) -> &'static str {
+        self.param
+    }
+}
+
+/// A step of a tenant hierarchy: `user`, which stands under `organization`. Two levels are equal if they have the same
+/// path of names; copying and comparing one costs as much as a pointer.
+#[derive(Clone, Copy)]
+pub struct Level(&'static Info);
+
+struct Info {
+    id: u32,
+    name: String,
+    path: String,
+    depth: usize,
+    parent: Option<Level>,
+    secret: bool,
+    /// The keys of the programmatic calls at this level.
+    programmatic: OnceLock<&'static Space>,
+}
+
+static GLOBAL: LazyLock<Info> = LazyLock::new(|| Info {
+    id: 0,
+    name: "global".to_owned(),
+    path: "global".to_owned(),
+    depth: 0,
+    parent: None,
+    secret: false,
+    programmatic: OnceLock::new(),
+});
+
+/// Every level of the process, by its parent's number, its name and whether it is secret. Never shrinks; hierarchies are
+/// few, and an equal level, however often it is made anew, is found here.
+type Levels = HashMap<(u32, String, bool), Level>;
+static LEVELS: LazyLock<Mutex<Levels>> = LazyLock::new(Mutex::default);
+
+impl Level {
+    /// The implicit root of every hierarchy.
+    #[must_use]
+    pub fn global() -> Level {
+        Level(&GLOBAL)
+    }
+
+    pub(crate) fn intern(parent: Level, name: &str, secret: bool) -> Level {
+        let mut levels = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
+        #[allow(clippy::cast_possible_truncation, reason = "levels are written in source code")]
+        let id = levels.len() as u32 + 1;
+        *levels.entry((parent.id(), name.to_owned(), secret)).or_insert_with(|| {
+            let path = if parent.depth() == 0 { name.to_owned() } else { format!("{}/{name}", parent.path()) };
+            Level(Box::leak(Box::new(Info {
+                id,
+                name: name.to_owned(),
+                path,
+                depth: parent.depth() + 1,
+                parent: Some(parent),
+                secret,
+                programmatic: OnceLock::new(),
+            })))
+        })
+    }
+
+    /// A number that is this level's alone in this process. It means nothing outside of it.
+    #[must_use]
+    pub fn id(self) -> u32 {
+        self.0.id
+    }
+
+    /// The level's own name: `"user"`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        &self.0.name
+    }
+
+    /// The names from the root's child to here: `"organization/user"`.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        &self.0.path
+    }
+
+    /// How many ids a scope of this level has: 0 for the root.
+    #[must_use]
+    pub fn depth(self) -> usize {
+        self.0.depth
+    }
+
+    /// What the level stands under; `None` for the root.
+    #[must_use]
+    pub fn parent(self) -> Option<Level> {
+        self.0.parent
+    }
+
+    /// Whether its ids may leave the process only as a keyed hash.
+    #[must_use]
+    pub fn is_secret(self) -> bool {
+        self.0.secret
+    }
+
+    /// The level `depth` steps from the root on the way here: `at(0)` is the root, `at(self.depth())` the level itself.
+    #[must_use]
+    pub fn at(self, depth: usize) -> Option<Level> {
+        let mut level = self;
+        while level.depth() > depth {
+            level = level.parent()?;
+        }
+        (level.depth() == depth).then_some(level)
+    }
+
+    pub(crate) fn programmatic(self) -> &'static OnceLock<&'static Space> {
+        &self.0.programmatic
+    }
+
+    /// The levels from the root's child to this one.
+    #[must_use]
+    pub fn chain(self) -> Vec<Level> {
+        (1..=self.depth()).filter_map(|depth| self.at(depth)).collect()
+    }
+}
+
+impl PartialEq for Level {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for Level {}
+
+impl Hash for Level {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}
+
+impl fmt::Debug for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Level({})", self.path())
+    }
+}

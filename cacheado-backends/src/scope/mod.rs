@@ -1,0 +1,144 @@
+//! Scopes: where in the tenant hierarchy an entry lives.
+//!
+//! A scope is a level and one id for each step on the way to it. It can only be made from a declared level with all of
+//! its ids, so a scope that lacks part of its tenant's path does not exist.
+
+mod hierarchy;
+mod id;
+mod level;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use hierarchy::{Hierarchy, HierarchyBuilder};
+pub use id::{IdText, ScopeId};
+pub use level::{Level, LevelDef};
+
+use crate::key::varint;
+
+/// A place in the tenant hierarchy: one organization, one of its users, one of the user's sessions, or the global root.
+///
+/// Scopes come from the functions that `scopes!` writes (`scope::user("acme", 7)`), from
+/// [`Hierarchy::scope`] when the level is named at run time, or from [`Scope::global`]. Cloning is cheap.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Scope {
+    level: Level,
+    /// Each id as its length and its bytes, root first: no id can be mistaken for two, nor two for one.
+    ids: Arc<[u8]>,
+}
+
+impl Scope {
+    /// The root, which holds everything.
+    ///
+    /// ```
+    /// assert_eq!(cacheado_backends::Scope::global().to_string(), "global");
+    /// ```
+    #[must_use]
+    pub fn global() -> Self {
+        Self { level: Level::global(), ids: Arc::from([]) }
+    }
+
+    /// A scope of `level`, with its ids from the root to the leaf.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many ids as steps. Only this crate and generated code call it, and count.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn new(level: Level, ids: &[IdText<'_>]) -> Self {
+        assert_eq!(ids.len(), level.depth(), "one id a step of {level:?}");
+        let mut bytes = Vec::with_capacity(ids.iter().map(|id| id.len() + 2).sum());
+        encode_ids(ids, &mut bytes);
+        Self { level, ids: bytes.into() }
+    }
+
+    pub(crate) fn from_encoded(level: Level, ids: &[u8]) -> Self {
+        Self { level, ids: ids.into() }
+    }
+
+    /// The level it stands at.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The ids from the root to the leaf.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        decode_ids(&self.ids)
+    }
+
+    pub(crate) fn encoded_ids(&self) -> &[u8] {
+        &self.ids
+    }
+
+    /// The scope right above; `None` above a root level, which is where the index's trees end.
+    pub(crate) fn parent(&self) -> Option<Scope> {
+        let level = self.level.parent().filter(|parent| parent.depth() > 0)?;
+        let len = ids_len(&self.ids, level.depth())?;
+        Some(Self::from_encoded(level, &self.ids[..len]))
+    }
+
+    /// Whether `other` is this scope or lies below it.
+    ///
+    /// Costs a comparison of the ids' bytes.
+    #[must_use]
+    pub fn contains(&self, other: &Scope) -> bool {
+        // ids are written with their lengths, so a prefix in bytes that ends at this scope's depth is a prefix in ids
+        other.level.at(self.level.depth()) == Some(self.level) && other.ids.starts_with(&self.ids)
+    }
+}
+
+impl fmt::Display for Scope {
+    /// `organization=acme/user=7`, for people: ids are quoted where they hold anything but letters, digits and `-_.@`,
+    /// and ids of a secret level are left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.level.depth() == 0 {
+            return f.write_str("global");
+        }
+        for (nth, (level, id)) in self.level.chain().into_iter().zip(self.ids()).enumerate() {
+            if nth > 0 {
+                f.write_str("/")?;
+            }
+            let plain = !id.is_empty() && id.chars().all(|c| c.is_alphanumeric() || "-_.@".contains(c));
+            match (level.is_secret(), plain) {
+                (true, _) => write!(f, "{}=***", level.name())?,
+                (false, true) => write!(f, "{}={id}", level.name())?,
+                (false, false) => write!(f, "{}={id:?}", level.name())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scope({self})")
+    }
+}
+
+pub(crate) fn encode_ids(ids: &[IdText<'_>], out: &mut Vec<u8>) {
+    for id in ids {
+        varint::write(out, id.as_bytes().len());
+        out.extend_from_slice(id.as_bytes());
+    }
+}
+
+/// The ids in `bytes`, as far as they are well formed.
+pub(crate) fn decode_ids(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let (len, rest) = varint::read(bytes)?;
+        let (id, rest) = rest.split_at_checked(len)?;
+        bytes = rest;
+        std::str::from_utf8(id).ok()
+    })
+}
+
+/// How many bytes the first `depth` ids of `bytes` take.
+pub(crate) fn ids_len(bytes: &[u8], depth: usize) -> Option<usize> {
+    let mut rest = bytes;
+    for _ in 0..depth {
+        let (len, after) = varint::read(rest)?;
+        rest = after.get(len..)?;
+    }
+    Some(bytes.len() - rest.len())
+}

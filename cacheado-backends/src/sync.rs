@@ -1,0 +1,14 @@
+//! The locks of the shipped code, which `cfg(shuttle)` swaps for those of a model checker, so that what is checked is what ships.
+
+#[cfg(not(shuttle))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+
+use std::sync::PoisonError;
+
+/// Locks, whatever happened to an earlier holder: what these locks guard is whole again before any code of the user's runs.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
