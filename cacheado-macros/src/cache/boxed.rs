@@ -1,0 +1,151 @@
+//! A function that returns `Pin<Box<dyn Future<Output = T>>>` and ends in `Box::pin(async move { … })`:
+//! what `#[async_trait]` makes of an `async fn`, since it runs before the attributes inside it.
+//!
+//! Only takes such a body apart and puts it together again; what stands in the block comes from
+//! `expand`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens as _, quote};
+use syn::{
+    Block, Expr, ExprAsync, ExprCall, GenericArgument, Pat, PathArguments, Stmt, Type,
+    TypeParamBound,
+};
+
+use super::signature::{Arg, Function};
+use crate::parse::contains_ident;
+
+/// Such a body, taken apart.
+pub(crate) struct Boxed {
+    /// `T` of `Output = T`.
+    pub(crate) output: Type,
+    /// The statements ahead of the last.
+    lead: Vec<Stmt>,
+    /// `Box::pin(…)`
+    call: ExprCall,
+    /// The `async move` block.
+    block: ExprAsync,
+}
+
+impl Boxed {
+    /// Takes the body apart, if the function has this shape.
+    pub(crate) fn detect(function: &Function) -> Option<Boxed> {
+        let output = boxed_output(&function.output)?;
+        let body = &function.body;
+        let mut block: Block = syn::parse2(quote!({ #body })).ok()?;
+        let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.pop() else {
+            return None;
+        };
+        let Expr::Path(pin) = &*call.func else {
+            return None;
+        };
+        if pin.path.segments.last()?.ident != "pin" || call.args.len() != 1 {
+            return None;
+        }
+        let Some(Expr::Async(inner)) = call.args.first() else {
+            return None;
+        };
+        let inner = inner.clone();
+        Some(Boxed {
+            output,
+            lead: block.stmts,
+            call,
+            block: inner,
+        })
+    }
+
+    /// The statements of the `async` block.
+    pub(crate) fn body(&self) -> TokenStream {
+        self.block
+            .block
+            .stmts
+            .iter()
+            .map(|stmt| stmt.to_token_stream())
+            .collect()
+    }
+
+    /// The function's body with `core` in place of the `async` block's statements.
+    pub(crate) fn with_body(&self, core: &TokenStream) -> TokenStream {
+        let Boxed {
+            lead, call, block, ..
+        } = self;
+        let (func, async_token, capture) = (&call.func, &block.async_token, &block.capture);
+        quote!(#(#lead)* #func(#async_token #capture { #core }))
+    }
+
+    /// `#[async_trait]` binds pattern arguments inside the block (`let (a, b) = …__arg1…;`): learns
+    /// from there which names the body sees.
+    pub(crate) fn name_patterns(&self, args: &mut [Arg]) {
+        for stmt in &self.block.block.stmts {
+            let Stmt::Local(local) = stmt else { continue };
+            let (pat, Some(init)) = (&local.pat, &local.init) else {
+                continue;
+            };
+            if matches!(pat, Pat::Ident(_) | Pat::Type(_)) {
+                continue;
+            }
+            let renamed = args
+                .iter_mut()
+                .filter(|arg| arg.name.to_string().starts_with("__arg"));
+            let init = &init.expr;
+            if let Some(arg) = renamed
+                .into_iter()
+                .find(|arg| is_rebinding(init, &arg.name))
+            {
+                arg.pat = Some(pat.clone());
+                arg.rebind = false;
+            }
+        }
+    }
+}
+
+/// Whether an initializer is the argument, alone or in a block.
+fn is_rebinding(init: &Expr, name: &Ident) -> bool {
+    match init {
+        Expr::Path(path) => path.path.is_ident(name),
+        Expr::Block(block) => contains_ident(block.to_token_stream(), &name.to_string()),
+        _ => false,
+    }
+}
+
+/// `T` of `Pin<Box<dyn Future<Output = T> + …>>`.
+pub(crate) fn boxed_output(ty: &Type) -> Option<Type> {
+    let boxed = only_argument(ty, "Pin")?;
+    let Type::TraitObject(object) = only_argument(&boxed, "Box")? else {
+        return None;
+    };
+    object.bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else {
+            return None;
+        };
+        future_output(&bound.path)
+    })
+}
+
+/// `T` of a path `…::Future<Output = T>`.
+pub(crate) fn future_output(path: &syn::Path) -> Option<Type> {
+    let last = path.segments.last().filter(|last| last.ident == "Future")?;
+    let PathArguments::AngleBracketed(generics) = &last.arguments else {
+        return None;
+    };
+    generics.args.iter().find_map(|arg| match arg {
+        GenericArgument::AssocType(output) if output.ident == "Output" => Some(output.ty.clone()),
+        _ => None,
+    })
+}
+
+/// `T` of a path `…::NAME<T>`.
+fn only_argument(ty: &Type, name: &str) -> Option<Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path
+        .path
+        .segments
+        .last()
+        .filter(|last| last.ident == name)?;
+    let PathArguments::AngleBracketed(generics) = &last.arguments else {
+        return None;
+    };
+    match generics.args.first() {
+        Some(GenericArgument::Type(inner)) if generics.args.len() == 1 => Some(inner.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,357 @@
+//! The hidden functions beside a cached one, by which the verbs and `#[cache_evict]` reach it, and in
+//! one of which its body stands:
+//!
+//! - `site`: its identity, one for each instantiation
+//! - `run`: the function with a mode (`refresh!`, `bypass!`)
+//! - `call`: a handle on one call, from all its arguments (`evict!`, `peek!`, `put!`)
+//! - `keyed`: the same from the arguments that make up the key (`#[cache_evict]`)
+//!
+//! An `impl Trait` argument has no name that `site` could be asked with. So each function that has
+//! one is written twice: as its user calls it, and with a type parameter in its place.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt as _;
+use syn::{FnArg, GenericParam, Generics, Safety, Type};
+
+use super::check::{Kind, Place, Plan};
+use super::decide;
+use super::look;
+use super::signature::{
+    Function, extended, param_name, turbofish, type_and_const_params, with_static_lifetimes,
+};
+
+/// The name of a companion of a free function, which stands in the struct of the function's name.
+pub(crate) fn free_name(what: &str, span: Span) -> Ident {
+    format_ident!("__{what}", span = span)
+}
+
+/// The name of a companion in an impl, beside the function.
+pub(crate) fn sibling_name(what: &str, function: &Ident) -> Ident {
+    format_ident!(
+        "__cacheado_{what}_{}",
+        function.unraw(),
+        span = function.span()
+    )
+}
+
+pub(crate) fn name(place: Place, what: &str, function: &Ident) -> Ident {
+    if place == Place::Free {
+        free_name(what, function.span())
+    } else {
+        sibling_name(what, function)
+    }
+}
+
+/// All companions of the function, each with `attrs`. They stand in an impl.
+pub(crate) fn companions(plan: &Plan, attrs: &TokenStream) -> TokenStream {
+    let companions = [site(plan), run(plan), call(plan), keyed(plan)];
+    let all = companions.into_iter().flatten();
+    quote!(#(#attrs #all)*)
+}
+
+/// The lints that the function's author set for its body, which goes with `run`.
+fn lints(function: &Function) -> Vec<TokenStream> {
+    let attrs = function.attrs.iter().filter_map(|attr| {
+        let path = attr.path();
+        if path.is_ident("expect") {
+            // what is expected may be in the body or in the signature, which now are two functions
+            return Some(as_allow(attr));
+        }
+        let is_lint = ["allow", "warn", "deny", "forbid"]
+            .iter()
+            .any(|name| path.is_ident(name));
+        is_lint.then(|| attr.to_token_stream())
+    });
+    attrs.collect()
+}
+
+/// `#[expect(…)]` as `#[allow(…)]`.
+pub(crate) fn as_allow(attr: &syn::Attribute) -> TokenStream {
+    match attr.meta.require_list() {
+        Ok(list) => {
+            let lints = &list.tokens;
+            quote!(#[allow(#lints)])
+        }
+        Err(_) => attr.to_token_stream(),
+    }
+}
+
+/// One companion, in terms of the function's own arguments.
+struct Companion<'a> {
+    plan: &'a Plan,
+    name: Ident,
+    attrs: Vec<TokenStream>,
+    /// Of each argument, whether it has it.
+    takes: Vec<bool>,
+    /// Whether the body of the function stands in it.
+    has_body: bool,
+    mode: Option<Ident>,
+    output: TokenStream,
+    body: TokenStream,
+}
+
+impl Companion<'_> {
+    fn write(self) -> Vec<TokenStream> {
+        let function = &self.plan.function;
+        let types = function.named_types();
+        let generics = &function.sig.generics;
+        if types.iter().all(|(_, added)| added.is_empty()) {
+            let types: Vec<Type> = function.args.iter().map(|arg| arg.ty.clone()).collect();
+            return vec![self.signature(&self.name, generics, &types, self.has_body, &self.body)];
+        }
+        let inner = format_ident!("{}_named", self.name);
+        // a parameter of an argument that is not taken can't be inferred, and so has to be given
+        let (mut outer_params, mut arguments): (Vec<GenericParam>, Vec<TokenStream>) =
+            Default::default();
+        arguments.extend(type_and_const_params(generics).map(|p| param_name(p).to_token_stream()));
+        for ((_, added), takes) in types.iter().zip(&self.takes) {
+            for param in added {
+                if *takes {
+                    arguments.push(quote!(_));
+                } else {
+                    arguments.push(param_name(param).to_token_stream());
+                    outer_params.push(param.clone());
+                }
+            }
+        }
+        let names = self.argument_names();
+        let forward = forward(
+            function,
+            &quote!(Self),
+            &inner,
+            &quote!(::<#(#arguments),*>),
+            &names,
+            self.has_body,
+        );
+        let written: Vec<Type> = function.args.iter().map(|arg| arg.ty.clone()).collect();
+        let outer = self.signature(
+            &self.name,
+            &extended(generics, outer_params),
+            &written,
+            false,
+            &forward,
+        );
+        let all = types.iter().flat_map(|(_, added)| added.iter().cloned());
+        let named: Vec<Type> = types.iter().map(|(ty, _)| ty.clone()).collect();
+        let inner = self.signature(
+            &inner,
+            &extended(generics, all),
+            &named,
+            self.has_body,
+            &self.body,
+        );
+        vec![outer, inner]
+    }
+
+    /// What is passed on, behind a receiver.
+    fn argument_names(&self) -> Vec<TokenStream> {
+        let args = self.plan.function.args.iter().zip(&self.takes);
+        let args = args
+            .filter(|(_, takes)| **takes)
+            .map(|(arg, _)| arg.name.to_token_stream());
+        args.chain(self.mode.iter().map(ToTokens::to_token_stream))
+            .collect()
+    }
+
+    fn signature(
+        &self,
+        name: &Ident,
+        generics: &Generics,
+        types: &[Type],
+        own_body: bool,
+        body: &TokenStream,
+    ) -> TokenStream {
+        let function = &self.plan.function;
+        let sig = &function.sig;
+        let receiver = sig.receiver().map(|receiver| {
+            let mut receiver = receiver.clone();
+            receiver.mutability = receiver.mutability.filter(|_| own_body);
+            receiver.attrs.clear();
+            receiver.to_token_stream()
+        });
+        let mode = self.mode.as_ref().map(|mode| {
+            let mode_type = self.plan.runtime.private("Mode");
+            quote!(#mode: #mode_type)
+        });
+        let args = function.args.iter().zip(types).zip(&self.takes);
+        let args = args.filter(|(_, takes)| **takes).map(|((arg, ty), _)| {
+            let attrs = arg.attrs.iter().filter(|_| own_body);
+            let (mutability, name) = (arg.mutability.filter(|_| own_body), &arg.name);
+            quote!(#(#attrs)* #mutability #name: #ty)
+        });
+        // the mode comes last: a receiver, which may be written as an argument, has to be the first
+        let inputs = receiver.into_iter().chain(args).chain(mode);
+        let (asyncness, safety) = if self.has_body {
+            (sig.asyncness, sig.safety.to_token_stream())
+        } else {
+            (None, TokenStream::new())
+        };
+        let (vis, attrs, output) = (&function.vis, &self.attrs, &self.output);
+        let where_clause = &generics.where_clause;
+        quote! {
+            #[inline]
+            #(#attrs)*
+            #vis #asyncness #safety fn #name #generics(#(#inputs),*) #output #where_clause {
+                #body
+            }
+        }
+    }
+}
+
+/// A call of a companion in `home` with these arguments.
+pub(crate) fn forward(
+    function: &Function,
+    home: &TokenStream,
+    to: &Ident,
+    turbofish: &TokenStream,
+    names: &[TokenStream],
+    runs_body: bool,
+) -> TokenStream {
+    let sig = &function.sig;
+    let receiver = sig
+        .receiver()
+        .map(|receiver| receiver.self_token.to_token_stream());
+    let args = receiver.into_iter().chain(names.iter().cloned());
+    let call = quote!(#home::#to #turbofish(#(#args),*));
+    if !runs_body {
+        return call;
+    }
+    let wait = sig.asyncness.map(|_| quote!(.await));
+    match sig.safety {
+        Safety::Unsafe(_) => quote!(unsafe { #call #wait }),
+        _ => quote!(#call #wait),
+    }
+}
+
+/// What the function does by default: the mode that its visible form runs in.
+pub(crate) fn own_mode(plan: &Plan) -> TokenStream {
+    let mode = plan.runtime.private("Mode");
+    match plan.kind {
+        Kind::Cache => quote!(#mode::Normal),
+        Kind::Put => quote!(#mode::Refresh),
+    }
+}
+
+fn site(plan: &Plan) -> Vec<TokenStream> {
+    let (function, runtime) = (&plan.function, &plan.runtime);
+    let name = name(plan.place, "site", &function.sig.ident);
+    let added = function
+        .named_types()
+        .into_iter()
+        .flat_map(|(_, added)| added);
+    let generics = extended(&function.sig.generics, added);
+    let params = type_and_const_params(&generics).map(|param| match param {
+        GenericParam::Type(ty) => {
+            let name = &ty.ident;
+            quote!(#name: ?::core::marker::Sized)
+        }
+        GenericParam::Const(constant) => {
+            let (name, ty) = (&constant.ident, &constant.ty);
+            quote!(const #name: #ty)
+        }
+        GenericParam::Lifetime(_) => TokenStream::new(),
+    });
+    let (vis, function_type) = (&function.vis, runtime.private("Function"));
+    let body = look::site_static(plan);
+    vec![quote! {
+        #[inline]
+        #vis fn #name<#(#params),*>() -> &'static #function_type {
+            #body
+        }
+    }]
+}
+
+/// A call of `site`, from a companion that knows the names of all parameters.
+pub(crate) fn site_call(plan: &Plan) -> TokenStream {
+    let function = &plan.function;
+    let name = name(plan.place, "site", &function.sig.ident);
+    let added = function
+        .named_types()
+        .into_iter()
+        .flat_map(|(_, added)| added);
+    let turbofish = turbofish(&extended(&function.sig.generics, added));
+    quote!(Self::#name #turbofish())
+}
+
+fn run(plan: &Plan) -> Vec<TokenStream> {
+    let function = &plan.function;
+    let mode = Ident::new("__cacheado_mode", Span::mixed_site());
+    let mut attrs = vec![quote!(#[allow(clippy::too_many_arguments)])];
+    attrs.extend(lints(function));
+    let companion = Companion {
+        plan,
+        name: name(plan.place, "run", &function.sig.ident),
+        attrs,
+        takes: vec![true; function.args.len()],
+        has_body: true,
+        body: look::body(plan, &mode.to_token_stream()),
+        mode: Some(mode),
+        output: function.sig.output.to_token_stream(),
+    };
+    companion.write()
+}
+
+fn call(plan: &Plan) -> Vec<TokenStream> {
+    let function = &plan.function;
+    let decide = decide::owned(plan).unwrap_or_else(|| decide::never(plan));
+    handle(
+        plan,
+        "call",
+        vec![true; function.args.len()],
+        &function.output,
+        &decide,
+    )
+}
+
+fn keyed(plan: &Plan) -> Vec<TokenStream> {
+    let output = with_static_lifetimes(&plan.function.output);
+    handle(
+        plan,
+        "keyed",
+        plan.needed.clone(),
+        &output,
+        &decide::never(plan),
+    )
+}
+
+fn handle(
+    plan: &Plan,
+    what: &str,
+    takes: Vec<bool>,
+    output: &Type,
+    decide: &decide::Decide,
+) -> Vec<TokenStream> {
+    let (call_type, driver) = (plan.runtime.private("Call"), look::driver(plan));
+    let companion = Companion {
+        plan,
+        name: name(plan.place, what, &plan.function.sig.ident),
+        attrs: vec![quote! {
+            #[allow(unused_variables, clippy::too_many_arguments)]
+        }],
+        takes,
+        has_body: false,
+        mode: None,
+        output: quote!(-> #call_type<#output, #driver>),
+        body: look::call(plan, output, decide),
+    };
+    companion.write()
+}
+
+/// The visible signature: what the user wrote, with a name for each argument.
+pub(crate) fn visible_signature(function: &Function) -> syn::Signature {
+    let mut sig = function.sig.clone();
+    let mut args = function.args.iter();
+    for input in &mut sig.inputs {
+        match input {
+            FnArg::Receiver(receiver) => receiver.mutability = None,
+            FnArg::Typed(typed) => {
+                let Some(arg) = args.next() else { break };
+                let name = &arg.name;
+                typed.attrs.clear();
+                typed.pat = syn::parse_quote!(#name);
+            }
+        }
+    }
+    sig
+}

@@ -1,0 +1,114 @@
+//! `ttl`, `when` and `cache_none`: the closure that says of a value whether and how long it is stored.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+
+use super::check::Plan;
+use super::ttl::Ttl;
+use crate::parse::mentions;
+use crate::runtime::at;
+
+/// The closure, and what to evaluate once ahead of it.
+pub(crate) struct Decide {
+    pub(crate) prelude: TokenStream,
+    pub(crate) closure: TokenStream,
+}
+
+/// For the function's own load: may borrow arguments.
+pub(crate) fn borrowed(plan: &Plan) -> Decide {
+    decide(plan, &TokenStream::new())
+}
+
+/// For a call that outlives its arguments. Nothing if `ttl` or `when` are closures over arguments,
+/// which such a call can't hold.
+pub(crate) fn owned(plan: &Plan) -> Option<Decide> {
+    let mut names: Vec<Ident> = plan
+        .function
+        .args
+        .iter()
+        .flat_map(super::Arg::binds)
+        .collect();
+    names.push(Ident::new("self", Span::mixed_site()));
+    let ttl = match &plan.options.ttl {
+        Some(Ttl::Closure(closure)) => Some(closure),
+        _ => None,
+    };
+    let borrows = plan
+        .options
+        .when
+        .iter()
+        .chain(ttl)
+        .any(|closure| mentions(closure, &names));
+    (!borrows).then(|| decide(plan, &quote!(move)))
+}
+
+/// For a call that never stores.
+pub(crate) fn never(plan: &Plan) -> Decide {
+    let decision = plan.runtime.private("Decision");
+    Decide {
+        prelude: TokenStream::new(),
+        closure: quote!(|_| #decision::Skip),
+    }
+}
+
+fn decide(plan: &Plan, capture: &TokenStream) -> Decide {
+    let options = &plan.options;
+    let runtime = &plan.runtime;
+    let value = Ident::new("__cacheado_value", Span::mixed_site());
+    let lifetime = Ident::new("__cacheado_ttl", Span::mixed_site());
+    let decision = runtime.private("Decision");
+    let skip_unless = |keep: TokenStream| quote!(if !#keep { return #decision::Skip; });
+
+    let none = options.no_none.map(|span| {
+        let is_none = runtime.private_at("is_none", span);
+        let span = at(span);
+        let is_none = quote_spanned!(span=> (#is_none(#value)));
+        quote!(if #is_none { return #decision::Skip; })
+    });
+    let when = options.when.as_ref().map(|when| {
+        let keep = skip_unless(quote!(__cacheado_keep));
+        quote! {
+            let __cacheado_keep: bool = __cacheado_given(#value, #when);
+            #keep
+        }
+    });
+    let mut prelude = TokenStream::new();
+    let ttl = match &options.ttl {
+        None => quote!(::core::option::Option::None),
+        Some(Ttl::Fixed(fixed)) => {
+            let (seconds, nanos) = (fixed.as_secs(), fixed.subsec_nanos());
+            quote!(::core::option::Option::Some(::core::time::Duration::new(#seconds, #nanos)))
+        }
+        Some(Ttl::Expr(expr)) => {
+            prelude = quote!(let #lifetime: ::core::time::Duration = #expr;);
+            quote!(::core::option::Option::Some(#lifetime))
+        }
+        Some(Ttl::Closure(closure)) => quote! {{
+            let #lifetime: ::core::time::Duration = __cacheado_given(#value, #closure);
+            ::core::option::Option::Some(#lifetime)
+        }},
+    };
+    // gives the user's closure its argument's type before its body is looked at
+    let asks = when.is_some() || matches!(options.ttl, Some(Ttl::Closure(_)));
+    let given = asks.then(|| {
+        quote! {
+            fn __cacheado_given<V: ?Sized, T>(value: &V, of: impl ::core::ops::FnOnce(&V) -> T) -> T {
+                of(value)
+            }
+        }
+    });
+    let param = if asks || none.is_some() {
+        quote!(#value)
+    } else {
+        quote!(_)
+    };
+    let closure = quote! {
+        #capture |#param| -> #decision {
+            #given
+            #none
+            #when
+            #decision::Store { ttl: #ttl }
+        }
+    };
+    Decide { prelude, closure }
+}

@@ -1,0 +1,53 @@
+//! The way of an attribute that names a scope: it sees only its function, `scopes!` only the
+//! hierarchy. So the attribute hands everything to the hidden `__resolve!` of the module that
+//! `scopes!` made, which adds the hierarchy and goes on to `__expand!`, which then knows both.
+
+use proc_macro2::{Delimiter, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Ident, Path};
+
+use super::Kind;
+use super::options::ScopeOption;
+use crate::parse::group;
+use crate::runtime::{Runtime, at};
+use crate::scopes::parse::Hierarchy;
+
+/// The call of `__resolve!`.
+pub(crate) fn fetch(
+    kind: &str,
+    module: Option<&Path>,
+    scope: &ScopeOption,
+    attr: &TokenStream,
+    item: &TokenStream,
+) -> TokenStream {
+    // without a `scopes!`, the error shows at the scope's name
+    let span = at(scope.name.span());
+    let default = quote_spanned!(scope.name.span()=> crate::scope);
+    let module = module.map_or(default, |path| quote!(#path));
+    let expand = Runtime::find().private("__expand");
+    let kind = Ident::new(kind, span);
+    quote_spanned!(span=> #module::__resolve! { [#expand] [#module] #kind [#attr] #item })
+}
+
+/// `__expand!`: what `__resolve!` hands over.
+pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
+    let parse = |input: ParseStream<'_>| {
+        let hierarchy: Hierarchy = syn::parse2(group(input, Delimiter::Bracket)?)?;
+        let path = group(input, Delimiter::Bracket)?;
+        let path = Path::parse_mod_style.parse2(path)?;
+        let kind = input.call(Ident::parse_any)?;
+        let attr = group(input, Delimiter::Bracket)?;
+        let item: TokenStream = input.parse()?;
+        Ok((hierarchy, path, kind, attr, item))
+    };
+    match parse.parse2(tokens) {
+        Ok((hierarchy, path, kind, attr, item)) => match kind.to_string().as_str() {
+            "evict" => crate::evict::with_hierarchy(attr, item, &hierarchy, &path),
+            "put" => super::with_hierarchy(Kind::Put, attr, item, &hierarchy, &path),
+            _ => super::with_hierarchy(Kind::Cache, attr, item, &hierarchy, &path),
+        },
+        Err(error) => error.to_compile_error(),
+    }
+}

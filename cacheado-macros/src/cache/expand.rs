@@ -1,0 +1,123 @@
+//! Writes the function that the user sees, and puts its companions where they belong.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote};
+use syn::Attribute;
+
+use super::check::{Place, Plan};
+use super::companions::{self, as_allow, companions, forward, own_mode, visible_signature};
+use super::look;
+use super::signature::{Function, turbofish};
+use crate::parse::contains_ident;
+
+pub(crate) fn expand(plan: &Plan) -> TokenStream {
+    match plan.place {
+        Place::Free => free(plan),
+        Place::Inherent => inherent(plan),
+        Place::Method => method(plan),
+    }
+}
+
+/// A method: the body is replaced, nothing stands beside it.
+fn method(plan: &Plan) -> TokenStream {
+    let Function {
+        attrs,
+        vis,
+        defaultness,
+        sig,
+        args,
+        ..
+    } = &plan.function;
+    let body = look::body(plan, &own_mode(plan));
+    // the body sees the arguments as they were written, but for patterns, which it binds itself
+    let mut sig = sig.clone();
+    let mut args = args.iter();
+    for input in &mut sig.inputs {
+        if let syn::FnArg::Typed(typed) = input
+            && let Some(arg) = args.next()
+            && arg.pat.is_some()
+        {
+            let name = &arg.name;
+            typed.pat = syn::parse_quote!(#name);
+        }
+    }
+    quote! {
+        #(#attrs)*
+        #vis #defaultness #sig { #body }
+    }
+}
+
+fn inherent(plan: &Plan) -> TokenStream {
+    let visible = visible(plan, &quote!(Self));
+    let companions = companions(plan, &companion_attrs(&plan.function));
+    quote!(#visible #companions)
+}
+
+fn free(plan: &Plan) -> TokenStream {
+    let (vis, name) = (&plan.function.vis, &plan.function.sig.ident);
+    let visible = visible(plan, &name.to_token_stream());
+    let companions = companions(plan, &TokenStream::new());
+    let attrs = companion_attrs(&plan.function);
+    quote! {
+        #visible
+
+        #attrs
+        #vis struct #name {}
+
+        #attrs
+        impl #name {
+            #companions
+        }
+    }
+}
+
+/// The function as its callers see it: it calls `run`, which stands in `home`.
+fn visible(plan: &Plan, home: &TokenStream) -> TokenStream {
+    let function = &plan.function;
+    let Function {
+        vis,
+        defaultness,
+        sig,
+        ..
+    } = function;
+    let attrs = function.attrs.iter().map(|attr| {
+        if attr.path().is_ident("expect") {
+            as_allow(attr)
+        } else {
+            attr.to_token_stream()
+        }
+    });
+    let run = companions::name(plan.place, "run", &sig.ident);
+    let args = function.args.iter().map(|arg| arg.name.to_token_stream());
+    let args: Vec<TokenStream> = args.chain([own_mode(plan)]).collect();
+    let turbofish = turbofish(&sig.generics);
+    let forward = forward(&plan.function, home, &run, &turbofish, &args, true);
+    let sig = visible_signature(function);
+    quote! {
+        #(#attrs)*
+        #vis #defaultness #sig { #forward }
+    }
+}
+
+/// What stands on everything that is generated beside the function: it is there when the function
+/// is, and shows nowhere.
+pub(crate) fn companion_attrs(function: &Function) -> TokenStream {
+    let cfgs = function.attrs.iter().filter(|attr| is_cfg(attr));
+    quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, non_snake_case, dead_code, clippy::pedantic)]
+    }
+}
+
+/// `#[cfg(…)]`, also within `#[cfg_attr(…)]`: other attributes of a function don't fit elsewhere.
+fn is_cfg(attr: &Attribute) -> bool {
+    if attr.path().is_ident("cfg") {
+        return true;
+    }
+    attr.path().is_ident("cfg_attr")
+        && attr
+            .meta
+            .require_list()
+            .is_ok_and(|list| contains_ident(list.tokens.clone(), "cfg"))
+}

@@ -1,0 +1,131 @@
+//! What is emitted after an error: the message, the function as it was written (so that editors go on
+//! working), and stand-ins for the companions, so that a verb elsewhere doesn't add a message of its own.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens as _, quote};
+use syn::Error;
+
+use super::check::{Place, place};
+use super::companions::{forward, name, visible_signature};
+use super::expand::companion_attrs;
+use super::options::Options;
+use super::signature::{Flavor, Function, find_impl_trait, turbofish};
+use crate::parse::mentions;
+use crate::runtime::Runtime;
+
+/// The error and the item.
+pub(crate) fn with_item(error: &Error, item: &TokenStream) -> TokenStream {
+    let error = error.to_compile_error();
+    quote!(#item #error)
+}
+
+/// The error, the function, and stand-ins for its companions.
+pub(crate) fn with_stubs(
+    error: &Error,
+    item: &TokenStream,
+    function: &Function,
+    options: &Options,
+) -> TokenStream {
+    let stubs = stubs(function, options);
+    let error = error.to_compile_error();
+    quote!(#item #stubs #error)
+}
+
+fn stubs(function: &Function, options: &Options) -> TokenStream {
+    let place = place(function, options.block);
+    let sig = &function.sig;
+    // such a function can't stand in an impl of another type, or has no type to speak of
+    let odd = sig.abi.is_some()
+        || sig.variadic.is_some()
+        || find_impl_trait(&function.output).is_some()
+        || (place == Place::Free && function.mentions_self_type());
+    if place == Place::Method || odd {
+        return TokenStream::new();
+    }
+    let attrs = companion_attrs(function);
+    let (vis, own_name) = (&function.vis, &sig.ident);
+    let run = run(function, place);
+    let skipped = |name: &Ident| options.skip.contains(name);
+    let needed: Vec<bool> = function
+        .args
+        .iter()
+        .map(|arg| !arg.binds().iter().all(skipped) || mentions(&options.cache, &arg.binds()))
+        .collect();
+    let call = handle(
+        function,
+        name(place, "call", own_name),
+        &vec![true; needed.len()],
+    );
+    let keyed = handle(function, name(place, "keyed", own_name), &needed);
+    if place == Place::Inherent {
+        return quote!(#attrs #run #attrs #call #attrs #keyed);
+    }
+    quote! {
+        #attrs
+        #vis struct #own_name {}
+
+        #attrs
+        impl #own_name {
+            #run
+            #call
+            #keyed
+        }
+    }
+}
+
+/// `run`, which only calls the function.
+fn run(function: &Function, place: Place) -> TokenStream {
+    let vis = &function.vis;
+    let mut sig = visible_signature(function);
+    sig.ident = name(place, "run", &function.sig.ident);
+    sig.constness = None;
+    let mode_type = Runtime::find().private("Mode");
+    sig.inputs.push(syn::parse_quote!(_: #mode_type));
+    let names: Vec<TokenStream> = function
+        .args
+        .iter()
+        .map(|arg| arg.name.to_token_stream())
+        .collect();
+    let (home, own_name) = (quote!(Self), &function.sig.ident);
+    let turbofish = turbofish(&function.sig.generics);
+    let body = if place == Place::Free {
+        // the function itself, which has no home
+        let wait = function.sig.asyncness.map(|_| quote!(.await));
+        let call = quote!(#own_name #turbofish(#(#names),*) #wait);
+        match function.sig.safety {
+            syn::Safety::Unsafe(_) => quote!(unsafe { #call }),
+            _ => call,
+        }
+    } else {
+        forward(function, &home, own_name, &turbofish, &names, true)
+    };
+    quote!(#vis #sig { #body })
+}
+
+/// `call` or `keyed`, which only have to have the right type.
+fn handle(function: &Function, name: Ident, takes: &[bool]) -> TokenStream {
+    let (runtime, vis, output) = (Runtime::find(), &function.vis, &function.output);
+    let mut sig = visible_signature(function);
+    sig.ident = name;
+    (sig.constness, sig.asyncness, sig.safety) = (None, None, syn::Safety::Default);
+    let call = runtime.private("Call");
+    let driver = runtime.private(match function.flavor {
+        Flavor::Sync => "Blocking",
+        Flavor::Async | Flavor::Boxed(_) => "Async",
+    });
+    let behind_receiver = usize::from(function.receiver().is_some());
+    sig.inputs = sig
+        .inputs
+        .into_iter()
+        .enumerate()
+        .filter(|(index, _)| *index < behind_receiver || takes[index - behind_receiver])
+        .map(|(_, input)| input)
+        .collect();
+    sig.output = syn::parse_quote!(-> #call<#output, #driver>);
+    quote! {
+        #[allow(unused_variables)]
+        #vis #sig {
+            ::core::panic!("the attribute of this function is wrong")
+        }
+    }
+}

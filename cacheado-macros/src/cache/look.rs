@@ -1,0 +1,295 @@
+//! The heart of what is generated: look the call up; on a miss, run the body and store what it gives.
+//!
+//! Every local has a name of its own (`__cacheado_…`, and the macro's hygiene), so arguments may be
+//! called whatever they like. The body stands in it once, as its author wrote it.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Expr, ReturnType, Type};
+
+use super::check::{Place, Plan};
+use super::companions;
+use super::decide::{self, Decide};
+use super::signature::Flavor;
+use crate::parse::{ends, start};
+use crate::runtime::{Runtime, at};
+
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// The body of the cached function. `mode` is an expression of the mode it was called with.
+pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
+    let function = &plan.function;
+    let (output, body) = (&function.output, &function.body);
+    match &function.flavor {
+        Flavor::Sync => look(
+            plan,
+            mode,
+            |pending, Decide { closure, .. }| quote!(#pending.load(#closure, || -> #output { #body })),
+        ),
+        Flavor::Async => look(plan, mode, |pending, Decide { closure, .. }| {
+            let typed = typed_return(output, function.sig.ident.span());
+            quote!(#pending.load_async(#closure, async move { #typed #body }).await)
+        }),
+        Flavor::Boxed(boxed) => {
+            let body = boxed.body();
+            boxed.with_body(&look(plan, mode, |pending, Decide { closure, .. }| {
+                let typed = typed_return(output, function.sig.ident.span());
+                quote!(#pending.load_async(#closure, async move { #typed #body }).await)
+            }))
+        }
+    }
+}
+
+fn look(
+    plan: &Plan,
+    mode: &TokenStream,
+    load: impl FnOnce(&Ident, &Decide) -> TokenStream,
+) -> TokenStream {
+    let (carry, looked) = (local("__cacheado_carry"), local("__cacheado_looked"));
+    let (hit, pending) = (local("__cacheado_hit"), local("__cacheado_pending"));
+    let (function, asked) = (local("__cacheado_function"), local("__cacheado_asked"));
+    let carry_expr = carry_of(plan);
+    let site_expr = site(plan);
+    let bindings = plan.key_bindings.iter().flatten();
+    let mode = with_bypass(plan, mode);
+    let (cache, ids, args) = (
+        cache(&plan.runtime, plan.options.cache.as_ref()),
+        ids(plan),
+        args(plan),
+    );
+    let rebind = rebind(plan);
+    let decide = decide::borrowed(plan);
+    let load = load(&pending, &decide);
+    let prelude = decide.prelude;
+    quote! {
+        let #carry = #carry_expr;
+        // a statement of its own: nothing that is borrowed here lives on while the body runs
+        let #looked = {
+            let #function = #site_expr;
+            #(#bindings)*
+            let #asked = #mode;
+            let #looked = #function.look(#carry, #asked, #cache, &[#(#ids),*], &#args);
+            #looked
+        };
+        match #looked {
+            ::core::result::Result::Ok(#hit) => #hit,
+            ::core::result::Result::Err(#pending) => {
+                #(#rebind)*
+                #prelude
+                #load
+            }
+        }
+    }
+}
+
+/// A handle on what is asked for by a verb or an eviction: it owns its key.
+pub(crate) fn call(plan: &Plan, output: &Type, decide: &Decide) -> TokenStream {
+    let carry = carry(&plan.runtime, plan.options.local, output, output_span(plan));
+    let site = site(plan);
+    let bindings = plan.key_bindings.iter().flatten();
+    let driver = driver(plan);
+    let (cache, ids, args) = (
+        cache(&plan.runtime, plan.options.cache.as_ref()),
+        ids(plan),
+        args(plan),
+    );
+    let Decide { prelude, closure } = decide;
+    quote! {
+        #(#bindings)*
+        #prelude
+        #site.call(#driver, #carry, #cache, &[#(#ids),*], &#args, #closure)
+    }
+}
+
+/// `Blocking` or `Async`.
+pub(crate) fn driver(plan: &Plan) -> TokenStream {
+    plan.runtime.private(match plan.function.flavor {
+        Flavor::Sync => "Blocking",
+        Flavor::Async | Flavor::Boxed(_) => "Async",
+    })
+}
+
+/// How the value travels, decided by the return type.
+fn carry_of(plan: &Plan) -> TokenStream {
+    carry(
+        &plan.runtime,
+        plan.options.local,
+        &plan.function.output,
+        output_span(plan),
+    )
+}
+
+/// Where the return type stands; without one, the function's name.
+fn output_span(plan: &Plan) -> (Span, Span) {
+    let name = plan.function.sig.ident.span();
+    match &plan.function.sig.output {
+        ReturnType::Default => (name, name),
+        ReturnType::Type(..) => ends(&plan.function.output, name),
+    }
+}
+
+fn carry(runtime: &Runtime, local: bool, output: &Type, span: (Span, Span)) -> TokenStream {
+    let any_kind = runtime.private("AnyKind");
+    let kind = kind(runtime, output, span);
+    let carry = runtime.private_at(if local { "local" } else { "portable" }, span.0);
+    let end = at(span.1);
+    let call = quote_spanned!(end=> (#kind));
+    quote!({ use #any_kind as _; #carry #call })
+}
+
+/// The expression of what is stored of a return type; `AnyKind` has to be in scope. Its first and
+/// last token are spelled at the type's, so that an error underlines the type.
+pub(crate) fn kind(runtime: &Runtime, output: &Type, (first, last): (Span, Span)) -> TokenStream {
+    let probe = runtime.private_at("Probe", first);
+    let last = at(last);
+    let kind = quote_spanned!(last=> .kind());
+    quote!(#probe::<#output>::new() #kind)
+}
+
+/// The call's `&'static Function`.
+fn site(plan: &Plan) -> TokenStream {
+    if plan.place == Place::Method {
+        let site = site_static(plan);
+        return quote!({ #site });
+    }
+    companions::site_call(plan)
+}
+
+/// The static of the item, and its identity: the type of a closure that is written in the item, so
+/// that it has every generic parameter of the function and of the impl around it.
+pub(crate) fn site_static(plan: &Plan) -> TokenStream {
+    let Plan {
+        runtime,
+        options,
+        function,
+        ..
+    } = plan;
+    let option = |value: Option<TokenStream>| match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    };
+    let (site, spec) = (runtime.private("Site"), runtime.private("SiteSpec"));
+    let name = function.name();
+    let (line, column) = position(function.sig.ident.span());
+    let method = plan.place != Place::Free;
+    let explicit = option(options.name.as_ref().map(ToTokens::to_token_stream));
+    let version = options
+        .version
+        .as_ref()
+        .map_or_else(|| quote!(0), ToTokens::to_token_stream);
+    let level = option(plan.level.as_ref().map(|level| quote!(&#level)));
+    let max_items = option(options.max_items.as_ref().map(|most| {
+        let (first, _) = ends(most, Span::mixed_site());
+        let first = at(first);
+        let check = quote_spanned!(first=> ::core::assert!(MOST > 0, "`max_items` is at least 1"));
+        quote!({ const MOST: ::core::primitive::usize = #most; #check; MOST })
+    }));
+    let single_flight = !options.no_single_flight;
+    quote! {
+        static SITE: #site = #site::new(#spec {
+            module: ::core::module_path!(),
+            function: #name,
+            line: #line,
+            column: #column,
+            method: #method,
+            name: #explicit,
+            version: #version,
+            level: #level,
+            max_items: #max_items,
+            single_flight: #single_flight,
+        });
+        SITE.function(&|| ())
+    }
+}
+
+/// Line and column in the source; zero outside a compiler.
+fn position(span: Span) -> (u32, u32) {
+    if !proc_macro::is_available() {
+        return (0, 0);
+    }
+    let span = span.unwrap();
+    let number = |number: usize| u32::try_from(number).unwrap_or(0);
+    (number(span.line()), number(span.column()))
+}
+
+fn with_bypass(plan: &Plan, mode: &TokenStream) -> TokenStream {
+    let Some(bypass) = &plan.options.bypass else {
+        return mode.clone();
+    };
+    let (modes, flag) = (plan.runtime.private("Mode"), local("__cacheado_bypass"));
+    quote! {{
+        let #flag: ::core::primitive::bool = #bypass;
+        if #flag { #modes::Bypass } else { #mode }
+    }}
+}
+
+/// A reference to the cache.
+pub(crate) fn cache(runtime: &Runtime, cache: Option<&Expr>) -> TokenStream {
+    if let Some(cache) = cache {
+        let span = at(start(cache));
+        quote_spanned!(span=> (#cache).__handle())
+    } else {
+        let default = runtime.private("default_cache");
+        quote!(#default())
+    }
+}
+
+/// The text of each id of the scope.
+fn ids(plan: &Plan) -> impl Iterator<Item = TokenStream> {
+    plan.ids.iter().map(|id| id_text(&plan.runtime, id))
+}
+
+pub(crate) fn id_text(runtime: &Runtime, id: &Expr) -> TokenStream {
+    let first = start(id);
+    let id_text = runtime.private_at("id_text", first);
+    let span = at(first);
+    match id {
+        Expr::Path(_) => quote_spanned!(span=> #id_text(&#id)),
+        _ => quote_spanned!(span=> #id_text(&(#id))),
+    }
+}
+
+/// The tuple of the key's parts.
+fn args(plan: &Plan) -> TokenStream {
+    nested_tuple(&plan.parts)
+}
+
+/// serde knows tuples of up to 16 elements: more of them become a tuple of tuples.
+fn nested_tuple(parts: &[TokenStream]) -> TokenStream {
+    if parts.len() <= 16 {
+        return quote!((#(#parts,)*));
+    }
+    let chunks: Vec<TokenStream> = parts.chunks(16).map(nested_tuple).collect();
+    nested_tuple(&chunks)
+}
+
+/// Binds the patterns that the body expects.
+fn rebind(plan: &Plan) -> impl Iterator<Item = TokenStream> {
+    let args = plan.function.args.iter().zip(&plan.key_bindings);
+    args.filter(|(arg, _)| arg.rebind).map(|(arg, in_key)| {
+        let (pat, name) = (&arg.pat, &arg.name);
+        // what only the key needs is not unused
+        let allow = in_key.as_ref().map(|_| quote!(#[allow(unused_variables)]));
+        quote!(#allow let #pat = #name;)
+    })
+}
+
+/// A statement that never runs, but tells an `async` block the type that `return` and `?` give.
+pub(crate) fn typed_return(output: &Type, name: Span) -> TokenStream {
+    let (first, _) = ends(output, name);
+    let span = at(first);
+    let never = Ident::new("__cacheado_return", span);
+    quote_spanned! {span=>
+        #[allow(
+            unknown_lints, unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop,
+            clippy::let_unit_value, clippy::let_with_type_underscore, clippy::needless_return,
+            clippy::unreachable
+        )]
+        if false {
+            let #never: #output = loop {};
+            return #never;
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! The options of `#[cache]` and `#[cache_put]` as they are written: which there are, the form of
+//! each, and what can be said of a value without knowing the function.
+//!
+//! What needs the function or the hierarchy is checked in `check`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned as _;
+use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Result, Token};
+
+use super::ttl::Ttl;
+use crate::parse::{
+    Errors, Form, Keyword, comma_or_end, did_you_mean, list_names, peel, skip_option,
+};
+
+/// Every option there is, and how it is written.
+const OPTIONS: &[(&str, Form)] = &[
+    ("ttl", Form::Value),
+    ("scope", Form::ValueOrList),
+    ("scopes", Form::Value),
+    ("cache", Form::Value),
+    ("skip", Form::List),
+    ("key", Form::Value),
+    ("name", Form::Value),
+    ("version", Form::Value),
+    ("max_items", Form::Value),
+    ("when", Form::Value),
+    ("bypass", Form::Value),
+    ("cache_none", Form::Value),
+    ("local", Form::Flag),
+    ("single_flight", Form::Value),
+];
+
+/// Options that a later release brings: an error until then, never silently accepted.
+const LATER: &[&str] = &[
+    "stale",
+    "refresh_after",
+    "timeout",
+    "hard_timeout",
+    "jitter",
+    "on_backend_error",
+    "idle",
+    "err_ttl",
+    "none_ttl",
+    "detached",
+    "batch",
+];
+
+/// What `#[cache_impl]` tells the attributes inside it.
+pub(crate) const INHERENT: &str = "__cacheado_inherent";
+pub(crate) const TRAIT: &str = "__cacheado_trait";
+
+/// Where the function stands, as far as the attribute was told.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Block {
+    /// Not told: no `#[cache_impl]` around it.
+    #[default]
+    Unknown,
+    Inherent,
+    Trait,
+}
+
+/// `scope = "user"` or `scope("user", org_id = ctx.org)`.
+pub(crate) struct ScopeOption {
+    pub(crate) name: LitStr,
+    /// Ids that are no plain arguments.
+    pub(crate) ids: Vec<(Ident, Expr)>,
+}
+
+impl ScopeOption {
+    pub(crate) fn is_global(&self) -> bool {
+        self.name.value() == "global"
+    }
+}
+
+/// The options of one attribute.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) block: Block,
+    pub(crate) ttl: Option<Ttl>,
+    pub(crate) scope: Option<ScopeOption>,
+    pub(crate) scopes: Option<Path>,
+    pub(crate) cache: Option<Expr>,
+    pub(crate) skip: Vec<Ident>,
+    pub(crate) key: Option<Expr>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) version: Option<Expr>,
+    pub(crate) max_items: Option<Expr>,
+    pub(crate) when: Option<Expr>,
+    pub(crate) bypass: Option<Expr>,
+    /// Where `cache_none = false` stands, if it does.
+    pub(crate) no_none: Option<Span>,
+    pub(crate) local: bool,
+    pub(crate) no_single_flight: bool,
+}
+
+impl Options {
+    /// Everything that could be read, and every mistake in the rest.
+    pub(crate) fn read(tokens: TokenStream) -> (Options, Errors) {
+        let mut errors = Errors::default();
+        let mut options = Options::default();
+        let parsed = (|input: ParseStream<'_>| options.read_all(input, &mut errors)).parse2(tokens);
+        errors.take(parsed);
+        (options, errors)
+    }
+
+    fn read_all(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> Result<()> {
+        let mut seen: Vec<String> = Vec::new();
+        let mut stale: Option<Ident> = None;
+        while !input.is_empty() {
+            let keyword: Keyword = input.parse()?;
+            let name = keyword.text();
+            let repeated = seen.contains(&name);
+            if repeated {
+                errors.at(keyword.0.span(), format!("duplicate option `{name}`"));
+            } else {
+                seen.push(name.clone());
+            }
+            if LATER.contains(&name.as_str()) {
+                if name == "stale" {
+                    stale = Some(keyword.0);
+                } else if !repeated {
+                    errors.at(keyword.0.span(), later(&name));
+                }
+                skip_option(input)?;
+            } else if repeated {
+                skip_option(input)?;
+            } else {
+                self.read_one(&keyword, input, errors)?;
+            }
+            comma_or_end(input)?;
+        }
+        if let Some(stale) = stale {
+            if seen.iter().any(|name| name == "ttl") {
+                errors.at(stale.span(), later("stale"));
+            } else {
+                errors.at(
+                    stale.span(),
+                    "`stale` needs `ttl`: it says how long past its lifetime a value may stand in",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn read_one(
+        &mut self,
+        keyword: &Keyword,
+        input: ParseStream<'_>,
+        errors: &mut Errors,
+    ) -> Result<()> {
+        let name = keyword.text();
+        match name.as_str() {
+            INHERENT => self.block = Block::Inherent,
+            TRAIT => self.block = Block::Trait,
+            _ => {}
+        }
+        if self.block != Block::Unknown && (name == INHERENT || name == TRAIT) {
+            return Ok(());
+        }
+        let Some((_, form)) = OPTIONS.iter().find(|(known, _)| *known == name) else {
+            errors.at(keyword.0.span(), unknown(&name));
+            return skip_option(input);
+        };
+        if let Err(error) = keyword.expect(*form, input) {
+            errors.push(error);
+            return skip_option(input);
+        }
+        match name.as_str() {
+            "scope" => {
+                let scope = parse_scope(keyword, input)?;
+                self.scope = errors.take(scope);
+            }
+            "skip" => {
+                let content;
+                syn::parenthesized!(content in input);
+                let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(
+                    &content,
+                    Ident::parse_any,
+                )?;
+                self.skip = names.into_iter().collect();
+            }
+            "local" => self.local = true,
+            _ => {
+                let value = keyword.value(input)?;
+                let read = self.read_value(&name, value);
+                errors.take(read);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_value(&mut self, name: &str, value: Expr) -> Result<()> {
+        match name {
+            "ttl" => self.ttl = Some(Ttl::read(value)?),
+            "scopes" => self.scopes = Some(path_of(&value)?),
+            "cache" => self.cache = Some(value),
+            "key" => self.key = Some(value),
+            "name" => {
+                let text = text_of(&value, "name = \"profile\"")?;
+                if text.value().is_empty() {
+                    return Err(Error::new_spanned(value, "`name` is empty"));
+                }
+                self.name = Some(text);
+            }
+            "version" => self.version = Some(integer_of(name, value)?),
+            "max_items" => self.max_items = Some(at_least_one(integer_of(name, value)?)?),
+            "when" => self.when = Some(value),
+            "bypass" => self.bypass = Some(value),
+            "cache_none" => {
+                let span = crate::parse::start(&value);
+                self.no_none = (!bool_of(name, &value)?).then_some(span);
+            }
+            "single_flight" => {
+                if let Expr::Lit(ExprLit {
+                    lit: Lit::Str(text),
+                    ..
+                }) = peel(&value)
+                    && text.value() == "cluster"
+                {
+                    return Err(Error::new_spanned(
+                        text,
+                        "`single_flight = \"cluster\"` is not supported yet, a later release brings it: \
+                         write `true` or `false`",
+                    ));
+                }
+                self.no_single_flight = !bool_of(name, &value)?;
+            }
+            _ => unreachable!("`{name}` is not in the table of options"),
+        }
+        Ok(())
+    }
+}
+
+fn later(name: &str) -> String {
+    format!("`{name}` is not supported yet, a later release brings it")
+}
+
+fn unknown(name: &str) -> String {
+    let names = || OPTIONS.iter().map(|(name, _)| *name);
+    let hint = did_you_mean(name, names());
+    if hint.is_empty() {
+        format!(
+            "unknown option `{name}`, the options are {}",
+            list_names(names())
+        )
+    } else {
+        format!("unknown option `{name}`{hint}")
+    }
+}
+
+/// What follows `scope`. The outer error is one of syntax, the inner one of meaning.
+pub(crate) fn parse_scope(
+    keyword: &Keyword,
+    input: ParseStream<'_>,
+) -> Result<Result<ScopeOption>> {
+    const FORM: &str = "scope = \"user\"";
+    if input.peek(Token![=]) {
+        let value = keyword.value(input)?;
+        return Ok(text_of(&value, FORM).map(|name| ScopeOption {
+            name,
+            ids: Vec::new(),
+        }));
+    }
+    let content;
+    syn::parenthesized!(content in input);
+    if content.is_empty() {
+        return Ok(Err(Error::new(
+            keyword.0.span(),
+            "`scope` lacks the level: `scope(\"user\", org_id = …)`",
+        )));
+    }
+    let name = text_of(&content.parse()?, FORM);
+    let mut ids: Vec<(Ident, Expr)> = Vec::new();
+    let mut errors = Errors::default();
+    comma_or_end(&content)?;
+    while !content.is_empty() {
+        let id: Keyword = content.parse()?;
+        let value = id.value(&content)?;
+        if ids.iter().any(|(known, _)| *known == id.0) {
+            errors.at(
+                id.0.span(),
+                format!("the scope id `{}` is given twice", id.0),
+            );
+        } else {
+            ids.push((id.0, value));
+        }
+        comma_or_end(&content)?;
+    }
+    Ok(errors
+        .finish()
+        .and(name.map(|name| ScopeOption { name, ids })))
+}
+
+/// The text literal of `value`; `form` shows how it should look.
+fn text_of(value: &Expr, form: &str) -> Result<LitStr> {
+    let option = form.split(' ').next().unwrap_or(form);
+    match peel(value) {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Ok(text.clone()),
+        Expr::Path(path) if path.path.get_ident().is_some() => Err(Error::new_spanned(
+            value,
+            format!(
+                "`{option}` takes text in quotes: `{option} = \"{}\"`",
+                quote::quote!(#path)
+            ),
+        )),
+        _ => Err(Error::new_spanned(
+            value,
+            format!("`{option}` takes text in quotes: `{form}`"),
+        )),
+    }
+}
+
+fn bool_of(name: &str, value: &Expr) -> Result<bool> {
+    match peel(value) {
+        Expr::Lit(ExprLit {
+            lit: Lit::Bool(flag),
+            ..
+        }) => Ok(flag.value),
+        _ => Err(Error::new_spanned(
+            value,
+            format!("`{name}` takes `true` or `false`"),
+        )),
+    }
+}
+
+/// An integer literal, or a constant's expression.
+fn integer_of(name: &str, value: Expr) -> Result<Expr> {
+    let fits = match peel(&value) {
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(int), ..
+        }) => {
+            let int = int.base10_parse::<u64>();
+            int.is_ok_and(|int| name != "version" || u32::try_from(int).is_ok())
+        }
+        Expr::Lit(_) | Expr::Unary(_) | Expr::Closure(_) => false,
+        _ => true,
+    };
+    if fits {
+        Ok(value)
+    } else {
+        let most = if name == "version" {
+            " up to 4294967295"
+        } else {
+            ""
+        };
+        Err(Error::new_spanned(
+            value,
+            format!("`{name}` takes a whole number{most}"),
+        ))
+    }
+}
+
+fn at_least_one(value: Expr) -> Result<Expr> {
+    if let Expr::Lit(ExprLit {
+        lit: Lit::Int(int), ..
+    }) = peel(&value)
+        && int.base10_parse::<u64>().is_ok_and(|int| int == 0)
+    {
+        return Err(Error::new_spanned(
+            value,
+            "`max_items = 0` would store nothing: the bound is at least 1",
+        ));
+    }
+    Ok(value)
+}
+
+/// The path that is the value of `scopes`.
+pub(crate) fn path_of(value: &Expr) -> Result<Path> {
+    match peel(value) {
+        Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
+        _ => Err(Error::new(
+            value.span(),
+            "`scopes` takes the path of the module that `scopes!` made: `scopes = crate::tenancy`",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    fn message(tokens: TokenStream) -> String {
+        let (_, errors) = Options::read(tokens);
+        errors.finish().map_or_else(
+            |error| {
+                error
+                    .into_iter()
+                    .map(|e| e.to_string())
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            },
+            |()| String::from("fine"),
+        )
+    }
+
+    #[test]
+    fn every_option_is_read() {
+        assert_eq!(
+            message(quote!(
+                ttl = 5,
+                scope("organization/user", org_id = ctx.org),
+                scopes = crate::tenancy,
+                cache = self.cache,
+                skip(a, self),
+                key = (a, b),
+                name = "n",
+                version = 2,
+                max_items = 10,
+                when = |v| v.len() > 3,
+                bypass = a > 3,
+                cache_none = false,
+                local,
+                single_flight = false,
+            )),
+            "fine"
+        );
+    }
+
+    #[test]
+    fn one_message_per_mistake() {
+        assert_eq!(
+            message(quote!(tll = 5)),
+            "unknown option `tll`, did you mean `ttl`?"
+        );
+        assert_eq!(message(quote!(ttl = 5, ttl = 6)), "duplicate option `ttl`");
+        assert!(message(quote!(stale = 5)).starts_with("`stale` needs `ttl`"));
+        assert!(message(quote!(stale = 5, ttl = 1)).contains("not supported yet"));
+        assert_eq!(
+            message(quote!(local = true)),
+            "`local` is a flag and takes no value"
+        );
+        assert_eq!(message(quote!(skip = a)), "`skip` takes a list: `skip(…)`");
+        assert_eq!(message(quote!(ttl)), "`ttl` takes a value: `ttl = …`");
+        assert!(message(quote!(scope = 5)).contains("text in quotes"));
+        assert!(message(quote!(max_items = 0)).contains("at least 1"));
+        assert!(message(quote!(version = -1)).contains("whole number"));
+        assert!(message(quote!(single_flight = "cluster")).contains("not supported yet"));
+        assert_eq!(
+            message(quote!(zzz = 5, cache_none = 1)),
+            format!("{}; `cache_none` takes `true` or `false`", unknown("zzz"))
+        );
+    }
+}

@@ -1,0 +1,302 @@
+//! `#[cache_evict]`: evicts calls of cached functions, or whole scopes, around a function's body.
+//!
+//! What is to be evicted is worked out before the body runs, while its arguments are still there; it
+//! is evicted once the body has succeeded, or ahead of it.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Error, Expr, Path, Result, ReturnType, Token};
+
+use crate::cache::options::{ScopeOption, parse_scope};
+use crate::cache::signature::{Arg, Flavor, Function};
+use crate::cache::{detour, level_path, look};
+use crate::parse::{Errors, Form, Keyword, comma_or_end, did_you_mean, ends, skip_option};
+use crate::runtime::Runtime;
+use crate::scopes::parse::Hierarchy;
+use crate::scopes::resolve::{IdSource, resolve};
+use crate::verbs::Companion;
+
+const OPTIONS: [&str; 4] = ["scope", "scopes", "cache", "before"];
+
+/// What stands in `#[cache_evict(…)]`.
+#[derive(Default)]
+struct Evictions {
+    /// Calls of cached functions.
+    calls: Vec<Expr>,
+    scopes: Vec<ScopeOption>,
+    /// The module that `scopes!` made.
+    module: Option<Path>,
+    /// The cache whose scopes are evicted.
+    cache: Option<Expr>,
+    before: bool,
+}
+
+pub(crate) fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
+    run(attr, item, None)
+}
+
+pub(crate) fn with_hierarchy(
+    attr: TokenStream,
+    item: TokenStream,
+    hierarchy: &Hierarchy,
+    path: &Path,
+) -> TokenStream {
+    run(attr, item, Some((hierarchy, path)))
+}
+
+fn run(attr: TokenStream, item: TokenStream, known: Option<(&Hierarchy, &Path)>) -> TokenStream {
+    let with_item = |error: Error| {
+        let error = error.to_compile_error();
+        quote!(#item #error)
+    };
+    let function: Function = match syn::parse2(item.clone()) {
+        Ok(function) => function,
+        Err(error) => return with_item(error),
+    };
+    let mut errors = Errors::default();
+    let evictions = Evictions::read(attr.clone(), &mut errors);
+    if let Err(error) = errors.finish() {
+        return with_item(error);
+    }
+    if known.is_none()
+        && let Some(scope) = evictions.scopes.iter().find(|scope| !scope.is_global())
+    {
+        return detour::fetch("evict", evictions.module.as_ref(), scope, &attr, &item);
+    }
+    let mut errors = Errors::default();
+    let handles = evictions.handles(&function, known, &mut errors);
+    match errors.finish() {
+        Ok(()) => expand(&function, &handles, evictions.before),
+        Err(error) => with_item(error),
+    }
+}
+
+impl Evictions {
+    fn read(tokens: TokenStream, errors: &mut Errors) -> Evictions {
+        let mut evictions = Evictions::default();
+        let mut read = |input: ParseStream<'_>| {
+            let mut seen: Vec<String> = Vec::new();
+            while !input.is_empty() {
+                evictions.read_one(&mut seen, input, errors)?;
+                comma_or_end(input)?;
+            }
+            Ok(())
+        };
+        let parsed = (|input: ParseStream<'_>| read(input)).parse2(tokens);
+        let is_read = errors.take(parsed).is_some();
+        if is_read && evictions.calls.is_empty() && evictions.scopes.is_empty() && errors.is_empty()
+        {
+            errors.at(
+                Span::call_site(),
+                "`#[cache_evict]` says nothing to evict: name a call, `profile(org_id, user_id)`, or \
+                 a scope, `scope = \"user\"`",
+            );
+        }
+        if let Some(cache) = &evictions.cache
+            && evictions.scopes.is_empty()
+            && !evictions.calls.is_empty()
+        {
+            errors.on(
+                cache,
+                "`cache` says in which cache a `scope` is evicted, and there is none: a call is evicted \
+                 from the cache of its function",
+            );
+        }
+        evictions
+    }
+
+    fn read_one(
+        &mut self,
+        seen: &mut Vec<String>,
+        input: ParseStream<'_>,
+        errors: &mut Errors,
+    ) -> Result<()> {
+        let Some(keyword) = option_ahead(input)? else {
+            let call: Expr = input.parse()?;
+            if Companion::of(&call).is_some() {
+                self.calls.push(call);
+            } else {
+                errors.on(
+                    &call,
+                    "this is no call of a cached function: `profile(org_id, user_id)`",
+                );
+            }
+            return Ok(());
+        };
+        let name = keyword.text();
+        // several scopes may be evicted, but there is one of each other option
+        if name != "scope" && seen.contains(&name) {
+            errors.at(keyword.0.span(), format!("duplicate option `{name}`"));
+            return skip_option(input);
+        }
+        seen.push(name.clone());
+        match name.as_str() {
+            "scope" => {
+                keyword.expect(Form::ValueOrList, input)?;
+                let scope = parse_scope(&keyword, input)?;
+                self.scopes.extend(errors.take(scope));
+            }
+            "scopes" => {
+                let value = keyword.value(input)?;
+                self.module = errors.take(crate::cache::options::path_of(&value));
+            }
+            "cache" => self.cache = Some(keyword.value(input)?),
+            "before" => self.before = true,
+            _ => {
+                let hint = did_you_mean(&name, OPTIONS);
+                let hint = if hint.is_empty() {
+                    String::from(", the options are `scope`, `scopes`, `cache` and `before`")
+                } else {
+                    hint
+                };
+                errors.at(keyword.0.span(), format!("unknown option `{name}`{hint}"));
+                skip_option(input)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The expression of each eviction: a value that owns all it needs.
+    fn handles(
+        &self,
+        function: &Function,
+        known: Option<(&Hierarchy, &Path)>,
+        errors: &mut Errors,
+    ) -> Vec<TokenStream> {
+        let runtime = Runtime::find();
+        let arguments: Vec<Ident> = function.args.iter().flat_map(Arg::binds).collect();
+        let calls = self.calls.iter().filter_map(Companion::of);
+        let mut handles: Vec<TokenStream> = calls
+            .map(|call| call.call_without_blanks("keyed"))
+            .collect();
+        for scope in &self.scopes {
+            let scope = if scope.is_global() {
+                for (id, _) in &scope.ids {
+                    errors.at(
+                        id.span(),
+                        format!("the scope `global` has no ids, so no `{id}`"),
+                    );
+                }
+                let global = runtime.private("global_scope");
+                quote!(#global())
+            } else {
+                let Some((hierarchy, path)) = known else {
+                    continue;
+                };
+                let Some(resolved) = resolve(scope, hierarchy, &arguments, errors) else {
+                    continue;
+                };
+                let level = level_path(&resolved, path);
+                let ids = resolved.ids.iter().map(|id| match id {
+                    IdSource::Given(expr) => look::id_text(&runtime, expr),
+                    IdSource::Argument(name) => look::id_text(&runtime, &syn::parse_quote!(#name)),
+                });
+                let make_scope = runtime.private("scope");
+                quote!(#make_scope(&#level, [#(#ids),*]))
+            };
+            let (evict, cache) = (
+                runtime.private("scope_eviction"),
+                look::cache(&runtime, self.cache.as_ref()),
+            );
+            handles.push(quote!(#evict(#cache, #scope)));
+        }
+        handles
+    }
+}
+
+/// The keyword, if an option comes next, and not a call.
+fn option_ahead(input: ParseStream<'_>) -> Result<Option<Keyword>> {
+    let ahead = input.fork();
+    let Ok(keyword) = ahead.parse::<Keyword>() else {
+        return Ok(None);
+    };
+    let is_value = ahead.peek(Token![=]) && !ahead.peek(Token![==]);
+    let is_alone = ahead.is_empty() || ahead.peek(Token![,]);
+    let is_scope = keyword.0 == "scope" && ahead.peek(syn::token::Paren);
+    // a lone name that is no keyword of ours is more likely a call without its arguments
+    if is_value || is_scope || (is_alone && OPTIONS.iter().any(|name| keyword.0 == name)) {
+        return Ok(Some(Keyword(input.call(Ident::parse_any)?)));
+    }
+    Ok(None)
+}
+
+fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenStream {
+    let runtime = Runtime::find();
+    let Function {
+        attrs,
+        vis,
+        defaultness,
+        sig,
+        body,
+        output,
+        ..
+    } = function;
+    let names: Vec<Ident> = (0..handles.len())
+        .map(|index| format_ident!("__cacheado_evict{index}", span = Span::mixed_site()))
+        .collect();
+    let result = Ident::new("__cacheado_result", Span::mixed_site());
+    let name = sig.ident.span();
+    let (run, evict) = match &function.flavor {
+        Flavor::Sync => (
+            quote!((|| -> #output { #body })()),
+            quote!(#(#names.run_evict();)*),
+        ),
+        Flavor::Async | Flavor::Boxed(_) => {
+            let body = match &function.flavor {
+                Flavor::Boxed(boxed) => boxed.body(),
+                _ => body.clone(),
+            };
+            let typed = look::typed_return(output, name);
+            (
+                quote!(async move { #typed #body }.await),
+                quote!(#(#names.run_evict_async().await;)*),
+            )
+        }
+    };
+    // under `#[async_trait]`, patterns are bound in the body
+    let bindings = function
+        .args
+        .iter()
+        .filter(|arg| !arg.rebind)
+        .filter_map(|arg| {
+            let (pat, name) = (arg.pat_by_ref()?, &arg.name);
+            Some(quote!(#[allow(unused_variables)] let #pat = &#name;))
+        });
+    let bindings: Vec<TokenStream> = match &function.flavor {
+        Flavor::Boxed(_) => bindings.collect(),
+        _ => Vec::new(),
+    };
+    let prepare = quote!(let (#(#names,)*) = { #(#bindings)* (#(#handles,)*) };);
+    let core = if before {
+        quote!(#prepare #evict #run)
+    } else {
+        let (any_kind, succeeded) = (runtime.private("AnyKind"), runtime.private("Succeeded"));
+        let span = match &sig.output {
+            ReturnType::Default => (name, name),
+            ReturnType::Type(..) => ends(output, name),
+        };
+        let kind = look::kind(&runtime, output, span);
+        quote! {
+            #prepare
+            let #result: #output = #run;
+            if {
+                #[allow(unused_imports)]
+                use #any_kind as _;
+                #kind.succeeded(&#result)
+            } {
+                #evict
+            }
+            #result
+        }
+    };
+    let core = match &function.flavor {
+        Flavor::Boxed(boxed) => boxed.with_body(&core),
+        _ => core,
+    };
+    quote! {
+        #(#attrs)*
+        #vis #defaultness #sig { #core }
+    }
+}

@@ -1,0 +1,265 @@
+//! Parse helpers that every macro of this crate shares: an error collector, `keyword = value`,
+//! `keyword(…)`, flags, "duplicate option" and "nearest name".
+//!
+//! What an option means is not decided here.
+
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned as _;
+use syn::{Error, Expr, Result, Token};
+
+/// Errors gathered on the way, so that every mistake of one attribute is reported at once.
+#[derive(Default)]
+pub(crate) struct Errors(Option<Error>);
+
+impl Errors {
+    pub(crate) fn push(&mut self, error: Error) {
+        match &mut self.0 {
+            Some(first) => first.combine(error),
+            none => *none = Some(error),
+        }
+    }
+
+    pub(crate) fn at(&mut self, span: Span, message: impl std::fmt::Display) {
+        self.push(Error::new(span, message));
+    }
+
+    /// An error that underlines all of `tokens`.
+    pub(crate) fn on(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
+        self.push(Error::new_spanned(tokens, message));
+    }
+
+    /// The value of `result`, or nothing and its error noted.
+    pub(crate) fn take<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
+/// How an option is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `keyword`
+    Flag,
+    /// `keyword = value`
+    Value,
+    /// `keyword(a, b)`
+    List,
+    /// `keyword = value` or `keyword(value, …)`
+    ValueOrList,
+}
+
+/// The keyword of one option, with its span.
+pub(crate) struct Keyword(pub(crate) Ident);
+
+impl Parse for Keyword {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        input.call(Ident::parse_any).map(Keyword)
+    }
+}
+
+impl Keyword {
+    pub(crate) fn text(&self) -> String {
+        self.0.unraw().to_string()
+    }
+
+    /// Whether what follows has the form `form`; if not, an error that shows the right one.
+    pub(crate) fn expect(&self, form: Form, input: ParseStream<'_>) -> Result<()> {
+        let fits = match form {
+            Form::Flag => input.is_empty() || input.peek(Token![,]),
+            Form::Value => input.peek(Token![=]),
+            Form::List => input.peek(syn::token::Paren),
+            Form::ValueOrList => input.peek(Token![=]) || input.peek(syn::token::Paren),
+        };
+        if fits {
+            return Ok(());
+        }
+        let name = self.text();
+        let right = match form {
+            Form::Flag => format!("`{name}` is a flag and takes no value"),
+            Form::Value => format!("`{name}` takes a value: `{name} = …`"),
+            Form::List => format!("`{name}` takes a list: `{name}(…)`"),
+            Form::ValueOrList => format!("`{name}` takes a value: `{name} = …` or `{name}(…)`"),
+        };
+        Err(Error::new(self.0.span(), right))
+    }
+
+    /// The expression of `keyword = expression`, whose `keyword` has been read.
+    pub(crate) fn value(&self, input: ParseStream<'_>) -> Result<Expr> {
+        self.expect(Form::Value, input)?;
+        let equals: Token![=] = input.parse()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            return Err(Error::new(
+                equals.span(),
+                format!("`{}` lacks its value", self.text()),
+            ));
+        }
+        input.parse()
+    }
+}
+
+/// Reads past whatever value an unknown option has, so that the options after it are still read.
+pub(crate) fn skip_option(input: ParseStream<'_>) -> Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        if input.peek(Token![=]) && !input.peek(Token![==]) {
+            input.parse::<Token![=]>()?;
+            input.parse::<Expr>()?;
+        } else {
+            input.parse::<TokenTree>()?;
+        }
+    }
+    Ok(())
+}
+
+/// The comma between two options, or the end.
+pub(crate) fn comma_or_end(input: ParseStream<'_>) -> Result<()> {
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    Ok(())
+}
+
+/// The expression without the invisible groups and parentheses around it.
+pub(crate) fn peel(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(group) => peel(&group.expr),
+        Expr::Paren(paren) => peel(&paren.expr),
+        other => other,
+    }
+}
+
+/// The candidate most alike `name`, if one is alike at all.
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// `, did you mean …?`, or nothing.
+pub(crate) fn did_you_mean<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> String {
+    nearest(name, candidates).map_or_else(String::new, |near| format!(", did you mean `{near}`?"))
+}
+
+/// `` `a`, `b` and `c` ``
+pub(crate) fn list_names<T: std::fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
+    let quoted: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [] => String::from("none"),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// Whether an identifier of `names` stands anywhere in `tokens` (other than as a field or method
+/// behind a dot).
+pub(crate) fn mentions(tokens: impl ToTokens, names: &[Ident]) -> bool {
+    stream_mentions(tokens.into_token_stream(), names)
+}
+
+fn stream_mentions(tokens: TokenStream, names: &[Ident]) -> bool {
+    let mut behind_dot = false;
+    let mut trees = tokens.into_iter().peekable();
+    while let Some(tree) = trees.next() {
+        let after_dot = std::mem::take(&mut behind_dot);
+        match tree {
+            TokenTree::Ident(ident) if !after_dot && names.contains(&ident) => return true,
+            TokenTree::Group(group) if stream_mentions(group.stream(), names) => return true,
+            // one dot is a field or method access; more of them are a range
+            TokenTree::Punct(dot) if dot.as_char() == '.' => {
+                let is_range =
+                    matches!(trees.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '.');
+                behind_dot = !is_range && !after_dot;
+                if is_range {
+                    trees.next();
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether `ident` stands anywhere in `tokens`.
+pub(crate) fn contains_ident(tokens: TokenStream, ident: &str) -> bool {
+    tokens.into_iter().any(|tree| match tree {
+        TokenTree::Ident(found) => found == ident,
+        TokenTree::Group(group) => contains_ident(group.stream(), ident),
+        _ => false,
+    })
+}
+
+/// The tokens inside the next group, which must have this delimiter.
+pub(crate) fn group(input: ParseStream<'_>, delimiter: Delimiter) -> Result<TokenStream> {
+    match input.parse()? {
+        TokenTree::Group(group) if group.delimiter() == delimiter => Ok(group.stream()),
+        other => Err(Error::new(other.span(), "unexpected token")),
+    }
+}
+
+/// Where the first and the last token of `tokens` stand, for generated code whose error should
+/// underline the whole.
+pub(crate) fn ends(tokens: impl ToTokens, default: Span) -> (Span, Span) {
+    let mut trees = tokens.into_token_stream().into_iter();
+    let Some(first) = trees.next() else {
+        return (default, default);
+    };
+    let start = match &first {
+        TokenTree::Group(group) if group.delimiter() != Delimiter::None => group.span_open(),
+        tree => tree.span(),
+    };
+    let end = match trees.last().unwrap_or(first) {
+        TokenTree::Group(group) if group.delimiter() != Delimiter::None => group.span_close(),
+        tree => tree.span(),
+    };
+    (start, end)
+}
+
+/// The span of an expression's first token.
+pub(crate) fn start(tokens: &impl ToTokens) -> Span {
+    ends(tokens, tokens.span()).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    fn names() -> Vec<Ident> {
+        vec![Ident::new("id", Span::call_site())]
+    }
+
+    #[test]
+    fn a_field_is_no_mention() {
+        assert!(!mentions(quote!(other.id), &names()));
+        assert!(!mentions(quote!(other.id().x), &names()));
+        assert!(mentions(quote!(other.get(id)), &names()));
+        assert!(mentions(quote!(id.other), &names()));
+        assert!(mentions(quote!(0..id), &names()));
+        assert!(mentions(quote!(0..=id), &names()));
+    }
+
+    #[test]
+    fn nearest_name() {
+        assert_eq!(nearest("usr", ["organization", "user"]), Some("user"));
+        assert_eq!(nearest("zebra", ["organization", "user"]), None);
+        assert_eq!(list_names(["a", "b", "c"]), "`a`, `b` and `c`");
+    }
+}

@@ -1,0 +1,53 @@
+//! The names of the runtime that generated code calls, through the crate's real name if the user
+//! renamed the dependency. The only place that knows where they live.
+
+use proc_macro_crate::FoundCrate;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+
+/// A span that shows `span` to the user, but resolves names as this crate's own code does.
+pub(crate) fn at(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
+}
+
+/// Where the crate `cacheado` is found from the code that is being expanded.
+pub(crate) struct Runtime {
+    name: String,
+}
+
+impl Runtime {
+    pub(crate) fn find() -> Self {
+        let name = match proc_macro_crate::crate_name("cacheado") {
+            Ok(FoundCrate::Name(name)) => name,
+            // its own tests, examples and documentation, or a build without a manifest
+            Ok(FoundCrate::Itself) | Err(_) => String::from("cacheado"),
+        };
+        Runtime { name }
+    }
+
+    /// `::cacheado::NAME`
+    pub(crate) fn public(&self, name: &str) -> TokenStream {
+        let (root, name) = (
+            self.root(Span::mixed_site()),
+            Ident::new(name, Span::mixed_site()),
+        );
+        quote!(#root::#name)
+    }
+
+    /// `::cacheado::__private::NAME`
+    pub(crate) fn private(&self, name: &str) -> TokenStream {
+        self.private_at(name, Span::mixed_site())
+    }
+
+    /// `::cacheado::__private::NAME`, whose errors show at `span`.
+    pub(crate) fn private_at(&self, name: &str, span: Span) -> TokenStream {
+        let span = at(span);
+        let (root, name) = (self.root(span), Ident::new(name, span));
+        quote_spanned!(span=> #root::__private::#name)
+    }
+
+    fn root(&self, span: Span) -> TokenStream {
+        let name = Ident::new(&self.name, span);
+        quote_spanned!(span=> ::#name)
+    }
+}

@@ -1,0 +1,15 @@
+//! `scopes!`: the tenant hierarchy, what it emits, and how a function's scope is found in it.
+
+mod expand;
+pub(crate) mod parse;
+pub(crate) mod resolve;
+
+use proc_macro2::TokenStream;
+
+/// The macro as the compiler calls it.
+pub(crate) fn declare(input: TokenStream) -> TokenStream {
+    match syn::parse2(input) {
+        Ok(scopes) => expand::expand(&scopes),
+        Err(error) => error.to_compile_error(),
+    }
+}

@@ -1,0 +1,205 @@
+//! Finds the scope that an attribute names in the hierarchy, and where each id of its path comes
+//! from: an argument of that name, or an expression given in `scope(…)`.
+
+use proc_macro2::Ident;
+use syn::ext::IdentExt as _;
+use syn::{Error, Expr, LitStr};
+
+use super::parse::{Hierarchy, Level};
+use crate::cache::options::ScopeOption;
+use crate::parse::{Errors, did_you_mean, list_names, nearest};
+
+/// A scope found in the hierarchy.
+pub(crate) struct Resolved {
+    /// The level's name.
+    pub(crate) level: Ident,
+    /// Of each level from the root down to it, where its id comes from.
+    pub(crate) ids: Vec<IdSource>,
+}
+
+/// Where an id comes from.
+pub(crate) enum IdSource {
+    /// The argument of this name.
+    Argument(Ident),
+    /// An expression.
+    Given(Expr),
+}
+
+/// Finds `scope` in `hierarchy`, with the names in `arguments` at hand. Adds what is wrong to
+/// `errors`.
+pub(crate) fn resolve(
+    scope: &ScopeOption,
+    hierarchy: &Hierarchy,
+    arguments: &[Ident],
+    errors: &mut Errors,
+) -> Option<Resolved> {
+    let level = errors.take(find_level(&scope.name, hierarchy))?;
+    let path = hierarchy.path(level);
+    check_given(scope, &path, errors);
+    let mut missing = Vec::new();
+    let mut ids = Vec::new();
+    for level in &path {
+        let given = scope.ids.iter().find(|(id, _)| id.unraw() == level.param());
+        let argument = arguments
+            .iter()
+            .find(|argument| argument.unraw() == level.param());
+        match (given, argument) {
+            (Some((_, expr)), _) => ids.push(IdSource::Given(expr.clone())),
+            (None, Some(argument)) => ids.push(IdSource::Argument(argument.clone())),
+            (None, None) => missing.push(*level),
+        }
+    }
+    if missing.is_empty() {
+        Some(Resolved {
+            level: hierarchy.levels[level].name.clone(),
+            ids,
+        })
+    } else {
+        errors.on(
+            &scope.name,
+            missing_arguments(&scope.name, &missing, arguments),
+        );
+        None
+    }
+}
+
+fn find_level(name: &LitStr, hierarchy: &Hierarchy) -> syn::Result<usize> {
+    let path = name.value();
+    let last = path.rsplit('/').next().unwrap_or(&path);
+    let names: Vec<String> = hierarchy.levels.iter().map(Level::name).collect();
+    let Some(level) = hierarchy.find(last) else {
+        let hint = did_you_mean(last, names.iter().map(String::as_str));
+        let hint = if hint.is_empty() {
+            let names = names.iter().map(String::as_str);
+            format!(
+                ", the scopes are {}",
+                list_names(["global"].into_iter().chain(names))
+            )
+        } else {
+            hint
+        };
+        return Err(Error::new(
+            name.span(),
+            format!("unknown scope `{last}`{hint}"),
+        ));
+    };
+    let right = hierarchy.path_text(level);
+    if path.contains('/') && path != right {
+        return Err(Error::new(
+            name.span(),
+            format!("there is no scope `{path}`: the path of `{last}` is `{right}`"),
+        ));
+    }
+    Ok(level)
+}
+
+/// Every name in `scope(…, name = …)` has to be an id of the path.
+fn check_given(scope: &ScopeOption, path: &[&Level], errors: &mut Errors) {
+    let params = || path.iter().map(|level| level.param());
+    for (id, _) in &scope.ids {
+        let name = id.unraw().to_string();
+        if !params().any(|param| param == name) {
+            let known: Vec<String> = params().collect();
+            let hint = did_you_mean(&name, known.iter().map(String::as_str));
+            errors.at(
+                id.span(),
+                format!(
+                    "`{name}` is no id of the scope `{}`, whose ids are {}{hint}",
+                    scope.name.value(),
+                    list_names(known.iter()),
+                ),
+            );
+        }
+    }
+}
+
+fn missing_arguments(scope: &LitStr, missing: &[&Level], arguments: &[Ident]) -> String {
+    let scope = scope.value();
+    let what: Vec<String> = missing
+        .iter()
+        .map(|level| format!("`{}` (which {} it is)", level.param(), level.name()))
+        .collect();
+    let what = match what.as_slice() {
+        [one] => format!("the argument {one}"),
+        [rest @ .., last] => format!("the arguments {} and {last}", rest.join(", ")),
+        [] => unreachable!("called with a missing argument"),
+    };
+    let first = missing[0].param();
+    let arguments: Vec<String> = arguments
+        .iter()
+        .map(|name| name.unraw().to_string())
+        .collect();
+    let remedy = match nearest(&first, arguments.iter().map(String::as_str)) {
+        Some(near) => format!("is it `{near}`? Then `scope(\"{scope}\", {first} = {near})`"),
+        None => format!("add it, or write `scope(\"{scope}\", {first} = …)`"),
+    };
+    format!("the scope `{scope}` needs {what}: {remedy}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::{format_ident, quote};
+    use syn::parse_quote;
+
+    fn message(name: &str, ids: Vec<(Ident, Expr)>, arguments: &[&str]) -> String {
+        let hierarchy: Hierarchy =
+            syn::parse2(quote!(organization(org_id) { user(user_id) } car(car_id))).unwrap();
+        let scope = ScopeOption {
+            name: LitStr::new(name, proc_macro2::Span::call_site()),
+            ids,
+        };
+        let arguments: Vec<Ident> = arguments
+            .iter()
+            .map(|name| format_ident!("{name}"))
+            .collect();
+        let mut errors = Errors::default();
+        let resolved = resolve(&scope, &hierarchy, &arguments, &mut errors);
+        match errors.finish() {
+            Ok(()) => format!("{} ids", resolved.unwrap().ids.len()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn found() {
+        assert_eq!(
+            message("user", vec![], &["db", "user_id", "org_id"]),
+            "2 ids"
+        );
+        assert_eq!(
+            message("organization/user", vec![], &["user_id", "org_id"]),
+            "2 ids"
+        );
+        let given = vec![(format_ident!("org_id"), parse_quote!(ctx.org))];
+        assert_eq!(message("user", given, &["ctx", "user_id"]), "2 ids");
+    }
+
+    #[test]
+    fn not_found() {
+        assert_eq!(
+            message("usr", vec![], &[]),
+            "unknown scope `usr`, did you mean `user`?"
+        );
+        assert_eq!(
+            message("zebra", vec![], &[]),
+            "unknown scope `zebra`, the scopes are `global`, `organization`, `user` and `car`"
+        );
+        assert_eq!(
+            message("car/user", vec![], &[]),
+            "there is no scope `car/user`: the path of `user` is `organization/user`"
+        );
+        assert_eq!(
+            message("user", vec![], &["user_id"]),
+            "the scope `user` needs the argument `org_id` (which organization it is): \
+             add it, or write `scope(\"user\", org_id = …)`"
+        );
+        assert!(
+            message("user", vec![], &[])
+                .contains("the arguments `org_id` (which organization it is) and `user_id`")
+        );
+        assert!(message("user", vec![], &["orgid", "user_id"]).contains("is it `orgid`?"));
+        let given = vec![(format_ident!("car_id"), parse_quote!(1))];
+        assert!(message("user", given, &["org_id", "user_id"]).contains("`car_id` is no id"));
+    }
+}

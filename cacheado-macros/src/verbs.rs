@@ -1,0 +1,215 @@
+//! The call-shaped verbs: a call of a cached function is rewritten to one of its hidden companions,
+//! so it is type-checked as the call it looks like.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::parse::{ParseStream, Parser as _};
+use syn::punctuated::Punctuated;
+
+use syn::{Error, Expr, ExprCall, ExprMethodCall, ExprPath, Result, Token};
+
+use crate::cache::companions::{free_name, sibling_name};
+use crate::parse::peel;
+use crate::runtime::{Runtime, at};
+
+/// Which verb it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Evict,
+    Peek,
+    Put,
+    Refresh,
+    Bypass,
+}
+
+impl Verb {
+    /// How it is written.
+    fn form(self) -> &'static str {
+        match self {
+            Verb::Evict => "evict!(profile(org_id, user_id))",
+            Verb::Peek => "peek!(profile(org_id, user_id))",
+            Verb::Put => "put!(profile(org_id, user_id), value)",
+            Verb::Refresh => "refresh!(profile(org_id, user_id))",
+            Verb::Bypass => "bypass!(profile(org_id, user_id))",
+        }
+    }
+}
+
+pub(crate) fn expand(verb: Verb, tokens: TokenStream) -> TokenStream {
+    let parsed = (|input: ParseStream<'_>| parse(verb, input)).parse2(tokens);
+    match parsed.and_then(|(call, value)| rewrite(verb, &call, value.as_ref())) {
+        Ok(tokens) => tokens,
+        Err(error) => error.to_compile_error(),
+    }
+}
+
+fn parse(verb: Verb, input: ParseStream<'_>) -> Result<(Expr, Option<Expr>)> {
+    if input.is_empty() {
+        return Err(input.error(format!(
+            "write the call of a cached function: `{}`",
+            verb.form()
+        )));
+    }
+    let call: Expr = input.parse()?;
+    let mut value = None;
+    if verb == Verb::Put {
+        if input.parse::<Option<Token![,]>>()?.is_none() || input.is_empty() {
+            return Err(Error::new_spanned(
+                call,
+                format!("the value to store is missing: `{}`", verb.form()),
+            ));
+        }
+        value = Some(input.parse()?);
+    }
+    input.parse::<Option<Token![,]>>()?;
+    if !input.is_empty() {
+        return Err(input.error(format!("nothing else is expected here: `{}`", verb.form())));
+    }
+    Ok((call, value))
+}
+
+fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream> {
+    let runtime = Runtime::find();
+    let what = if matches!(verb, Verb::Refresh | Verb::Bypass) {
+        "run"
+    } else {
+        "call"
+    };
+    let Some(companion) = Companion::of(call) else {
+        return Err(Error::new_spanned(
+            call,
+            format!("this is no call of a cached function: `{}`", verb.form()),
+        ));
+    };
+    let handle = |extra: Option<TokenStream>| companion.call(what, extra);
+    let mode = runtime.private("Mode");
+    Ok(match verb {
+        Verb::Refresh => handle(Some(quote!(#mode::Refresh))),
+        Verb::Bypass => handle(Some(quote!(#mode::Bypass))),
+        Verb::Evict => {
+            let handle = handle(None);
+            quote!(#handle.evict())
+        }
+        Verb::Peek | Verb::Put => {
+            let handle = handle(None);
+            let any_kind = runtime.private("AnyKind");
+            let (handle_name, kind) = (
+                Ident::new("__cacheado_call", Span::mixed_site()),
+                Ident::new("__cacheado_kind", Span::mixed_site()),
+            );
+            let then = match value {
+                Some(value) => quote!(put(#kind, #value)),
+                None => quote!(peek(#kind)),
+            };
+            quote! {{
+                let #handle_name = #handle;
+                let #kind = {
+                    use #any_kind as _;
+                    #handle_name.probe().kind()
+                };
+                #handle_name.#then
+            }}
+        }
+    })
+}
+
+/// A call, and the companion that stands for it.
+pub(crate) enum Companion<'a> {
+    /// `a::b::f(args)`: companions in the struct `f`.
+    Free(&'a ExprCall, &'a ExprPath),
+    /// `Type::f(args)`: companions beside it.
+    Associated(&'a ExprCall, &'a ExprPath),
+    /// `value.f(args)`: companions beside it.
+    Method(&'a ExprMethodCall),
+}
+
+impl<'a> Companion<'a> {
+    /// The call in `expr`, if it is one of something with a name.
+    pub(crate) fn of(expr: &'a Expr) -> Option<Self> {
+        match peel(expr) {
+            Expr::MethodCall(call) => Some(Companion::Method(call)),
+            Expr::Call(call) => match peel(&call.func) {
+                Expr::Path(path) if is_associated(path) => Some(Companion::Associated(call, path)),
+                Expr::Path(path) => Some(Companion::Free(call, path)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The call of the companion `what`, with `extra` behind the arguments.
+    pub(crate) fn call(&self, what: &str, extra: Option<TokenStream>) -> TokenStream {
+        let args = match self {
+            Companion::Free(call, _) | Companion::Associated(call, _) => &call.args,
+            Companion::Method(call) => &call.args,
+        };
+        self.call_with(what, extra, args)
+    }
+
+    /// The same without the arguments that are written as `_`.
+    pub(crate) fn call_without_blanks(&self, what: &str) -> TokenStream {
+        let args = match self {
+            Companion::Free(call, _) | Companion::Associated(call, _) => &call.args,
+            Companion::Method(call) => &call.args,
+        };
+        let named = args
+            .iter()
+            .filter(|arg| !matches!(arg, Expr::Infer(_)))
+            .cloned();
+        self.call_with(what, None, &named.collect())
+    }
+
+    fn call_with(
+        &self,
+        what: &str,
+        extra: Option<TokenStream>,
+        args: &Punctuated<Expr, Token![,]>,
+    ) -> TokenStream {
+        let args = args.iter().map(|arg| quote!(#arg)).chain(extra);
+        match self {
+            Companion::Method(call) => {
+                let ExprMethodCall {
+                    receiver,
+                    dot_token,
+                    method,
+                    turbofish,
+                    ..
+                } = call;
+                let name = sibling_name(what, method);
+                let span = at(call.paren_token.span.join());
+                quote_spanned!(span=> #receiver #dot_token #name #turbofish(#(#args),*))
+            }
+            Companion::Free(call, path) => {
+                let mut path = (*path).clone();
+                let Some(last) = path.path.segments.last_mut() else {
+                    return TokenStream::new();
+                };
+                let arguments = std::mem::take(&mut last.arguments);
+                let name = free_name(what, last.ident.span());
+                path.path.segments.push(syn::PathSegment {
+                    ident: name,
+                    arguments,
+                });
+                let span = at(call.paren_token.span.join());
+                quote_spanned!(span=> #path(#(#args),*))
+            }
+            Companion::Associated(call, path) => {
+                let mut path = (*path).clone();
+                if let Some(last) = path.path.segments.last_mut() {
+                    last.ident = sibling_name(what, &last.ident);
+                }
+                let span = at(call.paren_token.span.join());
+                quote_spanned!(span=> #path(#(#args),*))
+            }
+        }
+    }
+}
+
+/// Whether a path names a function of a type. Types begin with a capital, modules don't.
+fn is_associated(path: &ExprPath) -> bool {
+    let segments = &path.path.segments;
+    path.qself.is_some()
+        || segments.iter().rev().nth(1).is_some_and(|home| {
+            !home.arguments.is_none() || home.ident.to_string().starts_with(char::is_uppercase)
+        })
+}
