@@ -7,13 +7,15 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Error, Expr, Path, Result, ReturnType, Token};
+use syn::{Error, Expr, Path, Result, ReturnType, Token, Type};
 
 use crate::cache::options::{ScopeOption, parse_scope};
 use crate::cache::signature::{Arg, Flavor, Function};
 use crate::cache::{detour, level_path, look};
-use crate::parse::{Errors, Form, Keyword, comma_or_end, did_you_mean, ends, skip_option};
-use crate::runtime::Runtime;
+use crate::parse::{
+    Errors, Form, Keyword, comma_or_end, did_you_mean, ends, mentions, skip_option,
+};
+use crate::runtime::{Runtime, at};
 use crate::scopes::parse::Hierarchy;
 use crate::scopes::resolve::{IdSource, resolve};
 use crate::verbs::Companion;
@@ -33,20 +35,20 @@ struct Evictions {
     before: bool,
 }
 
-pub(crate) fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn attribute(attr: &TokenStream, item: &TokenStream) -> TokenStream {
     run(attr, item, None)
 }
 
 pub(crate) fn with_hierarchy(
-    attr: TokenStream,
-    item: TokenStream,
+    attr: &TokenStream,
+    item: &TokenStream,
     hierarchy: &Hierarchy,
     path: &Path,
 ) -> TokenStream {
     run(attr, item, Some((hierarchy, path)))
 }
 
-fn run(attr: TokenStream, item: TokenStream, known: Option<(&Hierarchy, &Path)>) -> TokenStream {
+fn run(attr: &TokenStream, item: &TokenStream, known: Option<(&Hierarchy, &Path)>) -> TokenStream {
     let with_item = |error: Error| {
         let error = error.to_compile_error();
         quote!(#item #error)
@@ -63,7 +65,7 @@ fn run(attr: TokenStream, item: TokenStream, known: Option<(&Hierarchy, &Path)>)
     if known.is_none()
         && let Some(scope) = evictions.scopes.iter().find(|scope| !scope.is_global())
     {
-        return detour::fetch("evict", evictions.module.as_ref(), scope, &attr, &item);
+        return detour::fetch("evict", evictions.module.as_ref(), scope, attr, item);
     }
     let mut errors = Errors::default();
     let handles = evictions.handles(&function, known, &mut errors);
@@ -169,7 +171,7 @@ impl Evictions {
         let arguments: Vec<Ident> = function.args.iter().flat_map(Arg::binds).collect();
         let calls = self.calls.iter().filter_map(Companion::of);
         let mut handles: Vec<TokenStream> = calls
-            .map(|call| call.call_without_blanks("keyed"))
+            .map(|call| call.call_without_blanks("keyed", |arg| kept_for_body(arg, function)))
             .collect();
         for scope in &self.scopes {
             let scope = if scope.is_global() {
@@ -203,6 +205,28 @@ impl Evictions {
             handles.push(quote!(#evict(#cache, #scope)));
         }
         handles
+    }
+}
+
+/// An argument of the call to evict. One of the function's own that is passed by value, and that the
+/// body needs too, is cloned.
+fn kept_for_body(arg: &Expr, function: &Function) -> Expr {
+    let Expr::Path(path) = arg else {
+        return arg.clone();
+    };
+    let own = function
+        .args
+        .iter()
+        .find(|own| path.path.is_ident(&own.name));
+    match own {
+        Some(own)
+            if !matches!(own.ty, Type::Reference(_))
+                && mentions(&function.body, std::slice::from_ref(&own.name)) =>
+        {
+            let span = at(own.name.span());
+            syn::parse_quote_spanned!(span=> ::core::clone::Clone::clone(&#arg))
+        }
+        _ => arg.clone(),
     }
 }
 
@@ -272,7 +296,7 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
     let core = if before {
         quote!(#prepare #evict #run)
     } else {
-        let (any_kind, succeeded) = (runtime.private("AnyKind"), runtime.private("Succeeded"));
+        let any_kind = runtime.private("AnyKind");
         let span = match &sig.output {
             ReturnType::Default => (name, name),
             ReturnType::Type(..) => ends(output, name),

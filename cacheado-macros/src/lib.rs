@@ -21,19 +21,19 @@ use self::verbs::Verb;
 /// Memoizes a function, sync or async, free or method.
 #[proc_macro_attribute]
 pub fn cache(attr: TokenStream, item: TokenStream) -> TokenStream {
-    cache::attribute(Kind::Cache, attr.into(), item.into()).into()
+    cache::attribute(Kind::Cache, &attr.into(), &item.into()).into()
 }
 
 /// Always runs the function, and stores what it returns.
 #[proc_macro_attribute]
 pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
-    cache::attribute(Kind::Put, attr.into(), item.into()).into()
+    cache::attribute(Kind::Put, &attr.into(), &item.into()).into()
 }
 
 /// Evicts once the function has succeeded.
 #[proc_macro_attribute]
 pub fn cache_evict(attr: TokenStream, item: TokenStream) -> TokenStream {
-    evict::attribute(attr.into(), item.into()).into()
+    evict::attribute(&attr.into(), &item.into()).into()
 }
 
 /// Marks an impl block.

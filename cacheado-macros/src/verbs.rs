@@ -97,10 +97,8 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
                 Ident::new("__cacheado_call", Span::mixed_site()),
                 Ident::new("__cacheado_kind", Span::mixed_site()),
             );
-            let then = match value {
-                Some(value) => quote!(put(#kind, #value)),
-                None => quote!(peek(#kind)),
-            };
+            let then =
+                value.map_or_else(|| quote!(peek(#kind)), |value| quote!(put(#kind, #value)));
             quote! {{
                 let #handle_name = #handle;
                 let #kind = {
@@ -146,8 +144,12 @@ impl<'a> Companion<'a> {
         self.call_with(what, extra, args)
     }
 
-    /// The same without the arguments that are written as `_`.
-    pub(crate) fn call_without_blanks(&self, what: &str) -> TokenStream {
+    /// The same without the arguments that are written as `_`, each of the others through `pass`.
+    pub(crate) fn call_without_blanks(
+        &self,
+        what: &str,
+        pass: impl Fn(&Expr) -> Expr,
+    ) -> TokenStream {
         let args = match self {
             Companion::Free(call, _) | Companion::Associated(call, _) => &call.args,
             Companion::Method(call) => &call.args,
@@ -155,7 +157,7 @@ impl<'a> Companion<'a> {
         let named = args
             .iter()
             .filter(|arg| !matches!(arg, Expr::Infer(_)))
-            .cloned();
+            .map(pass);
         self.call_with(what, None, &named.collect())
     }
 

@@ -5,7 +5,7 @@
 //! `expand`.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens as _, quote};
+use quote::{ToTokens, quote};
 use syn::{
     Block, Expr, ExprAsync, ExprCall, GenericArgument, Pat, PathArguments, Stmt, Type,
     TypeParamBound,
@@ -59,7 +59,7 @@ impl Boxed {
             .block
             .stmts
             .iter()
-            .map(|stmt| stmt.to_token_stream())
+            .map(ToTokens::to_token_stream)
             .collect()
     }
 

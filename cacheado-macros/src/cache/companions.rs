@@ -14,9 +14,9 @@ use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::{FnArg, GenericParam, Generics, Safety, Type};
 
-use super::check::{Kind, Place, Plan};
 use super::decide;
 use super::look;
+use super::plan::{Kind, Place, Plan};
 use super::signature::{
     Function, extended, param_name, turbofish, type_and_const_params, with_static_lifetimes,
 };
@@ -133,11 +133,11 @@ impl Companion<'_> {
             &forward,
         );
         let all = types.iter().flat_map(|(_, added)| added.iter().cloned());
-        let named: Vec<Type> = types.iter().map(|(ty, _)| ty.clone()).collect();
+        let by_name: Vec<Type> = types.iter().map(|(ty, _)| ty.clone()).collect();
         let inner = self.signature(
             &inner,
             &extended(generics, all),
-            &named,
+            &by_name,
             self.has_body,
             &self.body,
         );
@@ -218,9 +218,10 @@ pub(crate) fn forward(
         return call;
     }
     let wait = sig.asyncness.map(|_| quote!(.await));
-    match sig.safety {
-        Safety::Unsafe(_) => quote!(unsafe { #call #wait }),
-        _ => quote!(#call #wait),
+    if matches!(sig.safety, Safety::Unsafe(_)) {
+        quote!(unsafe { #call #wait })
+    } else {
+        quote!(#call #wait)
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::check::Plan;
+use super::plan::Plan;
 use super::ttl::Ttl;
 use crate::parse::mentions;
 use crate::runtime::at;

@@ -44,9 +44,9 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
     };
     match parse.parse2(tokens) {
         Ok((hierarchy, path, kind, attr, item)) => match kind.to_string().as_str() {
-            "evict" => crate::evict::with_hierarchy(attr, item, &hierarchy, &path),
-            "put" => super::with_hierarchy(Kind::Put, attr, item, &hierarchy, &path),
-            _ => super::with_hierarchy(Kind::Cache, attr, item, &hierarchy, &path),
+            "evict" => crate::evict::with_hierarchy(&attr, &item, &hierarchy, &path),
+            "put" => super::with_hierarchy(Kind::Put, &attr, &item, &hierarchy, &path),
+            _ => super::with_hierarchy(Kind::Cache, &attr, &item, &hierarchy, &path),
         },
         Err(error) => error.to_compile_error(),
     }

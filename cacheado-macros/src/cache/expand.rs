@@ -4,9 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::Attribute;
 
-use super::check::{Place, Plan};
 use super::companions::{self, as_allow, companions, forward, own_mode, visible_signature};
 use super::look;
+use super::plan::{Place, Plan};
 use super::signature::{Function, turbofish};
 use crate::parse::contains_ident;
 

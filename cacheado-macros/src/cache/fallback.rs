@@ -3,12 +3,12 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote};
-use syn::Error;
+use syn::{Error, Safety};
 
-use super::check::{Place, place};
 use super::companions::{forward, name, visible_signature};
 use super::expand::companion_attrs;
 use super::options::Options;
+use super::plan::{Place, place};
 use super::signature::{Flavor, Function, find_impl_trait, turbofish};
 use crate::parse::mentions;
 use crate::runtime::Runtime;
@@ -92,9 +92,10 @@ fn run(function: &Function, place: Place) -> TokenStream {
         // the function itself, which has no home
         let wait = function.sig.asyncness.map(|_| quote!(.await));
         let call = quote!(#own_name #turbofish(#(#names),*) #wait);
-        match function.sig.safety {
-            syn::Safety::Unsafe(_) => quote!(unsafe { #call }),
-            _ => call,
+        if matches!(function.sig.safety, Safety::Unsafe(_)) {
+            quote!(unsafe { #call })
+        } else {
+            call
         }
     } else {
         forward(function, &home, own_name, &turbofish, &names, true)
@@ -107,7 +108,7 @@ fn handle(function: &Function, name: Ident, takes: &[bool]) -> TokenStream {
     let (runtime, vis, output) = (Runtime::find(), &function.vis, &function.output);
     let mut sig = visible_signature(function);
     sig.ident = name;
-    (sig.constness, sig.asyncness, sig.safety) = (None, None, syn::Safety::Default);
+    (sig.constness, sig.asyncness, sig.safety) = (None, None, Safety::Default);
     let call = runtime.private("Call");
     let driver = runtime.private(match function.flavor {
         Flavor::Sync => "Blocking",

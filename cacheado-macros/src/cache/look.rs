@@ -7,9 +7,9 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, ReturnType, Type};
 
-use super::check::{Place, Plan};
 use super::companions;
 use super::decide::{self, Decide};
+use super::plan::{Place, Plan};
 use super::signature::Flavor;
 use crate::parse::{ends, start};
 use crate::runtime::{Runtime, at};
@@ -166,9 +166,11 @@ pub(crate) fn site_static(plan: &Plan) -> TokenStream {
         function,
         ..
     } = plan;
-    let option = |value: Option<TokenStream>| match value {
-        Some(value) => quote!(::core::option::Option::Some(#value)),
-        None => quote!(::core::option::Option::None),
+    let option = |value: Option<TokenStream>| {
+        value.map_or_else(
+            || quote!(::core::option::Option::None),
+            |value| quote!(::core::option::Option::Some(#value)),
+        )
     };
     let (site, spec) = (runtime.private("Site"), runtime.private("SiteSpec"));
     let name = function.name();
@@ -179,7 +181,7 @@ pub(crate) fn site_static(plan: &Plan) -> TokenStream {
         .version
         .as_ref()
         .map_or_else(|| quote!(0), ToTokens::to_token_stream);
-    let level = option(plan.level.as_ref().map(|level| quote!(&#level)));
+    let level = option(plan.scope.level.as_ref().map(|level| quote!(&#level)));
     let max_items = option(options.max_items.as_ref().map(|most| {
         let (first, _) = ends(most, Span::mixed_site());
         let first = at(first);
@@ -238,16 +240,17 @@ pub(crate) fn cache(runtime: &Runtime, cache: Option<&Expr>) -> TokenStream {
 
 /// The text of each id of the scope.
 fn ids(plan: &Plan) -> impl Iterator<Item = TokenStream> {
-    plan.ids.iter().map(|id| id_text(&plan.runtime, id))
+    plan.scope.ids.iter().map(|id| id_text(&plan.runtime, id))
 }
 
 pub(crate) fn id_text(runtime: &Runtime, id: &Expr) -> TokenStream {
     let first = start(id);
     let id_text = runtime.private_at("id_text", first);
     let span = at(first);
-    match id {
-        Expr::Path(_) => quote_spanned!(span=> #id_text(&#id)),
-        _ => quote_spanned!(span=> #id_text(&(#id))),
+    if matches!(id, Expr::Path(_)) {
+        quote_spanned!(span=> #id_text(&#id))
+    } else {
+        quote_spanned!(span=> #id_text(&(#id)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `#[cache]` and `#[cache_put]`: from the attribute's tokens to the generated function.
 //!
-//! Only leads from one stage to the next: `options` and `signature` read, `check` refuses, `expand`
-//! and `companions` write; `fallback` writes after an error. An attribute that names a scope makes a
+//! Only leads from one stage to the next: `options` and `signature` read, `check` refuses, `plan`
+//! brings together, `expand` and `companions` write; `fallback` writes after an error. An attribute that names a scope makes a
 //! detour through the hidden macro of `scopes!`, which adds the hierarchy (see `detour`).
 
 mod boxed;
@@ -13,16 +13,16 @@ mod expand;
 mod fallback;
 pub(crate) mod look;
 pub(crate) mod options;
+mod plan;
 pub(crate) mod signature;
 mod ttl;
 
 use proc_macro2::TokenStream;
 use syn::Path;
 
-pub(crate) use self::check::{Kind, level_path};
 use self::options::Options;
+pub(crate) use self::plan::{Kind, level_path};
 use self::signature::{Arg, Function};
-use crate::parse::Errors;
 use crate::scopes::parse::Hierarchy;
 
 impl Kind {
@@ -35,42 +35,43 @@ impl Kind {
 }
 
 /// The attribute as the compiler calls it.
-pub(crate) fn attribute(kind: Kind, attr: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn attribute(kind: Kind, attr: &TokenStream, item: &TokenStream) -> TokenStream {
     run(kind, attr, item, None)
 }
 
 /// The attribute with the hierarchy that `detour` fetched.
 pub(crate) fn with_hierarchy(
     kind: Kind,
-    attr: TokenStream,
-    item: TokenStream,
+    attr: &TokenStream,
+    item: &TokenStream,
     hierarchy: &Hierarchy,
     path: &Path,
 ) -> TokenStream {
     run(kind, attr, item, Some((hierarchy, path)))
 }
 
-fn run(kind: Kind, attr: TokenStream, item: TokenStream, scopes: check::Scopes<'_>) -> TokenStream {
+fn run(
+    kind: Kind,
+    attr: &TokenStream,
+    item: &TokenStream,
+    scopes: plan::Scopes<'_>,
+) -> TokenStream {
     let function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
-        Err(error) => return fallback::with_item(&error, &item),
+        Err(error) => return fallback::with_item(&error, item),
     };
     let (options, mut errors) = Options::read(attr.clone());
     check::check(&function, &options, &mut errors);
     if let Err(error) = errors.finish() {
-        return fallback::with_stubs(&error, &item, &function, &options);
+        return fallback::with_stubs(&error, item, &function, &options);
     }
     if scopes.is_none()
         && let Some(scope) = options.scope.as_ref().filter(|scope| !scope.is_global())
     {
-        return detour::fetch(kind.word(), options.scopes.as_ref(), scope, &attr, &item);
+        return detour::fetch(kind.word(), options.scopes.as_ref(), scope, attr, item);
     }
-    let mut errors = Errors::default();
-    match check::plan(kind, function, options, scopes, &mut errors) {
-        Ok(plan) => expand::expand(&plan),
-        Err((function, options)) => {
-            let error = errors.finish().expect_err("no plan for a reason");
-            fallback::with_stubs(&error, &item, &function, &options)
-        }
+    match plan::scope_of_call(&function, &options, scopes) {
+        Ok(scope) => expand::expand(&plan::plan(kind, function, options, scope)),
+        Err(error) => fallback::with_stubs(&error, item, &function, &options),
     }
 }

@@ -36,7 +36,7 @@ pub(crate) enum Flavor {
     Sync,
     Async,
     /// A `Pin<Box<dyn Future>>` is returned, as `#[async_trait]` has it.
-    Boxed(Boxed),
+    Boxed(Box<Boxed>),
 }
 
 /// An argument.
@@ -109,7 +109,7 @@ impl Parse for Function {
         } else if let Some(boxed) = Boxed::detect(&function) {
             boxed.name_patterns(&mut function.args);
             function.output = boxed.output.clone();
-            function.flavor = Flavor::Boxed(boxed);
+            function.flavor = Flavor::Boxed(Box::new(boxed));
         }
         Ok(function)
     }
@@ -286,11 +286,9 @@ struct Names {
 impl VisitMut for Names {
     fn visit_pat_mut(&mut self, pat: &mut Pat) {
         match pat {
-            Pat::Ident(ident) => {
-                // an upper-case name may be a unit struct or a constant, which binds nothing
-                if !ident.ident.to_string().starts_with(char::is_uppercase) {
-                    self.bound.push(ident.ident.clone());
-                }
+            // an upper-case name may be a unit struct or a constant, which binds nothing
+            Pat::Ident(name) if !name.ident.to_string().starts_with(char::is_uppercase) => {
+                self.bound.push(name.ident.clone());
             }
             Pat::Wild(_) | Pat::Rest(_) | Pat::Macro(_) => self.partial = true,
             Pat::Struct(fields) if fields.rest.is_some() => self.partial = true,

@@ -28,9 +28,10 @@ pub(crate) fn expand(scopes: &Scopes) -> TokenStream {
         quote!(#[doc = #docs])
     });
     // what is inside is seen as far as the module is
-    let inner = match vis {
-        Visibility::Public(_) => quote!(pub),
-        _ => quote!(pub(crate)),
+    let inner = if is_public(vis) {
+        quote!(pub)
+    } else {
+        quote!(pub(crate))
     };
 
     let functions =
@@ -131,9 +132,10 @@ fn resolve_macro(hierarchy: &Hierarchy, module: &Ident, vis: &Visibility) -> Tok
     let levels = hierarchy.tokens();
     let name = format_ident!("__cacheado_resolve_{module}");
     // only an exported macro can be re-exported as `pub`
-    let (export, vis) = match vis {
-        Visibility::Public(_) => (quote!(#[macro_export]), quote!(pub)),
-        _ => (TokenStream::new(), quote!(pub(crate))),
+    let (export, vis) = if is_public(vis) {
+        (quote!(#[macro_export]), quote!(pub))
+    } else {
+        (TokenStream::new(), quote!(pub(crate)))
     };
     quote! {
         #[doc(hidden)]
@@ -146,4 +148,8 @@ fn resolve_macro(hierarchy: &Hierarchy, module: &Ident, vis: &Visibility) -> Tok
         #[doc(hidden)]
         #vis use #name as __resolve;
     }
+}
+
+fn is_public(vis: &Visibility) -> bool {
+    matches!(vis, Visibility::Public(_))
 }
