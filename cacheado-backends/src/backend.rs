@@ -104,6 +104,9 @@ pub trait Backend: Send + Sync + 'static {
 impl fmt::Debug for Payload {
     /// Without the bytes: they are somebody's data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Payload").field("bytes", &self.bytes.len()).field("lifetime", &self.lifetime).finish()
+        f.debug_struct("Payload")
+            .field("bytes", &self.bytes.len())
+            .field("lifetime", &self.lifetime)
+            .finish()
     }
 }

@@ -77,7 +77,11 @@ impl Clock {
     /// Has `listener` called after each advance of a manual clock.
     pub(crate) fn listen(&self, listener: Weak<dyn Listener>) {
         if let Source::Manual(clock) = &self.0 {
-            let mut listeners = clock.0.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut listeners = clock
+                .0
+                .listeners
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             listeners.retain(|listener| listener.strong_count() > 0);
             listeners.push(listener);
         }
@@ -127,9 +131,16 @@ impl ManualClock {
         let by = nanos(span);
         // never reaches `NEVER`, at which what lives until evicted would expire
         let step = |now: u64| Some(now.saturating_add(by).min(NEVER - 1));
-        let _ = self.0.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
+        let _ = self
+            .0
+            .now
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
         let listeners: Vec<_> = {
-            let mut listeners = self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut listeners = self
+                .0
+                .listeners
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             listeners.retain(|listener| listener.strong_count() > 0);
             listeners.iter().filter_map(Weak::upgrade).collect()
         };

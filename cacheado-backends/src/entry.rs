@@ -32,7 +32,14 @@ pub struct Entry<V: ?Sized = AnyValue> {
 }
 
 impl<V: Send + Sync + 'static> Entry<V> {
-    pub(crate) fn new(key: Key, id: u64, deadline: Tick, used: u64, portable: bool, value: V) -> Arc<Entry> {
+    pub(crate) fn new(
+        key: Key,
+        id: u64,
+        deadline: Tick,
+        used: u64,
+        portable: bool,
+        value: V,
+    ) -> Arc<Entry> {
         Arc::new(Self {
             key,
             id,

@@ -47,7 +47,9 @@ pub enum Error {
     )]
     AlreadyInstalled,
     /// A value was read as another type than it was stored as.
-    #[error("`{key}` was stored as `{stored}` and read as `{requested}`: read it as the type it was stored as, or use another key")]
+    #[error(
+        "`{key}` was stored as `{stored}` and read as `{requested}`: read it as the type it was stored as, or use another key"
+    )]
     TypeMismatch {
         /// The entry's key.
         key: String,
@@ -65,7 +67,9 @@ pub enum Error {
         message: String,
     },
     /// Two functions claim one explicit name, with other arguments, another value, another scope or another version.
-    #[error("`{name}` names two different functions ({first} and {second}): give one of them another `name`; until then the second is not cached")]
+    #[error(
+        "`{name}` names two different functions ({first} and {second}): give one of them another `name`; until then the second is not cached"
+    )]
     NameConflict {
         /// The explicit name.
         name: String,
@@ -99,6 +103,9 @@ pub enum Error {
 impl Error {
     /// A rule or an option without sense: `what` names it, `message` says what would be right.
     pub fn config(what: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Config { what: what.into(), message: message.into() }
+        Self::Config {
+            what: what.into(),
+            message: message.into(),
+        }
     }
 }

@@ -20,7 +20,7 @@ use self::serializer::KeySerializer;
 use self::sink::{Compare, Stop, Writer};
 use crate::scope::{IdText, Scope, encode_ids, ids_len};
 
-pub use space::Space;
+pub use space::{Space, SpaceSpec};
 
 /// Seeded once per process, so that nobody outside can choose keys that collide.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
@@ -84,7 +84,13 @@ impl Hash for Key {
 impl fmt::Display for Key {
     /// For people: `organization=acme/user=7 shop::profile("settings")`. Ids of secret levels are left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}({})", self.scope(), self.space, show::show(self.args()))
+        write!(
+            f,
+            "{} {}({})",
+            self.scope(),
+            self.space,
+            show::show(self.args())
+        )
     }
 }
 
@@ -141,10 +147,20 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
     }
 
     #[inline]
-    fn finish(hasher: impl Hasher, space: &'static Space, ids: Ids<'a>, args: &'a A) -> Result<Self, String> {
+    fn finish(
+        hasher: impl Hasher,
+        space: &'static Space,
+        ids: Ids<'a>,
+        args: &'a A,
+    ) -> Result<Self, String> {
         let mut sink = sink::Hash(hasher);
         match args.serialize(KeySerializer(&mut sink)) {
-            Ok(()) => Ok(Self { hash: sink.0.finish(), space, ids, args }),
+            Ok(()) => Ok(Self {
+                hash: sink.0.finish(),
+                space,
+                ids,
+                args,
+            }),
             Err(stop) => Err(stop.to_string()),
         }
     }
@@ -158,7 +174,9 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
     /// Whether `key` is the one.
     #[inline]
     pub fn matches(&self, key: &Key) -> bool {
-        key.hash == self.hash && std::ptr::eq(key.space, self.space) && self.compare(&key.bytes).is_ok_and(<[u8]>::is_empty)
+        key.hash == self.hash
+            && std::ptr::eq(key.space, self.space)
+            && self.compare(&key.bytes).is_ok_and(<[u8]>::is_empty)
     }
 
     #[inline]
@@ -187,7 +205,13 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
             Ids::Texts(ids) => encode_ids(ids, &mut writer.0),
             Ids::Encoded(ids) => writer.0.extend_from_slice(ids),
         }
-        self.args.serialize(KeySerializer(&mut writer)).map_err(|stop| stop.to_string())?;
-        Ok(Key { hash: self.hash, space: self.space, bytes: writer.into_bytes().into() })
+        self.args
+            .serialize(KeySerializer(&mut writer))
+            .map_err(|stop| stop.to_string())?;
+        Ok(Key {
+            hash: self.hash,
+            space: self.space,
+            bytes: writer.into_bytes().into(),
+        })
     }
 }

@@ -97,7 +97,11 @@ impl<'s, S: Sink> ser::Serializer for KeySerializer<'s, S> {
     }
 
     #[inline]
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Step {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Step {
         self.0.name(Tag::Struct, name)?;
         value.serialize(KeySerializer(&mut *self.0))?;
         self.0.mark(Tag::End)
@@ -147,7 +151,11 @@ impl<'s, S: Sink> ser::Serializer for KeySerializer<'s, S> {
     }
 
     fn serialize_map(self, _len: Option<usize>) -> Step<Pairs<'s, S>> {
-        Ok(Pairs { sink: self.0, pairs: Vec::new(), key: Vec::new() })
+        Ok(Pairs {
+            sink: self.0,
+            pairs: Vec::new(),
+            key: Vec::new(),
+        })
     }
 
     #[inline]
@@ -258,7 +266,8 @@ impl<S: Sink> ser::SerializeMap for Pairs<'_, S> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Step {
-        self.pairs.push((std::mem::take(&mut self.key), written(value)?));
+        self.pairs
+            .push((std::mem::take(&mut self.key), written(value)?));
         Ok(())
     }
 

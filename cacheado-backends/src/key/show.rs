@@ -24,7 +24,9 @@ pub(crate) fn show(mut bytes: &[u8]) -> String {
 }
 
 fn number<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {
-    bytes.split_first_chunk::<N>().map(|(head, rest)| (*head, rest))
+    bytes
+        .split_first_chunk::<N>()
+        .map(|(head, rest)| (*head, rest))
 }
 
 fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

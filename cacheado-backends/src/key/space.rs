@@ -17,19 +17,48 @@ pub struct Space {
     version: u32,
     level: Level,
     max_items: Option<NonZeroUsize>,
+    stable: bool,
+}
+
+/// What a space is made of.
+#[derive(Debug)]
+pub struct SpaceSpec {
+    /// What the shared tier calls it: the full path of the function, or its explicit name.
+    pub name: String,
+    /// The version that the function's attribute gives, 0 without one.
+    pub version: u32,
+    /// The scope level of all its keys.
+    pub level: Level,
+    /// The most entries it may have in one cache.
+    pub max_items: Option<NonZeroUsize>,
+    /// Whether the name is the same in every process, and no other space's there.
+    pub stable: bool,
 }
 
 /// Every space of the process, each at its id.
 static SPACES: Mutex<Vec<&'static Space>> = Mutex::new(Vec::new());
 
 impl Space {
-    /// A new space. `name` is what the shared tier calls it, so it must be the same in every process and no other
-    /// space's; `max_items` bounds its entries in each cache.
+    /// A new space.
     #[must_use]
-    pub fn create(name: String, version: u32, level: Level, max_items: Option<NonZeroUsize>) -> &'static Self {
+    pub fn create(spec: SpaceSpec) -> &'static Self {
+        let SpaceSpec {
+            name,
+            version,
+            level,
+            max_items,
+            stable,
+        } = spec;
         let mut spaces = SPACES.lock().unwrap_or_else(PoisonError::into_inner);
         let id = u32::try_from(spaces.len()).unwrap_or(u32::MAX);
-        let space = Box::leak(Box::new(Self { id, name, version, level, max_items }));
+        let space = Box::leak(Box::new(Self {
+            id,
+            name,
+            version,
+            level,
+            max_items,
+            stable,
+        }));
         spaces.push(space);
         space
     }
@@ -37,13 +66,24 @@ impl Space {
     /// The space with that id.
     #[must_use]
     pub fn by_id(id: u32) -> Option<&'static Self> {
-        SPACES.lock().unwrap_or_else(PoisonError::into_inner).get(id as usize).copied()
+        SPACES
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id as usize)
+            .copied()
     }
 
     /// The space of the programmatic calls with a scope of `level`.
     #[must_use]
     pub fn programmatic(level: Level) -> &'static Self {
-        level.programmatic().get_or_init(|| Self::create(String::new(), 0, level, None))
+        let spec = || SpaceSpec {
+            name: String::new(),
+            version: 0,
+            level,
+            max_items: None,
+            stable: true,
+        };
+        level.programmatic().get_or_init(|| Self::create(spec()))
     }
 
     /// A small number that is this space's alone in this process, from 0 upwards without gaps.
@@ -75,6 +115,12 @@ impl Space {
     pub fn max_items(&self) -> Option<NonZeroUsize> {
         self.max_items
     }
+
+    /// Whether its name is the same in every process, and no other space's there: else its entries stay in the process.
+    #[must_use]
+    pub fn is_stable(&self) -> bool {
+        self.stable
+    }
 }
 
 impl PartialEq for Space {
@@ -87,6 +133,10 @@ impl Eq for Space {}
 
 impl fmt::Display for Space {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.name.is_empty() { "(programmatic)" } else { &self.name })
+        f.write_str(if self.name.is_empty() {
+            "(programmatic)"
+        } else {
+            &self.name
+        })
     }
 }

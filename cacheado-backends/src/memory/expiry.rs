@@ -34,14 +34,25 @@ const SLACK: usize = 256;
 
 impl Expiry {
     pub(super) fn new() -> Self {
-        let shard = |_| Mutex::new(Schedule { heap: BinaryHeap::new(), limit: SLACK });
-        Self { shards: std::array::from_fn(shard), next: AtomicU64::new(NEVER) }
+        let shard = |_| {
+            Mutex::new(Schedule {
+                heap: BinaryHeap::new(),
+                limit: SLACK,
+            })
+        };
+        Self {
+            shards: std::array::from_fn(shard),
+            next: AtomicU64::new(NEVER),
+        }
     }
 
     /// Notes that an entry, which is in the store by now, is due. `alive` tells whether a noted entry is still there. Returns whether nothing was due
     /// before: whoever waits must be told.
     pub(super) fn note(&self, due: Due, alive: impl Fn(Due) -> bool) -> bool {
-        #[allow(clippy::cast_possible_truncation, reason = "taken modulo the number of shards")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "taken modulo the number of shards"
+        )]
         let shard = &self.shards[(due.hash >> 32) as usize % SHARDS];
         {
             let mut schedule = lock(shard);
@@ -73,7 +84,11 @@ impl Expiry {
         self.next.store(NEVER, Ordering::Release);
         for shard in &self.shards {
             let mut schedule = lock(shard);
-            while schedule.heap.peek().is_some_and(|Reverse(first)| first.at <= now) {
+            while schedule
+                .heap
+                .peek()
+                .is_some_and(|Reverse(first)| first.at <= now)
+            {
                 due.extend(schedule.heap.pop().map(|Reverse(first)| first));
             }
             if let Some(Reverse(first)) = schedule.heap.peek() {

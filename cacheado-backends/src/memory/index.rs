@@ -32,21 +32,29 @@ struct Node {
 
 impl Index {
     pub(super) fn new() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::default() }
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::default(),
+        }
     }
 
     /// The shard of the tree that `scope` is in; `None` for the global scope.
     fn shard(&self, scope: &Scope) -> Option<&Mutex<Forest>> {
         let root = scope.level().at(1)?;
         let hash = self.hasher.hash_one((root, scope.ids().next()?));
-        #[allow(clippy::cast_possible_truncation, reason = "taken modulo the number of shards")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "taken modulo the number of shards"
+        )]
         Some(&self.shards[hash as usize % SHARDS])
     }
 
     /// Takes `entry` in at its scope.
     pub(super) fn seat(&self, entry: &Arc<Entry>) {
         let scope = entry.key().scope();
-        let Some(shard) = self.shard(&scope) else { return };
+        let Some(shard) = self.shard(&scope) else {
+            return;
+        };
         let mut forest = lock(shard);
         if !forest.contains_key(&scope) {
             plant(&mut forest, &scope);
@@ -59,14 +67,18 @@ impl Index {
     /// Takes `entry` out, if it is still in.
     pub(super) fn unseat(&self, entry: &Entry) {
         let scope = entry.key().scope();
-        let Some(shard) = self.shard(&scope) else { return };
+        let Some(shard) = self.shard(&scope) else {
+            return;
+        };
         let mut forest = lock(shard);
         let seat = entry.seat();
         if seat == NO_SEAT {
             return;
         }
         entry.set_seat(NO_SEAT);
-        let Some(node) = forest.get_mut(&scope) else { return };
+        let Some(node) = forest.get_mut(&scope) else {
+            return;
+        };
         node.entries.swap_remove(seat as usize);
         if let Some(moved) = node.entries.get(seat as usize) {
             moved.set_seat(seat);
@@ -81,12 +93,16 @@ impl Index {
     /// Takes out `scope` and all below it, and returns their entries. No entry of them is in the index afterwards, and all
     /// of them were at one moment.
     pub(super) fn detach(&self, scope: &Scope) -> Vec<Arc<Entry>> {
-        let Some(shard) = self.shard(scope) else { return Vec::new() };
+        let Some(shard) = self.shard(scope) else {
+            return Vec::new();
+        };
         let mut forest = lock(shard);
         let mut detached = Vec::new();
         let mut left = vec![scope.clone()];
         while let Some(next) = left.pop() {
-            let Some(node) = forest.remove(&next) else { continue };
+            let Some(node) = forest.remove(&next) else {
+                continue;
+            };
             left.extend(node.children);
             for entry in &node.entries {
                 entry.set_seat(NO_SEAT);
@@ -116,7 +132,11 @@ fn plant(forest: &mut Forest, scope: &Scope) {
     forest.entry(child.clone()).or_default();
     while let Some(parent) = child.parent() {
         let known = forest.contains_key(&parent);
-        forest.entry(parent.clone()).or_default().children.insert(child);
+        forest
+            .entry(parent.clone())
+            .or_default()
+            .children
+            .insert(child);
         if known {
             break;
         }
@@ -126,7 +146,10 @@ fn plant(forest: &mut Forest, scope: &Scope) {
 
 /// Removes the node of `scope` if nothing is left in it, and those above it that become empty by that.
 fn prune(forest: &mut Forest, scope: Scope) {
-    if forest.get(&scope).is_some_and(|node| node.entries.is_empty() && node.children.is_empty()) {
+    if forest
+        .get(&scope)
+        .is_some_and(|node| node.entries.is_empty() && node.children.is_empty())
+    {
         forest.remove(&scope);
         if let Some(parent) = scope.parent() {
             unlink(forest, &parent, &scope);

@@ -16,7 +16,6 @@ use super::sweeper::{self, Swept};
 use super::table::Table;
 use crate::clock::{Clock, Listener, NEVER, Tick};
 use crate::entry::Entry;
-use crate::error::Result;
 use crate::key::{Key, Probe, Space};
 use crate::rule::{Admission, Candidate, Cause, Holdings, Reads, Rule, Verdict};
 use crate::rules::Lru;
@@ -52,14 +51,6 @@ struct Bound {
     len: usize,
 }
 
-/// What makes a [`Store`].
-#[derive(Default)]
-pub struct StoreBuilder {
-    clock: Clock,
-    rules: Vec<Box<dyn Rule>>,
-    observer: Option<Observer>,
-}
-
 /// What became of a value that was to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
@@ -80,60 +71,6 @@ pub struct Removed {
     pub local: u64,
 }
 
-impl StoreBuilder {
-    /// Takes time from `clock`.
-    #[must_use]
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Asks `rule` after those given before.
-    #[must_use]
-    pub fn rule(mut self, rule: Box<dyn Rule>) -> Self {
-        self.rules.push(rule);
-        self
-    }
-
-    /// Tells `observer` of each entry that goes.
-    #[must_use]
-    pub fn observer(mut self, observer: Observer) -> Self {
-        self.observer = Some(observer);
-        self
-    }
-
-    /// The store.
-    ///
-    /// # Errors
-    ///
-    /// What a rule's [`check`](Rule::check) found.
-    pub fn build(self) -> Result<Arc<Store>> {
-        for rule in &self.rules {
-            rule.check()?;
-        }
-        let intervals = self.rules.iter().filter_map(|rule| rule.sweep_interval());
-        let store = Arc::new(Store {
-            table: Table::new(),
-            index: Index::new(),
-            expiry: Expiry::new(),
-            reads: self.rules.iter().map(|rule| rule.reads()).max().unwrap_or(Reads::Ignore),
-            sweep_interval: intervals.min().unwrap_or(SWEEP_INTERVAL),
-            rules: self.rules,
-            policy: Mutex::new(HashMap::new()),
-            len: AtomicUsize::new(0),
-            next_id: AtomicU64::new(0),
-            observer: self.observer.unwrap_or_else(|| Box::new(|_, _| {})),
-            clock: self.clock,
-        });
-        let weak = Arc::downgrade(&store);
-        store.clock.listen(weak.clone() as Weak<dyn Listener>);
-        if store.clock.runs() {
-            sweeper::register(weak);
-        }
-        Ok(store)
-    }
-}
-
 /// What a look-up found.
 enum Found<R> {
     Live(R),
@@ -144,17 +81,46 @@ enum Found<R> {
 type Dropped = Vec<Arc<Entry>>;
 
 impl Store {
-    /// Starts one.
+    /// A store that takes its time from `clock`, asks `rules` in their order, and tells `observer` of each entry that goes.
+    /// The rules must have been [checked](Rule::check).
     #[must_use]
-    pub fn builder() -> StoreBuilder {
-        StoreBuilder::default()
+    pub fn new(clock: Clock, rules: Vec<Box<dyn Rule>>, observer: Observer) -> Arc<Self> {
+        let intervals = rules.iter().filter_map(|rule| rule.sweep_interval());
+        let store = Arc::new(Self {
+            table: Table::new(),
+            index: Index::new(),
+            expiry: Expiry::new(),
+            reads: rules
+                .iter()
+                .map(|rule| rule.reads())
+                .max()
+                .unwrap_or(Reads::Ignore),
+            sweep_interval: intervals.min().unwrap_or(SWEEP_INTERVAL),
+            rules,
+            policy: Mutex::new(HashMap::new()),
+            len: AtomicUsize::new(0),
+            next_id: AtomicU64::new(0),
+            observer,
+            clock,
+        });
+        let weak = Arc::downgrade(&store);
+        store.clock.listen(weak.clone() as Weak<dyn Listener>);
+        if store.clock.runs() {
+            sweeper::register(weak);
+        }
+        store
     }
 
     /// Gives the live entry that `probe` looks for to `read`; `None` if there is none.
     ///
     /// `read` runs while a part of the store is locked for reading: it must not call the store.
     #[inline]
-    pub fn get<A, R>(&self, probe: &Probe<'_, A>, space: &Space, read: impl FnOnce(&Entry) -> R) -> Option<R>
+    pub fn get<A, R>(
+        &self,
+        probe: &Probe<'_, A>,
+        space: &Space,
+        read: impl FnOnce(&Entry) -> R,
+    ) -> Option<R>
     where
         A: Serialize + ?Sized,
     {
@@ -166,21 +132,42 @@ impl Store {
         self.find(key.hash(), key.space(), |other| other == key, read)
     }
 
+    /// As [`get_key`](Self::get_key), without counting as a use of the entry.
+    pub fn peek_key<R>(&self, key: &Key, read: impl FnOnce(&Entry) -> R) -> Option<R> {
+        let now = self.clock.now();
+        let peek = |entry: &Arc<Entry>| (!entry.is_expired(now)).then(|| read(entry));
+        self.table
+            .read(key.hash(), |other| other == key, peek)
+            .flatten()
+    }
+
     #[inline]
-    fn find<R>(&self, hash: u64, space: &Space, is_it: impl Fn(&Key) -> bool, read: impl FnOnce(&Entry) -> R) -> Option<R> {
+    fn find<R>(
+        &self,
+        hash: u64,
+        space: &Space,
+        is_it: impl Fn(&Key) -> bool,
+        read: impl FnOnce(&Entry) -> R,
+    ) -> Option<R> {
         let found = self.table.read(hash, is_it, |entry| {
             let stamped = self.reads != Reads::Ignore || space.max_items().is_some();
             if stamped || entry.deadline() != NEVER {
                 let now = self.clock.now();
                 if entry.is_expired(now) {
-                    return Found::Gone { id: entry.id(), cause: Cause::Expired };
+                    return Found::Gone {
+                        id: entry.id(),
+                        cause: Cause::Expired,
+                    };
                 }
                 if stamped {
                     entry.touch(self.clock.stamp(now));
                 }
             }
             if self.reads == Reads::Call && self.is_dropped(entry.key()) {
-                return Found::Gone { id: entry.id(), cause: Cause::Rule };
+                return Found::Gone {
+                    id: entry.id(),
+                    cause: Cause::Rule,
+                };
             }
             Found::Live(read(entry))
         })?;
@@ -195,12 +182,20 @@ impl Store {
 
     #[cold]
     fn is_dropped(&self, key: &Key) -> bool {
-        self.rules.iter().any(|rule| rule.reads() == Reads::Call && rule.on_get(key) == Verdict::Drop)
+        self.rules
+            .iter()
+            .any(|rule| rule.reads() == Reads::Call && rule.on_get(key) == Verdict::Drop)
     }
 
     /// Stores `value` under `key` for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older
     /// entry of the key goes all the same: what was to replace it is newer.
-    pub fn insert<V: Send + Sync + 'static>(&self, key: Key, value: V, lifetime: Option<Duration>, portable: bool) -> Inserted {
+    pub fn insert<V: Send + Sync + 'static>(
+        &self,
+        key: Key,
+        value: V,
+        lifetime: Option<Duration>,
+        portable: bool,
+    ) -> Inserted {
         let mut dropped = Dropped::new();
         let mut policy = self.policy_for(key.space());
         let now = self.clock.now();
@@ -213,11 +208,21 @@ impl Store {
                 Ok(admitted) => {
                     lifetime = admitted.lifetime;
                     for victim in admitted.victims {
-                        dropped.extend(self.take_out(victim.hash(), |entry| *entry.key() == victim, Cause::Rule, Some(policy)));
+                        dropped.extend(self.take_out(
+                            victim.hash(),
+                            |entry| *entry.key() == victim,
+                            Cause::Rule,
+                            Some(policy),
+                        ));
                     }
                 }
                 Err(rule) => {
-                    dropped.extend(self.take_out(key.hash(), |entry| *entry.key() == key, Cause::Rule, Some(policy)));
+                    dropped.extend(self.take_out(
+                        key.hash(),
+                        |entry| *entry.key() == key,
+                        Cause::Rule,
+                        Some(policy),
+                    ));
                     return Inserted::Rejected(rule);
                 }
             }
@@ -225,12 +230,21 @@ impl Store {
         // the largest duration there is stands for no end
         let lifetime = lifetime.filter(|lifetime| *lifetime != Duration::MAX);
         if lifetime == Some(Duration::ZERO) {
-            dropped.extend(self.take_out(key.hash(), |entry| *entry.key() == key, Cause::Evicted, policy.as_deref_mut()));
+            dropped.extend(self.take_out(
+                key.hash(),
+                |entry| *entry.key() == key,
+                Cause::Evicted,
+                policy.as_deref_mut(),
+            ));
             return Inserted::Ephemeral;
         }
         let deadline = Clock::deadline(now, lifetime);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let due = Due { at: deadline, hash: key.hash(), id };
+        let due = Due {
+            at: deadline,
+            hash: key.hash(),
+            id,
+        };
         let space = key.space();
         let entry = Entry::new(key, id, deadline, stamp, portable, value);
         let old = self.table.insert(Arc::clone(&entry), |old| {
@@ -241,7 +255,10 @@ impl Store {
             self.index.seat(&entry);
         });
         if old.is_none() {
-            if let Some(bound) = policy.as_mut().and_then(|policy| policy.get_mut(&space.id())) {
+            if let Some(bound) = policy
+                .as_mut()
+                .and_then(|policy| policy.get_mut(&space.id()))
+            {
                 bound.len += 1;
             }
         } else if let Some(old) = &old
@@ -268,8 +285,11 @@ impl Store {
         lifetime: Option<Duration>,
         now: Tick,
         policy: &mut HashMap<u32, Bound>,
-    ) -> std::result::Result<Admitted, &'static str> {
-        let holdings = Live { table: &self.table, now };
+    ) -> Result<Admitted, &'static str> {
+        let holdings = Live {
+            table: &self.table,
+            now,
+        };
         let mut candidate = Candidate {
             key,
             stamp,
@@ -280,11 +300,17 @@ impl Store {
             holdings: &holdings,
         };
         if let Some(max_items) = key.space().max_items() {
-            let bound = policy.entry(key.space().id()).or_insert_with(|| Bound { lru: Lru::new(max_items.get()), len: 0 });
+            let bound = policy.entry(key.space().id()).or_insert_with(|| Bound {
+                lru: Lru::new(max_items.get()),
+                len: 0,
+            });
             candidate.len = bound.len;
             bound.lru.on_set(&mut candidate);
         }
-        candidate.len = self.len.load(Ordering::Relaxed).saturating_sub(candidate.victims.len());
+        candidate.len = self
+            .len
+            .load(Ordering::Relaxed)
+            .saturating_sub(candidate.victims.len());
         for rule in &self.rules {
             if rule.on_set(&mut candidate) == Admission::Reject {
                 return Err(rule.name());
@@ -292,18 +318,32 @@ impl Store {
         }
         // a rule may have chosen the very entry that is replaced: that needs no eviction of its own
         candidate.victims.retain(|victim| victim != key);
-        Ok(Admitted { lifetime: candidate.lifetime, victims: candidate.victims })
+        Ok(Admitted {
+            lifetime: candidate.lifetime,
+            victims: candidate.victims,
+        })
     }
 
     /// Removes the entry of `key`. Returns whether there was a live one.
     pub fn remove(&self, key: &Key) -> Removed {
         let mut policy = self.policy_for(key.space());
         let now = self.clock.now();
-        let removed = self.take_out_as(key.hash(), |entry| entry.key() == key, |entry| {
-            if entry.is_expired(now) { Cause::Expired } else { Cause::Evicted }
-        }, policy.as_deref_mut());
+        let removed = self.take_out_as(
+            key.hash(),
+            |entry| entry.key() == key,
+            |entry| {
+                if entry.is_expired(now) {
+                    Cause::Expired
+                } else {
+                    Cause::Evicted
+                }
+            },
+            policy.as_deref_mut(),
+        );
         drop(policy);
-        removed.filter(|entry| !entry.is_expired(now)).map_or(Removed::default(), |entry| Removed::of(&entry))
+        removed
+            .filter(|entry| !entry.is_expired(now))
+            .map_or(Removed::default(), |entry| Removed::of(&entry))
     }
 
     /// Removes `scope` and all below it. Returns how many live entries there were. Costs what it removes.
@@ -317,12 +357,22 @@ impl Store {
             let mut dropped = self.index.detach(scope);
             // one that was replaced or removed meanwhile is not ours to count
             dropped.retain(|entry| {
-                self.table.remove(entry.key().hash(), |other| other.id() == entry.id(), |_| self.shrink_by_one()).is_some()
+                self.table
+                    .remove(
+                        entry.key().hash(),
+                        |other| other.id() == entry.id(),
+                        |_| self.shrink_by_one(),
+                    )
+                    .is_some()
             });
             dropped
         };
         for entry in &dropped {
-            let cause = if entry.is_expired(now) { Cause::Expired } else { Cause::Scope };
+            let cause = if entry.is_expired(now) {
+                Cause::Expired
+            } else {
+                Cause::Scope
+            };
             if cause == Cause::Scope {
                 removed += Removed::of(entry);
             }
@@ -399,7 +449,13 @@ impl Store {
     }
 
     fn is_alive(&self, due: Due) -> bool {
-        self.table.read(due.hash, |key| key.hash() == due.hash, |entry| entry.id() == due.id).unwrap_or(false)
+        self.table
+            .read(
+                due.hash,
+                |key| key.hash() == due.hash,
+                |entry| entry.id() == due.id,
+            )
+            .unwrap_or(false)
     }
 
     /// Counted under the lock of the entry's shard, so that the count is never ahead of the table, nor below zero.
@@ -412,7 +468,12 @@ impl Store {
         (!self.rules.is_empty() || space.max_items().is_some()).then(|| lock(&self.policy))
     }
 
-    fn remove_due(&self, now: Tick, mut policy: Option<&mut HashMap<u32, Bound>>, dropped: &mut Dropped) {
+    fn remove_due(
+        &self,
+        now: Tick,
+        mut policy: Option<&mut HashMap<u32, Bound>>,
+        dropped: &mut Dropped,
+    ) {
         for due in self.expiry.take_due(now) {
             let is_it = |entry: &Entry| entry.id() == due.id;
             if let Some(policy) = policy.as_deref_mut() {
@@ -483,14 +544,21 @@ struct Live<'a> {
 
 impl Holdings for Live<'_> {
     fn last_used(&self, key: &Key) -> Option<u64> {
-        let used = self.table.read(key.hash(), |other| other == key, |entry| (!entry.is_expired(self.now)).then(|| entry.used()));
+        let used = self.table.read(
+            key.hash(),
+            |other| other == key,
+            |entry| (!entry.is_expired(self.now)).then(|| entry.used()),
+        );
         used.flatten()
     }
 }
 
 impl Removed {
     fn of(entry: &Entry) -> Self {
-        Self { entries: 1, local: u64::from(!entry.is_portable()) }
+        Self {
+            entries: 1,
+            local: u64::from(!entry.is_portable()),
+        }
     }
 }
 
@@ -517,6 +585,9 @@ impl Swept for Store {
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let rules: Vec<_> = self.rules.iter().map(|rule| rule.name()).collect();
-        f.debug_struct("Store").field("len", &self.len.load(Ordering::Relaxed)).field("rules", &rules).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("len", &self.len.load(Ordering::Relaxed))
+            .field("rules", &rules)
+            .finish_non_exhaustive()
     }
 }

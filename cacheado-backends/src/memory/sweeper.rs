@@ -41,7 +41,9 @@ pub(super) fn wake() {
     let mut state = SWEEPER.state.lock().unwrap_or_else(PoisonError::into_inner);
     state.noted = true;
     if !state.running {
-        let spawned = thread::Builder::new().name("cacheado-sweeper".to_owned()).spawn(run);
+        let spawned = thread::Builder::new()
+            .name("cacheado-sweeper".to_owned())
+            .spawn(run);
         match spawned {
             Ok(_) => state.running = true,
             // expired entries are still never served, and go when their keys are asked for or a full cache makes room
@@ -60,7 +62,9 @@ fn run() {
             state.swept.iter().filter_map(Weak::upgrade).collect()
         };
         // a rule's hook or a value's drop may panic: that must not end the sweeping of all caches
-        let sweep = |swept: &Arc<dyn Swept>| panic::catch_unwind(AssertUnwindSafe(|| swept.sweep())).unwrap_or(Some(RETRY));
+        let sweep = |swept: &Arc<dyn Swept>| {
+            panic::catch_unwind(AssertUnwindSafe(|| swept.sweep())).unwrap_or(Some(RETRY))
+        };
         let next = swept.iter().filter_map(sweep).min();
         // dropped before the wait: a cache that nobody else holds ends now
         drop(swept);
@@ -69,7 +73,11 @@ fn run() {
             continue;
         }
         match next {
-            Some(span) => drop(SWEEPER.wake.wait_timeout_while(state, span, |state| !state.noted)),
+            Some(span) => drop(
+                SWEEPER
+                    .wake
+                    .wait_timeout_while(state, span, |state| !state.noted),
+            ),
             None => drop(SWEEPER.wake.wait_while(state, |state| !state.noted)),
         }
     }

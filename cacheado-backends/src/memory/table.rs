@@ -66,25 +66,41 @@ mod shards {
 
         #[inline]
         fn shard(&self, hash: u64) -> usize {
-            #[allow(clippy::cast_possible_truncation, reason = "a hash; dashmap takes a usize")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                reason = "a hash; dashmap takes a usize"
+            )]
             self.0.determine_shard(hash as usize)
         }
 
         /// Gives the entry with `hash` whose key `is_it` to `read`, which runs while the shard is locked for reading.
         #[inline]
-        pub(in crate::memory) fn read<R>(&self, hash: u64, is_it: impl Fn(&Key) -> bool, read: impl FnOnce(&Arc<Entry>) -> R) -> Option<R> {
+        pub(in crate::memory) fn read<R>(
+            &self,
+            hash: u64,
+            is_it: impl Fn(&Key) -> bool,
+            read: impl FnOnce(&Arc<Entry>) -> R,
+        ) -> Option<R> {
             let shard = self.0.shards()[self.shard(hash)].read();
-            shard.get(hash, |(slot, _)| is_it(slot.0.key())).map(|(slot, _)| read(&slot.0))
+            shard
+                .get(hash, |(slot, _)| is_it(slot.0.key()))
+                .map(|(slot, _)| read(&slot.0))
         }
 
         /// Puts `entry` in, in the place of the one of its key, which is returned. `swapped` runs while the shard is locked.
-        pub(in crate::memory) fn insert(&self, entry: Arc<Entry>, swapped: impl FnOnce(Option<&Arc<Entry>>)) -> Option<Arc<Entry>> {
+        pub(in crate::memory) fn insert(
+            &self,
+            entry: Arc<Entry>,
+            swapped: impl FnOnce(Option<&Arc<Entry>>),
+        ) -> Option<Arc<Entry>> {
             let hash = entry.key().hash();
             let mut shard = self.0.shards()[self.shard(hash)].write();
             let old = match shard.get_mut(hash, |(slot, _)| slot.0.key() == entry.key()) {
                 Some((slot, _)) => Some(std::mem::replace(&mut slot.0, entry)),
                 None => {
-                    shard.insert(hash, (Slot(entry), SharedValue::new(())), |(slot, _)| slot.0.key().hash());
+                    shard.insert(hash, (Slot(entry), SharedValue::new(())), |(slot, _)| {
+                        slot.0.key().hash()
+                    });
                     None
                 }
             };
@@ -93,7 +109,12 @@ mod shards {
         }
 
         /// Takes out the entry with `hash` that `is_it`. `removed` runs while the shard is locked.
-        pub(in crate::memory) fn remove(&self, hash: u64, is_it: impl Fn(&Entry) -> bool, removed: impl FnOnce(&Arc<Entry>)) -> Option<Arc<Entry>> {
+        pub(in crate::memory) fn remove(
+            &self,
+            hash: u64,
+            is_it: impl Fn(&Entry) -> bool,
+            removed: impl FnOnce(&Arc<Entry>),
+        ) -> Option<Arc<Entry>> {
             let mut shard = self.0.shards()[self.shard(hash)].write();
             let (Slot(entry), _) = shard.remove_entry(hash, |(slot, _)| is_it(&slot.0))?;
             removed(&entry);
@@ -101,7 +122,10 @@ mod shards {
         }
 
         /// Takes out everything, shard by shard. `removed` runs for each while its shard is locked.
-        pub(in crate::memory) fn drain(&self, mut removed: impl FnMut(&Arc<Entry>)) -> Vec<Arc<Entry>> {
+        pub(in crate::memory) fn drain(
+            &self,
+            mut removed: impl FnMut(&Arc<Entry>),
+        ) -> Vec<Arc<Entry>> {
             let mut all = Vec::new();
             for shard in self.0.shards() {
                 all.extend(shard.write().drain().map(|(Slot(entry), _)| {
@@ -141,12 +165,24 @@ mod shards {
             &self.0[(hash >> 63) as usize]
         }
 
-        pub(in crate::memory) fn read<R>(&self, hash: u64, is_it: impl Fn(&Key) -> bool, read: impl FnOnce(&Arc<Entry>) -> R) -> Option<R> {
+        pub(in crate::memory) fn read<R>(
+            &self,
+            hash: u64,
+            is_it: impl Fn(&Key) -> bool,
+            read: impl FnOnce(&Arc<Entry>) -> R,
+        ) -> Option<R> {
             let shard = self.shard(hash).read().unwrap();
-            shard.iter().find(|slot| is_it(slot.0.key())).map(|slot| read(&slot.0))
+            shard
+                .iter()
+                .find(|slot| is_it(slot.0.key()))
+                .map(|slot| read(&slot.0))
         }
 
-        pub(in crate::memory) fn insert(&self, entry: Arc<Entry>, swapped: impl FnOnce(Option<&Arc<Entry>>)) -> Option<Arc<Entry>> {
+        pub(in crate::memory) fn insert(
+            &self,
+            entry: Arc<Entry>,
+            swapped: impl FnOnce(Option<&Arc<Entry>>),
+        ) -> Option<Arc<Entry>> {
             let mut shard = self.shard(entry.key().hash()).write().unwrap();
             let old = match shard.iter_mut().find(|slot| slot.0.key() == entry.key()) {
                 Some(slot) => Some(std::mem::replace(&mut slot.0, entry)),
@@ -159,7 +195,12 @@ mod shards {
             old
         }
 
-        pub(in crate::memory) fn remove(&self, hash: u64, is_it: impl Fn(&Entry) -> bool, removed: impl FnOnce(&Arc<Entry>)) -> Option<Arc<Entry>> {
+        pub(in crate::memory) fn remove(
+            &self,
+            hash: u64,
+            is_it: impl Fn(&Entry) -> bool,
+            removed: impl FnOnce(&Arc<Entry>),
+        ) -> Option<Arc<Entry>> {
             let mut shard = self.shard(hash).write().unwrap();
             let at = shard.iter().position(|slot| is_it(&slot.0))?;
             let Slot(entry) = shard.swap_remove(at);
@@ -167,7 +208,10 @@ mod shards {
             Some(entry)
         }
 
-        pub(in crate::memory) fn drain(&self, mut removed: impl FnMut(&Arc<Entry>)) -> Vec<Arc<Entry>> {
+        pub(in crate::memory) fn drain(
+            &self,
+            mut removed: impl FnMut(&Arc<Entry>),
+        ) -> Vec<Arc<Entry>> {
             let mut all = Vec::new();
             for shard in &self.0 {
                 for Slot(entry) in shard.write().unwrap().drain(..) {

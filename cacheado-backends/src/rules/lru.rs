@@ -35,7 +35,10 @@ impl Lru {
     /// At most `capacity` entries. Zero makes `build()` fail.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, records: Mutex::new(BinaryHeap::new()) }
+        Self {
+            capacity,
+            records: Mutex::new(BinaryHeap::new()),
+        }
     }
 }
 
@@ -46,7 +49,10 @@ impl Rule for Lru {
 
     fn check(&self) -> Result<()> {
         if self.capacity == 0 {
-            return Err(Error::config("Lru::new(0)", "it would hold nothing; for no cache at all use `Cache::disabled()`"));
+            return Err(Error::config(
+                "Lru::new(0)",
+                "it would hold nothing; for no cache at all use `Cache::disabled()`",
+            ));
         }
         Ok(())
     }
@@ -63,7 +69,9 @@ impl Rule for Lru {
         // the victims' records are put back: a later rule may still reject the candidate
         let mut chosen = Vec::new();
         while candidate.len() >= self.capacity {
-            let Some(Reverse(mut record)) = records.pop() else { break };
+            let Some(Reverse(mut record)) = records.pop() else {
+                break;
+            };
             match candidate.last_used(&record.key) {
                 None => {}
                 Some(used) if used > record.used => {
@@ -77,10 +85,15 @@ impl Rule for Lru {
             }
         }
         records.extend(chosen);
-        records.push(Reverse(Record { used: candidate.stamp(), key: candidate.key().clone() }));
+        records.push(Reverse(Record {
+            used: candidate.stamp(),
+            key: candidate.key().clone(),
+        }));
         // removals leave records behind; they may take as much room again as the entries, and no more
         if records.len() > 2 * candidate.len() + 64 {
-            records.retain(|Reverse(record)| record.key == *candidate.key() || candidate.last_used(&record.key).is_some());
+            records.retain(|Reverse(record)| {
+                record.key == *candidate.key() || candidate.last_used(&record.key).is_some()
+            });
         }
         Admission::Admit
     }

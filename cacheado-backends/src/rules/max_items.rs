@@ -30,12 +30,19 @@ impl Rule for MaxItems {
 
     fn check(&self) -> Result<()> {
         if self.0 == 0 {
-            return Err(Error::config("MaxItems::new(0)", "it would reject everything; for no cache at all use `Cache::disabled()`"));
+            return Err(Error::config(
+                "MaxItems::new(0)",
+                "it would reject everything; for no cache at all use `Cache::disabled()`",
+            ));
         }
         Ok(())
     }
 
     fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
-        if candidate.replaces() || candidate.len() < self.0 { Admission::Admit } else { Admission::Reject }
+        if candidate.replaces() || candidate.len() < self.0 {
+            Admission::Admit
+        } else {
+            Admission::Reject
+        }
     }
 }

@@ -32,12 +32,19 @@ impl Ttl {
     #[must_use]
     #[allow(clippy::new_without_default, reason = "`default` is the option's name")]
     pub fn new() -> Self {
-        Self { default: None, max: None, sweep: None }
+        Self {
+            default: None,
+            max: None,
+            sweep: None,
+        }
     }
 
     /// The lifetime of what is stored without one. Zero makes `build()` fail.
     #[must_use]
-    #[allow(clippy::should_implement_trait, reason = "it sets the default lifetime")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "it sets the default lifetime"
+    )]
     pub fn default(mut self, lifetime: Duration) -> Self {
         self.default = Some(lifetime);
         self
@@ -65,15 +72,25 @@ impl Rule for Ttl {
     }
 
     fn check(&self) -> Result<()> {
-        for (option, value) in [("default", self.default), ("max", self.max), ("sweep", self.sweep)] {
+        for (option, value) in [
+            ("default", self.default),
+            ("max", self.max),
+            ("sweep", self.sweep),
+        ] {
             if value == Some(Duration::ZERO) {
-                return Err(Error::config(format!("Ttl::{option}(0)"), "give a duration longer than zero"));
+                return Err(Error::config(
+                    format!("Ttl::{option}(0)"),
+                    "give a duration longer than zero",
+                ));
             }
         }
         if let (Some(default), Some(max)) = (self.default, self.max)
             && default > max
         {
-            return Err(Error::config("Ttl", format!("its default of {default:?} is longer than its maximum of {max:?}")));
+            return Err(Error::config(
+                "Ttl",
+                format!("its default of {default:?} is longer than its maximum of {max:?}"),
+            ));
         }
         Ok(())
     }

@@ -53,11 +53,18 @@ impl Hierarchy {
         if name == "global" {
             return Ok(Level::global());
         }
-        let found = self.levels().find(|(level, _)| level.name() == name || level.path() == name);
-        found.map(|(level, _)| level).ok_or_else(|| Error::UnknownLevel {
-            level: name.to_owned(),
-            known: std::iter::once("global").chain(self.levels().map(|(level, _)| level.path())).map(str::to_owned).collect(),
-        })
+        let found = self
+            .levels()
+            .find(|(level, _)| level.name() == name || level.path() == name);
+        found
+            .map(|(level, _)| level)
+            .ok_or_else(|| Error::UnknownLevel {
+                level: name.to_owned(),
+                known: std::iter::once("global")
+                    .chain(self.levels().map(|(level, _)| level.path()))
+                    .map(str::to_owned)
+                    .collect(),
+            })
     }
 
     /// The scope of the level called `level`, whose ids are picked from `params` by their arguments' names; what the
@@ -66,7 +73,11 @@ impl Hierarchy {
     /// # Errors
     ///
     /// [`Error::UnknownLevel`] for a level that is not declared, [`Error::MissingParam`] for an id that `params` lacks.
-    pub fn scope<N, V>(&self, level: &str, params: impl IntoIterator<Item = (N, V)>) -> Result<Scope>
+    pub fn scope<N, V>(
+        &self,
+        level: &str,
+        params: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Scope>
     where
         N: AsRef<str>,
         V: ScopeId,
@@ -74,13 +85,18 @@ impl Hierarchy {
         let level = self.level(level)?;
         let params: Vec<(N, V)> = params.into_iter().collect();
         let ids = level.chain().into_iter().map(|step| {
-            let param = self.levels().find(|(own, _)| *own == step).map_or("", |(_, param)| param);
+            let param = self
+                .levels()
+                .find(|(own, _)| *own == step)
+                .map_or("", |(_, param)| param);
             let given = params.iter().find(|(name, _)| name.as_ref() == param);
-            given.map(|(_, id)| id.id_text()).ok_or_else(|| Error::MissingParam {
-                level: level.path().to_owned(),
-                step: step.name().to_owned(),
-                param: param.to_owned(),
-            })
+            given
+                .map(|(_, id)| id.id_text())
+                .ok_or_else(|| Error::MissingParam {
+                    level: level.path().to_owned(),
+                    step: step.name().to_owned(),
+                    param: param.to_owned(),
+                })
         });
         let ids: Vec<IdText<'_>> = ids.collect::<Result<_>>()?;
         Ok(Scope::new(level, &ids))
@@ -103,8 +119,14 @@ impl HierarchyBuilder {
 
     /// A level under `parent`, which must have been named before.
     #[must_use]
-    pub fn level_under(mut self, parent: impl Into<String>, name: impl Into<String>, param: impl Into<String>) -> Self {
-        self.levels.push((Some(parent.into()), name.into(), param.into()));
+    pub fn level_under(
+        mut self,
+        parent: impl Into<String>,
+        name: impl Into<String>,
+        param: impl Into<String>,
+    ) -> Self {
+        self.levels
+            .push((Some(parent.into()), name.into(), param.into()));
         self
     }
 
@@ -119,25 +141,35 @@ impl HierarchyBuilder {
         let mut levels: Vec<(Level, String)> = Vec::with_capacity(self.levels.len());
         for (parent, name, param) in self.levels {
             if name.is_empty() || name.contains('/') {
-                return wrong(format!("`{name}` can't name a level: a name is not empty and holds no `/`"));
+                return wrong(format!(
+                    "`{name}` can't name a level: a name is not empty and holds no `/`"
+                ));
             }
             if name == "global" || name == "hierarchy" {
                 return wrong(format!("`{name}` is reserved: give the level another name"));
             }
             if param.is_empty() {
-                return wrong(format!("level `{name}` has no argument: say which argument names its tenants"));
+                return wrong(format!(
+                    "level `{name}` has no argument: say which argument names its tenants"
+                ));
             }
             if levels.iter().any(|(level, _)| level.name() == name) {
                 return wrong(format!("level `{name}` is declared twice"));
             }
             if levels.iter().any(|(_, other)| *other == param) {
-                return wrong(format!("argument `{param}` names the tenants of two levels"));
+                return wrong(format!(
+                    "argument `{param}` names the tenants of two levels"
+                ));
             }
             let under = match parent {
                 None => Level::global(),
                 Some(parent) => match levels.iter().find(|(level, _)| level.name() == parent) {
                     Some((level, _)) => *level,
-                    None => return wrong(format!("level `{name}` stands under `{parent}`, which is not declared before it")),
+                    None => {
+                        return wrong(format!(
+                            "level `{name}` stands under `{parent}`, which is not declared before it"
+                        ));
+                    }
                 },
             };
             levels.push((Level::intern(under, &name, false), param));

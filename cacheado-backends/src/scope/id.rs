@@ -69,7 +69,10 @@ impl<'a> IdText<'a> {
 
     /// What `value` prints. Allocates if that is longer than 39 bytes.
     pub fn of(value: &(impl fmt::Display + ?Sized)) -> Self {
-        let mut text = Self(Repr::Inline { len: 0, bytes: [0; INLINE] });
+        let mut text = Self(Repr::Inline {
+            len: 0,
+            bytes: [0; INLINE],
+        });
         // writing to `text` never fails; a `Display` that fails by itself leaves what it had printed
         let _ = write!(text, "{value}");
         text
@@ -89,7 +92,10 @@ impl<'a> IdText<'a> {
                 break;
             }
         }
-        let mut text = Self(Repr::Inline { len: 0, bytes: [0; INLINE] });
+        let mut text = Self(Repr::Inline {
+            len: 0,
+            bytes: [0; INLINE],
+        });
         if negative {
             text.push("-");
         }
@@ -99,7 +105,11 @@ impl<'a> IdText<'a> {
 
     fn small(negative: bool, mut magnitude: u64) -> Self {
         let mut bytes = [0; INLINE];
-        let mut len = if magnitude == 0 { 1 } else { magnitude.ilog10() as usize + 1 };
+        let mut len = if magnitude == 0 {
+            1
+        } else {
+            magnitude.ilog10() as usize + 1
+        };
         if negative {
             bytes[0] = b'-';
             len += 1;
@@ -153,7 +163,9 @@ impl Deref for IdText<'_> {
         match &self.0 {
             Repr::Borrowed(text) => text,
             // whole `str`s were copied in, so this is always valid UTF-8
-            Repr::Inline { len, bytes } => std::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default(),
+            Repr::Inline { len, bytes } => {
+                std::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default()
+            }
             Repr::Heap(text) => text,
         }
     }
@@ -239,7 +251,10 @@ nonzero!(u8 u16 u32 u64 usize u128 i8 i16 i32 i64 isize i128);
 impl ScopeId for uuid::Uuid {
     fn id_text(&self) -> IdText<'_> {
         let mut buffer = uuid::Uuid::encode_buffer();
-        let mut text = IdText(Repr::Inline { len: 0, bytes: [0; INLINE] });
+        let mut text = IdText(Repr::Inline {
+            len: 0,
+            bytes: [0; INLINE],
+        });
         text.push(self.hyphenated().encode_lower(&mut buffer));
         text
     }
@@ -267,6 +282,9 @@ mod tests {
     #[test]
     fn long_text_moves_to_the_heap() {
         let long = "é".repeat(5_000);
-        assert_eq!(&*IdText::of(&format_args!("{}{}", "a", long)), format!("a{long}"));
+        assert_eq!(
+            &*IdText::of(&format_args!("{}{}", "a", long)),
+            format!("a{long}")
+        );
     }
 }

@@ -21,8 +21,19 @@ pub struct LevelDef {
 impl LevelDef {
     /// A level under `parent`, or a root.
     #[must_use]
-    pub const fn new(name: &'static str, param: &'static str, parent: Option<&'static LevelDef>, secret: bool) -> Self {
-        Self { name, param, parent, secret, level: OnceLock::new() }
+    pub const fn new(
+        name: &'static str,
+        param: &'static str,
+        parent: Option<&'static LevelDef>,
+        secret: bool,
+    ) -> Self {
+        Self {
+            name,
+            param,
+            parent,
+            secret,
+            level: OnceLock::new(),
+        }
     }
 
     /// The level that this defines.
@@ -80,20 +91,29 @@ impl Level {
 
     pub(crate) fn intern(parent: Level, name: &str, secret: bool) -> Level {
         let mut levels = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
-        #[allow(clippy::cast_possible_truncation, reason = "levels are written in source code")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "levels are written in source code"
+        )]
         let id = levels.len() as u32 + 1;
-        *levels.entry((parent.id(), name.to_owned(), secret)).or_insert_with(|| {
-            let path = if parent.depth() == 0 { name.to_owned() } else { format!("{}/{name}", parent.path()) };
-            Level(Box::leak(Box::new(Info {
-                id,
-                name: name.to_owned(),
-                path,
-                depth: parent.depth() + 1,
-                parent: Some(parent),
-                secret,
-                programmatic: OnceLock::new(),
-            })))
-        })
+        *levels
+            .entry((parent.id(), name.to_owned(), secret))
+            .or_insert_with(|| {
+                let path = if parent.depth() == 0 {
+                    name.to_owned()
+                } else {
+                    format!("{}/{name}", parent.path())
+                };
+                Level(Box::leak(Box::new(Info {
+                    id,
+                    name: name.to_owned(),
+                    path,
+                    depth: parent.depth() + 1,
+                    parent: Some(parent),
+                    secret,
+                    programmatic: OnceLock::new(),
+                })))
+            })
     }
 
     /// A number that is this level's alone in this process. It means nothing outside of it.
@@ -149,7 +169,9 @@ impl Level {
     /// The levels from the root's child to this one.
     #[must_use]
     pub fn chain(self) -> Vec<Level> {
-        (1..=self.depth()).filter_map(|depth| self.at(depth)).collect()
+        (1..=self.depth())
+            .filter_map(|depth| self.at(depth))
+            .collect()
     }
 }
 

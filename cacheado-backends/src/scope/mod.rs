@@ -35,7 +35,10 @@ impl Scope {
     /// ```
     #[must_use]
     pub fn global() -> Self {
-        Self { level: Level::global(), ids: Arc::from([]) }
+        Self {
+            level: Level::global(),
+            ids: Arc::from([]),
+        }
     }
 
     /// A scope of `level`, with its ids from the root to the leaf.
@@ -49,11 +52,17 @@ impl Scope {
         assert_eq!(ids.len(), level.depth(), "one id a step of {level:?}");
         let mut bytes = Vec::with_capacity(ids.iter().map(|id| id.len() + 2).sum());
         encode_ids(ids, &mut bytes);
-        Self { level, ids: bytes.into() }
+        Self {
+            level,
+            ids: bytes.into(),
+        }
     }
 
     pub(crate) fn from_encoded(level: Level, ids: &[u8]) -> Self {
-        Self { level, ids: ids.into() }
+        Self {
+            level,
+            ids: ids.into(),
+        }
     }
 
     /// The level it stands at.
@@ -99,7 +108,10 @@ impl fmt::Display for Scope {
             if nth > 0 {
                 f.write_str("/")?;
             }
-            let plain = !id.is_empty() && id.chars().all(|c| c.is_alphanumeric() || "-_.@".contains(c));
+            let plain = !id.is_empty()
+                && id
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || "-_.@".contains(c));
             match (level.is_secret(), plain) {
                 (true, _) => write!(f, "{}=***", level.name())?,
                 (false, true) => write!(f, "{}={id}", level.name())?,

@@ -1,0 +1,247 @@
+//! The cache: a cheap handle to the tiers, the loads under way and the counters.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cacheado_backends::memory::{Inserted, Store};
+use cacheado_backends::{Hierarchy, Key, Result, Scope, ScopeId, Space};
+use serde::Serialize;
+
+use crate::builder::CacheBuilder;
+use crate::counters::{Counters, Event};
+use crate::flight::Flights;
+use crate::operations::{Clear, Evict, EvictByScope, Get, GetOrLoad, Keys, Set, TryGetOrLoad};
+use crate::outcome::{Portable, Value};
+use crate::shared::SharedTier;
+use crate::stats::Stats;
+
+/// A cache. Cloning is cheap, and clones are the same cache.
+///
+/// Its operations are values: `.run()` carries one out and blocks, `.await` does not block.
+///
+/// ```
+/// use std::time::Duration;
+/// use cacheado::Cache;
+///
+/// let cache = Cache::builder().build()?;
+/// cache.set("answer", &42_u32).ttl(Duration::from_secs(60)).run()?;
+/// let answer: Option<u32> = cache.get("answer").run()?;
+/// assert_eq!(answer, Some(42));
+/// # Ok::<(), cacheado::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Cache(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<Store>,
+    pub(crate) shared: Option<SharedTier>,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) hierarchy: Hierarchy,
+    pub(crate) name: String,
+    pub(crate) enabled: bool,
+    pub(crate) in_process: bool,
+}
+
+/// Tells caches apart, for as long as they live.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CacheId(usize);
+
+impl Cache {
+    /// Starts a cache of its own.
+    #[must_use]
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+
+    /// A cache that holds nothing: every look-up misses, every function runs its body, every `set` answers `false`.
+    ///
+    /// For tests of code that is cached elsewhere, and for switching a cache off by configuration.
+    ///
+    /// ```
+    /// let cache = cacheado::Cache::disabled();
+    /// assert!(!cache.set("answer", &42_u32).run()?);
+    /// assert_eq!(cache.get::<u32>("answer").run()?, None);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
+    #[must_use]
+    pub fn disabled() -> Self {
+        Self::builder().build_disabled()
+    }
+
+    pub(crate) fn from_inner(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Makes this the cache of every `#[cache]` function that names none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AlreadyInstalled`](crate::Error::AlreadyInstalled) if there is a default cache already: one was installed, or
+    /// a function without a cache of its own has run and was given an unbounded in-process one.
+    pub fn install(self) -> Result<()> {
+        crate::default::install(self)
+    }
+
+    /// The value under `key`: `Option<T>`. `T` is the type it was stored as; another one is an `Err` that names both.
+    ///
+    /// A hit clones the value and allocates nothing. With a shared tier, what that has is kept in the process as well; if it
+    /// fails, that is counted and is a miss.
+    pub fn get<T: Portable>(&self, key: impl Serialize) -> Get<'_, T, impl Serialize> {
+        Get::new(self, key)
+    }
+
+    /// Stores a clone of `value` under `key`. Answers whether it was stored: a rule may refuse it, and then an older value of
+    /// the key goes all the same.
+    pub fn set<'a, T: Portable>(
+        &'a self,
+        key: impl Serialize + 'a,
+        value: &'a T,
+    ) -> Set<'a, T, impl Serialize> {
+        Set::new(self, key, value)
+    }
+
+    /// The value under `key`; if there is none, what `loader` returns, which is stored. Of several callers at once one loads,
+    /// and the rest wait for it.
+    ///
+    /// `loader` is a closure that returns the value, for `.run()`, or one that returns a future, for `.await`.
+    pub fn get_or_load<F>(
+        &self,
+        key: impl Serialize,
+        loader: F,
+    ) -> GetOrLoad<'_, F, impl Serialize> {
+        GetOrLoad::new(self, key, loader)
+    }
+
+    /// As [`get_or_load`](Self::get_or_load) with a `loader` that can fail: its `Err` is returned and not stored.
+    pub fn try_get_or_load<F>(
+        &self,
+        key: impl Serialize,
+        loader: F,
+    ) -> TryGetOrLoad<'_, F, impl Serialize> {
+        TryGetOrLoad::new(self, key, loader)
+    }
+
+    /// Removes the value under `key`. Answers whether there was one. A load of the key that is under way is not stored.
+    pub fn evict(&self, key: impl Serialize) -> Evict<'_, impl Serialize> {
+        Evict::new(self, key)
+    }
+
+    /// Removes all that is in `scope` and below it, of functions and programmatic calls alike. Answers how many live entries
+    /// that were. Costs what it removes, however much the cache holds. Loads in the scope that are under way are not stored.
+    pub fn evict_by_scope(&self, scope: Scope) -> EvictByScope<'_> {
+        EvictByScope::new(self, scope)
+    }
+
+    /// Removes everything that this cache has stored. Loads that are under way are not stored. The counters go on; see
+    /// [`reset_stats`](Self::reset_stats).
+    pub fn clear(&self) -> Clear<'_> {
+        Clear::new(self)
+    }
+
+    /// The keys of the live entries in the process, in no order. Costs a walk over all of them.
+    pub fn keys(&self) -> Keys<'_> {
+        Keys::new(self)
+    }
+
+    /// The scope of the level called `level`, by name (`"user"`) or path (`"organization/user"`), with the ids that `params`
+    /// names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownLevel`](crate::Error::UnknownLevel) if the hierarchy that the builder was given has no such level, and
+    /// [`Error::MissingParam`](crate::Error::MissingParam) if `params` lacks one of its ids.
+    pub fn scope<N, V>(
+        &self,
+        level: &str,
+        params: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Scope>
+    where
+        N: AsRef<str>,
+        V: ScopeId,
+    {
+        self.0.hierarchy.scope(level, params)
+    }
+
+    /// What was counted since the cache was built or its counters were reset. Adds up what each thread counted.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.0)
+    }
+
+    /// Sets all counters to zero. Entries stay.
+    pub fn reset_stats(&self) {
+        self.0.counters.reset();
+    }
+
+    /// The name that the builder was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether it stores anything: `false` for [`Cache::disabled`].
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.0.enabled
+    }
+
+    /// For generated code: a handle from whatever dereferences to one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __handle(&self) -> &Self {
+        self
+    }
+
+    pub(crate) fn id(&self) -> CacheId {
+        CacheId(Arc::as_ptr(&self.0) as usize)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn shared(&self) -> Option<&SharedTier> {
+        self.0.shared.as_ref()
+    }
+
+    pub(crate) fn flights(&self) -> &Arc<Flights> {
+        &self.0.flights
+    }
+
+    #[inline]
+    pub(crate) fn count(&self, key: &Key, event: Event) {
+        self.count_space(key.space(), event);
+    }
+
+    #[inline]
+    pub(crate) fn count_space(&self, space: &Space, event: Event) {
+        self.0.counters.count(space, event);
+    }
+
+    /// Puts a value into the in-process tier, if there is one. `portable`: the shared tier can have it too.
+    pub(crate) fn store_local<T: Value>(
+        &self,
+        key: &Key,
+        value: T,
+        lifetime: Option<Duration>,
+        portable: bool,
+    ) -> Inserted {
+        if self.0.in_process {
+            self.0.store.insert(key.clone(), value, lifetime, portable)
+        } else {
+            Inserted::Stored(lifetime)
+        }
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("name", &self.0.name)
+            .field("enabled", &self.0.enabled)
+            .field("store", &self.0.store)
+            .finish_non_exhaustive()
+    }
+}

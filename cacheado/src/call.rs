@@ -1,0 +1,283 @@
+//! One call of a cached function, named but not made: what `evict!`, `peek!` and `put!` act on.
+
+use std::any::Any;
+use std::future::Future;
+use std::marker::PhantomData;
+
+use cacheado_backends::{IdText, Key, Result, Scope};
+use serde::Serialize;
+
+use crate::cache::Cache;
+use crate::function::Function;
+use crate::operations::{evict_key, evict_key_async, put, put_async};
+use crate::outcome::{Carry, Codec, Decision, Kind, Outcome, Probe, Value};
+
+/// The function is sync: the verbs block.
+#[derive(Clone, Copy, Debug)]
+pub struct Blocking;
+
+/// The function is async: the verbs are futures.
+#[derive(Clone, Copy, Debug)]
+pub struct Async;
+
+/// A call of a function that returns `R`, named but not made.
+#[must_use = "naming a call does nothing"]
+pub struct Call<R, D> {
+    cache: Cache,
+    /// `None`: the function is not cached, since its name is another's.
+    key: Result<Option<Key>>,
+    /// `Option<Codec<Stored>>` and `Decide<Stored>`, whose type a function's signature can't spell.
+    codec: Box<dyn Any + Send>,
+    decide: Box<dyn Any + Send>,
+    types: PhantomData<fn() -> (R, D)>,
+}
+
+type Decide<T> = Box<dyn FnOnce(&T) -> Decision + Send>;
+
+impl Function {
+    /// Names a call of it.
+    pub fn call<R, K, A, D>(
+        &'static self,
+        _: D,
+        carry: Carry<R, K>,
+        cache: &Cache,
+        ids: &[IdText<'_>],
+        args: &A,
+        decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
+    ) -> Call<R, D>
+    where
+        K: Outcome<R>,
+        K::Stored: Value,
+        A: Serialize,
+    {
+        let decide: Decide<K::Stored> = Box::new(decide);
+        Call {
+            cache: cache.clone(),
+            key: self.key::<K::Stored, A>(ids, args),
+            codec: Box::new(carry.codec),
+            decide: Box::new(decide),
+            types: PhantomData,
+        }
+    }
+}
+
+impl<R, D> Call<R, D> {
+    /// The function's return type.
+    pub fn probe(&self) -> Probe<R> {
+        Probe::new()
+    }
+
+    fn codec<T: Value>(&self) -> Option<Codec<T>> {
+        self.codec
+            .downcast_ref::<Option<Codec<T>>>()
+            .copied()
+            .flatten()
+    }
+
+    fn peek_local<T: Value>(&self, key: &Key) -> Option<T> {
+        self.cache
+            .store()
+            .peek_key(key, |entry| entry.value::<T>().cloned())
+            .flatten()
+    }
+
+    fn evict_now(self) -> Result<bool> {
+        self.key?
+            .map_or(Ok(false), |key| evict_key(&self.cache, &key))
+    }
+
+    async fn evict_soon(self) -> Result<bool> {
+        match self.key? {
+            Some(key) => evict_key_async(&self.cache, &key).await,
+            None => Ok(false),
+        }
+    }
+
+    fn peek_now<T: Value>(self) -> Result<Option<T>> {
+        let codec = self.codec::<T>();
+        let Some(key) = self.key.clone()? else {
+            return Ok(None);
+        };
+        if let Some(value) = self.peek_local(&key) {
+            return Ok(Some(value));
+        }
+        Ok(self
+            .cache
+            .shared()
+            .zip(codec)
+            .and_then(|(tier, codec)| tier.get(&key, codec))
+            .map(|(value, _)| value))
+    }
+
+    async fn peek_soon<T: Value>(self) -> Result<Option<T>> {
+        let codec = self.codec::<T>();
+        let Some(key) = self.key.clone()? else {
+            return Ok(None);
+        };
+        if let Some(value) = self.peek_local(&key) {
+            return Ok(Some(value));
+        }
+        match self.cache.shared().zip(codec) {
+            Some((tier, codec)) => Ok(tier.get_async(&key, codec).await.map(|(value, _)| value)),
+            None => Ok(None),
+        }
+    }
+
+    /// The key and the lifetime to store `value` under; `None` if it is not to be stored.
+    fn plan<T: Value>(
+        self,
+        value: &T,
+    ) -> Result<Option<(Cache, Key, Option<Codec<T>>, Option<std::time::Duration>)>> {
+        let codec = self.codec::<T>();
+        let Some(key) = self.key? else {
+            return Ok(None);
+        };
+        if !self.cache.is_enabled() {
+            return Ok(None);
+        }
+        let decision = self
+            .decide
+            .downcast::<Decide<T>>()
+            .map_or(Decision::Skip, |decide| decide(value));
+        // a value that is not to be stored replaces what is, all the same: as zero lifetime does
+        let ttl = match decision {
+            Decision::Store { ttl } => ttl,
+            Decision::Skip => Some(std::time::Duration::ZERO),
+        };
+        Ok(Some((self.cache, key, codec, ttl)))
+    }
+
+    fn put_now<T: Value>(self, value: &T) -> Result<bool> {
+        let Some((cache, key, codec, ttl)) = self.plan(value)? else {
+            return Ok(false);
+        };
+        put(&cache, &key, codec, value, ttl)
+    }
+
+    async fn put_soon<T: Value>(self, value: T) -> Result<bool> {
+        let Some((cache, key, codec, ttl)) = self.plan(&value)? else {
+            return Ok(false);
+        };
+        put_async(&cache, &key, codec, &value, ttl).await
+    }
+
+    /// Evicts it for `#[cache_evict]`: what goes wrong is traced (and counted, by the tier it went wrong in), and in nobody's way.
+    pub fn run_evict(self) {
+        trace(self.evict_now());
+    }
+
+    /// As [`run_evict`](Self::run_evict), without blocking.
+    pub async fn run_evict_async(self) {
+        trace(self.evict_soon().await);
+    }
+}
+
+fn trace<T>(evicted: Result<T>) {
+    if let Err(error) = evicted {
+        tracing::warn!(%error, "an eviction failed");
+    }
+}
+
+impl<R> Call<R, Blocking> {
+    /// Removes its entry. Answers whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// No key could be made, or the shared tier failed.
+    pub fn evict(self) -> Result<bool> {
+        self.evict_now()
+    }
+
+    /// Its stored value, if there is one. Loads nothing, counts nothing, and is no use of the entry.
+    ///
+    /// # Errors
+    ///
+    /// No key could be made.
+    pub fn peek<K: Outcome<R>>(self, _: Kind<R, K>) -> Result<Option<K::Stored>>
+    where
+        K::Stored: Value,
+    {
+        self.peek_now()
+    }
+
+    /// Stores `value` as if the call had returned it. Answers whether it was stored.
+    ///
+    /// # Errors
+    ///
+    /// No key could be made, or the shared tier failed.
+    pub fn put<K: Outcome<R>>(self, _: Kind<R, K>, value: K::Stored) -> Result<bool>
+    where
+        K::Stored: Value,
+    {
+        self.put_now(&value)
+    }
+}
+
+impl<R> Call<R, Async> {
+    /// Removes its entry. Answers whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// No key could be made, or the shared tier failed.
+    pub fn evict(self) -> impl Future<Output = Result<bool>> + Send {
+        self.evict_soon()
+    }
+
+    /// Its stored value, if there is one. Loads nothing, counts nothing, and is no use of the entry.
+    ///
+    /// # Errors
+    ///
+    /// No key could be made.
+    pub fn peek<K: Outcome<R>>(
+        self,
+        _: Kind<R, K>,
+    ) -> impl Future<Output = Result<Option<K::Stored>>> + Send
+    where
+        K::Stored: Value,
+    {
+        self.peek_soon()
+    }
+
+    /// Stores `value` as if the call had returned it. Answers whether it was stored.
+    ///
+    /// # Errors
+    ///
+    /// No key could be made, or the shared tier failed.
+    pub fn put<K: Outcome<R>>(
+        self,
+        _: Kind<R, K>,
+        value: K::Stored,
+    ) -> impl Future<Output = Result<bool>> + Send
+    where
+        K::Stored: Value,
+    {
+        self.put_soon(value)
+    }
+}
+
+/// A scope that a `#[cache_evict]` names.
+#[must_use = "naming a scope does nothing"]
+pub struct ScopeEviction {
+    cache: Cache,
+    scope: Scope,
+}
+
+/// Names it.
+pub fn scope_eviction(cache: &Cache, scope: Scope) -> ScopeEviction {
+    ScopeEviction {
+        cache: cache.clone(),
+        scope,
+    }
+}
+
+impl ScopeEviction {
+    /// Evicts it. What goes wrong is traced, and in nobody's way.
+    pub fn run_evict(self) {
+        trace(self.cache.evict_by_scope(self.scope).run());
+    }
+
+    /// As [`run_evict`](Self::run_evict), without blocking.
+    pub async fn run_evict_async(self) {
+        trace(self.cache.evict_by_scope(self.scope).await);
+    }
+}

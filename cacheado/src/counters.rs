@@ -1,0 +1,197 @@
+//! Counting without contention: each thread counts in cells of its own, and reading adds them up.
+//!
+//! A cell is written by one thread at a time, with a plain load and store; no hit of one thread touches a line that a hit of
+//! another writes. When a thread ends, its cells with their counts wait for the next one.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use cacheado_backends::Space;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    Hit,
+    Miss,
+    Load,
+    Eviction,
+    Expiration,
+    BackendError,
+    KeyError,
+}
+
+const EVENTS: usize = 8;
+
+/// One function's counts in one thread, by event: one cache line.
+#[repr(align(64))]
+#[derive(Default)]
+struct Cell([AtomicU64; EVENTS]);
+
+/// The counts of one function, by event.
+pub(crate) type Tally = [u64; EVENTS];
+
+/// The cells of one thread for one cache, by space: bucket `n` has room for `FIRST << n` spaces and is made when one of them
+/// is counted first, so that counting never moves a cell.
+#[derive(Default)]
+struct Cells([OnceLock<Box<[Cell]>>; 27]);
+
+const FIRST: u32 = 32;
+
+impl Cells {
+    #[inline]
+    fn cell(&self, space: u32) -> Option<&Cell> {
+        let place = u64::from(space) + u64::from(FIRST);
+        let bucket = (place.ilog2() - FIRST.ilog2()) as usize;
+        let size = u64::from(FIRST) << bucket;
+        let cells = self
+            .0
+            .get(bucket)?
+            .get_or_init(|| (0..size).map(|_| Cell::default()).collect());
+        cells.get(usize::try_from(place - size).ok()?)
+    }
+
+    fn add_to(&self, tallies: &mut BTreeMap<u32, Tally>) {
+        let mut space = 0;
+        for (nth, bucket) in self.0.iter().enumerate() {
+            for cell in bucket.get().into_iter().flatten() {
+                let counts = cell.0.each_ref().map(|count| count.load(Ordering::Relaxed));
+                if counts != Tally::default() {
+                    let tally = tallies.entry(space).or_default();
+                    tally
+                        .iter_mut()
+                        .zip(counts)
+                        .for_each(|(sum, count)| *sum += count);
+                }
+                space += 1;
+            }
+            if bucket.get().is_none() {
+                space += FIRST << nth.min(26);
+            }
+        }
+    }
+}
+
+/// The counters of one cache.
+#[derive(Default)]
+pub(crate) struct Counters {
+    threads: Mutex<Threads>,
+    /// For a thread that is ending and has no cells any more.
+    last: Cells,
+    /// What was counted when the counters were reset last.
+    zero: Mutex<BTreeMap<u32, Tally>>,
+}
+
+#[derive(Default)]
+struct Threads {
+    all: Vec<Arc<Cells>>,
+    /// Those of threads that have ended.
+    idle: Vec<Arc<Cells>>,
+}
+
+/// This thread's cells for each cache it has counted for, the last used first.
+#[derive(Default)]
+struct Local(Vec<(Weak<Counters>, Arc<Cells>)>);
+
+thread_local! {
+    static LOCAL: RefCell<Local> = const { RefCell::new(Local(Vec::new())) };
+}
+
+impl Counters {
+    #[inline]
+    pub(crate) fn count(self: &Arc<Self>, space: &Space, event: Event) {
+        let counted = LOCAL.try_with(|local| {
+            let mut local = local.try_borrow_mut().ok()?;
+            let cells = local.cells(self);
+            let count = &cells.cell(space.id())?.0[event as usize];
+            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            Some(())
+        });
+        if !matches!(counted, Ok(Some(()))) {
+            self.count_last(space, event);
+        }
+    }
+
+    #[cold]
+    fn count_last(&self, space: &Space, event: Event) {
+        if let Some(cell) = self.last.cell(space.id()) {
+            cell.0[event as usize].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn sums(&self) -> BTreeMap<u32, Tally> {
+        let mut sums = BTreeMap::new();
+        for cells in &lock(&self.threads).all {
+            cells.add_to(&mut sums);
+        }
+        self.last.add_to(&mut sums);
+        sums
+    }
+
+    /// What was counted since the last reset, by space.
+    pub(crate) fn tallies(&self) -> BTreeMap<u32, Tally> {
+        let zero = lock(&self.zero);
+        let mut tallies = self.sums();
+        for (space, tally) in &mut tallies {
+            if let Some(zero) = zero.get(space) {
+                tally
+                    .iter_mut()
+                    .zip(zero)
+                    .for_each(|(count, zero)| *count = count.saturating_sub(*zero));
+            }
+        }
+        tallies
+    }
+
+    pub(crate) fn reset(&self) {
+        let mut zero = lock(&self.zero);
+        *zero = self.sums();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Local {
+    #[inline]
+    fn cells(&mut self, counters: &Arc<Counters>) -> &Cells {
+        let is_it = |(owner, _): &(Weak<Counters>, Arc<Cells>)| {
+            std::ptr::eq(owner.as_ptr(), Arc::as_ptr(counters))
+        };
+        if !self.0.first().is_some_and(is_it) {
+            self.bring_to_front(counters);
+        }
+        &self.0[0].1
+    }
+
+    #[cold]
+    fn bring_to_front(&mut self, counters: &Arc<Counters>) {
+        let is_it = |(owner, _): &(Weak<Counters>, Arc<Cells>)| {
+            std::ptr::eq(owner.as_ptr(), Arc::as_ptr(counters))
+        };
+        let place = self.0.iter().position(is_it).unwrap_or_else(|| {
+            self.0.retain(|(owner, _)| owner.strong_count() > 0);
+            let mut threads = lock(&counters.threads);
+            let cells = threads.idle.pop().unwrap_or_else(|| {
+                let cells = Arc::new(Cells::default());
+                threads.all.push(Arc::clone(&cells));
+                cells
+            });
+            self.0.push((Arc::downgrade(counters), cells));
+            self.0.len() - 1
+        });
+        self.0.swap(0, place);
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        for (counters, cells) in self.0.drain(..) {
+            if let Some(counters) = counters.upgrade() {
+                lock(&counters.threads).idle.push(cells);
+            }
+        }
+    }
+}

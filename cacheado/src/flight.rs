@@ -1,0 +1,454 @@
+//! Loads under way: one per key that others wait for, and what an invalidation must reach.
+//!
+//! Every load of a cache is registered here by its key, from before its body starts until its value is in the store. The
+//! one that others may join is the lane's `current`; loads that nobody joins (a refresh, a put, a waiter that went on alone,
+//! a leader that was overtaken) stand beside it, since an invalidation must reach them too.
+//!
+//! Locks are taken in this order: a shard of the lanes, a flight, then the store's.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use cacheado_backends::{Key, Scope};
+
+use crate::runtime;
+use crate::sync::{Condvar, Mutex, lock};
+
+const SHARDS: usize = 16;
+
+/// A value on its way from the leader to those who wait for it.
+pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
+
+/// The loads of one cache.
+pub(crate) struct Flights {
+    shards: [Mutex<HashMap<Key, Lane>>; SHARDS],
+    next: AtomicU64,
+    /// How long a leader that is not polled is waited for.
+    timeout: Duration,
+}
+
+/// The loads of one key.
+#[derive(Default)]
+struct Lane {
+    current: Option<Arc<Flight>>,
+    beside: Vec<Arc<Flight>>,
+}
+
+/// One load.
+pub(crate) struct Flight {
+    /// Later loads have larger numbers.
+    number: u64,
+    state: Mutex<State>,
+    landed: Condvar,
+}
+
+struct State {
+    phase: Phase,
+    /// No invalidation has come since the load began.
+    valid: bool,
+    waiters: usize,
+    wakers: Vec<Waker>,
+    leader: Leader,
+    watched: bool,
+}
+
+/// Who runs the body.
+#[derive(Clone, Copy)]
+enum Leader {
+    /// A thread, from beginning to end.
+    Blocking,
+    /// A future, which was polled last then and there.
+    Polled { at: Instant, by: ThreadId },
+}
+
+/// How far a load is.
+enum Phase {
+    Loading,
+    /// It has a value. `None`: nobody waited when it landed.
+    Landed(Option<Shared>),
+    /// It came to nothing that could be shared: an `Err`, a value not to be stored, a panic.
+    Unshared,
+    /// Its caller went away.
+    Abandoned,
+}
+
+/// What a caller whose key is not stored is to do.
+pub(crate) enum Boarding {
+    /// Run the body for all.
+    Lead(Ticket),
+    /// Wait for the one who does.
+    Wait(Seat),
+}
+
+/// How waiting ended.
+pub(crate) enum Wait {
+    /// With the leader's value.
+    Value(Shared),
+    /// With nothing to share: run the body, beside all others who waited.
+    Alone,
+    /// With nobody leading any more: look again.
+    Again,
+}
+
+impl Flights {
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            next: AtomicU64::new(0),
+            timeout,
+        }
+    }
+
+    fn shard(&self, key: &Key) -> &Mutex<HashMap<Key, Lane>> {
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "taken modulo the number of shards"
+        )]
+        &self.shards[(key.hash() >> 40) as usize % SHARDS]
+    }
+
+    fn flight(&self, blocking: bool) -> Arc<Flight> {
+        let leader = if blocking {
+            Leader::Blocking
+        } else {
+            Leader::polled_now()
+        };
+        Arc::new(Flight {
+            number: self.next.fetch_add(1, Ordering::Relaxed),
+            state: Mutex::new(State {
+                phase: Phase::Loading,
+                valid: true,
+                waiters: 0,
+                wakers: Vec::new(),
+                leader,
+                watched: false,
+            }),
+            landed: Condvar::new(),
+        })
+    }
+
+    /// Joins the load of `key` that is under way, or begins one. `blocking`: the caller is a thread, not a future.
+    pub(crate) fn board(self: &Arc<Self>, key: &Key, blocking: bool) -> Boarding {
+        let mut lanes = lock(self.shard(key));
+        let lane = lanes.entry(key.clone()).or_default();
+        if let Some(current) = &lane.current {
+            return Boarding::Wait(Seat::take(self, key, current));
+        }
+        let flight = self.flight(blocking);
+        lane.current = Some(Arc::clone(&flight));
+        Boarding::Lead(Ticket {
+            flights: Arc::clone(self),
+            key: key.clone(),
+            flight,
+        })
+    }
+
+    /// Begins a load that nobody joins.
+    pub(crate) fn beside(self: &Arc<Self>, key: &Key, blocking: bool) -> Ticket {
+        let flight = self.flight(blocking);
+        lock(self.shard(key))
+            .entry(key.clone())
+            .or_default()
+            .beside
+            .push(Arc::clone(&flight));
+        Ticket {
+            flights: Arc::clone(self),
+            key: key.clone(),
+            flight,
+        }
+    }
+
+    /// Makes every load of `key` that began before forget its value, and then runs `change`, before any other can begin.
+    pub(crate) fn invalidate<R>(&self, key: &Key, change: impl FnOnce() -> R) -> R {
+        let mut lanes = lock(self.shard(key));
+        if let Some(lane) = lanes.remove(key) {
+            lane.invalidate();
+        }
+        change()
+    }
+
+    /// The same for all keys in `scope` and below it.
+    pub(crate) fn invalidate_scope(&self, scope: &Scope) {
+        for shard in &self.shards {
+            lock(shard).retain(|key, lane| {
+                let hit = scope.contains(&key.scope());
+                if hit {
+                    lane.invalidate();
+                }
+                !hit
+            });
+        }
+    }
+
+    /// Takes `flight` out of its lane, whose others stay.
+    fn deregister(&self, key: &Key, flight: &Arc<Flight>) {
+        let mut lanes = lock(self.shard(key));
+        // after an invalidation the lane may be gone, or another's
+        let Some(lane) = lanes.get_mut(key) else {
+            return;
+        };
+        if lane
+            .current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, flight))
+        {
+            lane.current = None;
+        }
+        lane.beside.retain(|other| !Arc::ptr_eq(other, flight));
+        if lane.current.is_none() && lane.beside.is_empty() {
+            lanes.remove(key);
+        }
+    }
+
+    /// Puts `flight` beside the lane, so that another can lead, if it still leads.
+    fn overtake(&self, key: &Key, flight: &Arc<Flight>) {
+        let mut lanes = lock(self.shard(key));
+        let Some(lane) = lanes.get_mut(key) else {
+            return;
+        };
+        if lane
+            .current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, flight))
+        {
+            lane.beside.extend(lane.current.take());
+        }
+    }
+
+    /// Makes the loads of `key` that began before `flight` forget their values: its own is newer.
+    fn supersede(&self, key: &Key, flight: &Flight) {
+        let lanes = lock(self.shard(key));
+        let Some(lane) = lanes.get(key) else { return };
+        for older in lane.all().filter(|other| other.number < flight.number) {
+            lock(&older.state).valid = false;
+        }
+    }
+
+    /// How many keys are being loaded.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+}
+
+impl Lane {
+    fn all(&self) -> impl Iterator<Item = &Arc<Flight>> {
+        self.current.iter().chain(&self.beside)
+    }
+
+    fn invalidate(&self) {
+        for flight in self.all() {
+            lock(&flight.state).valid = false;
+        }
+    }
+}
+
+impl Leader {
+    fn polled_now() -> Self {
+        Self::Polled {
+            at: Instant::now(),
+            by: thread::current().id(),
+        }
+    }
+}
+
+impl Flight {
+    /// Ends it, unless it has ended.
+    fn end(&self, phase: Phase) {
+        let wakers = {
+            let mut state = lock(&self.state);
+            if !matches!(state.phase, Phase::Loading) {
+                return;
+            }
+            state.phase = phase;
+            std::mem::take(&mut state.wakers)
+        };
+        self.landed.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes those futures that wait, so that they look at the time.
+    pub(crate) fn prod(&self) {
+        let wakers = {
+            let mut state = lock(&self.state);
+            state.watched = false;
+            std::mem::take(&mut state.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl State {
+    fn outcome(&self) -> Option<Wait> {
+        match &self.phase {
+            Phase::Loading => None,
+            Phase::Landed(Some(value)) => Some(Wait::Value(Arc::clone(value))),
+            Phase::Landed(None) | Phase::Abandoned => Some(Wait::Again),
+            Phase::Unshared => Some(Wait::Alone),
+        }
+    }
+
+    /// When the leader counts as gone; `None` if it can't, since a thread runs it.
+    fn patience(&self, timeout: Duration) -> Option<Instant> {
+        match self.leader {
+            Leader::Blocking => None,
+            Leader::Polled { at, .. } => at.checked_add(timeout),
+        }
+    }
+}
+
+/// The right and the duty to load a key. Dropped without landing, it lets others go on.
+pub(crate) struct Ticket {
+    flights: Arc<Flights>,
+    key: Key,
+    flight: Arc<Flight>,
+}
+
+impl Ticket {
+    /// Whether no invalidation has come since the load began.
+    pub(crate) fn is_valid(&self) -> bool {
+        lock(&self.flight.state).valid
+    }
+
+    /// Notes that the leading future is being polled, here and now.
+    pub(crate) fn polled(&self) {
+        lock(&self.flight.state).leader = Leader::polled_now();
+    }
+
+    /// Runs `store`, unless an invalidation has come since the load began. Returns what it returned.
+    pub(crate) fn store<R>(&self, store: impl FnOnce() -> R) -> Option<R> {
+        self.flights.supersede(&self.key, &self.flight);
+        // an invalidation waits for this lock before it removes what is stored, so none can slip in between
+        let state = lock(&self.flight.state);
+        state.valid.then(store)
+    }
+
+    /// As [`store`](Self::store), for a value that is newer than any load under way can have: those forget theirs, and nobody
+    /// joins them any more.
+    pub(crate) fn put<R>(&self, put: impl FnOnce() -> R) -> Option<R> {
+        let mut lanes = lock(self.flights.shard(&self.key));
+        if let Some(lane) = lanes.get_mut(&self.key) {
+            for other in lane.all().filter(|other| !Arc::ptr_eq(other, &self.flight)) {
+                lock(&other.state).valid = false;
+            }
+            lane.current = None;
+            lane.beside.retain(|other| Arc::ptr_eq(other, &self.flight));
+        }
+        let state = lock(&self.flight.state);
+        state.valid.then(put)
+    }
+
+    /// Ends the load with a value, and lets those who wait go on with it. `share` makes it for them, if there are any.
+    /// Invalidations still reach the ticket until it is dropped.
+    pub(crate) fn land(&self, share: impl FnOnce() -> Shared) {
+        let waiting = lock(&self.flight.state).waiters > 0;
+        self.flight.end(Phase::Landed(waiting.then(share)));
+    }
+
+    /// Ends the load with nothing to share: those who wait run the body side by side.
+    pub(crate) fn land_empty(&self) {
+        self.flight.end(Phase::Unshared);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.flight.end(if thread::panicking() {
+            Phase::Unshared
+        } else {
+            Phase::Abandoned
+        });
+        self.flights.deregister(&self.key, &self.flight);
+    }
+}
+
+/// A place among those who wait.
+pub(crate) struct Seat {
+    flights: Arc<Flights>,
+    key: Key,
+    flight: Arc<Flight>,
+}
+
+impl Seat {
+    fn take(flights: &Arc<Flights>, key: &Key, flight: &Arc<Flight>) -> Self {
+        lock(&flight.state).waiters += 1;
+        Self {
+            flights: Arc::clone(flights),
+            key: key.clone(),
+            flight: Arc::clone(flight),
+        }
+    }
+
+    /// Waits by blocking the thread.
+    pub(crate) fn wait(self) -> Wait {
+        let leader = lock(&self.flight.state).leader;
+        match leader {
+            Leader::Blocking => self.block(),
+            // the leader's future needs a thread to be polled on, and this may be the one
+            Leader::Polled { by, .. } => {
+                runtime::block(by == thread::current().id(), || self.block()).unwrap_or(Wait::Alone)
+            }
+        }
+    }
+
+    fn block(&self) -> Wait {
+        let mut state = lock(&self.flight.state);
+        loop {
+            if let Some(outcome) = state.outcome() {
+                return outcome;
+            }
+            let patience = state.patience(self.flights.timeout);
+            state = match patience {
+                None => self
+                    .flight
+                    .landed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let now = Instant::now();
+                    if until <= now {
+                        break;
+                    }
+                    let waited = self.flight.landed.wait_timeout(state, until - now);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        drop(state);
+        self.flights.overtake(&self.key, &self.flight);
+        Wait::Again
+    }
+
+    /// Waits as a future: ready once the load has ended, or its leader counts as gone.
+    pub(crate) fn poll_wait(&self, cx: &Context<'_>) -> Poll<Wait> {
+        let mut state = lock(&self.flight.state);
+        if let Some(outcome) = state.outcome() {
+            return Poll::Ready(outcome);
+        }
+        if let Some(until) = state.patience(self.flights.timeout) {
+            if until <= Instant::now() {
+                drop(state);
+                self.flights.overtake(&self.key, &self.flight);
+                return Poll::Ready(Wait::Again);
+            }
+            if !std::mem::replace(&mut state.watched, true) {
+                crate::watchdog::watch(&self.flight, until);
+            }
+        }
+        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        lock(&self.flight.state).waiters -= 1;
+    }
+}

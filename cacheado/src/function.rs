@@ -1,0 +1,331 @@
+//! Functions: what generated code names, and the registry that gives each its key space.
+//!
+//! A function is the item, not its name: its identity is the type of a closure that the macro writes inside of it, which
+//! differs for each item and, since it inherits the generic parameters and `Self`, for each instantiation.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::num::NonZeroUsize;
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
+
+use cacheado_backends::{Error, IdText, Level, LevelDef, Probe, Space, SpaceSpec};
+use serde::Serialize;
+
+use crate::active::Active;
+use crate::cache::Cache;
+use crate::counters::Event;
+use crate::load::{Flight, Load};
+use crate::outcome::{Carry, Outcome, Value};
+use crate::pending::Pending;
+
+/// How one call is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Looked up, else loaded.
+    Normal,
+    /// Loaded in any case, and stored.
+    Refresh,
+    /// Neither read nor stored.
+    Bypass,
+}
+
+/// What the attribute says of a function.
+#[derive(Debug)]
+pub struct SiteSpec {
+    /// `module_path!()`.
+    pub module: &'static str,
+    /// The function's own name.
+    pub function: &'static str,
+    /// Where the name stands.
+    pub line: u32,
+    /// Where the name stands.
+    pub column: u32,
+    /// Whether it is a method or an associated function.
+    pub method: bool,
+    /// The explicit name.
+    pub name: Option<&'static str>,
+    /// The version, 0 without one.
+    pub version: u32,
+    /// The scope level; `None`: global.
+    pub level: Option<&'static LevelDef>,
+    /// The bound for this function alone.
+    pub max_items: Option<usize>,
+    /// Whether callers at once share one load.
+    pub single_flight: bool,
+}
+
+/// A function as it stands in the source; a generic one has an instance for each instantiation.
+#[derive(Debug)]
+pub struct Site {
+    spec: SiteSpec,
+    /// The first instance: the only one, unless the function is generic.
+    first: OnceLock<&'static Function>,
+}
+
+/// One instance of a cached function.
+#[derive(Debug)]
+pub struct Function {
+    identity: TypeId,
+    /// Its full path with type arguments.
+    path: String,
+    spec: &'static SiteSpec,
+    /// `None` if its explicit name is another's: it runs uncached.
+    space: OnceLock<Option<&'static Space>>,
+}
+
+/// The instances of generic functions, by identity. Never shrinks; a program has as many as the compiler made.
+static INSTANCES: LazyLock<RwLock<HashMap<TypeId, &'static Function>>> =
+    LazyLock::new(RwLock::default);
+
+/// Who has which name, and what for.
+static NAMES: LazyLock<Mutex<HashMap<(String, u32), Claim>>> = LazyLock::new(Mutex::default);
+
+/// A name that is taken.
+struct Claim {
+    space: &'static Space,
+    by: String,
+    shape: Shape,
+}
+
+/// What functions that share a name on purpose must agree in.
+#[derive(PartialEq, Eq)]
+struct Shape {
+    args: String,
+    value: TypeId,
+}
+
+impl Site {
+    /// What the attribute says.
+    #[must_use]
+    pub const fn new(spec: SiteSpec) -> Self {
+        Self {
+            spec,
+            first: OnceLock::new(),
+        }
+    }
+
+    /// The instance that `marker`, a closure inside of the item, belongs to.
+    #[inline]
+    pub fn function<M>(&'static self, marker: &M) -> &'static Function {
+        let identity = typeid_of(marker);
+        match self.first.get() {
+            Some(first) if first.identity == identity => first,
+            _ => self.instance(identity, std::any::type_name::<M>()),
+        }
+    }
+
+    #[cold]
+    fn instance(&'static self, identity: TypeId, marker: &str) -> &'static Function {
+        let known = INSTANCES
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&identity)
+            .copied();
+        known.unwrap_or_else(|| {
+            let mut instances = INSTANCES.write().unwrap_or_else(PoisonError::into_inner);
+            let function = *instances.entry(identity).or_insert_with(|| {
+                let path = path_of(marker, &self.spec);
+                Box::leak(Box::new(Function {
+                    identity,
+                    path,
+                    spec: &self.spec,
+                    space: OnceLock::new(),
+                }))
+            });
+            let _ = self.first.set(function);
+            function
+        })
+    }
+}
+
+fn typeid_of<M>(_: &M) -> TypeId {
+    // lifetimes are no part of an identity: the code is the same for all of them
+    typeid::of::<M>()
+}
+
+/// The item's path, from the path of the closure inside of it: `shop::profile` from `shop::profile::__site::{{closure}}`.
+///
+/// Two functions inside of bodies can have one path, so those carry the place where they stand as well.
+fn path_of(marker: &str, spec: &SiteSpec) -> String {
+    let mut path = marker;
+    while let Some(outer) = path.strip_suffix("::{{closure}}") {
+        path = outer;
+    }
+    let path = path
+        .replacen("::__site", "", 1)
+        .replacen("__cacheado_site_", "", 1);
+    let in_module = path
+        .strip_prefix(spec.module)
+        .and_then(|rest| rest.strip_prefix("::"));
+    let own = in_module
+        .and_then(|rest| rest.strip_prefix(spec.function))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('<'));
+    if own || spec.method {
+        path
+    } else {
+        format!("{path}@{}:{}", spec.line, spec.column)
+    }
+}
+
+/// The arguments' types as they are compared between functions that share a name: a reference is as good as what it refers
+/// to, and `&str` as `String`, since what is stored of them is the same.
+fn shape_of_args(types: &str) -> String {
+    types
+        .replace("alloc::string::String", "str")
+        .replace('&', "")
+        .replace("mut ", "")
+}
+
+impl Function {
+    /// Its key space, which is made by the first call; `None` if its name is taken.
+    #[inline]
+    fn space<A, T: 'static>(&self, args: &A) -> Option<&'static Space> {
+        *self.space.get_or_init(|| {
+            let _ = args;
+            self.claim(std::any::type_name::<A>(), TypeId::of::<T>())
+        })
+    }
+
+    #[cold]
+    fn claim(&self, args: &str, value: TypeId) -> Option<&'static Space> {
+        let spec = self.spec;
+        let level = spec.level.map_or_else(Level::global, LevelDef::level);
+        let max_items = spec.max_items.and_then(NonZeroUsize::new);
+        let shape = Shape {
+            args: shape_of_args(args),
+            value,
+        };
+        let name = spec.name.unwrap_or(&self.path).to_owned();
+        let create = |name: String, stable: bool| {
+            Space::create(SpaceSpec {
+                name,
+                version: spec.version,
+                level,
+                max_items,
+                stable,
+            })
+        };
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        match names.entry((name.clone(), spec.version)) {
+            Entry::Vacant(vacant) => {
+                let space = create(name, true);
+                vacant.insert(Claim {
+                    space,
+                    by: self.path.clone(),
+                    shape,
+                });
+                Some(space)
+            }
+            // one path for two items (local types of one name): no process could tell them apart by it, so the entries of the
+            // second stay here
+            Entry::Occupied(taken) if spec.name.is_none() => {
+                tracing::warn!(function = %self.path, other = %taken.get().by, "two functions have one path: the second is cached in the process alone");
+                Some(create(format!("{name}#{}", names.len()), false))
+            }
+            Entry::Occupied(taken)
+                if taken.get().shape == shape && taken.get().space.level() == level =>
+            {
+                Some(taken.get().space)
+            }
+            Entry::Occupied(taken) => {
+                let error = Error::NameConflict {
+                    name,
+                    first: taken.get().by.clone(),
+                    second: self.path.clone(),
+                };
+                tracing::error!(%error, "a function runs uncached");
+                None
+            }
+        }
+    }
+
+    /// Looks the call up. `Ok` is what it returns; `Err` is how to load it. A hit allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Pending`], if there is no hit.
+    #[inline]
+    pub fn look<R, K, A>(
+        &'static self,
+        carry: Carry<R, K>,
+        mode: Mode,
+        cache: &Cache,
+        ids: &[IdText<'_>],
+        args: &A,
+    ) -> Result<R, Pending<R, K>>
+    where
+        K: Outcome<R>,
+        K::Stored: Value,
+        A: Serialize,
+    {
+        let (Some(space), true) = (
+            self.space::<A, K::Stored>(args),
+            mode != Mode::Bypass && cache.is_enabled(),
+        ) else {
+            return Err(Pending::uncached());
+        };
+        let probe = match Probe::new(space, ids, args) {
+            Ok(probe) => probe,
+            Err(message) => return Err(self.unkeyed(cache, space, &message)),
+        };
+        if mode == Mode::Normal {
+            let found = cache
+                .store()
+                .get(&probe, space, |entry| entry.value::<K::Stored>().cloned());
+            // of another type only if functions share a name and one of them lies about its value: a miss, then
+            if let Some(Some(value)) = found {
+                cache.count_space(space, Event::Hit);
+                return Ok(K::restore(value));
+            }
+            cache.count_space(space, Event::Miss);
+        }
+        match probe.to_key() {
+            Ok(key) if mode == Mode::Normal && Active::contains(cache.id(), &key) => {
+                Err(Pending::uncached())
+            }
+            Ok(key) => {
+                let flight = match mode {
+                    Mode::Refresh => Flight::Refresh,
+                    _ if self.spec.single_flight => Flight::Single,
+                    _ => Flight::Beside,
+                };
+                Err(Pending::with(Load {
+                    cache: cache.clone(),
+                    key,
+                    codec: carry.codec,
+                    flight,
+                }))
+            }
+            Err(message) => Err(self.unkeyed(cache, space, &message)),
+        }
+    }
+
+    #[cold]
+    fn unkeyed<R, K: Outcome<R>>(
+        &self,
+        cache: &Cache,
+        space: &Space,
+        message: &str,
+    ) -> Pending<R, K> {
+        cache.count_space(space, Event::KeyError);
+        tracing::warn!(function = %self.path, message, "no key could be made for a call: it runs uncached");
+        Pending::uncached()
+    }
+
+    /// The key of a call, for the verbs; an `Err` if none can be made.
+    pub(crate) fn key<T: Value, A: Serialize>(
+        &'static self,
+        ids: &[IdText<'_>],
+        args: &A,
+    ) -> cacheado_backends::Result<Option<cacheado_backends::Key>> {
+        let Some(space) = self.space::<A, T>(args) else {
+            return Ok(None);
+        };
+        let key = Probe::new(space, ids, args).and_then(|probe| probe.to_key());
+        key.map(Some).map_err(|message| Error::Key {
+            function: self.path.clone(),
+            message,
+        })
+    }
+}

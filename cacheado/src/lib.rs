@@ -1,0 +1,42 @@
+//! A caching framework whose face is one attribute.
+
+mod active;
+mod builder;
+mod cache;
+mod call;
+mod counters;
+mod default;
+mod flight;
+mod function;
+mod load;
+pub mod operations;
+mod outcome;
+mod pending;
+mod runtime;
+mod shared;
+mod stats;
+mod sync;
+pub mod testing;
+mod watchdog;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+pub use cacheado_backends::{
+    Backend, Clock, Error, Hierarchy, HierarchyBuilder, IdText, Key, Level, Result, Rule, Scope,
+    ScopeId, backend, rule, rules,
+};
+pub use cacheado_macros::{
+    bypass, cache, cache_evict, cache_impl, cache_put, evict, peek, put, refresh, scopes,
+};
+
+pub use builder::CacheBuilder;
+pub use cache::Cache;
+pub use default::default_cache;
+pub use stats::{Counts, Stats};
+
+/// The shared tiers that ship with the crate: none yet. A type of one's own that implements [`Backend`] can be one.
+pub mod backends {
+    pub use cacheado_backends::backend::{Backend, BackendFuture, BackendResult, Payload};
+}

@@ -1,0 +1,188 @@
+//! Removing: one key, a scope, everything.
+//!
+//! The process goes first and last: what it has is not served while the shared tier is being asked, and what a look-up
+//! took over from there meanwhile goes too.
+
+use cacheado_backends::{Key, Result, Scope};
+use serde::Serialize;
+
+use super::{Begun, Operation, awaitable, key};
+use crate::cache::Cache;
+
+/// [`Cache::evict`], to be refined and carried out.
+#[must_use = "an operation does nothing until `.run()` or `.await`"]
+pub struct Evict<'a, K> {
+    cache: &'a Cache,
+    key: K,
+    scope: Scope,
+}
+
+impl<'a, K: Serialize> Evict<'a, K> {
+    pub(crate) fn new(cache: &'a Cache, key: K) -> Self {
+        Self {
+            cache,
+            key,
+            scope: Scope::global(),
+        }
+    }
+
+    /// Of which tenant; the global scope if not given.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Removes it. Answers whether there was a live entry.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Key`](crate::Error::Key) if the key fails to serialize, and what the shared tier said if that failed; the
+    /// process has forgotten the value all the same.
+    pub fn run(self) -> Result<bool> {
+        evict_key(self.cache, &key(&self.scope, &self.key)?)
+    }
+}
+
+fn evict_local(cache: &Cache, key: &Key) -> bool {
+    cache
+        .flights()
+        .invalidate(key, || cache.store().remove(key))
+        .entries
+        > 0
+}
+
+pub(crate) fn evict_key(cache: &Cache, key: &Key) -> Result<bool> {
+    let mut removed = evict_local(cache, key);
+    if let Some(tier) = cache.shared() {
+        let shared = tier.evict(key);
+        evict_local(cache, key);
+        removed |= shared?;
+    }
+    Ok(removed)
+}
+
+pub(crate) async fn evict_key_async(cache: &Cache, key: &Key) -> Result<bool> {
+    let mut removed = evict_local(cache, key);
+    if let Some(tier) = cache.shared() {
+        let shared = tier.evict_async(key).await;
+        evict_local(cache, key);
+        removed |= shared?;
+    }
+    Ok(removed)
+}
+
+impl<'a, K: Serialize> Operation<'a> for Evict<'a, K> {
+    type Output = Result<bool>;
+
+    fn begin(self) -> Begun<'a, Result<bool>> {
+        let cache = self.cache;
+        match key(&self.scope, &self.key) {
+            Err(error) => Begun::Done(Err(error)),
+            Ok(key) if cache.shared().is_none() => Begun::Done(evict_key(cache, &key)),
+            Ok(key) => Begun::Waits(Box::pin(async move { evict_key_async(cache, &key).await })),
+        }
+    }
+}
+
+awaitable!(Evict<'a, K: Serialize> -> bool);
+
+/// [`Cache::evict_by_scope`], to be carried out.
+#[must_use = "an operation does nothing until `.run()` or `.await`"]
+pub struct EvictByScope<'a> {
+    cache: &'a Cache,
+    scope: Scope,
+}
+
+impl<'a> EvictByScope<'a> {
+    pub(crate) fn new(cache: &'a Cache, scope: Scope) -> Self {
+        Self { cache, scope }
+    }
+
+    /// Removes them. Answers how many live entries there were.
+    ///
+    /// # Errors
+    ///
+    /// What the shared tier said if it failed; the process has forgotten the values all the same.
+    pub fn run(self) -> Result<u64> {
+        let removed = self.local();
+        let Some(tier) = self.cache.shared() else {
+            return Ok(removed.entries);
+        };
+        let shared = tier.evict_by_scope(&self.scope);
+        self.local();
+        Ok(removed.local + shared?)
+    }
+
+    fn local(&self) -> cacheado_backends::memory::Removed {
+        self.cache.flights().invalidate_scope(&self.scope);
+        self.cache.store().remove_scope(&self.scope)
+    }
+}
+
+impl<'a> Operation<'a> for EvictByScope<'a> {
+    type Output = Result<u64>;
+
+    fn begin(self) -> Begun<'a, Result<u64>> {
+        let Some(tier) = self.cache.shared() else {
+            return Begun::Done(self.run());
+        };
+        Begun::Waits(Box::pin(async move {
+            let removed = self.local();
+            let shared = tier.evict_by_scope_async(&self.scope).await;
+            self.local();
+            Ok(removed.local + shared?)
+        }))
+    }
+}
+
+awaitable!(EvictByScope<'a> -> u64);
+
+/// [`Cache::clear`], to be carried out.
+#[must_use = "an operation does nothing until `.run()` or `.await`"]
+pub struct Clear<'a> {
+    cache: &'a Cache,
+}
+
+impl<'a> Clear<'a> {
+    pub(crate) fn new(cache: &'a Cache) -> Self {
+        Self { cache }
+    }
+
+    /// Removes everything.
+    ///
+    /// # Errors
+    ///
+    /// What the shared tier said if it failed; the process has forgotten everything all the same.
+    pub fn run(self) -> Result<()> {
+        self.local();
+        let Some(tier) = self.cache.shared() else {
+            return Ok(());
+        };
+        let shared = tier.clear();
+        self.local();
+        shared
+    }
+
+    fn local(&self) {
+        self.cache.flights().invalidate_scope(&Scope::global());
+        self.cache.store().clear();
+    }
+}
+
+impl<'a> Operation<'a> for Clear<'a> {
+    type Output = Result<()>;
+
+    fn begin(self) -> Begun<'a, Result<()>> {
+        let Some(tier) = self.cache.shared() else {
+            return Begun::Done(self.run());
+        };
+        Begun::Waits(Box::pin(async move {
+            self.local();
+            let shared = tier.clear_async().await;
+            self.local();
+            shared
+        }))
+    }
+}
+
+awaitable!(Clear<'a> -> ());

@@ -1,0 +1,139 @@
+//! Reading a value.
+
+use std::marker::PhantomData;
+
+use cacheado_backends::{Error, Key, Result, Scope, Space};
+use serde::Serialize;
+
+use super::{Begun, Operation, awaitable, key, probe};
+use crate::cache::Cache;
+use crate::counters::Event;
+use crate::outcome::{Codec, Portable};
+
+/// [`Cache::get`], to be refined and carried out.
+#[must_use = "an operation does nothing until `.run()` or `.await`"]
+pub struct Get<'a, T, K> {
+    cache: &'a Cache,
+    key: K,
+    scope: Scope,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
+    pub(crate) fn new(cache: &'a Cache, key: K) -> Self {
+        Self {
+            cache,
+            key,
+            scope: Scope::global(),
+            value: PhantomData,
+        }
+    }
+
+    /// Of which tenant; the global scope if not given.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The value, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TypeMismatch`] if it was stored as another type, [`Error::Key`] if the key fails to serialize.
+    pub fn run(self) -> Result<Option<T>> {
+        match self.in_process()? {
+            Some(value) => Ok(Some(value)),
+            None => {
+                let Some(tier) = self.cache.shared() else {
+                    return Ok(None);
+                };
+                let key = key(&self.scope, &self.key)?;
+                Ok(keep(self.cache, &key, || tier.get(&key, Codec::new())))
+            }
+        }
+    }
+
+    /// What the process has. Counts the look-up, if it is over by that.
+    fn in_process(&self) -> Result<Option<T>> {
+        if !self.cache.is_enabled() {
+            return Ok(None);
+        }
+        let space = Space::programmatic(self.scope.level());
+        let probe = probe(&self.scope, &self.key)?;
+        let found = self.cache.store().get(&probe, space, |entry| {
+            entry.value::<T>().cloned().ok_or_else(|| entry.type_name())
+        });
+        match found {
+            Some(Ok(value)) => {
+                self.cache.count_space(space, Event::Hit);
+                Ok(Some(value))
+            }
+            Some(Err(stored)) => {
+                self.cache.count_space(space, Event::Miss);
+                Err(Error::TypeMismatch {
+                    key: key(&self.scope, &self.key)?.to_string(),
+                    stored,
+                    requested: std::any::type_name::<T>(),
+                })
+            }
+            None => {
+                if self.cache.shared().is_none() {
+                    self.cache.count_space(space, Event::Miss);
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Keeps what the shared tier had in the process too, unless it was invalidated meanwhile. Counts the look-up.
+fn keep<T: Portable>(
+    cache: &Cache,
+    key: &Key,
+    get: impl FnOnce() -> Option<(T, Option<std::time::Duration>)>,
+) -> Option<T> {
+    let ticket = cache.flights().beside(key, true);
+    let found = get();
+    kept(cache, key, &ticket, found)
+}
+
+fn kept<T: Portable>(
+    cache: &Cache,
+    key: &Key,
+    ticket: &crate::flight::Ticket,
+    found: Option<(T, Option<std::time::Duration>)>,
+) -> Option<T> {
+    let Some((value, left)) = found else {
+        cache.count(key, Event::Miss);
+        return None;
+    };
+    cache.count(key, Event::Hit);
+    let copy = value.clone();
+    ticket.store(|| cache.store_local(key, copy, left, true));
+    Some(value)
+}
+
+impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
+    type Output = Result<Option<T>>;
+
+    fn begin(self) -> Begun<'a, Result<Option<T>>> {
+        match self.in_process() {
+            Ok(None) => {}
+            done => return Begun::Done(done),
+        }
+        let cache = self.cache;
+        let Some(tier) = cache.shared() else {
+            return Begun::Done(Ok(None));
+        };
+        match key(&self.scope, &self.key) {
+            Err(error) => Begun::Done(Err(error)),
+            Ok(key) => Begun::Waits(Box::pin(async move {
+                let ticket = cache.flights().beside(&key, false);
+                let found = tier.get_async(&key, Codec::new()).await;
+                Ok(kept(cache, &key, &ticket, found))
+            })),
+        }
+    }
+}
+
+awaitable!(Get<'a, T: Portable, K: Serialize> -> Option<T>);

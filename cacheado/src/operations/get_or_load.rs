@@ -1,0 +1,275 @@
+//! Reading a value, or loading it.
+
+use std::convert::Infallible;
+use std::future::{Future, IntoFuture};
+use std::time::Duration;
+
+use cacheado_backends::{Result, Scope, Space};
+use serde::Serialize;
+
+use super::{Begun, Operation, OperationFuture, key, probe};
+use crate::active::Active;
+use crate::cache::Cache;
+use crate::counters::Event;
+use crate::load::{Flight, Load};
+use crate::outcome::{Codec, Decision, Portable, ResultKind};
+
+/// What the two have in common.
+struct Common<'a, F, K> {
+    cache: &'a Cache,
+    key: K,
+    loader: F,
+    scope: Scope,
+    ttl: Option<Duration>,
+}
+
+impl<'a, F, K: Serialize> Common<'a, F, K> {
+    fn new(cache: &'a Cache, key: K, loader: F) -> Self {
+        Self {
+            cache,
+            key,
+            loader,
+            scope: Scope::global(),
+            ttl: None,
+        }
+    }
+
+    /// The value, or what is needed to load it; neither if the loader is to run uncached.
+    fn look<T: Portable>(&self) -> Look<T> {
+        if !self.cache.is_enabled() {
+            return Look::Uncached;
+        }
+        let space = Space::programmatic(self.scope.level());
+        let found = match probe(&self.scope, &self.key) {
+            Ok(probe) => self
+                .cache
+                .store()
+                .get(&probe, space, |entry| entry.value::<T>().cloned())
+                .flatten(),
+            Err(_) => None,
+        };
+        if let Some(value) = found {
+            self.cache.count_space(space, Event::Hit);
+            return Look::Hit(value);
+        }
+        self.cache.count_space(space, Event::Miss);
+        match key(&self.scope, &self.key) {
+            Ok(key) if Active::contains(self.cache.id(), &key) => Look::Uncached,
+            Ok(key) => Look::Miss(Load {
+                cache: self.cache.clone(),
+                key,
+                codec: Some(Codec::new()),
+                flight: Flight::Single,
+            }),
+            Err(error) => {
+                self.cache.count_space(space, Event::KeyError);
+                tracing::warn!(%error, "the loader runs uncached");
+                Look::Uncached
+            }
+        }
+    }
+
+    fn load<T: Portable, E>(self) -> Result<T, E>
+    where
+        F: FnOnce() -> Result<T, E>,
+    {
+        let ttl = self.ttl;
+        match self.look::<T>() {
+            Look::Hit(value) => Ok(value),
+            Look::Miss(load) => {
+                load.run::<Result<T, E>, ResultKind>(|_| Decision::Store { ttl }, self.loader)
+            }
+            Look::Uncached => (self.loader)(),
+        }
+    }
+
+    /// The value at once, or the future of loading it.
+    fn begin<T: Portable, E, Fut>(self) -> Begun<'a, Result<T, E>>
+    where
+        F: FnOnce() -> Fut + Send + 'a,
+        K: 'a,
+        Fut: Future<Output = Result<T, E>> + Send + 'a,
+        E: Send + 'a,
+    {
+        let ttl = self.ttl;
+        let look = self.look::<T>();
+        let loader = self.loader;
+        match look {
+            Look::Hit(value) => Begun::Done(Ok(value)),
+            Look::Miss(load) => Begun::Waits(Box::pin(async move {
+                load.run_async::<Result<T, E>, ResultKind>(
+                    |_| Decision::Store { ttl },
+                    async move { loader().await },
+                )
+                .await
+            })),
+            Look::Uncached => Begun::Waits(Box::pin(async move { loader().await })),
+        }
+    }
+}
+
+enum Look<T> {
+    Hit(T),
+    Miss(Load<T>),
+    Uncached,
+}
+
+/// [`Cache::get_or_load`], to be refined and carried out.
+#[must_use = "an operation does nothing until `.run()` or `.await`"]
+pub struct GetOrLoad<'a, F, K>(Common<'a, F, K>);
+
+/// [`Cache::try_get_or_load`], to be refined and carried out.
+#[must_use = "an operation does nothing until `.run()` or `.await`"]
+pub struct TryGetOrLoad<'a, F, K>(Common<'a, F, K>);
+
+macro_rules! refined {
+    ($($operation:ident),*) => {
+        $(impl<'a, F, K: Serialize> $operation<'a, F, K> {
+            pub(crate) fn new(cache: &'a Cache, key: K, loader: F) -> Self {
+                Self(Common::new(cache, key, loader))
+            }
+
+            /// Of which tenant; the global scope if not given.
+            pub fn scope(mut self, scope: Scope) -> Self {
+                self.0.scope = scope;
+                self
+            }
+
+            /// How long a loaded value lives; until evicted if not given. Zero: it is not stored.
+            pub fn ttl(mut self, ttl: Duration) -> Self {
+                self.0.ttl = Some(ttl);
+                self
+            }
+        })*
+    };
+}
+refined!(GetOrLoad, TryGetOrLoad);
+
+impl<F, K: Serialize> GetOrLoad<'_, F, K> {
+    /// The value. The loader runs on this thread, if it runs. A key that fails to serialize is counted and traced, and the
+    /// loader runs uncached.
+    ///
+    /// # Errors
+    ///
+    /// None as yet: what goes wrong with the cache runs the loader.
+    ///
+    /// # Panics
+    ///
+    /// If the loader does.
+    pub fn run<T: Portable>(self) -> Result<T>
+    where
+        F: FnOnce() -> T,
+    {
+        let Common {
+            cache,
+            key,
+            loader,
+            scope,
+            ttl,
+        } = self.0;
+        let loader = || Ok::<T, Infallible>(loader());
+        let loaded = Common {
+            cache,
+            key,
+            loader,
+            scope,
+            ttl,
+        }
+        .load();
+        Ok(loaded.unwrap_or_else(|never| match never {}))
+    }
+}
+
+impl<'a, F, K, Fut, T> Operation<'a> for GetOrLoad<'a, F, K>
+where
+    F: FnOnce() -> Fut + Send + 'a,
+    K: Serialize + 'a,
+    Fut: Future<Output = T> + Send + 'a,
+    T: Portable,
+{
+    type Output = Result<T>;
+
+    fn begin(self) -> Begun<'a, Result<T>> {
+        let Common {
+            cache,
+            key,
+            loader,
+            scope,
+            ttl,
+        } = self.0;
+        let loader = || async move { Ok(loader().await) };
+        Common {
+            cache,
+            key,
+            loader,
+            scope,
+            ttl,
+        }
+        .begin()
+    }
+}
+
+impl<'a, F, K, Fut, T> IntoFuture for GetOrLoad<'a, F, K>
+where
+    F: FnOnce() -> Fut + Send + 'a,
+    K: Serialize + 'a,
+    Fut: Future<Output = T> + Send + 'a,
+    T: Portable,
+{
+    type Output = Result<T>;
+    type IntoFuture = OperationFuture<'a, Self>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        OperationFuture::new(self)
+    }
+}
+
+impl<F, K: Serialize> TryGetOrLoad<'_, F, K> {
+    /// The value. The loader runs on this thread, if it runs. A key that fails to serialize is counted and traced, and the
+    /// loader runs uncached.
+    ///
+    /// # Errors
+    ///
+    /// What the loader returns.
+    ///
+    /// # Panics
+    ///
+    /// If the loader does.
+    pub fn run<T: Portable, E>(self) -> Result<T, E>
+    where
+        F: FnOnce() -> Result<T, E>,
+    {
+        self.0.load()
+    }
+}
+
+impl<'a, F, K, Fut, T, E> Operation<'a> for TryGetOrLoad<'a, F, K>
+where
+    F: FnOnce() -> Fut + Send + 'a,
+    K: Serialize + 'a,
+    Fut: Future<Output = Result<T, E>> + Send + 'a,
+    T: Portable,
+    E: Send + 'a,
+{
+    type Output = Result<T, E>;
+
+    fn begin(self) -> Begun<'a, Result<T, E>> {
+        self.0.begin()
+    }
+}
+
+impl<'a, F, K, Fut, T, E> IntoFuture for TryGetOrLoad<'a, F, K>
+where
+    F: FnOnce() -> Fut + Send + 'a,
+    K: Serialize + 'a,
+    Fut: Future<Output = Result<T, E>> + Send + 'a,
+    T: Portable,
+    E: Send + 'a,
+{
+    type Output = Result<T, E>;
+    type IntoFuture = OperationFuture<'a, Self>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        OperationFuture::new(self)
+    }
+}

@@ -1,0 +1,118 @@
+//! Operations as values: made by the cache's methods, refined by their own, carried out by `.run()` or `.await`.
+
+mod evict;
+mod get;
+mod get_or_load;
+mod list;
+mod set;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use cacheado_backends::{Error, Key, Probe, Result, Scope, Space};
+use serde::Serialize;
+
+pub use evict::{Clear, Evict, EvictByScope};
+pub(crate) use evict::{evict_key, evict_key_async};
+pub use get::Get;
+pub use get_or_load::{GetOrLoad, TryGetOrLoad};
+pub use list::Keys;
+pub use set::Set;
+pub(crate) use set::{put, put_async};
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How an operation begins: it is done at once, or there is something to wait for.
+#[doc(hidden)]
+pub enum Begun<'a, T> {
+    /// With this.
+    Done(T),
+    /// For this.
+    Waits(Boxed<'a, T>),
+}
+
+/// An operation that can be awaited. Nothing that users implement or call.
+#[doc(hidden)]
+pub trait Operation<'a>: Sized {
+    /// What it comes to.
+    type Output: 'a;
+
+    /// Does what needs no waiting. Called by the first poll.
+    fn begin(self) -> Begun<'a, Self::Output>;
+}
+
+/// The future of an operation: nothing happens before it is polled, and one that the process can answer by itself
+/// allocates nothing.
+#[must_use = "futures do nothing unless awaited"]
+pub struct OperationFuture<'a, O: Operation<'a>>(Stage<'a, O>);
+
+enum Stage<'a, O: Operation<'a>> {
+    New(O),
+    Waits(Boxed<'a, O::Output>),
+    Done,
+}
+
+impl<'a, O: Operation<'a>> OperationFuture<'a, O> {
+    pub(crate) fn new(operation: O) -> Self {
+        Self(Stage::New(operation))
+    }
+}
+
+// nothing in it is ever pinned in place: what waits is boxed
+impl<'a, O: Operation<'a>> Unpin for OperationFuture<'a, O> {}
+
+impl<'a, O: Operation<'a>> Future for OperationFuture<'a, O> {
+    type Output = O::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut waits = match std::mem::replace(&mut self.0, Stage::Done) {
+            Stage::New(operation) => match operation.begin() {
+                Begun::Done(result) => return Poll::Ready(result),
+                Begun::Waits(waits) => waits,
+            },
+            Stage::Waits(waits) => waits,
+            // polled again after it was ready, which the contract of futures leaves open
+            Stage::Done => return Poll::Pending,
+        };
+        let polled = waits.as_mut().poll(cx);
+        if polled.is_pending() {
+            self.0 = Stage::Waits(waits);
+        }
+        polled
+    }
+}
+
+/// Awaiting an operation, for a type whose `run` and `begin` say how.
+macro_rules! awaitable {
+    ($operation:ident < $life:lifetime $(, $param:ident : $bound:path)* > -> $output:ty) => {
+        impl<$life, $($param: $bound),*> std::future::IntoFuture for $operation<$life, $($param),*> {
+            type Output = cacheado_backends::Result<$output>;
+            type IntoFuture = crate::operations::OperationFuture<$life, Self>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                crate::operations::OperationFuture::new(self)
+            }
+        }
+    };
+}
+pub(crate) use awaitable;
+
+/// The key of a programmatic call.
+pub(crate) fn key(scope: &Scope, key: &impl Serialize) -> Result<Key> {
+    probe(scope, key)?
+        .to_key()
+        .map_err(|message| unkeyed(&message))
+}
+
+pub(crate) fn probe<'a, K: Serialize>(scope: &'a Scope, key: &'a K) -> Result<Probe<'a, K>> {
+    Probe::in_scope(Space::programmatic(scope.level()), scope, key)
+        .map_err(|message| unkeyed(&message))
+}
+
+fn unkeyed(message: &str) -> Error {
+    Error::Key {
+        function: "a programmatic call".to_owned(),
+        message: message.to_owned(),
+    }
+}

@@ -1,0 +1,245 @@
+//! What of a function's return type is stored: the `T` of a `Result<T, E>`, and the whole of anything else.
+//!
+//! It is the type that decides, not its text, so aliases behave: generated code asks `Probe::<Ret>::new().kind()`, and the
+//! inherent method for `Result` comes before the trait's for all types.
+
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A value that can be kept in the process: shared between threads, cloned for each hit.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be cached",
+    label = "not a value that a cache can hold",
+    note = "a cached value is `Clone + Send + Sync + 'static`: return an owned value, or an `Arc` of one"
+)]
+pub trait Value: Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + 'static> Value for T {}
+
+/// A value that can be kept outside of the process as well.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be cached",
+    label = "not a value that a cache can hold",
+    note = "a cached value is `Clone + Send + Sync + 'static`, and `Serialize + DeserializeOwned` for the shared tier",
+    note = "a value without serde can be kept in the process alone: add the option `local`"
+)]
+pub trait Portable: Value + Serialize + DeserializeOwned {
+    /// [`Carry`] in every case. That it is looked up here makes one error of a value that is not portable, not several.
+    type Carry<R, K: Outcome<R, Stored = Self>>;
+    /// The token.
+    fn carry<R, K: Outcome<R, Stored = Self>>() -> Self::Carry<R, K>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Value + Serialize + DeserializeOwned> Portable for T {
+    type Carry<R, K: Outcome<R, Stored = Self>> = Carry<R, K>;
+
+    fn carry<R, K: Outcome<R, Stored = Self>>() -> Carry<R, K> {
+        Carry {
+            codec: Some(Codec::new()),
+            marker: PhantomData,
+        }
+    }
+}
+
+/// How a value is turned into bytes and back.
+pub(crate) struct Codec<T> {
+    pub(crate) encode: fn(&T) -> Result<Vec<u8>, postcard::Error>,
+    pub(crate) decode: fn(&[u8]) -> Result<T, postcard::Error>,
+}
+
+impl<T: Serialize + DeserializeOwned> Codec<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            encode: |value| postcard::to_allocvec(value),
+            decode: |bytes| postcard::from_bytes(bytes),
+        }
+    }
+}
+
+impl<T> Clone for Codec<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Codec<T> {}
+
+/// A return type that is asked what of it is stored.
+pub struct Probe<R>(PhantomData<fn() -> R>);
+
+/// A return type `R`, and which of the two kinds it is.
+pub struct Kind<R, K>(PhantomData<fn() -> (R, K)>);
+
+/// `Result<T, E>`: the `T` is stored, an `Err` is not.
+pub struct ResultKind;
+
+/// Anything else: the whole is stored.
+pub struct WholeKind;
+
+impl<R> Probe<R> {
+    /// Asks.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "for generated code")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T, E> Probe<Result<T, E>> {
+    /// It is a `Result`.
+    #[must_use]
+    pub const fn kind(&self) -> Kind<Result<T, E>, ResultKind> {
+        Kind(PhantomData)
+    }
+}
+
+/// The answer for all types but `Result`.
+pub trait AnyKind {
+    /// The return type.
+    type Ret;
+
+    /// It is no `Result`.
+    fn kind(&self) -> Kind<Self::Ret, WholeKind>;
+}
+
+impl<R> AnyKind for Probe<R> {
+    type Ret = R;
+
+    fn kind(&self) -> Kind<R, WholeKind> {
+        Kind(PhantomData)
+    }
+}
+
+impl<R, K> Clone for Kind<R, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R, K> Copy for Kind<R, K> {}
+
+impl<R, K: Outcome<R>> Kind<R, K> {
+    /// Whether `ret` is a success: not an `Err`.
+    #[allow(clippy::unused_self, reason = "it names the types")]
+    pub fn succeeded(self, ret: &R) -> bool {
+        K::stored(ret).is_some()
+    }
+}
+
+/// How what is stored is taken out of a return value, and put back into one.
+pub trait Outcome<R> {
+    /// What is stored.
+    type Stored;
+
+    /// What of `ret` is stored; `None` for an `Err`.
+    fn stored(ret: &R) -> Option<&Self::Stored>;
+
+    /// The return value for a hit.
+    fn restore(stored: Self::Stored) -> R;
+}
+
+impl<T, E> Outcome<Result<T, E>> for ResultKind {
+    type Stored = T;
+
+    fn stored(ret: &Result<T, E>) -> Option<&T> {
+        ret.as_ref().ok()
+    }
+
+    fn restore(stored: T) -> Result<T, E> {
+        Ok(stored)
+    }
+}
+
+impl<R> Outcome<R> for WholeKind {
+    type Stored = R;
+
+    fn stored(ret: &R) -> Option<&R> {
+        Some(ret)
+    }
+
+    fn restore(stored: R) -> R {
+        stored
+    }
+}
+
+/// How the values of one function travel.
+pub struct Carry<R, K: Outcome<R>> {
+    /// `None`: they stay in the process.
+    pub(crate) codec: Option<Codec<K::Stored>>,
+    marker: PhantomData<fn() -> R>,
+}
+
+impl<R, K: Outcome<R>> Carry<R, K> {
+    pub(crate) fn with(codec: Option<Codec<K::Stored>>) -> Self {
+        Self {
+            codec,
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<R, K: Outcome<R>> Clone for Carry<R, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R, K: Outcome<R>> Copy for Carry<R, K> {}
+
+/// Values that can leave the process.
+#[must_use]
+pub fn portable<R, K>(_: Kind<R, K>) -> <K::Stored as Portable>::Carry<R, K>
+where
+    K: Outcome<R>,
+    K::Stored: Portable,
+{
+    <K::Stored as Portable>::carry()
+}
+
+/// Values that stay in the process.
+#[must_use]
+pub fn local<R, K>(_: Kind<R, K>) -> Carry<R, K>
+where
+    K: Outcome<R>,
+    K::Stored: Value,
+{
+    Carry::with(None)
+}
+
+/// Only `Option` can be `None`.
+#[diagnostic::on_unimplemented(
+    message = "`cache_none = false` needs a function that returns an `Option`, or a `Result` of one",
+    label = "the stored value is `{Self}`, which is never `None`",
+    note = "leave `cache_none` out"
+)]
+pub trait MaybeNone {
+    /// Whether it is.
+    fn is_none(&self) -> bool;
+}
+
+impl<T> MaybeNone for Option<T> {
+    fn is_none(&self) -> bool {
+        Option::is_none(self)
+    }
+}
+
+/// Whether `value` is `None`.
+pub fn is_none<T: MaybeNone>(value: &T) -> bool {
+    value.is_none()
+}
+
+/// What becomes of a loaded value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is not stored.
+    Skip,
+    /// It is stored, for `ttl`; `None`: until evicted.
+    Store {
+        /// Its lifetime; zero means that it is not stored.
+        ttl: Option<std::time::Duration>,
+    },
+}

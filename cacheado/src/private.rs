@@ -1,0 +1,62 @@
+//! What generated code calls. No part of the public face: it changes with the macros, in any release.
+
+use cacheado_backends::{Hierarchy, IdText, Level as RuntimeLevel, Scope, ScopeId};
+use serde::Serialize;
+
+pub use cacheado_backends::LevelDef as Level;
+pub use cacheado_macros::__expand;
+pub use {core, std};
+
+pub use crate::call::{Async, Blocking, Call, ScopeEviction, scope_eviction};
+pub use crate::default::default_cache;
+pub use crate::function::{Function, Mode, Site, SiteSpec};
+pub use crate::outcome::{
+    AnyKind, Carry, Decision, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind, Value,
+    WholeKind, is_none, local, portable,
+};
+pub use crate::pending::Pending;
+
+/// The scope of `level` with `ids`, root first.
+#[must_use]
+pub fn scope<const N: usize>(level: &'static Level, ids: [IdText<'_>; N]) -> Scope {
+    Scope::new(level.level(), &ids)
+}
+
+/// The root.
+#[must_use]
+pub fn global_scope() -> Scope {
+    Scope::global()
+}
+
+/// The hierarchy of `levels`, parents before children.
+#[must_use]
+pub fn hierarchy(levels: &[&'static Level]) -> Hierarchy {
+    let levels: Vec<(RuntimeLevel, String)> = levels
+        .iter()
+        .map(|level| (level.level(), level.param().to_owned()))
+        .collect();
+    Hierarchy::of(levels)
+}
+
+/// The text of an id.
+#[inline]
+pub fn id_text<T: ScopeId + ?Sized>(id: &T) -> IdText<'_> {
+    id.id_text()
+}
+
+/// An argument that can be part of a key.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be part of a key",
+    label = "not serializable",
+    note = "derive `serde::Serialize` for it, leave it out with `skip(…)`, or say with `key = …` what identifies the call"
+)]
+pub trait KeyPart: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> KeyPart for T {}
+
+/// An argument that is part of the key.
+#[inline]
+pub fn key_part<T: KeyPart + ?Sized>(part: &T) -> &T {
+    part
+}

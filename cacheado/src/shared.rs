@@ -1,0 +1,220 @@
+//! The shared tier: a backend, and what is wrapped around a value that goes there.
+//!
+//! What comes back is checked against what was asked for: another format, another key, another type is a miss.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cacheado_backends::backend::Payload;
+use cacheado_backends::{Backend, Error, Key, Result, Scope};
+use serde::{Deserialize, Serialize};
+
+use crate::counters::{Counters, Event};
+use crate::outcome::Codec;
+
+/// The number of the envelope's form. Another one is a miss.
+const FORMAT: u8 = 0;
+
+/// What is stored around a value: enough to know it again.
+#[derive(Serialize, Deserialize)]
+struct Envelope<'a> {
+    format: u8,
+    space: Cow<'a, str>,
+    version: u32,
+    level: Cow<'a, str>,
+    scope_and_args: (Vec<Cow<'a, str>>, &'a [u8]),
+    type_name: Cow<'a, str>,
+    value: &'a [u8],
+}
+
+pub(crate) struct SharedTier {
+    backend: Box<dyn Backend>,
+    counters: Arc<Counters>,
+}
+
+impl SharedTier {
+    pub(crate) fn new(backend: Box<dyn Backend>, counters: Arc<Counters>) -> Self {
+        Self { backend, counters }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.backend.name()
+    }
+
+    /// Counts and traces what the backend said, and turns it into the crate's error.
+    fn failed(
+        &self,
+        key: Option<&Key>,
+        operation: &'static str,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    ) -> Error {
+        let space = key.map_or_else(
+            || cacheado_backends::Space::programmatic(cacheado_backends::Level::global()),
+            Key::space,
+        );
+        self.counters.count(space, Event::BackendError);
+        let error = Error::Backend {
+            backend: self.backend.name().to_owned(),
+            operation,
+            source: source.into(),
+        };
+        tracing::warn!(%error, "the shared tier failed");
+        error
+    }
+
+    fn seal<T>(
+        &self,
+        key: &Key,
+        codec: Codec<T>,
+        value: &T,
+        lifetime: Option<Duration>,
+    ) -> Result<Payload> {
+        let unsealed = |source: postcard::Error| Error::Codec {
+            type_name: std::any::type_name::<T>(),
+            direction: "encoded",
+            message: source.to_string(),
+        };
+        let bytes = (codec.encode)(value).map_err(unsealed)?;
+        let scope = key.scope();
+        let envelope = Envelope {
+            format: FORMAT,
+            space: key.space().name().into(),
+            version: key.space().version(),
+            level: key.space().level().path().into(),
+            scope_and_args: (scope.ids().map(Cow::from).collect(), key.args()),
+            type_name: std::any::type_name::<T>().into(),
+            value: &bytes,
+        };
+        let bytes = postcard::to_allocvec(&envelope).map_err(unsealed)?;
+        Ok(Payload {
+            bytes: bytes.into(),
+            lifetime,
+        })
+    }
+
+    fn open<T>(
+        &self,
+        key: &Key,
+        codec: Codec<T>,
+        payload: &Payload,
+    ) -> Option<(T, Option<Duration>)> {
+        if payload.lifetime == Some(Duration::ZERO) {
+            return None;
+        }
+        let opened = postcard::from_bytes::<Envelope<'_>>(&payload.bytes)
+            .ok()
+            .filter(|envelope| {
+                envelope.format == FORMAT
+                    && envelope.space == key.space().name()
+                    && envelope.version == key.space().version()
+                    && envelope.level == key.space().level().path()
+                    && envelope
+                        .scope_and_args
+                        .0
+                        .iter()
+                        .map(|id| &**id)
+                        .eq(key.scope().ids())
+                    && envelope.scope_and_args.1 == key.args()
+                    && envelope.type_name == std::any::type_name::<T>()
+            });
+        let value = opened.and_then(|envelope| (codec.decode)(envelope.value).ok());
+        if value.is_none() {
+            self.counters.count(key.space(), Event::BackendError);
+            tracing::warn!(%key, "what the shared tier holds under this key is not what was stored: taken as a miss");
+        }
+        value.map(|value| (value, payload.lifetime))
+    }
+
+    pub(crate) fn get<T>(&self, key: &Key, codec: Codec<T>) -> Option<(T, Option<Duration>)> {
+        let found = self
+            .backend
+            .get(key)
+            .map_err(|source| self.failed(Some(key), "get", source));
+        found
+            .ok()
+            .flatten()
+            .and_then(|payload| self.open(key, codec, &payload))
+    }
+
+    pub(crate) async fn get_async<T>(
+        &self,
+        key: &Key,
+        codec: Codec<T>,
+    ) -> Option<(T, Option<Duration>)> {
+        let found = self
+            .backend
+            .get_async(key)
+            .await
+            .map_err(|source| self.failed(Some(key), "get", source));
+        found
+            .ok()
+            .flatten()
+            .and_then(|payload| self.open(key, codec, &payload))
+    }
+
+    pub(crate) fn seal_or_count<T>(
+        &self,
+        key: &Key,
+        codec: Codec<T>,
+        value: &T,
+        lifetime: Option<Duration>,
+    ) -> Option<Payload> {
+        self.seal(key, codec, value, lifetime)
+            .inspect_err(|error| {
+                self.counters.count(key.space(), Event::BackendError);
+                tracing::warn!(%error, "a value can't go to the shared tier");
+            })
+            .ok()
+    }
+
+    pub(crate) fn set(&self, key: &Key, payload: &Payload) -> Result<()> {
+        self.backend
+            .set(key, payload)
+            .map_err(|source| self.failed(Some(key), "set", source))
+    }
+
+    pub(crate) async fn set_async(&self, key: &Key, payload: &Payload) -> Result<()> {
+        self.backend
+            .set_async(key, payload)
+            .await
+            .map_err(|source| self.failed(Some(key), "set", source))
+    }
+
+    pub(crate) fn evict(&self, key: &Key) -> Result<bool> {
+        self.backend
+            .evict(key)
+            .map_err(|source| self.failed(Some(key), "evict", source))
+    }
+
+    pub(crate) async fn evict_async(&self, key: &Key) -> Result<bool> {
+        self.backend
+            .evict_async(key)
+            .await
+            .map_err(|source| self.failed(Some(key), "evict", source))
+    }
+
+    pub(crate) fn evict_by_scope(&self, scope: &Scope) -> Result<u64> {
+        self.backend
+            .evict_by_scope(scope)
+            .map_err(|source| self.failed(None, "evict by scope", source))
+    }
+
+    pub(crate) async fn evict_by_scope_async(&self, scope: &Scope) -> Result<u64> {
+        let evicted = self.backend.evict_by_scope_async(scope).await;
+        evicted.map_err(|source| self.failed(None, "evict by scope", source))
+    }
+
+    pub(crate) fn clear(&self) -> Result<()> {
+        self.backend
+            .clear()
+            .map_err(|source| self.failed(None, "clear", source))
+    }
+
+    pub(crate) async fn clear_async(&self) -> Result<()> {
+        self.backend
+            .clear_async()
+            .await
+            .map_err(|source| self.failed(None, "clear", source))
+    }
+}

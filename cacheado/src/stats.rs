@@ -1,0 +1,195 @@
+//! Statistics: what was counted, in total, by function and by scope level.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use cacheado_backends::Space;
+use serde::Serialize;
+
+use crate::cache::Inner;
+use crate::counters::{Event, Tally};
+
+/// What a cache has counted. Each look-up is one hit or one miss.
+///
+/// Prints as a table, and serializes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Look-ups that were answered by an entry.
+    pub hits: u64,
+    /// Look-ups that were not.
+    pub misses: u64,
+    /// Bodies and loaders that were run for a miss.
+    pub loads: u64,
+    /// Entries that were evicted: by key, with their scope, or by a rule.
+    pub evictions: u64,
+    /// Entries whose lifetime was over, counted when they are freed.
+    pub expirations: u64,
+    /// Operations of the shared tier that failed, and payloads of it that could not be used.
+    pub backend_errors: u64,
+    /// Calls whose key could not be made, since an argument failed to serialize. They ran uncached.
+    pub key_errors: u64,
+    /// Live entries in the process.
+    pub total_keys: u64,
+    /// What the cache stores in: `in-process`, `in-process + Redis`, …, `disabled`.
+    pub storage_type: String,
+    /// The counts of each function, by its full path or explicit name; programmatic calls are `(programmatic)`.
+    pub by_function: BTreeMap<String, Counts>,
+    /// The counts of each scope level, by its path: `global`, `organization/user`.
+    pub by_level: BTreeMap<String, Counts>,
+}
+
+/// The counts of one function or one scope level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Look-ups that were answered by an entry.
+    pub hits: u64,
+    /// Look-ups that were not.
+    pub misses: u64,
+    /// Bodies and loaders that were run for a miss.
+    pub loads: u64,
+    /// Entries that were evicted.
+    pub evictions: u64,
+    /// Entries whose lifetime was over.
+    pub expirations: u64,
+    /// Operations of the shared tier that failed.
+    pub backend_errors: u64,
+    /// Calls whose key could not be made.
+    pub key_errors: u64,
+}
+
+/// Hits in all look-ups, from 0 to 1; 0 if there were none.
+#[allow(clippy::cast_precision_loss, reason = "a rate")]
+fn rate(hits: u64, misses: u64) -> f64 {
+    if hits == 0 {
+        0.0
+    } else {
+        hits as f64 / (hits as f64 + misses as f64)
+    }
+}
+
+impl Counts {
+    /// Hits in all look-ups, from 0 to 1; 0 if there were none.
+    #[must_use]
+    pub fn hit_rate(&self) -> f64 {
+        rate(self.hits, self.misses)
+    }
+
+    fn add(&mut self, tally: &Tally) {
+        self.hits += tally[Event::Hit as usize];
+        self.misses += tally[Event::Miss as usize];
+        self.loads += tally[Event::Load as usize];
+        self.evictions += tally[Event::Eviction as usize];
+        self.expirations += tally[Event::Expiration as usize];
+        self.backend_errors += tally[Event::BackendError as usize];
+        self.key_errors += tally[Event::KeyError as usize];
+    }
+}
+
+impl Stats {
+    /// Hits in all look-ups, from 0 to 1; 0 if there were none.
+    #[must_use]
+    pub fn hit_rate(&self) -> f64 {
+        rate(self.hits, self.misses)
+    }
+
+    pub(crate) fn of(cache: &Inner) -> Self {
+        // frees what has expired, and so counts it
+        let total_keys = cache.store.len() as u64;
+        let mut total = Counts::default();
+        let mut by_function: BTreeMap<String, Counts> = BTreeMap::new();
+        let mut by_level: BTreeMap<String, Counts> = BTreeMap::new();
+        for (space, tally) in cache.counters.tallies() {
+            if tally == Tally::default() {
+                continue;
+            }
+            let Some(space) = Space::by_id(space) else {
+                continue;
+            };
+            total.add(&tally);
+            by_function
+                .entry(space.to_string())
+                .or_default()
+                .add(&tally);
+            by_level
+                .entry(space.level().path().to_owned())
+                .or_default()
+                .add(&tally);
+        }
+        let tiers = [
+            cache.in_process.then_some("in-process"),
+            cache.shared.as_ref().map(|shared| shared.name()),
+        ];
+        let tiers: Vec<&str> = tiers.into_iter().flatten().collect();
+        Self {
+            hits: total.hits,
+            misses: total.misses,
+            loads: total.loads,
+            evictions: total.evictions,
+            expirations: total.expirations,
+            backend_errors: total.backend_errors,
+            key_errors: total.key_errors,
+            total_keys,
+            storage_type: if cache.enabled {
+                tiers.join(" + ")
+            } else {
+                "disabled".to_owned()
+            },
+            by_function,
+            by_level,
+        }
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {} keys", self.storage_type, self.total_keys)?;
+        let total = Counts {
+            hits: self.hits,
+            misses: self.misses,
+            loads: self.loads,
+            evictions: self.evictions,
+            expirations: self.expirations,
+            backend_errors: self.backend_errors,
+            key_errors: self.key_errors,
+        };
+        let functions = self
+            .by_function
+            .iter()
+            .map(|(name, counts)| (name.as_str(), counts));
+        let levels = self
+            .by_level
+            .iter()
+            .map(|(name, counts)| (name.as_str(), counts));
+        let names = self
+            .by_function
+            .keys()
+            .chain(self.by_level.keys())
+            .map(|name| name.chars().count());
+        let width = names.max().unwrap_or(0).max("function".len());
+        let mut section = |title: &str, rows: &mut dyn Iterator<Item = (&str, &Counts)>| {
+            writeln!(
+                f,
+                "{title:<width$}  {:>10} {:>10} {:>8} {:>10} {:>10} {:>11} {:>7}",
+                "hits", "misses", "hit rate", "loads", "evictions", "expirations", "errors"
+            )?;
+            for (name, counts) in rows {
+                writeln!(
+                    f,
+                    "{name:<width$}  {:>10} {:>10} {:>7.1}% {:>10} {:>10} {:>11} {:>7}",
+                    counts.hits,
+                    counts.misses,
+                    counts.hit_rate() * 100.0,
+                    counts.loads,
+                    counts.evictions,
+                    counts.expirations,
+                    counts.backend_errors + counts.key_errors,
+                )?;
+            }
+            Ok(())
+        };
+        section("function", &mut functions.chain([("total", &total)]))?;
+        section("level", &mut levels.chain([]))
+    }
+}

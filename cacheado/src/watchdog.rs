@@ -1,0 +1,129 @@
+//! The thread that reminds waiting futures of the time: one for the process, started when a future first waits for another.
+//!
+//! It needs no runtime's timer, so waiting is bounded under any executor.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::Instant;
+
+use crate::flight::Flight;
+
+#[derive(Default)]
+struct Watchdog {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    watched: BinaryHeap<Reverse<Watched>>,
+    running: bool,
+}
+
+struct Watched {
+    until: Instant,
+    flight: Weak<Flight>,
+}
+
+static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(Watchdog::default);
+
+/// Has those who wait for `flight` woken at `until`, if it has not landed by then.
+pub(crate) fn watch(flight: &Arc<Flight>, until: Instant) {
+    let mut state = WATCHDOG
+        .state
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let first = state
+        .watched
+        .peek()
+        .is_none_or(|Reverse(next)| until < next.until);
+    state.watched.push(Reverse(Watched {
+        until,
+        flight: Arc::downgrade(flight),
+    }));
+    if !state.running {
+        match thread::Builder::new()
+            .name("cacheado-watchdog".to_owned())
+            .spawn(run)
+        {
+            Ok(_) => state.running = true,
+            Err(error) => {
+                tracing::warn!(%error, "no thread to watch over loads with: a leader that is never polled again is waited for")
+            }
+        }
+    }
+    if first {
+        WATCHDOG.changed.notify_one();
+    }
+}
+
+fn run() {
+    let mut state = WATCHDOG
+        .state
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        while state
+            .watched
+            .peek()
+            .is_some_and(|Reverse(next)| next.until <= now)
+        {
+            due.extend(
+                state
+                    .watched
+                    .pop()
+                    .and_then(|Reverse(next)| next.flight.upgrade()),
+            );
+        }
+        if !due.is_empty() {
+            drop(state);
+            // a waker is the executor's code: it must not end this thread
+            for flight in due {
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| flight.prod()));
+            }
+            state = WATCHDOG
+                .state
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            continue;
+        }
+        state = match state.watched.peek() {
+            None => WATCHDOG
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(Reverse(next)) => {
+                let span = next.until.saturating_duration_since(now);
+                WATCHDOG
+                    .changed
+                    .wait_timeout(state, span)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            }
+        };
+    }
+}
+
+impl PartialEq for Watched {
+    fn eq(&self, other: &Self) -> bool {
+        self.until == other.until
+    }
+}
+
+impl Eq for Watched {}
+
+impl PartialOrd for Watched {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Watched {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.until.cmp(&other.until)
+    }
+}
