@@ -70,10 +70,10 @@ fn parse(verb: Verb, input: ParseStream<'_>) -> Result<(Expr, Option<Expr>)> {
 
 fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream> {
     let runtime = Runtime::find();
-    let what = if matches!(verb, Verb::Refresh | Verb::Bypass) {
-        "run"
-    } else {
-        "call"
+    let what = match verb {
+        Verb::Refresh | Verb::Bypass => "run",
+        Verb::Evict | Verb::Peek => "call",
+        Verb::Put => "put",
     };
     let Some(companion) = Companion::of(call) else {
         return Err(Error::new_spanned(

@@ -12,7 +12,7 @@ use crate::builder::CacheBuilder;
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
 use crate::operations::{Clear, Evict, EvictByScope, Get, GetOrLoad, Keys, Set, TryGetOrLoad};
-use crate::outcome::{Portable, Value};
+use crate::outcome::{Codec, Portable, Value};
 use crate::shared::SharedTier;
 use crate::stats::Stats;
 
@@ -50,7 +50,6 @@ pub(crate) struct CacheId(usize);
 
 impl Cache {
     /// Starts a cache of its own.
-    #[must_use]
     pub fn builder() -> CacheBuilder {
         CacheBuilder::default()
     }
@@ -204,6 +203,16 @@ impl Cache {
 
     pub(crate) fn shared(&self) -> Option<&SharedTier> {
         self.0.shared.as_ref()
+    }
+
+    /// The shared tier, if there is one and it can have values under `key`: not those without a codec, nor those of a function
+    /// whose name another process may understand as another's.
+    pub(crate) fn shared_for<T>(
+        &self,
+        key: &Key,
+        codec: Option<Codec<T>>,
+    ) -> Option<(&SharedTier, Codec<T>)> {
+        self.shared().zip(codec).filter(|_| key.space().is_stable())
     }
 
     pub(crate) fn flights(&self) -> &Arc<Flights> {

@@ -3,14 +3,16 @@
 use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use cacheado_backends::{IdText, Key, Result, Scope};
 use serde::Serialize;
 
 use crate::cache::Cache;
 use crate::function::Function;
-use crate::operations::{evict_key, evict_key_async, put, put_async};
+use crate::operations::{evict_key, evict_key_async};
 use crate::outcome::{Carry, Codec, Decision, Kind, Outcome, Probe, Value};
+use crate::put::Put;
 
 /// The function is sync: the verbs block.
 #[derive(Clone, Copy, Debug)]
@@ -101,12 +103,9 @@ impl<R, D> Call<R, D> {
         if let Some(value) = self.peek_local(&key) {
             return Ok(Some(value));
         }
-        Ok(self
-            .cache
-            .shared()
-            .zip(codec)
-            .and_then(|(tier, codec)| tier.get(&key, codec))
-            .map(|(value, _)| value))
+        let tier = self.cache.shared_for(&key, codec);
+        let found = tier.and_then(|(tier, codec)| tier.get(&key, codec));
+        Ok(found.map(|(value, _)| value))
     }
 
     async fn peek_soon<T: Value>(self) -> Result<Option<T>> {
@@ -117,48 +116,41 @@ impl<R, D> Call<R, D> {
         if let Some(value) = self.peek_local(&key) {
             return Ok(Some(value));
         }
-        match self.cache.shared().zip(codec) {
+        match self.cache.shared_for(&key, codec) {
             Some((tier, codec)) => Ok(tier.get_async(&key, codec).await.map(|(value, _)| value)),
             None => Ok(None),
         }
     }
 
-    /// The key and the lifetime to store `value` under; `None` if it is not to be stored.
-    fn plan<T: Value>(
-        self,
-        value: &T,
-    ) -> Result<Option<(Cache, Key, Option<Codec<T>>, Option<std::time::Duration>)>> {
+    /// Where `value` goes; `None` if the function is not cached.
+    fn plan<T: Value>(self, value: &T) -> Result<Option<Put<T>>> {
         let codec = self.codec::<T>();
-        let Some(key) = self.key? else {
+        let Some(key) = self.key?.filter(|_| self.cache.is_enabled()) else {
             return Ok(None);
         };
-        if !self.cache.is_enabled() {
-            return Ok(None);
-        }
-        let decision = self
-            .decide
-            .downcast::<Decide<T>>()
-            .map_or(Decision::Skip, |decide| decide(value));
-        // a value that is not to be stored replaces what is, all the same: as zero lifetime does
-        let ttl = match decision {
+        let decide = self.decide.downcast::<Decide<T>>();
+        let ttl = match decide.map_or(Decision::Skip, |decide| decide(value)) {
             Decision::Store { ttl } => ttl,
-            Decision::Skip => Some(std::time::Duration::ZERO),
+            // a value that is not to be stored replaces what is, all the same: as one of no lifetime does
+            Decision::Skip => Some(Duration::ZERO),
         };
-        Ok(Some((self.cache, key, codec, ttl)))
+        Ok(Some(Put {
+            cache: self.cache,
+            key,
+            codec,
+            ttl,
+        }))
     }
 
     fn put_now<T: Value>(self, value: &T) -> Result<bool> {
-        let Some((cache, key, codec, ttl)) = self.plan(value)? else {
-            return Ok(false);
-        };
-        put(&cache, &key, codec, value, ttl)
+        self.plan(value)?.map_or(Ok(false), |put| put.run(value))
     }
 
     async fn put_soon<T: Value>(self, value: T) -> Result<bool> {
-        let Some((cache, key, codec, ttl)) = self.plan(&value)? else {
-            return Ok(false);
-        };
-        put_async(&cache, &key, codec, &value, ttl).await
+        match self.plan(&value)? {
+            Some(put) => put.run_async(&value).await,
+            None => Ok(false),
+        }
     }
 
     /// Evicts it for `#[cache_evict]`: what goes wrong is traced (and counted, by the tier it went wrong in), and in nobody's way.

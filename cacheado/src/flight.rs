@@ -228,12 +228,6 @@ impl Flights {
             lock(&older.state).valid = false;
         }
     }
-
-    /// How many keys are being loaded.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
-    }
 }
 
 impl Lane {
@@ -450,5 +444,44 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         lock(&self.flight.state).waiters -= 1;
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::cache::Cache;
+
+    /// How many keys are being loaded.
+    fn loading(cache: &Cache) -> usize {
+        cache
+            .flights()
+            .shards
+            .iter()
+            .map(|shard| lock(shard).len())
+            .sum()
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_load_that_is_over() {
+        let cache = Cache::builder().build().expect("a plain cache");
+        for key in 0..100_u32 {
+            let loaded = cache.get_or_load(key, || {
+                assert_eq!(loading(&cache), 1);
+                if key % 2 == 0 {
+                    let evicted = cache.evict(key).run().expect("nothing can fail");
+                    assert!(!evicted);
+                }
+                key
+            });
+            assert_eq!(loaded.run().expect("nothing can fail"), key);
+        }
+        let panicking = || {
+            cache
+                .get_or_load("panics", || -> u32 { panic!("as asked") })
+                .run()
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panicking)).is_err());
+        assert_eq!(loading(&cache), 0);
     }
 }

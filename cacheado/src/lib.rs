@@ -12,6 +12,7 @@ mod load;
 pub mod operations;
 mod outcome;
 mod pending;
+mod put;
 mod runtime;
 mod shared;
 mod stats;

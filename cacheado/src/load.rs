@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cacheado_backends::Key;
-use cacheado_backends::backend::Payload;
 use cacheado_backends::memory::Inserted;
 
 use crate::active::Active;
@@ -16,6 +15,7 @@ use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{Boarding, Seat, Shared, Ticket, Wait};
 use crate::outcome::{Codec, Decision, Outcome, Value};
+use crate::shared::{SharedTier, Write};
 
 /// A key that was not found, and how it is to be loaded.
 pub(crate) struct Load<T> {
@@ -36,11 +36,6 @@ pub(crate) enum Flight {
     Refresh,
 }
 
-/// What is left to be done for a loaded value once it is in the process.
-struct Settled {
-    payload: Option<Payload>,
-}
-
 impl<T: Value> Load<T> {
     /// Loads by blocking.
     pub(crate) fn run<R, K>(
@@ -51,50 +46,38 @@ impl<T: Value> Load<T> {
     where
         K: Outcome<R, Stored = T>,
     {
-        loop {
-            let ticket = match self.board(true) {
-                Boarding::Lead(ticket) => ticket,
+        let ticket = loop {
+            match self.board(true) {
+                Boarding::Lead(ticket) => break ticket,
                 Boarding::Wait(seat) => match self.waited(seat.wait(), true) {
                     Waited::Value(value) => return K::restore(value),
-                    Waited::Beside(ticket) => ticket,
-                    Waited::Again => continue,
+                    Waited::Beside(ticket) => break ticket,
+                    Waited::Again => {}
                 },
-            };
-            if let Some(value) = self.found_meanwhile(&ticket) {
-                return K::restore(value);
             }
-            if let Some((tier, codec)) = self.shared()
-                && let Some((value, left)) = tier.get(&self.key, codec)
-            {
-                return K::restore(self.landed_from_shared(&ticket, value, left));
-            }
-            self.cache.count(&self.key, Event::Load);
-            let ret = {
-                let _active = Active::enter(self.cache.id(), &self.key);
-                body()
-            };
-            let settled = self.settle::<R, K>(&ticket, &ret, decide);
-            match (self.shared(), settled) {
-                (
-                    Some((tier, _)),
-                    Some(Settled {
-                        payload: Some(payload),
-                    }),
-                ) => {
-                    if tier.set(&self.key, &payload).is_ok() && !ticket.is_valid() {
-                        // an invalidation came while it was being written: it went first and found nothing
-                        let _ = tier.evict(&self.key);
-                    }
-                }
-                (Some((tier, _)), None)
-                    if self.flight == Flight::Refresh && K::stored(&ret).is_some() =>
-                {
-                    let _ = tier.evict(&self.key);
-                }
-                _ => {}
-            }
-            return ret;
+        };
+        if let Some(value) = self.found_meanwhile(&ticket) {
+            return K::restore(value);
         }
+        if let Some((tier, codec)) = self.readable()
+            && let Some((value, left)) = tier.get(&self.key, codec)
+        {
+            return K::restore(self.landed_from_shared(&ticket, value, left));
+        }
+        self.cache.count(&self.key, Event::Load);
+        let ret = {
+            let _active = Active::enter(self.cache.id(), &self.key);
+            body()
+        };
+        let write = self.settle::<R, K>(&ticket, &ret, decide);
+        if let Some((tier, write)) = self.cache.shared().zip(write) {
+            let written = tier.write(&self.key, &write);
+            if written.is_ok() && !ticket.is_valid() {
+                // an invalidation came while it was being written, went first and found nothing
+                let _ = tier.evict(&self.key);
+            }
+        }
+        ret
     }
 
     /// Loads by awaiting.
@@ -119,7 +102,7 @@ impl<T: Value> Load<T> {
         if let Some(value) = self.found_meanwhile(&ticket) {
             return K::restore(value);
         }
-        if let Some((tier, codec)) = self.shared()
+        if let Some((tier, codec)) = self.readable()
             && let Some((value, left)) = tier.get_async(&self.key, codec).await
         {
             return K::restore(self.landed_from_shared(&ticket, value, left));
@@ -135,24 +118,12 @@ impl<T: Value> Load<T> {
             })
             .await
         };
-        let settled = self.settle::<R, K>(&ticket, &ret, decide);
-        match (self.shared(), settled) {
-            (
-                Some((tier, _)),
-                Some(Settled {
-                    payload: Some(payload),
-                }),
-            ) => {
-                if tier.set_async(&self.key, &payload).await.is_ok() && !ticket.is_valid() {
-                    let _ = tier.evict_async(&self.key).await;
-                }
-            }
-            (Some((tier, _)), None)
-                if self.flight == Flight::Refresh && K::stored(&ret).is_some() =>
-            {
+        let write = self.settle::<R, K>(&ticket, &ret, decide);
+        if let Some((tier, write)) = self.cache.shared().zip(write) {
+            let written = tier.write_async(&self.key, &write).await;
+            if written.is_ok() && !ticket.is_valid() {
                 let _ = tier.evict_async(&self.key).await;
             }
-            _ => {}
         }
         ret
     }
@@ -196,9 +167,13 @@ impl<T: Value> Load<T> {
         Some(value)
     }
 
-    fn shared(&self) -> Option<(&crate::shared::SharedTier, Codec<T>)> {
-        // a refresh reads nothing, but writes
-        Some((self.cache.shared()?, self.codec?)).filter(|_| self.key.space().is_stable())
+    /// The shared tier, if it may have the value: a refresh asks for none.
+    fn readable(&self) -> Option<(&SharedTier, Codec<T>)> {
+        self.shared().filter(|_| self.flight != Flight::Refresh)
+    }
+
+    fn shared(&self) -> Option<(&SharedTier, Codec<T>)> {
+        self.cache.shared_for(&self.key, self.codec)
     }
 
     /// Keeps what the shared tier had, for as long as it lives there.
@@ -209,13 +184,14 @@ impl<T: Value> Load<T> {
         value
     }
 
-    /// Stores what the body returned, if it is to be stored, and lets those who wait go on. `None`: it is not stored.
+    /// Stores what the body returned, if it is to be stored, and lets those who wait go on. Returns what the shared tier is to
+    /// be told.
     fn settle<R, K>(
         &self,
         ticket: &Ticket,
         ret: &R,
         decide: impl FnOnce(&T) -> Decision,
-    ) -> Option<Settled>
+    ) -> Option<Write>
     where
         K: Outcome<R, Stored = T>,
     {
@@ -223,36 +199,35 @@ impl<T: Value> Load<T> {
             ticket.land_empty();
             return None;
         };
+        // what was refreshed replaces what was kept, even if it is not kept itself
+        let evict = (self.flight == Flight::Refresh).then_some(Write::Evict);
         let ttl = match decide(value) {
             Decision::Store { ttl } if ttl != Some(Duration::ZERO) => ttl,
             _ => {
-                // what was refreshed and is not to be kept has replaced what was kept
-                if self.flight == Flight::Refresh {
+                if evict.is_some() {
                     self.cache
                         .flights()
                         .invalidate(&self.key, || self.cache.store().remove(&self.key));
                 }
                 ticket.land_empty();
-                return None;
+                return evict;
             }
         };
         let copy = value.clone();
         let portable = self.codec.is_some();
         let store = || self.cache.store_local(&self.key, copy, ttl, portable);
-        let stored = if self.flight == Flight::Refresh {
+        let stored = if evict.is_some() {
             ticket.put(store)
         } else {
             ticket.store(store)
         };
         ticket.land(|| share(value));
-        let lifetime = match stored? {
-            Inserted::Stored(lifetime) => lifetime,
-            Inserted::Rejected(_) | Inserted::Ephemeral => return None,
-        };
-        let payload = self
-            .shared()
-            .and_then(|(tier, codec)| tier.seal_or_count(&self.key, codec, value, lifetime));
-        Some(Settled { payload })
+        match stored? {
+            Inserted::Stored(lifetime) => self
+                .shared()
+                .map(|(tier, codec)| tier.seal(&self.key, codec, value, lifetime)),
+            Inserted::Rejected(_) | Inserted::Ephemeral => evict,
+        }
     }
 }
 

@@ -18,6 +18,10 @@ pub use crate::pending::Pending;
 
 /// The scope of `level` with `ids`, root first.
 #[must_use]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "generated code makes them for this call"
+)]
 pub fn scope<const N: usize>(level: &'static Level, ids: [IdText<'_>; N]) -> Scope {
     Scope::new(level.level(), &ids)
 }

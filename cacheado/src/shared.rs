@@ -23,9 +23,18 @@ struct Envelope<'a> {
     space: Cow<'a, str>,
     version: u32,
     level: Cow<'a, str>,
-    scope_and_args: (Vec<Cow<'a, str>>, &'a [u8]),
+    scope: Vec<Cow<'a, str>>,
+    args: &'a [u8],
     type_name: Cow<'a, str>,
     value: &'a [u8],
+}
+
+/// What the shared tier is told of a key.
+pub(crate) enum Write {
+    /// To hold this.
+    Set(Payload),
+    /// To hold nothing: there is a newer value, which is not to be stored or can't be.
+    Evict,
 }
 
 pub(crate) struct SharedTier {
@@ -63,34 +72,44 @@ impl SharedTier {
         error
     }
 
-    fn seal<T>(
+    /// `value` as it goes to the tier; one that can't be encoded is counted and traced, and goes nowhere.
+    pub(crate) fn seal<T>(
         &self,
         key: &Key,
         codec: Codec<T>,
         value: &T,
         lifetime: Option<Duration>,
-    ) -> Result<Payload> {
-        let unsealed = |source: postcard::Error| Error::Codec {
-            type_name: std::any::type_name::<T>(),
-            direction: "encoded",
-            message: source.to_string(),
-        };
-        let bytes = (codec.encode)(value).map_err(unsealed)?;
+    ) -> Write {
         let scope = key.scope();
-        let envelope = Envelope {
-            format: FORMAT,
-            space: key.space().name().into(),
-            version: key.space().version(),
-            level: key.space().level().path().into(),
-            scope_and_args: (scope.ids().map(Cow::from).collect(), key.args()),
-            type_name: std::any::type_name::<T>().into(),
-            value: &bytes,
-        };
-        let bytes = postcard::to_allocvec(&envelope).map_err(unsealed)?;
-        Ok(Payload {
-            bytes: bytes.into(),
-            lifetime,
-        })
+        let sealed = (codec.encode)(value).and_then(|bytes| {
+            postcard::to_allocvec(&Envelope {
+                format: FORMAT,
+                space: key.space().name().into(),
+                version: key.space().version(),
+                level: key.space().level().path().into(),
+                scope: scope.ids().map(Cow::from).collect(),
+                args: key.args(),
+                type_name: std::any::type_name::<T>().into(),
+                value: &bytes,
+            })
+        });
+        match sealed {
+            Ok(bytes) => Write::Set(Payload {
+                bytes: bytes.into(),
+                lifetime,
+            }),
+            Err(source) => {
+                self.counters.count(key.space(), Event::BackendError);
+                let type_name = std::any::type_name::<T>();
+                let error = Error::Codec {
+                    type_name,
+                    direction: "encoded",
+                    message: source.to_string(),
+                };
+                tracing::warn!(%error, "a value can't go to the shared tier");
+                Write::Evict
+            }
+        }
     }
 
     fn open<T>(
@@ -109,13 +128,8 @@ impl SharedTier {
                     && envelope.space == key.space().name()
                     && envelope.version == key.space().version()
                     && envelope.level == key.space().level().path()
-                    && envelope
-                        .scope_and_args
-                        .0
-                        .iter()
-                        .map(|id| &**id)
-                        .eq(key.scope().ids())
-                    && envelope.scope_and_args.1 == key.args()
+                    && envelope.scope.iter().map(|id| &**id).eq(key.scope().ids())
+                    && envelope.args == key.args()
                     && envelope.type_name == std::any::type_name::<T>()
             });
         let value = opened.and_then(|envelope| (codec.decode)(envelope.value).ok());
@@ -153,32 +167,24 @@ impl SharedTier {
             .and_then(|payload| self.open(key, codec, &payload))
     }
 
-    pub(crate) fn seal_or_count<T>(
-        &self,
-        key: &Key,
-        codec: Codec<T>,
-        value: &T,
-        lifetime: Option<Duration>,
-    ) -> Option<Payload> {
-        self.seal(key, codec, value, lifetime)
-            .inspect_err(|error| {
-                self.counters.count(key.space(), Event::BackendError);
-                tracing::warn!(%error, "a value can't go to the shared tier");
-            })
-            .ok()
+    pub(crate) fn write(&self, key: &Key, write: &Write) -> Result<()> {
+        match write {
+            Write::Set(payload) => self
+                .backend
+                .set(key, payload)
+                .map_err(|source| self.failed(Some(key), "set", source)),
+            Write::Evict => self.evict(key).map(drop),
+        }
     }
 
-    pub(crate) fn set(&self, key: &Key, payload: &Payload) -> Result<()> {
-        self.backend
-            .set(key, payload)
-            .map_err(|source| self.failed(Some(key), "set", source))
-    }
-
-    pub(crate) async fn set_async(&self, key: &Key, payload: &Payload) -> Result<()> {
-        self.backend
-            .set_async(key, payload)
-            .await
-            .map_err(|source| self.failed(Some(key), "set", source))
+    pub(crate) async fn write_async(&self, key: &Key, write: &Write) -> Result<()> {
+        match write {
+            Write::Set(payload) => {
+                let set = self.backend.set_async(key, payload).await;
+                set.map_err(|source| self.failed(Some(key), "set", source))
+            }
+            Write::Evict => self.evict_async(key).await.map(drop),
+        }
     }
 
     pub(crate) fn evict(&self, key: &Key) -> Result<bool> {

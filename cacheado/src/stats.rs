@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cache::Inner;
 use crate::counters::{Event, Tally};
+use crate::shared::SharedTier;
 
 /// What a cache has counted. Each look-up is one hit or one miss.
 ///
@@ -119,7 +120,7 @@ impl Stats {
         }
         let tiers = [
             cache.in_process.then_some("in-process"),
-            cache.shared.as_ref().map(|shared| shared.name()),
+            cache.shared.as_ref().map(SharedTier::name),
         ];
         let tiers: Vec<&str> = tiers.into_iter().flatten().collect();
         Self {

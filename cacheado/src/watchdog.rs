@@ -50,7 +50,7 @@ pub(crate) fn watch(flight: &Arc<Flight>, until: Instant) {
         {
             Ok(_) => state.running = true,
             Err(error) => {
-                tracing::warn!(%error, "no thread to watch over loads with: a leader that is never polled again is waited for")
+                tracing::warn!(%error, "no thread to watch over loads with: a leader that is never polled again is waited for");
             }
         }
     }

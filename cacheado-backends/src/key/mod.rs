@@ -84,13 +84,14 @@ impl Hash for Key {
 impl fmt::Display for Key {
     /// For people: `organization=acme/user=7 shop::profile("settings")`. Ids of secret levels are left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}({})",
-            self.scope(),
-            self.space,
-            show::show(self.args())
-        )
+        // a function's arguments are a tuple, which shows with parentheses of its own
+        let args = show::show(self.args());
+        let args = if self.space.name().is_empty() {
+            format!("({args})")
+        } else {
+            args
+        };
+        write!(f, "{} {}{args}", self.scope(), self.space)
     }
 }
 

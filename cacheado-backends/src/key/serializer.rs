@@ -153,7 +153,7 @@ impl<'s, S: Sink> ser::Serializer for KeySerializer<'s, S> {
     fn serialize_map(self, _len: Option<usize>) -> Step<Pairs<'s, S>> {
         Ok(Pairs {
             sink: self.0,
-            pairs: Vec::new(),
+            seen: Vec::new(),
             key: Vec::new(),
         })
     }
@@ -246,7 +246,7 @@ parts! {
 /// That takes a buffer, so a map in a key costs allocations, on a hit as well.
 pub(crate) struct Pairs<'s, S> {
     sink: &'s mut S,
-    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    seen: Vec<(Vec<u8>, Vec<u8>)>,
     key: Vec<u8>,
 }
 
@@ -266,15 +266,15 @@ impl<S: Sink> ser::SerializeMap for Pairs<'_, S> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Step {
-        self.pairs
+        self.seen
             .push((std::mem::take(&mut self.key), written(value)?));
         Ok(())
     }
 
     fn end(mut self) -> Step {
-        self.pairs.sort_unstable();
+        self.seen.sort_unstable();
         self.sink.mark(Tag::Map)?;
-        for (key, value) in &self.pairs {
+        for (key, value) in &self.seen {
             self.sink.bytes(Tag::Pair, key)?;
             self.sink.bytes(Tag::Pair, value)?;
         }

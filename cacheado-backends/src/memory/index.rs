@@ -4,6 +4,11 @@
 //! their sessions'. A node goes when its last entry and its last child have gone. Each tree lives in one shard, chosen by its
 //! root, so that a scope is detached under one lock. Entries of the global scope are not in it.
 
+#![allow(
+    clippy::mutable_key_type,
+    reason = "a scope's level is equal and hashed by its number"
+)]
+
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -87,7 +92,7 @@ impl Index {
         if node.entries.len() * 4 < node.entries.capacity() {
             node.entries.shrink_to(node.entries.len() * 2);
         }
-        prune(&mut forest, scope);
+        prune(&mut forest, &scope);
     }
 
     /// Takes out `scope` and all below it, and returns their entries. No entry of them is in the index afterwards, and all
@@ -118,12 +123,6 @@ impl Index {
         }
         detached
     }
-
-    /// How many scopes have a node.
-    #[cfg(test)]
-    pub(super) fn nodes(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
-    }
 }
 
 /// Makes the node of `scope` and those above it that are missing.
@@ -145,14 +144,14 @@ fn plant(forest: &mut Forest, scope: &Scope) {
 }
 
 /// Removes the node of `scope` if nothing is left in it, and those above it that become empty by that.
-fn prune(forest: &mut Forest, scope: Scope) {
+fn prune(forest: &mut Forest, scope: &Scope) {
     if forest
-        .get(&scope)
+        .get(scope)
         .is_some_and(|node| node.entries.is_empty() && node.children.is_empty())
     {
-        forest.remove(&scope);
+        forest.remove(scope);
         if let Some(parent) = scope.parent() {
-            unlink(forest, &parent, &scope);
+            unlink(forest, &parent, scope);
         }
     }
 }
@@ -160,6 +159,60 @@ fn prune(forest: &mut Forest, scope: Scope) {
 fn unlink(forest: &mut Forest, parent: &Scope, child: &Scope) {
     if let Some(node) = forest.get_mut(parent) {
         node.children.remove(child);
-        prune(forest, parent.clone());
+        prune(forest, parent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::key::{Probe, Space, SpaceSpec};
+    use crate::scope::{Hierarchy, Level};
+
+    fn nodes(index: &Index) -> usize {
+        index.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    fn entry(space: &'static Space, scope: &Scope, arg: u32) -> Arc<Entry> {
+        let key = Probe::in_scope(space, scope, &arg).and_then(|probe| probe.to_key());
+        Entry::new(key.expect("a number serializes"), 0, u64::MAX, 0, true, ())
+    }
+
+    #[test]
+    fn nodes_go_with_their_last_entry() {
+        let hierarchy = Hierarchy::builder()
+            .level("room", "room_id")
+            .level_under("room", "shelf", "shelf_id")
+            .build()
+            .expect("a sound hierarchy");
+        let shelf_level: Level = hierarchy.level("shelf").expect("declared");
+        let space = Space::create(SpaceSpec {
+            name: "index::tests".to_owned(),
+            version: 0,
+            level: shelf_level,
+            max_items: None::<NonZeroUsize>,
+            stable: true,
+        });
+        let shelf = |room: u32, shelf: u32| {
+            let ids = [("room_id", room), ("shelf_id", shelf)];
+            hierarchy.scope("shelf", ids).expect("all ids are given")
+        };
+        let index = Index::new();
+        let entries: Vec<_> = (0..60)
+            .map(|n| entry(space, &shelf(n % 3, n % 5), n))
+            .collect();
+        entries.iter().for_each(|entry| index.seat(entry));
+        assert_eq!(nodes(&index), 3 + 15);
+
+        let room = hierarchy
+            .scope("room", [("room_id", 1)])
+            .expect("all ids are given");
+        assert_eq!(index.detach(&room).len(), 20);
+        assert_eq!(nodes(&index), 2 + 10);
+        // those that were detached are not in it any more: taking them out again changes nothing
+        entries.iter().for_each(|entry| index.unseat(entry));
+        assert_eq!(nodes(&index), 0);
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! - `site`: its identity, one for each instantiation
 //! - `run`: the function with a mode (`refresh!`, `bypass!`)
-//! - `call`: a handle on one call, from all its arguments (`evict!`, `peek!`, `put!`)
+//! - `call`: a handle on one call, from all its arguments (`evict!`, `peek!`)
+//! - `put`: the same, and it knows whether and how long a value is stored (`put!`)
 //! - `keyed`: the same from the arguments that make up the key (`#[cache_evict]`)
 //!
 //! An `impl Trait` argument has no name that `site` could be asked with. So each function that has
@@ -45,7 +46,7 @@ pub(crate) fn name(place: Place, what: &str, function: &Ident) -> Ident {
 
 /// All companions of the function, each with `attrs`. They stand in an impl.
 pub(crate) fn companions(plan: &Plan, attrs: &TokenStream) -> TokenStream {
-    let companions = [site(plan), run(plan), call(plan), keyed(plan)];
+    let companions = [site(plan), run(plan), call(plan), put(plan), keyed(plan)];
     let all = companions.into_iter().flatten();
     quote!(#(#attrs #all)*)
 }
@@ -294,15 +295,22 @@ fn run(plan: &Plan) -> Vec<TokenStream> {
 }
 
 fn call(plan: &Plan) -> Vec<TokenStream> {
-    let function = &plan.function;
-    let decide = decide::owned(plan).unwrap_or_else(|| decide::never(plan));
+    let all = vec![true; plan.function.args.len()];
     handle(
         plan,
         "call",
-        vec![true; function.args.len()],
-        &function.output,
-        &decide,
+        all,
+        &plan.function.output,
+        &decide::never(plan),
     )
+}
+
+/// Missing if the handle can't own what `ttl` and `when` ask for.
+fn put(plan: &Plan) -> Vec<TokenStream> {
+    let all = vec![true; plan.function.args.len()];
+    decide::owned(plan).map_or_else(Vec::new, |decide| {
+        handle(plan, "put", all, &plan.function.output, &decide)
+    })
 }
 
 fn keyed(plan: &Plan) -> Vec<TokenStream> {

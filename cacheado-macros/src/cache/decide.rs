@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::plan::Plan;
+use super::signature::Arg;
 use super::ttl::Ttl;
 use crate::parse::mentions;
 use crate::runtime::at;
@@ -19,27 +20,25 @@ pub(crate) fn borrowed(plan: &Plan) -> Decide {
     decide(plan, &TokenStream::new())
 }
 
-/// For a call that outlives its arguments. Nothing if `ttl` or `when` are closures over arguments,
-/// which such a call can't hold.
+/// For a handle that outlives the arguments. Nothing if `ttl` or `when` are closures over arguments,
+/// which such a handle can't hold.
 pub(crate) fn owned(plan: &Plan) -> Option<Decide> {
-    let mut names: Vec<Ident> = plan
-        .function
-        .args
-        .iter()
-        .flat_map(super::Arg::binds)
-        .collect();
+    let (args, options) = (&plan.function.args, &plan.options);
+    let mut names: Vec<Ident> = args.iter().flat_map(Arg::binds).collect();
     names.push(Ident::new("self", Span::mixed_site()));
-    let ttl = match &plan.options.ttl {
-        Some(Ttl::Closure(closure)) => Some(closure),
-        _ => None,
+    let by_pattern = args.iter().filter(|arg| arg.pat.is_some());
+    let by_pattern: Vec<Ident> = by_pattern.flat_map(Arg::binds).collect();
+    let ttl_borrows = match &options.ttl {
+        Some(Ttl::Closure(closure)) => mentions(closure, &names),
+        // evaluated ahead, but patterns are not taken apart by then
+        Some(Ttl::Expr(expr)) => mentions(expr, &by_pattern),
+        Some(Ttl::Fixed(_)) | None => false,
     };
-    let borrows = plan
-        .options
+    let when_borrows = options
         .when
-        .iter()
-        .chain(ttl)
-        .any(|closure| mentions(closure, &names));
-    (!borrows).then(|| decide(plan, &quote!(move)))
+        .as_ref()
+        .is_some_and(|when| mentions(when, &names));
+    (!ttl_borrows && !when_borrows).then(|| decide(plan, &quote!(move)))
 }
 
 /// For a call that never stores.

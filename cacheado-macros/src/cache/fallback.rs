@@ -51,14 +51,11 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
         .iter()
         .map(|arg| !arg.binds().iter().all(skipped) || mentions(&options.cache, &arg.binds()))
         .collect();
-    let call = handle(
-        function,
-        name(place, "call", own_name),
-        &vec![true; needed.len()],
-    );
-    let keyed = handle(function, name(place, "keyed", own_name), &needed);
+    let all = vec![true; needed.len()];
+    let handles = [("call", &all), ("put", &all), ("keyed", &needed)]
+        .map(|(what, takes)| handle(function, name(place, what, own_name), takes));
     if place == Place::Inherent {
-        return quote!(#attrs #run #attrs #call #attrs #keyed);
+        return quote!(#attrs #run #(#attrs #handles)*);
     }
     quote! {
         #attrs
@@ -67,8 +64,7 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
         #attrs
         impl #own_name {
             #run
-            #call
-            #keyed
+            #(#handles)*
         }
     }
 }
@@ -103,7 +99,7 @@ fn run(function: &Function, place: Place) -> TokenStream {
     quote!(#vis #sig { #body })
 }
 
-/// `call` or `keyed`, which only have to have the right type.
+/// `call`, `put` or `keyed`, which only have to have the right type.
 fn handle(function: &Function, name: Ident, takes: &[bool]) -> TokenStream {
     let (runtime, vis, output) = (Runtime::find(), &function.vis, &function.output);
     let mut sig = visible_signature(function);

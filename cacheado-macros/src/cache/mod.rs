@@ -22,7 +22,7 @@ use syn::Path;
 
 use self::options::Options;
 pub(crate) use self::plan::{Kind, level_path};
-use self::signature::{Arg, Function};
+use self::signature::Function;
 use crate::scopes::parse::Hierarchy;
 
 impl Kind {

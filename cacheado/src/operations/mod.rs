@@ -19,7 +19,6 @@ pub use get::Get;
 pub use get_or_load::{GetOrLoad, TryGetOrLoad};
 pub use list::Keys;
 pub use set::Set;
-pub(crate) use set::{put, put_async};
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
