@@ -1,4 +1,4 @@
-//! A caching framework whose face is one attribute.
+#![doc = include_str!("../README.md")]
 
 mod active;
 mod builder;
