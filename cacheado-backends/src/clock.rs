@@ -1,11 +1,11 @@
-//! Time as the cache sees it: nanoseconds since the cache was built, from a monotonic clock or from one that a test moves.
+//! Time as the cache sees it: nanoseconds since some start, from a monotonic clock or from one that a test moves.
 //!
 //! No wall clock is read anywhere: setting the system's time changes no lifetime.
 
 use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// A moment: nanoseconds since the clock's start. A `u64` of them lasts for 584 years.
@@ -18,15 +18,20 @@ pub(crate) const NEVER: Tick = Tick::MAX;
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
+/// The start of the monotonic clock: one for the process, so that what its threads count is comparable.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
 #[derive(Clone, Debug)]
 enum Source {
-    Monotonic(Instant),
+    Monotonic,
     Manual(ManualClock),
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self(Source::Monotonic(Instant::now()))
+        // the clock starts before anything is measured by it
+        LazyLock::force(&START);
+        Self(Source::Monotonic)
     }
 }
 
@@ -44,7 +49,7 @@ impl Clock {
     #[inline]
     pub(crate) fn now(&self) -> Tick {
         match &self.0 {
-            Source::Monotonic(start) => nanos(start.elapsed()),
+            Source::Monotonic => nanos(START.elapsed()),
             Source::Manual(clock) => clock.0.now.load(Ordering::Acquire),
         }
     }
@@ -54,7 +59,7 @@ impl Clock {
     #[inline]
     pub(crate) fn stamp(&self, now: Tick) -> u64 {
         match &self.0 {
-            Source::Monotonic(_) => LAST_STAMP.with(|last| {
+            Source::Monotonic => LAST_STAMP.with(|last| {
                 let stamp = now.max(last.get() + 1);
                 last.set(stamp);
                 stamp
@@ -71,7 +76,7 @@ impl Clock {
 
     /// Whether time passes by itself, so that a thread must watch for what expires.
     pub(crate) fn runs(&self) -> bool {
-        matches!(self.0, Source::Monotonic(_))
+        matches!(self.0, Source::Monotonic)
     }
 
     /// Has `listener` called after each advance of a manual clock.

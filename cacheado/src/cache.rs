@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cacheado_backends::memory::{Inserted, Store};
+use cacheado_backends::memory::{Dropped, Inserted, Store};
 use cacheado_backends::{Hierarchy, Key, Result, Scope, ScopeId, Space};
 use serde::Serialize;
 
@@ -229,18 +229,19 @@ impl Cache {
         self.0.counters.count(space, event);
     }
 
-    /// Puts a value into the in-process tier, if there is one. `portable`: the shared tier can have it too.
+    /// Puts a value into the in-process tier, if there is one. `portable`: the shared tier can have it too. What goes for it is
+    /// returned, to be dropped when no lock is held.
     pub(crate) fn store_local<T: Value>(
         &self,
         key: &Key,
         value: T,
         lifetime: Option<Duration>,
         portable: bool,
-    ) -> Inserted {
+    ) -> (Inserted, Dropped) {
         if self.0.in_process {
             self.0.store.insert(key.clone(), value, lifetime, portable)
         } else {
-            Inserted::Stored(lifetime)
+            (Inserted::Stored(lifetime), Dropped::new())
         }
     }
 }

@@ -85,6 +85,7 @@ static NAMES: LazyLock<Mutex<HashMap<(String, u32), Claim>>> = LazyLock::new(Mut
 struct Claim {
     space: &'static Space,
     by: String,
+    explicit: bool,
     shape: Shape,
 }
 
@@ -207,24 +208,30 @@ impl Function {
             })
         };
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let explicit = spec.name.is_some();
         match names.entry((name.clone(), spec.version)) {
             Entry::Vacant(vacant) => {
                 let space = create(name, true);
                 vacant.insert(Claim {
                     space,
                     by: self.path.clone(),
+                    explicit,
                     shape,
                 });
                 Some(space)
             }
             // one path for two items (local types of one name): no process could tell them apart by it, so the entries of the
             // second stay here
-            Entry::Occupied(taken) if spec.name.is_none() => {
-                tracing::warn!(function = %self.path, other = %taken.get().by, "two functions have one path: the second is cached in the process alone");
+            Entry::Occupied(taken) if !explicit => {
+                let other = &taken.get().by;
+                tracing::warn!(function = %self.path, %other, "two functions have one path: the second is cached in the process alone");
                 Some(create(format!("{name}#{}", names.len()), false))
             }
+            // sharing is on purpose only if both say so
             Entry::Occupied(taken)
-                if taken.get().shape == shape && taken.get().space.level() == level =>
+                if taken.get().explicit
+                    && taken.get().shape == shape
+                    && taken.get().space.level() == level =>
             {
                 Some(taken.get().space)
             }

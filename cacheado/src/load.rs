@@ -222,7 +222,9 @@ impl<T: Value> Load<T> {
             ticket.store(store)
         };
         ticket.land(|| share(value));
-        match stored? {
+        // what went is dropped here, where no lock is held
+        let (inserted, _dropped) = stored?;
+        match inserted {
             Inserted::Stored(lifetime) => self
                 .shared()
                 .map(|(tier, codec)| tier.seal(&self.key, codec, value, lifetime)),

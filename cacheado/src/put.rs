@@ -42,7 +42,8 @@ impl<T: Value> Put<T> {
         let copy = value.clone();
         let portable = self.codec.is_some();
         let store = || self.cache.store_local(&self.key, copy, self.ttl, portable);
-        let inserted = self.cache.flights().invalidate(&self.key, store);
+        let (inserted, dropped) = self.cache.flights().invalidate(&self.key, store);
+        drop(dropped);
         let tier = self.cache.shared_for(&self.key, self.codec);
         match inserted {
             Inserted::Stored(lifetime) => {

@@ -203,7 +203,9 @@ mod tests {
         let entries: Vec<_> = (0..60)
             .map(|n| entry(space, &shelf(n % 3, n % 5), n))
             .collect();
-        entries.iter().for_each(|entry| index.seat(entry));
+        for entry in &entries {
+            index.seat(entry);
+        }
         assert_eq!(nodes(&index), 3 + 15);
 
         let room = hierarchy
@@ -212,7 +214,9 @@ mod tests {
         assert_eq!(index.detach(&room).len(), 20);
         assert_eq!(nodes(&index), 2 + 10);
         // those that were detached are not in it any more: taking them out again changes nothing
-        entries.iter().for_each(|entry| index.unseat(entry));
+        for entry in &entries {
+            index.unseat(entry);
+        }
         assert_eq!(nodes(&index), 0);
     }
 }

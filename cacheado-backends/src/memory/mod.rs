@@ -6,4 +6,4 @@ mod store;
 mod sweeper;
 mod table;
 
-pub use store::{Inserted, Observer, Removed, Store};
+pub use store::{Dropped, Inserted, Observer, Removed, Store};

@@ -77,8 +77,9 @@ enum Found<R> {
     Gone { id: u64, cause: Cause },
 }
 
-/// Entries that are to be dropped once the locks are released.
-type Dropped = Vec<Arc<Entry>>;
+/// Entries that have gone, to be dropped when no lock is held: dropping a value runs the user's code, which may come back to
+/// the cache.
+pub type Dropped = Vec<Arc<Entry>>;
 
 impl Store {
     /// A store that takes its time from `clock`, asks `rules` in their order, and tells `observer` of each entry that goes.
@@ -189,57 +190,62 @@ impl Store {
 
     /// Stores `value` under `key` for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older
     /// entry of the key goes all the same: what was to replace it is newer.
+    ///
+    /// What it removes is returned, to be dropped by a caller that may hold locks of its own.
     pub fn insert<V: Send + Sync + 'static>(
         &self,
         key: Key,
         value: V,
         lifetime: Option<Duration>,
         portable: bool,
-    ) -> Inserted {
+    ) -> (Inserted, Dropped) {
         let mut dropped = Dropped::new();
         let mut policy = self.policy_for(key.space());
         let now = self.clock.now();
         let stamp = self.clock.stamp(now);
-        let mut lifetime = lifetime;
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let mut admitted = Ok(Admitted {
+            lifetime,
+            victims: Vec::new(),
+        });
         if let Some(policy) = &mut policy {
             // what has expired takes no room from what lives
             self.remove_due(now, Some(policy), &mut dropped);
-            match self.admit(&key, stamp, lifetime, now, policy) {
-                Ok(admitted) => {
-                    lifetime = admitted.lifetime;
-                    for victim in admitted.victims {
-                        dropped.extend(self.take_out(
-                            victim.hash(),
-                            |entry| *entry.key() == victim,
-                            Cause::Rule,
-                            Some(policy),
-                        ));
-                    }
-                }
-                Err(rule) => {
-                    dropped.extend(self.take_out(
-                        key.hash(),
-                        |entry| *entry.key() == key,
-                        Cause::Rule,
-                        Some(policy),
-                    ));
-                    return Inserted::Rejected(rule);
-                }
-            }
+            admitted = self.admit(&key, stamp, lifetime, now, policy);
         }
         // the largest duration there is stands for no end
-        let lifetime = lifetime.filter(|lifetime| *lifetime != Duration::MAX);
-        if lifetime == Some(Duration::ZERO) {
-            dropped.extend(self.take_out(
-                key.hash(),
-                |entry| *entry.key() == key,
-                Cause::Evicted,
-                policy.as_deref_mut(),
-            ));
-            return Inserted::Ephemeral;
-        }
+        let lifetime = match admitted {
+            Ok(admitted) => {
+                for victim in admitted.victims {
+                    let is_it = |entry: &Entry| *entry.key() == victim;
+                    dropped.extend(self.take_out(
+                        victim.hash(),
+                        is_it,
+                        Cause::Rule,
+                        policy.as_deref_mut(),
+                    ));
+                }
+                Ok(admitted
+                    .lifetime
+                    .filter(|lifetime| *lifetime != Duration::MAX))
+            }
+            Err(rule) => Err(Inserted::Rejected(rule)),
+        };
+        let lifetime = match lifetime {
+            Ok(lifetime) if lifetime != Some(Duration::ZERO) => lifetime,
+            refused => {
+                let is_it = |entry: &Entry| *entry.key() == key;
+                dropped.extend(self.take_out(
+                    key.hash(),
+                    is_it,
+                    Cause::Rule,
+                    policy.as_deref_mut(),
+                ));
+                dropped.push(Entry::new(key, id, now, stamp, portable, value));
+                return (refused.err().unwrap_or(Inserted::Ephemeral), dropped);
+            }
+        };
         let deadline = Clock::deadline(now, lifetime);
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let due = Due {
             at: deadline,
             hash: key.hash(),
@@ -254,17 +260,17 @@ impl Store {
             }
             self.index.seat(&entry);
         });
-        if old.is_none() {
-            if let Some(bound) = policy
-                .as_mut()
-                .and_then(|policy| policy.get_mut(&space.id()))
-            {
-                bound.len += 1;
+        match &old {
+            None => {
+                if let Some(bound) = policy
+                    .as_mut()
+                    .and_then(|policy| policy.get_mut(&space.id()))
+                {
+                    bound.len += 1;
+                }
             }
-        } else if let Some(old) = &old
-            && old.is_expired(now)
-        {
-            (self.observer)(old.key(), Cause::Expired);
+            Some(old) if old.is_expired(now) => (self.observer)(old.key(), Cause::Expired),
+            Some(_) => {}
         }
         drop(policy);
         dropped.extend(old);
@@ -274,7 +280,7 @@ impl Store {
                 sweeper::wake();
             }
         }
-        Inserted::Stored(lifetime)
+        (Inserted::Stored(lifetime), dropped)
     }
 
     /// Asks the function's bound and then the rules, in order.
@@ -324,26 +330,26 @@ impl Store {
         })
     }
 
-    /// Removes the entry of `key`. Returns whether there was a live one.
-    pub fn remove(&self, key: &Key) -> Removed {
+    /// Removes the entry of `key`, which is returned if there was a live one: to be dropped by a caller that may hold locks of
+    /// its own.
+    pub fn remove(&self, key: &Key) -> Option<Arc<Entry>> {
         let mut policy = self.policy_for(key.space());
         let now = self.clock.now();
+        let cause = |entry: &Entry| {
+            if entry.is_expired(now) {
+                Cause::Expired
+            } else {
+                Cause::Evicted
+            }
+        };
         let removed = self.take_out_as(
             key.hash(),
             |entry| entry.key() == key,
-            |entry| {
-                if entry.is_expired(now) {
-                    Cause::Expired
-                } else {
-                    Cause::Evicted
-                }
-            },
+            cause,
             policy.as_deref_mut(),
         );
         drop(policy);
-        removed
-            .filter(|entry| !entry.is_expired(now))
-            .map_or(Removed::default(), |entry| Removed::of(&entry))
+        removed.filter(|entry| !entry.is_expired(now))
     }
 
     /// Removes `scope` and all below it. Returns how many live entries there were. Costs what it removes.

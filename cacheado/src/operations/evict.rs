@@ -47,8 +47,7 @@ fn evict_local(cache: &Cache, key: &Key) -> bool {
     cache
         .flights()
         .invalidate(key, || cache.store().remove(key))
-        .entries
-        > 0
+        .is_some()
 }
 
 pub(crate) fn evict_key(cache: &Cache, key: &Key) -> Result<bool> {
