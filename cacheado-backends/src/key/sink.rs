@@ -121,9 +121,10 @@ pub(crate) struct Compare<'k>(pub(crate) &'k [u8]);
 
 impl Compare<'_> {
     #[inline]
-    fn expect(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        match self.0.split_at_checked(bytes.len()) {
-            Some((head, rest)) if head == bytes => {
+    fn expect<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), Stop> {
+        // of a known size, so that it is compared without a call
+        match self.0.split_first_chunk::<N>() {
+            Some((head, rest)) if *head == bytes => {
                 self.0 = rest;
                 Ok(())
             }
@@ -134,27 +135,27 @@ impl Compare<'_> {
     /// A text behind its length.
     #[inline]
     pub(crate) fn expect_text(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        let (len, used) = varint::encode(bytes.len());
-        self.expect(&len[..used])?;
-        self.expect(bytes)
+        let rest = varint::strip(self.0, bytes.len()).ok_or(Stop::Differs)?;
+        self.0 = rest.strip_prefix(bytes).ok_or(Stop::Differs)?;
+        Ok(())
     }
 }
 
 impl Sink for Compare<'_> {
     #[inline]
     fn mark(&mut self, tag: Tag) -> Result<(), Stop> {
-        self.expect(&[tag as u8])
+        self.expect([tag as u8])
     }
 
     #[inline]
     fn fixed<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Result<(), Stop> {
-        self.expect(&[tag as u8])?;
-        self.expect(&bytes)
+        self.expect([tag as u8])?;
+        self.expect(bytes)
     }
 
     #[inline]
     fn bytes(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), Stop> {
-        self.expect(&[tag as u8])?;
+        self.expect([tag as u8])?;
         self.expect_text(bytes)
     }
 

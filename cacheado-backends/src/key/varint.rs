@@ -7,8 +7,7 @@ pub(crate) fn write(out: &mut Vec<u8>, len: usize) {
 }
 
 /// The bytes of `len`, and how many of them count.
-#[inline]
-pub(crate) fn encode(mut len: usize) -> ([u8; 10], usize) {
+fn encode(mut len: usize) -> ([u8; 10], usize) {
     let mut bytes = [0; 10];
     let mut used = 0;
     loop {
@@ -23,8 +22,19 @@ pub(crate) fn encode(mut len: usize) -> ([u8; 10], usize) {
     }
 }
 
-/// The length at the start of `bytes`, and what follows it; `None` if there is no whole one.
+/// What follows `len` at the start of `bytes`; `None` if something else is there.
 #[inline]
+pub(crate) fn strip(bytes: &[u8], len: usize) -> Option<&[u8]> {
+    if len < 0x80 {
+        // nearly every text is this short
+        let (&first, rest) = bytes.split_first()?;
+        return (usize::from(first) == len).then_some(rest);
+    }
+    let (encoded, used) = encode(len);
+    bytes.strip_prefix(&encoded[..used])
+}
+
+/// The length at the start of `bytes`, and what follows it; `None` if there is no whole one.
 pub(crate) fn read(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut len = 0_usize;
     for (nth, byte) in bytes.iter().enumerate().take(10) {

@@ -103,6 +103,7 @@ impl<'a> IdText<'a> {
         text
     }
 
+    #[inline]
     fn small(negative: bool, mut magnitude: u64) -> Self {
         let mut bytes = [0; INLINE];
         let mut len = if magnitude == 0 {
@@ -173,6 +174,7 @@ impl Deref for IdText<'_> {
 
 impl IdText<'_> {
     /// The text's bytes, without checking again that they are UTF-8.
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Borrowed(text) => text.as_bytes(),
@@ -185,12 +187,14 @@ impl IdText<'_> {
 macro_rules! integers {
     ($($small:ident)* ; $($wide:ident)*) => {
         $(impl ScopeId for $small {
+            #[inline]
             fn id_text(&self) -> IdText<'_> {
                 #[allow(unused_comparisons, clippy::cast_lossless, clippy::cast_sign_loss, reason = "one body for signed and unsigned")]
                 IdText::small(*self < 0, if *self < 0 { (*self as u64).wrapping_neg() } else { *self as u64 })
             }
         })*
         $(impl ScopeId for $wide {
+            #[inline]
             fn id_text(&self) -> IdText<'_> {
                 #[allow(unused_comparisons, clippy::cast_sign_loss, clippy::cast_lossless, reason = "one body for signed and unsigned")]
                 let negative = *self < 0;
@@ -204,12 +208,14 @@ macro_rules! integers {
 integers!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize; u128 i128);
 
 impl ScopeId for str {
+    #[inline]
     fn id_text(&self) -> IdText<'_> {
         IdText::borrowed(self)
     }
 }
 
 impl ScopeId for String {
+    #[inline]
     fn id_text(&self) -> IdText<'_> {
         IdText::borrowed(self)
     }
@@ -226,6 +232,7 @@ impl ScopeId for char {}
 macro_rules! pointers {
     ($($pointer:ty),*) => {
         $(impl<T: ScopeId + ?Sized> ScopeId for $pointer {
+            #[inline]
             fn id_text(&self) -> IdText<'_> {
                 (**self).id_text()
             }
