@@ -1,0 +1,99 @@
+//! Where an entry lies, and what its file holds.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use cacheado::backend::Payload;
+use cacheado::{Key, Scope};
+
+/// The most bytes an id may have: in hexadecimal, and behind its level's name, it must fit into a file's name.
+const LONGEST_ID: usize = 96;
+
+const EXTENSION: &str = "entry";
+
+/// The directory of `scope`: one step down for each of its ids.
+///
+/// Ids are written in hexadecimal, so no id can be mistaken for a path or for another id. What [`Scope`] and [`Key`]
+/// print is for people, and leaves secret ids out; it must never name an entry.
+pub(crate) fn directory_of(root: &Path, scope: &Scope) -> io::Result<PathBuf> {
+    let mut directory = root.to_path_buf();
+    for (level, id) in scope.level().chain().into_iter().zip(scope.ids()) {
+        if id.len() > LONGEST_ID {
+            return Err(io::Error::other(format!(
+                "the id of a {} is longer than {LONGEST_ID} bytes",
+                level.name()
+            )));
+        }
+        directory.push(format!("{}-{}", level.name(), hexadecimal(id.as_bytes())));
+    }
+    Ok(directory)
+}
+
+/// The name of the file of `key` in its scope's directory.
+pub(crate) fn file_name(key: &Key) -> String {
+    let mut hash = Fnv::default();
+    let space = key.space();
+    hash.add(space.name().as_bytes());
+    hash.add(&space.version().to_le_bytes());
+    hash.add(key.args());
+    format!("{:016x}.{EXTENSION}", hash.0)
+}
+
+pub(crate) fn is_entry(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == EXTENSION)
+}
+
+/// What the file of `payload` holds.
+pub(crate) fn pack(payload: &Payload, now: SystemTime) -> Vec<u8> {
+    let mut stored = crate::deadline(now, payload.lifetime)
+        .to_le_bytes()
+        .to_vec();
+    stored.extend_from_slice(&payload.bytes);
+    stored
+}
+
+/// The payload in a file; `None` if it has expired or the file is no entry.
+pub(crate) fn unpack(stored: &[u8], now: SystemTime) -> Option<Payload> {
+    let (deadline, bytes) = stored.split_first_chunk()?;
+    let lifetime = match u64::from_le_bytes(*deadline) {
+        0 => None,
+        deadline => {
+            let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(deadline))?;
+            // an error, or no time left: it is over
+            let left = at.duration_since(now).ok().filter(|left| !left.is_zero())?;
+            Some(left)
+        }
+    };
+    Some(Payload {
+        bytes: bytes.into(),
+        lifetime,
+    })
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// FNV-1a, which is the same in every process and every build, as the standard library's hashers need not be.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    /// Adds `part`, with its length: `ab` and `c` are not `a` and `bc`.
+    fn add(&mut self, part: &[u8]) {
+        for byte in (part.len() as u64).to_le_bytes().iter().chain(part) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}

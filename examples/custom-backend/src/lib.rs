@@ -1,0 +1,181 @@
+//! A backend of one's own: files in a directory, which other caches and processes can share.
+//!
+//! A scope is a directory and its children are directories in it, so evicting a tenant removes one directory with all that
+//! is in it. An entry is a file in its scope's directory: the moment at which it expires, then the payload's bytes.
+//!
+//! It knows nothing of values, functions or rules. It need not compare whole keys either: payloads carry their own key, and
+//! the cache takes another key's payload as a miss. So a file's name may be a hash.
+
+mod layout;
+
+use std::fs;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use cacheado::backend::{Backend, BackendFuture, BackendResult, Payload};
+use cacheado::{Key, Scope};
+
+/// Entries as files below one directory. Cloning gives another handle to the same store.
+#[derive(Clone, Debug)]
+pub struct Files(Arc<Root>);
+
+#[derive(Debug)]
+struct Root {
+    directory: PathBuf,
+    /// Tells the files of unfinished writes apart.
+    writes: AtomicU64,
+}
+
+impl Files {
+    /// A store in `directory`, which is made if it is not there, and is for this store alone: `clear` empties it.
+    ///
+    /// # Errors
+    ///
+    /// If the directory can't be made.
+    pub fn new(directory: impl Into<PathBuf>) -> io::Result<Self> {
+        let directory = directory.into();
+        fs::create_dir_all(&directory)?;
+        Ok(Self(Arc::new(Root {
+            directory,
+            writes: AtomicU64::new(0),
+        })))
+    }
+
+    fn file_of(&self, key: &Key) -> io::Result<PathBuf> {
+        let directory = layout::directory_of(&self.0.directory, &key.scope())?;
+        Ok(directory.join(layout::file_name(key)))
+    }
+
+    /// Runs `work` where it may block: on a thread for that, or right here if no tokio runtime is around.
+    fn unblocked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> BackendResult<T> + Send + 'static,
+    ) -> BackendFuture<'static, T> {
+        let this = self.clone();
+        Box::pin(async move {
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => runtime.spawn_blocking(move || work(&this)).await?,
+                Err(_) => work(&this),
+            }
+        })
+    }
+}
+
+impl Backend for Files {
+    fn name(&self) -> &'static str {
+        "files"
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Option<Payload>> {
+        let Some(stored) = if_there(fs::read(self.file_of(key)?))? else {
+            return Ok(None);
+        };
+        Ok(layout::unpack(&stored, SystemTime::now()))
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        let file = self.file_of(key)?;
+        // written beside and then moved: whoever reads sees the old file or the new one, never half of it
+        let number = self.0.writes.fetch_add(1, Ordering::Relaxed);
+        let draft = self
+            .0
+            .directory
+            .join(format!("draft-{}-{number}", std::process::id()));
+        if let Some(directory) = file.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let written = fs::File::create(&draft)
+            .and_then(|mut to| to.write_all(&layout::pack(payload, SystemTime::now())))
+            .and_then(|()| fs::rename(&draft, &file));
+        if written.is_err() {
+            let _ = fs::remove_file(&draft);
+        }
+        Ok(written?)
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        let alive = self.get(key)?.is_some();
+        let removed = if_there(fs::remove_file(self.file_of(key)?))?;
+        Ok(alive && removed.is_some())
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        let directory = layout::directory_of(&self.0.directory, scope)?;
+        let alive = count_alive(&directory, SystemTime::now())?;
+        if scope.level().depth() == 0 {
+            self.clear()?;
+        } else {
+            if_there(fs::remove_dir_all(&directory))?;
+        }
+        Ok(alive)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        if_there(fs::remove_dir_all(&self.0.directory))?;
+        Ok(fs::create_dir_all(&self.0.directory)?)
+    }
+
+    fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Option<Payload>> {
+        let key = key.clone();
+        self.unblocked(move |this| this.get(&key))
+    }
+
+    fn set_async<'a>(&'a self, key: &'a Key, payload: &'a Payload) -> BackendFuture<'a, ()> {
+        let (key, payload) = (key.clone(), payload.clone());
+        self.unblocked(move |this| this.set(&key, &payload))
+    }
+
+    fn evict_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, bool> {
+        let key = key.clone();
+        self.unblocked(move |this| this.evict(&key))
+    }
+
+    fn evict_by_scope_async<'a>(&'a self, scope: &'a Scope) -> BackendFuture<'a, u64> {
+        let scope = scope.clone();
+        self.unblocked(move |this| this.evict_by_scope(&scope))
+    }
+
+    fn clear_async(&self) -> BackendFuture<'_, ()> {
+        self.unblocked(Self::clear)
+    }
+}
+
+/// `None` for what is not there, which is no error.
+fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many entries below `directory` have not expired.
+fn count_alive(directory: &Path, now: SystemTime) -> io::Result<u64> {
+    let Some(items) = if_there(fs::read_dir(directory))? else {
+        return Ok(0);
+    };
+    let mut alive = 0;
+    for item in items {
+        let path = item?.path();
+        if path.is_dir() {
+            alive += count_alive(&path, now)?;
+        } else if layout::is_entry(&path)
+            && let Some(stored) = if_there(fs::read(&path))?
+            && layout::unpack(&stored, now).is_some()
+        {
+            alive += 1;
+        }
+    }
+    Ok(alive)
+}
+
+/// The moment at which a lifetime that begins `now` is over, in milliseconds since 1970, rounded up; zero for none.
+fn deadline(now: SystemTime, lifetime: Option<Duration>) -> u64 {
+    let Some(lifetime) = lifetime else { return 0 };
+    let now = now.duration_since(SystemTime::UNIX_EPOCH);
+    let at = now.unwrap_or_default().saturating_add(lifetime);
+    u64::try_from(at.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
