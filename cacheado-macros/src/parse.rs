@@ -182,6 +182,7 @@ fn stream_mentions(tokens: TokenStream, names: &[Ident]) -> bool {
         match tree {
             TokenTree::Ident(ident) if !after_dot && names.contains(&ident) => return true,
             TokenTree::Group(group) if stream_mentions(group.stream(), names) => return true,
+            TokenTree::Literal(literal) if formats(&literal.to_string(), names) => return true,
             // one dot is a field or method access; more of them are a range
             TokenTree::Punct(dot) if dot.as_char() == '.' => {
                 let is_range =
@@ -195,6 +196,17 @@ fn stream_mentions(tokens: TokenStream, names: &[Ident]) -> bool {
         }
     }
     false
+}
+
+/// Whether a literal has one of the names in braces, as a format text that captures it does.
+fn formats(literal: &str, names: &[Ident]) -> bool {
+    names.iter().any(|name| {
+        let name = name.unraw().to_string();
+        literal.split('{').skip(1).any(|piece| {
+            let rest = piece.strip_prefix(name.as_str());
+            rest.is_some_and(|rest| rest.starts_with(['}', ':', ' ']))
+        })
+    })
 }
 
 /// Whether `ident` stands anywhere in `tokens`.
@@ -254,6 +266,13 @@ mod tests {
         assert!(mentions(quote!(id.other), &names()));
         assert!(mentions(quote!(0..id), &names()));
         assert!(mentions(quote!(0..=id), &names()));
+    }
+
+    #[test]
+    fn a_captured_name_is_a_mention() {
+        assert!(mentions(quote!(format!("{id}")), &names()));
+        assert!(mentions(quote!(format!("a{id:>5}b")), &names()));
+        assert!(!mentions(quote!(format!("id {idle}")), &names()));
     }
 
     #[test]

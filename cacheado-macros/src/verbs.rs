@@ -45,10 +45,8 @@ pub(crate) fn expand(verb: Verb, tokens: TokenStream) -> TokenStream {
 
 fn parse(verb: Verb, input: ParseStream<'_>) -> Result<(Expr, Option<Expr>)> {
     if input.is_empty() {
-        return Err(input.error(format!(
-            "write the call of a cached function: `{}`",
-            verb.form()
-        )));
+        let message = format!("write the call of a cached function: `{}`", verb.form());
+        return Err(Error::new(Span::call_site(), message));
     }
     let call: Expr = input.parse()?;
     let mut value = None;

@@ -5,7 +5,7 @@
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
-use syn::{Safety, Type, TypeParamBound};
+use syn::{GenericArgument, PathArguments, Safety, Type, TypeParamBound};
 
 use super::boxed::{boxed_output, future_output};
 use super::options::Options;
@@ -78,6 +78,13 @@ fn check_output(function: &Function, errors: &mut Errors) {
     if let Type::Never(never) = output {
         errors.on(never, "a function that never returns can't be cached");
     }
+    if let Some(reference) = borrowed_value(output) {
+        errors.on(
+            reference,
+            "a borrowed value can't be cached, since it doesn't outlive the call: return an owned one, \
+             or an `Arc` of one",
+        );
+    }
     if let Some(found) = find_impl_trait(output) {
         let is_future = found.bounds.iter().any(|bound| {
             matches!(bound, TypeParamBound::Trait(bound) if future_output(&bound.path).is_some())
@@ -99,6 +106,34 @@ fn check_output(function: &Function, errors: &mut Errors) {
             "write `async fn` instead, or let the body end in `Box::pin(async move { … })`: what is \
              cached is what the future gives",
         );
+    }
+}
+
+/// The reference that would be stored: the value itself, or what is in its `Result` or `Option`.
+/// Behind an alias it is the compiler that refuses.
+fn borrowed_value(output: &Type) -> Option<&Type> {
+    match output {
+        Type::Reference(reference) => {
+            let is_static = reference
+                .lifetime
+                .as_ref()
+                .is_some_and(|lt| lt.ident == "static");
+            (!is_static).then_some(output)
+        }
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            if last.ident != "Result" && last.ident != "Option" {
+                return None;
+            }
+            let PathArguments::AngleBracketed(generics) = &last.arguments else {
+                return None;
+            };
+            match generics.args.first()? {
+                GenericArgument::Type(stored) => borrowed_value(stored),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 

@@ -61,13 +61,15 @@ fn decide(plan: &Plan, capture: &TokenStream) -> Decide {
     let none = options.no_none.map(|span| {
         let is_none = runtime.private_at("is_none", span);
         let span = at(span);
-        let is_none = quote_spanned!(span=> (#is_none(#value)));
+        // the same local, shown where the option stands
+        let value = Ident::new("__cacheado_value", span);
+        let is_none = quote_spanned!(span=> #is_none(#value));
         quote!(if #is_none { return #decision::Skip; })
     });
     let when = options.when.as_ref().map(|when| {
         let keep = skip_unless(quote!(__cacheado_keep));
         quote! {
-            let __cacheado_keep: bool = __cacheado_given(#value, #when);
+            let __cacheado_keep = __cacheado_given::<_, ::core::primitive::bool>(#value, #when);
             #keep
         }
     });
@@ -83,7 +85,7 @@ fn decide(plan: &Plan, capture: &TokenStream) -> Decide {
             quote!(::core::option::Option::Some(#lifetime))
         }
         Some(Ttl::Closure(closure)) => quote! {{
-            let #lifetime: ::core::time::Duration = __cacheado_given(#value, #closure);
+            let #lifetime = __cacheado_given::<_, ::core::time::Duration>(#value, #closure);
             ::core::option::Option::Some(#lifetime)
         }},
     };

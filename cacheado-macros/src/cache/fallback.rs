@@ -3,7 +3,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote};
-use syn::{Error, Safety};
+use syn::{Error, Safety, Type};
 
 use super::companions::{forward, name, visible_signature};
 use super::expand::companion_attrs;
@@ -37,6 +37,7 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
     // such a function can't stand in an impl of another type, or has no type to speak of
     let odd = sig.abi.is_some()
         || sig.variadic.is_some()
+        || matches!(function.output, Type::Never(_))
         || find_impl_trait(&function.output).is_some()
         || (place == Place::Free && function.mentions_self_type());
     if place == Place::Method || odd {

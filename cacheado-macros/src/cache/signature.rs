@@ -56,7 +56,11 @@ impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut attrs = input.call(Attribute::parse_outer)?;
         let vis: Visibility = input.parse()?;
-        // a contextual keyword, so `Token![default]` alone would also take a macro of that name
+        if !is_function_ahead(input) {
+            let end = Span::call_site();
+            let span = if input.is_empty() { end } else { input.span() };
+            return Err(Error::new(span, "only a function can be annotated here"));
+        }
         let defaultness = if input.peek(Token![default]) {
             Some(input.parse()?)
         } else {
@@ -113,6 +117,17 @@ impl Parse for Function {
         }
         Ok(function)
     }
+}
+
+/// Whether a function may begin here (or a constant, which says so itself).
+fn is_function_ahead(input: ParseStream<'_>) -> bool {
+    input.peek(Token![fn])
+        || input.peek(Token![const])
+        || input.peek(Token![async])
+        || input.peek(Token![unsafe])
+        || input.peek(Token![extern])
+        || input.peek(Token![safe])
+        || input.peek(Token![default])
 }
 
 /// `Parser::parse2` for a closure that borrows.

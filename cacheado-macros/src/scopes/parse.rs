@@ -4,7 +4,7 @@
 //! Also reads the hierarchy back from what the hidden `__resolve!` hands over, which is in the same
 //! grammar.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
@@ -241,7 +241,10 @@ impl Parse for Scopes {
         };
         let hierarchy: Hierarchy = input.parse()?;
         if hierarchy.levels.is_empty() {
-            return Err(input.error("no level is declared: `scopes! { organization(org_id) }`"));
+            return Err(Error::new(
+                Span::call_site(),
+                "no level is declared: `scopes! { organization(org_id) }`",
+            ));
         }
         Ok(Scopes { module, hierarchy })
     }
