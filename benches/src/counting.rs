@@ -1,0 +1,44 @@
+//! An allocator that counts what is allocated: the bytes that were asked for, and the allocations they came in.
+
+#![expect(unsafe_code, reason = "an allocator can't be written without")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+static BLOCKS: AtomicUsize = AtomicUsize::new(0);
+
+/// The system's allocator, counted.
+pub(crate) struct Counting;
+
+/// What is allocated at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allocated {
+    pub(crate) bytes: usize,
+    pub(crate) blocks: usize,
+}
+
+/// What is allocated now.
+pub(crate) fn allocated() -> Allocated {
+    Allocated {
+        bytes: BYTES.load(Ordering::Relaxed),
+        blocks: BLOCKS.load(Ordering::Relaxed),
+    }
+}
+
+// SAFETY: every call is passed on to the system's allocator as it came, and counting touches no memory of the caller's.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        BLOCKS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same there
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        BLOCKS.fetch_sub(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `dealloc`, and the block came from there
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
