@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A scope was named by a level that the hierarchy does not have.
-    #[error("unknown scope level `{level}`; the cache's hierarchy has: {}", .known.join(", "))]
+    #[error("unknown scope level `{level}`; {}", known_levels(.known))]
     UnknownLevel {
         /// The level that was asked for.
         level: String,
@@ -98,6 +98,14 @@ pub enum Error {
         /// What the backend said.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
+}
+
+fn known_levels(known: &[String]) -> String {
+    match known {
+        [] => "the hierarchy has none: give the builder one with `.scopes(scope::hierarchy())`"
+            .to_owned(),
+        known => format!("the hierarchy has: {}", known.join(", ")),
+    }
 }
 
 impl Error {

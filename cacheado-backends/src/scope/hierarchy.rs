@@ -60,9 +60,9 @@ impl Hierarchy {
             .map(|(level, _)| level)
             .ok_or_else(|| Error::UnknownLevel {
                 level: name.to_owned(),
-                known: std::iter::once("global")
-                    .chain(self.levels().map(|(level, _)| level.path()))
-                    .map(str::to_owned)
+                known: self
+                    .levels()
+                    .map(|(level, _)| level.path().to_owned())
                     .collect(),
             })
     }
