@@ -15,7 +15,7 @@ mod memory;
 
 use std::process::ExitCode;
 
-/// Counts for `memory`. Two more additions per allocation, which the timed parts of the others avoid.
+/// Counts for `memory`. Two more additions for each allocation, whatever is measured.
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
 
@@ -24,29 +24,36 @@ cacheado::scopes! { organization(org_id) { user(user_id) } }
 /// Whether what was claimed holds.
 type Outcome = Result<(), String>;
 
-/// Each subcommand, what it measures, and how it is run.
-const COMMANDS: [(&str, &str, fn() -> Outcome); 2] = [
-    (
-        "memory",
-        "bytes per entry beyond key and value, at 1,000,000 entries",
-        memory::run,
-    ),
-    (
-        "evict",
-        "evicting a scope of 1,000 entries among 10,000 and among 1,000,000",
-        evict::run,
-    ),
+/// A subcommand.
+struct Command {
+    name: &'static str,
+    /// What it measures.
+    what: &'static str,
+    run: fn() -> Outcome,
+}
+
+const COMMANDS: [Command; 2] = [
+    Command {
+        name: "memory",
+        what: "bytes per entry beyond key and value, at 1,000,000 entries",
+        run: memory::run,
+    },
+    Command {
+        name: "evict",
+        what: "evicting a scope of 1,000 entries among 10,000 and among 1,000,000",
+        run: evict::run,
+    },
 ];
 
 fn main() -> ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();
     let chosen: Vec<_> = COMMANDS
         .iter()
-        .filter(|(name, ..)| wanted == "all" || wanted == *name)
+        .filter(|command| wanted == "all" || wanted == command.name)
         .collect();
     if chosen.is_empty() {
         eprintln!("usage: cargo run --release -p cacheado-bench -- COMMAND\n");
-        for (name, what, _) in COMMANDS {
+        for Command { name, what, .. } in COMMANDS {
             eprintln!("  {name:<8} {what}");
         }
         eprintln!("  {:<8} each of them", "all");
@@ -57,7 +64,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let mut exit = ExitCode::SUCCESS;
-    for (name, what, run) in chosen {
+    for Command { name, what, run } in chosen {
         println!("{name}: {what}");
         if let Err(why) = run() {
             eprintln!("{name}: {why}");
