@@ -1,6 +1,11 @@
 //! Identity: a function's entries are its own. Whatever two functions have in common (name, module, arguments, line), neither
 //! is ever answered with the other's value. Only an explicit `name` shares, and only between functions that fit each other.
 
+#![allow(
+    clippy::used_underscore_binding,
+    reason = "arguments that only the key needs"
+)]
+
 use std::any::type_name;
 use std::fmt::Display;
 use std::marker::PhantomData;

@@ -1,6 +1,16 @@
 //! Keys: distinct calls never share an entry, equal ones always do, and a scope's eviction takes exactly that scope and what
 //! is below it, whatever characters ids and arguments hold.
 
+#![allow(
+    clippy::many_single_char_names,
+    clippy::option_option,
+    reason = "shapes that a key must tell apart"
+)]
+#![allow(
+    clippy::mutable_key_type,
+    reason = "what a scope's level caches is no part of its hash"
+)]
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;

@@ -1,0 +1,291 @@
+//! Allocations: a hit makes none, and what a cache keeps for its own use stays within what it holds.
+
+#![allow(unsafe_code, reason = "a global allocator is unsafe to write")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use cacheado::rules::{Lru, MaxItems, Ttl};
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, cache, scopes};
+
+scopes! {
+    organization(org_id) {
+        user(user_id)
+    }
+}
+
+/// The system's allocator, which counts what each thread asks of it.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static LIVE_BYTES: Cell<i64> = const { Cell::new(0) };
+}
+
+fn note(allocations: u64, bytes: i64) {
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + allocations));
+    let _ = LIVE_BYTES.try_with(|live| live.set(live.get() + bytes));
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+// SAFETY: each call is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(1, signed(layout.size()));
+        // SAFETY: the caller's promises are this call's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        note(0, -signed(layout.size()));
+        // SAFETY: the caller's promises are this call's.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note(1, signed(size) - signed(layout.size()));
+        // SAFETY: the caller's promises are this call's.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What `run` returns, and how many allocations it made in this thread.
+fn allocations<T>(run: impl FnOnce() -> T) -> (T, u64) {
+    let before = ALLOCATIONS.get();
+    let result = run();
+    (result, ALLOCATIONS.get() - before)
+}
+
+/// How many bytes more this thread holds after `run` than before.
+fn growth(run: impl FnOnce()) -> i64 {
+    let before = LIVE_BYTES.get();
+    run();
+    LIVE_BYTES.get() - before
+}
+
+/// Polls once a future that needs no more, as a runtime would.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("a hit is ready at once"),
+    }
+}
+
+/// A cache on which every step of a hit happens: an order of use, a lifetime to check, a count.
+fn cache() -> Cache {
+    Cache::builder()
+        .rule(Ttl::new().max(Duration::from_hours(1)))
+        .rule(Lru::new(1000))
+        .rule(MaxItems::new(2000))
+        .build()
+        .unwrap()
+}
+
+#[cache(cache = cache, skip(cache), scope = "user", ttl = 300)]
+fn profile(cache: &Cache, org_id: &str, user_id: u64, title: &str, locale: String) -> Arc<str> {
+    format!("{title} {org_id} {user_id} {locale}").into()
+}
+
+#[cache(cache = cache, skip(cache), scope = "user", ttl = 300)]
+async fn profile_async(
+    cache: &Cache,
+    org_id: &str,
+    user_id: String,
+    title: &str,
+    locale: String,
+) -> Result<Arc<str>, String> {
+    Ok(format!("{title} {org_id} {user_id} {locale}").into())
+}
+
+#[cache(cache = cache, skip(cache), max_items = 10, ttl = |_| Duration::from_secs(60), when = |_| true)]
+fn bounded(cache: &Cache, x: Option<(u64, f64)>, flags: &[bool]) -> Option<Arc<Vec<u64>>> {
+    let (x, _) = x?;
+    Some(Arc::new(vec![x, flags.len() as u64]))
+}
+
+#[test]
+fn the_counter_counts() {
+    let (_, count) = allocations(|| vec![1_u8]);
+    assert_eq!(count, 1);
+}
+
+#[test]
+fn a_hit_of_a_sync_function_allocates_nothing() {
+    let cache = cache();
+    let first = profile(&cache, "acme", 7, "Dr.", "en".to_owned());
+    // an owned argument is made by the caller, before the call
+    let locale = "en".to_owned();
+    let (second, count) = allocations(|| profile(&cache, "acme", 7, "Dr.", locale));
+    assert!(Arc::ptr_eq(&first, &second));
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_hit_of_an_async_function_allocates_nothing() {
+    let cache = cache();
+    let (org, user) = ("acme", "7");
+    let first = now(profile_async(
+        &cache,
+        org,
+        user.to_owned(),
+        "Dr.",
+        "en".to_owned(),
+    ))
+    .unwrap();
+    let (user, locale) = (user.to_owned(), "en".to_owned());
+    let (second, count) = allocations(|| now(profile_async(&cache, org, user, "Dr.", locale)));
+    assert!(Arc::ptr_eq(&first, &second.unwrap()));
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_hit_with_a_bound_and_closures_allocates_nothing() {
+    let cache = cache();
+    let first = bounded(&cache, Some((1, 0.5)), &[true]);
+    let (second, count) = allocations(|| bounded(&cache, Some((1, 0.5)), &[true]));
+    assert_eq!((first, count), (second, 0));
+}
+
+#[test]
+fn a_hit_on_a_manual_clock_allocates_nothing() {
+    let clock = ManualClock::new();
+    let cache = Cache::builder().clock(clock.clone()).build().unwrap();
+    profile(&cache, "acme", 7, "Dr.", String::new());
+    clock.advance(Duration::from_secs(299));
+    let (_, count) = allocations(|| profile(&cache, "acme", 7, "Dr.", String::new()));
+    assert_eq!((count, cache.stats().hits), (0, 1));
+}
+
+#[test]
+fn a_programmatic_hit_allocates_nothing() {
+    let cache = cache();
+    let value: Arc<str> = "value".into();
+    cache.set("key", &value).run().unwrap();
+    let key = "key".to_owned();
+    cache.get::<Arc<str>>(&key).run().unwrap();
+
+    let (blocking, count) = allocations(|| cache.get::<Arc<str>>(&key).run());
+    assert!(Arc::ptr_eq(&value, &blocking.unwrap().unwrap()));
+    assert_eq!(count, 0, "run()");
+
+    let (awaited, count) = allocations(|| now(cache.get::<Arc<str>>("key").into_future()));
+    assert!(Arc::ptr_eq(&value, &awaited.unwrap().unwrap()));
+    assert_eq!(count, 0, "await");
+}
+
+#[test]
+fn a_programmatic_hit_in_a_scope_that_is_at_hand_allocates_nothing() {
+    let cache = cache();
+    let scope = scope::user("acme", 7);
+    let value: Arc<str> = "value".into();
+    cache.set("key", &value).scope(scope.clone()).run().unwrap();
+    // the first look-up of a level in a thread makes room for its counts
+    cache
+        .get::<Arc<str>>("key")
+        .scope(scope.clone())
+        .run()
+        .unwrap();
+    let (found, count) = allocations(|| cache.get::<Arc<str>>("key").scope(scope.clone()).run());
+    assert!(found.unwrap().is_some());
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_hit_of_get_or_load_allocates_nothing() {
+    let cache = cache();
+    let load = || -> Arc<str> { "value".into() };
+    let first: Arc<str> = cache.get_or_load("key", load).run().unwrap();
+    let (second, count) = allocations(|| cache.get_or_load("key", load).run());
+    assert!(Arc::ptr_eq(&first, &second.unwrap()));
+    assert_eq!(count, 0);
+}
+
+/// What stays behind after `n` rounds must not depend on `n`.
+fn assert_bounded(what: &str, round: impl Fn(u32)) {
+    let warm = growth(|| (0..2_000).for_each(&round));
+    let more = growth(|| (2_000..6_000).for_each(&round));
+    assert!(
+        more <= warm.max(0) / 2 + 1024,
+        "{what}: {warm} bytes, then {more} more"
+    );
+}
+
+#[test]
+fn setting_and_evicting_one_key_again_and_again_keeps_nothing() {
+    let cache = cache();
+    assert_bounded("one key", |_| {
+        cache.set("key", &1_u8).run().unwrap();
+        cache.evict("key").run().unwrap();
+    });
+}
+
+#[test]
+fn setting_and_evicting_one_scope_again_and_again_keeps_nothing() {
+    let cache = cache();
+    assert_bounded("one scope", |round| {
+        let scope = scope::user("acme", round);
+        cache
+            .set(round, &1_u8)
+            .scope(scope)
+            .ttl(Duration::from_secs(9))
+            .run()
+            .unwrap();
+        cache
+            .evict_by_scope(scope::organization("acme"))
+            .run()
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_key_that_is_refused_again_and_again_keeps_nothing() {
+    let cache = Cache::builder()
+        .rule(Lru::new(10))
+        .rule(MaxItems::new(1))
+        .build()
+        .unwrap();
+    cache.set("first", &1_u8).run().unwrap();
+    assert_bounded("refused", |_| {
+        assert!(!cache.set("second", &1_u8).run().unwrap());
+    });
+}
+
+#[test]
+fn keys_that_come_and_go_keep_nothing() {
+    let cache = cache();
+    assert_bounded("many keys", |round| {
+        cache
+            .set(round, &1_u8)
+            .ttl(Duration::from_secs(9))
+            .run()
+            .unwrap();
+        cache.evict(round).run().unwrap();
+    });
+    assert_bounded("a bounded function", |round| {
+        bounded(&cache, Some((u64::from(round) % 50, 0.0)), &[]);
+    });
+}
+
+#[test]
+fn a_lifetime_that_is_renewed_again_and_again_keeps_nothing() {
+    let cache = cache();
+    assert_bounded("renewed", |_| {
+        cache
+            .set("key", &1_u8)
+            .ttl(Duration::from_secs(9))
+            .run()
+            .unwrap();
+    });
+}
