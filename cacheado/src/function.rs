@@ -188,6 +188,16 @@ impl Function {
         })
     }
 
+    /// What tells this instance of a generic item from its others: its path without its name, if there are types in it. An
+    /// explicit name is shared by functions, never by instances of one.
+    fn instance(&self) -> String {
+        if !self.path.contains('<') {
+            return String::new();
+        }
+        let name = format!("::{}", self.spec.function);
+        format!("@{}", self.path.replacen(&name, "", 1))
+    }
+
     #[cold]
     fn claim(&self, args: &str, value: TypeId) -> Option<&'static Space> {
         let spec = self.spec;
@@ -197,7 +207,10 @@ impl Function {
             args: shape_of_args(args),
             value,
         };
-        let name = spec.name.unwrap_or(&self.path).to_owned();
+        let name = spec.name.map_or_else(
+            || self.path.clone(),
+            |name| format!("{name}{}", self.instance()),
+        );
         let create = |name: String, stable: bool| {
             Space::create(SpaceSpec {
                 name,
@@ -266,12 +279,12 @@ impl Function {
         K::Stored: Value,
         A: Serialize,
     {
-        let (Some(space), true) = (
-            self.space::<A, K::Stored>(args),
-            mode != Mode::Bypass && cache.is_enabled(),
-        ) else {
+        let (Some(space), true) = (self.space::<A, K::Stored>(args), mode != Mode::Bypass) else {
             return Err(Pending::uncached());
         };
+        if !cache.is_enabled() {
+            return Err(disabled(cache, space, mode));
+        }
         let probe = match Probe::new(space, ids, args) {
             Ok(probe) => probe,
             Err(message) => return Err(self.unkeyed(cache, space, &message)),
@@ -335,4 +348,14 @@ impl Function {
             message,
         })
     }
+}
+
+/// A call on a cache that holds nothing.
+#[cold]
+fn disabled<R, K: Outcome<R>>(cache: &Cache, space: &Space, mode: Mode) -> Pending<R, K> {
+    if mode == Mode::Normal {
+        cache.count_space(space, Event::Miss);
+    }
+    cache.count_space(space, Event::Load);
+    Pending::uncached()
 }

@@ -212,14 +212,13 @@ fn a_hit_of_get_or_load_allocates_nothing() {
     assert_eq!(count, 0);
 }
 
-/// What stays behind after `n` rounds must not depend on `n`.
+/// What stays behind does not grow with the rounds: what is cleaned up now and then comes and goes within the slack, and
+/// sixteen bytes a round would be more than twice of it.
 fn assert_bounded(what: &str, round: impl Fn(u32)) {
-    let warm = growth(|| (0..2_000).for_each(&round));
-    let more = growth(|| (2_000..6_000).for_each(&round));
-    assert!(
-        more <= warm.max(0) / 2 + 1024,
-        "{what}: {warm} bytes, then {more} more"
-    );
+    const SLACK: i64 = 128 * 1024;
+    (0..2_000).for_each(&round);
+    let more = growth(|| (2_000..22_000).for_each(&round));
+    assert!(more <= SLACK, "{what}: {more} bytes more");
 }
 
 #[test]

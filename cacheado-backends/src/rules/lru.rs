@@ -1,7 +1,7 @@
 //! Least recently used goes first, in exact order, without a lock on hits.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::key::Key;
@@ -91,8 +91,12 @@ impl Rule for Lru {
         }));
         // removals leave records behind; they may take as much room again as the entries, and no more
         if records.len() > 2 * candidate.len() + 64 {
+            let mut known = HashSet::new();
             records.retain(|Reverse(record)| {
-                record.key == *candidate.key() || candidate.last_used(&record.key).is_some()
+                let lives =
+                    record.used == candidate.stamp() || candidate.last_used(&record.key).is_some();
+                // one record an entry is enough, whichever: none is later than its last use
+                lives && known.insert(record.key.clone())
             });
         }
         Admission::Admit

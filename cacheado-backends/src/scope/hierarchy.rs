@@ -103,30 +103,55 @@ impl Hierarchy {
     }
 }
 
+/// A level as it was declared.
+#[derive(Clone, Debug)]
+struct Declared {
+    parent: Option<String>,
+    name: String,
+    param: String,
+    secret: bool,
+}
+
 /// Makes a [`Hierarchy`] at run time.
 #[derive(Clone, Debug, Default)]
 pub struct HierarchyBuilder {
-    levels: Vec<(Option<String>, String, String)>,
+    levels: Vec<Declared>,
 }
 
 impl HierarchyBuilder {
     /// A level directly under the root, whose tenants the argument `param` names.
     #[must_use]
-    pub fn level(mut self, name: impl Into<String>, param: impl Into<String>) -> Self {
-        self.levels.push((None, name.into(), param.into()));
-        self
+    pub fn level(self, name: impl Into<String>, param: impl Into<String>) -> Self {
+        self.declare(None, name.into(), param.into())
     }
 
     /// A level under `parent`, which must have been named before.
     #[must_use]
     pub fn level_under(
-        mut self,
+        self,
         parent: impl Into<String>,
         name: impl Into<String>,
         param: impl Into<String>,
     ) -> Self {
-        self.levels
-            .push((Some(parent.into()), name.into(), param.into()));
+        self.declare(Some(parent.into()), name.into(), param.into())
+    }
+
+    /// The ids of the level that was declared last leave the process only as a keyed hash, as those of `#[secret]` in `scopes!`.
+    #[must_use]
+    pub fn secret(mut self) -> Self {
+        if let Some(level) = self.levels.last_mut() {
+            level.secret = true;
+        }
+        self
+    }
+
+    fn declare(mut self, parent: Option<String>, name: String, param: String) -> Self {
+        self.levels.push(Declared {
+            parent,
+            name,
+            param,
+            secret: false,
+        });
         self
     }
 
@@ -139,7 +164,13 @@ impl HierarchyBuilder {
     pub fn build(self) -> Result<Hierarchy> {
         let wrong = |message: String| Err(Error::Hierarchy { message });
         let mut levels: Vec<(Level, String)> = Vec::with_capacity(self.levels.len());
-        for (parent, name, param) in self.levels {
+        for Declared {
+            parent,
+            name,
+            param,
+            secret,
+        } in self.levels
+        {
             if name.is_empty() || name.contains('/') {
                 return wrong(format!(
                     "`{name}` can't name a level: a name is not empty and holds no `/`"
@@ -172,7 +203,7 @@ impl HierarchyBuilder {
                     }
                 },
             };
-            levels.push((Level::intern(under, &name, false), param));
+            levels.push((Level::intern(under, &name, secret), param));
         }
         Ok(Hierarchy::of(levels))
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::key::Space;
@@ -62,9 +63,32 @@ struct Info {
     path: String,
     depth: usize,
     parent: Option<Level>,
-    secret: bool,
+    notes: Box<dyn Notes>,
+}
+
+/// What may still be learnt of a level. Behind a trait object, since it is no part of what a level is: keys and scopes are
+/// hashed by their levels' numbers, and no lint need warn those who put them into a map of something that can change.
+trait Notes: Send + Sync {
+    /// Whether any declaration of it says that its ids are secret.
+    fn secret(&self) -> &AtomicBool;
     /// The keys of the programmatic calls at this level.
+    fn programmatic(&self) -> &OnceLock<&'static Space>;
+}
+
+#[derive(Default)]
+struct Learnt {
+    secret: AtomicBool,
     programmatic: OnceLock<&'static Space>,
+}
+
+impl Notes for Learnt {
+    fn secret(&self) -> &AtomicBool {
+        &self.secret
+    }
+
+    fn programmatic(&self) -> &OnceLock<&'static Space> {
+        &self.programmatic
+    }
 }
 
 static GLOBAL: LazyLock<Info> = LazyLock::new(|| Info {
@@ -73,13 +97,12 @@ static GLOBAL: LazyLock<Info> = LazyLock::new(|| Info {
     path: "global".to_owned(),
     depth: 0,
     parent: None,
-    secret: false,
-    programmatic: OnceLock::new(),
+    notes: Box::<Learnt>::default(),
 });
 
-/// Every level of the process, by its parent's number, its name and whether it is secret. Never shrinks; hierarchies are
+/// Every level of the process, by its parent's number and its name. Never shrinks; hierarchies are
 /// few, and an equal level, however often it is made anew, is found here.
-type Levels = HashMap<(u32, String, bool), Level>;
+type Levels = HashMap<(u32, String), Level>;
 static LEVELS: LazyLock<Mutex<Levels>> = LazyLock::new(Mutex::default);
 
 impl Level {
@@ -96,13 +119,12 @@ impl Level {
             reason = "levels are written in source code"
         )]
         let id = levels.len() as u32 + 1;
-        *levels
-            .entry((parent.id(), name.to_owned(), secret))
+        let level = *levels
+            .entry((parent.id(), name.to_owned()))
             .or_insert_with(|| {
-                let path = if parent.depth() == 0 {
-                    name.to_owned()
-                } else {
-                    format!("{}/{name}", parent.path())
+                let path = match parent.depth() {
+                    0 => name.to_owned(),
+                    _ => format!("{}/{name}", parent.path()),
                 };
                 Level(Box::leak(Box::new(Info {
                     id,
@@ -110,10 +132,11 @@ impl Level {
                     path,
                     depth: parent.depth() + 1,
                     parent: Some(parent),
-                    secret,
-                    programmatic: OnceLock::new(),
+                    notes: Box::<Learnt>::default(),
                 })))
-            })
+            });
+        level.0.notes.secret().fetch_or(secret, Ordering::Relaxed);
+        level
     }
 
     /// A number that is this level's alone in this process. It means nothing outside of it.
@@ -149,7 +172,7 @@ impl Level {
     /// Whether its ids may leave the process only as a keyed hash.
     #[must_use]
     pub fn is_secret(self) -> bool {
-        self.0.secret
+        self.0.notes.secret().load(Ordering::Relaxed)
     }
 
     /// The level `depth` steps from the root on the way here: `at(0)` is the root, `at(self.depth())` the level itself.
@@ -163,7 +186,7 @@ impl Level {
     }
 
     pub(crate) fn programmatic(self) -> &'static OnceLock<&'static Space> {
-        &self.0.programmatic
+        self.0.notes.programmatic()
     }
 
     /// The levels from the root's child to this one.

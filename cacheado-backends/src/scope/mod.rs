@@ -23,8 +23,9 @@ use crate::key::varint;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
     level: Level,
-    /// Each id as its length and its bytes, root first: no id can be mistaken for two, nor two for one.
-    ids: Arc<[u8]>,
+    /// Each id as its length and its bytes, root first: no id can be mistaken for two, nor two for one. `None` for the root,
+    /// and only for it, which so costs no allocation.
+    ids: Option<Arc<[u8]>>,
 }
 
 impl Scope {
@@ -37,7 +38,7 @@ impl Scope {
     pub fn global() -> Self {
         Self {
             level: Level::global(),
-            ids: Arc::from([]),
+            ids: None,
         }
     }
 
@@ -54,14 +55,14 @@ impl Scope {
         encode_ids(ids, &mut bytes);
         Self {
             level,
-            ids: bytes.into(),
+            ids: (level.depth() > 0).then(|| bytes.into()),
         }
     }
 
     pub(crate) fn from_encoded(level: Level, ids: &[u8]) -> Self {
         Self {
             level,
-            ids: ids.into(),
+            ids: (level.depth() > 0).then(|| ids.into()),
         }
     }
 
@@ -73,18 +74,18 @@ impl Scope {
 
     /// The ids from the root to the leaf.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        decode_ids(&self.ids)
+        decode_ids(self.encoded_ids())
     }
 
     pub(crate) fn encoded_ids(&self) -> &[u8] {
-        &self.ids
+        self.ids.as_deref().unwrap_or_default()
     }
 
     /// The scope right above; `None` above a root level, which is where the index's trees end.
     pub(crate) fn parent(&self) -> Option<Scope> {
         let level = self.level.parent().filter(|parent| parent.depth() > 0)?;
-        let len = ids_len(&self.ids, level.depth())?;
-        Some(Self::from_encoded(level, &self.ids[..len]))
+        let len = ids_len(self.encoded_ids(), level.depth())?;
+        Some(Self::from_encoded(level, &self.encoded_ids()[..len]))
     }
 
     /// Whether `other` is this scope or lies below it.
@@ -93,7 +94,8 @@ impl Scope {
     #[must_use]
     pub fn contains(&self, other: &Scope) -> bool {
         // ids are written with their lengths, so a prefix in bytes that ends at this scope's depth is a prefix in ids
-        other.level.at(self.level.depth()) == Some(self.level) && other.ids.starts_with(&self.ids)
+        other.level.at(self.level.depth()) == Some(self.level)
+            && other.encoded_ids().starts_with(self.encoded_ids())
     }
 }
 

@@ -55,10 +55,11 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
 
     /// What the process has. Counts the look-up, if it is over by that.
     fn in_process(&self) -> Result<Option<T>> {
+        let space = Space::programmatic(self.scope.level());
         if !self.cache.is_enabled() {
+            self.cache.count_space(space, Event::Miss);
             return Ok(None);
         }
-        let space = Space::programmatic(self.scope.level());
         let probe = probe(&self.scope, &self.key)?;
         let found = self.cache.store().get(&probe, space, |entry| {
             entry.value::<T>().cloned().ok_or_else(|| entry.type_name())

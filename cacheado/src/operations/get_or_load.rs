@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::{Future, IntoFuture};
 use std::time::Duration;
 
-use cacheado_backends::{Result, Scope, Space};
+use cacheado_backends::{Error, Result, Scope, Space};
 use serde::Serialize;
 
 use super::{Begun, Operation, OperationFuture, key, probe};
@@ -36,37 +36,46 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
 
     /// The value, or what is needed to load it; neither if the loader is to run uncached.
     fn look<T: Portable>(&self) -> Look<T> {
+        let space = Space::programmatic(self.scope.level());
         if !self.cache.is_enabled() {
+            self.cache.count_space(space, Event::Miss);
+            self.cache.count_space(space, Event::Load);
             return Look::Uncached;
         }
-        let space = Space::programmatic(self.scope.level());
-        let found = match probe(&self.scope, &self.key) {
-            Ok(probe) => self
-                .cache
-                .store()
-                .get(&probe, space, |entry| entry.value::<T>().cloned())
-                .flatten(),
-            Err(_) => None,
+        let probe = match probe(&self.scope, &self.key) {
+            Ok(probe) => probe,
+            Err(error) => return self.unkeyed(space, &error),
         };
-        if let Some(value) = found {
+        let found = self
+            .cache
+            .store()
+            .get(&probe, space, |entry| entry.value::<T>().cloned());
+        if let Some(value) = found.flatten() {
             self.cache.count_space(space, Event::Hit);
             return Look::Hit(value);
         }
-        self.cache.count_space(space, Event::Miss);
         match key(&self.scope, &self.key) {
-            Ok(key) if Active::contains(self.cache.id(), &key) => Look::Uncached,
-            Ok(key) => Look::Miss(Load {
-                cache: self.cache.clone(),
-                key,
-                codec: Some(Codec::new()),
-                flight: Flight::Single,
-            }),
-            Err(error) => {
-                self.cache.count_space(space, Event::KeyError);
-                tracing::warn!(%error, "the loader runs uncached");
-                Look::Uncached
+            Ok(key) => {
+                self.cache.count_space(space, Event::Miss);
+                if Active::contains(self.cache.id(), &key) {
+                    return Look::Uncached;
+                }
+                Look::Miss(Load {
+                    cache: self.cache.clone(),
+                    key,
+                    codec: Some(Codec::new()),
+                    flight: Flight::Single,
+                })
             }
+            Err(error) => self.unkeyed(space, &error),
         }
+    }
+
+    #[cold]
+    fn unkeyed<T>(&self, space: &Space, error: &Error) -> Look<T> {
+        self.cache.count_space(space, Event::KeyError);
+        tracing::warn!(%error, "the loader runs uncached");
+        Look::Uncached
     }
 
     fn load<T: Portable, E>(self) -> Result<T, E>
