@@ -1,0 +1,75 @@
+//! Evicts one tenant, and shows that its entries left and no others.
+
+// A key holds a reference to its level, which holds a cell that is filled once. Neither equality nor hash looks at it.
+#![allow(clippy::mutable_key_type)]
+
+use std::collections::HashSet;
+
+use anyhow::ensure;
+use cacheado::{Cache, Key};
+
+use crate::scope;
+
+/// How many entries there were of the evicted organization and of everything else, before and after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) of_it: usize,
+    pub(crate) of_others: usize,
+}
+
+impl Counts {
+    fn of(keys: &HashSet<Key>, is_its: impl Fn(&Key) -> bool) -> Self {
+        let of_it = keys.iter().filter(|key| is_its(key)).count();
+        Self {
+            of_it,
+            of_others: keys.len() - of_it,
+        }
+    }
+}
+
+/// What an eviction did.
+pub(crate) struct Eviction {
+    pub(crate) before: Counts,
+    /// What the cache says it evicted.
+    pub(crate) evicted: u64,
+    pub(crate) after: Counts,
+}
+
+/// Evicts all that is cached for an organization, its users and their sessions.
+///
+/// Fails if anything of it stays, or anything else goes: key by key, not by the count alone. Nobody else may use the cache
+/// meanwhile.
+pub(crate) async fn evict_organization(cache: &Cache, org_id: &str) -> anyhow::Result<Eviction> {
+    let organization = scope::organization(org_id);
+    let is_its = |key: &Key| organization.contains(&key.scope());
+    let before: HashSet<Key> = cache.keys().await?.into_iter().collect();
+    let evicted = cache.evict_by_scope(organization.clone()).await?;
+    let after: HashSet<Key> = cache.keys().await?.into_iter().collect();
+    let eviction = Eviction {
+        before: Counts::of(&before, is_its),
+        evicted,
+        after: Counts::of(&after, is_its),
+    };
+
+    let lost: Vec<&Key> = before
+        .difference(&after)
+        .filter(|key| !is_its(key))
+        .collect();
+    ensure!(
+        lost.is_empty(),
+        "evicting {organization} took entries of others with it, {} of them, such as {}",
+        lost.len(),
+        lost[0]
+    );
+    ensure!(
+        eviction.after.of_it == 0,
+        "evicting {organization} left {} of its entries",
+        eviction.after.of_it
+    );
+    let counted = eviction.before.of_it as u64;
+    ensure!(
+        evicted == counted,
+        "evicting {organization} was said to take {evicted} entries, and took {counted}"
+    );
+    Ok(eviction)
+}

@@ -1,0 +1,8 @@
+//! What a user of the storefront relies on, whether the answers come from the cache or not.
+
+mod demonstration;
+mod eviction;
+mod freshness;
+mod http;
+mod isolation;
+mod shop;
