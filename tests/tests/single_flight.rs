@@ -114,8 +114,8 @@ fn a_panicking_leader_panics_alone_and_the_rest_go_on_side_by_side() {
             7_u32
         };
         thread::scope(|scope| {
-            let leader =
-                scope.spawn(|| catch_unwind(AssertUnwindSafe(|| cache.get_or_load("k", load).run())));
+            let leader = scope
+                .spawn(|| catch_unwind(AssertUnwindSafe(|| cache.get_or_load("k", load).run())));
             while lead.load(Ordering::SeqCst) {
                 thread::yield_now();
             }
@@ -329,7 +329,11 @@ fn a_key_inside_its_own_load_runs_the_body() {
         let (cache, depth) = (cache(), AtomicUsize::new(0));
         assert_eq!(nested(&cache, &depth, 10), 13);
         assert_eq!(depth.load(Ordering::SeqCst), 4);
-        assert_eq!(nested(&cache, &depth, 10), 13, "what the outermost call returned is stored");
+        assert_eq!(
+            nested(&cache, &depth, 10),
+            13,
+            "what the outermost call returned is stored"
+        );
         assert_eq!(depth.load(Ordering::SeqCst), 4);
     });
 }
