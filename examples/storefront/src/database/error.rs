@@ -13,10 +13,10 @@ pub enum Error {
     #[error("no such {0}")]
     NotFound(&'static str),
     /// SQLite refused.
-    #[error("the database refused: {0}")]
+    #[error("the database refused")]
     Sqlite(#[from] rusqlite::Error),
     /// A file could not be made, moved or removed.
-    #[error("{}: {source}", path.display())]
+    #[error("can't write {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The thread that ran the query died.
-    #[error("the query was cut short: {0}")]
+    #[error("the query was cut short")]
     CutShort(#[from] tokio::task::JoinError),
 }
 

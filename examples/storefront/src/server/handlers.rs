@@ -23,7 +23,7 @@ impl IntoResponse for Error {
             return (StatusCode::NOT_FOUND, self.to_string()).into_response();
         }
         // what the database said is for whoever runs the service, not for whoever asked
-        eprintln!("error: {self}");
+        eprintln!("error: {:#}", anyhow::Error::new(self));
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     }
 }
