@@ -9,8 +9,10 @@ use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Error, Expr, Path, Result, ReturnType, Token, Type};
 
-use crate::cache::options::{ScopeOption, parse_scope};
-use crate::cache::signature::{Arg, Flavor, Function};
+use crate::cache::argument::Arg;
+use crate::cache::scope_option::{ScopeOption, parse_scope};
+use crate::cache::signature::{Flavor, Function};
+use crate::cache::values::path_of;
 use crate::cache::{detour, level_path, look};
 use crate::parse::{
     Errors, Form, Keyword, comma_or_end, did_you_mean, ends, mentions, skip_option,
@@ -142,7 +144,7 @@ impl Evictions {
             }
             "scopes" => {
                 let value = keyword.value(input)?;
-                self.module = errors.take(crate::cache::options::path_of(&value));
+                self.module = errors.take(path_of(&value));
             }
             "cache" => self.cache = Some(keyword.value(input)?),
             "before" => self.before = true,

@@ -11,7 +11,8 @@ use syn::{
     TypeParamBound,
 };
 
-use super::signature::{Arg, Function};
+use super::argument::Arg;
+use super::signature::Function;
 use crate::parse::contains_ident;
 
 /// Such a body, taken apart.

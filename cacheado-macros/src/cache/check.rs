@@ -7,10 +7,12 @@ use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
 use syn::{GenericArgument, PathArguments, Safety, Type, TypeParamBound};
 
+use super::argument::Arg;
 use super::boxed::{boxed_output, future_output};
 use super::options::Options;
 use super::plan::{Place, is_skipped, key_expressions, place};
-use super::signature::{Arg, Flavor, Function, find_impl_trait};
+use super::signature::{Flavor, Function};
+use super::types::find_impl_trait;
 use crate::parse::{Errors, did_you_mean, list_names, mentions};
 
 /// What can be said without the hierarchy.

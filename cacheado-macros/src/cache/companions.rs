@@ -18,9 +18,8 @@ use syn::{FnArg, GenericParam, Generics, Safety, Type};
 use super::decide;
 use super::look;
 use super::plan::{Kind, Place, Plan};
-use super::signature::{
-    Function, extended, param_name, turbofish, type_and_const_params, with_static_lifetimes,
-};
+use super::signature::{Function, extended, param_name, turbofish, type_and_const_params};
+use super::types::with_static_lifetimes;
 
 /// The name of a companion of a free function, which stands in the struct of the function's name.
 pub(crate) fn free_name(what: &str, span: Span) -> Ident {

@@ -3,8 +3,9 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
+use super::argument::Arg;
 use super::plan::Plan;
-use super::signature::Arg;
+
 use super::ttl::Ttl;
 use crate::parse::mentions;
 use crate::runtime::at;

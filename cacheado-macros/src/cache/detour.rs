@@ -9,7 +9,7 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{Ident, Path};
 
 use super::Kind;
-use super::options::ScopeOption;
+use super::scope_option::ScopeOption;
 use crate::parse::group;
 use crate::runtime::{Runtime, at};
 use crate::scopes::parse::Hierarchy;

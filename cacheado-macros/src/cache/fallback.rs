@@ -9,7 +9,8 @@ use super::companions::{forward, name, visible_signature};
 use super::expand::companion_attrs;
 use super::options::Options;
 use super::plan::{Place, place};
-use super::signature::{Flavor, Function, find_impl_trait, turbofish};
+use super::signature::{Flavor, Function, turbofish};
+use super::types::find_impl_trait;
 use crate::parse::mentions;
 use crate::runtime::Runtime;
 

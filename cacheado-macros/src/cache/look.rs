@@ -22,55 +22,57 @@ fn local(name: &str) -> Ident {
 pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
     let function = &plan.function;
     let (output, body) = (&function.output, &function.body);
+    let pending = plan.runtime.private_at("Pending", output_span(plan).0);
+    let load_async = |body: &TokenStream| {
+        let typed = typed_return(output, function.sig.ident.span());
+        look(
+            plan,
+            mode,
+            |load, closure| quote!(#pending::load_async(#load, #closure, async move { #typed #body }).await),
+        )
+    };
     match &function.flavor {
         Flavor::Sync => look(
             plan,
             mode,
-            |pending, Decide { closure, .. }| quote!(#pending.load(#closure, || -> #output { #body })),
+            |load, closure| quote!(#pending::load(#load, #closure, || -> #output { #body })),
         ),
-        Flavor::Async => look(plan, mode, |pending, Decide { closure, .. }| {
-            let typed = typed_return(output, function.sig.ident.span());
-            quote!(#pending.load_async(#closure, async move { #typed #body }).await)
-        }),
-        Flavor::Boxed(boxed) => {
-            let body = boxed.body();
-            boxed.with_body(&look(plan, mode, |pending, Decide { closure, .. }| {
-                let typed = typed_return(output, function.sig.ident.span());
-                quote!(#pending.load_async(#closure, async move { #typed #body }).await)
-            }))
-        }
+        Flavor::Async => load_async(body),
+        Flavor::Boxed(boxed) => boxed.with_body(&load_async(&boxed.body())),
     }
 }
 
 fn look(
     plan: &Plan,
     mode: &TokenStream,
-    load: impl FnOnce(&Ident, &Decide) -> TokenStream,
+    load: impl FnOnce(&TokenStream, &TokenStream) -> TokenStream,
 ) -> TokenStream {
-    let (carry, looked) = (local("__cacheado_carry"), local("__cacheado_looked"));
+    let (any_kind, looked) = (plan.runtime.private("AnyKind"), local("__cacheado_looked"));
     let (hit, pending) = (local("__cacheado_hit"), local("__cacheado_pending"));
     let (function, asked) = (local("__cacheado_function"), local("__cacheado_asked"));
-    let carry_expr = carry_of(plan);
-    let site_expr = site(plan);
+    let (look, site, carry) = (
+        look_fn(plan),
+        site(plan),
+        carry(plan, &plan.function.output),
+    );
     let bindings = plan.key_bindings.iter().flatten();
     let mode = with_bypass(plan, mode);
-    let (cache, ids, args) = (
-        cache(&plan.runtime, plan.options.cache.as_ref()),
-        ids(plan),
-        args(plan),
-    );
+    let cache = cache(&plan.runtime, plan.options.cache.as_ref());
+    let (ids, parts) = (ids(plan), &plan.key.references);
     let rebind = rebind(plan);
-    let decide = decide::borrowed(plan);
-    let load = load(&pending, &decide);
-    let prelude = decide.prelude;
+    let Decide { prelude, closure } = decide::borrowed(plan);
+    let load = load(&over_output(plan, &pending), &closure);
     quote! {
-        let #carry = #carry_expr;
         // a statement of its own: nothing that is borrowed here lives on while the body runs
         let #looked = {
-            let #function = #site_expr;
+            use #any_kind as _;
+            #look
+            let #function = #site;
             #(#bindings)*
             let #asked = #mode;
-            let #looked = #function.look(#carry, #asked, #cache, &[#(#ids),*], &#args);
+            let #looked = __cacheado_look(
+                #function, #carry, #asked, #cache, &[#(#ids),*], #(#parts),*
+            );
             #looked
         };
         match #looked {
@@ -84,23 +86,89 @@ fn look(
     }
 }
 
+/// `Function::look` behind a function that is generic over the key's parts: that a part can be
+/// serialized is asked where it is handed over, and nowhere else, so that it is one error if it can't.
+fn look_fn(plan: &Plan) -> TokenStream {
+    let Plan { runtime, key, .. } = plan;
+    let (names, types, tuple) = (key.names(), key.types(), key.tuple());
+    let (function, carry) = (runtime.private("Function"), runtime.private("Carry"));
+    let (mode, cache) = (runtime.private("Mode"), runtime.public("Cache"));
+    let (id, pending) = (runtime.public("IdText"), runtime.private("Pending"));
+    let (key_part, outcome) = (runtime.private("KeyPart"), runtime.private("Outcome"));
+    let value = runtime.private("Value");
+    quote! {
+        #[inline]
+        #[allow(clippy::too_many_arguments)]
+        fn __cacheado_look<R, K, #(#types: #key_part + ?::core::marker::Sized),*>(
+            function: &'static #function,
+            carry: #carry<R, K>,
+            mode: #mode,
+            cache: &#cache,
+            ids: &[#id<'_>],
+            #(#names: &#types),*
+        ) -> ::core::result::Result<R, #pending<R, K>>
+        where
+            K: #outcome<R>,
+            K::Stored: #value,
+        {
+            function.look(carry, mode, cache, ids, &#tuple)
+        }
+    }
+}
+
 /// A handle on what is asked for by a verb or an eviction: it owns its key.
 pub(crate) fn call(plan: &Plan, output: &Type, decide: &Decide) -> TokenStream {
-    let carry = carry(&plan.runtime, plan.options.local, output, output_span(plan));
-    let site = site(plan);
+    let any_kind = plan.runtime.private("AnyKind");
+    let (call, site, carry) = (call_fn(plan), site(plan), carry(plan, output));
     let bindings = plan.key_bindings.iter().flatten();
-    let driver = driver(plan);
-    let (cache, ids, args) = (
-        cache(&plan.runtime, plan.options.cache.as_ref()),
-        ids(plan),
-        args(plan),
-    );
+    let cache = cache(&plan.runtime, plan.options.cache.as_ref());
+    let (ids, parts) = (ids(plan), &plan.key.references);
     let Decide { prelude, closure } = decide;
     quote! {
+        use #any_kind as _;
+        #call
         #(#bindings)*
         #prelude
-        #site.call(#driver, #carry, #cache, &[#(#ids),*], &#args, #closure)
+        __cacheado_call(#site, #carry, #cache, &[#(#ids),*], #closure, #(#parts),*)
     }
+}
+
+/// `Function::call` behind a function, as [`look_fn`] has it.
+fn call_fn(plan: &Plan) -> TokenStream {
+    let Plan { runtime, key, .. } = plan;
+    let (names, types, tuple) = (key.names(), key.types(), key.tuple());
+    let (function, carry) = (runtime.private("Function"), runtime.private("Carry"));
+    let (cache, id) = (runtime.public("Cache"), runtime.public("IdText"));
+    let (key_part, outcome) = (runtime.private("KeyPart"), runtime.private("Outcome"));
+    let (value, decision) = (runtime.private("Value"), runtime.private("Decision"));
+    let (call, driver) = (runtime.private("Call"), driver(plan));
+    quote! {
+        #[inline]
+        #[allow(clippy::too_many_arguments)]
+        fn __cacheado_call<R, K, #(#types: #key_part + ?::core::marker::Sized),*>(
+            function: &'static #function,
+            carry: #carry<R, K>,
+            cache: &#cache,
+            ids: &[#id<'_>],
+            decide: impl ::core::ops::FnOnce(&K::Stored) -> #decision + ::core::marker::Send + 'static,
+            #(#names: &#types),*
+        ) -> #call<R, #driver>
+        where
+            K: #outcome<R>,
+            K::Stored: #value,
+        {
+            function.call(#driver, carry, cache, ids, &#tuple, decide)
+        }
+    }
+}
+
+/// The local, spelled so that an error about its type underlines the return type.
+fn over_output(plan: &Plan, local: &Ident) -> TokenStream {
+    let (first, last) = output_span(plan);
+    let (first, last) = (at(first), at(last));
+    let identity = quote_spanned!(first=> ::core::convert::identity);
+    let argument = quote_spanned!(last=> (#local));
+    quote!(#identity #argument)
 }
 
 /// `Blocking` or `Async`.
@@ -109,16 +177,6 @@ pub(crate) fn driver(plan: &Plan) -> TokenStream {
         Flavor::Sync => "Blocking",
         Flavor::Async | Flavor::Boxed(_) => "Async",
     })
-}
-
-/// How the value travels, decided by the return type.
-fn carry_of(plan: &Plan) -> TokenStream {
-    carry(
-        &plan.runtime,
-        plan.options.local,
-        &plan.function.output,
-        output_span(plan),
-    )
 }
 
 /// Where the return type stands; without one, the function's name.
@@ -130,13 +188,20 @@ fn output_span(plan: &Plan) -> (Span, Span) {
     }
 }
 
-fn carry(runtime: &Runtime, local: bool, output: &Type, span: (Span, Span)) -> TokenStream {
-    let any_kind = runtime.private("AnyKind");
-    let kind = kind(runtime, output, span);
-    let carry = runtime.private_at(if local { "local" } else { "portable" }, span.0);
-    let end = at(span.1);
-    let call = quote_spanned!(end=> (#kind));
-    quote!({ use #any_kind as _; #carry #call })
+/// How the value travels, decided by the return type; `AnyKind` has to be in scope. Every error about
+/// the value underlines the type: the same error at the same place is shown once.
+fn carry(plan: &Plan, output: &Type) -> TokenStream {
+    let (first, last) = output_span(plan);
+    let kind = kind(&plan.runtime, output, (first, last));
+    let carry = if plan.options.local {
+        "local"
+    } else {
+        "portable"
+    };
+    let carry = plan.runtime.private_at(carry, first);
+    let last = at(last);
+    let argument = quote_spanned!(last=> (#kind));
+    quote!(#carry #argument)
 }
 
 /// The expression of what is stored of a return type; `AnyKind` has to be in scope. Its first and
@@ -252,20 +317,6 @@ pub(crate) fn id_text(runtime: &Runtime, id: &Expr) -> TokenStream {
     } else {
         quote_spanned!(span=> #id_text(&(#id)))
     }
-}
-
-/// The tuple of the key's parts.
-fn args(plan: &Plan) -> TokenStream {
-    nested_tuple(&plan.parts)
-}
-
-/// serde knows tuples of up to 16 elements: more of them become a tuple of tuples.
-fn nested_tuple(parts: &[TokenStream]) -> TokenStream {
-    if parts.len() <= 16 {
-        return quote!((#(#parts,)*));
-    }
-    let chunks: Vec<TokenStream> = parts.chunks(16).map(nested_tuple).collect();
-    nested_tuple(&chunks)
 }
 
 /// Binds the patterns that the body expects.

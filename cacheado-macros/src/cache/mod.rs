@@ -4,6 +4,7 @@
 //! brings together, `expand` and `companions` write; `fallback` writes after an error. An attribute that names a scope makes a
 //! detour through the hidden macro of `scopes!`, which adds the hierarchy (see `detour`).
 
+pub(crate) mod argument;
 mod boxed;
 mod check;
 pub(crate) mod companions;
@@ -11,11 +12,15 @@ mod decide;
 pub(crate) mod detour;
 mod expand;
 mod fallback;
+mod key;
 pub(crate) mod look;
 pub(crate) mod options;
 mod plan;
+pub(crate) mod scope_option;
 pub(crate) mod signature;
 mod ttl;
+mod types;
+pub(crate) mod values;
 
 use proc_macro2::TokenStream;
 use syn::Path;

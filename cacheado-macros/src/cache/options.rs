@@ -7,12 +7,13 @@ use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-use syn::spanned::Spanned as _;
 use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Result, Token};
 
+use super::scope_option::{ScopeOption, parse_scope};
 use super::ttl::Ttl;
+use super::values::{at_least_one, bool_of, integer_of, path_of, text_of};
 use crate::parse::{
-    Errors, Form, Keyword, comma_or_end, did_you_mean, list_names, peel, skip_option,
+    Errors, Form, Keyword, comma_or_end, did_you_mean, list_names, peel, skip_option, start,
 };
 
 /// Every option there is, and how it is written.
@@ -60,19 +61,6 @@ pub(crate) enum Block {
     Unknown,
     Inherent,
     Trait,
-}
-
-/// `scope = "user"` or `scope("user", org_id = ctx.org)`.
-pub(crate) struct ScopeOption {
-    pub(crate) name: LitStr,
-    /// Ids that are no plain arguments.
-    pub(crate) ids: Vec<(Ident, Expr)>,
-}
-
-impl ScopeOption {
-    pub(crate) fn is_global(&self) -> bool {
-        self.name.value() == "global"
-    }
 }
 
 /// The options of one attribute.
@@ -210,7 +198,7 @@ impl Options {
             "when" => self.when = Some(value),
             "bypass" => self.bypass = Some(value),
             "cache_none" => {
-                let span = crate::parse::start(&value);
+                let span = start(&value);
                 self.no_none = (!bool_of(name, &value)?).then_some(span);
             }
             "single_flight" => {
@@ -248,136 +236,6 @@ fn unknown(name: &str) -> String {
         )
     } else {
         format!("unknown option `{name}`{hint}")
-    }
-}
-
-/// What follows `scope`. The outer error is one of syntax, the inner one of meaning.
-pub(crate) fn parse_scope(
-    keyword: &Keyword,
-    input: ParseStream<'_>,
-) -> Result<Result<ScopeOption>> {
-    const FORM: &str = "scope = \"user\"";
-    if input.peek(Token![=]) {
-        let value = keyword.value(input)?;
-        return Ok(text_of(&value, FORM).map(|name| ScopeOption {
-            name,
-            ids: Vec::new(),
-        }));
-    }
-    let content;
-    syn::parenthesized!(content in input);
-    if content.is_empty() {
-        return Ok(Err(Error::new(
-            keyword.0.span(),
-            "`scope` lacks the level: `scope(\"user\", org_id = …)`",
-        )));
-    }
-    let name = text_of(&content.parse()?, FORM);
-    let mut ids: Vec<(Ident, Expr)> = Vec::new();
-    let mut errors = Errors::default();
-    comma_or_end(&content)?;
-    while !content.is_empty() {
-        let id: Keyword = content.parse()?;
-        let value = id.value(&content)?;
-        if ids.iter().any(|(known, _)| *known == id.0) {
-            errors.at(
-                id.0.span(),
-                format!("the scope id `{}` is given twice", id.0),
-            );
-        } else {
-            ids.push((id.0, value));
-        }
-        comma_or_end(&content)?;
-    }
-    Ok(errors
-        .finish()
-        .and(name.map(|name| ScopeOption { name, ids })))
-}
-
-/// The text literal of `value`; `form` shows how it should look.
-fn text_of(value: &Expr, form: &str) -> Result<LitStr> {
-    let option = form.split(' ').next().unwrap_or(form);
-    match peel(value) {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Ok(text.clone()),
-        Expr::Path(path) if path.path.get_ident().is_some() => Err(Error::new_spanned(
-            value,
-            format!(
-                "`{option}` takes text in quotes: `{option} = \"{}\"`",
-                quote::quote!(#path)
-            ),
-        )),
-        _ => Err(Error::new_spanned(
-            value,
-            format!("`{option}` takes text in quotes: `{form}`"),
-        )),
-    }
-}
-
-fn bool_of(name: &str, value: &Expr) -> Result<bool> {
-    match peel(value) {
-        Expr::Lit(ExprLit {
-            lit: Lit::Bool(flag),
-            ..
-        }) => Ok(flag.value),
-        _ => Err(Error::new_spanned(
-            value,
-            format!("`{name}` takes `true` or `false`"),
-        )),
-    }
-}
-
-/// An integer literal, or a constant's expression.
-fn integer_of(name: &str, value: Expr) -> Result<Expr> {
-    let fits = match peel(&value) {
-        Expr::Lit(ExprLit {
-            lit: Lit::Int(int), ..
-        }) => {
-            let int = int.base10_parse::<u64>();
-            int.is_ok_and(|int| name != "version" || u32::try_from(int).is_ok())
-        }
-        Expr::Lit(_) | Expr::Unary(_) | Expr::Closure(_) => false,
-        _ => true,
-    };
-    if fits {
-        Ok(value)
-    } else {
-        let most = if name == "version" {
-            " up to 4294967295"
-        } else {
-            ""
-        };
-        Err(Error::new_spanned(
-            value,
-            format!("`{name}` takes a whole number{most}"),
-        ))
-    }
-}
-
-fn at_least_one(value: Expr) -> Result<Expr> {
-    if let Expr::Lit(ExprLit {
-        lit: Lit::Int(int), ..
-    }) = peel(&value)
-        && int.base10_parse::<u64>().is_ok_and(|int| int == 0)
-    {
-        return Err(Error::new_spanned(
-            value,
-            "`max_items = 0` would store nothing: the bound is at least 1",
-        ));
-    }
-    Ok(value)
-}
-
-/// The path that is the value of `scopes`.
-pub(crate) fn path_of(value: &Expr) -> Result<Path> {
-    match peel(value) {
-        Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
-        _ => Err(Error::new(
-            value.span(),
-            "`scopes` takes the path of the module that `scopes!` made: `scopes = crate::tenancy`",
-        )),
     }
 }
 

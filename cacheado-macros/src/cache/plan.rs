@@ -2,13 +2,15 @@
 //! in. By then everything has been found to be right, so nothing here fails.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::quote;
 use syn::{Expr, Path, Result};
 
+use super::argument::Arg;
+use super::key::KeyParts;
 use super::options::{Block, Options};
-use super::signature::{Arg, Function};
-use crate::parse::{Errors, mentions, peel, start};
-use crate::runtime::{Runtime, at};
+use super::signature::Function;
+use crate::parse::{Errors, mentions};
+use crate::runtime::Runtime;
 use crate::scopes::parse::Hierarchy;
 use crate::scopes::resolve::{IdSource, Resolved, resolve};
 
@@ -38,8 +40,7 @@ pub(crate) struct Plan {
     pub(crate) function: Function,
     pub(crate) options: Options,
     pub(crate) scope: ScopeOfCall,
-    /// References to what makes up the key.
-    pub(crate) parts: Vec<TokenStream>,
+    pub(crate) key: KeyParts,
     /// Of each argument, its pattern by reference, if the expressions of scope, key, cache or bypass
     /// need what it binds.
     pub(crate) key_bindings: Vec<Option<TokenStream>>,
@@ -104,7 +105,7 @@ pub(crate) fn scope_of_call(
 /// Brings everything together.
 pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: ScopeOfCall) -> Plan {
     let runtime = Runtime::find();
-    let parts = parts(&function, &options, &scope.arguments, &runtime);
+    let key = KeyParts::of(&function, &options, &scope.arguments, &runtime);
     let mut key_bindings = Vec::new();
     let mut needed = Vec::new();
     for arg in &function.args {
@@ -127,7 +128,7 @@ pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: Scop
         function,
         options,
         scope,
-        parts,
+        key,
         key_bindings,
         needed,
     }
@@ -152,48 +153,4 @@ pub(crate) fn key_expressions(options: &Options) -> impl Iterator<Item = &Expr> 
         .iter()
         .flat_map(|scope| scope.ids.iter().map(|(_, expr)| expr));
     options.key.iter().chain(&options.cache).chain(ids)
-}
-
-/// What makes up the key: `key`, or every argument that is neither skipped nor a scope id.
-fn parts(
-    function: &Function,
-    options: &Options,
-    ids: &[Ident],
-    runtime: &Runtime,
-) -> Vec<TokenStream> {
-    let part = |expr: TokenStream| {
-        let span = start(&expr);
-        let key_part = runtime.private_at("key_part", span);
-        let span = at(span);
-        quote_spanned!(span=> #key_part(&#expr))
-    };
-    if let Some(key) = &options.key {
-        return vec![by_reference(key, &part)];
-    }
-    function
-        .args
-        .iter()
-        .filter(|arg| {
-            let binds = arg.binds();
-            let in_path = arg.is_bound_whole() && binds.iter().all(|name| ids.contains(name));
-            !in_path && !is_skipped(arg, options)
-        })
-        .map(|arg| part(arg.name.to_token_stream()))
-        .collect()
-}
-
-/// A reference to what the expression gives. A tuple is taken apart, so that `key = (a, b)` moves
-/// neither `a` nor `b`.
-fn by_reference(expr: &Expr, part: &impl Fn(TokenStream) -> TokenStream) -> TokenStream {
-    match peel(expr) {
-        Expr::Tuple(tuple) if !tuple.elems.is_empty() => {
-            let elems = tuple.elems.iter().map(|elem| by_reference(elem, part));
-            quote!((#(#elems,)*))
-        }
-        _ if matches!(expr, Expr::Path(_) | Expr::Lit(_)) => part(expr.to_token_stream()),
-        _ => {
-            let span = start(expr);
-            part(quote_spanned!(span=> (#expr)))
-        }
-    }
 }

@@ -91,12 +91,12 @@ mod tests {
 
     #[test]
     fn literals() {
-        assert_eq!(fixed(parse_quote!(300)), Duration::from_secs(300));
+        assert_eq!(fixed(parse_quote!(300)), Duration::from_mins(5));
         assert_eq!(fixed(parse_quote!(1_000u32)), Duration::from_secs(1000));
         assert_eq!(fixed(parse_quote!(0.5)), Duration::from_millis(500));
         assert_eq!(fixed(parse_quote!(2f64)), Duration::from_secs(2));
-        assert_eq!(fixed(parse_quote!("10m")), Duration::from_secs(600));
-        assert_eq!(fixed(parse_quote!("1h 30m")), Duration::from_secs(5400));
+        assert_eq!(fixed(parse_quote!("10m")), Duration::from_mins(10));
+        assert_eq!(fixed(parse_quote!("1h 30m")), Duration::from_mins(90));
     }
 
     #[test]

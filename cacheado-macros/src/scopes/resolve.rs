@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::{Error, Expr, LitStr};
 
 use super::parse::{Hierarchy, Level};
-use crate::cache::options::ScopeOption;
+use crate::cache::scope_option::ScopeOption;
 use crate::parse::{Errors, did_you_mean, list_names, nearest};
 
 /// A scope found in the hierarchy.

@@ -1,0 +1,64 @@
+//! The option `scope`: `scope = "user"`, or `scope("user", org_id = ctx.org)` with ids that are no plain
+//! arguments. Whether there is such a scope is found out in `scopes::resolve`.
+
+use syn::parse::ParseStream;
+use syn::{Error, Expr, Ident, LitStr, Result, Token};
+
+use super::values::text_of;
+use crate::parse::{Errors, Keyword, comma_or_end};
+
+/// `scope = "user"` or `scope("user", org_id = ctx.org)`.
+pub(crate) struct ScopeOption {
+    pub(crate) name: LitStr,
+    /// Ids that are no plain arguments.
+    pub(crate) ids: Vec<(Ident, Expr)>,
+}
+
+impl ScopeOption {
+    pub(crate) fn is_global(&self) -> bool {
+        self.name.value() == "global"
+    }
+}
+
+/// What follows `scope`. The outer error is one of syntax, the inner one of meaning.
+pub(crate) fn parse_scope(
+    keyword: &Keyword,
+    input: ParseStream<'_>,
+) -> Result<Result<ScopeOption>> {
+    const FORM: &str = "scope = \"user\"";
+    if input.peek(Token![=]) {
+        let value = keyword.value(input)?;
+        return Ok(text_of(&value, FORM).map(|name| ScopeOption {
+            name,
+            ids: Vec::new(),
+        }));
+    }
+    let content;
+    syn::parenthesized!(content in input);
+    if content.is_empty() {
+        return Ok(Err(Error::new(
+            keyword.0.span(),
+            "`scope` lacks the level: `scope(\"user\", org_id = …)`",
+        )));
+    }
+    let name = text_of(&content.parse()?, FORM);
+    let mut ids: Vec<(Ident, Expr)> = Vec::new();
+    let mut errors = Errors::default();
+    comma_or_end(&content)?;
+    while !content.is_empty() {
+        let id: Keyword = content.parse()?;
+        let value = id.value(&content)?;
+        if ids.iter().any(|(known, _)| *known == id.0) {
+            errors.at(
+                id.0.span(),
+                format!("the scope id `{}` is given twice", id.0),
+            );
+        } else {
+            ids.push((id.0, value));
+        }
+        comma_or_end(&content)?;
+    }
+    Ok(errors
+        .finish()
+        .and(name.map(|name| ScopeOption { name, ids })))
+}

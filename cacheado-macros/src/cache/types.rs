@@ -1,0 +1,83 @@
+//! Rewrites of types: a name for each `impl Trait`, `'static` for lifetimes that were left out.
+
+use proc_macro2::Ident;
+use quote::format_ident;
+use syn::ext::IdentExt as _;
+use syn::visit_mut::{self, VisitMut};
+use syn::{GenericParam, Type, parse_quote};
+
+use crate::parse::start;
+use crate::runtime::at;
+
+/// The type of the argument that binds `of`, with every `impl Trait` replaced by a type parameter, and
+/// those parameters.
+pub(crate) fn named(ty: &Type, of: Vec<Ident>) -> (Type, Vec<GenericParam>) {
+    let mut ty = ty.clone();
+    let mut named = NameImplTraits {
+        of,
+        added: Vec::new(),
+    };
+    named.visit_type_mut(&mut ty);
+    (ty, named.added)
+}
+
+/// Replaces each `impl Trait` by a type parameter, named after the argument.
+struct NameImplTraits {
+    of: Vec<Ident>,
+    added: Vec<GenericParam>,
+}
+
+impl VisitMut for NameImplTraits {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        if let Type::ImplTrait(bounds) = ty {
+            let of = self
+                .of
+                .first()
+                .map_or_else(|| String::from("_"), |of| of.unraw().to_string());
+            let span = at(start(&*bounds));
+            let name = match self.added.len() {
+                0 => format_ident!("__TypeOf_{of}", span = span),
+                n => format_ident!("__TypeOf_{of}_{n}", span = span),
+            };
+            let bounds = &bounds.bounds;
+            self.added.push(parse_quote!(#name: #bounds));
+            *ty = parse_quote!(#name);
+        } else {
+            visit_mut::visit_type_mut(self, ty);
+        }
+    }
+}
+
+/// The first `impl Trait` in a type.
+pub(crate) fn find_impl_trait(ty: &Type) -> Option<syn::TypeImplTrait> {
+    struct Find(Option<syn::TypeImplTrait>);
+    impl VisitMut for Find {
+        fn visit_type_impl_trait_mut(&mut self, ty: &mut syn::TypeImplTrait) {
+            self.0.get_or_insert_with(|| ty.clone());
+        }
+    }
+    let mut find = Find(None);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}
+
+/// The type with `'static` for each lifetime that was left out.
+pub(crate) fn with_static_lifetimes(ty: &Type) -> Type {
+    struct Static;
+    impl VisitMut for Static {
+        fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
+            reference
+                .lifetime
+                .get_or_insert_with(|| parse_quote!('static));
+            visit_mut::visit_type_reference_mut(self, reference);
+        }
+        fn visit_lifetime_mut(&mut self, lifetime: &mut syn::Lifetime) {
+            if lifetime.ident == "_" {
+                *lifetime = parse_quote!('static);
+            }
+        }
+    }
+    let mut ty = ty.clone();
+    Static.visit_type_mut(&mut ty);
+    ty
+}

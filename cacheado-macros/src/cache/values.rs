@@ -1,0 +1,93 @@
+//! The values of options that are literals or paths: what fits, and the error that shows how it
+//! should look.
+
+use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Result};
+
+use crate::parse::peel;
+
+/// The text literal of `value`; `form` shows how it should look.
+pub(crate) fn text_of(value: &Expr, form: &str) -> Result<LitStr> {
+    let option = form.split(' ').next().unwrap_or(form);
+    match peel(value) {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Ok(text.clone()),
+        Expr::Path(path) if path.path.get_ident().is_some() => Err(Error::new_spanned(
+            value,
+            format!(
+                "`{option}` takes text in quotes: `{option} = \"{}\"`",
+                quote::quote!(#path)
+            ),
+        )),
+        _ => Err(Error::new_spanned(
+            value,
+            format!("`{option}` takes text in quotes: `{form}`"),
+        )),
+    }
+}
+
+pub(crate) fn bool_of(name: &str, value: &Expr) -> Result<bool> {
+    match peel(value) {
+        Expr::Lit(ExprLit {
+            lit: Lit::Bool(flag),
+            ..
+        }) => Ok(flag.value),
+        _ => Err(Error::new_spanned(
+            value,
+            format!("`{name}` takes `true` or `false`"),
+        )),
+    }
+}
+
+/// An integer literal, or a constant's expression.
+pub(crate) fn integer_of(name: &str, value: Expr) -> Result<Expr> {
+    let fits = match peel(&value) {
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(int), ..
+        }) => {
+            let int = int.base10_parse::<u64>();
+            int.is_ok_and(|int| name != "version" || u32::try_from(int).is_ok())
+        }
+        Expr::Lit(_) | Expr::Unary(_) | Expr::Closure(_) => false,
+        _ => true,
+    };
+    if fits {
+        Ok(value)
+    } else {
+        let most = if name == "version" {
+            " up to 4294967295"
+        } else {
+            ""
+        };
+        Err(Error::new_spanned(
+            value,
+            format!("`{name}` takes a whole number{most}"),
+        ))
+    }
+}
+
+pub(crate) fn at_least_one(value: Expr) -> Result<Expr> {
+    if let Expr::Lit(ExprLit {
+        lit: Lit::Int(int), ..
+    }) = peel(&value)
+        && int.base10_parse::<u64>().is_ok_and(|int| int == 0)
+    {
+        return Err(Error::new_spanned(
+            value,
+            "`max_items = 0` would store nothing: the bound is at least 1",
+        ));
+    }
+    Ok(value)
+}
+
+/// The path that is the value of `scopes`.
+pub(crate) fn path_of(value: &Expr) -> Result<Path> {
+    match peel(value) {
+        Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
+        _ => Err(Error::new_spanned(
+            value,
+            "`scopes` takes the path of the module that `scopes!` made: `scopes = crate::tenancy`",
+        )),
+    }
+}

@@ -1,0 +1,12 @@
+use cacheado::cache;
+
+const NONE: usize = 0;
+
+#[cache(max_items = NONE)]
+fn orders(limit: usize) -> usize {
+    limit
+}
+
+fn main() {
+    orders(3);
+}

@@ -1,0 +1,5 @@
+cacheado::scopes! {
+    organization(org_id: u64)
+}
+
+fn main() {}

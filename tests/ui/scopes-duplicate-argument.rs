@@ -1,0 +1,6 @@
+cacheado::scopes! {
+    organization(org_id) { user(id) }
+    car(id)
+}
+
+fn main() {}

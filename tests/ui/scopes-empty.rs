@@ -1,0 +1,3 @@
+cacheado::scopes! {}
+
+fn main() {}

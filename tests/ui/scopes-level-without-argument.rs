@@ -1,0 +1,5 @@
+cacheado::scopes! {
+    organization { user(user_id) }
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+cacheado::scopes! {
+    global(id)
+    organization(org_id) { hierarchy(level) }
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+cacheado::scopes! {
+    organization(org_id),
+    car(car_id)
+}
+
+fn main() {}

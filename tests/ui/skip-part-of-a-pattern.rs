@@ -1,0 +1,8 @@
+use cacheado::cache;
+
+#[cache(skip(a))]
+fn orders((a, b): (usize, usize)) -> usize {
+    a + b
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use cacheado::cache;
+
+const MINUTES: u64 = 5;
+
+#[cache(ttl = MINUTES)]
+fn orders(limit: usize) -> usize {
+    limit
+}
+
+fn main() {}

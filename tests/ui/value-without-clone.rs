@@ -1,0 +1,20 @@
+use cacheado::cache;
+
+struct Order {
+    id: u64,
+}
+
+#[cache(local)]
+fn order(id: u64) -> Order {
+    Order { id }
+}
+
+#[cache(local)]
+async fn find(id: u64) -> Result<Option<Order>, String> {
+    Ok(Some(Order { id }))
+}
+
+fn main() {
+    order(7).id;
+    let _ = find(7);
+}

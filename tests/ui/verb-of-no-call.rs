@@ -1,0 +1,15 @@
+use cacheado::{bypass, cache, evict, peek, put, refresh};
+
+#[cache]
+fn orders(limit: usize) -> usize {
+    limit
+}
+
+fn main() {
+    let _ = evict!(orders);
+    let _ = peek!();
+    let _ = put!(orders(3));
+    let _ = put!(orders(3),);
+    let _ = refresh!(orders(3), 5);
+    let _ = bypass!(5);
+}
