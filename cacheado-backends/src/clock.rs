@@ -4,9 +4,10 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// A moment: nanoseconds since the clock's start. A `u64` of them lasts for 584 years.
 pub(crate) type Tick = u64;

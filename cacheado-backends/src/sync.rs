@@ -1,10 +1,18 @@
-//! The locks of the shipped code, which `cfg(shuttle)` swaps for those of a model checker, so that what is checked is what ships.
+//! The locks, atomics and seeds of the shipped code, which `cfg(shuttle)` swaps for those of a model checker, so that what is
+//! checked is what ships.
 
 #[cfg(not(shuttle))]
-pub(crate) use std::sync::{Mutex, MutexGuard};
+pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 
 #[cfg(shuttle)]
-pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
+
+#[cfg(not(shuttle))]
+pub(crate) use foldhash::fast::RandomState;
+
+/// The same in each run, so that a schedule can be replayed.
+#[cfg(shuttle)]
+pub(crate) use foldhash::fast::FixedState as RandomState;
 
 use std::sync::PoisonError;
 

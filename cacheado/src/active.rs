@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use cacheado_backends::Key;
 
 use crate::cache::CacheId;
+use crate::sync::thread_local;
 
 thread_local! {
     static ACTIVE: RefCell<Vec<(CacheId, Key)>> = const { RefCell::new(Vec::new()) };

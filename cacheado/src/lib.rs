@@ -20,6 +20,11 @@ mod sync;
 pub mod testing;
 mod watchdog;
 
+/// For models: their time.
+#[cfg(shuttle)]
+#[doc(hidden)]
+pub use sync::model as __model;
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;

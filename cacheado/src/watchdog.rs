@@ -6,9 +6,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError, Weak};
 use std::thread;
-use std::time::Instant;
 
 use crate::flight::Flight;
+use crate::sync::Instant;
 
 #[derive(Default)]
 struct Watchdog {
@@ -31,6 +31,10 @@ static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(Watchdog::default);
 
 /// Has those who wait for `flight` woken at `until`, if it has not landed by then.
 pub(crate) fn watch(flight: &Arc<Flight>, until: Instant) {
+    if cfg!(shuttle) {
+        // a model moves its time by itself
+        return;
+    }
     let mut state = WATCHDOG
         .state
         .lock()

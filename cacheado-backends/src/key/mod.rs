@@ -13,12 +13,12 @@ use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
-use foldhash::fast::RandomState;
 use serde::Serialize;
 
 use self::serializer::KeySerializer;
 use self::sink::{Compare, Stop, Writer};
 use crate::scope::{IdText, Scope, encode_ids, ids_len};
+use crate::sync::RandomState;
 
 pub use space::{Space, SpaceSpec};
 

@@ -13,11 +13,9 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
 use crate::entry::{Entry, NO_SEAT};
 use crate::scope::Scope;
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 16;
 

@@ -4,7 +4,6 @@
 //! lock is held, since dropping one runs the user's code.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::key::{Key, Probe, Space};
 use crate::rule::{Admission, Candidate, Cause, Holdings, Reads, Rule, Verdict};
 use crate::rules::Lru;
 use crate::scope::Scope;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// How often expired entries are looked for if no rule says otherwise.

@@ -38,6 +38,10 @@ pub(super) fn register(swept: Weak<dyn Swept>) {
 
 /// Tells that something can expire in a store in which nothing could.
 pub(super) fn wake() {
+    if cfg!(shuttle) {
+        // a model has no threads but its own
+        return;
+    }
     let mut state = SWEEPER.state.lock().unwrap_or_else(PoisonError::into_inner);
     state.noted = true;
     if !state.running {

@@ -28,6 +28,7 @@ impl Eq for Slot {}
 
 /// Passes on the hash that the key has already.
 #[derive(Clone, Default)]
+#[cfg_attr(shuttle, allow(dead_code))]
 pub(super) struct Passthrough(u64);
 
 impl Hasher for Passthrough {
@@ -47,6 +48,7 @@ impl Hasher for Passthrough {
     }
 }
 
+#[cfg_attr(shuttle, allow(dead_code))]
 type PassthroughHasher = BuildHasherDefault<Passthrough>;
 
 #[cfg(not(shuttle))]

@@ -1,0 +1,1 @@
+//! Models of the single flight and the store for a model checker; see `tests/`.
