@@ -10,11 +10,17 @@ fn order(id: u64) -> Order {
 }
 
 #[cache(local)]
-async fn find(id: u64) -> Result<Option<Order>, String> {
+fn find(id: u64) -> Result<Option<Order>, String> {
     Ok(Some(Order { id }))
+}
+
+#[cache(local)]
+async fn later(id: u64) -> Order {
+    Order { id }
 }
 
 fn main() {
     order(7).id;
     let _ = find(7);
+    let _ = later(7);
 }

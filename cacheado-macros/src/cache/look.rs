@@ -22,30 +22,48 @@ fn local(name: &str) -> Ident {
 pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
     let function = &plan.function;
     let (output, body) = (&function.output, &function.body);
-    let pending = plan.runtime.private_at("Pending", output_span(plan).0);
     let load_async = |body: &TokenStream| {
         let typed = typed_return(output, function.sig.ident.span());
-        look(
-            plan,
-            mode,
-            |load, closure| quote!(#pending::load_async(#load, #closure, async move { #typed #body }).await),
-        )
+        look(plan, mode, |pending, closure| {
+            let body = quote!(async move { #typed #body });
+            let wait = quote_spanned!(at(output_span(plan).1)=> .await);
+            over_output(plan, "load_async", (pending, closure, &body), &wait)
+        })
     };
     match &function.flavor {
-        Flavor::Sync => look(
-            plan,
-            mode,
-            |load, closure| quote!(#pending::load(#load, #closure, || -> #output { #body })),
-        ),
+        Flavor::Sync => look(plan, mode, |pending, closure| {
+            let body = quote!(|| -> #output { #body });
+            over_output(plan, "load", (pending, closure, &body), &TokenStream::new())
+        }),
         Flavor::Async => load_async(body),
         Flavor::Boxed(boxed) => boxed.with_body(&load_async(&boxed.body())),
     }
 }
 
+/// A call of a method of `Pending`, spelled so that an error about the value's type underlines the
+/// return type, as the one of [`carry`] does: the same error at the same place is shown once.
+fn over_output(
+    plan: &Plan,
+    method: &str,
+    (pending, closure, body): (&Ident, &TokenStream, &TokenStream),
+    then: &TokenStream,
+) -> TokenStream {
+    let (first, last) = output_span(plan);
+    let pending_type = plan.runtime.private_at("Pending", first);
+    let (first, last) = (at(first), at(last));
+    let method = Ident::new(method, last);
+    let path = quote_spanned!(first=> <#pending_type<_, _>>);
+    let identity = quote_spanned!(first=> ::core::convert::identity);
+    let pending = quote_spanned!(last=> (#pending));
+    let args = quote!(#identity #pending, #closure, #body);
+    let call = quote_spanned!(last=> ::#method(#args) #then);
+    quote!(#path #call)
+}
+
 fn look(
     plan: &Plan,
     mode: &TokenStream,
-    load: impl FnOnce(&TokenStream, &TokenStream) -> TokenStream,
+    load: impl FnOnce(&Ident, &TokenStream) -> TokenStream,
 ) -> TokenStream {
     let (any_kind, looked) = (plan.runtime.private("AnyKind"), local("__cacheado_looked"));
     let (hit, pending) = (local("__cacheado_hit"), local("__cacheado_pending"));
@@ -61,7 +79,7 @@ fn look(
     let (ids, parts) = (ids(plan), &plan.key.references);
     let rebind = rebind(plan);
     let Decide { prelude, closure } = decide::borrowed(plan);
-    let load = load(&over_output(plan, &pending), &closure);
+    let load = load(&pending, &closure);
     quote! {
         // a statement of its own: nothing that is borrowed here lives on while the body runs
         let #looked = {
@@ -160,15 +178,6 @@ fn call_fn(plan: &Plan) -> TokenStream {
             function.call(#driver, carry, cache, ids, &#tuple, decide)
         }
     }
-}
-
-/// The local, spelled so that an error about its type underlines the return type.
-fn over_output(plan: &Plan, local: &Ident) -> TokenStream {
-    let (first, last) = output_span(plan);
-    let (first, last) = (at(first), at(last));
-    let identity = quote_spanned!(first=> ::core::convert::identity);
-    let argument = quote_spanned!(last=> (#local));
-    quote!(#identity #argument)
 }
 
 /// `Blocking` or `Async`.
