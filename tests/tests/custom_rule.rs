@@ -1,0 +1,413 @@
+//! A rule of one's own: what each hook is told, and what it can do.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cacheado::rule::{Admission, Candidate, Cause, Reads, Verdict};
+use cacheado::rules::{Lru, MaxItems, Ttl};
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, Error, Key, Rule, cache, refresh, scopes};
+
+scopes! {
+    organization(org_id) {
+        user(user_id)
+    }
+}
+
+/// Does to each entry what the entry's key says, and writes down what it is told.
+#[derive(Clone, Default)]
+struct Obedient(Arc<Mutex<Told>>);
+
+#[derive(Default)]
+struct Told {
+    set: Vec<(String, bool, usize, Option<Duration>)>,
+    got: Vec<String>,
+    gone: Vec<(String, Cause)>,
+    clears: usize,
+    /// What to evict for the next one that says `in place of others`.
+    others: Vec<Key>,
+    /// Whether that was there to be evicted.
+    found: Vec<bool>,
+}
+
+/// The text that a key of these tests was made of.
+fn text(key: &Key) -> String {
+    let shown = key.to_string();
+    let text = shown.split('"').nth(1);
+    text.unwrap_or_else(|| panic!("no text in {shown}"))
+        .to_owned()
+}
+
+impl Rule for Obedient {
+    fn name(&self) -> &'static str {
+        "Obedient"
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Call
+    }
+
+    fn on_get(&self, key: &Key) -> Verdict {
+        let text = text(key);
+        let verdict = if text.contains("once only") {
+            Verdict::Drop
+        } else {
+            Verdict::Keep
+        };
+        self.0.lock().unwrap().got.push(text);
+        verdict
+    }
+
+    fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
+        let text = text(candidate.key());
+        let mut told = self.0.lock().unwrap();
+        let seen = (candidate.replaces(), candidate.len(), candidate.lifetime());
+        assert_eq!(candidate.is_empty(), candidate.len() == 0);
+        told.set.push((text.clone(), seen.0, seen.1, seen.2));
+        if text.contains("refused") {
+            return Admission::Reject;
+        }
+        if text.contains("brief") {
+            candidate.set_lifetime(Some(Duration::from_secs(1)));
+        }
+        if text.contains("forever") {
+            candidate.set_lifetime(None);
+        }
+        if text.contains("never") {
+            candidate.set_lifetime(Some(Duration::ZERO));
+        }
+        if text.contains("in place of others") {
+            let others = std::mem::take(&mut told.others);
+            told.found = others.into_iter().map(|key| candidate.evict(key)).collect();
+        }
+        Admission::Admit
+    }
+
+    fn on_evict(&self, key: &Key, cause: Cause) {
+        self.0.lock().unwrap().gone.push((text(key), cause));
+    }
+
+    fn on_clear(&self) {
+        self.0.lock().unwrap().clears += 1;
+    }
+
+    fn on_keys(&self, keys: &mut Vec<Key>) {
+        keys.retain(|key| !text(key).contains("hidden"));
+    }
+}
+
+fn cache(rule: &Obedient, clock: &ManualClock) -> Cache {
+    let builder = Cache::builder().clock(clock.clone());
+    builder.rule(rule.clone()).build().unwrap()
+}
+
+fn set(cache: &Cache, key: &str) -> bool {
+    cache.set(key, &1_u32).run().unwrap()
+}
+
+fn get(cache: &Cache, key: &str) -> Option<u32> {
+    cache.get(key).run().unwrap()
+}
+
+#[test]
+fn a_rule_is_told_what_is_about_to_be_stored() {
+    let rule = Obedient::default();
+    let cache = cache(&rule, &ManualClock::new());
+    let minute = Duration::from_secs(60);
+    set(&cache, "a");
+    cache.set("b", &1_u32).ttl(minute).run().unwrap();
+    set(&cache, "a");
+    let told = rule.0.lock().unwrap();
+    let expected = [
+        ("a".to_owned(), false, 0, None),
+        ("b".to_owned(), false, 1, Some(minute)),
+        ("a".to_owned(), true, 2, None),
+    ];
+    assert_eq!(told.set, expected);
+    assert!(told.gone.is_empty(), "what is replaced has not gone");
+}
+
+#[test]
+fn a_rule_refuses() {
+    let rule = Obedient::default();
+    let cache = cache(&rule, &ManualClock::new());
+    assert!(!set(&cache, "refused"));
+    assert_eq!(get(&cache, "refused"), None);
+    assert_eq!(cache.stats().total_keys, 0);
+    let loaded: u32 = cache.get_or_load("refused", || 7).run().unwrap();
+    assert_eq!(loaded, 7);
+    assert_eq!(cache.stats().total_keys, 0);
+}
+
+#[test]
+fn a_rule_changes_the_lifetime() {
+    let rule = Obedient::default();
+    let clock = ManualClock::new();
+    let cache = cache(&rule, &clock);
+    assert!(set(&cache, "brief"));
+    let second = Duration::from_secs(1);
+    assert!(cache.set("forever", &1_u32).ttl(second).run().unwrap());
+    assert!(!set(&cache, "never"));
+    clock.advance(second - Duration::from_nanos(1));
+    assert_eq!(get(&cache, "brief"), Some(1));
+    clock.advance(Duration::from_nanos(1));
+    assert_eq!(get(&cache, "brief"), None);
+    assert_eq!(get(&cache, "never"), None);
+    clock.advance(Duration::from_hours(1_000_000));
+    assert_eq!(get(&cache, "forever"), Some(1));
+}
+
+#[test]
+fn a_rule_evicts_others() {
+    let rule = Obedient::default();
+    let cache = cache(&rule, &ManualClock::new());
+    for key in ["a", "b", "c", "gone"] {
+        set(&cache, key);
+    }
+    let keys = cache.keys().run().unwrap();
+    cache.evict("gone").run().unwrap();
+    let listed = |name: &str| keys.iter().find(|key| text(key) == name).unwrap().clone();
+    rule.0.lock().unwrap().others = vec![listed("a"), listed("gone"), listed("b"), listed("a")];
+    assert!(set(&cache, "in place of others"));
+    assert_eq!(get(&cache, "a"), None);
+    assert_eq!(get(&cache, "b"), None);
+    assert_eq!(get(&cache, "c"), Some(1));
+    let mut told = rule.0.lock().unwrap();
+    assert_eq!(told.found, [true, false, true, false]);
+    told.gone.sort_by(|one, two| one.0.cmp(&two.0));
+    let expected = [
+        ("a".to_owned(), Cause::Rule),
+        ("b".to_owned(), Cause::Rule),
+        ("gone".to_owned(), Cause::Evicted),
+    ];
+    assert_eq!(told.gone, expected);
+    drop(told);
+    assert_eq!(cache.stats().evictions, 3);
+    assert_eq!(cache.stats().total_keys, 2);
+}
+
+/// What a rule chose goes only if every rule after it admits the entry it was to go for.
+#[test]
+fn a_choice_takes_effect_only_if_all_admit() {
+    let rule = Obedient::default();
+    let cache = Cache::builder()
+        .rule(Lru::new(2))
+        .rule(rule.clone())
+        .build()
+        .unwrap();
+    set(&cache, "a");
+    set(&cache, "b");
+    for _ in 0..3 {
+        assert!(!set(&cache, "refused"));
+    }
+    assert!(rule.0.lock().unwrap().gone.is_empty());
+    assert_eq!(get(&cache, "a"), Some(1));
+    // and the order is what it was, but for the hit
+    assert!(set(&cache, "c"));
+    assert_eq!(get(&cache, "b"), None);
+    assert_eq!(get(&cache, "a"), Some(1));
+}
+
+/// A rule that is asked later sees the room that was made.
+#[test]
+fn a_choice_is_room_to_the_next_rule() {
+    let rule = Obedient::default();
+    let builder = Cache::builder().rule(rule.clone());
+    let cache = builder.rule(MaxItems::new(1)).build().unwrap();
+    set(&cache, "a");
+    assert!(!set(&cache, "in place of others"));
+    assert_eq!(get(&cache, "a"), Some(1));
+    rule.0.lock().unwrap().others = cache.keys().run().unwrap();
+    assert!(set(&cache, "in place of others"));
+    assert_eq!(get(&cache, "a"), None);
+}
+
+#[test]
+fn a_rule_drops_what_was_found() {
+    let rule = Obedient::default();
+    let cache = cache(&rule, &ManualClock::new());
+    set(&cache, "once only");
+    set(&cache, "kept");
+    assert_eq!(get(&cache, "once only"), None);
+    assert_eq!(get(&cache, "kept"), Some(1));
+    assert_eq!(get(&cache, "kept"), Some(1));
+    assert_eq!(get(&cache, "never stored"), None);
+    let told = rule.0.lock().unwrap();
+    assert_eq!(told.got, ["once only", "kept", "kept"]);
+    assert_eq!(told.gone, [("once only".to_owned(), Cause::Rule)]);
+    drop(told);
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses), (2, 2));
+    assert_eq!((stats.total_keys, stats.evictions), (1, 1));
+}
+
+#[test]
+fn a_rule_hides_keys() {
+    let rule = Obedient::default();
+    let cache = cache(&rule, &ManualClock::new());
+    set(&cache, "seen");
+    set(&cache, "hidden");
+    let keys = cache.keys().run().unwrap();
+    assert_eq!(keys.iter().map(text).collect::<Vec<_>>(), ["seen"]);
+    assert_eq!(get(&cache, "hidden"), Some(1));
+}
+
+#[test]
+fn a_rule_is_told_of_each_entry_that_goes_and_why() {
+    let rule = Obedient::default();
+    let clock = ManualClock::new();
+    let cache = Cache::builder()
+        .clock(clock.clone())
+        .rule(Lru::new(3))
+        .rule(rule.clone())
+        .build()
+        .unwrap();
+    set(&cache, "pushed out");
+    set(&cache, "by key");
+    set(&cache, "brief");
+    let user = scope::user("acme", 1);
+    cache.set("by scope", &1_u32).scope(user).run().unwrap();
+    cache.evict("by key").run().unwrap();
+    let organization = scope::organization("acme");
+    cache.evict_by_scope(organization).run().unwrap();
+    clock.advance(Duration::from_secs(1));
+    set(&cache, "by the root");
+    cache.evict_by_scope(scope::global()).run().unwrap();
+    set(&cache, "cleared");
+    cache.clear().run().unwrap();
+
+    let told = rule.0.lock().unwrap();
+    let expected = [
+        ("pushed out".to_owned(), Cause::Rule),
+        ("by key".to_owned(), Cause::Evicted),
+        ("by scope".to_owned(), Cause::Scope),
+        ("brief".to_owned(), Cause::Expired),
+        ("by the root".to_owned(), Cause::Scope),
+    ];
+    assert_eq!(told.gone, expected);
+    assert_eq!(told.clears, 1);
+    drop(told);
+    let stats = cache.stats();
+    assert_eq!((stats.evictions, stats.expirations), (4, 1));
+}
+
+#[test]
+fn a_value_that_is_refused_in_the_place_of_an_older_one_removes_that() {
+    #[cache(cache = cache, skip(cache), ttl = |value| Duration::from_secs(*value))]
+    fn value(cache: &Cache, key: &str, value: u64) -> u64 {
+        let _ = (cache, key);
+        value
+    }
+
+    struct NotOverAMinute;
+
+    impl Rule for NotOverAMinute {
+        fn name(&self) -> &'static str {
+            "NotOverAMinute"
+        }
+
+        fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
+            if candidate.lifetime() > Some(Duration::from_secs(60)) {
+                Admission::Reject
+            } else {
+                Admission::Admit
+            }
+        }
+    }
+
+    let cache = Cache::builder().rule(NotOverAMinute).build().unwrap();
+    let set = |value: u64, ttl| {
+        let set = cache.set("key", &value).ttl(Duration::from_secs(ttl));
+        set.run().unwrap()
+    };
+    assert!(set(1, 60));
+    assert!(!set(2, 61));
+    assert_eq!(cache.get::<u64>("key").run().unwrap(), None);
+
+    assert_eq!(value(&cache, "key", 60), 60);
+    assert_eq!(refresh!(value(&cache, "key", 61)), 61);
+    assert_eq!(cache.stats().total_keys, 1);
+}
+
+/// Who was used last is there for any rule that asks for it, without being called on hits.
+#[test]
+fn a_rule_can_ask_when_others_were_used() {
+    /// Keeps two: the one that was used last makes room.
+    #[derive(Clone, Default)]
+    struct MostRecent(Arc<Mutex<Vec<Key>>>);
+
+    impl Rule for MostRecent {
+        fn name(&self) -> &'static str {
+            "MostRecent"
+        }
+
+        fn reads(&self) -> Reads {
+            Reads::Stamp
+        }
+
+        fn on_get(&self, _: &Key) -> Verdict {
+            panic!("it did not ask to be called")
+        }
+
+        fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
+            let mut keys = self.0.lock().unwrap();
+            assert!(candidate.last_used(candidate.key()).is_none());
+            let newest = keys.iter().max_by_key(|key| candidate.last_used(key));
+            if let (true, Some(newest)) = (candidate.len() == 2, newest) {
+                assert!(candidate.last_used(newest) < Some(candidate.stamp()));
+                candidate.evict(newest.clone());
+            }
+            keys.push(candidate.key().clone());
+            Admission::Admit
+        }
+    }
+
+    let rule = MostRecent::default();
+    let cache = Cache::builder().rule(rule).build().unwrap();
+    set(&cache, "a");
+    set(&cache, "b");
+    get(&cache, "a");
+    set(&cache, "c");
+    assert_eq!(get(&cache, "a"), None);
+    assert_eq!(get(&cache, "b"), Some(1));
+    set(&cache, "d");
+    assert_eq!(get(&cache, "b"), None);
+    assert_eq!(get(&cache, "c"), Some(1));
+}
+
+#[test]
+fn a_rule_without_sense_fails_the_build() {
+    struct Senseless;
+
+    impl Rule for Senseless {
+        fn name(&self) -> &'static str {
+            "Senseless"
+        }
+
+        fn check(&self) -> cacheado::Result<()> {
+            Err(Error::config("Senseless", "it has none"))
+        }
+    }
+
+    let built = Cache::builder().rule(Ttl::new()).rule(Senseless).build();
+    assert_eq!(built.unwrap_err().to_string(), "Senseless: it has none");
+}
+
+#[test]
+fn a_function_is_subject_to_rules_as_programmatic_calls_are() {
+    #[cache(cache = cache, skip(cache))]
+    fn length(cache: &Cache, text: &str) -> usize {
+        let _ = cache;
+        text.len()
+    }
+
+    let rule = Obedient::default();
+    let cache = cache(&rule, &ManualClock::new());
+    for text in ["plain", "refused", "once only"] {
+        for _ in 0..3 {
+            assert_eq!(length(&cache, text), text.len());
+        }
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.loads), (2, 7));
+}
