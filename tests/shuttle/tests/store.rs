@@ -1,0 +1,377 @@
+//! The store that ships, under a model checker: for each order of its threads' steps that is tried, table, scope index, schedule,
+//! rules and counts agree in the end.
+//!
+//! ```text
+//! RUSTFLAGS="--cfg shuttle" cargo test -p cacheado-shuttle --release --target-dir target/shuttle
+//! ```
+//!
+//! A failure prints its schedule. To replay it, run the failing test by itself, so that nothing else numbers the key spaces, and
+//! then once more with `shuttle::replay(model, "SCHEDULE")` in the place of `check(model)`.
+#![cfg(shuttle)]
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use cacheado::{Key, Rule, Scope, scopes};
+use cacheado_backends::memory::Store;
+use cacheado_backends::rule::{Admission, Candidate, Cause};
+use cacheado_backends::rules::{Lru, MaxItems};
+use cacheado_backends::{ManualClock, Probe, Space, SpaceSpec};
+use shuttle::sync::Arc;
+use shuttle::thread;
+
+scopes! {
+    organization(org_id) { user(user_id) }
+}
+
+/// Tries orders at random, and orders with few switches in the worst places.
+fn check(model: impl Fn() + Send + Sync + Clone + 'static) {
+    shuttle::check_random(model.clone(), 3_000);
+    shuttle::check_pct(model, 3_000, 3);
+}
+
+const SECOND: Option<Duration> = Some(Duration::from_secs(1));
+
+/// What a rule and the observer were told. Its locks are no steps of the model.
+#[derive(Default)]
+struct Told {
+    keys: HashSet<Key>,
+    wrong: Vec<String>,
+    gone: usize,
+}
+
+#[derive(Clone, Default)]
+struct Witness(std::sync::Arc<Mutex<Told>>);
+
+impl Witness {
+    fn told<R>(&self, tell: impl FnOnce(&mut Told) -> R) -> R {
+        tell(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The last of the rules, so that what it admits is stored.
+impl Rule for Witness {
+    fn name(&self) -> &'static str {
+        "Witness"
+    }
+
+    fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
+        self.told(|told| {
+            let new = told.keys.insert(candidate.key().clone());
+            if new == candidate.replaces() {
+                told.wrong.push(format!(
+                    "set: {} replaces, {} known",
+                    candidate.replaces(),
+                    !new
+                ));
+            }
+        });
+        Admission::Admit
+    }
+
+    fn on_evict(&self, key: &Key, cause: Cause) {
+        self.told(|told| {
+            if !told.keys.remove(key) {
+                told.wrong.push(format!("{cause}: unknown"));
+            }
+        });
+    }
+
+    fn on_clear(&self) {
+        self.told(|told| told.keys.clear());
+    }
+}
+
+struct World {
+    store: std::sync::Arc<Store>,
+    clock: ManualClock,
+    witness: Witness,
+}
+
+impl World {
+    fn new(rules: Vec<Box<dyn Rule>>) -> Arc<Self> {
+        let (clock, witness) = (ManualClock::new(), Witness::default());
+        let observer = witness.clone();
+        let observer = Box::new(move |_: &Key, _| observer.told(|told| told.gone += 1));
+        Arc::new(Self {
+            store: Store::new(clock.clone().into(), rules, observer),
+            clock,
+            witness,
+        })
+    }
+
+    /// With `rules`, and last a witness.
+    fn witnessed(mut rules: Vec<Box<dyn Rule>>) -> Arc<Self> {
+        let witness = Witness::default();
+        rules.push(Box::new(witness.clone()));
+        let clock = ManualClock::new();
+        let observer = Box::new(|_: &Key, _| ());
+        Arc::new(Self {
+            store: Store::new(clock.clone().into(), rules, observer),
+            clock,
+            witness,
+        })
+    }
+
+    fn insert(&self, key: &Key, lifetime: Option<Duration>) {
+        self.store.insert(key.clone(), 1_u32, lifetime, true);
+    }
+
+    /// What is true whatever happened, once nothing happens any more.
+    fn agrees(&self) {
+        let keys = self.store.keys();
+        assert_eq!(self.store.len(), keys.len());
+        for scope in [scope::user("acme", 7), scope::organization("acme")] {
+            let keys = self.store.keys();
+            let inside = keys.iter().filter(|key| scope.contains(&key.scope()));
+            let inside = inside.count() as u64;
+            assert_eq!(self.store.remove_scope(&scope).entries, inside);
+            assert_eq!(self.store.remove_scope(&scope).entries, 0);
+        }
+        // nothing that has a lifetime was lost sight of
+        self.clock.advance(Duration::from_secs(100));
+        let left = self.store.keys().len();
+        assert_eq!(self.store.len(), left);
+        assert_eq!(
+            self.store.remove_scope(&Scope::global()).entries,
+            left as u64
+        );
+        assert!(self.store.is_empty());
+    }
+
+    fn witness_agrees(&self) {
+        self.store.free_expired();
+        let keys: HashSet<Key> = self.store.keys().into_iter().collect();
+        self.witness.told(|told| {
+            assert_eq!(told.wrong, Vec::<String>::new());
+            assert_eq!(told.keys, keys);
+        });
+    }
+}
+
+fn key(scope: &Scope, args: u32) -> Key {
+    let space = Space::programmatic(scope.level());
+    let key = Probe::in_scope(space, scope, &args).and_then(|probe| probe.to_key());
+    key.expect("a key")
+}
+
+fn spawn(w: &Arc<World>, run: impl FnOnce(&World) + Send + 'static) -> thread::JoinHandle<()> {
+    let w = Arc::clone(w);
+    thread::spawn(move || run(&w))
+}
+
+fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+}
+
+#[test]
+fn evicting_a_scope_inserting_and_expiring_agree() {
+    for scope in [
+        scope::user("acme", 7),
+        scope::organization("acme"),
+        Scope::global(),
+    ] {
+        check(move || {
+            let w = World::new(Vec::new());
+            let scope = scope.clone();
+            let user = scope::user("acme", 7);
+            w.insert(&key(&user, 0), SECOND);
+            let (one, two) = (key(&user, 1), key(&scope::organization("acme"), 2));
+            let writer = spawn(&w, move |w| {
+                w.insert(&one, SECOND);
+                w.insert(&two, None);
+                w.insert(&one, None);
+            });
+            let evictor = spawn(&w, move |w| _ = w.store.remove_scope(&scope));
+            let clock = spawn(&w, |w| w.clock.advance(Duration::from_secs(1)));
+            join([writer, evictor, clock]);
+            w.agrees();
+        });
+    }
+}
+
+#[test]
+fn two_evictions_of_a_scope_evict_each_entry_once() {
+    check(|| {
+        let w = World::new(Vec::new());
+        let user = scope::user("acme", 7);
+        let keys: Vec<Key> = (0..3).map(|n| key(&user, n)).collect();
+        let first = keys.clone();
+        let evicted = Arc::new(shuttle::sync::atomic::AtomicU64::new(0));
+        let writer = spawn(&w, move |w| {
+            first.iter().for_each(|key| w.insert(key, None))
+        });
+        let scopes = [user, scope::organization("acme")];
+        let evictors = scopes.map(|scope| {
+            let evicted = Arc::clone(&evicted);
+            spawn(&w, move |w| {
+                let removed = w.store.remove_scope(&scope).entries;
+                evicted.fetch_add(removed, shuttle::sync::atomic::Ordering::SeqCst);
+            })
+        });
+        join(evictors.into_iter().chain([writer]));
+        let left = w.store.remove_scope(&Scope::global()).entries;
+        let evicted = evicted.load(shuttle::sync::atomic::Ordering::SeqCst);
+        assert_eq!(evicted + left, 3);
+        w.witness.told(|told| assert_eq!(told.gone, 3));
+        w.agrees();
+    });
+}
+
+#[test]
+fn removing_replacing_and_expiring_one_key_agree() {
+    check(|| {
+        let w = World::new(Vec::new());
+        let it = key(&scope::user("acme", 7), 1);
+        let (set, removed, found) = (it.clone(), it.clone(), it.clone());
+        let threads = [
+            spawn(&w, move |w| {
+                w.insert(&set, SECOND);
+                w.insert(&set, SECOND);
+            }),
+            spawn(&w, move |w| _ = w.store.remove(&removed)),
+            spawn(&w, |w| w.clock.advance(Duration::from_secs(1))),
+            spawn(&w, move |w| {
+                w.store.get_key(&found, |_| ());
+                w.store.free_expired();
+            }),
+        ];
+        join(threads);
+        w.agrees();
+    });
+}
+
+#[test]
+fn clearing_and_inserting_agree() {
+    check(|| {
+        let w = World::new(Vec::new());
+        let it = key(&scope::user("acme", 7), 1);
+        let threads = [
+            spawn(&w, move |w| {
+                w.insert(&it, SECOND);
+                w.insert(&it, SECOND);
+            }),
+            spawn(&w, |w| w.store.clear()),
+        ];
+        join(threads);
+        w.agrees();
+    });
+}
+
+/// Rules, and the most entries that they let in.
+type Rules = (fn() -> Vec<Box<dyn Rule>>, usize);
+
+const RULES: &[Rules] = &[
+    (|| vec![Box::new(Lru::new(1))], 1),
+    (|| vec![Box::new(Lru::new(2))], 2),
+    (|| vec![Box::new(MaxItems::new(1))], 1),
+    (
+        || vec![Box::new(Lru::new(2)), Box::new(MaxItems::new(1))],
+        1,
+    ),
+];
+
+#[test]
+fn rules_and_the_store_agree() {
+    for (rules, bound) in RULES {
+        check(move || {
+            let w = World::witnessed(rules());
+            let user = scope::user("acme", 7);
+            let threads: Vec<_> = (0..3)
+                .map(|n| {
+                    let (set, evicted) = (key(&user, n), key(&user, (n + 1) % 3));
+                    spawn(&w, move |w| {
+                        w.insert(&set, None);
+                        assert!(w.store.keys().len() <= 3);
+                        if n == 0 {
+                            w.store.remove(&evicted);
+                        }
+                    })
+                })
+                .collect();
+            join(threads);
+            w.witness_agrees();
+            assert!(w.store.len() <= *bound);
+            w.agrees();
+        });
+    }
+}
+
+#[test]
+fn rules_and_the_store_agree_when_a_scope_is_evicted() {
+    for (rules, bound) in RULES {
+        check(move || {
+            let w = World::witnessed(rules());
+            let user = scope::user("acme", 7);
+            let keys = [key(&user, 1), key(&scope::organization("acme"), 2)];
+            let writers = keys.map(|key| spawn(&w, move |w| w.insert(&key, None)));
+            let evictors = [user, Scope::global()]
+                .map(|scope| spawn(&w, move |w| _ = w.store.remove_scope(&scope)));
+            join(writers.into_iter().chain(evictors));
+            w.witness_agrees();
+            assert!(w.store.len() <= *bound);
+            w.agrees();
+        });
+    }
+}
+
+/// An entry that is replaced when its lifetime is over has gone, and the rules are told so.
+#[test]
+fn rules_and_the_store_agree_when_what_has_expired_is_replaced() {
+    check(|| {
+        let w = World::witnessed(Vec::new());
+        let it = key(&scope::user("acme", 7), 1);
+        let (first, second) = (it.clone(), it);
+        let threads = [
+            spawn(&w, move |w| w.insert(&first, SECOND)),
+            spawn(&w, |w| w.clock.advance(Duration::from_secs(1))),
+            spawn(&w, move |w| w.insert(&second, SECOND)),
+        ];
+        join(threads);
+        w.witness_agrees();
+        w.agrees();
+    });
+}
+
+/// A space whose function has a bound of its own.
+static BOUNDED: LazyLock<&'static Space> = LazyLock::new(|| {
+    Space::create(SpaceSpec {
+        name: "bounded".to_owned(),
+        version: 0,
+        level: scope::user("acme", 7).level(),
+        max_items: NonZeroUsize::new(1),
+        stable: true,
+    })
+});
+
+#[test]
+fn a_function_keeps_its_own_bound() {
+    check(|| {
+        let w = World::new(Vec::new());
+        let user = scope::user("acme", 7);
+        let keys = [0_u32, 1, 2].map(|n| {
+            let key = Probe::in_scope(*BOUNDED, &user, &n).and_then(|probe| probe.to_key());
+            key.expect("a key")
+        });
+        let after = keys.clone();
+        let writers = keys.map(|key| {
+            spawn(&w, move |w| {
+                w.insert(&key, SECOND);
+                w.store.get_key(&key, |_| ());
+            })
+        });
+        let evictor = spawn(&w, move |w| _ = w.store.remove_scope(&user));
+        let clock = spawn(&w, |w| w.clock.advance(Duration::from_secs(1)));
+        join(writers.into_iter().chain([evictor, clock]));
+        assert!(w.store.keys().len() <= 1);
+        for key in &after {
+            w.insert(key, None);
+            assert_eq!(w.store.keys().len(), 1);
+        }
+        w.agrees();
+    });
+}
