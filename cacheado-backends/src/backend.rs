@@ -35,10 +35,20 @@ pub struct Payload {
 ///
 /// A failed operation never fails a cached function: it is counted, traced, and the body runs.
 ///
+/// What `Key` and `Scope` print is for people: it leaves secret ids out and is nothing to name entries by. [`Key::args`], the
+/// ids of [`Key::scope`], and the name, version and level of [`Key::space`] are what tells one key from another.
+///
 /// The cache clones no backend and calls it from many threads.
 pub trait Backend: Send + Sync + 'static {
     /// What kind of store it is: `storage_type` of the statistics.
     fn name(&self) -> &str;
+
+    /// Told once, before anything else, the name of the cache: what keeps its entries apart from those of other caches in the
+    /// same store, which no operation of this backend is to read or remove. A backend that keeps its entries to itself needs no
+    /// name, and the default forgets it.
+    fn bind(&mut self, name: &str) {
+        let _ = name;
+    }
 
     /// What is stored under `key`, unless it has expired.
     ///

@@ -54,7 +54,7 @@ pub enum Error {
         /// The entry's key.
         key: String,
         /// The type it was stored as.
-        stored: &'static str,
+        stored: String,
         /// The type it was read as.
         requested: &'static str,
     },
@@ -66,7 +66,7 @@ pub enum Error {
         /// What the `Serialize` implementation said.
         message: String,
     },
-    /// Two functions claim one explicit name, with other arguments, another value, another scope or another version.
+    /// Two functions claim one explicit name, with other arguments, another value or another scope.
     #[error(
         "`{name}` names two different functions ({first} and {second}): give one of them another `name`; until then the second is not cached"
     )]

@@ -112,7 +112,7 @@ pub enum Verdict {
 pub enum Admission {
     /// As far as this rule goes, yes.
     Admit,
-    /// No. Nothing changes; an older entry of the same key stays only if it is still what the cache would serve.
+    /// No. Nothing else changes, but that an older entry of the same key goes: what was to replace it is newer.
     Reject,
 }
 

@@ -161,7 +161,7 @@ impl CacheBuilder {
             store: Store::new(self.clock, self.rules, observer),
             shared: self
                 .backend
-                .map(|backend| SharedTier::new(backend, Arc::clone(&counters))),
+                .map(|backend| SharedTier::new(backend, self.name.clone(), Arc::clone(&counters))),
             flights: Arc::new(Flights::new(self.flight_timeout)),
             counters,
             hierarchy: self.hierarchy,

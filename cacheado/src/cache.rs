@@ -205,14 +205,27 @@ impl Cache {
         self.0.shared.as_ref()
     }
 
-    /// The shared tier, if there is one and it can have values under `key`: not those without a codec, nor those of a function
-    /// whose name another process may understand as another's.
+    /// The shared tier, if there is one and it can have values under `key`.
     pub(crate) fn shared_for<T>(
         &self,
         key: &Key,
         codec: Option<Codec<T>>,
     ) -> Option<(&SharedTier, Codec<T>)> {
-        self.shared().zip(codec).filter(|_| key.space().is_stable())
+        self.shared().zip(codec).filter(|_| self.can_share(key))
+    }
+
+    /// Whether `key` may leave the process: not that of a function whose name another process may understand as another's, nor
+    /// one with secret ids, which would leave in the clear.
+    #[allow(
+        clippy::unused_self,
+        reason = "the cache may come to know how to hide secret ids"
+    )]
+    pub(crate) fn can_share(&self, key: &Key) -> bool {
+        key.space().is_stable() && !key.space().level().has_secret()
+    }
+
+    pub(crate) fn is_in_process(&self) -> bool {
+        self.0.in_process
     }
 
     pub(crate) fn flights(&self) -> &Arc<Flights> {

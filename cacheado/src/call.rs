@@ -28,6 +28,8 @@ pub struct Call<R, D> {
     cache: Cache,
     /// `None`: the function is not cached, since its name is another's.
     key: Result<Option<Key>>,
+    /// Whether the shared tier can have its value.
+    portable: bool,
     /// `Option<Codec<Stored>>` and `Decide<Stored>`, whose type a function's signature can't spell.
     codec: Box<dyn Any + Send>,
     decide: Box<dyn Any + Send>,
@@ -56,6 +58,7 @@ impl Function {
         Call {
             cache: cache.clone(),
             key: self.key::<K::Stored, A>(ids, args),
+            portable: carry.codec.is_some(),
             codec: Box::new(carry.codec),
             decide: Box::new(decide),
             types: PhantomData,
@@ -85,12 +88,12 @@ impl<R, D> Call<R, D> {
 
     fn evict_now(self) -> Result<bool> {
         self.key?
-            .map_or(Ok(false), |key| evict_key(&self.cache, &key))
+            .map_or(Ok(false), |key| evict_key(&self.cache, &key, self.portable))
     }
 
     async fn evict_soon(self) -> Result<bool> {
         match self.key? {
-            Some(key) => evict_key_async(&self.cache, &key).await,
+            Some(key) => evict_key_async(&self.cache, &key, self.portable).await,
             None => Ok(false),
         }
     }
@@ -104,7 +107,7 @@ impl<R, D> Call<R, D> {
             return Ok(Some(value));
         }
         let tier = self.cache.shared_for(&key, codec);
-        let found = tier.and_then(|(tier, codec)| tier.get(&key, codec));
+        let found = tier.map_or(Ok(None), |(tier, codec)| tier.get(&key, codec))?;
         Ok(found.map(|(value, _)| value))
     }
 
@@ -117,7 +120,10 @@ impl<R, D> Call<R, D> {
             return Ok(Some(value));
         }
         match self.cache.shared_for(&key, codec) {
-            Some((tier, codec)) => Ok(tier.get_async(&key, codec).await.map(|(value, _)| value)),
+            Some((tier, codec)) => {
+                let found = tier.get_async(&key, codec).await?;
+                Ok(found.map(|(value, _)| value))
+            }
             None => Ok(None),
         }
     }

@@ -61,7 +61,7 @@ struct State {
 #[derive(Clone, Copy)]
 enum Leader {
     /// A thread, from beginning to end.
-    Blocking,
+    Blocking { since: Instant },
     /// A future, which was polled last then and there.
     Polled { at: Instant, by: ThreadId },
 }
@@ -114,7 +114,9 @@ impl Flights {
 
     fn flight(&self, blocking: bool) -> Arc<Flight> {
         let leader = if blocking {
-            Leader::Blocking
+            Leader::Blocking {
+                since: Instant::now(),
+            }
         } else {
             Leader::polled_now()
         };
@@ -287,10 +289,13 @@ impl State {
         }
     }
 
-    /// When the leader counts as gone; `None` if it can't, since a thread runs it.
+    /// When the leader counts as gone; `None`: never, as far as the clock can count.
+    ///
+    /// A thread that runs the body may be slow, or may itself wait for one of those who wait for it (a pool's worker that
+    /// took up another task): neither can be told from the other, so it is not waited for without end either.
     fn patience(&self, timeout: Duration) -> Option<Instant> {
         match self.leader {
-            Leader::Blocking => None,
+            Leader::Blocking { since } => since.checked_add(timeout),
             Leader::Polled { at, .. } => at.checked_add(timeout),
         }
     }
@@ -319,7 +324,8 @@ impl Ticket {
         self.flights.supersede(&self.key, &self.flight);
         // an invalidation waits for this lock before it removes what is stored, so none can slip in between
         let state = lock(&self.flight.state);
-        state.valid.then(store)
+        // not `then`: that would drop what `store` holds, a value of the user's, while the locks are held
+        if state.valid { Some(store()) } else { None }
     }
 
     /// As [`store`](Self::store), for a value that is newer than any load under way can have: those forget theirs, and nobody
@@ -334,30 +340,33 @@ impl Ticket {
             lane.beside.retain(|other| Arc::ptr_eq(other, &self.flight));
         }
         let state = lock(&self.flight.state);
-        state.valid.then(put)
+        // not `then`: that would drop what `put` holds, a value of the user's, while the locks are held
+        if state.valid { Some(put()) } else { None }
     }
 
     /// Ends the load with a value, and lets those who wait go on with it. `share` makes it for them, if there are any.
-    /// Invalidations still reach the ticket until it is dropped.
+    /// Invalidations still reach the ticket until it is dropped, but nobody joins it any more.
     pub(crate) fn land(&self, share: impl FnOnce() -> Shared) {
+        self.flights.overtake(&self.key, &self.flight);
         let waiting = lock(&self.flight.state).waiters > 0;
         self.flight.end(Phase::Landed(waiting.then(share)));
     }
 
     /// Ends the load with nothing to share: those who wait run the body side by side.
     pub(crate) fn land_empty(&self) {
+        self.flights.overtake(&self.key, &self.flight);
         self.flight.end(Phase::Unshared);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        self.flights.deregister(&self.key, &self.flight);
         self.flight.end(if thread::panicking() {
             Phase::Unshared
         } else {
             Phase::Abandoned
         });
-        self.flights.deregister(&self.key, &self.flight);
     }
 }
 
@@ -380,14 +389,11 @@ impl Seat {
 
     /// Waits by blocking the thread.
     pub(crate) fn wait(self) -> Wait {
-        let leader = lock(&self.flight.state).leader;
-        match leader {
-            Leader::Blocking => self.block(),
-            // the leader's future needs a thread to be polled on, and this may be the one
-            Leader::Polled { by, .. } => {
-                runtime::block(by == thread::current().id(), || self.block()).unwrap_or(Wait::Alone)
-            }
-        }
+        let polled_here = match lock(&self.flight.state).leader {
+            Leader::Blocking { .. } => false,
+            Leader::Polled { by, .. } => by == thread::current().id(),
+        };
+        runtime::block(polled_here, || self.block()).unwrap_or(Wait::Alone)
     }
 
     fn block(&self) -> Wait {

@@ -79,13 +79,16 @@ static INSTANCES: LazyLock<RwLock<HashMap<TypeId, &'static Function>>> =
     LazyLock::new(RwLock::default);
 
 /// Who has which name, and what for.
-static NAMES: LazyLock<Mutex<HashMap<(String, u32), Claim>>> = LazyLock::new(Mutex::default);
+/// By name, version, and whether the name is explicit: a path is no explicit name, though it may read the same.
+type Names = HashMap<(String, u32, bool), Claim>;
+static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
 
 /// A name that is taken.
 struct Claim {
     space: &'static Space,
     by: String,
-    explicit: bool,
+    /// Which item has it: the address of its `SiteSpec`.
+    site: usize,
     shape: Shape,
 }
 
@@ -153,7 +156,10 @@ fn path_of(marker: &str, spec: &SiteSpec) -> String {
     while let Some(outer) = path.strip_suffix("::{{closure}}") {
         path = outer;
     }
+    // lifetimes are no part of an identity, and how they print is the compiler's affair
     let path = path
+        .replace("'_, ", "")
+        .replace("<'_>", "")
         .replacen("::__site", "", 1)
         .replacen("__cacheado_site_", "", 1);
     let in_module = path
@@ -198,6 +204,12 @@ impl Function {
         format!("@{}", self.path.replacen(&name, "", 1))
     }
 
+    /// Whether the path means this function in every process: not if a closure is among its type arguments, since all closures
+    /// are called alike.
+    fn has_stable_path(&self) -> bool {
+        !self.path.contains("{{")
+    }
+
     #[cold]
     fn claim(&self, args: &str, value: TypeId) -> Option<&'static Space> {
         let spec = self.spec;
@@ -215,6 +227,7 @@ impl Function {
             Space::create(SpaceSpec {
                 name,
                 version: spec.version,
+                explicit: spec.name.is_some(),
                 level,
                 max_items,
                 stable,
@@ -222,40 +235,45 @@ impl Function {
         };
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
         let explicit = spec.name.is_some();
-        match names.entry((name.clone(), spec.version)) {
+        let stable = self.has_stable_path();
+        let site = std::ptr::from_ref(spec).addr();
+        match names.entry((name.clone(), spec.version, explicit)) {
             Entry::Vacant(vacant) => {
-                let space = create(name, true);
+                let space = create(name, stable);
+                let by = self.path.clone();
                 vacant.insert(Claim {
                     space,
-                    by: self.path.clone(),
-                    explicit,
+                    by,
+                    site,
                     shape,
                 });
                 Some(space)
             }
-            // one path for two items (local types of one name): no process could tell them apart by it, so the entries of the
-            // second stay here
-            Entry::Occupied(taken) if !explicit => {
-                let other = &taken.get().by;
-                tracing::warn!(function = %self.path, %other, "two functions have one path: the second is cached in the process alone");
-                Some(create(format!("{name}#{}", names.len()), false))
-            }
-            // sharing is on purpose only if both say so
-            Entry::Occupied(taken)
-                if taken.get().explicit
-                    && taken.get().shape == shape
-                    && taken.get().space.level() == level =>
-            {
-                Some(taken.get().space)
-            }
-            Entry::Occupied(taken) => {
+            // sharing is on purpose only between functions that are two, and that are called by that name
+            Entry::Occupied(taken) if explicit && stable && taken.get().site != site => {
+                let Claim {
+                    space,
+                    by,
+                    shape: theirs,
+                    ..
+                } = taken.get();
+                if *theirs == shape && space.level() == level {
+                    return Some(space);
+                }
                 let error = Error::NameConflict {
                     name,
-                    first: taken.get().by.clone(),
+                    first: by.clone(),
                     second: self.path.clone(),
                 };
                 tracing::error!(%error, "a function runs uncached");
                 None
+            }
+            // one name for two instances (of closures, or of local types of one name): no process could tell them apart by it,
+            // so the entries of the second stay here
+            Entry::Occupied(taken) => {
+                let other = &taken.get().by;
+                tracing::debug!(function = %self.path, %other, "two functions have one path: the second is cached in the process alone");
+                Some(create(format!("{name}#{}", names.len()), false))
             }
         }
     }
@@ -298,6 +316,10 @@ impl Function {
                 cache.count_space(space, Event::Hit);
                 return Ok(K::restore(value));
             }
+        }
+        // one that the shared tier may answer is counted when that is known
+        let counted = mode == Mode::Normal && (cache.shared().is_none() || carry.codec.is_none());
+        if counted {
             cache.count_space(space, Event::Miss);
         }
         match probe.to_key() {
@@ -315,6 +337,7 @@ impl Function {
                     key,
                     codec: carry.codec,
                     flight,
+                    counted: counted || mode != Mode::Normal,
                 }))
             }
             Err(message) => Err(self.unkeyed(cache, space, &message)),

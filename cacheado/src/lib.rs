@@ -31,7 +31,7 @@ pub mod __private;
 
 pub use cacheado_backends::{
     Backend, Clock, Error, Hierarchy, HierarchyBuilder, IdText, Key, Level, Result, Rule, Scope,
-    ScopeId, backend, rule, rules,
+    ScopeId, Space, rule, rules,
 };
 pub use cacheado_macros::{
     bypass, cache, cache_evict, cache_impl, cache_put, evict, peek, put, refresh, scopes,

@@ -23,6 +23,8 @@ pub(crate) struct Load<T> {
     pub(crate) key: Key,
     pub(crate) codec: Option<Codec<T>>,
     pub(crate) flight: Flight,
+    /// Whether the look-up that led here has been counted as a miss. One that may still be a hit of the shared tier has not.
+    pub(crate) counted: bool,
 }
 
 /// Whether a load is shared.
@@ -60,23 +62,25 @@ impl<T: Value> Load<T> {
             return K::restore(value);
         }
         if let Some((tier, codec)) = self.readable()
-            && let Some((value, left)) = tier.get(&self.key, codec)
+            && let Ok(Some((value, left))) = tier.get(&self.key, codec)
         {
             return K::restore(self.landed_from_shared(&ticket, value, left));
         }
+        self.missed();
         self.cache.count(&self.key, Event::Load);
         let ret = {
             let _active = Active::enter(self.cache.id(), &self.key);
             body()
         };
-        let write = self.settle::<R, K>(&ticket, &ret, decide);
-        if let Some((tier, write)) = self.cache.shared().zip(write) {
+        let settled = self.settle(&ticket, K::stored(&ret), decide);
+        if let Some((tier, write)) = self.cache.shared().zip(settled.write) {
             let written = tier.write(&self.key, &write);
             if written.is_ok() && !ticket.is_valid() {
                 // an invalidation came while it was being written, went first and found nothing
                 let _ = tier.evict(&self.key);
             }
         }
+        self.land(&ticket, settled.shared);
         ret
     }
 
@@ -103,10 +107,11 @@ impl<T: Value> Load<T> {
             return K::restore(value);
         }
         if let Some((tier, codec)) = self.readable()
-            && let Some((value, left)) = tier.get_async(&self.key, codec).await
+            && let Ok(Some((value, left))) = tier.get_async(&self.key, codec).await
         {
             return K::restore(self.landed_from_shared(&ticket, value, left));
         }
+        self.missed();
         self.cache.count(&self.key, Event::Load);
         let ret = {
             let mut body = pin!(body);
@@ -118,14 +123,29 @@ impl<T: Value> Load<T> {
             })
             .await
         };
-        let write = self.settle::<R, K>(&ticket, &ret, decide);
-        if let Some((tier, write)) = self.cache.shared().zip(write) {
+        let settled = self.settle(&ticket, K::stored(&ret), decide);
+        if let Some((tier, write)) = self.cache.shared().zip(settled.write) {
             let written = tier.write_async(&self.key, &write).await;
             if written.is_ok() && !ticket.is_valid() {
                 let _ = tier.evict_async(&self.key).await;
             }
         }
+        self.land(&ticket, settled.shared);
         ret
+    }
+
+    /// Counts the look-up that led here as a miss, unless that is done.
+    fn missed(&self) {
+        if !self.counted {
+            self.cache.count(&self.key, Event::Miss);
+        }
+    }
+
+    /// Counts the look-up that led here as a hit, unless it was counted as a miss.
+    fn hit(&self) {
+        if !self.counted {
+            self.cache.count(&self.key, Event::Hit);
+        }
     }
 
     fn board(&self, blocking: bool) -> Boarding {
@@ -142,11 +162,20 @@ impl<T: Value> Load<T> {
         match wait {
             // the leader's type is this one's, unless two programmatic calls use one key for two types
             Wait::Value(shared) => match shared.downcast_ref::<T>() {
-                Some(value) => Waited::Value(value.clone()),
+                Some(value) => {
+                    self.missed();
+                    Waited::Value(value.clone())
+                }
                 None => Waited::Beside(self.cache.flights().beside(&self.key, blocking)),
             },
             Wait::Alone => Waited::Beside(self.cache.flights().beside(&self.key, blocking)),
-            Wait::Again => self.stored().map_or(Waited::Again, Waited::Value),
+            Wait::Again => match self.stored() {
+                Some(value) => {
+                    self.hit();
+                    Waited::Value(value)
+                }
+                None => Waited::Again,
+            },
         }
     }
 
@@ -163,6 +192,7 @@ impl<T: Value> Load<T> {
             return None;
         }
         let value = self.stored()?;
+        self.hit();
         ticket.land(|| share(&value));
         Some(value)
     }
@@ -178,59 +208,92 @@ impl<T: Value> Load<T> {
 
     /// Keeps what the shared tier had, for as long as it lives there.
     fn landed_from_shared(&self, ticket: &Ticket, value: T, left: Option<Duration>) -> T {
+        self.hit();
         let copy = value.clone();
         ticket.store(|| self.cache.store_local(&self.key, copy, left, true));
         ticket.land(|| share(&value));
         value
     }
 
-    /// Stores what the body returned, if it is to be stored, and lets those who wait go on. Returns what the shared tier is to
-    /// be told.
-    fn settle<R, K>(
+    /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
+    /// process; else once the shared tier has it.
+    fn settle(
         &self,
         ticket: &Ticket,
-        ret: &R,
+        value: Option<&T>,
         decide: impl FnOnce(&T) -> Decision,
-    ) -> Option<Write>
-    where
-        K: Outcome<R, Stored = T>,
-    {
-        let Some(value) = K::stored(ret) else {
+    ) -> Settled {
+        let Some(value) = value else {
             ticket.land_empty();
-            return None;
+            return Settled::default();
         };
-        // what was refreshed replaces what was kept, even if it is not kept itself
-        let evict = (self.flight == Flight::Refresh).then_some(Write::Evict);
         let ttl = match decide(value) {
             Decision::Store { ttl } if ttl != Some(Duration::ZERO) => ttl,
             _ => {
-                if evict.is_some() {
-                    self.cache
-                        .flights()
-                        .invalidate(&self.key, || self.cache.store().remove(&self.key));
-                }
                 ticket.land_empty();
-                return evict;
+                return self.unstored();
             }
         };
         let copy = value.clone();
-        let portable = self.codec.is_some();
-        let store = || self.cache.store_local(&self.key, copy, ttl, portable);
-        let stored = if evict.is_some() {
+        let tier = self.shared();
+        let store = || {
+            let portable = tier.is_some();
+            self.cache.store_local(&self.key, copy, ttl, portable)
+        };
+        let stored = if self.flight == Flight::Refresh {
             ticket.put(store)
         } else {
             ticket.store(store)
         };
-        ticket.land(|| share(value));
         // what went is dropped here, where no lock is held
-        let (inserted, _dropped) = stored?;
-        match inserted {
-            Inserted::Stored(lifetime) => self
-                .shared()
-                .map(|(tier, codec)| tier.seal(&self.key, codec, value, lifetime)),
-            Inserted::Rejected(_) | Inserted::Ephemeral => evict,
+        let write = match stored.map(|(inserted, _dropped)| inserted) {
+            Some(Inserted::Stored(lifetime)) => {
+                tier.map(|(tier, codec)| tier.seal(&self.key, codec, value, lifetime))
+            }
+            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => self.unstored().write,
+        };
+        if self.cache.is_in_process() || write.is_none() {
+            ticket.land(|| share(value));
+            return Settled {
+                write,
+                shared: None,
+            };
+        }
+        Settled {
+            write,
+            shared: Some(share(value)),
         }
     }
+
+    /// A value was loaded and is not kept. If it was a refresh's, what was kept before goes: it is older than what was loaded,
+    /// or than what another put stored meanwhile, and which of the two the source holds is not known.
+    fn unstored(&self) -> Settled {
+        if self.flight != Flight::Refresh {
+            return Settled::default();
+        }
+        let remove = || self.cache.store().remove(&self.key);
+        drop(self.cache.flights().invalidate(&self.key, remove));
+        Settled {
+            write: self.shared().map(|_| Write::Evict),
+            shared: None,
+        }
+    }
+
+    #[allow(clippy::unused_self, reason = "reads as the other steps do")]
+    fn land(&self, ticket: &Ticket, shared: Option<Shared>) {
+        if let Some(shared) = shared {
+            ticket.land(|| shared);
+        }
+    }
+}
+
+/// What is left to be done for a loaded value.
+#[derive(Default)]
+struct Settled {
+    /// What the shared tier is to be told.
+    write: Option<Write>,
+    /// What those who wait get once it is.
+    shared: Option<Shared>,
 }
 
 /// What a caller who has waited does next.

@@ -6,8 +6,9 @@ use cacheado_backends::memory::Inserted;
 use cacheado_backends::{Key, Result};
 
 use crate::cache::Cache;
+use crate::flight::Ticket;
 use crate::outcome::{Codec, Value};
-use crate::shared::Write;
+use crate::shared::{SharedTier, Write};
 
 /// Where a value goes, and for how long.
 pub(crate) struct Put<T> {
@@ -20,39 +21,48 @@ pub(crate) struct Put<T> {
 impl<T: Value> Put<T> {
     /// Stores `value` by blocking. Answers whether it was stored.
     pub(crate) fn run(&self, value: &T) -> Result<bool> {
-        let (stored, write) = self.local(value);
+        let ticket = self.cache.flights().beside(&self.key, true);
+        let (stored, write) = self.local(&ticket, value);
         if let (Some(tier), Some(write)) = (self.cache.shared(), write) {
             tier.write(&self.key, &write)?;
+            if !ticket.is_valid() {
+                // another put or an eviction came meanwhile, and which of the two the tier saw last is not known
+                tier.evict(&self.key)?;
+            }
         }
         Ok(stored)
     }
 
     /// Stores `value` without blocking. Answers whether it was stored.
     pub(crate) async fn run_async(&self, value: &T) -> Result<bool> {
-        let (stored, write) = self.local(value);
+        let ticket = self.cache.flights().beside(&self.key, false);
+        let (stored, write) = self.local(&ticket, value);
         if let (Some(tier), Some(write)) = (self.cache.shared(), write) {
             tier.write_async(&self.key, &write).await?;
+            if !ticket.is_valid() {
+                tier.evict_async(&self.key).await?;
+            }
         }
         Ok(stored)
     }
 
     /// Stores `value` in the process, over any load that is under way. Returns whether it was stored, and what the shared
     /// tier is to be told.
-    fn local(&self, value: &T) -> (bool, Option<Write>) {
+    fn local(&self, ticket: &Ticket, value: &T) -> (bool, Option<Write>) {
         let copy = value.clone();
-        let portable = self.codec.is_some();
-        let store = || self.cache.store_local(&self.key, copy, self.ttl, portable);
-        let (inserted, dropped) = self.cache.flights().invalidate(&self.key, store);
-        drop(dropped);
         let tier = self.cache.shared_for(&self.key, self.codec);
-        match inserted {
-            Inserted::Stored(lifetime) => {
-                let seal = |(tier, codec): (&crate::shared::SharedTier, _)| {
-                    tier.seal(&self.key, codec, value, lifetime)
-                };
+        let portable = tier.is_some();
+        let inserted = ticket.put(|| self.cache.store_local(&self.key, copy, self.ttl, portable));
+        // what went is dropped here, where no lock is held
+        match inserted.map(|(inserted, _dropped)| inserted) {
+            Some(Inserted::Stored(lifetime)) => {
+                let seal =
+                    |(tier, codec): (&SharedTier, _)| tier.seal(&self.key, codec, value, lifetime);
                 (true, tier.map(seal))
             }
-            Inserted::Rejected(_) | Inserted::Ephemeral => (false, tier.map(|_| Write::Evict)),
+            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => {
+                (false, tier.map(|_| Write::Evict))
+            }
         }
     }
 }

@@ -1,16 +1,20 @@
 //! What is asked of an async runtime: how to block a thread without stalling what the runtime must poll.
 
-/// Runs `wait`, which blocks until a future gets on. `polled_here`: that future was polled last by this thread. `None`: blocking
-/// here could keep it from being polled.
+/// Runs `wait`, which blocks until a load has landed. `polled_here`: it is a future's, which was polled last by this thread. `None`:
+/// blocking here could keep it from being polled.
 #[cfg(feature = "tokio")]
 pub(crate) fn block<R>(polled_here: bool, wait: impl FnOnce() -> R) -> Option<R> {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use tokio::runtime::{Handle, RuntimeFlavor};
 
+    if polled_here {
+        // it may be a part of the very task that would block
+        return None;
+    }
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         // outside of any runtime, or on one of a single thread, by which all its futures are polled
-        Err(_) | Ok(RuntimeFlavor::CurrentThread) => (!polled_here).then(wait),
+        Err(_) | Ok(RuntimeFlavor::CurrentThread) => Some(wait()),
         // a worker hands its other tasks on before it blocks. Inside a `LocalSet` that is a panic, which is caught here; where
         // panics can't be caught it is not tried
         Ok(_) if cfg!(panic = "unwind") => {

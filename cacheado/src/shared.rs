@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cacheado_backends::backend::Payload;
+use cacheado_backends::backend::{BackendResult, Payload};
 use cacheado_backends::{Backend, Error, Key, Result, Scope};
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,10 @@ const FORMAT: u8 = 0;
 #[derive(Serialize, Deserialize)]
 struct Envelope<'a> {
     format: u8,
+    cache: Cow<'a, str>,
     space: Cow<'a, str>,
     version: u32,
+    explicit: bool,
     level: Cow<'a, str>,
     scope: Vec<Cow<'a, str>>,
     args: &'a [u8],
@@ -37,14 +39,28 @@ pub(crate) enum Write {
     Evict,
 }
 
+/// A value of the tier, and what is left of its lifetime.
+pub(crate) type Found<T> = (T, Option<Duration>);
+
 pub(crate) struct SharedTier {
     backend: Box<dyn Backend>,
+    /// The cache's name.
+    name: String,
     counters: Arc<Counters>,
 }
 
 impl SharedTier {
-    pub(crate) fn new(backend: Box<dyn Backend>, counters: Arc<Counters>) -> Self {
-        Self { backend, counters }
+    pub(crate) fn new(
+        mut backend: Box<dyn Backend>,
+        name: String,
+        counters: Arc<Counters>,
+    ) -> Self {
+        backend.bind(&name);
+        Self {
+            backend,
+            name,
+            counters,
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -84,8 +100,10 @@ impl SharedTier {
         let sealed = (codec.encode)(value).and_then(|bytes| {
             postcard::to_allocvec(&Envelope {
                 format: FORMAT,
+                cache: self.name.as_str().into(),
                 space: key.space().name().into(),
                 version: key.space().version(),
+                explicit: key.space().is_explicit(),
                 level: key.space().level().path().into(),
                 scope: scope.ids().map(Cow::from).collect(),
                 args: key.args(),
@@ -112,59 +130,79 @@ impl SharedTier {
         }
     }
 
-    fn open<T>(
-        &self,
-        key: &Key,
-        codec: Codec<T>,
-        payload: &Payload,
-    ) -> Option<(T, Option<Duration>)> {
+    /// The value in `payload`; `None` if it is not what was stored under `key`, which is counted and traced.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TypeMismatch`] if it was stored as another type.
+    fn open<T>(&self, key: &Key, codec: Codec<T>, payload: &Payload) -> Result<Option<Found<T>>> {
         if payload.lifetime == Some(Duration::ZERO) {
-            return None;
+            return Ok(None);
         }
-        let opened = postcard::from_bytes::<Envelope<'_>>(&payload.bytes)
-            .ok()
-            .filter(|envelope| {
-                envelope.format == FORMAT
-                    && envelope.space == key.space().name()
-                    && envelope.version == key.space().version()
-                    && envelope.level == key.space().level().path()
-                    && envelope.scope.iter().map(|id| &**id).eq(key.scope().ids())
-                    && envelope.args == key.args()
-                    && envelope.type_name == std::any::type_name::<T>()
+        let envelope = postcard::from_bytes::<Envelope<'_>>(&payload.bytes).ok();
+        let envelope = envelope.filter(|envelope| {
+            envelope.format == FORMAT
+                && envelope.cache == self.name
+                && envelope.space == key.space().name()
+                && envelope.version == key.space().version()
+                && envelope.explicit == key.space().is_explicit()
+                && envelope.level == key.space().level().path()
+                && envelope.scope.iter().map(|id| &**id).eq(key.scope().ids())
+                && envelope.args == key.args()
+        });
+        let requested = std::any::type_name::<T>();
+        if let Some(Envelope { type_name, .. }) = envelope
+            .as_ref()
+            .filter(|envelope| envelope.type_name != requested)
+        {
+            return Err(Error::TypeMismatch {
+                key: key.to_string(),
+                stored: type_name.to_string(),
+                requested,
             });
-        let value = opened.and_then(|envelope| (codec.decode)(envelope.value).ok());
+        }
+        let value = envelope.and_then(|envelope| (codec.decode)(envelope.value).ok());
         if value.is_none() {
             self.counters.count(key.space(), Event::BackendError);
             tracing::warn!(%key, "what the shared tier holds under this key is not what was stored: taken as a miss");
         }
-        value.map(|value| (value, payload.lifetime))
+        Ok(value.map(|value| (value, payload.lifetime)))
     }
 
-    pub(crate) fn get<T>(&self, key: &Key, codec: Codec<T>) -> Option<(T, Option<Duration>)> {
-        let found = self
-            .backend
-            .get(key)
-            .map_err(|source| self.failed(Some(key), "get", source));
-        found
-            .ok()
-            .flatten()
-            .and_then(|payload| self.open(key, codec, &payload))
+    /// What a read that failed comes to: a miss, which has been counted and traced.
+    fn opened<T>(
+        &self,
+        key: &Key,
+        codec: Codec<T>,
+        found: BackendResult<Option<Payload>>,
+    ) -> Result<Option<Found<T>>> {
+        match found {
+            Ok(None) => Ok(None),
+            Ok(Some(payload)) => self.open(key, codec, &payload),
+            Err(source) => {
+                self.failed(Some(key), "get", source);
+                Ok(None)
+            }
+        }
     }
 
+    /// What the tier has under `key`, and for how long. One that fails has nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TypeMismatch`] if it has a value of another type.
+    pub(crate) fn get<T>(&self, key: &Key, codec: Codec<T>) -> Result<Option<Found<T>>> {
+        self.opened(key, codec, self.backend.get(key))
+    }
+
+    /// As [`get`](Self::get), without blocking.
     pub(crate) async fn get_async<T>(
         &self,
         key: &Key,
         codec: Codec<T>,
-    ) -> Option<(T, Option<Duration>)> {
-        let found = self
-            .backend
-            .get_async(key)
-            .await
-            .map_err(|source| self.failed(Some(key), "get", source));
-        found
-            .ok()
-            .flatten()
-            .and_then(|payload| self.open(key, codec, &payload))
+    ) -> Result<Option<Found<T>>> {
+        let found = self.backend.get_async(key).await;
+        self.opened(key, codec, found)
     }
 
     pub(crate) fn write(&self, key: &Key, write: &Write) -> Result<()> {

@@ -19,8 +19,13 @@ struct Watchdog {
 #[derive(Default)]
 struct State {
     watched: BinaryHeap<Reverse<Watched>>,
+    /// At this many, those whose loads are over are dropped.
+    limit: usize,
     running: bool,
 }
+
+/// What is watched is not searched for what is over before there is this much.
+const SLACK: usize = 256;
 
 struct Watched {
     until: Instant,
@@ -43,6 +48,13 @@ pub(crate) fn watch(flight: &Arc<Flight>, until: Instant) {
         .watched
         .peek()
         .is_none_or(|Reverse(next)| until < next.until);
+    if state.watched.len() >= state.limit {
+        // of loads that are over, which most are long before their time
+        state
+            .watched
+            .retain(|Reverse(watched)| watched.flight.strong_count() > 0);
+        state.limit = 2 * state.watched.len() + SLACK;
+    }
     state.watched.push(Reverse(Watched {
         until,
         flight: Arc::downgrade(flight),

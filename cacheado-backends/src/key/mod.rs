@@ -22,7 +22,8 @@ use crate::sync::RandomState;
 
 pub use space::{Space, SpaceSpec};
 
-/// Seeded once per process, so that nobody outside can choose keys that collide.
+/// Seeded once per process, so that nobody outside knows which keys collide. (foldhash resists chosen keys; it does not promise
+/// what a cryptographic hash does.)
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// Which entry is meant. Cloning is cheap.

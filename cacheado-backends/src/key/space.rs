@@ -15,6 +15,7 @@ pub struct Space {
     id: u32,
     name: String,
     version: u32,
+    explicit: bool,
     level: Level,
     max_items: Option<NonZeroUsize>,
     stable: bool,
@@ -27,6 +28,8 @@ pub struct SpaceSpec {
     pub name: String,
     /// The version that the function's attribute gives, 0 without one.
     pub version: u32,
+    /// Whether the name is explicit, and no path.
+    pub explicit: bool,
     /// The scope level of all its keys.
     pub level: Level,
     /// The most entries it may have in one cache.
@@ -45,6 +48,7 @@ impl Space {
         let SpaceSpec {
             name,
             version,
+            explicit,
             level,
             max_items,
             stable,
@@ -55,6 +59,7 @@ impl Space {
             id,
             name,
             version,
+            explicit,
             level,
             max_items,
             stable,
@@ -79,6 +84,7 @@ impl Space {
         let spec = || SpaceSpec {
             name: String::new(),
             version: 0,
+            explicit: false,
             level,
             max_items: None,
             stable: true,
@@ -102,6 +108,12 @@ impl Space {
     #[must_use]
     pub fn version(&self) -> u32 {
         self.version
+    }
+
+    /// Whether its name is explicit. A path is another name, though it may read the same.
+    #[must_use]
+    pub fn is_explicit(&self) -> bool {
+        self.explicit
     }
 
     /// The scope level of all its keys.

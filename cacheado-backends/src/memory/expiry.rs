@@ -21,6 +21,8 @@ pub(super) struct Expiry {
     shards: [Mutex<Schedule>; SHARDS],
     /// Nothing is due before this.
     next: AtomicU64,
+    /// Held while what is due is taken off, when `next` is not to be believed.
+    taking: Mutex<()>,
 }
 
 struct Schedule {
@@ -43,6 +45,7 @@ impl Expiry {
         Self {
             shards: std::array::from_fn(shard),
             next: AtomicU64::new(NEVER),
+            taking: Mutex::new(()),
         }
     }
 
@@ -71,12 +74,15 @@ impl Expiry {
 
     /// When something may be due; `None` if nothing ever is.
     pub(super) fn next(&self) -> Option<Tick> {
+        // while another thread takes what is due, `next` says nothing
+        let _taking = lock(&self.taking);
         Some(self.next.load(Ordering::Acquire)).filter(|next| *next != NEVER)
     }
 
-    /// What is due, taken off the schedule.
-    pub(super) fn take_due(&self, now: Tick) -> Vec<Due> {
+    /// What is due, up to `limit` of it, taken off the schedule.
+    pub(super) fn take_due(&self, now: Tick, limit: usize) -> Vec<Due> {
         let mut due = Vec::new();
+        let _taking = lock(&self.taking);
         if !self.is_due(now) {
             return due;
         }
@@ -84,11 +90,8 @@ impl Expiry {
         self.next.store(NEVER, Ordering::Release);
         for shard in &self.shards {
             let mut schedule = lock(shard);
-            while schedule
-                .heap
-                .peek()
-                .is_some_and(|Reverse(first)| first.at <= now)
-            {
+            let is_due = |Reverse(first): &Reverse<Due>| first.at <= now;
+            while due.len() < limit && schedule.heap.peek().is_some_and(is_due) {
                 due.extend(schedule.heap.pop().map(|Reverse(first)| first));
             }
             if let Some(Reverse(first)) = schedule.heap.peek() {

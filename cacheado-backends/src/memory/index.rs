@@ -189,6 +189,7 @@ mod tests {
         let space = Space::create(SpaceSpec {
             name: "index::tests".to_owned(),
             version: 0,
+            explicit: false,
             level: shelf_level,
             max_items: None::<NonZeroUsize>,
             stable: true,

@@ -25,6 +25,9 @@ use crate::sync::{Mutex, MutexGuard, lock};
 /// How often expired entries are looked for if no rule says otherwise.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How much of what has expired is removed under one lock.
+const BATCH: usize = 256;
+
 /// Told of each entry that goes, for statistics. Runs under the store's locks, so it only counts.
 pub type Observer = Box<dyn Fn(&Key, Cause) + Send + Sync>;
 
@@ -210,41 +213,35 @@ impl Store {
         });
         if let Some(policy) = &mut policy {
             // what has expired takes no room from what lives
-            self.remove_due(now, Some(policy), &mut dropped);
+            self.remove_due(now, policy, &mut dropped);
             admitted = self.admit(&key, stamp, lifetime, now, policy);
         }
-        // the largest duration there is stands for no end
-        let lifetime = match admitted {
-            Ok(admitted) => {
-                for victim in admitted.victims {
-                    let is_it = |entry: &Entry| *entry.key() == victim;
-                    dropped.extend(self.take_out(
-                        victim.hash(),
-                        is_it,
-                        Cause::Rule,
-                        policy.as_deref_mut(),
-                    ));
-                }
-                Ok(admitted
-                    .lifetime
-                    .filter(|lifetime| *lifetime != Duration::MAX))
-            }
-            Err(rule) => Err(Inserted::Rejected(rule)),
-        };
-        let lifetime = match lifetime {
-            Ok(lifetime) if lifetime != Some(Duration::ZERO) => lifetime,
-            refused => {
+        let admitted =
+            admitted
+                .map_err(Inserted::Rejected)
+                .and_then(|admitted| match admitted.lifetime {
+                    Some(Duration::ZERO) => Err(Inserted::Ephemeral),
+                    _ => Ok(admitted),
+                });
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(refused) => {
                 let is_it = |entry: &Entry| *entry.key() == key;
-                dropped.extend(self.take_out(
-                    key.hash(),
-                    is_it,
-                    Cause::Rule,
-                    policy.as_deref_mut(),
-                ));
+                let policy = policy.as_deref_mut();
+                dropped.extend(self.take_out(key.hash(), is_it, Cause::Rule, policy));
                 dropped.push(Entry::new(key, id, now, stamp, portable, value));
-                return (refused.err().unwrap_or(Inserted::Ephemeral), dropped);
+                return (refused, dropped);
             }
         };
+        for victim in admitted.victims {
+            let is_it = |entry: &Entry| *entry.key() == victim;
+            let policy = policy.as_deref_mut();
+            dropped.extend(self.take_out(victim.hash(), is_it, Cause::Rule, policy));
+        }
+        // the largest duration there is stands for no end
+        let lifetime = admitted
+            .lifetime
+            .filter(|lifetime| *lifetime != Duration::MAX);
         let deadline = Clock::deadline(now, lifetime);
         let due = Due {
             at: deadline,
@@ -330,9 +327,9 @@ impl Store {
         })
     }
 
-    /// Removes the entry of `key`, which is returned if there was a live one: to be dropped by a caller that may hold locks of
-    /// its own.
-    pub fn remove(&self, key: &Key) -> Option<Arc<Entry>> {
+    /// Removes the entry of `key`. Returns it, to be dropped by a caller that may hold locks of its own, and whether it was
+    /// live.
+    pub fn remove(&self, key: &Key) -> Option<(Arc<Entry>, bool)> {
         let mut policy = self.policy_for(key.space());
         let now = self.clock.now();
         let cause = |entry: &Entry| {
@@ -342,14 +339,10 @@ impl Store {
                 Cause::Evicted
             }
         };
-        let removed = self.take_out_as(
-            key.hash(),
-            |entry| entry.key() == key,
-            cause,
-            policy.as_deref_mut(),
-        );
-        drop(policy);
-        removed.filter(|entry| !entry.is_expired(now))
+        let is_it = |entry: &Entry| entry.key() == key;
+        let removed = self.take_out_as(key.hash(), is_it, cause, policy.as_deref_mut())?;
+        let live = !removed.is_expired(now);
+        Some((removed, live))
     }
 
     /// Removes `scope` and all below it. Returns how many live entries there were. Costs what it removes.
@@ -357,21 +350,17 @@ impl Store {
         let now = self.clock.now();
         let mut removed = Removed::default();
         let mut policy = lock(&self.policy);
-        let dropped = if scope.level().depth() == 0 {
-            self.drain()
+        let (dropped, others) = if scope.level().depth() == 0 {
+            (self.drain(), Dropped::new())
         } else {
-            let mut dropped = self.index.detach(scope);
             // one that was replaced or removed meanwhile is not ours to count
-            dropped.retain(|entry| {
-                self.table
-                    .remove(
-                        entry.key().hash(),
-                        |other| other.id() == entry.id(),
-                        |_| self.shrink_by_one(),
-                    )
-                    .is_some()
-            });
-            dropped
+            self.index.detach(scope).into_iter().partition(|entry| {
+                let is_it = |other: &Entry| other.id() == entry.id();
+                let removed = self
+                    .table
+                    .remove(entry.key().hash(), is_it, |_| self.shrink_by_one());
+                removed.is_some()
+            })
         };
         for entry in &dropped {
             let cause = if entry.is_expired(now) {
@@ -385,7 +374,7 @@ impl Store {
             self.settle(entry, cause, Some(&mut policy));
         }
         drop(policy);
-        drop(dropped);
+        drop((dropped, others));
         removed
     }
 
@@ -432,10 +421,14 @@ impl Store {
 
     /// Frees what has expired.
     pub fn free_expired(&self) {
-        let mut dropped = Dropped::new();
         let now = self.clock.now();
-        if self.expiry.is_due(now) {
-            self.remove_due(now, None, &mut dropped);
+        while self.expiry.is_due(now) {
+            let mut dropped = Dropped::new();
+            // held while what is due is neither scheduled nor removed yet, so that no write takes it for alive; and let go in
+            // between, so that a thousand expiries at once are no long wait for one write
+            let mut policy = lock(&self.policy);
+            self.remove_due(now, &mut policy, &mut dropped);
+            drop(policy);
         }
     }
 
@@ -474,21 +467,11 @@ impl Store {
         (!self.rules.is_empty() || space.max_items().is_some()).then(|| lock(&self.policy))
     }
 
-    fn remove_due(
-        &self,
-        now: Tick,
-        mut policy: Option<&mut HashMap<u32, Bound>>,
-        dropped: &mut Dropped,
-    ) {
-        for due in self.expiry.take_due(now) {
+    /// Removes some of what is due.
+    fn remove_due(&self, now: Tick, policy: &mut HashMap<u32, Bound>, dropped: &mut Dropped) {
+        for due in self.expiry.take_due(now, BATCH) {
             let is_it = |entry: &Entry| entry.id() == due.id;
-            if let Some(policy) = policy.as_deref_mut() {
-                dropped.extend(self.take_out(due.hash, is_it, Cause::Expired, Some(policy)));
-            } else {
-                // a bound's lock is only needed by entries that are bounded, which is not known before they are found
-                let mut policy = lock(&self.policy);
-                dropped.extend(self.take_out(due.hash, is_it, Cause::Expired, Some(&mut policy)));
-            }
+            dropped.extend(self.take_out(due.hash, is_it, Cause::Expired, Some(policy)));
         }
     }
 

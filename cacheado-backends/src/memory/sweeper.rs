@@ -33,6 +33,7 @@ static SWEEPER: LazyLock<Sweeper> = LazyLock::new(Sweeper::default);
 /// Has `swept` looked after until it is dropped.
 pub(super) fn register(swept: Weak<dyn Swept>) {
     let mut state = SWEEPER.state.lock().unwrap_or_else(PoisonError::into_inner);
+    state.swept.retain(|swept| swept.strong_count() > 0);
     state.swept.push(swept);
 }
 
@@ -71,7 +72,7 @@ fn run() {
         };
         let next = swept.iter().filter_map(sweep).min();
         // dropped before the wait: a cache that nobody else holds ends now
-        drop(swept);
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(swept)));
         let state = SWEEPER.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.noted {
             continue;

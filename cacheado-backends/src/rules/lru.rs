@@ -21,8 +21,8 @@ use crate::sync::{Mutex, lock};
 /// ```
 pub struct Lru {
     capacity: usize,
-    /// What each entry's last use was when it was last looked at, oldest first. An entry's last use only grows, so the
-    /// oldest whose record is still true is the oldest of all. Records of entries that have gone are dropped when met.
+    /// What each entry's last use was when it was last looked at, oldest first. An entry's last use only grows (but for hits
+    /// that race, whose order is nobody's to say), so the oldest whose record is still true is the oldest of all. Records of entries that have gone are dropped when met.
     records: Mutex<BinaryHeap<Reverse<Record>>>,
 }
 
@@ -74,8 +74,10 @@ impl Rule for Lru {
             };
             match candidate.last_used(&record.key) {
                 None => {}
-                Some(used) if used > record.used => {
-                    record.used = used;
+                // what is used from here on counts as used just now: else an entry that is hit all the time would be looked at
+                // without end
+                Some(used) if used.min(candidate.stamp()) > record.used => {
+                    record.used = used.min(candidate.stamp());
                     records.push(Reverse(record));
                 }
                 Some(_) => {

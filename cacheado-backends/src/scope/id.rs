@@ -8,6 +8,7 @@ use std::fmt::{self, Write as _};
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A type whose values name a tenant: an organization, a user, a session.
 ///
@@ -68,13 +69,19 @@ impl<'a> IdText<'a> {
     }
 
     /// What `value` prints. Allocates if that is longer than 39 bytes.
+    ///
+    /// A `Display` that fails gives an id that is equal to no other, so that two tenants whose ids can't be printed are not one.
     pub fn of(value: &(impl fmt::Display + ?Sized)) -> Self {
+        static FAILED: AtomicU64 = AtomicU64::new(0);
         let mut text = Self(Repr::Inline {
             len: 0,
             bytes: [0; INLINE],
         });
-        // writing to `text` never fails; a `Display` that fails by itself leaves what it had printed
-        let _ = write!(text, "{value}");
+        if write!(text, "{value}").is_err() {
+            let nth = FAILED.fetch_add(1, Ordering::Relaxed);
+            tracing::error!("the Display of a scope id failed: nothing is found under it");
+            text = Self(Repr::Heap(format!("\0failed:{}:{nth}", std::process::id())));
+        }
         text
     }
 

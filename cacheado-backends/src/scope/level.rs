@@ -175,6 +175,12 @@ impl Level {
         self.0.notes.secret().load(Ordering::Relaxed)
     }
 
+    /// Whether its ids, or those of a level that it stands under, may leave the process only as a keyed hash.
+    #[must_use]
+    pub fn has_secret(self) -> bool {
+        self.is_secret() || self.parent().is_some_and(Level::has_secret)
+    }
+
     /// The level `depth` steps from the root on the way here: `at(0)` is the root, `at(self.depth())` the level itself.
     #[must_use]
     pub fn at(self, depth: usize) -> Option<Level> {

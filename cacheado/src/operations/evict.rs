@@ -3,11 +3,13 @@
 //! The process goes first and last: what it has is not served while the shared tier is being asked, and what a look-up
 //! took over from there meanwhile goes too.
 
+use cacheado_backends::memory::Removed;
 use cacheado_backends::{Key, Result, Scope};
 use serde::Serialize;
 
 use super::{Begun, Operation, awaitable, key};
 use crate::cache::Cache;
+use crate::shared::SharedTier;
 
 /// [`Cache::evict`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -39,7 +41,7 @@ impl<'a, K: Serialize> Evict<'a, K> {
     /// [`Error::Key`](crate::Error::Key) if the key fails to serialize, and what the shared tier said if that failed; the
     /// process has forgotten the value all the same.
     pub fn run(self) -> Result<bool> {
-        evict_key(self.cache, &key(&self.scope, &self.key)?)
+        evict_key(self.cache, &key(&self.scope, &self.key)?, true)
     }
 }
 
@@ -47,24 +49,29 @@ fn evict_local(cache: &Cache, key: &Key) -> bool {
     cache
         .flights()
         .invalidate(key, || cache.store().remove(key))
-        .is_some()
+        .is_some_and(|(_, live)| live)
 }
 
-pub(crate) fn evict_key(cache: &Cache, key: &Key) -> Result<bool> {
+/// The shared tier, if it can have something under `key`; `portable`: the function's values can go there.
+fn tier_of<'a>(cache: &'a Cache, key: &Key, portable: bool) -> Option<&'a SharedTier> {
+    cache.shared().filter(|_| portable && cache.can_share(key))
+}
+
+pub(crate) fn evict_key(cache: &Cache, key: &Key, portable: bool) -> Result<bool> {
     let mut removed = evict_local(cache, key);
-    if let Some(tier) = cache.shared() {
+    if let Some(tier) = tier_of(cache, key, portable) {
         let shared = tier.evict(key);
-        evict_local(cache, key);
+        removed |= evict_local(cache, key);
         removed |= shared?;
     }
     Ok(removed)
 }
 
-pub(crate) async fn evict_key_async(cache: &Cache, key: &Key) -> Result<bool> {
+pub(crate) async fn evict_key_async(cache: &Cache, key: &Key, portable: bool) -> Result<bool> {
     let mut removed = evict_local(cache, key);
-    if let Some(tier) = cache.shared() {
+    if let Some(tier) = tier_of(cache, key, portable) {
         let shared = tier.evict_async(key).await;
-        evict_local(cache, key);
+        removed |= evict_local(cache, key);
         removed |= shared?;
     }
     Ok(removed)
@@ -77,8 +84,10 @@ impl<'a, K: Serialize> Operation<'a> for Evict<'a, K> {
         let cache = self.cache;
         match key(&self.scope, &self.key) {
             Err(error) => Begun::Done(Err(error)),
-            Ok(key) if cache.shared().is_none() => Begun::Done(evict_key(cache, &key)),
-            Ok(key) => Begun::Waits(Box::pin(async move { evict_key_async(cache, &key).await })),
+            Ok(key) if cache.shared().is_none() => Begun::Done(evict_key(cache, &key, true)),
+            Ok(key) => Begun::Waits(Box::pin(
+                async move { evict_key_async(cache, &key, true).await },
+            )),
         }
     }
 }
@@ -104,7 +113,7 @@ impl<'a> EvictByScope<'a> {
     /// What the shared tier said if it failed; the process has forgotten the values all the same.
     pub fn run(self) -> Result<u64> {
         let removed = self.local();
-        let Some(tier) = self.cache.shared() else {
+        let Some(tier) = self.tier() else {
             return Ok(removed.entries);
         };
         let shared = tier.evict_by_scope(&self.scope);
@@ -112,9 +121,19 @@ impl<'a> EvictByScope<'a> {
         Ok(removed.local + shared?)
     }
 
-    fn local(&self) -> cacheado_backends::memory::Removed {
+    /// The shared tier, if it can have something in the scope.
+    fn tier(&self) -> Option<&'a SharedTier> {
+        self.cache
+            .shared()
+            .filter(|_| !self.scope.level().has_secret())
+    }
+
+    fn local(&self) -> Removed {
         self.cache.flights().invalidate_scope(&self.scope);
-        self.cache.store().remove_scope(&self.scope)
+        let removed = self.cache.store().remove_scope(&self.scope);
+        // a load that began in between may have found what was about to go
+        self.cache.flights().invalidate_scope(&self.scope);
+        removed
     }
 }
 
@@ -122,7 +141,7 @@ impl<'a> Operation<'a> for EvictByScope<'a> {
     type Output = Result<u64>;
 
     fn begin(self) -> Begun<'a, Result<u64>> {
-        let Some(tier) = self.cache.shared() else {
+        let Some(tier) = self.tier() else {
             return Begun::Done(self.run());
         };
         Begun::Waits(Box::pin(async move {
@@ -165,6 +184,7 @@ impl<'a> Clear<'a> {
     fn local(&self) {
         self.cache.flights().invalidate_scope(&Scope::global());
         self.cache.store().clear();
+        self.cache.flights().invalidate_scope(&Scope::global());
     }
 }
 

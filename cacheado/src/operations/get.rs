@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::{Begun, Operation, awaitable, key, probe};
 use crate::cache::Cache;
 use crate::counters::Event;
+use crate::flight::Ticket;
 use crate::outcome::{Codec, Portable};
+use crate::shared::Found;
 
 /// [`Cache::get`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -48,7 +50,13 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
                     return Ok(None);
                 };
                 let key = key(&self.scope, &self.key)?;
-                Ok(keep(self.cache, &key, || tier.get(&key, Codec::new())))
+                if !self.cache.can_share(&key) {
+                    self.cache.count(&key, Event::Miss);
+                    return Ok(None);
+                }
+                let ticket = self.cache.flights().beside(&key, true);
+                let found = tier.get(&key, Codec::new());
+                keep(self.cache, &key, &ticket, found)
             }
         }
     }
@@ -73,7 +81,7 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
                 self.cache.count_space(space, Event::Miss);
                 Err(Error::TypeMismatch {
                     key: key(&self.scope, &self.key)?.to_string(),
-                    stored,
+                    stored: stored.to_owned(),
                     requested: std::any::type_name::<T>(),
                 })
             }
@@ -91,27 +99,17 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
 fn keep<T: Portable>(
     cache: &Cache,
     key: &Key,
-    get: impl FnOnce() -> Option<(T, Option<std::time::Duration>)>,
-) -> Option<T> {
-    let ticket = cache.flights().beside(key, true);
-    let found = get();
-    kept(cache, key, &ticket, found)
-}
-
-fn kept<T: Portable>(
-    cache: &Cache,
-    key: &Key,
-    ticket: &crate::flight::Ticket,
-    found: Option<(T, Option<std::time::Duration>)>,
-) -> Option<T> {
-    let Some((value, left)) = found else {
+    ticket: &Ticket,
+    found: Result<Option<Found<T>>>,
+) -> Result<Option<T>> {
+    let Ok(Some((value, left))) = found else {
         cache.count(key, Event::Miss);
-        return None;
+        return found.map(|_| None);
     };
     cache.count(key, Event::Hit);
     let copy = value.clone();
     ticket.store(|| cache.store_local(key, copy, left, true));
-    Some(value)
+    Ok(Some(value))
 }
 
 impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
@@ -128,10 +126,14 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
         };
         match key(&self.scope, &self.key) {
             Err(error) => Begun::Done(Err(error)),
+            Ok(key) if !cache.can_share(&key) => {
+                cache.count(&key, Event::Miss);
+                Begun::Done(Ok(None))
+            }
             Ok(key) => Begun::Waits(Box::pin(async move {
                 let ticket = cache.flights().beside(&key, false);
                 let found = tier.get_async(&key, Codec::new()).await;
-                Ok(kept(cache, &key, &ticket, found))
+                keep(cache, &key, &ticket, found)
             })),
         }
     }

@@ -56,7 +56,10 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         }
         match key(&self.scope, &self.key) {
             Ok(key) => {
-                self.cache.count_space(space, Event::Miss);
+                let counted = self.cache.shared().is_none();
+                if counted {
+                    self.cache.count_space(space, Event::Miss);
+                }
                 if Active::contains(self.cache.id(), &key) {
                     return Look::Uncached;
                 }
@@ -65,6 +68,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
                     key,
                     codec: Some(Codec::new()),
                     flight: Flight::Single,
+                    counted,
                 })
             }
             Err(error) => self.unkeyed(space, &error),
@@ -226,7 +230,7 @@ where
     T: Portable,
 {
     type Output = Result<T>;
-    type IntoFuture = OperationFuture<'a, Self>;
+    type IntoFuture = OperationFuture<'a, Self, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         OperationFuture::new(self)
@@ -276,7 +280,7 @@ where
     E: Send + 'a,
 {
     type Output = Result<T, E>;
-    type IntoFuture = OperationFuture<'a, Self>;
+    type IntoFuture = OperationFuture<'a, Self, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         OperationFuture::new(self)

@@ -44,27 +44,29 @@ pub trait Operation<'a>: Sized {
 /// The future of an operation: nothing happens before it is polled, and one that the process can answer by itself
 /// allocates nothing.
 #[must_use = "futures do nothing unless awaited"]
-pub struct OperationFuture<'a, O: Operation<'a>>(Stage<'a, O>);
+pub struct OperationFuture<'a, O, T>(Stage<'a, O, T>);
 
-enum Stage<'a, O: Operation<'a>> {
+// Bare parameters, and no projection of the operation's: in a future that is checked to be `Send`, the compiler knows nothing
+// of the lifetime but that there is one, and could not prove a bound with it.
+enum Stage<'a, O, T> {
     New(O),
-    Waits(Boxed<'a, O::Output>),
+    Waits(Boxed<'a, T>),
     Done,
 }
 
-impl<'a, O: Operation<'a>> OperationFuture<'a, O> {
+impl<O, T> OperationFuture<'_, O, T> {
     pub(crate) fn new(operation: O) -> Self {
         Self(Stage::New(operation))
     }
 }
 
 // nothing in it is ever pinned in place: what waits is boxed
-impl<'a, O: Operation<'a>> Unpin for OperationFuture<'a, O> {}
+impl<O, T> Unpin for OperationFuture<'_, O, T> {}
 
-impl<'a, O: Operation<'a>> Future for OperationFuture<'a, O> {
-    type Output = O::Output;
+impl<'a, O: Operation<'a, Output = T>, T> Future for OperationFuture<'a, O, T> {
+    type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let mut waits = match std::mem::replace(&mut self.0, Stage::Done) {
             Stage::New(operation) => match operation.begin() {
                 Begun::Done(result) => return Poll::Ready(result),
@@ -87,7 +89,7 @@ macro_rules! awaitable {
     ($operation:ident < $life:lifetime $(, $param:ident : $bound:path)* > -> $output:ty) => {
         impl<$life, $($param: $bound),*> std::future::IntoFuture for $operation<$life, $($param),*> {
             type Output = cacheado_backends::Result<$output>;
-            type IntoFuture = crate::operations::OperationFuture<$life, Self>;
+            type IntoFuture = crate::operations::OperationFuture<$life, Self, Self::Output>;
 
             fn into_future(self) -> Self::IntoFuture {
                 crate::operations::OperationFuture::new(self)

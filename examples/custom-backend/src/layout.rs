@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use cacheado::backend::Payload;
+use cacheado::backends::Payload;
 use cacheado::{Key, Scope};
 
 /// The most bytes an id may have: in hexadecimal, and behind its level's name, it must fit into a file's name.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use cacheado::backend::{Backend, BackendFuture, BackendResult, Payload};
+use cacheado::backends::{Backend, BackendFuture, BackendResult, Payload};
 use cacheado::{Key, Scope};
 
 /// Entries as files below one directory. Cloning gives another handle to the same store.
