@@ -12,8 +12,9 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cacheado::backends::{BackendFuture, BackendResult, Payload};
 use cacheado::testing::ManualClock;
-use cacheado::{Backend, Cache, Key, Scope, backend, cache};
+use cacheado::{Backend, Cache, Key, Scope, cache};
 use futures::future::{BoxFuture, FutureExt as _, join_all};
 use futures::task::noop_waker;
 use tokio::runtime::{Builder, Runtime};
@@ -764,31 +765,27 @@ impl Backend for SlowToStore {
         "slow to store"
     }
 
-    fn get(&self, _: &Key) -> backend::BackendResult<Option<backend::Payload>> {
+    fn get(&self, _: &Key) -> BackendResult<Option<Payload>> {
         Ok(None)
     }
 
-    fn set(&self, _: &Key, _: &backend::Payload) -> backend::BackendResult<()> {
+    fn set(&self, _: &Key, _: &Payload) -> BackendResult<()> {
         Ok(())
     }
 
-    fn evict(&self, _: &Key) -> backend::BackendResult<bool> {
+    fn evict(&self, _: &Key) -> BackendResult<bool> {
         Ok(false)
     }
 
-    fn evict_by_scope(&self, _: &Scope) -> backend::BackendResult<u64> {
+    fn evict_by_scope(&self, _: &Scope) -> BackendResult<u64> {
         Ok(0)
     }
 
-    fn clear(&self) -> backend::BackendResult<()> {
+    fn clear(&self) -> BackendResult<()> {
         Ok(())
     }
 
-    fn set_async<'a>(
-        &'a self,
-        _: &'a Key,
-        _: &'a backend::Payload,
-    ) -> backend::BackendFuture<'a, ()> {
+    fn set_async<'a>(&'a self, _: &'a Key, _: &'a Payload) -> BackendFuture<'a, ()> {
         Box::pin(async {
             self.storing.fetch_add(1, Ordering::SeqCst);
             until(|| self.go.load(Ordering::SeqCst)).await;
