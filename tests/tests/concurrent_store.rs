@@ -366,20 +366,20 @@ fn a_full_cache_is_never_over_its_bound() {
 fn each_entry_is_evicted_once() {
     within(LIMIT, || {
         let cache = Cache::builder().build().expect("a cache");
-        let evicted = AtomicUsize::new(0);
+        let (stored, evicted) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let count = |evictions: u64| {
             let evictions = usize::try_from(evictions).expect("few");
             evicted.fetch_add(evictions, Ordering::SeqCst);
         };
         thread::scope(|scope| {
             for thread in 0..4_u64 {
-                let cache = &cache;
+                let (cache, stored) = (&cache, &stored);
                 scope.spawn(move || {
                     for n in 0..2_000_u64 {
-                        // no key is written twice
-                        let key = (thread, n);
-                        let user = scope::user("acme", n % 3);
-                        assert!(cache.set(key, &n).scope(user).run().expect("set"));
+                        // no key is written twice; an eviction that meets a write may win over it
+                        let set = cache.set((thread, n), &n).scope(scope::user("acme", n % 3));
+                        let set = usize::from(set.run().expect("set"));
+                        stored.fetch_add(set, Ordering::SeqCst);
                     }
                 });
             }
@@ -407,7 +407,9 @@ fn each_entry_is_evicted_once() {
         let last = last.expect("evicted");
         assert_eq!(last, left);
         count(last);
-        assert_eq!(evicted.load(Ordering::SeqCst), 4 * 2_000);
-        assert_eq!(cache.stats().evictions, 4 * 2_000);
+        let stored = stored.into_inner();
+        assert!(stored > 4_000, "most writes meet no eviction");
+        assert_eq!(evicted.into_inner(), stored);
+        assert_eq!(cache.stats().evictions, stored as u64);
     });
 }

@@ -444,6 +444,34 @@ fn what_cache_put_returns_wins_over_a_load_that_began_before() {
     );
 }
 
+/// The load begins after the put's body and reads what that is about to change.
+#[test]
+fn what_cache_put_returns_wins_over_a_load_that_its_body_outlasts() {
+    #[cache_put(cache = w.cache, skip(w), scope = "user", name = "outlasted")]
+    fn rename(w: &World, org_id: &str, user_id: u32) -> u32 {
+        thread::scope(|scope| {
+            let meanwhile = scope.spawn(|| name(w, "acme", 7));
+            assert_eq!(meanwhile.join().expect("no panic"), 1);
+        });
+        write(w);
+        2
+    }
+
+    #[cache(cache = w.cache, skip(w), scope = "user", name = "outlasted")]
+    fn name(w: &World, org_id: &str, user_id: u32) -> u32 {
+        w.read()
+    }
+
+    within(LIMIT, || {
+        let w = World::new();
+        assert_eq!(rename(&w, "acme", 7), 2);
+        assert_eq!(name(&w, "acme", 7), 2);
+        assert_eq!(w.cache.stats().total_keys, 1, "they share their entries");
+        w.source.store(3, Ordering::SeqCst);
+        assert_eq!(name(&w, "acme", 7), 2, "it is stored");
+    });
+}
+
 /// A refresh is as good as a put, from the moment that it has its value.
 #[test]
 fn a_load_that_began_before_a_refresh_ended_is_not_stored_over_it() {

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, cache, evict, put, refresh, scopes};
+use cacheado::{Cache, cache, cache_put, evict, put, refresh, scopes};
 use futures::task::noop_waker;
 use shuttle::future::block_on;
 use shuttle::sync::Arc;
@@ -368,6 +368,58 @@ fn set_wins_over_a_programmatic_load() {
     });
 }
 
+/// A load that finds nothing comes before the set or after it: either way what was set is left.
+#[test]
+fn a_set_is_not_lost_to_a_load_that_begins_while_it_runs() {
+    check(|| {
+        let w = World::new();
+        let load = spawn(&w, |w| w.cache.get_or_load("k", || 1_u32).run());
+        let set = w.cache.set("k", &2_u32).run().expect("set");
+        join(load).expect("a value");
+        assert_eq!(w.cache.get("k").run().expect("got"), Some(2_u32));
+        assert!(set);
+    });
+}
+
+#[test]
+fn of_two_sets_at_once_one_is_left() {
+    check(|| {
+        let w = World::new();
+        let other = spawn(&w, |w| w.cache.set("k", &1_u32).run().expect("set"));
+        let _ = w.cache.set("k", &2_u32).run().expect("set");
+        join(other);
+        let left: Option<u32> = w.cache.get("k").run().expect("got");
+        assert!(left.is_some());
+    });
+}
+
+#[cache_put(cache = w.cache, skip(w), scope = "user", name = "written")]
+fn write_through(w: &World, org_id: &str, user_id: u32) -> u32 {
+    thread::yield_now();
+    w.write();
+    2
+}
+
+#[cache(cache = w.cache, skip(w), scope = "user", name = "written")]
+fn written(w: &World, org_id: &str, user_id: u32) -> u32 {
+    w.read()
+}
+
+#[test]
+fn cache_put_wins_over_a_load() {
+    invalidation_wins(
+        |w| written(w, "acme", 7),
+        |w| _ = write_through(w, "acme", 7),
+    );
+    check(|| {
+        let w = World::new();
+        let load = spawn(&w, |w| written(w, "acme", 7));
+        assert_eq!(write_through(&w, "acme", 7), 2);
+        join(load);
+        assert_eq!(written(&w, "acme", 7), 2);
+    });
+}
+
 #[test]
 fn a_refresh_wins_over_a_load() {
     invalidation_wins(call_shared, |w| {
@@ -411,7 +463,7 @@ fn an_invalidation_wins_over_an_async_load() {
 }
 
 #[test]
-fn the_later_of_two_puts_or_a_newer_load_is_left() {
+fn the_later_of_two_puts_is_left() {
     check(|| {
         let w = World::new();
         let load = spawn(&w, call_shared);

@@ -345,6 +345,7 @@ static BOUNDED: LazyLock<&'static Space> = LazyLock::new(|| {
         level: scope::user("acme", 7).level(),
         max_items: NonZeroUsize::new(1),
         stable: true,
+        explicit: true,
     })
 });
 
