@@ -92,8 +92,12 @@ impl CacheBuilder {
         self
     }
 
-    /// How long callers wait for a load whose future is not polled any more before one of them runs the body itself: 5 s if
-    /// not given, in real time. Give more than the slowest load takes between two polls.
+    /// How long callers wait for a load of another before one of them runs the body itself, and the rest wait for that one: 5 s
+    /// if not given, in real time.
+    ///
+    /// It counts from the last time that the load's future was polled, or from the beginning of a load that blocks its thread.
+    /// A caller whose future is never polled again, or a thread that waits for one of those who wait for it, so holds nobody up
+    /// for longer. Give more than the slowest body takes, or of several callers more than one runs it.
     pub fn flight_timeout(mut self, timeout: Duration) -> Self {
         self.flight_timeout = timeout;
         self

@@ -54,7 +54,8 @@ impl Cache {
         CacheBuilder::default()
     }
 
-    /// A cache that holds nothing: every look-up misses, every function runs its body, every `set` answers `false`.
+    /// A cache that holds nothing: every look-up misses and is counted as a miss, every function runs its body, every `set`
+    /// answers `false`.
     ///
     /// For tests of code that is cached elsewhere, and for switching a cache off by configuration.
     ///
