@@ -22,7 +22,7 @@ scopes! {
 }
 
 /// Long enough for the slowest machine: a test that takes it has hung.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Runs `test` on a thread of its own, and fails if it hangs.
 fn within<R: Send + 'static>(limit: Duration, test: impl FnOnce() -> R + Send + 'static) -> R {
@@ -76,7 +76,7 @@ impl World {
         Self {
             cache: Cache::builder()
                 .scopes(scope::hierarchy())
-                .flight_timeout(Duration::from_secs(3_600))
+                .flight_timeout(Duration::from_hours(1))
                 .build()
                 .expect("a cache"),
             source: AtomicU32::new(1),
@@ -306,21 +306,21 @@ fn an_invalidation_of_other_keys_lets_a_load_be() {
                 .cache
                 .evict_by_scope(scope::user("acme", 70))
                 .run()
-                .expect("evicted")
+                .expect("evicted");
         },
         |w| {
             _ = w
                 .cache
                 .evict_by_scope(scope::user("other", 7))
                 .run()
-                .expect("evicted")
+                .expect("evicted");
         },
         |w| {
             _ = w
                 .cache
                 .evict_by_scope(scope::organization("acm"))
                 .run()
-                .expect("evicted")
+                .expect("evicted");
         },
         |w| _ = w.cache.set(("acme", 7), &2_u32).run().expect("set"),
         |w| _ = w.cache.evict(("acme", 7)).run().expect("evicted"),
@@ -354,7 +354,7 @@ fn set_and_evict_during_a_programmatic_load_win() {
                     .run()
                     .expect("evicted"),
                 0
-            )
+            );
         },
         |w| w.cache.clear().run().expect("cleared"),
         // nothing is to be stored, and so nothing old either
@@ -365,7 +365,7 @@ fn set_and_evict_during_a_programmatic_load_win() {
                     .ttl(Duration::ZERO)
                     .run()
                     .expect("set")
-            )
+            );
         },
     ];
     let call: fn(&World) -> u32 = |w| {

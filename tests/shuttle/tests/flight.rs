@@ -423,7 +423,7 @@ fn cache_put_wins_over_a_load() {
 #[test]
 fn a_refresh_wins_over_a_load() {
     invalidation_wins(call_shared, |w| {
-        assert_eq!(refresh!(shared(w, "acme", 7)), 2)
+        assert_eq!(refresh!(shared(w, "acme", 7)), 2);
     });
 }
 

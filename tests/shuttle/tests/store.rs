@@ -203,7 +203,9 @@ fn two_evictions_of_a_scope_evict_each_entry_once() {
         let first = keys.clone();
         let evicted = Arc::new(shuttle::sync::atomic::AtomicU64::new(0));
         let writer = spawn(&w, move |w| {
-            first.iter().for_each(|key| w.insert(key, None))
+            for key in &first {
+                w.insert(key, None);
+            }
         });
         let scopes = [user, scope::organization("acme")];
         let evictors = scopes.map(|scope| {
