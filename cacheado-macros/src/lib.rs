@@ -20,10 +20,36 @@ use self::verbs::Verb;
 
 /// Memoizes a function: sync or async, free or method, in any impl, also under `#[async_trait]`.
 ///
-/// ```ignore
+/// ```standalone_crate
+/// use cacheado::{cache, scopes};
+///
+/// scopes! { organization(org_id) { user(user_id) } }
+///
+/// # #[derive(Default)]
+/// # struct Db(std::sync::atomic::AtomicU32);
+/// # impl Db {
+/// #     async fn name(&self, org_id: &str, user_id: u64) -> Result<String, DbError> {
+/// #         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+/// #         Ok(format!("user {user_id} of {org_id}"))
+/// #     }
+/// #     fn queries(&self) -> u32 { self.0.load(std::sync::atomic::Ordering::Relaxed) }
+/// # }
+/// # #[derive(Debug)]
+/// # struct DbError;
 /// #[cache(ttl = "10m", scope = "user", skip(db))]
-/// async fn profile(db: &Db, org_id: &str, user_id: u64) -> Result<Profile, DbError> {
-///     db.profile(org_id, user_id).await
+/// async fn name(db: &Db, org_id: &str, user_id: u64) -> Result<String, DbError> {
+///     db.name(org_id, user_id).await
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), DbError> {
+///     let db = Db::default();
+///     name(&db, "acme", 7).await?;
+///     name(&db, "acme", 7).await?;
+///     assert_eq!(db.queries(), 1);
+///     name(&db, "globex", 7).await?; // another tenant's user 7
+///     assert_eq!(db.queries(), 2);
+///     Ok(())
 /// }
 /// ```
 ///
@@ -44,7 +70,8 @@ use self::verbs::Verb;
 /// | `single_flight` | `true` (default), `false` | one load per key at a time |
 ///
 /// Of a `Result<T, E>` the `T` is stored, and an `Err` is not; of anything else the whole. `ttl` and
-/// `when` see what is stored. A `ttl` expression is evaluated after a miss, before the body.
+/// `when` see what is stored. A `ttl` expression is evaluated after a miss, before the body. A `ttl`
+/// that works out as zero means that the value is not stored.
 ///
 /// # Keys
 ///
@@ -60,6 +87,13 @@ use self::verbs::Verb;
 /// get the verbs ([`evict!`], [`peek!`], [`put!`], [`refresh!`], [`bypass!`]), which free functions
 /// always have.
 ///
+/// # Errors
+///
+/// A mistake is a compile error at the token that is wrong: an option or scope that there is none of,
+/// an argument that the scope needs and the function lacks, `self` unaccounted for, a value that can't
+/// be stored. When it runs, a cached function fails as its body does and in no other way: what goes
+/// wrong in a cache is counted and traced, and the body runs.
+///
 /// # Limits
 ///
 /// A free function takes its name in the type namespace as well, so a module or type beside it can't
@@ -69,17 +103,27 @@ pub fn cache(attr: TokenStream, item: TokenStream) -> TokenStream {
     cache::attribute(Kind::Cache, &attr.into(), &item.into()).into()
 }
 
-/// Always runs the function, and stores what it returns. Takes the options of
-/// [`#[cache]`](macro@cache).
+/// Always runs the function, and stores what it returns, unless that is an `Err`. Takes the
+/// [options of `#[cache]`](macro@cache), and its mistakes are the same compile errors.
 ///
-/// A `name` in common makes it store for another function:
+/// A `name` in common makes it store for another function, whose key and value have to be alike:
 ///
-/// ```ignore
-/// #[cache(name = "profile", scope = "user")]
-/// fn profile(org_id: &str, user_id: u64) -> Result<Profile, DbError> { /* … */ }
+/// ```
+/// use cacheado::{cache, cache_put};
 ///
-/// #[cache_put(name = "profile", scope = "user", skip(profile))]
-/// fn save(org_id: &str, user_id: u64, profile: &Profile) -> Result<Profile, DbError> { /* … */ }
+/// #[cache(name = "greeting")]
+/// fn greeting(user_id: u64) -> String {
+///     format!("Hello, user {user_id}")
+/// }
+///
+/// #[cache_put(name = "greeting", skip(text))]
+/// fn greet_with(user_id: u64, text: &str) -> String {
+///     text.to_owned()
+/// }
+///
+/// assert_eq!(greeting(7), "Hello, user 7");
+/// greet_with(7, "Ahoy");
+/// assert_eq!(greeting(7), "Ahoy");
 /// ```
 #[proc_macro_attribute]
 pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
@@ -89,24 +133,69 @@ pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// Evicts calls of cached functions, or whole scopes, once the function has succeeded: unless it
 /// returned an `Err`.
 ///
-/// ```ignore
-/// #[cache_evict(profile(org_id, user_id))]
-/// async fn rename(org_id: &str, user_id: u64, name: &str) -> Result<(), DbError> { /* … */ }
+/// ```standalone_crate
+/// use cacheado::{cache, cache_evict, peek, scopes};
+///
+/// scopes! { organization(org_id) { user(user_id) } }
+///
+/// #[cache(scope = "user")]
+/// fn name(org_id: &str, user_id: u64) -> String {
+///     format!("user {user_id} of {org_id}")
+/// }
+///
+/// #[cache_evict(name(org_id, user_id))]
+/// fn rename(org_id: &str, user_id: u64, to: &str) -> Result<(), String> {
+///     if to.is_empty() { Err("a name, please".into()) } else { Ok(()) }
+/// }
 ///
 /// #[cache_evict(scope = "organization", before)]
-/// fn close(org_id: &str) { /* … */ }
+/// fn close(org_id: &str) {
+///     println!("{org_id} is closed");
+/// }
+///
+/// fn main() -> cacheado::Result<()> {
+///     name("acme", 7);
+///     let _ = rename("acme", 7, "");
+///     assert!(peek!(name("acme", 7))?.is_some());
+///     let _ = rename("acme", 7, "Ann");
+///     assert!(peek!(name("acme", 7))?.is_none());
+///
+///     name("acme", 8);
+///     close("acme");
+///     assert!(peek!(name("acme", 8))?.is_none());
+///     Ok(())
+/// }
 /// ```
 ///
-/// - `profile(org_id, user_id)`, `shop::profile(…)`, `self.profile(…)`, `Self::profile(…)`: one call.
-///   Arguments that the function skips are left out; `_` in their place serves too. An owned argument
-///   of one's own function that its body needs as well is cloned.
-/// - `scope = "user"`, `scope("user", org_id = ctx.org)`: that scope and all below it. May be repeated.
-/// - `scopes = path`: the module that [`scopes!`] made, default `crate::scope`.
-/// - `cache = expression`: the cache in which scopes are evicted, default the process-wide one. (A call
-///   is evicted from its function's own.)
-/// - `before`: ahead of the body, whatever becomes of it.
+/// | option | meaning |
+/// |---|---|
+/// | `profile(org_id, user_id)`, `shop::profile(…)`, `self.profile(…)`, `Self::profile(…)` | one call, evicted from its function's own cache; may be repeated |
+/// | `scope = "user"`, `scope("user", org_id = ctx.org)` | that scope and all below it; may be repeated |
+/// | `scopes = path` | the module that [`scopes!`] made, default `crate::scope` |
+/// | `cache = expression` | **the cache in which each `scope` is evicted**, default the process-wide one |
+/// | `before` | ahead of the body, whatever becomes of it |
 ///
-/// What fails of an eviction is counted and traced, and in nobody's way.
+/// Arguments that the function skips are left out of its call; `_` in their place serves too. An owned
+/// argument of one's own function that its body needs as well is cloned.
+///
+/// <div class="warning">
+///
+/// **`scope = …` evicts from the default cache, and from no other.** Functions with a `cache` of their
+/// own (`#[cache(cache = self.cache, scope = "user")]`) keep their entries, unless the same `cache = …`
+/// is given here:
+///
+/// ```text
+/// #[cache_evict(scope = "user", cache = self.cache)]
+/// ```
+///
+/// </div>
+///
+/// # Errors
+///
+/// It is a compile error to say nothing to evict, to call a function that is not cached, to name a
+/// scope that there is none of or whose ids are missing, or to give `cache` without a `scope`. An
+/// eviction that fails when it runs is counted and traced, and in nobody's way: the function returns
+/// what it returns.
 #[proc_macro_attribute]
 pub fn cache_evict(attr: TokenStream, item: TokenStream) -> TokenStream {
     evict::attribute(&attr.into(), &item.into()).into()
@@ -116,19 +205,38 @@ pub fn cache_evict(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// stands: functions without a receiver can be annotated then, and those of an inherent impl get the
 /// verbs.
 ///
-/// ```ignore
+/// ```
+/// use cacheado::{Cache, cache, cache_impl, evict};
+///
+/// struct Repo {
+///     cache: Cache,
+/// }
+///
 /// #[cache_impl]
 /// impl Repo {
 ///     #[cache(ttl = 60)]
-///     fn exchange_rate(currency: &str) -> f64 { /* … */ }
+///     fn exchange_rate(currency: &str) -> f64 {
+///         if currency == "EUR" { 1.08 } else { 1.0 }
+///     }
 ///
-///     #[cache(cache = self.cache, scope = "user")]
-///     fn orders(&self, org_id: &str, user_id: u64) -> Vec<Order> { /* … */ }
+///     #[cache(cache = self.cache)]
+///     fn orders(&self, user_id: u64) -> Vec<u64> {
+///         vec![user_id * 10, user_id * 10 + 1]
+///     }
 /// }
 ///
-/// evict!(repo.orders("acme", 7))?;
-/// evict!(Repo::exchange_rate("EUR"))?;
+/// # fn main() -> cacheado::Result<()> {
+/// let repo = Repo { cache: Cache::builder().build()? };
+/// Repo::exchange_rate("EUR");
+/// repo.orders(7);
+/// assert!(evict!(Repo::exchange_rate("EUR"))?);
+/// assert!(evict!(repo.orders(7))?);
+/// # Ok(())
+/// # }
 /// ```
+///
+/// It takes no options. In a trait's impl, functions are memoized and have no verbs: there is no place
+/// for them.
 #[proc_macro_attribute]
 pub fn cache_impl(attr: TokenStream, item: TokenStream) -> TokenStream {
     cache_impl::expand(&attr.into(), &item.into()).into()
@@ -136,21 +244,45 @@ pub fn cache_impl(attr: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Declares the tenant hierarchy: levels, each with the argument that tells one member from another.
 ///
-/// ```ignore
-/// cacheado::scopes! {                 // at the crate root: makes `mod scope`
+/// ```standalone_crate
+/// use cacheado::cache;
+///
+/// // at the crate root: makes `mod scope`
+/// cacheado::scopes! {
 ///     organization(org_id) {
 ///         user(user_id) { session(#[secret] session_id) }
 ///     }
-///     car(car_id) { door(door_id) }   // several trees may stand side by side
+///     car(car_id) { door(door_id) } // several trees may stand side by side
+/// }
+///
+/// #[cache(scope = "user")]
+/// fn orders(user_id: u64, org_id: &str) -> Vec<u64> {
+///     vec![user_id, org_id.len() as u64]
+/// }
+///
+/// fn main() -> cacheado::Result<()> {
+///     orders(7, "acme");
+///     let cache = cacheado::default_cache();
+///     assert_eq!(cache.evict_by_scope(scope::user("globex", 7)).run()?, 0);
+///     assert_eq!(cache.evict_by_scope(scope::organization("acme")).run()?, 1);
+///     Ok(())
 /// }
 /// ```
 ///
-/// The module has a function for each level (`scope::user("acme", 7)`, ids from the root down),
-/// `scope::global()` for the root, and `scope::hierarchy()` for scopes that are named at run time.
-/// `scopes! { mod tenancy; … }` names it; `pub mod tenancy;` makes it usable from other crates of a
-/// workspace. A `#[secret]` id leaves the process only as a keyed hash. Names of levels and of
-/// arguments are unique over all trees; `global` and `hierarchy` are reserved. A level may carry
+/// | in the module | what it is |
+/// |---|---|
+/// | `scope::user("acme", 7)` | a function for each level, ids from the root down |
+/// | `scope::global()` | the root |
+/// | `scope::hierarchy()` | all levels, for scopes that are named at run time |
+///
+/// `scopes! { mod tenancy; … }` names the module; `pub mod tenancy;` makes it usable from other crates
+/// of a workspace. A `#[secret]` id leaves the process only as a keyed hash. A level may carry
 /// documentation.
+///
+/// # Errors
+///
+/// Names of levels and of arguments are unique over all trees; `global` and `hierarchy` are reserved. A
+/// level has exactly one argument. What breaks these rules is a compile error at the name.
 #[proc_macro]
 pub fn scopes(input: TokenStream) -> TokenStream {
     scopes::declare(input.into()).into()
@@ -159,11 +291,29 @@ pub fn scopes(input: TokenStream) -> TokenStream {
 /// Evicts one call of a cached function: `Result<bool>`, whether there was an entry. A future, if the
 /// function is async.
 ///
-/// ```ignore
-/// let removed: bool = evict!(profile(&db, "acme", 7)).await?;
+/// ```
+/// use cacheado::{cache, evict};
+///
+/// #[cache]
+/// fn square(x: u64) -> u64 {
+///     x * x
+/// }
+///
+/// # fn main() -> cacheado::Result<()> {
+/// square(3);
+/// assert!(evict!(square(3))?);
+/// assert!(!evict!(square(3))?);
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// The call is written as it is made, by path, imported, re-exported or renamed, and type-checked so.
+/// What is no call of a cached function is a compile error; so is a method of a trait, which has no
+/// verbs.
+///
+/// # Errors
+///
+/// No key could be made of the arguments, or the shared tier failed.
 #[proc_macro]
 pub fn evict(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Evict, input.into()).into()
@@ -172,9 +322,28 @@ pub fn evict(input: TokenStream) -> TokenStream {
 /// What is stored for one call of a cached function, which is not run: `Result<Option<T>>`. A future,
 /// if the function is async.
 ///
-/// ```ignore
-/// let cached: Option<Profile> = peek!(profile(&db, "acme", 7)).await?;
 /// ```
+/// use cacheado::{cache, peek};
+///
+/// #[cache]
+/// async fn square(x: u64) -> u64 {
+///     x * x
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> cacheado::Result<()> {
+/// assert_eq!(peek!(square(3)).await?, None);
+/// square(3).await;
+/// assert_eq!(peek!(square(3)).await?, Some(9));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Takes calls as [`evict!`] does. It counts nothing, and is no use of the entry to a rule.
+///
+/// # Errors
+///
+/// No key could be made of the arguments, or the shared tier failed.
 #[proc_macro]
 pub fn peek(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Peek, input.into()).into()
@@ -184,12 +353,27 @@ pub fn peek(input: TokenStream) -> TokenStream {
 /// stored. A future, if the function is async. The lifetime is that of the function; its `when` is
 /// asked.
 ///
-/// ```ignore
-/// put!(profile(&db, "acme", 7), profile).await?;
+/// ```
+/// use cacheado::{cache, put};
+///
+/// #[cache]
+/// fn square(x: u64) -> Result<u64, String> {
+///     x.checked_mul(x).ok_or_else(|| "too large".into())
+/// }
+///
+/// # fn main() -> cacheado::Result<()> {
+/// assert!(put!(square(3), 10)?); // what is stored of a `Result` is its `Ok`
+/// assert_eq!(square(3), Ok(10));
+/// # Ok(())
+/// # }
 /// ```
 ///
-/// Not for a function whose `ttl` or `when` is a closure over its arguments, which a stored value
-/// outlives.
+/// Takes calls as [`evict!`] does. Not for a function whose `ttl` or `when` is a closure that names an
+/// argument.
+///
+/// # Errors
+///
+/// No key could be made of the arguments, or the shared tier failed.
 #[proc_macro]
 pub fn put(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Put, input.into()).into()
@@ -198,9 +382,24 @@ pub fn put(input: TokenStream) -> TokenStream {
 /// Runs a cached function whether or not there is an entry, stores what it returns, and gives it: what
 /// a call of the function gives.
 ///
-/// ```ignore
-/// let profile = refresh!(profile(&db, "acme", 7)).await?;
 /// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// use cacheado::{cache, refresh};
+///
+/// static RUNS: AtomicU32 = AtomicU32::new(0);
+///
+/// #[cache]
+/// fn runs() -> u32 {
+///     RUNS.fetch_add(1, Ordering::Relaxed) + 1
+/// }
+///
+/// assert_eq!((runs(), runs()), (1, 1));
+/// assert_eq!(refresh!(runs()), 2);
+/// assert_eq!(runs(), 2);
+/// ```
+///
+/// Takes calls as [`evict!`] does. It fails as the function does.
 #[proc_macro]
 pub fn refresh(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Refresh, input.into()).into()
@@ -209,9 +408,24 @@ pub fn refresh(input: TokenStream) -> TokenStream {
 /// Runs a cached function past its cache, which is neither read nor written: gives what a call of the
 /// function gives.
 ///
-/// ```ignore
-/// let profile = bypass!(profile(&db, "acme", 7)).await?;
 /// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// use cacheado::{bypass, cache};
+///
+/// static RUNS: AtomicU32 = AtomicU32::new(0);
+///
+/// #[cache]
+/// fn runs() -> u32 {
+///     RUNS.fetch_add(1, Ordering::Relaxed) + 1
+/// }
+///
+/// assert_eq!((runs(), runs()), (1, 1));
+/// assert_eq!(bypass!(runs()), 2);
+/// assert_eq!(runs(), 1);
+/// ```
+///
+/// Takes calls as [`evict!`] does. It fails as the function does.
 #[proc_macro]
 pub fn bypass(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Bypass, input.into()).into()
