@@ -43,6 +43,7 @@ struct Lane {
 pub(crate) struct Flight {
     /// Later loads have larger numbers.
     number: u64,
+    kind: FlightKind,
     state: Mutex<State>,
     landed: Condvar,
 }
@@ -55,6 +56,15 @@ struct State {
     wakers: Vec<Waker>,
     leader: Leader,
     watched: bool,
+}
+
+/// What is under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FlightKind {
+    /// A load: what it stores is older than what a later load stores.
+    Load,
+    /// A put: what it stores is newer than what any load under way stores. Only an eviction or another put undoes it.
+    Put,
 }
 
 /// Who runs the body.
@@ -112,7 +122,7 @@ impl Flights {
         &self.shards[(key.hash() >> 40) as usize % SHARDS]
     }
 
-    fn flight(&self, blocking: bool) -> Arc<Flight> {
+    fn flight(&self, kind: FlightKind, blocking: bool) -> Arc<Flight> {
         let leader = if blocking {
             Leader::Blocking {
                 since: Instant::now(),
@@ -122,6 +132,7 @@ impl Flights {
         };
         Arc::new(Flight {
             number: self.next.fetch_add(1, Ordering::Relaxed),
+            kind,
             state: Mutex::new(State {
                 phase: Phase::Loading,
                 valid: true,
@@ -141,7 +152,7 @@ impl Flights {
         if let Some(current) = &lane.current {
             return Boarding::Wait(Seat::take(self, key, current));
         }
-        let flight = self.flight(blocking);
+        let flight = self.flight(FlightKind::Load, blocking);
         lane.current = Some(Arc::clone(&flight));
         Boarding::Lead(Ticket {
             flights: Arc::clone(self),
@@ -150,9 +161,9 @@ impl Flights {
         })
     }
 
-    /// Begins a load that nobody joins.
-    pub(crate) fn beside(self: &Arc<Self>, key: &Key, blocking: bool) -> Ticket {
-        let flight = self.flight(blocking);
+    /// Begins what nobody joins.
+    pub(crate) fn beside(self: &Arc<Self>, key: &Key, kind: FlightKind, blocking: bool) -> Ticket {
+        let flight = self.flight(kind, blocking);
         lock(self.shard(key))
             .entry(key.clone())
             .or_default()
@@ -222,11 +233,13 @@ impl Flights {
         }
     }
 
-    /// Makes the loads of `key` that began before `flight` forget their values: its own is newer.
+    /// Makes the loads of `key` that began before `flight` forget their values: its own is newer. What is being put stays.
     fn supersede(&self, key: &Key, flight: &Flight) {
         let lanes = lock(self.shard(key));
         let Some(lane) = lanes.get(key) else { return };
-        for older in lane.all().filter(|other| other.number < flight.number) {
+        let is_older =
+            |other: &&Arc<Flight>| other.kind == FlightKind::Load && other.number < flight.number;
+        for older in lane.all().filter(is_older) {
             lock(&older.state).valid = false;
         }
     }
@@ -328,18 +341,24 @@ impl Ticket {
         if state.valid { Some(store()) } else { None }
     }
 
-    /// As [`store`](Self::store), for a value that is newer than any load under way can have: those forget theirs, and nobody
-    /// joins them any more.
-    pub(crate) fn put<R>(&self, put: impl FnOnce() -> R) -> Option<R> {
+    /// As [`store`](Self::store), for a value that is newer than what any load under way can have: those forget theirs, and
+    /// nobody joins them any more.
+    ///
+    /// A put that took its time is undone by another that came meanwhile, since which of the two the source holds is not known;
+    /// one that is `immediate` is the last there is.
+    pub(crate) fn put<R>(&self, immediate: bool, put: impl FnOnce() -> R) -> Option<R> {
         let mut lanes = lock(self.flights.shard(&self.key));
-        if let Some(lane) = lanes.get_mut(&self.key) {
-            for other in lane.all().filter(|other| !Arc::ptr_eq(other, &self.flight)) {
-                lock(&other.state).valid = false;
-            }
-            lane.current = None;
-            lane.beside.retain(|other| Arc::ptr_eq(other, &self.flight));
+        let lane = lanes.entry(self.key.clone()).or_default();
+        for other in lane.all().filter(|other| !Arc::ptr_eq(other, &self.flight)) {
+            lock(&other.state).valid = false;
         }
-        let state = lock(&self.flight.state);
+        // after an eviction it has no lane: it is to be reached again, while the shared tier is told
+        *lane = Lane {
+            current: None,
+            beside: vec![Arc::clone(&self.flight)],
+        };
+        let mut state = lock(&self.flight.state);
+        state.valid |= immediate;
         // not `then`: that would drop what `put` holds, a value of the user's, while the locks are held
         if state.valid { Some(put()) } else { None }
     }

@@ -13,7 +13,7 @@ use cacheado_backends::memory::Inserted;
 use crate::active::Active;
 use crate::cache::Cache;
 use crate::counters::Event;
-use crate::flight::{Boarding, Seat, Shared, Ticket, Wait};
+use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
 use crate::outcome::{Codec, Decision, Outcome, Value};
 use crate::shared::{SharedTier, Write};
 
@@ -151,10 +151,16 @@ impl<T: Value> Load<T> {
     fn board(&self, blocking: bool) -> Boarding {
         match self.flight {
             Flight::Single => self.cache.flights().board(&self.key, blocking),
-            Flight::Beside | Flight::Refresh => {
-                Boarding::Lead(self.cache.flights().beside(&self.key, blocking))
-            }
+            Flight::Beside | Flight::Refresh => Boarding::Lead(self.beside(blocking)),
         }
+    }
+
+    fn beside(&self, blocking: bool) -> Ticket {
+        let kind = match self.flight {
+            Flight::Refresh => FlightKind::Put,
+            Flight::Single | Flight::Beside => FlightKind::Load,
+        };
+        self.cache.flights().beside(&self.key, kind, blocking)
     }
 
     /// What a caller who has waited does next.
@@ -166,9 +172,9 @@ impl<T: Value> Load<T> {
                     self.missed();
                     Waited::Value(value.clone())
                 }
-                None => Waited::Beside(self.cache.flights().beside(&self.key, blocking)),
+                None => Waited::Beside(self.beside(blocking)),
             },
-            Wait::Alone => Waited::Beside(self.cache.flights().beside(&self.key, blocking)),
+            Wait::Alone => Waited::Beside(self.beside(blocking)),
             Wait::Again => match self.stored() {
                 Some(value) => {
                     self.hit();
@@ -241,7 +247,7 @@ impl<T: Value> Load<T> {
             self.cache.store_local(&self.key, copy, ttl, portable)
         };
         let stored = if self.flight == Flight::Refresh {
-            ticket.put(store)
+            ticket.put(false, store)
         } else {
             ticket.store(store)
         };

@@ -6,7 +6,7 @@ use cacheado_backends::memory::Inserted;
 use cacheado_backends::{Key, Result};
 
 use crate::cache::Cache;
-use crate::flight::Ticket;
+use crate::flight::{FlightKind, Ticket};
 use crate::outcome::{Codec, Value};
 use crate::shared::{SharedTier, Write};
 
@@ -21,7 +21,10 @@ pub(crate) struct Put<T> {
 impl<T: Value> Put<T> {
     /// Stores `value` by blocking. Answers whether it was stored.
     pub(crate) fn run(&self, value: &T) -> Result<bool> {
-        let ticket = self.cache.flights().beside(&self.key, true);
+        let ticket = self
+            .cache
+            .flights()
+            .beside(&self.key, FlightKind::Put, true);
         let (stored, write) = self.local(&ticket, value);
         if let (Some(tier), Some(write)) = (self.cache.shared(), write) {
             tier.write(&self.key, &write)?;
@@ -35,7 +38,10 @@ impl<T: Value> Put<T> {
 
     /// Stores `value` without blocking. Answers whether it was stored.
     pub(crate) async fn run_async(&self, value: &T) -> Result<bool> {
-        let ticket = self.cache.flights().beside(&self.key, false);
+        let ticket = self
+            .cache
+            .flights()
+            .beside(&self.key, FlightKind::Put, false);
         let (stored, write) = self.local(&ticket, value);
         if let (Some(tier), Some(write)) = (self.cache.shared(), write) {
             tier.write_async(&self.key, &write).await?;
@@ -52,7 +58,9 @@ impl<T: Value> Put<T> {
         let copy = value.clone();
         let tier = self.cache.shared_for(&self.key, self.codec);
         let portable = tier.is_some();
-        let inserted = ticket.put(|| self.cache.store_local(&self.key, copy, self.ttl, portable));
+        let inserted = ticket.put(true, || {
+            self.cache.store_local(&self.key, copy, self.ttl, portable)
+        });
         // what went is dropped here, where no lock is held
         match inserted.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => {

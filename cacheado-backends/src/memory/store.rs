@@ -214,7 +214,17 @@ impl Store {
         if let Some(policy) = &mut policy {
             // what has expired takes no room from what lives
             self.remove_due(now, policy, &mut dropped);
-            admitted = self.admit(&key, stamp, lifetime, now, policy);
+            // nor is one of this very key replaced: the rules are to see it go
+            let is_expired = |entry: &Arc<Entry>| entry.is_expired(now);
+            if self
+                .table
+                .read(key.hash(), |other| *other == key, is_expired)
+                == Some(true)
+            {
+                let is_it = |entry: &Entry| *entry.key() == key && entry.is_expired(now);
+                dropped.extend(self.take_out(key.hash(), is_it, Cause::Expired, Some(policy)));
+            }
+            admitted = self.admit(&key, stamp, lifetime, policy);
         }
         let admitted =
             admitted
@@ -286,13 +296,9 @@ impl Store {
         key: &Key,
         stamp: u64,
         lifetime: Option<Duration>,
-        now: Tick,
         policy: &mut HashMap<u32, Bound>,
     ) -> Result<Admitted, &'static str> {
-        let holdings = Live {
-            table: &self.table,
-            now,
-        };
+        let holdings = Present(&self.table);
         let mut candidate = Candidate {
             key,
             stamp,
@@ -526,19 +532,13 @@ struct Admitted {
     victims: Vec<Key>,
 }
 
-struct Live<'a> {
-    table: &'a Table,
-    now: Tick,
-}
+/// What is in the table. An entry that has expired is in it until it is removed, and takes room like any other.
+struct Present<'a>(&'a Table);
 
-impl Holdings for Live<'_> {
+impl Holdings for Present<'_> {
     fn last_used(&self, key: &Key) -> Option<u64> {
-        let used = self.table.read(
-            key.hash(),
-            |other| other == key,
-            |entry| (!entry.is_expired(self.now)).then(|| entry.used()),
-        );
-        used.flatten()
+        self.0
+            .read(key.hash(), |other| other == key, |entry| entry.used())
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Begun, Operation, awaitable, key, probe};
 use crate::cache::Cache;
 use crate::counters::Event;
-use crate::flight::Ticket;
+use crate::flight::{FlightKind, Ticket};
 use crate::outcome::{Codec, Portable};
 use crate::shared::Found;
 
@@ -54,7 +54,7 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
                     self.cache.count(&key, Event::Miss);
                     return Ok(None);
                 }
-                let ticket = self.cache.flights().beside(&key, true);
+                let ticket = self.cache.flights().beside(&key, FlightKind::Load, true);
                 let found = tier.get(&key, Codec::new());
                 keep(self.cache, &key, &ticket, found)
             }
@@ -131,7 +131,7 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
                 Begun::Done(Ok(None))
             }
             Ok(key) => Begun::Waits(Box::pin(async move {
-                let ticket = cache.flights().beside(&key, false);
+                let ticket = cache.flights().beside(&key, FlightKind::Load, false);
                 let found = tier.get_async(&key, Codec::new()).await;
                 keep(cache, &key, &ticket, found)
             })),
