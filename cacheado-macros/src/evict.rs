@@ -294,7 +294,7 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
         Flavor::Boxed(_) => bindings.collect(),
         _ => Vec::new(),
     };
-    let prepare = quote!(let (#(#names,)*) = { #(#bindings)* (#(#handles,)*) };);
+    let prepare = quote!(#[allow(clippy::used_underscore_binding)] let (#(#names,)*) = { #(#bindings)* (#(#handles,)*) };);
     let core = if before {
         quote!(#prepare #evict #run)
     } else {

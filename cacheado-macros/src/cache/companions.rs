@@ -257,6 +257,7 @@ fn site(plan: &Plan) -> Vec<TokenStream> {
     let body = look::site_static(plan);
     vec![quote! {
         #[inline]
+        #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
         #vis fn #name<#(#params),*>() -> &'static #function_type {
             #body
         }
@@ -278,7 +279,16 @@ pub(crate) fn site_call(plan: &Plan) -> TokenStream {
 fn run(plan: &Plan) -> Vec<TokenStream> {
     let function = &plan.function;
     let mode = Ident::new("__cacheado_mode", Span::mixed_site());
-    let mut attrs = vec![quote!(#[allow(clippy::too_many_arguments)])];
+    // said of the visible function already; what is said of the body is said here
+    let mut attrs = vec![quote! {
+        #[allow(
+            unknown_lints, clippy::fn_params_excessive_bools, clippy::implicit_hasher,
+            clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::must_use_candidate,
+            clippy::needless_lifetimes, clippy::option_option, clippy::ref_option,
+            clippy::return_self_not_must_use, clippy::too_many_arguments,
+            clippy::trivially_copy_pass_by_ref, clippy::type_complexity
+        )]
+    }];
     attrs.extend(lints(function));
     let companion = Companion {
         plan,
@@ -334,9 +344,10 @@ fn handle(
     let companion = Companion {
         plan,
         name: name(plan.place, what, &plan.function.sig.ident),
-        attrs: vec![quote! {
-            #[allow(unused_variables, clippy::too_many_arguments)]
-        }],
+        // most of its arguments are only there to make it look like the function
+        attrs: vec![
+            quote!(#[allow(unused_variables, clippy::all, clippy::pedantic, clippy::nursery)]),
+        ],
         takes,
         has_body: false,
         mode: None,

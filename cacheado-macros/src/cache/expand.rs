@@ -95,6 +95,7 @@ fn visible(plan: &Plan, home: &TokenStream) -> TokenStream {
     let sig = visible_signature(function);
     quote! {
         #(#attrs)*
+        #[allow(clippy::used_underscore_binding)]
         #vis #defaultness #sig { #forward }
     }
 }
@@ -106,7 +107,7 @@ pub(crate) fn companion_attrs(function: &Function) -> TokenStream {
     quote! {
         #(#cfgs)*
         #[doc(hidden)]
-        #[allow(non_camel_case_types, non_snake_case, dead_code, clippy::pedantic)]
+        #[allow(non_camel_case_types, non_snake_case, dead_code, clippy::exhaustive_structs)]
     }
 }
 

@@ -82,6 +82,7 @@ fn look(
     let load = load(&pending, &closure);
     quote! {
         // a statement of its own: nothing that is borrowed here lives on while the body runs
+        #[allow(clippy::used_underscore_binding)]
         let #looked = {
             use #any_kind as _;
             #look
