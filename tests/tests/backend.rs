@@ -1,0 +1,682 @@
+//! A backend of one's own behind the in-process tier: what is asked of it, what is shared through it, and what happens when it
+//! fails or lies.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cacheado::backends::{Backend, BackendFuture, BackendResult, Payload};
+use cacheado::rules::{MaxItems, Ttl};
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, Error, Key, Scope, cache, evict, peek, put, refresh, scopes};
+use futures::executor::block_on;
+
+scopes! {
+    organization(org_id) {
+        user(user_id) {
+            session(#[secret] session_id)
+        }
+    }
+}
+
+/// A store in memory that many caches can share. Clones are the same one.
+#[derive(Clone, Default)]
+struct Memory(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    clock: ManualClock,
+    entries: Mutex<HashMap<Key, Stored>>,
+    /// What was asked for, since this was looked at last.
+    asked: Mutex<Vec<&'static str>>,
+    fails: AtomicBool,
+}
+
+struct Stored {
+    bytes: Arc<[u8]>,
+    until: Option<Duration>,
+}
+
+impl Memory {
+    /// A cache of its own in front of it.
+    fn cache(&self) -> Cache {
+        let builder = Cache::builder().clock(self.0.clock.clone());
+        builder.backend(self.clone()).build().unwrap()
+    }
+
+    fn asked(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.0.asked.lock().unwrap())
+    }
+
+    fn len(&self) -> usize {
+        self.0.entries.lock().unwrap().len()
+    }
+
+    fn set_failing(&self, fails: bool) {
+        self.0.fails.store(fails, Ordering::SeqCst);
+    }
+
+    fn ask(&self, what: &'static str) -> BackendResult<()> {
+        self.0.asked.lock().unwrap().push(what);
+        if self.0.fails.load(Ordering::SeqCst) {
+            return Err("the wire is cut".into());
+        }
+        Ok(())
+    }
+
+    /// Changes the bytes of everything that is stored.
+    fn tamper(&self, change: impl Fn(&mut Vec<u8>)) {
+        for stored in self.0.entries.lock().unwrap().values_mut() {
+            let mut bytes = stored.bytes.to_vec();
+            change(&mut bytes);
+            stored.bytes = bytes.into();
+        }
+    }
+}
+
+impl Backend for Memory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Option<Payload>> {
+        self.ask("get")?;
+        let now = self.0.clock.elapsed();
+        let entries = self.0.entries.lock().unwrap();
+        let live = entries
+            .get(key)
+            .filter(|stored| stored.until.is_none_or(|until| now < until));
+        Ok(live.map(|stored| Payload {
+            bytes: Arc::clone(&stored.bytes),
+            lifetime: stored.until.map(|until| until - now),
+        }))
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.ask("set")?;
+        let stored = Stored {
+            bytes: Arc::clone(&payload.bytes),
+            until: payload
+                .lifetime
+                .map(|lifetime| self.0.clock.elapsed() + lifetime),
+        };
+        self.0.entries.lock().unwrap().insert(key.clone(), stored);
+        Ok(())
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        self.ask("evict")?;
+        Ok(self.0.entries.lock().unwrap().remove(key).is_some())
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        self.ask("evict by scope")?;
+        let mut entries = self.0.entries.lock().unwrap();
+        let before = entries.len();
+        entries.retain(|key, _| !scope.contains(&key.scope()));
+        Ok((before - entries.len()) as u64)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        self.ask("clear")?;
+        self.0.entries.lock().unwrap().clear();
+        Ok(())
+    }
+
+    /// Waits once, as one that does input and output would.
+    fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Option<Payload>> {
+        Box::pin(async move {
+            futures::pending!();
+            self.get(key)
+        })
+    }
+}
+
+/// Polls on and on: the one who waits above wakes nobody.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        if let std::task::Poll::Ready(done) = future.as_mut().poll(&mut context) {
+            return done;
+        }
+    }
+}
+
+#[cache(cache = cache, skip(cache), scope = "user", ttl = 60)]
+fn profile(cache: &Cache, org_id: &str, user_id: u32) -> Result<String, String> {
+    let _ = cache;
+    if user_id == 0 {
+        return Err("nobody".to_owned());
+    }
+    Ok(format!("{user_id} of {org_id}"))
+}
+
+#[cache(cache = cache, skip(cache), scope = "user", ttl = 60)]
+async fn profile_async(cache: &Cache, org_id: &str, user_id: u32) -> Vec<String> {
+    let _ = cache;
+    vec![format!("{user_id} of {org_id}")]
+}
+
+#[cache(cache = cache, skip(cache), scope = "user", local)]
+fn local(cache: &Cache, org_id: &str, user_id: u32) -> String {
+    let _ = cache;
+    format!("local {user_id} of {org_id}")
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn a_miss_asks_and_a_load_stores() {
+    let memory = Memory::default();
+    let cache = memory.cache();
+    profile(&cache, "acme", 7).unwrap();
+    assert_eq!(memory.asked(), ["get", "set"]);
+    profile(&cache, "acme", 7).unwrap();
+    assert_eq!(memory.asked(), NONE, "the process has it");
+    now(profile_async(&cache, "acme", 7));
+    assert_eq!(memory.asked(), ["get", "set"]);
+    now(profile_async(&cache, "acme", 7));
+    assert_eq!(memory.asked(), NONE);
+    assert!(profile(&cache, "acme", 0).is_err());
+    assert_eq!(memory.asked(), ["get"], "an `Err` is not stored");
+    assert_eq!(cache.stats().storage_type, "in-process + memory");
+}
+
+#[test]
+fn two_caches_share_what_is_behind_them() {
+    let memory = Memory::default();
+    let (one, two) = (memory.cache(), memory.cache());
+    profile(&one, "acme", 7).unwrap();
+    now(profile_async(&one, "acme", 7));
+    assert_eq!(profile(&two, "acme", 7), Ok("7 of acme".to_owned()));
+    assert_eq!(now(profile_async(&two, "acme", 7)), ["7 of acme"]);
+    let stats = two.stats();
+    assert_eq!((stats.loads, stats.total_keys), (0, 2));
+    assert_eq!(stats.hits + stats.misses, 2);
+    one.set("key", &5_u8).run().unwrap();
+    assert_eq!(two.get("key").run().unwrap(), Some(5_u8));
+    one.set("other", &6_u8).run().unwrap();
+    assert_eq!(now(two.get("other").into_future()).unwrap(), Some(6_u8));
+    assert_eq!(two.get_or_load("key", || 9_u8).run().unwrap(), 5);
+    assert_eq!(
+        peek!(profile(&two, "acme", 7)).unwrap().as_deref(),
+        Some("7 of acme")
+    );
+}
+
+#[test]
+fn what_is_taken_over_lives_as_long_as_it_has_left() {
+    let memory = Memory::default();
+    let (one, two) = (memory.cache(), memory.cache());
+    profile(&one, "acme", 7).unwrap();
+    one.set("key", &1_u8)
+        .ttl(Duration::from_secs(60))
+        .run()
+        .unwrap();
+    memory.0.clock.advance(Duration::from_secs(40));
+    profile(&two, "acme", 7).unwrap();
+    two.get::<u8>("key").run().unwrap();
+    memory.asked();
+    memory
+        .0
+        .clock
+        .advance(Duration::from_secs(20) - Duration::from_nanos(1));
+    profile(&two, "acme", 7).unwrap();
+    assert_eq!(two.get("key").run().unwrap(), Some(1_u8));
+    assert_eq!(memory.asked(), NONE, "still in the process");
+    memory.0.clock.advance(Duration::from_nanos(1));
+    assert_eq!(two.stats().total_keys, 0);
+    assert_eq!(two.get::<u8>("key").run().unwrap(), None);
+    profile(&two, "acme", 7).unwrap();
+    assert_eq!(two.stats().loads, 1);
+}
+
+#[test]
+fn a_rule_shortens_the_lifetime_behind_it_too() {
+    let memory = Memory::default();
+    let cache = Cache::builder()
+        .clock(memory.0.clock.clone())
+        .rule(Ttl::new().max(Duration::from_secs(5)))
+        .backend(memory.clone())
+        .build()
+        .unwrap();
+    profile(&cache, "acme", 7).unwrap();
+    memory.0.clock.advance(Duration::from_secs(5));
+    assert_eq!(peek!(profile(&memory.cache(), "acme", 7)).unwrap(), None);
+}
+
+#[test]
+fn an_eviction_by_key_reaches_it() {
+    let memory = Memory::default();
+    let cache = memory.cache();
+    profile(&cache, "acme", 7).unwrap();
+    now(profile_async(&cache, "acme", 7));
+    cache.set("key", &1_u8).run().unwrap();
+    assert_eq!(memory.len(), 3);
+    assert!(evict!(profile(&cache, "acme", 7)).unwrap());
+    assert!(now(evict!(profile_async(&cache, "acme", 7))).unwrap());
+    assert!(now(cache.evict("key").into_future()).unwrap());
+    assert_eq!(memory.len(), 0);
+    assert!(!evict!(profile(&cache, "acme", 7)).unwrap());
+    // what only the other one has kept in its process is there still
+    let other = memory.cache();
+    profile(&other, "acme", 7).unwrap();
+    assert!(evict!(profile(&cache, "acme", 7)).unwrap());
+    assert_eq!(memory.len(), 0);
+}
+
+#[test]
+fn an_eviction_by_scope_reaches_it_and_counts_once() {
+    let memory = Memory::default();
+    let (one, two) = (memory.cache(), memory.cache());
+    for user in 1..=3 {
+        profile(&one, "acme", user).unwrap();
+        profile(&one, "initech", user).unwrap();
+    }
+    profile(&two, "acme", 1).unwrap();
+    assert_eq!(two.evict_by_scope(scope::user("acme", 1)).run().unwrap(), 1);
+    assert_eq!(memory.len(), 5);
+    let organization = scope::organization("acme");
+    assert_eq!(
+        now(two.evict_by_scope(organization).into_future()).unwrap(),
+        2
+    );
+    assert_eq!(memory.len(), 3);
+    assert_eq!(
+        peek!(profile(&two, "initech", 1)).unwrap().as_deref(),
+        Some("1 of initech")
+    );
+}
+
+#[test]
+fn a_clear_reaches_it() {
+    let memory = Memory::default();
+    let cache = memory.cache();
+    profile(&cache, "acme", 7).unwrap();
+    cache.clear().run().unwrap();
+    assert_eq!((memory.len(), cache.stats().total_keys), (0, 0));
+    profile(&cache, "acme", 7).unwrap();
+    now(cache.clear().into_future()).unwrap();
+    assert_eq!((memory.len(), cache.stats().total_keys), (0, 0));
+}
+
+#[test]
+fn put_and_refresh_replace_what_it_has() {
+    let memory = Memory::default();
+    let (one, two) = (memory.cache(), memory.cache());
+    assert!(put!(profile(&one, "acme", 7), "Ada".to_owned()).unwrap());
+    assert_eq!(profile(&two, "acme", 7), Ok("Ada".to_owned()));
+    memory.asked();
+    assert_eq!(
+        refresh!(profile(&one, "acme", 7)),
+        Ok("7 of acme".to_owned())
+    );
+    assert_eq!(memory.asked(), ["set"]);
+    assert_eq!(
+        profile(&memory.cache(), "acme", 7),
+        Ok("7 of acme".to_owned())
+    );
+}
+
+#[test]
+fn what_is_not_stored_here_goes_there_too() {
+    let memory = Memory::default();
+    let cache = memory.cache();
+    cache.set("key", &1_u8).run().unwrap();
+    assert!(!cache.set("key", &2_u8).ttl(Duration::ZERO).run().unwrap());
+    assert_eq!(memory.len(), 0, "nobody reads the older value from it");
+    let full = Cache::builder()
+        .rule(MaxItems::new(1))
+        .backend(memory.clone())
+        .build()
+        .unwrap();
+    assert!(full.set("a", &1_u8).run().unwrap());
+    assert!(!full.set("b", &1_u8).run().unwrap());
+    assert_eq!(memory.len(), 1);
+}
+
+#[test]
+fn a_cache_that_keeps_nothing_in_the_process_asks_each_time() {
+    let memory = Memory::default();
+    let cache = || {
+        let builder = Cache::builder().in_process(false);
+        builder.backend(memory.clone()).build().unwrap()
+    };
+    let (one, two) = (cache(), cache());
+    profile(&one, "acme", 7).unwrap();
+    profile(&one, "acme", 7).unwrap();
+    now(profile_async(&one, "acme", 7));
+    now(profile_async(&one, "acme", 7));
+    assert_eq!(memory.asked(), ["get", "set", "get", "get", "set", "get"]);
+    let stats = one.stats();
+    assert_eq!(
+        (stats.loads, stats.total_keys, &*stats.storage_type),
+        (2, 0, "memory")
+    );
+    assert_eq!(stats.hits + stats.misses, 4);
+    // so what one evicts the other does not have
+    assert_eq!(profile(&two, "acme", 7), Ok("7 of acme".to_owned()));
+    assert!(evict!(profile(&one, "acme", 7)).unwrap());
+    assert_eq!(peek!(profile(&two, "acme", 7)).unwrap(), None);
+    assert!(two.set("key", &1_u8).run().unwrap());
+    assert_eq!(one.get("key").run().unwrap(), Some(1_u8));
+}
+
+#[test]
+fn a_look_up_that_it_answers_is_a_hit() {
+    let memory = Memory::default();
+    let one = memory.cache();
+    profile(&one, "acme", 7).unwrap();
+    now(profile_async(&one, "acme", 7));
+    one.set("key", &1_u8).run().unwrap();
+    let two = memory.cache();
+    two.get::<u8>("key").run().unwrap();
+    assert_eq!((two.stats().hits, two.stats().misses), (1, 0));
+    two.get::<u8>("nothing").run().unwrap();
+    assert_eq!((two.stats().hits, two.stats().misses), (1, 1));
+}
+
+#[test]
+fn local_functions_never_reach_it() {
+    let memory = Memory::default();
+    let cache = memory.cache();
+    local(&cache, "acme", 7);
+    local(&cache, "acme", 7);
+    refresh!(local(&cache, "acme", 7));
+    assert!(put!(local(&cache, "acme", 7), "put".to_owned()).unwrap());
+    assert!(peek!(local(&cache, "acme", 7)).unwrap().is_some());
+    assert_eq!(peek!(local(&cache, "acme", 8)).unwrap(), None);
+    assert_eq!(memory.asked(), NONE);
+    let user = scope::user("acme", 7);
+    assert_eq!(
+        cache.evict_by_scope(user).run().unwrap(),
+        1,
+        "it counts all the same"
+    );
+}
+
+/// Nor does its eviction, which so does not depend on whether it is up.
+#[test]
+fn evicting_a_local_call_never_reaches_it() {
+    let memory = Memory::default();
+    let cache = memory.cache();
+    local(&cache, "acme", 7);
+    memory.set_failing(true);
+    assert!(evict!(local(&cache, "acme", 7)).unwrap());
+    assert_eq!(memory.asked(), NONE);
+}
+
+#[test]
+fn while_it_fails_functions_run_their_bodies() {
+    let memory = Memory::default();
+    let cache = memory.cache();
+    memory.set_failing(true);
+    assert_eq!(profile(&cache, "acme", 7), Ok("7 of acme".to_owned()));
+    assert_eq!(cache.stats().backend_errors, 2, "to get and to set");
+    assert_eq!(now(profile_async(&cache, "acme", 7)), ["7 of acme"]);
+    assert_eq!(cache.stats().backend_errors, 4);
+    // the process keeps them all the same
+    profile(&cache, "acme", 7).unwrap();
+    now(profile_async(&cache, "acme", 7));
+    assert_eq!(cache.get_or_load("key", || 1_u8).run().unwrap(), 1);
+    let load = || async { 2_u8 };
+    assert_eq!(
+        now(cache.get_or_load("other", load).into_future()).unwrap(),
+        2
+    );
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.loads, stats.backend_errors), (2, 4, 8));
+    let counts = stats
+        .by_function
+        .values()
+        .map(|counts| counts.backend_errors);
+    assert_eq!(counts.sum::<u64>(), 8);
+    // and when it is back, it is used again
+    memory.set_failing(false);
+    profile(&cache, "acme", 8).unwrap();
+    assert_eq!((memory.len(), cache.stats().backend_errors), (1, 8));
+}
+
+#[test]
+fn while_it_fails_a_cache_without_another_tier_runs_every_body() {
+    let memory = Memory::default();
+    let builder = Cache::builder().in_process(false);
+    let cache = builder.backend(memory.clone()).build().unwrap();
+    profile(&cache, "acme", 7).unwrap();
+    memory.set_failing(true);
+    for _ in 0..3 {
+        assert_eq!(profile(&cache, "acme", 7), Ok("7 of acme".to_owned()));
+        assert_eq!(now(profile_async(&cache, "acme", 7)), ["7 of acme"]);
+    }
+    assert_eq!(cache.stats().loads, 7);
+    assert_eq!(cache.stats().backend_errors, 12);
+}
+
+#[test]
+fn while_it_fails_writes_say_so_and_the_process_obeys() {
+    let memory = Memory::default();
+    let cache = memory.cache();
+    memory.set_failing(true);
+    let says = |result: Result<(), Error>| {
+        let error = result.unwrap_err();
+        assert!(matches!(&error, Error::Backend { backend, .. } if backend == "memory"));
+        let message = error.to_string();
+        assert!(
+            message.contains("memory") && message.contains("the wire is cut"),
+            "{message}"
+        );
+    };
+    says(cache.set("key", &1_u8).run().map(drop));
+    assert_eq!(cache.get("key").run().unwrap(), Some(1_u8));
+    says(cache.evict("key").run().map(drop));
+    assert_eq!(
+        cache.get::<u8>("key").run().unwrap(),
+        None,
+        "a read says nothing"
+    );
+    says(now(cache.set("key", &2_u8).into_future()).map(drop));
+    says(cache.evict_by_scope(scope::global()).run().map(drop));
+    assert_eq!(cache.stats().total_keys, 0);
+    says(put!(profile(&cache, "acme", 7), "Ada".to_owned()).map(drop));
+    says(
+        now(cache
+            .evict_by_scope(scope::organization("acme"))
+            .into_future())
+        .map(drop),
+    );
+    assert_eq!(cache.stats().total_keys, 0);
+    says(cache.clear().run());
+    says(now(cache.clear().into_future()));
+    says(evict!(profile(&cache, "acme", 7)).map(drop));
+    assert_eq!(cache.stats().backend_errors, 10);
+}
+
+/// Loads that are not to be read from it, whatever the bytes have become.
+fn tampered(change: impl Fn(&mut Vec<u8>)) -> (Result<String, String>, Vec<String>, Cache) {
+    let memory = Memory::default();
+    let one = memory.cache();
+    put!(profile(&one, "acme", 7), "stored".to_owned()).unwrap();
+    now(put!(
+        profile_async(&one, "acme", 7),
+        vec!["stored".to_owned()]
+    ))
+    .unwrap();
+    memory.tamper(change);
+    let two = memory.cache();
+    let blocking = profile(&two, "acme", 7);
+    let waited = now(profile_async(&two, "acme", 7));
+    (blocking, waited, two)
+}
+
+fn assert_loaded(found: (Result<String, String>, Vec<String>, Cache), what: &str) {
+    let (blocking, waited, cache) = found;
+    assert_eq!(blocking, Ok("7 of acme".to_owned()), "{what}");
+    assert_eq!(waited, ["7 of acme"], "{what}");
+    let stats = cache.stats();
+    assert_eq!((stats.loads, stats.backend_errors), (2, 2), "{what}");
+}
+
+#[test]
+fn garbage_is_a_miss() {
+    assert_loaded(tampered(Vec::clear), "nothing");
+    assert_loaded(tampered(|bytes| *bytes = b"garbage".to_vec()), "text");
+    assert_loaded(tampered(|bytes| *bytes = vec![0xFF; 4_096]), "ones");
+    assert_loaded(tampered(|bytes| *bytes = vec![0; 4_096]), "zeros");
+    assert_loaded(
+        tampered(|bytes| bytes.truncate(bytes.len() - 1)),
+        "cut short",
+    );
+    assert_loaded(tampered(|bytes| bytes.truncate(bytes.len() / 2)), "half");
+}
+
+/// Whichever bit has changed, what is answered was never something that nobody stored.
+#[test]
+fn no_changed_byte_is_a_wrong_answer() {
+    let len = {
+        let memory = Memory::default();
+        put!(profile(&memory.cache(), "acme", 7), "stored".to_owned()).unwrap();
+        let entries = memory.0.entries.lock().unwrap();
+        entries.values().next().unwrap().bytes.len()
+    };
+    let mut wrong = Vec::new();
+    for at in 0..len {
+        for bit in [0x01, 0x80] {
+            let memory = Memory::default();
+            put!(profile(&memory.cache(), "acme", 7), "stored".to_owned()).unwrap();
+            memory.tamper(|bytes| bytes[at] ^= bit);
+            let found = profile(&memory.cache(), "acme", 7).unwrap();
+            if found != "stored" && found != "7 of acme" {
+                wrong.push(found);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "of {len} bytes: {wrong:?}");
+}
+
+/// A backend that mixes up its keys.
+#[test]
+fn what_was_stored_under_another_key_is_a_miss() {
+    let memory = Memory::default();
+    let one = memory.cache();
+    profile(&one, "acme", 7).unwrap();
+    profile(&one, "initech", 7).unwrap();
+    {
+        let mut entries = memory.0.entries.lock().unwrap();
+        let mut stored = entries.values_mut();
+        let (a, b) = (stored.next().unwrap(), stored.next().unwrap());
+        std::mem::swap(&mut a.bytes, &mut b.bytes);
+    }
+    let two = memory.cache();
+    assert_eq!(profile(&two, "acme", 7), Ok("7 of acme".to_owned()));
+    assert_eq!(profile(&two, "initech", 7), Ok("7 of initech".to_owned()));
+    assert_eq!(two.stats().backend_errors, 2);
+}
+
+#[test]
+fn what_was_stored_as_another_type_is_an_err_for_get_and_a_miss_for_a_loader() {
+    let memory = Memory::default();
+    let (one, two) = (memory.cache(), memory.cache());
+    one.set("key", &1_u32).run().unwrap();
+    for error in [
+        two.get::<i32>("key").run().unwrap_err(),
+        now(two.get::<i32>("key").into_future()).unwrap_err(),
+    ] {
+        let message = error.to_string();
+        assert!(
+            message.contains("u32") && message.contains("i32"),
+            "{message}"
+        );
+    }
+    assert_eq!(two.get_or_load("key", || 2_i32).run().unwrap(), 2);
+    assert_eq!(two.get("key").run().unwrap(), Some(2_i32));
+}
+
+/// What leaves the process does not carry an id that is secret.
+#[test]
+fn a_secret_id_leaves_the_process_in_no_payload() {
+    let memory = Memory::default();
+    let session = scope::session("acme", 7, "hush-hush");
+    memory
+        .cache()
+        .set("key", &1_u8)
+        .scope(session)
+        .run()
+        .unwrap();
+    let entries = memory.0.entries.lock().unwrap();
+    for stored in entries.values() {
+        let text = String::from_utf8_lossy(&stored.bytes);
+        assert!(!text.contains("hush-hush"), "{text}");
+    }
+}
+
+#[test]
+fn a_value_that_fails_to_serialize_stays_in_the_process() {
+    #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+    struct Silent(u32);
+
+    impl serde::Serialize for Silent {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("never"))
+        }
+    }
+
+    #[cache(cache = cache, skip(cache))]
+    fn silent(cache: &Cache, x: u32) -> Silent {
+        let _ = cache;
+        Silent(x)
+    }
+
+    let memory = Memory::default();
+    let cache = memory.cache();
+    for _ in 0..2 {
+        assert_eq!(silent(&cache, 1), Silent(1));
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.loads, stats.backend_errors), (1, 1, 1));
+    assert_eq!(memory.len(), 0);
+}
+
+/// A backend that only has what blocks serves async functions too.
+#[test]
+fn the_blocking_operations_are_enough() {
+    struct Blocking(Memory);
+
+    impl Backend for Blocking {
+        fn name(&self) -> &'static str {
+            "blocking"
+        }
+        fn get(&self, key: &Key) -> BackendResult<Option<Payload>> {
+            self.0.get(key)
+        }
+        fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+            self.0.set(key, payload)
+        }
+        fn evict(&self, key: &Key) -> BackendResult<bool> {
+            self.0.evict(key)
+        }
+        fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+            self.0.evict_by_scope(scope)
+        }
+        fn clear(&self) -> BackendResult<()> {
+            self.0.clear()
+        }
+    }
+
+    let memory = Memory::default();
+    let cache = Cache::builder()
+        .backend(Blocking(memory.clone()))
+        .build()
+        .unwrap();
+    block_on(profile_async(&cache, "acme", 7));
+    assert!(block_on(evict!(profile_async(&cache, "acme", 7))).unwrap());
+    block_on(cache.set("key", &1_u8).into_future()).unwrap();
+    assert_eq!(
+        block_on(cache.evict_by_scope(scope::global()).into_future()).unwrap(),
+        1
+    );
+    block_on(cache.clear().into_future()).unwrap();
+    let asked = ["get", "set", "evict", "set", "evict by scope", "clear"];
+    assert_eq!(memory.asked(), asked);
+}
