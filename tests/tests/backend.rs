@@ -1,6 +1,11 @@
 //! A backend of one's own behind the in-process tier: what is asked of it, what is shared through it, and what happens when it
 //! fails or lies.
 
+#![allow(
+    clippy::unchecked_time_subtraction,
+    reason = "times of the tests' own choosing"
+)]
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -212,7 +217,7 @@ fn what_is_taken_over_lives_as_long_as_it_has_left() {
     let (one, two) = (memory.cache(), memory.cache());
     profile(&one, "acme", 7).unwrap();
     one.set("key", &1_u8)
-        .ttl(Duration::from_secs(60))
+        .ttl(Duration::from_mins(1))
         .run()
         .unwrap();
     memory.0.clock.advance(Duration::from_secs(40));

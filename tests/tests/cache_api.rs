@@ -38,7 +38,7 @@ fn each_operation_can_be_awaited() {
     block_on(async {
         let cache = cache();
         let user = || scope::user("acme", 7);
-        let ttl = Duration::from_secs(60);
+        let ttl = Duration::from_mins(1);
         assert!(
             cache
                 .set("key", &1_u8)
@@ -320,7 +320,7 @@ fn clear_empties_and_counts_on() {
         .build()
         .unwrap();
     let held = Arc::new(1);
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     cache.set("key", &held).ttl(minute).run().unwrap();
     cache
         .set("key", &held)

@@ -1,6 +1,11 @@
 //! Expiry: an entry is served until one nanosecond before its lifetime is over and never from then on, and it is freed without
 //! being touched again.
 
+#![allow(
+    clippy::unchecked_time_subtraction,
+    reason = "times of the tests' own choosing"
+)]
+
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,7 +35,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 #[test]
 fn a_programmatic_entry_is_served_up_to_its_last_nanosecond() {
     let (cache, clock) = cache();
-    let ttl = Duration::from_secs(60);
+    let ttl = Duration::from_mins(1);
     assert!(cache.set("key", &1_u8).ttl(ttl).run().unwrap());
     clock.advance(ttl - NANO);
     assert_eq!(cache.get("key").run().unwrap(), Some(1_u8));
@@ -43,7 +48,7 @@ fn a_programmatic_entry_is_served_up_to_its_last_nanosecond() {
     assert_eq!((stats.expirations, stats.evictions), (1, 0));
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn minutes(count: u32) -> Duration {
     MINUTE * count
@@ -91,19 +96,19 @@ macro_rules! forms {
 forms! {
     x;
     left_out: => None;
-    seconds: 300 => Some(Duration::from_secs(300));
+    seconds: 300 => Some(Duration::from_mins(5));
     fractions: 0.5 => Some(Duration::from_millis(500));
     suffixed: 2f64 => Some(Duration::from_secs(2));
-    text: "10m" => Some(Duration::from_secs(600));
-    long_text: "1h 30m" => Some(Duration::from_secs(5_400));
+    text: "10m" => Some(Duration::from_mins(10));
+    long_text: "1h 30m" => Some(Duration::from_mins(90));
     short_text: "1ns" => Some(NANO);
-    a_constant: MINUTE => Some(Duration::from_secs(60));
+    a_constant: MINUTE => Some(Duration::from_mins(1));
     an_expression: Duration::from_millis(250) * 4 => Some(Duration::from_secs(1));
-    a_call: minutes(2) => Some(Duration::from_secs(120));
-    of_an_argument: minutes(x) => Some(Duration::from_secs(120));
-    of_the_value: |value| minutes(*value) => Some(Duration::from_secs(120));
-    of_a_typed_value: |value: &u32| -> Duration { minutes(*value + 1) } => Some(Duration::from_secs(180));
-    of_value_and_argument: |value| minutes(*value + x) => Some(Duration::from_secs(240));
+    a_call: minutes(2) => Some(Duration::from_mins(2));
+    of_an_argument: minutes(x) => Some(Duration::from_mins(2));
+    of_the_value: |value| minutes(*value) => Some(Duration::from_mins(2));
+    of_a_typed_value: |value: &u32| -> Duration { minutes(*value + 1) } => Some(Duration::from_mins(3));
+    of_value_and_argument: |value| minutes(*value + x) => Some(Duration::from_mins(4));
     the_longest: Duration::MAX => None;
     the_longest_of_the_value: |_| Duration::MAX => None;
 }

@@ -1,5 +1,10 @@
 //! Options: what each option of `#[cache]` and `#[cache_put]` does, on sync functions and on async ones.
 
+#![allow(
+    clippy::used_underscore_binding,
+    reason = "arguments that only the key needs"
+)]
+
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier, LazyLock};

@@ -1,5 +1,10 @@
 //! Shapes: whatever a function looks like, it is called as before, answers as before, and is cached.
 
+#![allow(
+    clippy::used_underscore_binding,
+    reason = "arguments that only the key needs"
+)]
+
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::rc::Rc;
@@ -172,9 +177,9 @@ fn generics_and_where_clauses() {
     }
 
     #[cache]
-    async fn fill<T: Copy + Send + Sync + 'static, const N: usize>(value: T) -> Vec<T>
+    async fn fill<T, const N: usize>(value: T) -> Vec<T>
     where
-        T: Serialize + DeserializeOwned,
+        T: Copy + Send + Sync + 'static + Serialize + DeserializeOwned,
     {
         RUNS.run(vec![value; N])
     }
@@ -772,8 +777,8 @@ fn futures_are_send() {
         let calls = (0..8).map(|x| tokio::spawn(async move { doubled(x % 2, &["a"]).await }));
         futures::future::join_all(calls).await
     });
-    for (nth, answer) in answers.into_iter().enumerate() {
-        assert_eq!(answer.unwrap(), Ok(2 * (nth as u32 % 2) + 1));
+    for (nth, answer) in (0_u32..).zip(answers) {
+        assert_eq!(answer.unwrap(), Ok(2 * (nth % 2) + 1));
     }
 }
 

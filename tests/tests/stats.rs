@@ -144,7 +144,7 @@ fn each_function_and_level_has_its_counts() {
         bounded(&cache, "acme", user);
     }
     evict!(square(&cache, 1)).unwrap();
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     let stats = cache.stats();
     let counts = |function| {
         let counts = of(&stats, function);

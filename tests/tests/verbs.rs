@@ -15,7 +15,7 @@ scopes! {
 
 /// Counts the runs of its functions' bodies.
 #[derive(Clone)]
-pub struct Shop {
+pub(crate) struct Shop {
     cache: Cache,
     runs: Arc<AtomicU32>,
 }
@@ -37,33 +37,38 @@ impl Shop {
     }
 }
 
-pub mod shop {
+pub(crate) mod shop {
     use super::*;
 
     #[cache(cache = shop.cache, skip(shop), scope = "user")]
-    pub fn order(shop: &Shop, org_id: &str, user_id: u32, item: String) -> Result<u32, String> {
+    pub(crate) fn order(
+        shop: &Shop,
+        org_id: &str,
+        user_id: u32,
+        item: String,
+    ) -> Result<u32, String> {
         if item.is_empty() {
             return Err(format!("nothing for {org_id} {user_id}"));
         }
         Ok(shop.run())
     }
 
-    pub mod deeper {
+    pub(crate) mod deeper {
         use super::*;
 
         #[cache(cache = shop.cache, skip(shop))]
-        pub async fn order_async(shop: &Shop, item: &str) -> Result<u32, String> {
+        pub(crate) async fn order_async(shop: &Shop, item: &str) -> Result<u32, String> {
             if item.is_empty() {
                 return Err("nothing".to_owned());
             }
             Ok(shop.run())
         }
 
-        pub use order_async as renamed_once;
+        pub(crate) use order_async as renamed_once;
     }
 
-    pub use self::deeper::order_async as reexported;
-    pub use self::deeper::renamed_once;
+    pub(crate) use self::deeper::order_async as reexported;
+    pub(crate) use self::deeper::renamed_once;
 }
 
 mod glob {
