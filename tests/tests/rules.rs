@@ -249,7 +249,7 @@ fn agree(rules: Vec<Shipped>, steps: &[Step]) -> Result<(), TestCaseError> {
 /// The same cases in each run.
 fn config() -> ProptestConfig {
     ProptestConfig {
-        cases: 256,
+        cases: 128,
         rng_seed: RngSeed::Fixed(0x000E_71C7),
         failure_persistence: None,
         ..ProptestConfig::default()
