@@ -10,21 +10,16 @@ scopes! { organization(org_id) { user(user_id) } }
 /// Takes its cache as an argument, so that this program can call it as two processes would.
 #[cache(ttl = "1h", scope = "user", cache = cache, skip(cache))]
 fn greeting(cache: &Cache, org_id: &str, user_id: u64) -> String {
-    println!(
-        "  the body runs for user {user_id} of {org_id} ({})",
-        cache.name()
-    );
+    println!("  the body runs for user {user_id} of {org_id}");
     format!("Welcome back, user {user_id} of {org_id}")
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::temp_dir().join(format!("cacheado-example-{}", std::process::id()));
     let files = Files::new(&directory)?;
-    let first = Cache::builder()
-        .name("first")
-        .backend(files.clone())
-        .build()?;
-    let second = Cache::builder().name("second").backend(files).build()?;
+    // one name: what one stores is the other's too
+    let first = Cache::builder().backend(files.clone()).build()?;
+    let second = Cache::builder().backend(files).build()?;
 
     println!("one cache computes, the other finds what it stored:");
     for user_id in 1..=3 {

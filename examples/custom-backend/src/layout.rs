@@ -72,7 +72,7 @@ pub(crate) fn unpack(stored: &[u8], now: SystemTime) -> Option<Payload> {
     })
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

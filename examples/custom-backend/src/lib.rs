@@ -18,19 +18,17 @@ use std::time::{Duration, SystemTime};
 use cacheado::backends::{Backend, BackendFuture, BackendResult, Payload};
 use cacheado::{Key, Scope};
 
-/// Entries as files below one directory. Cloning gives another handle to the same store.
+/// Entries as files below one directory, in which each cache has a directory of its name. Cloning gives another handle to the
+/// same store.
 #[derive(Clone, Debug)]
-pub struct Files(Arc<Root>);
-
-#[derive(Debug)]
-struct Root {
+pub struct Files {
     directory: PathBuf,
     /// Tells the files of unfinished writes apart.
-    writes: AtomicU64,
+    writes: Arc<AtomicU64>,
 }
 
 impl Files {
-    /// A store in `directory`, which is made if it is not there, and is for this store alone: `clear` empties it.
+    /// A store in `directory`, which is made if it is not there.
     ///
     /// # Errors
     ///
@@ -38,14 +36,14 @@ impl Files {
     pub fn new(directory: impl Into<PathBuf>) -> io::Result<Self> {
         let directory = directory.into();
         fs::create_dir_all(&directory)?;
-        Ok(Self(Arc::new(Root {
+        Ok(Self {
             directory,
-            writes: AtomicU64::new(0),
-        })))
+            writes: Arc::new(AtomicU64::new(0)),
+        })
     }
 
     fn file_of(&self, key: &Key) -> io::Result<PathBuf> {
-        let directory = layout::directory_of(&self.0.directory, &key.scope())?;
+        let directory = layout::directory_of(&self.directory, &key.scope())?;
         Ok(directory.join(layout::file_name(key)))
     }
 
@@ -69,6 +67,10 @@ impl Backend for Files {
         "files"
     }
 
+    fn bind(&mut self, name: &str) {
+        self.directory.push(layout::hexadecimal(name.as_bytes()));
+    }
+
     fn get(&self, key: &Key) -> BackendResult<Option<Payload>> {
         let Some(stored) = if_there(fs::read(self.file_of(key)?))? else {
             return Ok(None);
@@ -79,9 +81,8 @@ impl Backend for Files {
     fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
         let file = self.file_of(key)?;
         // written beside and then moved: whoever reads sees the old file or the new one, never half of it
-        let number = self.0.writes.fetch_add(1, Ordering::Relaxed);
+        let number = self.writes.fetch_add(1, Ordering::Relaxed);
         let draft = self
-            .0
             .directory
             .join(format!("draft-{}-{number}", std::process::id()));
         if let Some(directory) = file.parent() {
@@ -103,7 +104,7 @@ impl Backend for Files {
     }
 
     fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
-        let directory = layout::directory_of(&self.0.directory, scope)?;
+        let directory = layout::directory_of(&self.directory, scope)?;
         let alive = count_alive(&directory, SystemTime::now())?;
         if scope.level().depth() == 0 {
             self.clear()?;
@@ -114,8 +115,8 @@ impl Backend for Files {
     }
 
     fn clear(&self) -> BackendResult<()> {
-        if_there(fs::remove_dir_all(&self.0.directory))?;
-        Ok(fs::create_dir_all(&self.0.directory)?)
+        if_there(fs::remove_dir_all(&self.directory))?;
+        Ok(fs::create_dir_all(&self.directory)?)
     }
 
     fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Option<Payload>> {

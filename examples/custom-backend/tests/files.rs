@@ -171,3 +171,19 @@ fn a_directory_that_has_gone_wrong_fails_no_function() {
     assert!(cache.stats().backend_errors >= 4);
     assert!(cache.set("k", &1_u8).run().is_err());
 }
+
+#[test]
+fn caches_of_two_names_have_nothing_in_common() -> Result<()> {
+    let (_directory, files) = files();
+    let named = |name: &str| {
+        let cache = Cache::builder().name(name).backend(files.clone());
+        cache.in_process(false).build()
+    };
+    let (shop, staging) = (named("shop")?, named("staging")?);
+    shop.set("theme", &7_u32).run()?;
+    assert_eq!(staging.get::<u32>("theme").run()?, None);
+    staging.set("theme", &8_u32).run()?;
+    staging.clear().run()?;
+    assert_eq!(shop.get("theme").run()?, Some(7_u32));
+    Ok(())
+}
