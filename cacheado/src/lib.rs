@@ -6,6 +6,7 @@ mod cache;
 mod call;
 mod counters;
 mod default;
+mod envelope;
 mod flight;
 mod function;
 mod load;

@@ -2,34 +2,15 @@
 //!
 //! What comes back is checked against what was asked for: another format, another key, another type is a miss.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cacheado_backends::backend::{BackendResult, Payload};
 use cacheado_backends::{Backend, Error, Key, Result, Scope};
-use serde::{Deserialize, Serialize};
 
 use crate::counters::{Counters, Event};
+use crate::envelope::Envelope;
 use crate::outcome::Codec;
-
-/// The number of the envelope's form. Another one is a miss.
-const FORMAT: u8 = 0;
-
-/// What is stored around a value: enough to know it again.
-#[derive(Serialize, Deserialize)]
-struct Envelope<'a> {
-    format: u8,
-    cache: Cow<'a, str>,
-    space: Cow<'a, str>,
-    version: u32,
-    explicit: bool,
-    level: Cow<'a, str>,
-    scope: Vec<Cow<'a, str>>,
-    args: &'a [u8],
-    type_name: Cow<'a, str>,
-    value: &'a [u8],
-}
 
 /// What the shared tier is told of a key.
 pub(crate) enum Write {
@@ -98,18 +79,8 @@ impl SharedTier {
     ) -> Write {
         let scope = key.scope();
         let sealed = (codec.encode)(value).and_then(|bytes| {
-            postcard::to_allocvec(&Envelope {
-                format: FORMAT,
-                cache: self.name.as_str().into(),
-                space: key.space().name().into(),
-                version: key.space().version(),
-                explicit: key.space().is_explicit(),
-                level: key.space().level().path().into(),
-                scope: scope.ids().map(Cow::from).collect(),
-                args: key.args(),
-                type_name: std::any::type_name::<T>().into(),
-                value: &bytes,
-            })
+            let type_name = std::any::type_name::<T>();
+            Envelope::around(&self.name, key, &scope, type_name, &bytes).to_bytes()
         });
         match sealed {
             Ok(bytes) => Write::Set(Payload {
@@ -139,17 +110,8 @@ impl SharedTier {
         if payload.lifetime == Some(Duration::ZERO) {
             return Ok(None);
         }
-        let envelope = postcard::from_bytes::<Envelope<'_>>(&payload.bytes).ok();
-        let envelope = envelope.filter(|envelope| {
-            envelope.format == FORMAT
-                && envelope.cache == self.name
-                && envelope.space == key.space().name()
-                && envelope.version == key.space().version()
-                && envelope.explicit == key.space().is_explicit()
-                && envelope.level == key.space().level().path()
-                && envelope.scope.iter().map(|id| &**id).eq(key.scope().ids())
-                && envelope.args == key.args()
-        });
+        let envelope = Envelope::from_bytes(&payload.bytes);
+        let envelope = envelope.filter(|envelope| envelope.is_for(&self.name, key));
         let requested = std::any::type_name::<T>();
         if let Some(Envelope { type_name, .. }) = envelope
             .as_ref()
