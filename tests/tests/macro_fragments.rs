@@ -1,4 +1,5 @@
 //! Cached functions whose parts come out of a `macro_rules!`: each kind of fragment is as good as what it stands for.
+//! (A body that is one fragment is in `ui/pass`.)
 
 use cacheado::{Cache, cache, evict, peek, scopes};
 
@@ -42,10 +43,4 @@ fn each_fragment_is_as_good_as_what_it_stands_for() {
     assert_eq!(cache.stats().loads, 3);
     assert!(peek!(shout(&cache, "acme", "a")).unwrap().is_some());
     assert!(evict!(shout(&cache, "acme", "a")).unwrap());
-}
-
-/// The body as one fragment. (A program of its own: what is wrong with it shows when it is compiled.)
-#[test]
-fn a_body_may_be_a_block_fragment() {
-    trybuild::TestCases::new().pass("tests/pass/body-as-block-fragment.rs");
 }

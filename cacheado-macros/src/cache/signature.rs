@@ -55,14 +55,11 @@ impl Parse for Function {
             None
         };
         let sig: Signature = input.parse()?;
-        let body = match input.parse::<Option<TokenTree>>()? {
-            Some(TokenTree::Group(body)) if body.delimiter() == Delimiter::Brace => body.stream(),
-            _ => {
-                return Err(Error::new_spanned(
-                    &sig.ident,
-                    "there is no body here to cache: annotate the function that has one",
-                ));
-            }
+        let Some(body) = input.parse::<Option<TokenTree>>()?.and_then(in_braces) else {
+            return Err(Error::new_spanned(
+                &sig.ident,
+                "there is no body here to cache: annotate the function that has one",
+            ));
         };
         // `#![…]` at the head of the body: it may move elsewhere, so it says the same from outside
         let body = (|input: ParseStream<'_>| {
@@ -126,6 +123,23 @@ trait Parse2Into<T> {
 impl<T, F: FnOnce(ParseStream<'_>) -> Result<T>> Parse2Into<T> for F {
     fn parse2_into(self, tokens: TokenStream) -> Result<T> {
         syn::parse::Parser::parse2(self, tokens)
+    }
+}
+
+/// What stands in the braces that `tree` is, also where it came as a `$body:block` of a `macro_rules!`, which puts an invisible
+/// group around them.
+fn in_braces(tree: TokenTree) -> Option<TokenStream> {
+    let TokenTree::Group(group) = tree else {
+        return None;
+    };
+    match group.delimiter() {
+        Delimiter::Brace => Some(group.stream()),
+        Delimiter::None => {
+            let mut inside = group.stream().into_iter();
+            let only = inside.next()?;
+            inside.next().is_none().then(|| in_braces(only))?
+        }
+        _ => None,
     }
 }
 
