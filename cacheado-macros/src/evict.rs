@@ -12,7 +12,7 @@ use syn::{Error, Expr, Path, Result, ReturnType, Token, Type};
 use crate::cache::argument::Arg;
 use crate::cache::scope_option::{ScopeOption, parse_scope};
 use crate::cache::signature::{Flavor, Function};
-use crate::cache::values::path_of;
+use crate::cache::values::{cache_of, path_of};
 use crate::cache::{detour, level_path, look};
 use crate::parse::{
     Errors, Form, Keyword, comma_or_end, did_you_mean, ends, mentions, skip_option,
@@ -146,7 +146,10 @@ impl Evictions {
                 let value = keyword.value(input)?;
                 self.module = errors.take(path_of(&value));
             }
-            "cache" => self.cache = Some(keyword.value(input)?),
+            "cache" => {
+                let value = keyword.value(input)?;
+                self.cache = errors.take(cache_of(value));
+            }
             "before" => self.before = true,
             _ => {
                 let hint = did_you_mean(&name, OPTIONS);

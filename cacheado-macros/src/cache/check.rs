@@ -5,7 +5,7 @@
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
-use syn::{GenericArgument, PathArguments, Safety, Type, TypeParamBound};
+use syn::{GenericArgument, PathArguments, Safety, Type, TypeParamBound, TypeReference};
 
 use super::argument::Arg;
 use super::boxed::{boxed_output, future_output};
@@ -17,7 +17,7 @@ use crate::parse::{Errors, did_you_mean, list_names, mentions};
 
 /// What can be said without the hierarchy.
 pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors) {
-    check_shape(function, errors);
+    check_shape(function, options, errors);
     if place(function, options.block) == Place::Free && function.mentions_self_type() {
         errors.on(
             &function.sig.ident,
@@ -55,7 +55,7 @@ pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors)
     }
 }
 
-fn check_shape(function: &Function, errors: &mut Errors) {
+fn check_shape(function: &Function, options: &Options, errors: &mut Errors) {
     let sig = &function.sig;
     if let Some(token) = &sig.constness {
         errors.on(
@@ -72,20 +72,28 @@ fn check_shape(function: &Function, errors: &mut Errors) {
     if let Safety::Safe(token) = &sig.safety {
         errors.on(token, "a `safe fn` can't be cached");
     }
-    check_output(function, errors);
+    check_output(function, options, errors);
 }
 
-fn check_output(function: &Function, errors: &mut Errors) {
+fn check_output(function: &Function, options: &Options, errors: &mut Errors) {
     let output = &function.output;
     if let Type::Never(never) = output {
         errors.on(never, "a function that never returns can't be cached");
     }
     if let Some(reference) = borrowed_value(output) {
-        errors.on(
-            reference,
-            "a borrowed value can't be cached, since it doesn't outlive the call: return an owned one, \
-             or an `Arc` of one",
-        );
+        let lifetime = reference.lifetime.as_ref();
+        if lifetime.is_none_or(|lifetime| lifetime.ident != "static") {
+            errors.on(
+                reference,
+                "a borrowed value can't be cached, since it doesn't outlive the call: return an owned \
+                 one, or an `Arc` of one",
+            );
+        } else if !options.local {
+            errors.on(
+                reference,
+                "a borrowed value can't leave the process: add `local`, or return an owned value",
+            );
+        }
     }
     if let Some(found) = find_impl_trait(output) {
         let is_future = found.bounds.iter().any(|bound| {
@@ -113,15 +121,9 @@ fn check_output(function: &Function, errors: &mut Errors) {
 
 /// The reference that would be stored: the value itself, or what is in its `Result` or `Option`.
 /// Behind an alias it is the compiler that refuses.
-fn borrowed_value(output: &Type) -> Option<&Type> {
+fn borrowed_value(output: &Type) -> Option<&TypeReference> {
     match output {
-        Type::Reference(reference) => {
-            let is_static = reference
-                .lifetime
-                .as_ref()
-                .is_some_and(|lt| lt.ident == "static");
-            (!is_static).then_some(output)
-        }
+        Type::Reference(reference) => Some(reference),
         Type::Path(path) => {
             let last = path.path.segments.last()?;
             if last.ident != "Result" && last.ident != "Option" {

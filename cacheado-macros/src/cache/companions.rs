@@ -304,41 +304,47 @@ fn run(plan: &Plan) -> Vec<TokenStream> {
 }
 
 fn call(plan: &Plan) -> Vec<TokenStream> {
-    let all = vec![true; plan.function.args.len()];
-    handle(
-        plan,
-        "call",
-        all,
-        &plan.function.output,
-        &decide::never(plan),
-    )
+    let (all, output) = (vec![true; plan.function.args.len()], &plan.function.output);
+    let body = look::call(plan, output, &decide::never(plan));
+    handle(plan, "call", all, output, body)
 }
 
 /// Missing if the handle can't own what `ttl` and `when` ask for.
 fn put(plan: &Plan) -> Vec<TokenStream> {
-    let all = vec![true; plan.function.args.len()];
+    let (all, output) = (vec![true; plan.function.args.len()], &plan.function.output);
     decide::owned(plan).map_or_else(Vec::new, |decide| {
-        handle(plan, "put", all, &plan.function.output, &decide)
+        let body = look::call(plan, output, &decide);
+        handle(plan, "put", all, output, body)
     })
 }
 
 fn keyed(plan: &Plan) -> Vec<TokenStream> {
-    let output = with_static_lifetimes(&plan.function.output);
-    handle(
-        plan,
-        "keyed",
-        plan.needed.clone(),
-        &output,
-        &decide::never(plan),
-    )
+    let (function, takes) = (&plan.function, plan.needed.clone());
+    if takes.iter().all(|takes| *takes) {
+        // the same as `call`
+        let to = name(plan.place, "call", &function.sig.ident);
+        let args: Vec<TokenStream> = function
+            .args
+            .iter()
+            .map(|arg| arg.name.to_token_stream())
+            .collect();
+        let turbofish = turbofish(&function.sig.generics);
+        let body = forward(function, &quote!(Self), &to, &turbofish, &args, false);
+        return handle(plan, "keyed", takes, &function.output, body);
+    }
+    // what an argument lends to the output, `keyed` may lack
+    let output = with_static_lifetimes(&function.output);
+    let body = look::call(plan, &output, &decide::never(plan));
+    handle(plan, "keyed", takes, &output, body)
 }
 
+/// A companion that names a call.
 fn handle(
     plan: &Plan,
     what: &str,
     takes: Vec<bool>,
     output: &Type,
-    decide: &decide::Decide,
+    body: TokenStream,
 ) -> Vec<TokenStream> {
     let (call_type, driver) = (plan.runtime.private("Call"), look::driver(plan));
     let companion = Companion {
@@ -352,7 +358,7 @@ fn handle(
         has_body: false,
         mode: None,
         output: quote!(-> #call_type<#output, #driver>),
-        body: look::call(plan, output, decide),
+        body,
     };
     companion.write()
 }

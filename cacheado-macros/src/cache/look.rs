@@ -189,12 +189,18 @@ pub(crate) fn driver(plan: &Plan) -> TokenStream {
     })
 }
 
-/// Where the return type stands; without one, the function's name.
+/// Where errors about the return type show, its first and last token; without one, the function's
+/// name.
 fn output_span(plan: &Plan) -> (Span, Span) {
     let name = plan.function.sig.ident.span();
-    match &plan.function.sig.output {
+    let (first, last) = match &plan.function.sig.output {
         ReturnType::Default => (name, name),
         ReturnType::Type(..) => ends(&plan.function.output, name),
+    };
+    match plan.function.flavor {
+        Flavor::Sync => (first, last),
+        // an `.await` shows its error at one token, so all of them show there
+        Flavor::Async | Flavor::Boxed(_) => (first, first),
     }
 }
 

@@ -11,7 +11,7 @@ use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Result, Token};
 
 use super::scope_option::{ScopeOption, parse_scope};
 use super::ttl::Ttl;
-use super::values::{at_least_one, bool_of, integer_of, path_of, text_of};
+use super::values::{at_least_one, bool_of, cache_of, integer_of, path_of, text_of};
 use crate::parse::{
     Errors, Form, Keyword, comma_or_end, did_you_mean, list_names, peel, skip_option, start,
 };
@@ -184,7 +184,7 @@ impl Options {
         match name {
             "ttl" => self.ttl = Some(Ttl::read(value)?),
             "scopes" => self.scopes = Some(path_of(&value)?),
-            "cache" => self.cache = Some(value),
+            "cache" => self.cache = Some(cache_of(value)?),
             "key" => self.key = Some(value),
             "name" => {
                 let text = text_of(&value, "name = \"profile\"")?;
@@ -297,6 +297,7 @@ mod tests {
         assert_eq!(message(quote!(skip = a)), "`skip` takes a list: `skip(…)`");
         assert_eq!(message(quote!(ttl)), "`ttl` takes a value: `ttl = …`");
         assert!(message(quote!(scope = 5)).contains("text in quotes"));
+        assert!(message(quote!(cache = 5)).contains("gives a `Cache`"));
         assert!(message(quote!(max_items = 0)).contains("at least 1"));
         assert!(message(quote!(version = -1)).contains("whole number"));
         assert!(message(quote!(single_flight = "cluster")).contains("not supported yet"));

@@ -81,6 +81,17 @@ pub(crate) fn at_least_one(value: Expr) -> Result<Expr> {
     Ok(value)
 }
 
+/// The expression that is the value of `cache`. Its type is the compiler's to check.
+pub(crate) fn cache_of(value: Expr) -> Result<Expr> {
+    match peel(&value) {
+        Expr::Lit(_) | Expr::Closure(_) => Err(Error::new_spanned(
+            value,
+            "`cache` takes an expression that gives a `Cache`: `cache = self.cache`",
+        )),
+        _ => Ok(value),
+    }
+}
+
 /// The path that is the value of `scopes`.
 pub(crate) fn path_of(value: &Expr) -> Result<Path> {
     match peel(value) {
