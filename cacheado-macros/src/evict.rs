@@ -19,8 +19,8 @@ use crate::parse::{
 };
 use crate::runtime::{Runtime, at};
 use crate::scopes::parse::Hierarchy;
-use crate::scopes::resolve::{IdSource, resolve};
-use crate::verbs::Companion;
+use crate::scopes::resolve::resolve;
+use crate::verbs::WrittenCall;
 
 const OPTIONS: [&str; 4] = ["scope", "scopes", "cache", "before"];
 
@@ -119,7 +119,7 @@ impl Evictions {
     ) -> Result<()> {
         let Some(keyword) = option_ahead(input)? else {
             let call: Expr = input.parse()?;
-            if Companion::of(&call).is_some() {
+            if WrittenCall::of(&call).is_some() {
                 self.calls.push(call);
             } else {
                 errors.on(
@@ -174,18 +174,13 @@ impl Evictions {
     ) -> Vec<TokenStream> {
         let runtime = Runtime::find();
         let arguments: Vec<Ident> = function.args.iter().flat_map(Arg::binds).collect();
-        let calls = self.calls.iter().filter_map(Companion::of);
+        let calls = self.calls.iter().filter_map(WrittenCall::of);
         let mut handles: Vec<TokenStream> = calls
-            .map(|call| call.call_without_blanks("keyed", |arg| kept_for_body(arg, function)))
+            .map(|call| call.companion_without_blanks("keyed", |arg| kept_for_body(arg, function)))
             .collect();
         for scope in &self.scopes {
             let scope = if scope.is_global() {
-                for (id, _) in &scope.ids {
-                    errors.at(
-                        id.span(),
-                        format!("the scope `global` has no ids, so no `{id}`"),
-                    );
-                }
+                scope.check_global(errors);
                 let global = runtime.private("global_scope");
                 quote!(#global())
             } else {
@@ -196,10 +191,8 @@ impl Evictions {
                     continue;
                 };
                 let level = level_path(&resolved, path);
-                let ids = resolved.ids.iter().map(|id| match id {
-                    IdSource::Given(expr) => look::id_text(&runtime, expr),
-                    IdSource::Argument(name) => look::id_text(&runtime, &syn::parse_quote!(#name)),
-                });
+                let ids = resolved.ids.iter();
+                let ids = ids.map(|id| look::id_text(&runtime, &id.expr()));
                 let make_scope = runtime.private("scope");
                 quote!(#make_scope(&#level, [#(#ids),*]))
             };

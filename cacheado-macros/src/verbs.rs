@@ -5,7 +5,6 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-
 use syn::{Error, Expr, ExprCall, ExprMethodCall, ExprPath, Result, Token};
 
 use crate::cache::companions::{free_name, sibling_name};
@@ -73,13 +72,13 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
         Verb::Evict | Verb::Peek => "call",
         Verb::Put => "put",
     };
-    let Some(companion) = Companion::of(call) else {
+    let Some(written) = WrittenCall::of(call) else {
         return Err(Error::new_spanned(
             call,
             format!("this is no call of a cached function: `{}`", verb.form()),
         ));
     };
-    let handle = |extra: Option<TokenStream>| companion.call(what, extra);
+    let handle = |extra: Option<TokenStream>| written.companion(what, extra);
     let mode = runtime.private("Mode");
     Ok(match verb {
         Verb::Refresh => handle(Some(quote!(#mode::Refresh))),
@@ -109,8 +108,8 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
     })
 }
 
-/// A call, and the companion that stands for it.
-pub(crate) enum Companion<'a> {
+/// A call of a cached function as its user wrote it, by which its companions are found.
+pub(crate) enum WrittenCall<'a> {
     /// `a::b::f(args)`: companions in the struct `f`.
     Free(&'a ExprCall, &'a ExprPath),
     /// `Type::f(args)`: companions beside it.
@@ -119,14 +118,16 @@ pub(crate) enum Companion<'a> {
     Method(&'a ExprMethodCall),
 }
 
-impl<'a> Companion<'a> {
+impl<'a> WrittenCall<'a> {
     /// The call in `expr`, if it is one of something with a name.
     pub(crate) fn of(expr: &'a Expr) -> Option<Self> {
         match peel(expr) {
-            Expr::MethodCall(call) => Some(Companion::Method(call)),
+            Expr::MethodCall(call) => Some(WrittenCall::Method(call)),
             Expr::Call(call) => match peel(&call.func) {
-                Expr::Path(path) if is_associated(path) => Some(Companion::Associated(call, path)),
-                Expr::Path(path) => Some(Companion::Free(call, path)),
+                Expr::Path(path) if is_associated(path) => {
+                    Some(WrittenCall::Associated(call, path))
+                }
+                Expr::Path(path) => Some(WrittenCall::Free(call, path)),
                 _ => None,
             },
             _ => None,
@@ -134,29 +135,29 @@ impl<'a> Companion<'a> {
     }
 
     /// The call of the companion `what`, with `extra` behind the arguments.
-    pub(crate) fn call(&self, what: &str, extra: Option<TokenStream>) -> TokenStream {
-        let args = match self {
-            Companion::Free(call, _) | Companion::Associated(call, _) => &call.args,
-            Companion::Method(call) => &call.args,
-        };
-        self.call_with(what, extra, args)
+    pub(crate) fn companion(&self, what: &str, extra: Option<TokenStream>) -> TokenStream {
+        self.call_with(what, extra, self.args())
     }
 
     /// The same without the arguments that are written as `_`, each of the others through `pass`.
-    pub(crate) fn call_without_blanks(
+    pub(crate) fn companion_without_blanks(
         &self,
         what: &str,
         pass: impl Fn(&Expr) -> Expr,
     ) -> TokenStream {
-        let args = match self {
-            Companion::Free(call, _) | Companion::Associated(call, _) => &call.args,
-            Companion::Method(call) => &call.args,
-        };
-        let named = args
+        let named = self
+            .args()
             .iter()
             .filter(|arg| !matches!(arg, Expr::Infer(_)))
             .map(pass);
         self.call_with(what, None, &named.collect())
+    }
+
+    fn args(&self) -> &Punctuated<Expr, Token![,]> {
+        match self {
+            WrittenCall::Free(call, _) | WrittenCall::Associated(call, _) => &call.args,
+            WrittenCall::Method(call) => &call.args,
+        }
     }
 
     fn call_with(
@@ -167,7 +168,7 @@ impl<'a> Companion<'a> {
     ) -> TokenStream {
         let args = args.iter().map(|arg| quote!(#arg)).chain(extra);
         match self {
-            Companion::Method(call) => {
+            WrittenCall::Method(call) => {
                 let ExprMethodCall {
                     receiver,
                     dot_token,
@@ -179,7 +180,7 @@ impl<'a> Companion<'a> {
                 let span = at(call.paren_token.span.join());
                 quote_spanned!(span=> #receiver #dot_token #name #turbofish(#(#args),*))
             }
-            Companion::Free(call, path) => {
+            WrittenCall::Free(call, path) => {
                 let mut path = (*path).clone();
                 let Some(last) = path.path.segments.last_mut() else {
                     return TokenStream::new();
@@ -193,7 +194,7 @@ impl<'a> Companion<'a> {
                 let span = at(call.paren_token.span.join());
                 quote_spanned!(span=> #path(#(#args),*))
             }
-            Companion::Associated(call, path) => {
+            WrittenCall::Associated(call, path) => {
                 let mut path = (*path).clone();
                 if let Some(last) = path.path.segments.last_mut() {
                     last.ident = sibling_name(what, &last.ident);

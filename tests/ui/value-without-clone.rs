@@ -19,8 +19,14 @@ async fn later(id: u64) -> Order {
     Order { id }
 }
 
+#[cache(local)]
+async fn find_later(id: u64) -> Result<Option<Order>, String> {
+    Ok(Some(Order { id }))
+}
+
 fn main() {
     order(7).id;
     let _ = find(7);
     let _ = later(7);
+    let _ = find_later(7);
 }

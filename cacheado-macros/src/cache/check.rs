@@ -44,14 +44,8 @@ pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors)
             );
         }
     }
-    // without a hierarchy, `global` is the one scope there is
-    if let Some(scope) = options.scope.as_ref().filter(|scope| scope.is_global()) {
-        for (id, _) in &scope.ids {
-            errors.at(
-                id.span(),
-                format!("the scope `global` has no ids, so no `{id}`"),
-            );
-        }
+    if let Some(scope) = &options.scope {
+        scope.check_global(errors);
     }
 }
 

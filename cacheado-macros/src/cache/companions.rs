@@ -19,6 +19,7 @@ use super::decide;
 use super::look;
 use super::plan::{Kind, Place, Plan};
 use super::signature::{Function, extended, param_name, turbofish, type_and_const_params};
+use super::site;
 use super::types::with_static_lifetimes;
 
 /// The name of a companion of a free function, which stands in the struct of the function's name.
@@ -45,7 +46,13 @@ pub(crate) fn name(place: Place, what: &str, function: &Ident) -> Ident {
 
 /// All companions of the function, each with `attrs`. They stand in an impl.
 pub(crate) fn companions(plan: &Plan, attrs: &TokenStream) -> TokenStream {
-    let companions = [site(plan), run(plan), call(plan), put(plan), keyed(plan)];
+    let companions = [
+        site::companion(plan),
+        run(plan),
+        call(plan),
+        put(plan),
+        keyed(plan),
+    ];
     let all = companions.into_iter().flatten();
     quote!(#(#attrs #all)*)
 }
@@ -234,48 +241,6 @@ pub(crate) fn own_mode(plan: &Plan) -> TokenStream {
     }
 }
 
-fn site(plan: &Plan) -> Vec<TokenStream> {
-    let (function, runtime) = (&plan.function, &plan.runtime);
-    let name = name(plan.place, "site", &function.sig.ident);
-    let added = function
-        .named_types()
-        .into_iter()
-        .flat_map(|(_, added)| added);
-    let generics = extended(&function.sig.generics, added);
-    let params = type_and_const_params(&generics).map(|param| match param {
-        GenericParam::Type(ty) => {
-            let name = &ty.ident;
-            quote!(#name: ?::core::marker::Sized)
-        }
-        GenericParam::Const(constant) => {
-            let (name, ty) = (&constant.ident, &constant.ty);
-            quote!(const #name: #ty)
-        }
-        GenericParam::Lifetime(_) => TokenStream::new(),
-    });
-    let (vis, function_type) = (&function.vis, runtime.private("Function"));
-    let body = look::site_static(plan);
-    vec![quote! {
-        #[inline]
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
-        #vis fn #name<#(#params),*>() -> &'static #function_type {
-            #body
-        }
-    }]
-}
-
-/// A call of `site`, from a companion that knows the names of all parameters.
-pub(crate) fn site_call(plan: &Plan) -> TokenStream {
-    let function = &plan.function;
-    let name = name(plan.place, "site", &function.sig.ident);
-    let added = function
-        .named_types()
-        .into_iter()
-        .flat_map(|(_, added)| added);
-    let turbofish = turbofish(&extended(&function.sig.generics, added));
-    quote!(Self::#name #turbofish())
-}
-
 fn run(plan: &Plan) -> Vec<TokenStream> {
     let function = &plan.function;
     let mode = Ident::new("__cacheado_mode", Span::mixed_site());
@@ -346,7 +311,10 @@ fn handle(
     output: &Type,
     body: TokenStream,
 ) -> Vec<TokenStream> {
-    let (call_type, driver) = (plan.runtime.private("Call"), look::driver(plan));
+    let (call_type, driver) = (
+        plan.runtime.private("Call"),
+        look::driver(&plan.runtime, &plan.function.flavor),
+    );
     let companion = Companion {
         plan,
         name: name(plan.place, what, &plan.function.sig.ident),

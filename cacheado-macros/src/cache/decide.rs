@@ -5,7 +5,6 @@ use quote::{quote, quote_spanned};
 
 use super::argument::Arg;
 use super::plan::Plan;
-
 use super::ttl::Ttl;
 use crate::parse::mentions;
 use crate::runtime::at;

@@ -7,11 +7,11 @@ use syn::{Error, Safety, Type};
 
 use super::companions::{forward, name, visible_signature};
 use super::expand::companion_attrs;
+use super::look;
 use super::options::Options;
-use super::plan::{Place, place};
-use super::signature::{Flavor, Function, turbofish};
+use super::plan::{Place, in_key_expressions, is_skipped, place};
+use super::signature::{Function, turbofish};
 use super::types::find_impl_trait;
-use crate::parse::mentions;
 use crate::runtime::Runtime;
 
 /// The error and the item.
@@ -47,12 +47,11 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
     let attrs = companion_attrs(function);
     let (vis, own_name) = (&function.vis, &sig.ident);
     let run = run(function, place);
-    let skipped = |name: &Ident| options.skip.contains(name);
-    let needed: Vec<bool> = function
+    let needed = function
         .args
         .iter()
-        .map(|arg| !arg.binds().iter().all(skipped) || mentions(&options.cache, &arg.binds()))
-        .collect();
+        .map(|arg| !is_skipped(arg, options) || in_key_expressions(arg, options));
+    let needed: Vec<bool> = needed.collect();
     let all = vec![true; needed.len()];
     let handles = [("call", &all), ("put", &all), ("keyed", &needed)]
         .map(|(what, takes)| handle(function, name(place, what, own_name), takes));
@@ -108,10 +107,7 @@ fn handle(function: &Function, name: Ident, takes: &[bool]) -> TokenStream {
     sig.ident = name;
     (sig.constness, sig.asyncness, sig.safety) = (None, None, Safety::Default);
     let call = runtime.private("Call");
-    let driver = runtime.private(match function.flavor {
-        Flavor::Sync => "Blocking",
-        Flavor::Async | Flavor::Boxed(_) => "Async",
-    });
+    let driver = look::driver(&runtime, &function.flavor);
     let behind_receiver = usize::from(function.receiver().is_some());
     sig.inputs = sig
         .inputs

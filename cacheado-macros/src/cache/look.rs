@@ -4,13 +4,13 @@
 //! called whatever they like. The body stands in it once, as its author wrote it.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::{Expr, ReturnType, Type};
 
-use super::companions;
 use super::decide::{self, Decide};
-use super::plan::{Place, Plan};
+use super::plan::Plan;
 use super::signature::Flavor;
+use super::site;
 use crate::parse::{ends, start};
 use crate::runtime::{Runtime, at};
 
@@ -70,7 +70,7 @@ fn look(
     let (function, asked) = (local("__cacheado_function"), local("__cacheado_asked"));
     let (look, site, carry) = (
         look_fn(plan),
-        site(plan),
+        site::site(plan),
         carry(plan, &plan.function.output),
     );
     let bindings = plan.key_bindings.iter().flatten();
@@ -138,7 +138,7 @@ fn look_fn(plan: &Plan) -> TokenStream {
 /// A handle on what is asked for by a verb or an eviction: it owns its key.
 pub(crate) fn call(plan: &Plan, output: &Type, decide: &Decide) -> TokenStream {
     let any_kind = plan.runtime.private("AnyKind");
-    let (call, site, carry) = (call_fn(plan), site(plan), carry(plan, output));
+    let (call, site, carry) = (call_fn(plan), site::site(plan), carry(plan, output));
     let bindings = plan.key_bindings.iter().flatten();
     let cache = cache(&plan.runtime, plan.options.cache.as_ref());
     let (ids, parts) = (ids(plan), &plan.key.references);
@@ -160,7 +160,10 @@ fn call_fn(plan: &Plan) -> TokenStream {
     let (cache, id) = (runtime.public("Cache"), runtime.public("IdText"));
     let (key_part, outcome) = (runtime.private("KeyPart"), runtime.private("Outcome"));
     let (value, decision) = (runtime.private("Value"), runtime.private("Decision"));
-    let (call, driver) = (runtime.private("Call"), driver(plan));
+    let (call, driver) = (
+        runtime.private("Call"),
+        driver(runtime, &plan.function.flavor),
+    );
     quote! {
         #[inline]
         #[allow(clippy::too_many_arguments)]
@@ -182,8 +185,8 @@ fn call_fn(plan: &Plan) -> TokenStream {
 }
 
 /// `Blocking` or `Async`.
-pub(crate) fn driver(plan: &Plan) -> TokenStream {
-    plan.runtime.private(match plan.function.flavor {
+pub(crate) fn driver(runtime: &Runtime, flavor: &Flavor) -> TokenStream {
+    runtime.private(match flavor {
         Flavor::Sync => "Blocking",
         Flavor::Async | Flavor::Boxed(_) => "Async",
     })
@@ -227,74 +230,6 @@ pub(crate) fn kind(runtime: &Runtime, output: &Type, (first, last): (Span, Span)
     let last = at(last);
     let kind = quote_spanned!(last=> .kind());
     quote!(#probe::<#output>::new() #kind)
-}
-
-/// The call's `&'static Function`.
-fn site(plan: &Plan) -> TokenStream {
-    if plan.place == Place::Method {
-        let site = site_static(plan);
-        return quote!({ #site });
-    }
-    companions::site_call(plan)
-}
-
-/// The static of the item, and its identity: the type of a closure that is written in the item, so
-/// that it has every generic parameter of the function and of the impl around it.
-pub(crate) fn site_static(plan: &Plan) -> TokenStream {
-    let Plan {
-        runtime,
-        options,
-        function,
-        ..
-    } = plan;
-    let option = |value: Option<TokenStream>| {
-        value.map_or_else(
-            || quote!(::core::option::Option::None),
-            |value| quote!(::core::option::Option::Some(#value)),
-        )
-    };
-    let (site, spec) = (runtime.private("Site"), runtime.private("SiteSpec"));
-    let name = function.name();
-    let (line, column) = position(function.sig.ident.span());
-    let method = plan.place != Place::Free;
-    let explicit = option(options.name.as_ref().map(ToTokens::to_token_stream));
-    let version = options
-        .version
-        .as_ref()
-        .map_or_else(|| quote!(0), ToTokens::to_token_stream);
-    let level = option(plan.scope.level.as_ref().map(|level| quote!(&#level)));
-    let max_items = option(options.max_items.as_ref().map(|most| {
-        let (first, _) = ends(most, Span::mixed_site());
-        let first = at(first);
-        let check = quote_spanned!(first=> ::core::assert!(MOST > 0, "`max_items` is at least 1"));
-        quote!({ const MOST: ::core::primitive::usize = #most; #check; MOST })
-    }));
-    let single_flight = !options.no_single_flight;
-    quote! {
-        static SITE: #site = #site::new(#spec {
-            module: ::core::module_path!(),
-            function: #name,
-            line: #line,
-            column: #column,
-            method: #method,
-            name: #explicit,
-            version: #version,
-            level: #level,
-            max_items: #max_items,
-            single_flight: #single_flight,
-        });
-        SITE.function(&|| ())
-    }
-}
-
-/// Line and column in the source; zero outside a compiler.
-fn position(span: Span) -> (u32, u32) {
-    if !proc_macro::is_available() {
-        return (0, 0);
-    }
-    let span = span.unwrap();
-    let number = |number: usize| u32::try_from(number).unwrap_or(0);
-    (number(span.line()), number(span.column()))
 }
 
 fn with_bypass(plan: &Plan, mode: &TokenStream) -> TokenStream {

@@ -1,8 +1,9 @@
 //! `#[cache]` and `#[cache_put]`: from the attribute's tokens to the generated function.
 //!
 //! Only leads from one stage to the next: `options` and `signature` read, `check` refuses, `plan`
-//! brings together, `expand` and `companions` write; `fallback` writes after an error. An attribute that names a scope makes a
-//! detour through the hidden macro of `scopes!`, which adds the hierarchy (see `detour`).
+//! brings together, `expand` and `companions` write; `fallback` writes after an error. An attribute
+//! that names a scope makes a detour through the hidden macro of `scopes!`, which adds the hierarchy
+//! (see `detour`).
 
 pub(crate) mod argument;
 mod boxed;
@@ -18,6 +19,7 @@ pub(crate) mod options;
 mod plan;
 pub(crate) mod scope_option;
 pub(crate) mod signature;
+mod site;
 mod ttl;
 mod types;
 pub(crate) mod values;
@@ -29,15 +31,6 @@ use self::options::Options;
 pub(crate) use self::plan::{Kind, level_path};
 use self::signature::Function;
 use crate::scopes::parse::Hierarchy;
-
-impl Kind {
-    fn word(self) -> &'static str {
-        match self {
-            Kind::Cache => "cache",
-            Kind::Put => "put",
-        }
-    }
-}
 
 /// The attribute as the compiler calls it.
 pub(crate) fn attribute(kind: Kind, attr: &TokenStream, item: &TokenStream) -> TokenStream {

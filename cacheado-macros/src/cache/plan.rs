@@ -21,6 +21,16 @@ pub(crate) enum Kind {
     Put,
 }
 
+impl Kind {
+    /// How it is called on the detour.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Kind::Cache => "cache",
+            Kind::Put => "put",
+        }
+    }
+}
+
 /// Where the function stands, and so where its hidden companions go.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -90,14 +100,10 @@ pub(crate) fn scope_of_call(
     };
     found.level = Some(level_path(&resolved, path));
     for id in resolved.ids {
-        found.ids.push(match id {
-            IdSource::Given(expr) => expr,
-            IdSource::Argument(name) => {
-                let expr = syn::parse_quote!(#name);
-                found.arguments.push(name);
-                expr
-            }
-        });
+        found.ids.push(id.expr());
+        if let IdSource::Argument(name) = id {
+            found.arguments.push(name);
+        }
     }
     Ok(found)
 }
@@ -111,7 +117,7 @@ pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: Scop
     for arg in &function.args {
         let (name, binds) = (&arg.name, arg.binds());
         let is_id = binds.iter().any(|name| scope.arguments.contains(name));
-        let in_key = is_id || key_expressions(&options).any(|expr| mentions(expr, &binds));
+        let in_key = is_id || in_key_expressions(arg, &options);
         let in_bypass = options
             .bypass
             .as_ref()
@@ -144,6 +150,12 @@ pub(crate) fn level_path(resolved: &Resolved, module: &Path) -> TokenStream {
 pub(crate) fn is_skipped(arg: &Arg, options: &Options) -> bool {
     let binds = arg.binds();
     !binds.is_empty() && binds.iter().all(|name| options.skip.contains(name))
+}
+
+/// Whether `key`, `scope(…)` or `cache` name the argument.
+pub(crate) fn in_key_expressions(arg: &Arg, options: &Options) -> bool {
+    let binds = arg.binds();
+    key_expressions(options).any(|expr| mentions(expr, &binds))
 }
 
 /// The expressions that decide where an entry is: of `key`, `scope(…)` and `cache`.

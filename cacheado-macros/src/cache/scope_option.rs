@@ -18,6 +18,16 @@ impl ScopeOption {
     pub(crate) fn is_global(&self) -> bool {
         self.name.value() == "global"
     }
+
+    /// Without a hierarchy `global` is the one scope there is, and it has no ids.
+    pub(crate) fn check_global(&self, errors: &mut Errors) {
+        for (id, _) in self.ids.iter().filter(|_| self.is_global()) {
+            errors.at(
+                id.span(),
+                format!("the scope `global` has no ids, so no `{id}`"),
+            );
+        }
+    }
 }
 
 /// What follows `scope`. The outer error is one of syntax, the inner one of meaning.

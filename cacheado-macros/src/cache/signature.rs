@@ -6,7 +6,7 @@
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
 use syn::ext::IdentExt as _;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::visit_mut::VisitMut;
 use syn::{
     Attribute, Error, FnArg, GenericParam, Generics, Receiver, Result, ReturnType, Signature,
@@ -70,7 +70,7 @@ impl Parse for Function {
             attrs.append(&mut inner);
             input.parse::<TokenStream>()
         })
-        .parse2_into(body)?;
+        .parse2(body)?;
 
         let output = match &sig.output {
             ReturnType::Default => parse_quote!(()),
@@ -113,17 +113,6 @@ fn is_function_ahead(input: ParseStream<'_>) -> bool {
         || input.peek(Token![extern])
         || input.peek(Token![safe])
         || input.peek(Token![default])
-}
-
-/// `Parser::parse2` for a closure that borrows.
-trait Parse2Into<T> {
-    fn parse2_into(self, tokens: TokenStream) -> Result<T>;
-}
-
-impl<T, F: FnOnce(ParseStream<'_>) -> Result<T>> Parse2Into<T> for F {
-    fn parse2_into(self, tokens: TokenStream) -> Result<T> {
-        syn::parse::Parser::parse2(self, tokens)
-    }
 }
 
 /// What stands in the braces that `tree` is, also where it came as a `$body:block` of a `macro_rules!`, which puts an invisible

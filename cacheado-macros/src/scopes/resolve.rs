@@ -25,6 +25,16 @@ pub(crate) enum IdSource {
     Given(Expr),
 }
 
+impl IdSource {
+    /// The expression of the id.
+    pub(crate) fn expr(&self) -> Expr {
+        match self {
+            IdSource::Argument(name) => syn::parse_quote!(#name),
+            IdSource::Given(expr) => expr.clone(),
+        }
+    }
+}
+
 /// Finds `scope` in `hierarchy`, with the names in `arguments` at hand. Adds what is wrong to
 /// `errors`.
 pub(crate) fn resolve(
