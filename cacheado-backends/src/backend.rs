@@ -50,7 +50,8 @@ pub trait Backend: Send + Sync + 'static {
         let _ = name;
     }
 
-    /// What is stored under `key`, unless it has expired.
+    /// What is stored under `key`, with what is left of its lifetime; nothing once that is over. No other part of the cache looks
+    /// at how old it is.
     ///
     /// # Errors
     ///

@@ -47,8 +47,8 @@ impl<'a> Envelope<'a> {
     }
 
     /// As it is stored: by postcard, and a checksum of that behind it.
-    pub(crate) fn to_bytes(&self) -> postcard::Result<Vec<u8>> {
-        let mut bytes = postcard::to_allocvec(self)?;
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        let mut bytes = postcard::to_allocvec(self).map_err(|error| error.to_string())?;
         let checksum = crc32fast::hash(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         Ok(bytes)

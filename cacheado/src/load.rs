@@ -253,9 +253,10 @@ impl<T: Value> Load<T> {
         };
         // what went is dropped here, where no lock is held
         let write = match stored.map(|(inserted, _dropped)| inserted) {
-            Some(Inserted::Stored(lifetime)) => {
-                tier.map(|(tier, codec)| tier.seal(&self.key, codec, value, lifetime))
-            }
+            Some(Inserted::Stored(lifetime)) => tier.map(|(tier, codec)| {
+                let sealed = tier.seal(&self.key, codec, value, lifetime);
+                sealed.unwrap_or(Write::Evict)
+            }),
             Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => self.unstored().write,
         };
         if self.cache.is_in_process() || write.is_none() {

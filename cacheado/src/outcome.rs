@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 
+use cacheado_backends::leaves_nothing_out;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,8 +24,8 @@ impl<T: Clone + Send + Sync + 'static> Value for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be cached",
     label = "not a value that a cache can hold",
-    note = "a cached value is `Clone + Send + Sync + 'static`, and `Serialize + DeserializeOwned` for the shared tier",
-    note = "a value without serde can be kept in the process alone: add the option `local`"
+    note = "a cached value is `Clone + Send + Sync + 'static`, with or without a shared tier",
+    note = "for the shared tier it is `Serialize + DeserializeOwned` as well: derive both, or add the option `local` to keep it in the process alone"
 )]
 pub trait Portable: Value + Serialize + DeserializeOwned {
     /// [`Carry`] in every case. That it is looked up here makes one error of a value that is not portable, not several.
@@ -45,17 +46,20 @@ impl<T: Value + Serialize + DeserializeOwned> Portable for T {
     }
 }
 
-/// How a value is turned into bytes and back.
+/// How a value is turned into bytes and back. What goes wrong is told in words.
 pub(crate) struct Codec<T> {
-    pub(crate) encode: fn(&T) -> Result<Vec<u8>, postcard::Error>,
-    pub(crate) decode: fn(&[u8]) -> Result<T, postcard::Error>,
+    pub(crate) encode: fn(&T) -> Result<Vec<u8>, String>,
+    pub(crate) decode: fn(&[u8]) -> Result<T, String>,
 }
 
 impl<T: Serialize + DeserializeOwned> Codec<T> {
     pub(crate) fn new() -> Self {
         Self {
-            encode: |value| postcard::to_allocvec(value),
-            decode: |bytes| postcard::from_bytes(bytes),
+            encode: |value| {
+                leaves_nothing_out(value)?;
+                postcard::to_allocvec(value).map_err(|error| error.to_string())
+            },
+            decode: |bytes| postcard::from_bytes(bytes).map_err(|error| error.to_string()),
         }
     }
 }

@@ -8,7 +8,7 @@ use cacheado_backends::{Key, Result};
 use crate::cache::Cache;
 use crate::flight::{FlightKind, Ticket};
 use crate::outcome::{Codec, Value};
-use crate::shared::{SharedTier, Write};
+use crate::shared::Write;
 
 /// Where a value goes, and for how long.
 pub(crate) struct Put<T> {
@@ -25,13 +25,15 @@ impl<T: Value> Put<T> {
             .cache
             .flights()
             .beside(&self.key, FlightKind::Put, true);
-        let (stored, write) = self.local(&ticket, value);
-        if let (Some(tier), Some(write)) = (self.cache.shared(), write) {
-            tier.write(&self.key, &write)?;
+        let Stored { stored, write } = self.local(&ticket, value);
+        if let Some((tier, write)) = self.cache.shared().zip(write) {
+            // the tier forgets the older value in any case
+            tier.write(&self.key, write.as_ref().unwrap_or(&Write::Evict))?;
             if !ticket.is_valid() {
                 // another put or an eviction came meanwhile, and which of the two the tier saw last is not known
                 tier.evict(&self.key)?;
             }
+            write?;
         }
         Ok(stored)
     }
@@ -42,19 +44,20 @@ impl<T: Value> Put<T> {
             .cache
             .flights()
             .beside(&self.key, FlightKind::Put, false);
-        let (stored, write) = self.local(&ticket, value);
-        if let (Some(tier), Some(write)) = (self.cache.shared(), write) {
-            tier.write_async(&self.key, &write).await?;
+        let Stored { stored, write } = self.local(&ticket, value);
+        if let Some((tier, write)) = self.cache.shared().zip(write) {
+            let told = write.as_ref().unwrap_or(&Write::Evict);
+            tier.write_async(&self.key, told).await?;
             if !ticket.is_valid() {
                 tier.evict_async(&self.key).await?;
             }
+            write?;
         }
         Ok(stored)
     }
 
-    /// Stores `value` in the process, over any load that is under way. Returns whether it was stored, and what the shared
-    /// tier is to be told.
-    fn local(&self, ticket: &Ticket, value: &T) -> (bool, Option<Write>) {
+    /// Stores `value` in the process, over any load that is under way.
+    fn local(&self, ticket: &Ticket, value: &T) -> Stored {
         let copy = value.clone();
         let tier = self.cache.shared_for(&self.key, self.codec);
         let portable = tier.is_some();
@@ -63,14 +66,21 @@ impl<T: Value> Put<T> {
         });
         // what went is dropped here, where no lock is held
         match inserted.map(|(inserted, _dropped)| inserted) {
-            Some(Inserted::Stored(lifetime)) => {
-                let seal =
-                    |(tier, codec): (&SharedTier, _)| tier.seal(&self.key, codec, value, lifetime);
-                (true, tier.map(seal))
-            }
-            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => {
-                (false, tier.map(|_| Write::Evict))
-            }
+            Some(Inserted::Stored(lifetime)) => Stored {
+                stored: true,
+                write: tier.map(|(tier, codec)| tier.seal(&self.key, codec, value, lifetime)),
+            },
+            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => Stored {
+                stored: false,
+                write: tier.map(|_| Ok(Write::Evict)),
+            },
         }
     }
+}
+
+/// What has come of a put in the process.
+struct Stored {
+    stored: bool,
+    /// What the shared tier is to be told; `Err` if the value can't go there.
+    write: Option<Result<Write>>,
 }

@@ -69,34 +69,37 @@ impl SharedTier {
         error
     }
 
-    /// `value` as it goes to the tier; one that can't be encoded is counted and traced, and goes nowhere.
+    /// `value` as it goes to the tier.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Codec`] for one that can't be encoded, which is counted and traced. The tier is to hold nothing, then.
     pub(crate) fn seal<T>(
         &self,
         key: &Key,
         codec: Codec<T>,
         value: &T,
         lifetime: Option<Duration>,
-    ) -> Write {
+    ) -> Result<Write> {
         let scope = key.scope();
+        let type_name = std::any::type_name::<T>();
         let sealed = (codec.encode)(value).and_then(|bytes| {
-            let type_name = std::any::type_name::<T>();
             Envelope::around(&self.name, key, &scope, type_name, &bytes).to_bytes()
         });
         match sealed {
-            Ok(bytes) => Write::Set(Payload {
+            Ok(bytes) => Ok(Write::Set(Payload {
                 bytes: bytes.into(),
                 lifetime,
-            }),
-            Err(source) => {
+            })),
+            Err(message) => {
                 self.counters.count(key.space(), Event::BackendError);
-                let type_name = std::any::type_name::<T>();
                 let error = Error::Codec {
                     type_name,
                     direction: "encoded",
-                    message: source.to_string(),
+                    message,
                 };
                 tracing::warn!(%error, "a value can't go to the shared tier");
-                Write::Evict
+                Err(error)
             }
         }
     }

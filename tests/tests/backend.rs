@@ -685,3 +685,40 @@ fn the_blocking_operations_are_enough() {
     let asked = ["get", "set", "evict", "set", "evict by scope", "clear"];
     assert_eq!(memory.asked(), asked);
 }
+
+/// Left out for its value, which a format without names can't tell from not being there.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Member {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nick: Option<String>,
+    admin: bool,
+    name: String,
+}
+
+#[test]
+fn a_value_that_leaves_a_field_out_is_never_another_value() {
+    let memory = Memory::default();
+    let cache = || Cache::builder().backend(memory.clone()).build().unwrap();
+    let (one, two) = (cache(), cache());
+    let member = |nick: Option<&str>| Member {
+        nick: nick.map(str::to_owned),
+        admin: false,
+        name: "\0".to_owned(),
+    };
+    let (whole, short) = (member(Some("Ada")), member(None));
+
+    assert!(one.set("key", &whole).run().unwrap());
+    assert_eq!(two.get("key").run().unwrap(), Some(whole));
+
+    let error = one.set("key", &short).run().unwrap_err();
+    assert!(error.to_string().contains("`nick`"), "{error}");
+    let error = now(one
+        .set("nested", &vec![("a".to_owned(), short.clone())])
+        .into_future())
+    .unwrap_err();
+    assert!(error.to_string().contains("`nick`"), "{error}");
+    // the process has it, and what is behind it has forgotten the older one
+    assert_eq!(one.get("key").run().unwrap(), Some(short));
+    assert_eq!(cache().get::<Member>("key").run().unwrap(), None);
+    assert_eq!(one.stats().backend_errors, 2);
+}

@@ -204,8 +204,8 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
     pub fn to_key(&self) -> Result<Key, String> {
         let mut writer = Writer::default();
         match &self.ids {
-            Ids::Texts(ids) => encode_ids(ids, &mut writer.0),
-            Ids::Encoded(ids) => writer.0.extend_from_slice(ids),
+            Ids::Texts(ids) => encode_ids(ids, &mut writer.bytes),
+            Ids::Encoded(ids) => writer.bytes.extend_from_slice(ids),
         }
         self.args
             .serialize(KeySerializer(&mut writer))
@@ -213,7 +213,18 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         Ok(Key {
             hash: self.hash,
             space: self.space,
-            bytes: writer.into_bytes().into(),
+            bytes: writer.bytes.into(),
         })
     }
+}
+
+/// Whether `value` can be written by a format that names no fields: not if a field is left out for its value
+/// (`skip_serializing_if`), since what is read back would then be shifted by one. Walks over all of it.
+///
+/// # Errors
+///
+/// Which field is left out, or what the value's `Serialize` said.
+pub fn leaves_nothing_out<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
+    let walk = value.serialize(KeySerializer(&mut sink::NoneSkipped));
+    walk.map_err(|stop| stop.to_string())
 }

@@ -224,6 +224,11 @@ macro_rules! parts {
                 parts!(@call self, value $(, $name)?)
             }
 
+            $(#[inline]
+            fn skip_field(&mut self, $name: &'static str) -> Step {
+                self.0.skipped($name)
+            })?
+
             #[inline]
             fn end(self) -> Step {
                 self.finish()
@@ -250,10 +255,16 @@ pub(crate) struct Pairs<'s, S> {
     key: Vec<u8>,
 }
 
-fn written<T: Serialize + ?Sized>(value: &T) -> Step<Vec<u8>> {
-    let mut writer = Writer::default();
-    value.serialize(KeySerializer(&mut writer))?;
-    Ok(writer.into_bytes())
+impl<S: Sink> Pairs<'_, S> {
+    /// A key or a value of the map, written down.
+    fn written<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<Vec<u8>> {
+        let mut writer = Writer::default();
+        value.serialize(KeySerializer(&mut writer))?;
+        if let Some(name) = writer.skipped {
+            self.sink.skipped(name)?;
+        }
+        Ok(writer.bytes)
+    }
 }
 
 impl<S: Sink> ser::SerializeMap for Pairs<'_, S> {
@@ -261,13 +272,13 @@ impl<S: Sink> ser::SerializeMap for Pairs<'_, S> {
     type Error = Stop;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Step {
-        self.key = written(key)?;
+        self.key = self.written(key)?;
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Step {
-        self.seen
-            .push((std::mem::take(&mut self.key), written(value)?));
+        let value = self.written(value)?;
+        self.seen.push((std::mem::take(&mut self.key), value));
         Ok(())
     }
 

@@ -76,6 +76,39 @@ pub(crate) trait Sink {
     fn bytes(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), Stop>;
     /// The name of a type, a variant or a field.
     fn name(&mut self, tag: Tag, name: &'static str) -> Result<(), Stop>;
+    /// A field that is left out for its value.
+    fn skipped(&mut self, name: &'static str) -> Result<(), Stop> {
+        let _ = name;
+        Ok(())
+    }
+}
+
+/// Hears nothing but which fields are left out for their values, and stops at the first.
+pub(crate) struct NoneSkipped;
+
+impl Sink for NoneSkipped {
+    fn mark(&mut self, _: Tag) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn fixed<const N: usize>(&mut self, _: Tag, _: [u8; N]) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn bytes(&mut self, _: Tag, _: &[u8]) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn name(&mut self, _: Tag, _: &'static str) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn skipped(&mut self, name: &'static str) -> Result<(), Stop> {
+        let message = format!(
+            "its field `{name}` is left out for its value (`skip_serializing_if`), and nothing in the bytes says so"
+        );
+        Err(Stop::Failed(message.into()))
+    }
 }
 
 /// Feeds a hasher. It may leave out what the comparison looks at: names and most tags are the same for all keys of a
@@ -167,34 +200,37 @@ impl Sink for Compare<'_> {
 
 /// Writes a key down.
 #[derive(Default)]
-pub(crate) struct Writer(pub(crate) Vec<u8>);
-
-impl Writer {
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
+pub(crate) struct Writer {
+    pub(crate) bytes: Vec<u8>,
+    /// A field that was left out for its value, if one was.
+    pub(crate) skipped: Option<&'static str>,
 }
 
 impl Sink for Writer {
     fn mark(&mut self, tag: Tag) -> Result<(), Stop> {
-        self.0.push(tag as u8);
+        self.bytes.push(tag as u8);
         Ok(())
     }
 
     fn fixed<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Result<(), Stop> {
-        self.0.push(tag as u8);
-        self.0.extend_from_slice(&bytes);
+        self.bytes.push(tag as u8);
+        self.bytes.extend_from_slice(&bytes);
         Ok(())
     }
 
     fn bytes(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), Stop> {
-        self.0.push(tag as u8);
-        varint::write(&mut self.0, bytes.len());
-        self.0.extend_from_slice(bytes);
+        self.bytes.push(tag as u8);
+        varint::write(&mut self.bytes, bytes.len());
+        self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
     fn name(&mut self, tag: Tag, name: &'static str) -> Result<(), Stop> {
         self.bytes(tag, name.as_bytes())
+    }
+
+    fn skipped(&mut self, name: &'static str) -> Result<(), Stop> {
+        self.skipped = Some(name);
+        Ok(())
     }
 }
