@@ -64,3 +64,14 @@ impl<T: Serialize + ?Sized> KeyPart for T {}
 pub fn key_part<T: KeyPart + ?Sized>(part: &T) -> &T {
     part
 }
+
+/// What `put!` asks of a function whose `ttl` or `when` names an argument, and which nothing is: its message is the error.
+#[diagnostic::on_unimplemented(
+    message = "`put!` can't store a value for this function",
+    label = "its `ttl` or `when` names an argument",
+    note = "let the closure see the value alone, or store by a `#[cache_put]` function of the same `name`"
+)]
+pub trait PutByValueAlone {}
+
+/// A function whose `ttl` or `when` names an argument.
+pub struct NeedsArguments<'a>(std::marker::PhantomData<&'a ()>);

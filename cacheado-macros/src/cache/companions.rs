@@ -13,7 +13,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt as _;
-use syn::{FnArg, GenericParam, Generics, Safety, Type};
+use syn::{FnArg, GenericParam, Generics, Safety, Type, WherePredicate, parse_quote};
 
 use super::decide;
 use super::look;
@@ -95,6 +95,8 @@ struct Companion<'a> {
     has_body: bool,
     mode: Option<Ident>,
     output: TokenStream,
+    /// What has to hold for it to be called, beside what the function asks for.
+    bound: Option<WherePredicate>,
     body: TokenStream,
 }
 
@@ -195,6 +197,10 @@ impl Companion<'_> {
             (None, TokenStream::new())
         };
         let (vis, attrs, output) = (&function.vis, &self.attrs, &self.output);
+        let mut generics = generics.clone();
+        if let Some(bound) = &self.bound {
+            generics.make_where_clause().predicates.push(bound.clone());
+        }
         let where_clause = &generics.where_clause;
         quote! {
             #[inline]
@@ -263,6 +269,7 @@ fn run(plan: &Plan) -> Vec<TokenStream> {
         has_body: true,
         body: look::body(plan, &mode.to_token_stream()),
         mode: Some(mode),
+        bound: None,
         output: function.sig.output.to_token_stream(),
     };
     companion.write()
@@ -274,13 +281,25 @@ fn call(plan: &Plan) -> Vec<TokenStream> {
     handle(plan, "call", all, output, body)
 }
 
-/// Missing if the handle can't own what `ttl` and `when` ask for.
+/// Not to be called if the handle can't own what `ttl` and `when` ask for.
 fn put(plan: &Plan) -> Vec<TokenStream> {
     let (all, output) = (vec![true; plan.function.args.len()], &plan.function.output);
-    decide::owned(plan).map_or_else(Vec::new, |decide| {
-        let body = look::call(plan, output, &decide);
-        handle(plan, "put", all, output, body)
-    })
+    match decide::owned(plan) {
+        Some(decide) => {
+            let body = look::call(plan, output, &decide);
+            handle(plan, "put", all, output, body)
+        }
+        None => {
+            let (by_value, needs) = (
+                plan.runtime.private("PutByValueAlone"),
+                plan.runtime.private("NeedsArguments"),
+            );
+            // a bound over every lifetime is one that is only checked where it is needed
+            let bound = parse_quote!(for<'__cacheado> #needs<'__cacheado>: #by_value);
+            let never = quote!(::core::unreachable!("its bound never holds"));
+            handle_if(plan, "put", all, output, Some(bound), never)
+        }
+    }
 }
 
 fn keyed(plan: &Plan) -> Vec<TokenStream> {
@@ -311,6 +330,18 @@ fn handle(
     output: &Type,
     body: TokenStream,
 ) -> Vec<TokenStream> {
+    handle_if(plan, what, takes, output, None, body)
+}
+
+/// The same, if `bound` holds.
+fn handle_if(
+    plan: &Plan,
+    what: &str,
+    takes: Vec<bool>,
+    output: &Type,
+    bound: Option<WherePredicate>,
+    body: TokenStream,
+) -> Vec<TokenStream> {
     let (call_type, driver) = (
         plan.runtime.private("Call"),
         look::driver(&plan.runtime, &plan.function.flavor),
@@ -326,6 +357,7 @@ fn handle(
         has_body: false,
         mode: None,
         output: quote!(-> #call_type<#output, #driver>),
+        bound,
         body,
     };
     companion.write()
