@@ -317,31 +317,32 @@ impl Function {
                 return Ok(K::restore(value));
             }
         }
-        // one that the shared tier may answer is counted when that is known
-        let counted = mode == Mode::Normal && (cache.shared().is_none() || carry.codec.is_none());
-        if counted {
+        let key = match probe.to_key() {
+            Ok(key) => key,
+            Err(message) => return Err(self.unkeyed(cache, space, &message)),
+        };
+        let looked = mode == Mode::Normal;
+        let inside = looked && Active::contains(cache.id(), &key);
+        // a look-up that the shared tier may still answer is counted when that is known
+        let open = looked && !inside && cache.shared().is_some() && carry.codec.is_some();
+        if looked && !open {
             cache.count_space(space, Event::Miss);
         }
-        match probe.to_key() {
-            Ok(key) if mode == Mode::Normal && Active::contains(cache.id(), &key) => {
-                Err(Pending::uncached())
-            }
-            Ok(key) => {
-                let flight = match mode {
-                    Mode::Refresh => Flight::Refresh,
-                    _ if self.spec.single_flight => Flight::Single,
-                    _ => Flight::Beside,
-                };
-                Err(Pending::with(Load {
-                    cache: cache.clone(),
-                    key,
-                    codec: carry.codec,
-                    flight,
-                    counted: counted || mode != Mode::Normal,
-                }))
-            }
-            Err(message) => Err(self.unkeyed(cache, space, &message)),
+        if inside {
+            return Err(Pending::uncached());
         }
+        let flight = match mode {
+            Mode::Refresh => Flight::Refresh,
+            _ if self.spec.single_flight => Flight::Single,
+            _ => Flight::Beside,
+        };
+        Err(Pending::with(Load {
+            cache: cache.clone(),
+            key,
+            codec: carry.codec,
+            flight,
+            counted: !open,
+        }))
     }
 
     #[cold]

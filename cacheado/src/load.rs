@@ -80,7 +80,9 @@ impl<T: Value> Load<T> {
                 let _ = tier.evict(&self.key);
             }
         }
-        self.land(&ticket, settled.shared);
+        if let Some(shared) = settled.shared {
+            ticket.land(|| shared);
+        }
         ret
     }
 
@@ -130,7 +132,9 @@ impl<T: Value> Load<T> {
                 let _ = tier.evict_async(&self.key).await;
             }
         }
-        self.land(&ticket, settled.shared);
+        if let Some(shared) = settled.shared {
+            ticket.land(|| shared);
+        }
         ret
     }
 
@@ -283,13 +287,6 @@ impl<T: Value> Load<T> {
         Settled {
             write: self.shared().map(|_| Write::Evict),
             shared: None,
-        }
-    }
-
-    #[allow(clippy::unused_self, reason = "reads as the other steps do")]
-    fn land(&self, ticket: &Ticket, shared: Option<Shared>) {
-        if let Some(shared) = shared {
-            ticket.land(|| shared);
         }
     }
 }

@@ -722,3 +722,22 @@ fn a_value_that_leaves_a_field_out_is_never_another_value() {
     assert_eq!(cache().get::<Member>("key").run().unwrap(), None);
     assert_eq!(one.stats().backend_errors, 2);
 }
+
+#[cache(cache = cache, skip(cache))]
+fn inside_itself(cache: &Cache, depth: u32) -> u32 {
+    match depth {
+        0 => 0,
+        _ if cache.stats().misses > 1 => 1,
+        // the same key from inside its own load
+        _ => inside_itself(cache, depth),
+    }
+}
+
+#[test]
+fn each_look_up_is_one_hit_or_one_miss_with_it_too() {
+    let builder = Cache::builder().backend(Memory::default());
+    let cache = builder.build().unwrap();
+    assert_eq!(inside_itself(&cache, 5), 1);
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses), (0, 2));
+}

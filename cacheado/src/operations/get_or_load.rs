@@ -56,11 +56,13 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         }
         match key(&self.scope, &self.key) {
             Ok(key) => {
-                let counted = self.cache.shared().is_none();
+                let inside = Active::contains(self.cache.id(), &key);
+                // a look-up that the shared tier may still answer is counted when that is known
+                let counted = inside || self.cache.shared().is_none();
                 if counted {
                     self.cache.count_space(space, Event::Miss);
                 }
-                if Active::contains(self.cache.id(), &key) {
+                if inside {
                     return Look::Uncached;
                 }
                 Look::Miss(Load {
