@@ -1,1 +1,25 @@
-//! Behaviour tests through the public API; see `tests/`.
+//! What the behaviour tests share; the tests are in `tests/`.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+/// Runs `test` on a thread of its own, and fails if it hangs.
+///
+/// # Panics
+///
+/// If `test` does, or has not ended after `limit`.
+pub fn within<R: Send + 'static>(limit: Duration, test: impl FnOnce() -> R + Send + 'static) -> R {
+    let (done, result) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let _ = done.send(test());
+    });
+    match result.recv_timeout(limit) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
+        Err(RecvTimeoutError::Disconnected) => match thread.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => unreachable!("the test ends with a result or a panic"),
+        },
+    }
+}

@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use cacheado::rule::{Admission, Candidate, Cause};
 use cacheado::rules::{Lru, MaxItems, Ttl};
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, CacheBuilder, Key, Rule, Scope, cache, evict, scopes};
+use cacheado_tests::within;
 
 scopes! {
     organization(org_id) { user(user_id) { session(session_id) } }
@@ -23,22 +23,6 @@ const THREADS: u64 = 8;
 const STEPS: u64 = 2_000;
 const BOUND: usize = 60;
 const OWN_BOUND: usize = 7;
-
-/// Runs `test` on a thread of its own, and fails if it hangs.
-fn within<R: Send + 'static>(limit: Duration, test: impl FnOnce() -> R + Send + 'static) -> R {
-    let (done, result) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        let _ = done.send(test());
-    });
-    match result.recv_timeout(limit) {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
-        Err(RecvTimeoutError::Disconnected) => match thread.join() {
-            Err(panic) => std::panic::resume_unwind(panic),
-            Ok(()) => unreachable!("the test ends with a result or a panic"),
-        },
-    }
-}
 
 /// Numbers that look random, the same in each run.
 struct Numbers(u64);

@@ -8,12 +8,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
 use cacheado::{Cache, cache, cache_evict, cache_put, evict, peek, put, refresh, scopes};
+use cacheado_tests::within;
 use futures::task::noop_waker;
 use tokio::sync::Notify;
 
@@ -23,22 +24,6 @@ scopes! {
 
 /// Long enough for the slowest machine: a test that takes it has hung.
 const LIMIT: Duration = Duration::from_mins(1);
-
-/// Runs `test` on a thread of its own, and fails if it hangs.
-fn within<R: Send + 'static>(limit: Duration, test: impl FnOnce() -> R + Send + 'static) -> R {
-    let (done, result) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        let _ = done.send(test());
-    });
-    match result.recv_timeout(limit) {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
-        Err(RecvTimeoutError::Disconnected) => match thread.join() {
-            Err(panic) => std::panic::resume_unwind(panic),
-            Ok(()) => unreachable!("the test ends with a result or a panic"),
-        },
-    }
-}
 
 /// What the functions read, and a cache of what they have read.
 struct World {

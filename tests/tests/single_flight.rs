@@ -3,31 +3,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
 use cacheado::{Cache, cache};
+use cacheado_tests::within;
 
 /// Long enough for the slowest machine: a test that takes it has hung.
 const LIMIT: Duration = Duration::from_mins(1);
-
-/// Runs `test` on a thread of its own, and fails if it hangs.
-fn within<R: Send + 'static>(limit: Duration, test: impl FnOnce() -> R + Send + 'static) -> R {
-    let (done, result) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        let _ = done.send(test());
-    });
-    match result.recv_timeout(limit) {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
-        Err(RecvTimeoutError::Disconnected) => match thread.join() {
-            Err(panic) => std::panic::resume_unwind(panic),
-            Ok(()) => unreachable!("the test ends with a result or a panic"),
-        },
-    }
-}
 
 /// Opens for all once enough of them have come.
 #[derive(Default)]

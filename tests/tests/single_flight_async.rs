@@ -7,7 +7,6 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use std::time::{Duration, Instant};
 use cacheado::backends::{BackendFuture, BackendResult, Payload};
 use cacheado::testing::ManualClock;
 use cacheado::{Backend, Cache, Key, Scope, cache};
+use cacheado_tests::within;
 use futures::future::{BoxFuture, FutureExt as _, join_all};
 use futures::task::noop_waker;
 use tokio::runtime::{Builder, Runtime};
@@ -23,22 +23,6 @@ use tokio::task::{JoinHandle, LocalSet, spawn_blocking, yield_now};
 
 /// Long enough for the slowest machine: a test that takes it has hung.
 const LIMIT: Duration = Duration::from_mins(1);
-
-/// Runs `test` on a thread of its own, and fails if it hangs.
-fn within<R: Send + 'static>(limit: Duration, test: impl FnOnce() -> R + Send + 'static) -> R {
-    let (done, result) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        let _ = done.send(test());
-    });
-    match result.recv_timeout(limit) {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
-        Err(RecvTimeoutError::Disconnected) => match thread.join() {
-            Err(panic) => std::panic::resume_unwind(panic),
-            Ok(()) => unreachable!("the test ends with a result or a panic"),
-        },
-    }
-}
 
 fn current_thread() -> Runtime {
     Builder::new_current_thread()
