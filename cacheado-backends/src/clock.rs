@@ -20,19 +20,17 @@ pub(crate) const NEVER: Tick = Tick::MAX;
 pub struct Clock(Source);
 
 /// The start of the monotonic clock: one for the process, so that what its threads count is comparable.
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+static START: LazyLock<Monotonic> = LazyLock::new(Monotonic::start);
 
 #[derive(Clone, Debug)]
 enum Source {
-    Monotonic,
+    Monotonic(Monotonic),
     Manual(ManualClock),
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        // the clock starts before anything is measured by it
-        LazyLock::force(&START);
-        Self(Source::Monotonic)
+        Self(Source::Monotonic(*START))
     }
 }
 
@@ -50,8 +48,17 @@ impl Clock {
     #[inline]
     pub(crate) fn now(&self) -> Tick {
         match &self.0 {
-            Source::Monotonic => nanos(START.elapsed()),
+            Source::Monotonic(clock) => clock.now(),
             Source::Manual(clock) => clock.0.now.load(Ordering::Acquire),
+        }
+    }
+
+    /// Whether `deadline` has come. Cheaper than to ask what time it is, while the deadline is far away.
+    #[inline]
+    pub(crate) fn has_reached(&self, deadline: Tick) -> bool {
+        match &self.0 {
+            Source::Monotonic(clock) => clock.has_reached(deadline),
+            Source::Manual(clock) => clock.0.now.load(Ordering::Acquire) >= deadline,
         }
     }
 
@@ -60,7 +67,7 @@ impl Clock {
     #[inline]
     pub(crate) fn stamp(&self, now: Tick) -> u64 {
         match &self.0 {
-            Source::Monotonic => LAST_STAMP.with(|last| {
+            Source::Monotonic(_) => LAST_STAMP.with(|last| {
                 let stamp = now.max(last.get() + 1);
                 last.set(stamp);
                 stamp
@@ -77,7 +84,7 @@ impl Clock {
 
     /// Whether time passes by itself, so that a thread must watch for what expires.
     pub(crate) fn runs(&self) -> bool {
-        matches!(self.0, Source::Monotonic)
+        matches!(self.0, Source::Monotonic(_))
     }
 
     /// Has `listener` called after each advance of a manual clock.
@@ -91,6 +98,72 @@ impl Clock {
             listeners.retain(|listener| listener.strong_count() > 0);
             listeners.push(listener);
         }
+    }
+}
+
+/// The system's monotonic clock, and the one that the kernel keeps beside it: that is set to the same time a few hundred times a
+/// second, and read in a quarter of the time.
+#[derive(Clone, Copy, Debug)]
+struct Monotonic {
+    start: Instant,
+    coarse: Coarse,
+}
+
+/// How far behind the precise clock the coarse one is never found: its ticks are at most 10 ms apart, and a machine that is late
+/// with one of them is given ten times that.
+const COARSE_SLACK: Tick = 100_000_000;
+
+impl Monotonic {
+    fn start() -> Self {
+        Self {
+            start: Instant::now(),
+            coarse: Coarse::start(),
+        }
+    }
+
+    #[inline]
+    fn now(self) -> Tick {
+        nanos(self.start.elapsed())
+    }
+
+    #[inline]
+    fn has_reached(self, deadline: Tick) -> bool {
+        let far = |now: Tick| now.saturating_add(COARSE_SLACK) < deadline;
+        !self.coarse.now().is_some_and(far) && self.now() >= deadline
+    }
+}
+
+/// The kernel's coarse monotonic clock, from when it was started on.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[derive(Clone, Copy, Debug)]
+struct Coarse(coarsetime::Instant);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Coarse {
+    fn start() -> Self {
+        Self(coarsetime::Instant::now_without_cache_update())
+    }
+
+    #[inline]
+    fn now(self) -> Option<Tick> {
+        let now = coarsetime::Instant::now_without_cache_update();
+        Some(now.duration_since(self.0).as_nanos())
+    }
+}
+
+/// Elsewhere the coarse clocks are others than `Instant`'s, and drift from it.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[derive(Clone, Copy, Debug)]
+struct Coarse;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+impl Coarse {
+    fn start() -> Self {
+        Self
+    }
+
+    fn now(self) -> Option<Tick> {
+        None
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{NEVER, Tick};
@@ -11,43 +11,50 @@ use crate::key::Key;
 /// A value of any type that entries may hold.
 pub(crate) type AnyValue = dyn Any + Send + Sync;
 
-/// An entry is not seated in the scope index.
-pub(crate) const NO_SEAT: u32 = u32::MAX;
-
 /// A key, its value, and what the store and its rules know of them.
 pub struct Entry<V: ?Sized = AnyValue> {
     key: Key,
-    /// Tells this entry from earlier and later ones of the same key.
-    id: u64,
     /// The first moment at which it is not served any more.
     deadline: Tick,
-    /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts.
+    /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts; kept if a rule asks for it.
     used: AtomicU64,
+    type_name: fn() -> &'static str,
+    weight: u32,
     /// Where it sits among the entries of its scope; guarded by the index's lock.
-    seat: AtomicU32,
+    pub(crate) scope: Seat,
+    /// Where it sits among those that are due about the same time; guarded by the wheel's lock.
+    pub(crate) due: Seat,
+    /// What a rule keeps with it; guarded by the rule's own lock.
+    note: AtomicU32,
+    /// How often it was hit since a rule last asked, up to a small number.
+    hits: AtomicU8,
     /// Whether the shared tier can have a copy.
     portable: bool,
-    type_name: &'static str,
     value: V,
 }
 
+/// What an entry is made of, but for its key and value.
+#[derive(Clone, Copy)]
+pub(crate) struct Making {
+    pub(crate) deadline: Tick,
+    pub(crate) used: u64,
+    pub(crate) weight: u32,
+    pub(crate) portable: bool,
+}
+
 impl<V: Send + Sync + 'static> Entry<V> {
-    pub(crate) fn new(
-        key: Key,
-        id: u64,
-        deadline: Tick,
-        used: u64,
-        portable: bool,
-        value: V,
-    ) -> Arc<Entry> {
+    pub(crate) fn new(key: Key, making: Making, value: V) -> Arc<Entry> {
         Arc::new(Self {
             key,
-            id,
-            deadline,
-            used: AtomicU64::new(used),
-            seat: AtomicU32::new(NO_SEAT),
-            portable,
-            type_name: std::any::type_name::<V>(),
+            deadline: making.deadline,
+            used: AtomicU64::new(making.used),
+            type_name: std::any::type_name::<V>,
+            weight: making.weight,
+            scope: Seat::none(),
+            due: Seat::none(),
+            note: AtomicU32::new(u32::MAX),
+            hits: AtomicU8::new(0),
+            portable: making.portable,
             value,
         })
     }
@@ -70,11 +77,13 @@ impl Entry {
     /// The name of the value's type.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
-        self.type_name
+        (self.type_name)()
     }
 
-    pub(crate) fn id(&self) -> u64 {
-        self.id
+    /// How much of a cache's bound it takes.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        self.weight
     }
 
     pub(crate) fn deadline(&self) -> Tick {
@@ -105,11 +114,64 @@ impl Entry {
         self.used.store(stamp, Ordering::Relaxed);
     }
 
-    pub(crate) fn seat(&self) -> u32 {
-        self.seat.load(Ordering::Relaxed)
+    /// Counts a hit, up to `most`: once there, a hit writes nothing. Hits that race may count as one.
+    #[inline]
+    pub(crate) fn count_hit(&self, most: u8) {
+        let hits = self.hits.load(Ordering::Relaxed);
+        if hits < most {
+            self.hits.store(hits + 1, Ordering::Relaxed);
+        }
     }
 
-    pub(crate) fn set_seat(&self, seat: u32) {
-        self.seat.store(seat, Ordering::Relaxed);
+    /// How often it was hit since this was asked last.
+    pub(crate) fn take_hits(&self) -> u8 {
+        let hits = self.hits.load(Ordering::Relaxed);
+        if hits > 0 {
+            self.hits.store(0, Ordering::Relaxed);
+        }
+        hits
+    }
+
+    pub(crate) fn note(&self) -> u32 {
+        self.note.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_note(&self, note: u32) {
+        self.note.store(note, Ordering::Relaxed);
+    }
+}
+
+/// Where an entry sits in one of several lists: which list, and where in it. Read and written under the lists' lock only.
+pub(crate) struct Seat {
+    list: AtomicU32,
+    place: AtomicU32,
+}
+
+/// Where nothing sits.
+const NOWHERE: u32 = u32::MAX;
+
+impl Seat {
+    const fn none() -> Self {
+        Self {
+            list: AtomicU32::new(NOWHERE),
+            place: AtomicU32::new(NOWHERE),
+        }
+    }
+
+    /// The list, if it sits in one, and its place there.
+    pub(crate) fn taken(&self) -> Option<(u32, usize)> {
+        let list = self.list.load(Ordering::Relaxed);
+        (list != NOWHERE).then(|| (list, self.place.load(Ordering::Relaxed) as usize))
+    }
+
+    pub(crate) fn take(&self, list: u32, place: usize) {
+        self.list.store(list, Ordering::Relaxed);
+        // no list has more than four billion entries: each takes more than a hundred bytes
+        let place = u32::try_from(place).unwrap_or(NOWHERE);
+        self.place.store(place, Ordering::Relaxed);
+    }
+
+    pub(crate) fn leave(&self) {
+        self.list.store(NOWHERE, Ordering::Relaxed);
     }
 }

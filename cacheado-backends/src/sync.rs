@@ -4,8 +4,12 @@
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 
+/// A lock whose readers don't write to one place: each thread locks one of several for reading, and a writer all of them.
+#[cfg(not(shuttle))]
+pub(crate) use crossbeam_utils::sync::ShardedLock as ReadMostly;
+
 #[cfg(shuttle)]
-pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
+pub(crate) use shuttle::sync::{Mutex, MutexGuard, RwLock as ReadMostly, atomic};
 
 #[cfg(not(shuttle))]
 pub(crate) use foldhash::fast::RandomState;

@@ -1,9 +1,10 @@
 //! Counting without contention: each thread counts in cells of its own, and reading adds them up.
 //!
 //! A cell is written by one thread at a time, with a plain load and store; no hit of one thread touches a line that a hit of
-//! another writes. When a thread ends, its cells with their counts wait for the next one.
+//! another writes. When a thread ends, its cells with their counts wait for the next one; when a cache ends, its cells are zeroed
+//! and wait for the next cache. So none is ever freed, and a thread can remember where it counted last.
 
-use std::cell::RefCell;
+use std::cell::{Cell as StdCell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -29,6 +30,15 @@ const EVENTS: usize = 8;
 #[derive(Default)]
 struct Cell([AtomicU64; EVENTS]);
 
+impl Cell {
+    /// One more. For the one thread whose cell it is.
+    #[inline]
+    fn count(&self, event: Event) {
+        let count = &self.0[event as usize];
+        count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}
+
 /// The counts of one function, by event.
 pub(crate) type Tally = [u64; EVENTS];
 
@@ -40,7 +50,6 @@ struct Cells([OnceLock<Box<[Cell]>>; 27]);
 const FIRST: u32 = 32;
 
 impl Cells {
-    #[inline]
     fn cell(&self, space: u32) -> Option<&Cell> {
         let place = u64::from(space) + u64::from(FIRST);
         let bucket = (place.ilog2() - FIRST.ilog2()) as usize;
@@ -50,6 +59,14 @@ impl Cells {
             .get(bucket)?
             .get_or_init(|| (0..size).map(|_| Cell::default()).collect());
         cells.get(usize::try_from(place - size).ok()?)
+    }
+
+    fn zero(&self) {
+        for cell in self.0.iter().filter_map(OnceLock::get).flatten() {
+            cell.0
+                .iter()
+                .for_each(|count| count.store(0, Ordering::Relaxed));
+        }
     }
 
     fn add_to(&self, tallies: &mut BTreeMap<u32, Tally>) {
@@ -74,8 +91,9 @@ impl Cells {
 }
 
 /// The counters of one cache.
-#[derive(Default)]
 pub(crate) struct Counters {
+    /// Not zero, and no other counters' in this process.
+    id: u64,
     threads: Mutex<Threads>,
     /// For a thread that is ending and has no cells any more.
     last: Cells,
@@ -85,32 +103,93 @@ pub(crate) struct Counters {
 
 #[derive(Default)]
 struct Threads {
-    all: Vec<Arc<Cells>>,
+    all: Vec<&'static Cells>,
     /// Those of threads that have ended.
-    idle: Vec<Arc<Cells>>,
+    idle: Vec<&'static Cells>,
 }
+
+/// Cells of caches that have ended, with nothing counted.
+static SPARE: Mutex<Vec<&'static Cells>> = Mutex::new(Vec::new());
 
 /// This thread's cells for each cache it has counted for, the last used first.
 #[derive(Default)]
-struct Local(Vec<(Weak<Counters>, Arc<Cells>)>);
+struct Local(Vec<(Weak<Counters>, &'static Cells)>);
+
+/// Where this thread counts for one cache and one space.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Which counters'; 0: nothing is known.
+    counters: u64,
+    space: u32,
+    cell: Option<&'static Cell>,
+}
+
+const NOTHING: Known = Known {
+    counters: 0,
+    space: 0,
+    cell: None,
+};
+
+/// How many of them a thread remembers.
+const KNOWN: usize = 16;
 
 thread_local! {
     static LOCAL: RefCell<Local> = const { RefCell::new(Local(Vec::new())) };
+    static LAST: [StdCell<Known>; KNOWN] = const {
+        [const { StdCell::new(NOTHING) }; KNOWN]
+    };
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            threads: Mutex::default(),
+            last: Cells::default(),
+            zero: Mutex::default(),
+        }
+    }
+}
+
+impl Drop for Counters {
+    fn drop(&mut self) {
+        let threads = self
+            .threads
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        threads.all.iter().for_each(|cells| cells.zero());
+        lock(&SPARE).append(&mut threads.all);
+    }
 }
 
 impl Counters {
     #[inline]
     pub(crate) fn count(self: &Arc<Self>, space: &Space, event: Event) {
-        let counted = LOCAL.try_with(|local| {
-            let mut local = local.try_borrow_mut().ok()?;
-            let cells = local.cells(self);
-            let count = &cells.cell(space.id())?.0[event as usize];
-            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-            Some(())
-        });
-        if !matches!(counted, Ok(Some(()))) {
-            self.count_last(space, event);
+        let known = LAST.with(|last| last[space.id() as usize % KNOWN].get());
+        match known.cell {
+            Some(cell) if known.counters == self.id && known.space == space.id() => {
+                cell.count(event);
+            }
+            _ => self.count_elsewhere(space, event),
         }
+    }
+
+    fn count_elsewhere(self: &Arc<Self>, space: &Space, event: Event) {
+        let cell = LOCAL.try_with(|local| {
+            let mut local = local.try_borrow_mut().ok()?;
+            local.cells(self).cell(space.id())
+        });
+        let Ok(Some(cell)) = cell else {
+            return self.count_last(space, event);
+        };
+        cell.count(event);
+        let known = Known {
+            counters: self.id,
+            space: space.id(),
+            cell: Some(cell),
+        };
+        LAST.with(|last| last[space.id() as usize % KNOWN].set(known));
     }
 
     #[cold]
@@ -155,28 +234,28 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Local {
-    #[inline]
-    fn cells(&mut self, counters: &Arc<Counters>) -> &Cells {
-        let is_it = |(owner, _): &(Weak<Counters>, Arc<Cells>)| {
+    fn cells(&mut self, counters: &Arc<Counters>) -> &'static Cells {
+        let is_it = |(owner, _): &(Weak<Counters>, &'static Cells)| {
             std::ptr::eq(owner.as_ptr(), Arc::as_ptr(counters))
         };
         if !self.0.first().is_some_and(is_it) {
             self.bring_to_front(counters);
         }
-        &self.0[0].1
+        self.0[0].1
     }
 
     #[cold]
     fn bring_to_front(&mut self, counters: &Arc<Counters>) {
-        let is_it = |(owner, _): &(Weak<Counters>, Arc<Cells>)| {
+        let is_it = |(owner, _): &(Weak<Counters>, &'static Cells)| {
             std::ptr::eq(owner.as_ptr(), Arc::as_ptr(counters))
         };
         let place = self.0.iter().position(is_it).unwrap_or_else(|| {
             self.0.retain(|(owner, _)| owner.strong_count() > 0);
             let mut threads = lock(&counters.threads);
             let cells = threads.idle.pop().unwrap_or_else(|| {
-                let cells = Arc::new(Cells::default());
-                threads.all.push(Arc::clone(&cells));
+                let spare = lock(&SPARE).pop();
+                let cells = spare.unwrap_or_else(|| Box::leak(Box::default()));
+                threads.all.push(cells);
                 cells
             });
             self.0.push((Arc::downgrade(counters), cells));
@@ -188,6 +267,8 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
+        // what is counted from here on, by other destructors of the thread, is no more this thread's to count in these cells
+        LAST.with(|last| last.iter().for_each(|known| known.set(NOTHING)));
         for (counters, cells) in self.0.drain(..) {
             if let Some(counters) = counters.upgrade() {
                 lock(&counters.threads).idle.push(cells);

@@ -3,6 +3,7 @@
 //! A look-up never makes a key: [`Probe`] hashes and compares by streaming the borrowed arguments through serde. Only what
 //! is stored owns one.
 
+mod bytes;
 mod serializer;
 mod show;
 mod sink;
@@ -11,15 +12,17 @@ pub(crate) mod varint;
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use serde::Serialize;
 
+use self::bytes::same;
 use self::serializer::KeySerializer;
 use self::sink::{Compare, Stop, Writer};
 use crate::scope::{IdText, Scope, encode_ids, ids_len};
 use crate::sync::RandomState;
 
+pub(crate) use bytes::KeyBytes;
 pub use space::{Space, SpaceSpec};
 
 /// Seeded once per process, so that nobody outside knows which keys collide. (foldhash resists chosen keys; it does not promise
@@ -34,7 +37,7 @@ pub struct Key {
     hash: u64,
     space: &'static Space,
     /// The scope's ids, each behind its length, then the arguments.
-    bytes: Arc<[u8]>,
+    bytes: KeyBytes,
 }
 
 impl Key {
@@ -70,7 +73,7 @@ impl Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.space == other.space && self.bytes == other.bytes
+        self.hash == other.hash && self.space == other.space && same(&self.bytes, &other.bytes)
     }
 }
 
@@ -213,7 +216,7 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         Ok(Key {
             hash: self.hash,
             space: self.space,
-            bytes: writer.bytes.into(),
+            bytes: KeyBytes::new(&writer.bytes),
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::Hasher;
 
+use super::bytes::same;
 use super::varint;
 
 /// What the next part of a key is. The numbers are what is written, so they never change.
@@ -169,8 +170,13 @@ impl Compare<'_> {
     #[inline]
     pub(crate) fn expect_text(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let rest = varint::strip(self.0, bytes.len()).ok_or(Stop::Differs)?;
-        self.0 = rest.strip_prefix(bytes).ok_or(Stop::Differs)?;
-        Ok(())
+        let (text, rest) = rest.split_at_checked(bytes.len()).ok_or(Stop::Differs)?;
+        self.0 = rest;
+        if same(text, bytes) {
+            Ok(())
+        } else {
+            Err(Stop::Differs)
+        }
     }
 }
 

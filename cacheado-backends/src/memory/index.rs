@@ -4,17 +4,15 @@
 //! their sessions'. A node goes when its last entry and its last child have gone. Each tree lives in one shard, chosen by its
 //! root, so that a scope is detached under one lock. Entries of the global scope are not in it.
 
-#![allow(
-    clippy::mutable_key_type,
-    reason = "a scope's level is equal and hashed by its number"
-)]
-
-use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use crate::entry::{Entry, NO_SEAT};
-use crate::scope::Scope;
+use hashbrown::HashTable;
+
+use super::roster::Roster;
+use crate::entry::{Entry, Seat};
+use crate::key::{Key, KeyBytes};
+use crate::scope::{Level, Scope, ids_len};
 use crate::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 16;
@@ -24,13 +22,66 @@ pub(super) struct Index {
     hasher: RandomState,
 }
 
-type Forest = HashMap<Scope, Node, RandomState>;
-
+/// The nodes of some trees, by their numbers, and where to find each by its scope.
 #[derive(Default)]
+struct Forest {
+    nodes: Vec<Node>,
+    free: Vec<u32>,
+    by_scope: HashTable<u32>,
+}
+
 struct Node {
-    /// The entries right at this scope. Each knows its place, so taking one out costs the same however many there are.
-    entries: Vec<Arc<Entry>>,
-    children: HashSet<Scope, RandomState>,
+    hash: u64,
+    level: Level,
+    ids: KeyBytes,
+    entries: Roster,
+    parent: Option<u32>,
+    children: Vec<u32>,
+    /// Its place among its parent's children.
+    place: usize,
+}
+
+/// A scope as it is written in a key: nothing is allocated to look for it.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    level: Level,
+    ids: &'a [u8],
+}
+
+fn seat(entry: &Entry) -> &Seat {
+    &entry.scope
+}
+
+impl<'a> Place<'a> {
+    /// Where `key` is in the hierarchy; `None` for the global scope.
+    fn of(key: &'a Key) -> Option<Self> {
+        let level = key.space().level();
+        (level.depth() > 0).then(|| Self {
+            level,
+            ids: key.scope_bytes(),
+        })
+    }
+
+    /// The place right above; `None` above a root, which is where the trees end.
+    fn parent(self) -> Option<Self> {
+        self.level.parent().and_then(|level| self.up_to(level))
+    }
+
+    /// The part of it that ends at `level`, which is above.
+    fn up_to(self, level: Level) -> Option<Self> {
+        let len = ids_len(self.ids, level.depth())?;
+        (level.depth() > 0).then(|| Self {
+            level,
+            ids: &self.ids[..len],
+        })
+    }
+
+    fn hash(self, hasher: &RandomState) -> u64 {
+        let mut hasher = hasher.build_hasher();
+        hasher.write_u32(self.level.id());
+        hasher.write(self.ids);
+        hasher.finish()
+    }
 }
 
 impl Index {
@@ -41,123 +92,167 @@ impl Index {
         }
     }
 
-    /// The shard of the tree that `scope` is in; `None` for the global scope.
-    fn shard(&self, scope: &Scope) -> Option<&Mutex<Forest>> {
-        let root = scope.level().at(1)?;
-        let hash = self.hasher.hash_one((root, scope.ids().next()?));
+    /// The shard of the tree that `place` is in.
+    fn shard(&self, place: Place<'_>) -> Option<&Mutex<Forest>> {
+        let root = place.up_to(place.level.at(1)?)?;
         #[allow(
             clippy::cast_possible_truncation,
             reason = "taken modulo the number of shards"
         )]
-        Some(&self.shards[hash as usize % SHARDS])
+        Some(&self.shards[(root.hash(&self.hasher) >> 40) as usize % SHARDS])
     }
 
     /// Takes `entry` in at its scope.
     pub(super) fn seat(&self, entry: &Arc<Entry>) {
-        let scope = entry.key().scope();
-        let Some(shard) = self.shard(&scope) else {
+        let Some(place) = Place::of(entry.key()) else {
+            return;
+        };
+        let Some(shard) = self.shard(place) else {
             return;
         };
         let mut forest = lock(shard);
-        if !forest.contains_key(&scope) {
-            plant(&mut forest, &scope);
-        }
-        let node = forest.entry(scope).or_default();
-        entry.set_seat(u32::try_from(node.entries.len()).unwrap_or(NO_SEAT));
-        node.entries.push(Arc::clone(entry));
+        let node = forest.plant(place, &self.hasher);
+        forest.nodes[node as usize]
+            .entries
+            .push(Arc::clone(entry), node, seat);
     }
 
     /// Takes `entry` out, if it is still in.
     pub(super) fn unseat(&self, entry: &Entry) {
-        let scope = entry.key().scope();
-        let Some(shard) = self.shard(&scope) else {
+        let Some(shard) = Place::of(entry.key()).and_then(|place| self.shard(place)) else {
             return;
         };
         let mut forest = lock(shard);
-        let seat = entry.seat();
-        if seat == NO_SEAT {
-            return;
+        if let Some((node, place)) = entry.scope.taken() {
+            forest.nodes[node as usize].entries.remove(place, seat);
+            forest.prune(node);
         }
-        entry.set_seat(NO_SEAT);
-        let Some(node) = forest.get_mut(&scope) else {
-            return;
-        };
-        node.entries.swap_remove(seat as usize);
-        if let Some(moved) = node.entries.get(seat as usize) {
-            moved.set_seat(seat);
-        }
-        // a tenant that was large once does not keep the room for it
-        if node.entries.len() * 4 < node.entries.capacity() {
-            node.entries.shrink_to(node.entries.len() * 2);
-        }
-        prune(&mut forest, &scope);
     }
 
     /// Takes out `scope` and all below it, and returns their entries. No entry of them is in the index afterwards, and all
     /// of them were at one moment.
     pub(super) fn detach(&self, scope: &Scope) -> Vec<Arc<Entry>> {
-        let Some(shard) = self.shard(scope) else {
+        let place = Place {
+            level: scope.level(),
+            ids: scope.encoded_ids(),
+        };
+        let Some(shard) = self.shard(place) else {
             return Vec::new();
         };
         let mut forest = lock(shard);
+        let Some(node) = forest.find(place, place.hash(&self.hasher)) else {
+            return Vec::new();
+        };
         let mut detached = Vec::new();
-        let mut left = vec![scope.clone()];
+        let mut left = vec![node];
+        forest.unlink(node);
         while let Some(next) = left.pop() {
-            let Some(node) = forest.remove(&next) else {
-                continue;
-            };
+            let node = forest.remove(next);
             left.extend(node.children);
-            for entry in &node.entries {
-                entry.set_seat(NO_SEAT);
-            }
+            let entries = node.entries.dissolve(seat);
             if detached.is_empty() {
-                detached = node.entries;
+                detached = entries;
             } else {
-                detached.extend(node.entries);
+                detached.extend(entries);
             }
-        }
-        if let Some(parent) = scope.parent() {
-            unlink(&mut forest, &parent, scope);
         }
         detached
     }
 }
 
-/// Makes the node of `scope` and those above it that are missing.
-fn plant(forest: &mut Forest, scope: &Scope) {
-    let mut child = scope.clone();
-    forest.entry(child.clone()).or_default();
-    while let Some(parent) = child.parent() {
-        let known = forest.contains_key(&parent);
-        forest
-            .entry(parent.clone())
-            .or_default()
-            .children
-            .insert(child);
-        if known {
-            break;
-        }
-        child = parent;
+impl Forest {
+    fn find(&self, place: Place<'_>, hash: u64) -> Option<u32> {
+        let is_it = |node: &u32| {
+            let node = &self.nodes[*node as usize];
+            node.level == place.level && *node.ids == *place.ids
+        };
+        self.by_scope.find(hash, is_it).copied()
     }
-}
 
-/// Removes the node of `scope` if nothing is left in it, and those above it that become empty by that.
-fn prune(forest: &mut Forest, scope: &Scope) {
-    if forest
-        .get(scope)
-        .is_some_and(|node| node.entries.is_empty() && node.children.is_empty())
-    {
-        forest.remove(scope);
-        if let Some(parent) = scope.parent() {
-            unlink(forest, &parent, scope);
+    /// The node of `place`, made with those above it that are missing.
+    fn plant(&mut self, place: Place<'_>, hasher: &RandomState) -> u32 {
+        let hash = place.hash(hasher);
+        if let Some(node) = self.find(place, hash) {
+            return node;
+        }
+        let parent = place.parent().map(|parent| self.plant(parent, hasher));
+        let node = Node {
+            hash,
+            level: place.level,
+            ids: KeyBytes::new(place.ids),
+            entries: Roster::default(),
+            parent,
+            children: Vec::new(),
+            place: parent.map_or(0, |parent| self.nodes[parent as usize].children.len()),
+        };
+        let number = if let Some(free) = self.free.pop() {
+            self.nodes[free as usize] = node;
+            free
+        } else {
+            self.nodes.push(node);
+            // four billion scopes would not fit into memory
+            u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
+        };
+        if let Some(parent) = parent {
+            let children = &mut self.nodes[parent as usize].children;
+            if children.is_empty() {
+                children.reserve_exact(1);
+            }
+            children.push(number);
+        }
+        let nodes = &self.nodes;
+        self.by_scope
+            .insert_unique(hash, number, |node| nodes[*node as usize].hash);
+        number
+    }
+
+    /// Removes `node` if nothing is left in it, and those above it that become empty by that.
+    fn prune(&mut self, node: u32) {
+        let Node {
+            entries, children, ..
+        } = &self.nodes[node as usize];
+        if entries.is_empty() && children.is_empty() {
+            self.unlink(node);
+            self.remove(node);
         }
     }
-}
 
-fn unlink(forest: &mut Forest, parent: &Scope, child: &Scope) {
-    if let Some(node) = forest.get_mut(parent) {
-        node.children.remove(child);
-        prune(forest, parent);
+    /// Takes `node` off its parent, which goes if it becomes empty by that.
+    fn unlink(&mut self, node: u32) {
+        let Node { parent, place, .. } = self.nodes[node as usize];
+        let Some(parent) = parent else { return };
+        let children = &mut self.nodes[parent as usize].children;
+        children.swap_remove(place);
+        if let Some(&moved) = children.get(place) {
+            self.nodes[moved as usize].place = place;
+        }
+        self.prune(parent);
+    }
+
+    fn remove(&mut self, number: u32) -> Node {
+        let gone = Node {
+            hash: 0,
+            level: Level::global(),
+            ids: KeyBytes::new(&[]),
+            entries: Roster::default(),
+            parent: None,
+            children: Vec::new(),
+            place: 0,
+        };
+        let node = std::mem::replace(&mut self.nodes[number as usize], gone);
+        if let Ok(found) = self.by_scope.find_entry(node.hash, |it| *it == number) {
+            found.remove();
+        }
+        self.free.push(number);
+        if self.free.len() == self.nodes.len() {
+            *self = Self::default();
+        } else if self.by_scope.len() * 4 < self.by_scope.capacity() {
+            let nodes = &self.nodes;
+            let len = self.by_scope.len() * 2;
+            self.by_scope
+                .shrink_to(len, |node| nodes[*node as usize].hash);
+        }
+        node
     }
 }
 
@@ -166,16 +261,24 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
+    use crate::entry::Making;
     use crate::key::{Probe, Space, SpaceSpec};
     use crate::scope::{Hierarchy, Level};
 
     fn nodes(index: &Index) -> usize {
-        index.shards.iter().map(|shard| lock(shard).len()).sum()
+        let count = |shard: &Mutex<Forest>| lock(shard).by_scope.len();
+        index.shards.iter().map(count).sum()
     }
 
     fn entry(space: &'static Space, scope: &Scope, arg: u32) -> Arc<Entry> {
         let key = Probe::in_scope(space, scope, &arg).and_then(|probe| probe.to_key());
-        Entry::new(key.expect("a number serializes"), 0, u64::MAX, 0, true, ())
+        let making = Making {
+            deadline: u64::MAX,
+            used: 0,
+            weight: 1,
+            portable: true,
+        };
+        Entry::new(key.expect("a number serializes"), making, ())
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The in-process tier: typed values in one sharded table, an index by scope, and what watches over lifetimes.
 
-mod expiry;
 mod index;
+mod roster;
 mod store;
 mod sweeper;
 mod table;
+mod wheel;
 
 pub use store::{Dropped, Inserted, Observer, Removed, Store};

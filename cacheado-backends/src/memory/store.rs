@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::expiry::{Due, Expiry};
 use super::index::Index;
 use super::sweeper::{self, Swept};
 use super::table::Table;
+use super::wheel::Expiry;
 use crate::clock::{Clock, Listener, NEVER, Tick};
-use crate::entry::Entry;
+use crate::entry::{Entry, Making};
 use crate::key::{Key, Probe, Space};
 use crate::rule::{Admission, Candidate, Cause, Holdings, Reads, Rule, Verdict};
 use crate::rules::Lru;
 use crate::scope::Scope;
-use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// How often expired entries are looked for if no rule says otherwise.
@@ -43,7 +43,6 @@ pub struct Store {
     /// The bounds of single functions; its lock orders all writes that a rule or a bound has a say in.
     policy: Mutex<HashMap<u32, Bound>>,
     len: AtomicUsize,
-    next_id: AtomicU64,
     sweep_interval: Duration,
     observer: Observer,
 }
@@ -77,7 +76,7 @@ pub struct Removed {
 /// What a look-up found.
 enum Found<R> {
     Live(R),
-    Gone { id: u64, cause: Cause },
+    Gone(Arc<Entry>, Cause),
 }
 
 /// Entries that have gone, to be dropped when no lock is held: dropping a value runs the user's code, which may come back to
@@ -103,7 +102,6 @@ impl Store {
             rules,
             policy: Mutex::new(HashMap::new()),
             len: AtomicUsize::new(0),
-            next_id: AtomicU64::new(0),
             observer,
             clock,
         });
@@ -154,31 +152,21 @@ impl Store {
         read: impl FnOnce(&Entry) -> R,
     ) -> Option<R> {
         let found = self.table.read(hash, is_it, |entry| {
-            let stamped = self.reads != Reads::Ignore || space.max_items().is_some();
-            if stamped || entry.deadline() != NEVER {
-                let now = self.clock.now();
-                if entry.is_expired(now) {
-                    return Found::Gone {
-                        id: entry.id(),
-                        cause: Cause::Expired,
-                    };
-                }
-                if stamped {
-                    entry.touch(self.clock.stamp(now));
-                }
+            if entry.deadline() != NEVER && self.clock.has_reached(entry.deadline()) {
+                return Found::Gone(Arc::clone(entry), Cause::Expired);
             }
-            if self.reads == Reads::Call && self.is_dropped(entry.key()) {
-                return Found::Gone {
-                    id: entry.id(),
-                    cause: Cause::Rule,
-                };
+            if self.reads != Reads::Ignore || space.max_items().is_some() {
+                entry.touch(self.clock.stamp(self.clock.now()));
+                if self.reads == Reads::Call && self.is_dropped(entry.key()) {
+                    return Found::Gone(Arc::clone(entry), Cause::Rule);
+                }
             }
             Found::Live(read(entry))
         })?;
         match found {
             Found::Live(result) => Some(result),
-            Found::Gone { id, cause } => {
-                self.remove_exactly(hash, space, id, cause);
+            Found::Gone(entry, cause) => {
+                self.remove_exactly(&entry, cause);
                 None
             }
         }
@@ -206,7 +194,12 @@ impl Store {
         let mut policy = self.policy_for(key.space());
         let now = self.clock.now();
         let stamp = self.clock.stamp(now);
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let making = |deadline| Making {
+            deadline,
+            used: stamp,
+            weight: 1,
+            portable,
+        };
         let mut admitted = Ok(Admitted {
             lifetime,
             victims: Vec::new(),
@@ -221,7 +214,7 @@ impl Store {
                 .read(key.hash(), |other| *other == key, is_expired)
                 == Some(true)
             {
-                let is_it = |entry: &Entry| *entry.key() == key && entry.is_expired(now);
+                let is_it = |entry: &Arc<Entry>| *entry.key() == key && entry.is_expired(now);
                 dropped.extend(self.take_out(key.hash(), is_it, Cause::Expired, Some(policy)));
             }
             admitted = self.admit(&key, stamp, lifetime, policy);
@@ -236,15 +229,15 @@ impl Store {
         let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(refused) => {
-                let is_it = |entry: &Entry| *entry.key() == key;
+                let is_it = |entry: &Arc<Entry>| *entry.key() == key;
                 let policy = policy.as_deref_mut();
                 dropped.extend(self.take_out(key.hash(), is_it, Cause::Rule, policy));
-                dropped.push(Entry::new(key, id, now, stamp, portable, value));
+                dropped.push(Entry::new(key, making(now), value));
                 return (refused, dropped);
             }
         };
         for victim in admitted.victims {
-            let is_it = |entry: &Entry| *entry.key() == victim;
+            let is_it = |entry: &Arc<Entry>| *entry.key() == victim;
             let policy = policy.as_deref_mut();
             dropped.extend(self.take_out(victim.hash(), is_it, Cause::Rule, policy));
         }
@@ -253,19 +246,16 @@ impl Store {
             .lifetime
             .filter(|lifetime| *lifetime != Duration::MAX);
         let deadline = Clock::deadline(now, lifetime);
-        let due = Due {
-            at: deadline,
-            hash: key.hash(),
-            id,
-        };
         let space = key.space();
-        let entry = Entry::new(key, id, deadline, stamp, portable, value);
+        let entry = Entry::new(key, making(deadline), value);
+        let mut first_due = false;
         let old = self.table.insert(Arc::clone(&entry), |old| {
             match old {
-                Some(old) => self.index.unseat(old),
+                Some(old) => self.unlist(old),
                 None => _ = self.len.fetch_add(1, Ordering::Relaxed),
             }
             self.index.seat(&entry);
+            first_due = self.expiry.note(&entry);
         });
         match &old {
             None => {
@@ -281,11 +271,8 @@ impl Store {
         }
         drop(policy);
         dropped.extend(old);
-        if deadline != NEVER {
-            let first = self.expiry.note(due, |noted| self.is_alive(noted));
-            if first && self.clock.runs() {
-                sweeper::wake();
-            }
+        if first_due && self.clock.runs() {
+            sweeper::wake();
         }
         (Inserted::Stored(lifetime), dropped)
     }
@@ -345,7 +332,7 @@ impl Store {
                 Cause::Evicted
             }
         };
-        let is_it = |entry: &Entry| entry.key() == key;
+        let is_it = |entry: &Arc<Entry>| entry.key() == key;
         let removed = self.take_out_as(key.hash(), is_it, cause, policy.as_deref_mut())?;
         let live = !removed.is_expired(now);
         Some((removed, live))
@@ -361,10 +348,11 @@ impl Store {
         } else {
             // one that was replaced or removed meanwhile is not ours to count
             self.index.detach(scope).into_iter().partition(|entry| {
-                let is_it = |other: &Entry| other.id() == entry.id();
-                let removed = self
-                    .table
-                    .remove(entry.key().hash(), is_it, |_| self.shrink_by_one());
+                let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
+                let removed = self.table.remove(entry.key().hash(), is_it, |entry| {
+                    self.shrink_by_one();
+                    self.expiry.forget(entry);
+                });
                 removed.is_some()
             })
         };
@@ -445,22 +433,16 @@ impl Store {
     }
 
     fn drain(&self) -> Dropped {
-        let dropped = self.table.drain(|entry| {
+        self.table.drain(|entry| {
             self.shrink_by_one();
-            self.index.unseat(entry);
-        });
-        self.expiry.forget(|noted| self.is_alive(noted));
-        dropped
+            self.unlist(entry);
+        })
     }
 
-    fn is_alive(&self, due: Due) -> bool {
-        self.table
-            .read(
-                due.hash,
-                |key| key.hash() == due.hash,
-                |entry| entry.id() == due.id,
-            )
-            .unwrap_or(false)
+    /// Takes `entry` out of the lists that it is in beside the table.
+    fn unlist(&self, entry: &Entry) {
+        self.index.unseat(entry);
+        self.expiry.forget(entry);
     }
 
     /// Counted under the lock of the entry's shard, so that the count is never ahead of the table, nor below zero.
@@ -475,17 +457,23 @@ impl Store {
 
     /// Removes some of what is due.
     fn remove_due(&self, now: Tick, policy: &mut HashMap<u32, Bound>, dropped: &mut Dropped) {
+        if !self.expiry.is_due(now) {
+            return;
+        }
         for due in self.expiry.take_due(now, BATCH) {
-            let is_it = |entry: &Entry| entry.id() == due.id;
-            dropped.extend(self.take_out(due.hash, is_it, Cause::Expired, Some(policy)));
+            let is_it = |entry: &Arc<Entry>| Arc::ptr_eq(entry, &due);
+            let hash = due.key().hash();
+            dropped.extend(self.take_out(hash, is_it, Cause::Expired, Some(policy)));
         }
     }
 
-    /// Removes the entry with `hash` and `id`, if it is still there.
+    /// Removes `entry`, if it is still there.
     #[cold]
-    fn remove_exactly(&self, hash: u64, space: &Space, id: u64, cause: Cause) {
-        let mut policy = self.policy_for(space);
-        let removed = self.take_out(hash, |entry| entry.id() == id, cause, policy.as_deref_mut());
+    fn remove_exactly(&self, entry: &Arc<Entry>, cause: Cause) {
+        let key = entry.key();
+        let mut policy = self.policy_for(key.space());
+        let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
+        let removed = self.take_out(key.hash(), is_it, cause, policy.as_deref_mut());
         drop(policy);
         drop(removed);
     }
@@ -493,7 +481,7 @@ impl Store {
     fn take_out(
         &self,
         hash: u64,
-        is_it: impl Fn(&Entry) -> bool,
+        is_it: impl Fn(&Arc<Entry>) -> bool,
         cause: Cause,
         policy: Option<&mut HashMap<u32, Bound>>,
     ) -> Option<Arc<Entry>> {
@@ -503,13 +491,13 @@ impl Store {
     fn take_out_as(
         &self,
         hash: u64,
-        is_it: impl Fn(&Entry) -> bool,
+        is_it: impl Fn(&Arc<Entry>) -> bool,
         cause: impl Fn(&Entry) -> Cause,
         policy: Option<&mut HashMap<u32, Bound>>,
     ) -> Option<Arc<Entry>> {
         let removed = self.table.remove(hash, is_it, |entry| {
             self.shrink_by_one();
-            self.index.unseat(entry);
+            self.unlist(entry);
         })?;
         self.settle(&removed, cause(&removed), policy);
         Some(removed)

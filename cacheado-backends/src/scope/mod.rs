@@ -81,13 +81,6 @@ impl Scope {
         self.ids.as_deref().unwrap_or_default()
     }
 
-    /// The scope right above; `None` above a root level, which is where the index's trees end.
-    pub(crate) fn parent(&self) -> Option<Scope> {
-        let level = self.level.parent().filter(|parent| parent.depth() > 0)?;
-        let len = ids_len(self.encoded_ids(), level.depth())?;
-        Some(Self::from_encoded(level, &self.encoded_ids()[..len]))
-    }
-
     /// Whether `other` is this scope or lies below it.
     ///
     /// Costs a comparison of the ids' bytes.
