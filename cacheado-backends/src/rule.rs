@@ -4,8 +4,10 @@
 //! orders all writes of a cache with rules, so what a rule knows and what the store holds can't drift apart.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::entry::Entry;
 use crate::error::Result;
 use crate::key::Key;
 
@@ -68,6 +70,32 @@ pub trait Rule: Send + Sync + 'static {
         Admission::Admit
     }
 
+    /// Every rule's [`on_set`](Self::on_set) has admitted an entry, which is about to go in. For rules that keep the entries in an
+    /// order of their own: the rule takes it among them, and adds to `victims` those that are to go for it. One that rejects it
+    /// is not told again that it has gone.
+    fn on_insert(&self, newcomer: &Resident, victims: &mut Vec<Resident>) -> Admission {
+        let _ = (newcomer, victims);
+        Admission::Admit
+    }
+
+    /// As [`on_insert`](Self::on_insert), for one that is about to take the place of `old`, an entry of the same key. A rule that
+    /// rejects it is not told again that `old` has gone.
+    fn on_replace(
+        &self,
+        old: &Resident,
+        newcomer: &Resident,
+        victims: &mut Vec<Resident>,
+    ) -> Admission {
+        let _ = (old, newcomer, victims);
+        Admission::Admit
+    }
+
+    /// An entry has gone, for whatever cause, one that this rule chose included. (An entry whose value is replaced has not.) The
+    /// default calls [`on_evict`](Self::on_evict).
+    fn on_remove(&self, resident: &Resident, cause: Cause) {
+        self.on_evict(resident.key(), cause);
+    }
+
     /// An entry has gone, for whatever cause. (An entry whose value is replaced has not.)
     fn on_evict(&self, key: &Key, cause: Cause) {
         let _ = (key, cause);
@@ -81,6 +109,11 @@ pub trait Rule: Send + Sync + 'static {
         let _ = keys;
     }
 
+    /// Whether it writes [notes](Resident::note), which one rule of a cache can.
+    fn keeps_notes(&self) -> bool {
+        false
+    }
+
     /// How often what has expired is to be looked for. The shortest of all rules' counts, at most a second without any.
     fn sweep_interval(&self) -> Option<Duration> {
         None
@@ -88,10 +121,13 @@ pub trait Rule: Send + Sync + 'static {
 }
 
 /// What a rule wants to know of hits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
     /// Nothing.
     Ignore,
+    /// How often each entry was hit, up to so many times: [`Resident::take_hits`]. Costs a read of the entry on each hit, and a
+    /// store to it only until that many are counted.
+    Count(u8),
     /// When each entry was used last: [`Candidate::last_used`].
     Stamp,
     /// To be called.
@@ -141,6 +177,50 @@ impl fmt::Display for Cause {
     }
 }
 
+/// An entry of the cache, for a rule that keeps entries in an order of its own. A cheap handle; one that outlives the entry keeps
+/// its value from being freed, so a rule drops it in [`Rule::on_remove`].
+#[derive(Clone)]
+pub struct Resident(pub(crate) Arc<Entry>);
+
+impl Resident {
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        self.0.key()
+    }
+
+    /// How much of the cache's bound it takes: 1, unless the builder was given a weigher.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        self.0.weight()
+    }
+
+    /// How often it was hit since this was asked last, up to what the rule's [`Reads::Count`] says.
+    #[must_use]
+    pub fn take_hits(&self) -> u8 {
+        self.0.take_hits()
+    }
+
+    /// What the rule wrote down for this entry last; `u32::MAX` if nothing. A rule that uses it says so by
+    /// [`Rule::keeps_notes`].
+    #[must_use]
+    pub fn note(&self) -> u32 {
+        self.0.note()
+    }
+
+    /// Writes something down for this entry: where the rule finds it in its order.
+    pub fn set_note(&self, note: u32) {
+        self.0.set_note(note);
+    }
+}
+
+impl fmt::Debug for Resident {
+    /// Its key; the value is somebody's data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Resident({})", self.key())
+    }
+}
+
 /// What the store knows of other entries, for a rule that is deciding.
 pub(crate) trait Holdings {
     /// When the entry was used last; `None` if there is no such entry.
@@ -151,6 +231,7 @@ pub(crate) trait Holdings {
 pub struct Candidate<'a> {
     pub(crate) key: &'a Key,
     pub(crate) stamp: u64,
+    pub(crate) weight: u32,
     pub(crate) replaces: bool,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) len: usize,
@@ -163,6 +244,12 @@ impl Candidate<'_> {
     #[must_use]
     pub fn key(&self) -> &Key {
         self.key
+    }
+
+    /// How much of the cache's bound it takes: 1, unless the builder was given a weigher.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        self.weight
     }
 
     /// Whether there is an entry of this key already, whose value would be replaced.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cacheado_backends::memory::Store;
+use cacheado_backends::memory::{Setup, Store};
 use cacheado_backends::rule::Cause;
 use cacheado_backends::{Backend, Clock, Error, Hierarchy, Key, Result, Rule};
 
@@ -137,6 +137,13 @@ impl CacheBuilder {
         for rule in &self.rules {
             rule.check()?;
         }
+        let mut keepers = self.rules.iter().filter(|rule| rule.keeps_notes());
+        if let (Some(first), Some(second)) = (keepers.next(), keepers.next()) {
+            return Err(Error::config(
+                format!("the rules {} and {}", first.name(), second.name()),
+                "each keeps the entries in an order of its own, and a cache has one: leave out one of the two",
+            ));
+        }
         Ok(self.assemble(true))
     }
 
@@ -162,7 +169,12 @@ impl CacheBuilder {
             observed.count(key.space(), event);
         });
         Cache::from_inner(Inner {
-            store: Store::new(self.clock, self.rules, observer),
+            store: Store::new(Setup {
+                clock: self.clock,
+                rules: self.rules,
+                weigher: None,
+                observer,
+            }),
             shared: self
                 .backend
                 .map(|backend| SharedTier::new(backend, self.name.clone(), Arc::clone(&counters))),

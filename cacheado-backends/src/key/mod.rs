@@ -3,6 +3,7 @@
 //! A look-up never makes a key: [`Probe`] hashes and compares by streaming the borrowed arguments through serde. Only what
 //! is stored owns one.
 
+mod buffer;
 mod bytes;
 mod serializer;
 mod show;
@@ -22,6 +23,7 @@ use self::sink::{Compare, Stop, Writer};
 use crate::scope::{IdText, Scope, encode_ids, ids_len};
 use crate::sync::RandomState;
 
+pub(crate) use buffer::Buffer;
 pub(crate) use bytes::KeyBytes;
 pub use space::{Space, SpaceSpec};
 
@@ -205,10 +207,10 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
     ///
     /// What the arguments' `Serialize` said when it failed.
     pub fn to_key(&self) -> Result<Key, String> {
-        let mut writer = Writer::default();
+        let mut writer = Writer::new();
         match &self.ids {
             Ids::Texts(ids) => encode_ids(ids, &mut writer.bytes),
-            Ids::Encoded(ids) => writer.bytes.extend_from_slice(ids),
+            Ids::Encoded(ids) => writer.bytes.extend(ids),
         }
         self.args
             .serialize(KeySerializer(&mut writer))
@@ -216,7 +218,7 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         Ok(Key {
             hash: self.hash,
             space: self.space,
-            bytes: KeyBytes::new(&writer.bytes),
+            bytes: KeyBytes::new(writer.bytes.as_slice()),
         })
     }
 }

@@ -258,12 +258,12 @@ pub(crate) struct Pairs<'s, S> {
 impl<S: Sink> Pairs<'_, S> {
     /// A key or a value of the map, written down.
     fn written<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<Vec<u8>> {
-        let mut writer = Writer::default();
+        let mut writer = Writer::new();
         value.serialize(KeySerializer(&mut writer))?;
         if let Some(name) = writer.skipped {
             self.sink.skipped(name)?;
         }
-        Ok(writer.bytes)
+        Ok(writer.bytes.as_slice().into())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::Hasher;
 
+use super::buffer::Buffer;
 use super::bytes::same;
 use super::varint;
 
@@ -205,11 +206,19 @@ impl Sink for Compare<'_> {
 }
 
 /// Writes a key down.
-#[derive(Default)]
 pub(crate) struct Writer {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Buffer,
     /// A field that was left out for its value, if one was.
     pub(crate) skipped: Option<&'static str>,
+}
+
+impl Writer {
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: Buffer::new(),
+            skipped: None,
+        }
+    }
 }
 
 impl Sink for Writer {
@@ -220,14 +229,14 @@ impl Sink for Writer {
 
     fn fixed<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Result<(), Stop> {
         self.bytes.push(tag as u8);
-        self.bytes.extend_from_slice(&bytes);
+        self.bytes.extend(&bytes);
         Ok(())
     }
 
     fn bytes(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), Stop> {
         self.bytes.push(tag as u8);
         varint::write(&mut self.bytes, bytes.len());
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.extend(bytes);
         Ok(())
     }
 

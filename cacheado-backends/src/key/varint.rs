@@ -1,9 +1,18 @@
 //! Lengths in as few bytes as they need (LEB128): what makes every text in a key prefix-free.
 
+use super::buffer::Buffer;
+
 /// Appends `len`.
-pub(crate) fn write(out: &mut Vec<u8>, len: usize) {
-    let (bytes, used) = encode(len);
-    out.extend_from_slice(&bytes[..used]);
+#[inline]
+pub(crate) fn write(out: &mut Buffer, len: usize) {
+    match u8::try_from(len) {
+        // nearly every text is this short
+        Ok(short) if short < 0x80 => out.push(short),
+        _ => {
+            let (bytes, used) = encode(len);
+            out.extend(&bytes[..used]);
+        }
+    }
 }
 
 /// The bytes of `len`, and how many of them count.

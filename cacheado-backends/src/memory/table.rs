@@ -8,6 +8,7 @@
 use std::sync::{Arc, PoisonError};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Place;
 
 use crate::entry::Entry;
 use crate::key::Key;
@@ -48,24 +49,27 @@ impl Table {
         shard.find(hash, |entry| is_it(entry.key())).map(read)
     }
 
-    /// Puts `entry` in, in the place of the one of its key, which is returned. `swapped` runs while the shard is locked.
+    /// Puts `entry` in, in the place of the one of its key, which is returned. `swapped` is shown both while the shard is locked.
     pub(super) fn insert(
         &self,
         entry: Arc<Entry>,
-        swapped: impl FnOnce(Option<&Arc<Entry>>),
+        swapped: impl FnOnce(&Arc<Entry>, Option<&Arc<Entry>>),
     ) -> Option<Arc<Entry>> {
         let hash = entry.key().hash();
         let shard = self.shard(hash).write();
         let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
-        let old = match shard.find_mut(hash, |old| old.key() == entry.key()) {
-            Some(old) => Some(std::mem::replace(old, entry)),
-            None => {
-                shard.insert_unique(hash, entry, |entry| entry.key().hash());
+        let is_it = |old: &Arc<Entry>| old.key() == entry.key();
+        match shard.entry(hash, is_it, |entry| entry.key().hash()) {
+            Place::Occupied(mut place) => {
+                let old = std::mem::replace(place.get_mut(), entry);
+                swapped(place.get(), Some(&old));
+                Some(old)
+            }
+            Place::Vacant(place) => {
+                swapped(place.insert(entry).get(), None);
                 None
             }
-        };
-        swapped(old.as_ref());
-        old
+        }
     }
 
     /// Takes out the entry with `hash` that `is_it`. `removed` runs while the shard is locked.

@@ -14,7 +14,7 @@ pub use hierarchy::{Hierarchy, HierarchyBuilder};
 pub use id::{IdText, ScopeId};
 pub use level::{Level, LevelDef};
 
-use crate::key::varint;
+use crate::key::{Buffer, varint};
 
 /// A place in the tenant hierarchy: one organization, one of its users, one of the user's sessions, or the global root.
 ///
@@ -51,12 +51,9 @@ impl Scope {
     #[must_use]
     pub fn new(level: Level, ids: &[IdText<'_>]) -> Self {
         assert_eq!(ids.len(), level.depth(), "one id a step of {level:?}");
-        let mut bytes = Vec::with_capacity(ids.iter().map(|id| id.len() + 2).sum());
+        let mut bytes = Buffer::new();
         encode_ids(ids, &mut bytes);
-        Self {
-            level,
-            ids: (level.depth() > 0).then(|| bytes.into()),
-        }
+        Self::from_encoded(level, bytes.as_slice())
     }
 
     pub(crate) fn from_encoded(level: Level, ids: &[u8]) -> Self {
@@ -123,10 +120,10 @@ impl fmt::Debug for Scope {
     }
 }
 
-pub(crate) fn encode_ids(ids: &[IdText<'_>], out: &mut Vec<u8>) {
+pub(crate) fn encode_ids(ids: &[IdText<'_>], out: &mut Buffer) {
     for id in ids {
         varint::write(out, id.as_bytes().len());
-        out.extend_from_slice(id.as_bytes());
+        out.extend(id.as_bytes());
     }
 }
 

@@ -1,0 +1,308 @@
+//! Storing: the rules are asked, what they choose makes room, the entry goes in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Bound, Bounds, Dropped, Store, sweeper};
+use crate::clock::{Clock, Tick};
+use crate::entry::{Entry, Making};
+use crate::key::Key;
+use crate::memory::table::Table;
+use crate::rule::{Admission, Candidate, Cause, Holdings, Resident, Rule};
+use crate::rules::Lru;
+use crate::sync::MutexGuard;
+use crate::sync::atomic::Ordering;
+
+/// What became of a value that was to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is in, for this long; `None`: until evicted.
+    Stored(Option<Duration>),
+    /// The rule of this name rejected it.
+    Rejected(&'static str),
+    /// Its lifetime came out as zero.
+    Ephemeral,
+}
+
+/// What is about to be stored.
+struct Incoming<V> {
+    key: Key,
+    value: V,
+    weight: u32,
+    portable: bool,
+    now: Tick,
+    stamp: u64,
+}
+
+impl<V: Send + Sync + 'static> Incoming<V> {
+    fn into_entry(self, deadline: Tick) -> Arc<Entry> {
+        let making = Making {
+            deadline,
+            used: self.stamp,
+            weight: self.weight,
+            portable: self.portable,
+        };
+        Entry::new(self.key, making, self.value)
+    }
+}
+
+impl Store {
+    /// Stores `value` under `key` for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older
+    /// entry of the key goes all the same: what was to replace it is newer.
+    ///
+    /// What it removes is returned, to be dropped by a caller that may hold locks of its own.
+    pub fn insert<V: Send + Sync + 'static>(
+        &self,
+        key: Key,
+        value: V,
+        lifetime: Option<Duration>,
+        portable: bool,
+    ) -> (Inserted, Dropped) {
+        let weight = match &self.weigher {
+            Some(weigher) => weigher(&key, &value),
+            None => 1,
+        };
+        let policy = self.policy_for(key.space());
+        let now = self.clock.now();
+        let incoming = Incoming {
+            stamp: self.clock.stamp(now),
+            key,
+            value,
+            weight,
+            portable,
+            now,
+        };
+        let mut dropped = Dropped::new();
+        let inserted = match policy {
+            Some(policy) => self.insert_by_rules(incoming, lifetime, policy, &mut dropped),
+            None => self.insert_freely(incoming, lifetime, &mut dropped),
+        };
+        (inserted, dropped)
+    }
+
+    /// Nobody has a say.
+    fn insert_freely<V: Send + Sync + 'static>(
+        &self,
+        incoming: Incoming<V>,
+        lifetime: Option<Duration>,
+        dropped: &mut Dropped,
+    ) -> Inserted {
+        let now = incoming.now;
+        let (lifetime, deadline) = span(now, lifetime);
+        if lifetime == Some(Duration::ZERO) {
+            let (key, hash) = (&incoming.key, incoming.key.hash());
+            let is_it = |entry: &Arc<Entry>| entry.key() == key;
+            dropped.extend(self.take_out(hash, is_it, Cause::Rule, None));
+            dropped.push(incoming.into_entry(now));
+            return Inserted::Ephemeral;
+        }
+        let entry = incoming.into_entry(deadline);
+        dropped.extend(self.put_in(entry, now));
+        Inserted::Stored(lifetime)
+    }
+
+    fn insert_by_rules<V: Send + Sync + 'static>(
+        &self,
+        incoming: Incoming<V>,
+        lifetime: Option<Duration>,
+        mut policy: MutexGuard<'_, Bounds>,
+        dropped: &mut Dropped,
+    ) -> Inserted {
+        let policy = &mut *policy;
+        let now = incoming.now;
+        // what has expired takes no room from what lives
+        self.remove_due(now, policy, dropped);
+        let old = self.replaced(&incoming.key, now, policy, dropped);
+        let admitted = self.admit(&incoming, old.as_ref(), lifetime, policy);
+        let refused = match admitted {
+            Ok(admitted) => {
+                let (lifetime, deadline) = span(now, admitted.lifetime);
+                let entry = incoming.into_entry(deadline);
+                if lifetime == Some(Duration::ZERO) {
+                    dropped.push(entry);
+                    Inserted::Ephemeral
+                } else {
+                    let mut victims = Vec::new();
+                    match self.seat_by_rules(&entry, old.as_ref(), &mut victims) {
+                        Ok(()) => {
+                            for key in admitted.victims {
+                                let is_it = |entry: &Arc<Entry>| *entry.key() == key;
+                                let hash = key.hash();
+                                dropped.extend(self.take_out(
+                                    hash,
+                                    is_it,
+                                    Cause::Rule,
+                                    Some(policy),
+                                ));
+                            }
+                            for victim in victims {
+                                dropped.extend(self.take_out_exactly(
+                                    &victim.0,
+                                    Cause::Rule,
+                                    Some(policy),
+                                ));
+                            }
+                            let space = entry.key().space().id();
+                            let replaced = self.put_in(entry, now);
+                            if replaced.is_none()
+                                && let Some(bound) = policy.get_mut(&space)
+                            {
+                                bound.len += 1;
+                            }
+                            dropped.extend(replaced);
+                            return Inserted::Stored(lifetime);
+                        }
+                        Err(rule) => {
+                            for victim in victims {
+                                dropped.extend(self.take_out_exactly(
+                                    &victim.0,
+                                    Cause::Rule,
+                                    Some(policy),
+                                ));
+                            }
+                            dropped.push(entry);
+                            Inserted::Rejected(rule)
+                        }
+                    }
+                }
+            }
+            Err(rule) => {
+                dropped.push(incoming.into_entry(now));
+                Inserted::Rejected(rule)
+            }
+        };
+        if let Some(old) = old {
+            dropped.extend(self.take_out_exactly(&old, Cause::Rule, Some(policy)));
+        }
+        refused
+    }
+
+    /// The live entry of `key`, which would be replaced. One that has expired is not replaced: the rules see it go.
+    fn replaced(
+        &self,
+        key: &Key,
+        now: Tick,
+        policy: &mut Bounds,
+        dropped: &mut Dropped,
+    ) -> Option<Arc<Entry>> {
+        let old = self
+            .table
+            .read(key.hash(), |other| other == key, Arc::clone)?;
+        if old.is_expired(now) {
+            dropped.extend(self.take_out_exactly(&old, Cause::Expired, Some(policy)));
+            return None;
+        }
+        Some(old)
+    }
+
+    /// Asks the function's bound and then the rules, in order.
+    fn admit<V>(
+        &self,
+        incoming: &Incoming<V>,
+        old: Option<&Arc<Entry>>,
+        lifetime: Option<Duration>,
+        policy: &mut Bounds,
+    ) -> Result<Admitted, &'static str> {
+        let key = &incoming.key;
+        let mut candidate = Candidate {
+            key,
+            stamp: incoming.stamp,
+            weight: incoming.weight,
+            replaces: old.is_some(),
+            lifetime,
+            len: 0,
+            victims: Vec::new(),
+            holdings: &Present(&self.table),
+        };
+        if let Some(max_items) = key.space().max_items() {
+            let bound = policy.entry(key.space().id()).or_insert_with(|| Bound {
+                lru: Lru::new(max_items.get()),
+                len: 0,
+            });
+            candidate.len = bound.len;
+            bound.lru.on_set(&mut candidate);
+        }
+        candidate.len = self
+            .len
+            .load(Ordering::Relaxed)
+            .saturating_sub(candidate.victims.len());
+        for rule in &self.rules {
+            if rule.on_set(&mut candidate) == Admission::Reject {
+                return Err(rule.name());
+            }
+        }
+        // a rule may have chosen the very entry that is replaced: that needs no eviction of its own
+        candidate.victims.retain(|victim| victim != key);
+        Ok(Admitted {
+            lifetime: candidate.lifetime,
+            victims: candidate.victims,
+        })
+    }
+
+    /// Has the rules take `entry` among those they know, in the place of `old` if there is one. `Err` names the one that does not;
+    /// those asked before it are told that it has gone.
+    fn seat_by_rules(
+        &self,
+        entry: &Arc<Entry>,
+        old: Option<&Arc<Entry>>,
+        victims: &mut Vec<Resident>,
+    ) -> Result<(), &'static str> {
+        let resident = Resident(Arc::clone(entry));
+        for (nth, rule) in self.rules.iter().enumerate() {
+            let admission = match old {
+                Some(old) => rule.on_replace(&Resident(Arc::clone(old)), &resident, victims),
+                None => rule.on_insert(&resident, victims),
+            };
+            if admission == Admission::Reject {
+                for asked in &self.rules[..nth] {
+                    asked.on_remove(&resident, Cause::Rule);
+                }
+                return Err(rule.name());
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts `entry` into the table and the lists beside it. Returns what it replaced.
+    fn put_in(&self, entry: Arc<Entry>, now: Tick) -> Option<Arc<Entry>> {
+        let mut first_due = false;
+        let old = self.table.insert(entry, |entry, old| {
+            match old {
+                Some(old) => self.unlist(old),
+                None => _ = self.len.fetch_add(1, Ordering::Relaxed),
+            }
+            self.index.seat(entry);
+            first_due = self.expiry.note(entry);
+        });
+        if let Some(old) = &old
+            && old.is_expired(now)
+        {
+            (self.observer)(old.key(), Cause::Expired);
+        }
+        if first_due && self.clock.runs() {
+            sweeper::wake();
+        }
+        old
+    }
+}
+
+/// How long `lifetime` is, and when it ends. The largest duration there is stands for no end.
+fn span(now: Tick, lifetime: Option<Duration>) -> (Option<Duration>, Tick) {
+    let lifetime = lifetime.filter(|lifetime| *lifetime != Duration::MAX);
+    (lifetime, Clock::deadline(now, lifetime))
+}
+
+struct Admitted {
+    lifetime: Option<Duration>,
+    victims: Vec<Key>,
+}
+
+/// What is in the table. An entry that has expired is in it until it is removed, and takes room like any other.
+struct Present<'a>(&'a Table);
+
+impl Holdings for Present<'_> {
+    fn last_used(&self, key: &Key) -> Option<u64> {
+        self.0
+            .read(key.hash(), |other| other == key, |entry| entry.used())
+    }
+}

@@ -1,0 +1,278 @@
+//! The store: the table, the index, the schedule and the rules, kept in step.
+//!
+//! Look-ups and listings are here, what is put in in `insert`, what goes in `remove`. Locks are taken in one order: policy, then
+//! a shard of the table, then a shard of the index or of the schedule. Values are dropped when no lock is held, since dropping
+//! one runs the user's code.
+
+mod insert;
+mod remove;
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::index::Index;
+use super::sweeper::{self, Swept};
+use super::table::Table;
+use super::wheel::Expiry;
+use crate::clock::{Clock, Listener, NEVER};
+use crate::entry::Entry;
+use crate::key::{Key, Probe, Space};
+use crate::rule::{Cause, Reads, Rule, Verdict};
+use crate::rules::Lru;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard, lock};
+
+pub use insert::Inserted;
+pub use remove::Removed;
+
+/// How often expired entries are looked for if no rule says otherwise.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Told of each entry that goes, for statistics. Runs under the store's locks, so it only counts.
+pub type Observer = Box<dyn Fn(&Key, Cause) + Send + Sync>;
+
+/// Says how much of a bound a value takes. Runs under no lock.
+pub type Weigher = Box<dyn Fn(&Key, &dyn Any) -> u32 + Send + Sync>;
+
+/// What a store is made with.
+pub struct Setup {
+    /// Where time comes from.
+    pub clock: Clock,
+    /// The rules, in the order in which they are asked. They must have been [checked](Rule::check).
+    pub rules: Vec<Box<dyn Rule>>,
+    /// Weighs what is stored; without one, each entry weighs 1.
+    pub weigher: Option<Weigher>,
+    /// Told of each entry that goes.
+    pub observer: Observer,
+}
+
+/// The in-process tier.
+pub struct Store {
+    table: Table,
+    index: Index,
+    expiry: Expiry,
+    clock: Clock,
+    rules: Vec<Box<dyn Rule>>,
+    watch: Watch,
+    weigher: Option<Weigher>,
+    /// Its lock orders all writes that a rule or a function's bound has a say in.
+    policy: Mutex<Bounds>,
+    len: AtomicUsize,
+    sweep_interval: Duration,
+    observer: Observer,
+}
+
+/// What the rules together want to know of hits.
+#[derive(Default)]
+struct Watch {
+    /// How often each entry was hit, up to this.
+    count: u8,
+    /// When each was used last.
+    stamp: bool,
+    /// Some rule is to be called.
+    call: bool,
+}
+
+impl Watch {
+    fn of(rules: &[Box<dyn Rule>]) -> Self {
+        let mut watch = Self::default();
+        for rule in rules {
+            match rule.reads() {
+                Reads::Ignore => {}
+                Reads::Count(most) => watch.count = watch.count.max(most),
+                Reads::Stamp => watch.stamp = true,
+                // what is called may ask when an entry was used last
+                Reads::Call => (watch.stamp, watch.call) = (true, true),
+            }
+        }
+        watch
+    }
+}
+
+/// The bounds of single functions, by the numbers of their spaces.
+type Bounds = HashMap<u32, Bound>;
+
+/// A function's own bound: the least recently used of its entries makes room.
+struct Bound {
+    lru: Lru,
+    len: usize,
+}
+
+/// What a look-up found.
+enum Found<R> {
+    Live(R),
+    Gone(Arc<Entry>, Cause),
+}
+
+/// Entries that have gone, to be dropped when no lock is held: dropping a value runs the user's code, which may come back to
+/// the cache.
+pub type Dropped = Vec<Arc<Entry>>;
+
+impl Store {
+    /// A store of `setup`.
+    #[must_use]
+    pub fn new(setup: Setup) -> Arc<Self> {
+        let Setup {
+            clock,
+            rules,
+            weigher,
+            observer,
+        } = setup;
+        let intervals = rules.iter().filter_map(|rule| rule.sweep_interval());
+        let store = Arc::new(Self {
+            table: Table::new(),
+            index: Index::new(),
+            expiry: Expiry::new(),
+            watch: Watch::of(&rules),
+            sweep_interval: intervals.min().unwrap_or(SWEEP_INTERVAL),
+            rules,
+            weigher,
+            policy: Mutex::new(Bounds::new()),
+            len: AtomicUsize::new(0),
+            observer,
+            clock,
+        });
+        let weak = Arc::downgrade(&store);
+        store.clock.listen(weak.clone() as Weak<dyn Listener>);
+        if store.clock.runs() {
+            sweeper::register(weak);
+        }
+        store
+    }
+
+    /// Gives the live entry that `probe` looks for to `read`; `None` if there is none.
+    ///
+    /// `read` runs while a part of the store is locked for reading: it must not call the store.
+    #[inline]
+    pub fn get<A, R>(
+        &self,
+        probe: &Probe<'_, A>,
+        space: &Space,
+        read: impl FnOnce(&Entry) -> R,
+    ) -> Option<R>
+    where
+        A: Serialize + ?Sized,
+    {
+        self.find(probe.hash(), space, |key| probe.matches(key), read)
+    }
+
+    /// As [`get`](Self::get), by a key that is owned already.
+    pub fn get_key<R>(&self, key: &Key, read: impl FnOnce(&Entry) -> R) -> Option<R> {
+        self.find(key.hash(), key.space(), |other| other == key, read)
+    }
+
+    /// As [`get_key`](Self::get_key), without counting as a use of the entry.
+    pub fn peek_key<R>(&self, key: &Key, read: impl FnOnce(&Entry) -> R) -> Option<R> {
+        let now = self.clock.now();
+        let peek = |entry: &Arc<Entry>| (!entry.is_expired(now)).then(|| read(entry));
+        self.table
+            .read(key.hash(), |other| other == key, peek)
+            .flatten()
+    }
+
+    #[inline]
+    fn find<R>(
+        &self,
+        hash: u64,
+        space: &Space,
+        is_it: impl Fn(&Key) -> bool,
+        read: impl FnOnce(&Entry) -> R,
+    ) -> Option<R> {
+        let found = self.table.read(hash, is_it, |entry| {
+            if entry.deadline() != NEVER && self.clock.has_reached(entry.deadline()) {
+                return Found::Gone(Arc::clone(entry), Cause::Expired);
+            }
+            if self.watch.count > 0 {
+                entry.count_hit(self.watch.count);
+            }
+            if self.watch.stamp || space.max_items().is_some() {
+                entry.touch(self.clock.stamp(self.clock.now()));
+            }
+            if self.watch.call && self.is_dropped(entry.key()) {
+                return Found::Gone(Arc::clone(entry), Cause::Rule);
+            }
+            Found::Live(read(entry))
+        })?;
+        match found {
+            Found::Live(result) => Some(result),
+            Found::Gone(entry, cause) => {
+                self.remove_exactly(&entry, cause);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn is_dropped(&self, key: &Key) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.reads() == Reads::Call && rule.on_get(key) == Verdict::Drop)
+    }
+
+    /// The keys of the live entries, in no order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Key> {
+        let now = self.clock.now();
+        let mut keys = Vec::new();
+        self.table.for_each(|entry| {
+            if !entry.is_expired(now) {
+                keys.push(entry.key().clone());
+            }
+        });
+        for rule in &self.rules {
+            rule.on_keys(&mut keys);
+        }
+        keys
+    }
+
+    /// How many live entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.free_expired();
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Whether there are no live entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What is left of an entry's lifetime; `None` if it lives until evicted.
+    #[must_use]
+    pub fn remaining(&self, entry: &Entry) -> Option<Duration> {
+        entry.remaining(self.clock.now())
+    }
+
+    /// The policy's lock, if a rule or a bound has a say in what happens to entries of `space`.
+    fn policy_for(&self, space: &Space) -> Option<MutexGuard<'_, Bounds>> {
+        (!self.rules.is_empty() || space.max_items().is_some()).then(|| lock(&self.policy))
+    }
+}
+
+impl Listener for Store {
+    fn advanced(&self) {
+        self.free_expired();
+    }
+}
+
+impl Swept for Store {
+    fn sweep(&self) -> Option<Duration> {
+        self.free_expired();
+        self.expiry.next().map(|_| self.sweep_interval)
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rules: Vec<_> = self.rules.iter().map(|rule| rule.name()).collect();
+        f.debug_struct("Store")
+            .field("len", &self.len.load(Ordering::Relaxed))
+            .field("rules", &rules)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,205 @@
+//! What goes: by key, by scope, all at once, or since its time is over.
+
+use std::sync::Arc;
+
+use super::{Bounds, Dropped, Store};
+use crate::clock::Tick;
+use crate::entry::Entry;
+use crate::key::Key;
+use crate::rule::{Cause, Resident};
+use crate::scope::Scope;
+use crate::sync::atomic::Ordering;
+use crate::sync::lock;
+
+/// How much of what has expired is removed under one lock.
+const BATCH: usize = 256;
+
+/// How many live entries were removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// All of them.
+    pub entries: u64,
+    /// Those that the shared tier can't have had.
+    pub local: u64,
+}
+
+impl Store {
+    /// Removes the entry of `key`. Returns it, to be dropped by a caller that may hold locks of its own, and whether it was
+    /// live.
+    pub fn remove(&self, key: &Key) -> Option<(Arc<Entry>, bool)> {
+        let mut policy = self.policy_for(key.space());
+        let now = self.clock.now();
+        let cause = |entry: &Entry| {
+            if entry.is_expired(now) {
+                Cause::Expired
+            } else {
+                Cause::Evicted
+            }
+        };
+        let is_it = |entry: &Arc<Entry>| entry.key() == key;
+        let removed = self.take_out_as(key.hash(), is_it, cause, policy.as_deref_mut())?;
+        let live = !removed.is_expired(now);
+        Some((removed, live))
+    }
+
+    /// Removes `scope` and all below it. Returns how many live entries there were. Costs what it removes.
+    pub fn remove_scope(&self, scope: &Scope) -> Removed {
+        let now = self.clock.now();
+        let mut removed = Removed::default();
+        let mut policy = lock(&self.policy);
+        let (dropped, others) = if scope.level().depth() == 0 {
+            (self.drain(), Dropped::new())
+        } else {
+            // one that was replaced or removed meanwhile is not ours to count
+            self.index.detach(scope).into_iter().partition(|entry| {
+                let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
+                let removed = self.table.remove(entry.key().hash(), is_it, |entry| {
+                    self.shrink_by_one();
+                    self.expiry.forget(entry);
+                });
+                removed.is_some()
+            })
+        };
+        for entry in &dropped {
+            let cause = if entry.is_expired(now) {
+                Cause::Expired
+            } else {
+                Cause::Scope
+            };
+            if cause == Cause::Scope {
+                removed += Removed::of(entry);
+            }
+            self.settle(entry, cause, Some(&mut policy));
+        }
+        drop(policy);
+        drop((dropped, others));
+        removed
+    }
+
+    /// Removes everything. Counts as neither evictions nor expirations.
+    pub fn clear(&self) {
+        let mut policy = lock(&self.policy);
+        let dropped = self.drain();
+        policy.clear();
+        for rule in &self.rules {
+            rule.on_clear();
+        }
+        drop(policy);
+        drop(dropped);
+    }
+
+    /// Frees what has expired.
+    pub fn free_expired(&self) {
+        let now = self.clock.now();
+        while self.expiry.is_due(now) {
+            let mut dropped = Dropped::new();
+            // held while what is due is neither scheduled nor removed yet, so that no write takes it for alive; and let go in
+            // between, so that a thousand expiries at once are no long wait for one write
+            let mut policy = lock(&self.policy);
+            self.remove_due(now, &mut policy, &mut dropped);
+            drop(policy);
+        }
+    }
+
+    /// Removes some of what is due.
+    pub(super) fn remove_due(&self, now: Tick, policy: &mut Bounds, dropped: &mut Dropped) {
+        if !self.expiry.is_due(now) {
+            return;
+        }
+        for due in self.expiry.take_due(now, BATCH) {
+            dropped.extend(self.take_out_exactly(&due, Cause::Expired, Some(policy)));
+        }
+    }
+
+    /// Removes `entry`, if it is still there.
+    #[cold]
+    pub(super) fn remove_exactly(&self, entry: &Arc<Entry>, cause: Cause) {
+        let mut policy = self.policy_for(entry.key().space());
+        let removed = self.take_out_exactly(entry, cause, policy.as_deref_mut());
+        drop(policy);
+        drop(removed);
+    }
+
+    pub(super) fn take_out_exactly(
+        &self,
+        entry: &Arc<Entry>,
+        cause: Cause,
+        policy: Option<&mut Bounds>,
+    ) -> Option<Arc<Entry>> {
+        let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
+        self.take_out(entry.key().hash(), is_it, cause, policy)
+    }
+
+    pub(super) fn take_out(
+        &self,
+        hash: u64,
+        is_it: impl Fn(&Arc<Entry>) -> bool,
+        cause: Cause,
+        policy: Option<&mut Bounds>,
+    ) -> Option<Arc<Entry>> {
+        self.take_out_as(hash, is_it, |_| cause, policy)
+    }
+
+    fn take_out_as(
+        &self,
+        hash: u64,
+        is_it: impl Fn(&Arc<Entry>) -> bool,
+        cause: impl Fn(&Entry) -> Cause,
+        policy: Option<&mut Bounds>,
+    ) -> Option<Arc<Entry>> {
+        let removed = self.table.remove(hash, is_it, |entry| {
+            self.shrink_by_one();
+            self.unlist(entry);
+        })?;
+        self.settle(&removed, cause(&removed), policy);
+        Some(removed)
+    }
+
+    fn drain(&self) -> Dropped {
+        self.table.drain(|entry| {
+            self.shrink_by_one();
+            self.unlist(entry);
+        })
+    }
+
+    /// Takes `entry` out of the lists that it is in beside the table.
+    pub(super) fn unlist(&self, entry: &Entry) {
+        self.index.unseat(entry);
+        self.expiry.forget(entry);
+    }
+
+    /// Counted under the lock of the entry's shard, so that the count is never ahead of the table, nor below zero.
+    fn shrink_by_one(&self) {
+        self.len.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Tells everyone that `entry` is out of the table.
+    fn settle(&self, entry: &Arc<Entry>, cause: Cause, policy: Option<&mut Bounds>) {
+        if let Some(bound) = policy.and_then(|policy| policy.get_mut(&entry.key().space().id())) {
+            bound.len = bound.len.saturating_sub(1);
+        }
+        if !self.rules.is_empty() {
+            let resident = Resident(Arc::clone(entry));
+            for rule in &self.rules {
+                rule.on_remove(&resident, cause);
+            }
+        }
+        (self.observer)(entry.key(), cause);
+    }
+}
+
+impl Removed {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            entries: 1,
+            local: u64::from(!entry.is_portable()),
+        }
+    }
+}
+
+impl std::ops::AddAssign for Removed {
+    fn add_assign(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.local += other.local;
+    }
+}

@@ -1,0 +1,219 @@
+//! Loads under way: one per key that others wait for, and what an invalidation must reach.
+//!
+//! [`Flights`] knows every load of a cache by its key, from before its body starts until its value is in the store. Who runs a
+//! body holds the load's [`Ticket`]; who waits for it, a [`Seat`].
+//!
+//! Locks are taken in this order: a shard of the lanes, a flight, then the store's.
+
+mod lanes;
+mod seat;
+mod ticket;
+
+use std::any::Any;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+pub(crate) use lanes::Flights;
+pub(crate) use seat::Seat;
+pub(crate) use ticket::Ticket;
+
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{Condvar, Instant, Mutex, lock};
+
+/// A value on its way from the leader to those who wait for it.
+pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
+
+/// One load.
+pub(crate) struct Flight {
+    /// Later loads have larger numbers.
+    number: u64,
+    kind: FlightKind,
+    state: Mutex<State>,
+    landed: Condvar,
+}
+
+struct State {
+    phase: Phase,
+    /// No invalidation has come since the load began.
+    valid: bool,
+    /// There has been another load of the key beside it.
+    accompanied: bool,
+    waiters: usize,
+    wakers: Vec<Waker>,
+    leader: Leader,
+    /// When the leader was last seen at work by those who wait, or the first of them came. Without any the time is not asked for.
+    seen: Option<Instant>,
+    watched: bool,
+}
+
+/// What is under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FlightKind {
+    /// A load: what it stores is older than what a later load stores.
+    Load,
+    /// A put: what it stores is newer than what any load under way stores. Only an eviction or another put undoes it.
+    Put,
+}
+
+/// Who runs the body.
+#[derive(Clone, Copy)]
+enum Leader {
+    /// A thread, from beginning to end.
+    Blocking,
+    /// A future, which was polled last there.
+    Polled { by: ThreadId },
+}
+
+/// How far a load is.
+enum Phase {
+    Loading,
+    /// It has a value. `None`: nobody waited when it landed.
+    Landed(Option<Shared>),
+    /// It came to nothing that could be shared: an `Err`, a value not to be stored, a panic.
+    Unshared,
+    /// Its caller went away.
+    Abandoned,
+}
+
+/// What a caller whose key is not stored is to do.
+pub(crate) enum Boarding {
+    /// Run the body for all.
+    Lead(Ticket),
+    /// Wait for the one who does.
+    Wait(Seat),
+}
+
+/// How waiting ended.
+pub(crate) enum Wait {
+    /// With the leader's value.
+    Value(Shared),
+    /// With nothing to share: run the body, beside all others who waited.
+    Alone,
+    /// With nobody leading any more: look again.
+    Again,
+}
+
+impl Leader {
+    fn polled_here() -> Self {
+        Self::Polled {
+            by: thread::current().id(),
+        }
+    }
+}
+
+impl Flight {
+    fn new(number: u64, kind: FlightKind, blocking: bool) -> Arc<Self> {
+        Arc::new(Self {
+            number,
+            kind,
+            state: Mutex::new(State {
+                phase: Phase::Loading,
+                valid: true,
+                accompanied: false,
+                waiters: 0,
+                wakers: Vec::new(),
+                leader: if blocking {
+                    Leader::Blocking
+                } else {
+                    Leader::polled_here()
+                },
+                seen: None,
+                watched: false,
+            }),
+            landed: Condvar::new(),
+        })
+    }
+
+    /// Ends it, unless it has ended. `share` makes the value for those who wait, if there are any.
+    fn land(&self, share: impl FnOnce() -> Shared) {
+        {
+            let mut state = lock(&self.state);
+            if state.waiters == 0 {
+                return state.end(Phase::Landed(None));
+            }
+        }
+        // it clones a value of the user's, so no lock is held; nobody joins those who wait any more
+        self.end(Phase::Landed(Some(share())));
+    }
+
+    /// Ends it, unless it has ended.
+    fn end(&self, phase: Phase) {
+        let wakers = {
+            let mut state = lock(&self.state);
+            state.end(phase);
+            if state.waiters == 0 {
+                return;
+            }
+            std::mem::take(&mut state.wakers)
+        };
+        self.landed.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes those futures that wait, so that they look at the time.
+    pub(crate) fn prod(&self) {
+        let wakers = {
+            let mut state = lock(&self.state);
+            state.watched = false;
+            std::mem::take(&mut state.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl State {
+    fn end(&mut self, phase: Phase) {
+        if matches!(self.phase, Phase::Loading) {
+            self.phase = phase;
+        }
+    }
+
+    fn outcome(&self) -> Option<Wait> {
+        match &self.phase {
+            Phase::Loading => None,
+            Phase::Landed(Some(value)) => Some(Wait::Value(Arc::clone(value))),
+            Phase::Landed(None) | Phase::Abandoned => Some(Wait::Again),
+            Phase::Unshared => Some(Wait::Alone),
+        }
+    }
+
+    /// When the leader counts as gone; `None`: never, as far as the clock can count.
+    ///
+    /// A thread that runs the body may be slow, or may itself wait for one of those who wait for it (a pool's worker that
+    /// took up another task): neither can be told from the other, so it is not waited for without end either.
+    fn patience(&mut self, timeout: Duration) -> Option<Instant> {
+        self.seen
+            .get_or_insert_with(Instant::now)
+            .checked_add(timeout)
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use crate::cache::Cache;
+
+    #[test]
+    fn nothing_is_left_of_a_load_that_is_over() {
+        let cache = Cache::builder().build().expect("a plain cache");
+        let loading = || cache.flights().len();
+        for key in 0..100_u32 {
+            let loaded = cache.get_or_load(key, || {
+                assert_eq!(loading(), 1);
+                if key % 2 == 0 {
+                    let evicted = cache.evict(key).run().expect("nothing can fail");
+                    assert!(!evicted);
+                }
+                key
+            });
+            assert_eq!(loaded.run().expect("nothing can fail"), key);
+        }
+        let panicking = || {
+            cache
+                .get_or_load("panics", || -> u32 { panic!("as asked") })
+                .run()
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panicking)).is_err());
+        assert_eq!(loading(), 0);
+    }
+}

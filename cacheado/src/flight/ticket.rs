@@ -1,0 +1,100 @@
+//! The leader's side of a load.
+
+use std::sync::Arc;
+
+use cacheado_backends::Key;
+
+use super::{Flight, Flights, Leader, Phase, Shared};
+use crate::sync::{Instant, lock, thread};
+
+/// The right and the duty to load a key. Dropped without landing, it lets others go on.
+pub(crate) struct Ticket {
+    flights: Arc<Flights>,
+    key: Key,
+    flight: Arc<Flight>,
+    /// It is known to nobody any more.
+    left: bool,
+}
+
+impl Ticket {
+    pub(super) fn new(flights: Arc<Flights>, key: Key, flight: Arc<Flight>) -> Self {
+        Self {
+            flights,
+            key,
+            flight,
+            left: false,
+        }
+    }
+
+    /// Whether no invalidation has come since the load began.
+    pub(crate) fn is_valid(&self) -> bool {
+        lock(&self.flight.state).valid
+    }
+
+    /// Notes that the leading future is being polled, here and now.
+    pub(crate) fn polled(&self) {
+        let mut state = lock(&self.flight.state);
+        state.leader = Leader::polled_here();
+        state.seen = (state.waiters > 0).then(Instant::now);
+    }
+
+    /// Runs `store`, unless an invalidation has come since the load began. Returns what it returned.
+    pub(crate) fn store<R>(&self, store: impl FnOnce() -> R) -> Option<R> {
+        // an invalidation waits for this lock before it removes what is stored, so none can slip in between
+        let mut state = lock(&self.flight.state);
+        if state.accompanied {
+            drop(state);
+            self.flights.supersede(&self.key, &self.flight);
+            state = lock(&self.flight.state);
+        }
+        // not `then`: that would drop what `store` holds, a value of the user's, while the locks are held
+        if state.valid { Some(store()) } else { None }
+    }
+
+    /// As [`store`](Self::store), for a value that is newer than what any load under way can have: those forget theirs, and
+    /// nobody joins them any more.
+    ///
+    /// A put that took its time is undone by another that came meanwhile, since which of the two the source holds is not known;
+    /// one that is `immediate` is the last there is.
+    pub(crate) fn put<R>(&self, immediate: bool, put: impl FnOnce() -> R) -> Option<R> {
+        self.flights.supplant(&self.key, &self.flight, || {
+            let mut state = lock(&self.flight.state);
+            state.valid |= immediate;
+            // not `then`: that would drop what `put` holds, a value of the user's, while the locks are held
+            if state.valid { Some(put()) } else { None }
+        })
+    }
+
+    /// Ends the load with a value, and lets those who wait go on with it. `share` makes it for them, if there are any.
+    /// Invalidations still reach the ticket until it is dropped, but nobody joins it any more.
+    pub(crate) fn land(&self, share: impl FnOnce() -> Shared) {
+        self.flights.overtake(&self.key, &self.flight);
+        self.flight.land(share);
+    }
+
+    /// As [`land`](Self::land), for a load of which nothing is left to be done.
+    pub(crate) fn finish(mut self, share: impl FnOnce() -> Shared) {
+        self.flights.deregister(&self.key, &self.flight);
+        self.left = true;
+        self.flight.land(share);
+    }
+
+    /// Ends the load with nothing to share: those who wait run the body side by side.
+    pub(crate) fn land_empty(&self) {
+        self.flights.overtake(&self.key, &self.flight);
+        self.flight.end(Phase::Unshared);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.left {
+            self.flights.deregister(&self.key, &self.flight);
+        }
+        self.flight.end(if thread::panicking() {
+            Phase::Unshared
+        } else {
+            Phase::Abandoned
+        });
+    }
+}
