@@ -12,24 +12,27 @@ use crate::key::Key;
 pub(crate) type AnyValue = dyn Any + Send + Sync;
 
 /// A key, its value, and what the store and its rules know of them.
+///
+/// In this order: what a hit looks at lies side by side, in two cache lines if the key is short.
+#[repr(C)]
 pub struct Entry<V: ?Sized = AnyValue> {
-    key: Key,
-    /// The first moment at which it is not served any more.
-    deadline: Tick,
+    type_name: fn() -> &'static str,
     /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts; kept if a rule asks for it.
     used: AtomicU64,
-    type_name: fn() -> &'static str,
-    weight: u32,
     /// Where it sits among the entries of its scope; guarded by the index's lock.
     pub(crate) scope: Seat,
     /// Where it sits among those that are due about the same time; guarded by the wheel's lock.
     pub(crate) due: Seat,
     /// What a rule keeps with it; guarded by the rule's own lock.
     note: AtomicU32,
-    /// How often it was hit since a rule last asked, up to a small number.
-    hits: AtomicU8,
+    weight: u32,
     /// Whether the shared tier can have a copy.
     portable: bool,
+    /// How often it was hit since a rule last asked, up to a small number.
+    hits: AtomicU8,
+    /// The first moment at which it is not served any more.
+    deadline: Tick,
+    key: Key,
     value: V,
 }
 
@@ -45,16 +48,16 @@ pub(crate) struct Making {
 impl<V: Send + Sync + 'static> Entry<V> {
     pub(crate) fn new(key: Key, making: Making, value: V) -> Arc<Entry> {
         Arc::new(Self {
-            key,
-            deadline: making.deadline,
-            used: AtomicU64::new(making.used),
             type_name: std::any::type_name::<V>,
-            weight: making.weight,
+            used: AtomicU64::new(making.used),
             scope: Seat::none(),
             due: Seat::none(),
             note: AtomicU32::new(u32::MAX),
-            hits: AtomicU8::new(0),
+            weight: making.weight,
             portable: making.portable,
+            hits: AtomicU8::new(0),
+            deadline: making.deadline,
+            key,
             value,
         })
     }

@@ -51,29 +51,24 @@ pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
     if len != other.len() {
         return false;
     }
-    // two chunks that overlap cover every length from one chunk to two
+    // two words that overlap cover every length from one word to two
     if len > 16 {
         one == other
     } else if len >= 8 {
-        ends::<8>(one) == ends::<8>(other)
+        let word = |text: &[u8]| text.first_chunk().copied().map_or(0, u64::from_le_bytes);
+        let last = |text: &[u8]| text.last_chunk().copied().map_or(0, u64::from_le_bytes);
+        (word(one) ^ word(other)) | (last(one) ^ last(other)) == 0
     } else if len >= 4 {
-        ends::<4>(one) == ends::<4>(other)
+        let word = |text: &[u8]| text.first_chunk().copied().map_or(0, u32::from_le_bytes);
+        let last = |text: &[u8]| text.last_chunk().copied().map_or(0, u32::from_le_bytes);
+        (word(one) ^ word(other)) | (last(one) ^ last(other)) == 0
     } else {
         let places = |text: &[u8]| {
-            (
-                text.first().copied(),
-                text.get(len / 2).copied(),
-                text.last().copied(),
-            )
+            let (first, last) = (text.first().copied(), text.last().copied());
+            (first, text.get(len / 2).copied(), last)
         };
         places(one) == places(other)
     }
-}
-
-/// The first and the last `N` bytes.
-#[inline]
-fn ends<const N: usize>(text: &[u8]) -> (Option<[u8; N]>, Option<[u8; N]>) {
-    (text.first_chunk().copied(), text.last_chunk().copied())
 }
 
 #[cfg(test)]

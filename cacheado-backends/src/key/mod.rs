@@ -17,14 +17,13 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use self::bytes::same;
 use self::serializer::KeySerializer;
 use self::sink::{Compare, Stop, Writer};
 use crate::scope::{IdText, Scope, encode_ids, ids_len};
 use crate::sync::RandomState;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use bytes::KeyBytes;
+pub(crate) use bytes::{KeyBytes, same};
 pub use space::{Space, SpaceSpec};
 
 /// Seeded once per process, so that nobody outside knows which keys collide. (foldhash resists chosen keys; it does not promise

@@ -169,11 +169,11 @@ impl Compare<'_> {
 
     /// A text behind its length.
     #[inline]
-    pub(crate) fn expect_text(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        let rest = varint::strip(self.0, bytes.len()).ok_or(Stop::Differs)?;
-        let (text, rest) = rest.split_at_checked(bytes.len()).ok_or(Stop::Differs)?;
+    pub(crate) fn expect_text(&mut self, text: &[u8]) -> Result<(), Stop> {
+        let rest = varint::strip(self.0, text.len()).ok_or(Stop::Differs)?;
+        let (start, rest) = rest.split_at_checked(text.len()).ok_or(Stop::Differs)?;
         self.0 = rest;
-        if same(text, bytes) {
+        if same(start, text) {
             Ok(())
         } else {
             Err(Stop::Differs)

@@ -11,14 +11,17 @@ use hashbrown::HashTable;
 
 use super::roster::Roster;
 use crate::entry::{Entry, Seat};
-use crate::key::{Key, KeyBytes};
+use crate::key::{Key, KeyBytes, same};
 use crate::scope::{Level, Scope, ids_len};
-use crate::sync::{Mutex, RandomState, lock};
+use crate::sync::{Mutex, MutexGuard, RandomState, lock};
 
-const SHARDS: usize = 16;
+const SHARDS: u32 = 16;
+
+/// The room for so many nodes is kept by a shard that is empty.
+const KEPT: usize = 64;
 
 pub(super) struct Index {
-    shards: [Mutex<Forest>; SHARDS],
+    shards: [Mutex<Forest>; SHARDS as usize],
     hasher: RandomState,
 }
 
@@ -36,9 +39,10 @@ struct Node {
     ids: KeyBytes,
     entries: Roster,
     parent: Option<u32>,
-    children: Vec<u32>,
-    /// Its place among its parent's children.
-    place: usize,
+    /// The first of those right below it; each leads to the next.
+    child: Option<u32>,
+    next: Option<u32>,
+    previous: Option<u32>,
 }
 
 /// A scope as it is written in a key: nothing is allocated to look for it.
@@ -92,14 +96,18 @@ impl Index {
         }
     }
 
-    /// The shard of the tree that `place` is in.
-    fn shard(&self, place: Place<'_>) -> Option<&Mutex<Forest>> {
+    /// The number of the shard of the tree that `place` is in.
+    fn shard(&self, place: Place<'_>) -> Option<u32> {
         let root = place.up_to(place.level.at(1)?)?;
         #[allow(
             clippy::cast_possible_truncation,
             reason = "taken modulo the number of shards"
         )]
-        Some(&self.shards[(root.hash(&self.hasher) >> 40) as usize % SHARDS])
+        Some((root.hash(&self.hasher) >> 40) as u32 % SHARDS)
+    }
+
+    fn lock(&self, shard: u32) -> MutexGuard<'_, Forest> {
+        lock(&self.shards[shard as usize])
     }
 
     /// Takes `entry` in at its scope.
@@ -110,20 +118,22 @@ impl Index {
         let Some(shard) = self.shard(place) else {
             return;
         };
-        let mut forest = lock(shard);
+        let mut forest = self.lock(shard);
         let node = forest.plant(place, &self.hasher);
         forest.nodes[node as usize]
             .entries
-            .push(Arc::clone(entry), node, seat);
+            .push(Arc::clone(entry), node * SHARDS + shard, seat);
     }
 
-    /// Takes `entry` out, if it is still in.
+    /// Takes `entry` out, if it is still in. It must have been put in before, in this thread's view.
     pub(super) fn unseat(&self, entry: &Entry) {
-        let Some(shard) = Place::of(entry.key()).and_then(|place| self.shard(place)) else {
+        // which shard it is in never changes, while it is in one
+        let Some((list, _)) = entry.scope.taken() else {
             return;
         };
-        let mut forest = lock(shard);
-        if let Some((node, place)) = entry.scope.taken() {
+        let mut forest = self.lock(list % SHARDS);
+        if let Some((list, place)) = entry.scope.taken() {
+            let node = list / SHARDS;
             forest.nodes[node as usize].entries.remove(place, seat);
             forest.prune(node);
         }
@@ -139,7 +149,7 @@ impl Index {
         let Some(shard) = self.shard(place) else {
             return Vec::new();
         };
-        let mut forest = lock(shard);
+        let mut forest = self.lock(shard);
         let Some(node) = forest.find(place, place.hash(&self.hasher)) else {
             return Vec::new();
         };
@@ -148,10 +158,14 @@ impl Index {
         forest.unlink(node);
         while let Some(next) = left.pop() {
             let node = forest.remove(next);
-            left.extend(node.children);
+            let mut child = node.child;
+            while let Some(below) = child {
+                left.push(below);
+                child = forest.nodes[below as usize].next;
+            }
             let entries = node.entries.dissolve(seat);
             if detached.is_empty() {
-                detached = entries;
+                detached = entries.into_vec();
             } else {
                 detached.extend(entries);
             }
@@ -164,7 +178,7 @@ impl Forest {
     fn find(&self, place: Place<'_>, hash: u64) -> Option<u32> {
         let is_it = |node: &u32| {
             let node = &self.nodes[*node as usize];
-            node.level == place.level && *node.ids == *place.ids
+            node.level == place.level && same(&node.ids, place.ids)
         };
         self.by_scope.find(hash, is_it).copied()
     }
@@ -182,9 +196,11 @@ impl Forest {
             ids: KeyBytes::new(place.ids),
             entries: Roster::default(),
             parent,
-            children: Vec::new(),
-            place: parent.map_or(0, |parent| self.nodes[parent as usize].children.len()),
+            child: None,
+            next: parent.and_then(|parent| self.nodes[parent as usize].child),
+            previous: None,
         };
+        let sibling = node.next;
         let number = if let Some(free) = self.free.pop() {
             self.nodes[free as usize] = node;
             free
@@ -194,11 +210,10 @@ impl Forest {
             u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
         };
         if let Some(parent) = parent {
-            let children = &mut self.nodes[parent as usize].children;
-            if children.is_empty() {
-                children.reserve_exact(1);
-            }
-            children.push(number);
+            self.nodes[parent as usize].child = Some(number);
+        }
+        if let Some(sibling) = sibling {
+            self.nodes[sibling as usize].previous = Some(number);
         }
         let nodes = &self.nodes;
         self.by_scope
@@ -208,10 +223,8 @@ impl Forest {
 
     /// Removes `node` if nothing is left in it, and those above it that become empty by that.
     fn prune(&mut self, node: u32) {
-        let Node {
-            entries, children, ..
-        } = &self.nodes[node as usize];
-        if entries.is_empty() && children.is_empty() {
+        let Node { entries, child, .. } = &self.nodes[node as usize];
+        if entries.is_empty() && child.is_none() {
             self.unlink(node);
             self.remove(node);
         }
@@ -219,14 +232,21 @@ impl Forest {
 
     /// Takes `node` off its parent, which goes if it becomes empty by that.
     fn unlink(&mut self, node: u32) {
-        let Node { parent, place, .. } = self.nodes[node as usize];
-        let Some(parent) = parent else { return };
-        let children = &mut self.nodes[parent as usize].children;
-        children.swap_remove(place);
-        if let Some(&moved) = children.get(place) {
-            self.nodes[moved as usize].place = place;
+        let Node {
+            parent,
+            next,
+            previous,
+            ..
+        } = self.nodes[node as usize];
+        if let Some(next) = next {
+            self.nodes[next as usize].previous = previous;
         }
-        self.prune(parent);
+        if let Some(previous) = previous {
+            self.nodes[previous as usize].next = next;
+        } else if let Some(parent) = parent {
+            self.nodes[parent as usize].child = next;
+            self.prune(parent);
+        }
     }
 
     fn remove(&mut self, number: u32) -> Node {
@@ -236,17 +256,18 @@ impl Forest {
             ids: KeyBytes::new(&[]),
             entries: Roster::default(),
             parent: None,
-            children: Vec::new(),
-            place: 0,
+            child: None,
+            next: None,
+            previous: None,
         };
         let node = std::mem::replace(&mut self.nodes[number as usize], gone);
         if let Ok(found) = self.by_scope.find_entry(node.hash, |it| *it == number) {
             found.remove();
         }
         self.free.push(number);
-        if self.free.len() == self.nodes.len() {
+        if self.free.len() == self.nodes.len() && self.nodes.len() > KEPT {
             *self = Self::default();
-        } else if self.by_scope.len() * 4 < self.by_scope.capacity() {
+        } else if self.by_scope.len() * 8 + KEPT < self.by_scope.capacity() {
             let nodes = &self.nodes;
             let len = self.by_scope.len() * 2;
             self.by_scope

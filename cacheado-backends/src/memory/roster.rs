@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::entry::{Entry, Seat};
 
-/// Entries in no order.
+/// Entries in no order. Many lists never have a second one, and so allocate nothing.
 #[derive(Default)]
-pub(super) struct Roster(Vec<Arc<Entry>>);
+pub(super) struct Roster(SmallVec<[Arc<Entry>; 1]>);
 
 /// Which of its seats an entry has in the lists of one kind.
 pub(super) type Which = fn(&Entry) -> &Seat;
@@ -15,10 +17,6 @@ impl Roster {
     /// Adds `entry` to this list, which is the one called `list`.
     pub(super) fn push(&mut self, entry: Arc<Entry>, list: u32, seat: Which) {
         seat(&entry).take(list, self.0.len());
-        if self.0.is_empty() {
-            // many lists never have a second one
-            self.0.reserve_exact(1);
-        }
         self.0.push(entry);
     }
 
@@ -34,15 +32,15 @@ impl Roster {
             seat(moved).take(list, place);
         }
         // a list that was long once does not keep the room for it
-        if self.0.len() * 4 < self.0.capacity() {
-            self.0.shrink_to(self.0.len() * 2);
+        if self.0.spilled() && self.0.len() * 4 < self.0.capacity() {
+            self.0.shrink_to_fit();
         }
         seat(&removed).leave();
         Some(removed)
     }
 
     /// Takes out all, who have no seats any more.
-    pub(super) fn dissolve(self, seat: Which) -> Vec<Arc<Entry>> {
+    pub(super) fn dissolve(self, seat: Which) -> SmallVec<[Arc<Entry>; 1]> {
         self.0.iter().for_each(|entry| seat(entry).leave());
         self.0
     }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
+use smallvec::SmallVec;
 
 use super::index::Index;
 use super::sweeper::{self, Swept};
@@ -109,8 +110,8 @@ enum Found<R> {
 }
 
 /// Entries that have gone, to be dropped when no lock is held: dropping a value runs the user's code, which may come back to
-/// the cache.
-pub type Dropped = Vec<Arc<Entry>>;
+/// the cache. Mostly one or two, for which nothing is allocated.
+pub type Dropped = SmallVec<[Arc<Entry>; 3]>;
 
 impl Store {
     /// A store of `setup`.

@@ -48,7 +48,7 @@ impl Store {
         let mut removed = Removed::default();
         let mut policy = lock(&self.policy);
         let (dropped, others) = if scope.level().depth() == 0 {
-            (self.drain(), Dropped::new())
+            (self.drain(), Vec::new())
         } else {
             // one that was replaced or removed meanwhile is not ours to count
             self.index.detach(scope).into_iter().partition(|entry| {
@@ -155,7 +155,7 @@ impl Store {
         Some(removed)
     }
 
-    fn drain(&self) -> Dropped {
+    fn drain(&self) -> Vec<Arc<Entry>> {
         self.table.drain(|entry| {
             self.shrink_by_one();
             self.unlist(entry);
