@@ -39,6 +39,11 @@ pub(crate) fn strip(bytes: &[u8], len: usize) -> Option<&[u8]> {
         let (&first, rest) = bytes.split_first()?;
         return (usize::from(first) == len).then_some(rest);
     }
+    strip_long(bytes, len)
+}
+
+#[cold]
+fn strip_long(bytes: &[u8], len: usize) -> Option<&[u8]> {
     let (encoded, used) = encode(len);
     bytes.strip_prefix(&encoded[..used])
 }

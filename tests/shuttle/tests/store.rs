@@ -15,7 +15,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use cacheado::{Key, Rule, Scope, scopes};
-use cacheado_backends::memory::Store;
+use cacheado_backends::memory::{Setup, Store};
 use cacheado_backends::rule::{Admission, Candidate, Cause};
 use cacheado_backends::rules::{Lru, MaxItems};
 use cacheado_backends::{ManualClock, Probe, Space, SpaceSpec};
@@ -96,7 +96,12 @@ impl World {
         let observer = witness.clone();
         let observer = Box::new(move |_: &Key, _| observer.told(|told| told.gone += 1));
         Arc::new(Self {
-            store: Store::new(clock.clone().into(), rules, observer),
+            store: Store::new(Setup {
+                clock: clock.clone().into(),
+                rules,
+                weigher: None,
+                observer,
+            }),
             clock,
             witness,
         })
@@ -109,7 +114,12 @@ impl World {
         let clock = ManualClock::new();
         let observer = Box::new(|_: &Key, _| ());
         Arc::new(Self {
-            store: Store::new(clock.clone().into(), rules, observer),
+            store: Store::new(Setup {
+                clock: clock.clone().into(),
+                rules,
+                weigher: None,
+                observer,
+            }),
             clock,
             witness,
         })
