@@ -23,7 +23,7 @@ use crate::scope::{IdText, Scope, encode_ids, ids_len};
 use crate::sync::RandomState;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use bytes::{KeyBytes, same};
+pub(crate) use bytes::KeyBytes;
 pub use space::{Space, SpaceSpec};
 
 /// Seeded once per process, so that nobody outside knows which keys collide. (foldhash resists chosen keys; it does not promise
@@ -74,7 +74,7 @@ impl Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.space == other.space && same(&self.bytes, &other.bytes)
+        self.hash == other.hash && self.space == other.space && *self.bytes == *other.bytes
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::hash::Hasher;
 
 use super::buffer::Buffer;
-use super::bytes::same;
 use super::varint;
 
 /// What the next part of a key is. The numbers are what is written, so they never change.
@@ -171,13 +170,8 @@ impl Compare<'_> {
     #[inline]
     pub(crate) fn expect_text(&mut self, text: &[u8]) -> Result<(), Stop> {
         let rest = varint::strip(self.0, text.len()).ok_or(Stop::Differs)?;
-        let (start, rest) = rest.split_at_checked(text.len()).ok_or(Stop::Differs)?;
-        self.0 = rest;
-        if same(start, text) {
-            Ok(())
-        } else {
-            Err(Stop::Differs)
-        }
+        self.0 = rest.strip_prefix(text).ok_or(Stop::Differs)?;
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 
 use super::roster::Roster;
 use crate::entry::{Entry, Seat};
-use crate::key::{Key, KeyBytes, same};
+use crate::key::{Key, KeyBytes};
 use crate::scope::{Level, Scope, ids_len};
 use crate::sync::{Mutex, MutexGuard, RandomState, lock};
 
@@ -178,7 +178,7 @@ impl Forest {
     fn find(&self, place: Place<'_>, hash: u64) -> Option<u32> {
         let is_it = |node: &u32| {
             let node = &self.nodes[*node as usize];
-            node.level == place.level && same(&node.ids, place.ids)
+            node.level == place.level && *node.ids == *place.ids
         };
         self.by_scope.find(hash, is_it).copied()
     }
