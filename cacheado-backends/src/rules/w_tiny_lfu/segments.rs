@@ -1,0 +1,275 @@
+//! The two queues of W-TinyLFU, the window and the main space, and how entries pass through them.
+
+const NONE: u32 = u32::MAX;
+/// How many entries that were hit an insertion may pass over for one that was not, before it takes the next whatever it is.
+const PATIENCE: u32 = 64;
+/// How many entries an insertion moves at most because the window is to be smaller.
+const MOVES: u32 = 4;
+
+/// What the queues ask about an entry.
+pub(super) trait Usage<T> {
+    /// How often it was hit since this was asked last.
+    fn hits(&mut self, fingerprint: u32, entry: &T) -> u8;
+    /// How often its key was asked for of late.
+    fn frequency(&self, fingerprint: u32) -> u8;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Window,
+    Main,
+    Free,
+}
+
+/// An entry's place in its queue.
+pub(super) struct Node<T> {
+    entry: Option<T>,
+    fingerprint: u32,
+    weight: u32,
+    previous: u32,
+    next: u32,
+    /// Hits that are known of, and weren't rewarded yet.
+    hits: u8,
+    place: Place,
+    /// For the use of whoever samples the entries.
+    pub(super) listed: bool,
+}
+
+/// A queue, linked through the nodes.
+struct Queue {
+    first: u32,
+    last: u32,
+    weight: u64,
+}
+
+impl Queue {
+    const EMPTY: Self = Self {
+        first: NONE,
+        last: NONE,
+        weight: 0,
+    };
+}
+
+pub(super) struct Segments<T> {
+    nodes: Vec<Node<T>>,
+    /// The free nodes, linked by `next`.
+    free: u32,
+    len: usize,
+    window: Queue,
+    main: Queue,
+    capacity: u64,
+    /// What the window is to weigh.
+    target: u64,
+}
+
+impl<T> Segments<T> {
+    pub(super) fn new(capacity: u64, target: u64) -> Self {
+        Self {
+            nodes: Vec::new(),
+            free: NONE,
+            len: 0,
+            window: Queue::EMPTY,
+            main: Queue::EMPTY,
+            capacity,
+            target,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn weight(&self) -> u64 {
+        self.window.weight + self.main.weight
+    }
+
+    pub(super) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    pub(super) fn set_capacity(&mut self, capacity: u64) {
+        self.capacity = capacity;
+    }
+
+    /// Sets what the window is to weigh. Insertions bring it there step by step.
+    pub(super) fn set_target(&mut self, target: u64) {
+        self.target = target;
+    }
+
+    pub(super) fn node_mut(&mut self, node: u32) -> &mut Node<T> {
+        &mut self.nodes[node as usize]
+    }
+
+    /// An entry that is held, and its fingerprint.
+    pub(super) fn get(&self, node: u32) -> Option<(u32, &T)> {
+        let node = &self.nodes[node as usize];
+        Some((node.fingerprint, node.entry.as_ref()?))
+    }
+
+    /// Notes that the entry was hit.
+    pub(super) fn hit(&mut self, node: u32, times: u8) {
+        let hits = &mut self.nodes[node as usize].hits;
+        *hits = hits.saturating_add(times);
+    }
+
+    /// Takes in an entry as the newest of the window. What no longer fits is for [`settle`](Self::settle) to say.
+    pub(super) fn insert(&mut self, fingerprint: u32, weight: u32, entry: T) -> u32 {
+        let node = if self.free == NONE {
+            self.nodes.push(Node {
+                entry: None,
+                fingerprint: 0,
+                weight: 0,
+                previous: NONE,
+                next: NONE,
+                hits: 0,
+                place: Place::Free,
+                listed: false,
+            });
+            u32::try_from(self.nodes.len() - 1).expect("fewer than 2^32 entries")
+        } else {
+            let node = self.free;
+            self.free = self.nodes[node as usize].next;
+            node
+        };
+        let slot = &mut self.nodes[node as usize];
+        slot.entry = Some(entry);
+        slot.fingerprint = fingerprint;
+        slot.weight = weight;
+        slot.hits = 0;
+        self.len += 1;
+        self.push(Place::Window, node);
+        node
+    }
+
+    /// Removes an entry. `None` if the node is free.
+    pub(super) fn remove(&mut self, node: u32) -> Option<T> {
+        let entry = self.nodes.get_mut(node as usize)?.entry.take()?;
+        self.unlink(node);
+        let slot = &mut self.nodes[node as usize];
+        slot.place = Place::Free;
+        slot.next = self.free;
+        self.free = node;
+        self.len -= 1;
+        Some(entry)
+    }
+
+    pub(super) fn reweigh(&mut self, node: u32, weight: u32) {
+        let slot = &mut self.nodes[node as usize];
+        let old = std::mem::replace(&mut slot.weight, weight);
+        let place = slot.place;
+        let queue = self.queue(place);
+        queue.weight = queue.weight - u64::from(old) + u64::from(weight);
+    }
+
+    /// Evicts until what is left fits.
+    pub(super) fn settle(
+        &mut self,
+        usage: &mut impl Usage<T>,
+        mut evict: impl FnMut(u32, T),
+    ) {
+        let mut patience = PATIENCE;
+        // no need for the window to be as small as that while there is room
+        for _ in 0..MOVES {
+            let main = self.main.weight + self.target;
+            if self.window.weight <= self.target || main >= self.capacity {
+                break;
+            }
+            let Some(node) = self.next_of(Place::Window, usage, &mut patience) else {
+                break;
+            };
+            self.unlink(node);
+            self.push(Place::Main, node);
+        }
+        while self.weight() > self.capacity {
+            let victim = self.next_of(Place::Main, usage, &mut patience);
+            let candidate = if self.window.weight > self.target || victim.is_none() {
+                self.next_of(Place::Window, usage, &mut patience)
+            } else {
+                None
+            };
+            let loser = match (candidate, victim) {
+                (Some(candidate), Some(victim)) => {
+                    let of = |node: u32| usage.frequency(self.nodes[node as usize].fingerprint);
+                    if of(candidate) > of(victim) {
+                        self.unlink(candidate);
+                        self.push(Place::Main, candidate);
+                        victim
+                    } else {
+                        candidate
+                    }
+                }
+                (Some(node), None) | (None, Some(node)) => node,
+                (None, None) => break,
+            };
+            let fingerprint = self.nodes[loser as usize].fingerprint;
+            if let Some(entry) = self.remove(loser) {
+                evict(fingerprint, entry);
+            }
+        }
+    }
+
+    /// The oldest entry of a queue that was not hit since it was queued. Those that were are queued again.
+    fn next_of(
+        &mut self,
+        place: Place,
+        usage: &mut impl Usage<T>,
+        patience: &mut u32,
+    ) -> Option<u32> {
+        loop {
+            let node = self.queue(place).first;
+            let slot = self.nodes.get_mut(node as usize)?;
+            let entry = slot.entry.as_ref()?;
+            let hits = usage.hits(slot.fingerprint, entry) | std::mem::take(&mut slot.hits);
+            if hits == 0 || *patience == 0 {
+                return Some(node);
+            }
+            *patience -= 1;
+            self.unlink(node);
+            self.push(place, node);
+        }
+    }
+
+    fn queue(&mut self, place: Place) -> &mut Queue {
+        match place {
+            Place::Window => &mut self.window,
+            Place::Main | Place::Free => &mut self.main,
+        }
+    }
+
+    fn push(&mut self, place: Place, node: u32) {
+        let slot = &self.nodes[node as usize];
+        let weight = u64::from(slot.weight);
+        let queue = self.queue(place);
+        queue.weight += weight;
+        let previous = std::mem::replace(&mut queue.last, node);
+        if previous == NONE {
+            queue.first = node;
+        } else {
+            self.nodes[previous as usize].next = node;
+        }
+        let slot = &mut self.nodes[node as usize];
+        slot.previous = previous;
+        slot.next = NONE;
+        slot.place = place;
+    }
+
+    fn unlink(&mut self, node: u32) {
+        let slot = &self.nodes[node as usize];
+        let (previous, next, weight) = (slot.previous, slot.next, u64::from(slot.weight));
+        let place = slot.place;
+        let queue = self.queue(place);
+        queue.weight -= weight;
+        if previous == NONE {
+            queue.first = next;
+        }
+        if next == NONE {
+            queue.last = previous;
+        }
+        if let Some(slot) = self.nodes.get_mut(previous as usize) {
+            slot.next = next;
+        }
+        if let Some(slot) = self.nodes.get_mut(next as usize) {
+            slot.previous = previous;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! How often keys were asked for of late: a count-min sketch of 4-bit counters that are halved now and then.
+//!
+//! From "TinyLFU: A Highly Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM ToS 2017), with the four
+//! counters of a key in one cache line, as Caffeine has them. It may overestimate, and knows nothing above 15.
+
+/// Counters of one key, one in each pair of words.
+const ROWS: u32 = 4;
+/// A counter's largest value.
+const MAX: u64 = 15;
+/// The counters are halved after this many increments for each entry that the cache holds.
+const SAMPLE: u64 = 10;
+
+#[repr(align(64))]
+#[derive(Clone, Copy)]
+struct Block([u64; 8]);
+
+pub static SAMP: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(10);
+pub static FLOOR: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+pub(super) struct Sketch {
+    blocks: Vec<Block>,
+    /// How many increments are counted in it, and how many it is to count before it is halved.
+    counted: u64,
+    sample: u64,
+}
+
+impl Sketch {
+    pub(super) fn new() -> Self {
+        let mut sketch = Self {
+            blocks: vec![Block([0; 8])],
+            counted: 0,
+            sample: 0,
+        };
+        sketch.fit(0);
+        sketch
+    }
+
+    /// Makes room for `entries`: 64 bytes for each 8 of them, to the next power of two. It never shrinks.
+    pub(super) fn fit(&mut self, entries: usize) {
+        let entries = entries.max(FLOOR.load(std::sync::atomic::Ordering::Relaxed));
+        while self.blocks.len() * 8 < entries {
+            // one more bit of the hash selects the block, and either half has what both had
+            self.blocks.extend_from_within(..);
+            self.counted *= 2;
+        }
+        self.sample = SAMP.load(std::sync::atomic::Ordering::Relaxed) * (entries as u64).max(16);
+    }
+
+    /// How often it was counted, 15 at most.
+    pub(super) fn frequency(&self, fingerprint: u32) -> u8 {
+        let place = Place::of(fingerprint, self.blocks.len());
+        let block = &self.blocks[place.block].0;
+        let counter = |row| {
+            let (word, shift) = place.counter(row);
+            ((block[word] >> shift) & MAX) as u8
+        };
+        (0..ROWS).map(counter).min().unwrap_or(0)
+    }
+
+    /// Counts it `times`.
+    pub(super) fn add(&mut self, fingerprint: u32, times: u8) {
+        let place = Place::of(fingerprint, self.blocks.len());
+        let block = &mut self.blocks[place.block].0;
+        let mut added = 0;
+        for row in 0..ROWS {
+            let (word, shift) = place.counter(row);
+            let count = (block[word] >> shift) & MAX;
+            let more = u64::from(times).min(MAX - count);
+            block[word] += more << shift;
+            added = added.max(more);
+        }
+        self.counted += added;
+        if self.counted >= self.sample {
+            self.halve();
+        }
+    }
+
+    fn halve(&mut self) {
+        for word in self.blocks.iter_mut().flat_map(|block| &mut block.0) {
+            *word = (*word >> 1) & 0x7777_7777_7777_7777;
+        }
+        self.counted /= 2;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.blocks.fill(Block([0; 8]));
+        self.counted = 0;
+    }
+}
+
+/// Where a key's counters are.
+struct Place {
+    block: usize,
+    bits: u32,
+}
+
+impl Place {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "either half of the product is meant"
+    )]
+    fn of(fingerprint: u32, blocks: usize) -> Self {
+        let mixed = (u64::from(fingerprint) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        Self {
+            block: (mixed >> 32) as usize & (blocks - 1),
+            bits: mixed as u32 ^ (mixed >> 40) as u32,
+        }
+    }
+
+    /// The word of the block, and the counter's first bit in it.
+    fn counter(&self, row: u32) -> (usize, u32) {
+        let bits = self.bits >> (8 * row);
+        (2 * row as usize + (bits & 1) as usize, 4 * ((bits >> 1) & 15))
+    }
+}
