@@ -1,8 +1,21 @@
-//! W-TinyLFU with a window that adapts.
+//! What to keep of more than fits: W-TinyLFU with a window that adapts, told of hits only when it asks.
+//!
+//! An entry is first in the window, where what is new is kept for a while whatever its history. One that leaves the window
+//! is weighed against the main space's next victim: the one whose key was asked for more often of late stays. From "`TinyLFU`: A Highly
+//! Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM `ToS` 2017) and "Adaptive Software Cache Management"
+//! (Einziger, Eytan, Friedman, Manes; Middleware 2018). It departs from them where hits would have to be seen as they happen, or in turn:
+//!
+//! - A hit only counts up a counter of the entry, which is read when the entry's turn to leave comes. Window and main space are
+//!   therefore queues that give what was hit another round (CLOCK), not LRU lists, and the main space isn't divided.
+//! - The window's size isn't found by hill climbing, which needs the hit ratio, but by [miniature simulations](trials) of five sizes
+//!   over a sample of the keys. Sampled entries' counters are polled in between, so that their hits are known soon.
+//! - A cache of less than 128 entries remembers frequencies as one of 128 does.
 
 mod segments;
-pub mod sketch;
-pub mod trials;
+mod sketch;
+#[cfg(test)]
+mod tests;
+mod trials;
 
 use segments::{Segments, Usage};
 use sketch::Sketch;
@@ -11,28 +24,41 @@ use trials::Trials;
 /// How many sampled entries are asked for their hits whenever a sampled key was missed.
 const POLLS: usize = 8;
 
-pub struct Policy<T> {
+/// Which entries to keep, of a bounded cache whose entries are known by a `T` each.
+///
+/// Memory: 24 bytes an entry beside `T`, and 8 to 16 bytes for the frequencies; at most 150 kB for what is constant.
+pub(crate) struct Policy<T> {
     segments: Segments<T>,
     sketch: Sketch,
     trials: Trials,
-    /// Nodes of sampled entries, to be polled in turn. A node that was used for another entry since is dropped when met.
+    /// The nodes of sampled entries, to be polled in turn. One that serves another entry by now is dropped when met.
     sampled: Vec<u32>,
     turn: usize,
 }
 
-struct Asked<'a, F> {
-    hits: F,
+/// What became of an entry that was to be inserted.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Inserted<T> {
+    /// It is held as this node.
+    Held(u32),
+    /// It isn't: it is heavier than the capacity, or what is held is worth more.
+    Refused(T),
+}
+
+/// Asks the entries for their hits, and passes on what they say.
+struct Asked<'a, H> {
+    hits: H,
     sketch: &'a mut Sketch,
     trials: &'a mut Trials,
 }
 
-impl<T, F: FnMut(&T) -> u8> Usage<T> for Asked<'_, F> {
-    fn hits(&mut self, fingerprint: u32, entry: &T) -> u8 {
+impl<T, H: FnMut(&T) -> u8> Usage<T> for Asked<'_, H> {
+    fn hits(&mut self, fingerprint: u32, weight: u32, entry: &T) -> u8 {
         let hits = (self.hits)(entry);
         if hits > 0 {
             self.sketch.add(fingerprint, hits);
             if self.trials.samples(fingerprint) {
-                self.trials.used(fingerprint, 1, hits, self.sketch);
+                self.trials.used(fingerprint, weight, hits, self.sketch);
             }
         }
         hits
@@ -44,7 +70,8 @@ impl<T, F: FnMut(&T) -> u8> Usage<T> for Asked<'_, F> {
 }
 
 impl<T> Policy<T> {
-    pub fn new(capacity: u64) -> Self {
+    /// A policy over entries that weigh `capacity` together at most.
+    pub(crate) fn new(capacity: u64) -> Self {
         let trials = Trials::new(capacity);
         Self {
             segments: Segments::new(capacity, trials.window()),
@@ -55,40 +82,123 @@ impl<T> Policy<T> {
         }
     }
 
-    pub fn scores(&self) -> Vec<u64> { self.trials.scores() }
-    pub fn window(&self) -> u64 { self.trials.window() }
+    /// How many entries are held.
+    pub(crate) fn len(&self) -> usize {
+        self.segments.len()
+    }
 
-    pub fn insert(&mut self, hash: u64, weight: u32, entry: T, hits: impl FnMut(&T) -> u8, evicted: &mut Vec<T>) -> u32 {
-        let fingerprint = (hash >> 32) as u32;
-        self.sketch.add(fingerprint, 1);
-        let node = self.segments.insert(fingerprint, weight, entry);
-        self.sketch.fit(self.segments.len());
-        let mut asked = Asked { hits, sketch: &mut self.sketch, trials: &mut self.trials };
-        if asked.trials.samples(fingerprint) {
-            for _ in 0..POLLS {
-                if self.turn >= self.sampled.len() { self.turn = 0; }
-                let Some(&node) = self.sampled.get(self.turn) else { break };
-                match self.segments.get(node) {
-                    Some((fingerprint, entry)) if asked.trials.samples(fingerprint) => {
-                        let hits = asked.hits(fingerprint, entry);
-                        self.segments.hit(node, hits);
-                        self.turn += 1;
-                    }
-                    _ => {
-                        self.sampled.swap_remove(self.turn);
-                        self.segments.node_mut(node).listed = false;
-                    }
-                }
-            }
-            asked.trials.used(fingerprint, weight, 1, asked.sketch);
-            let slot = self.segments.node_mut(node);
-            if !slot.listed {
-                slot.listed = true;
-                self.sampled.push(node);
-            }
-            let target = asked.trials.step(); self.segments.set_target(target);
+    /// What the entries weigh together.
+    pub(crate) fn weight(&self) -> u64 {
+        self.segments.weight()
+    }
+
+    /// Takes in an entry whose key was missed. `hits` reads how often one was hit, and sets that to zero; it is asked of
+    /// entries that are held. What has to go for this one is added to `evicted`. O(1), amortized over insertions and hits.
+    pub(crate) fn insert(
+        &mut self,
+        hash: u64,
+        weight: u32,
+        entry: T,
+        hits: impl FnMut(&T) -> u8,
+        evicted: &mut Vec<T>,
+    ) -> Inserted<T> {
+        if u64::from(weight) > self.segments.capacity() {
+            return Inserted::Refused(entry);
         }
-        self.segments.settle(&mut asked, |_, entry| evicted.push(entry));
-        node
+        #[allow(clippy::cast_possible_truncation, reason = "the upper half")]
+        let fingerprint = (hash >> 32) as u32;
+        let mut asked = Asked {
+            hits,
+            sketch: &mut self.sketch,
+            trials: &mut self.trials,
+        };
+        asked.sketch.add(fingerprint, 1);
+        let sampled = asked.trials.samples(fingerprint);
+        if sampled {
+            poll(
+                &mut self.segments,
+                &mut self.sampled,
+                &mut self.turn,
+                &mut asked,
+            );
+            asked.trials.used(fingerprint, weight, 1, asked.sketch);
+            asked.trials.step();
+            let capacity = self.segments.capacity();
+            self.segments.resize(capacity, asked.trials.window());
+        }
+        let node = self.segments.insert(fingerprint, weight, entry);
+        if sampled && !self.segments.list(node, true) {
+            self.sampled.push(node);
+        }
+        asked.sketch.fit(self.segments.len());
+        let mut refused = None;
+        self.segments.settle(&mut asked, |gone, _, entry| {
+            if gone == node {
+                refused = Some(entry);
+            } else {
+                evicted.push(entry);
+            }
+        });
+        refused.map_or(Inserted::Held(node), Inserted::Refused)
+    }
+
+    /// The entry of this node was removed by someone else. `None` if the node is free. O(1).
+    pub(crate) fn remove(&mut self, node: u32) -> Option<T> {
+        self.segments.remove(node)
+    }
+
+    /// The entry of this node has another weight by now. What has to go for that, which may be itself, is added to `evicted`.
+    pub(crate) fn reweigh(
+        &mut self,
+        node: u32,
+        weight: u32,
+        hits: impl FnMut(&T) -> u8,
+        evicted: &mut Vec<T>,
+    ) {
+        if u64::from(weight) > self.segments.capacity() {
+            evicted.extend(self.segments.remove(node));
+            return;
+        }
+        self.segments.reweigh(node, weight);
+        let mut asked = Asked {
+            hits,
+            sketch: &mut self.sketch,
+            trials: &mut self.trials,
+        };
+        self.segments
+            .settle(&mut asked, |_, _, entry| evicted.push(entry));
+    }
+
+    /// Lets go of all entries, and of what was learned from them.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.segments.capacity());
+    }
+}
+
+/// Asks some sampled entries, in turn.
+fn poll<T>(
+    segments: &mut Segments<T>,
+    sampled: &mut Vec<u32>,
+    turn: &mut usize,
+    asked: &mut Asked<'_, impl FnMut(&T) -> u8>,
+) {
+    for _ in 0..POLLS.min(sampled.len()) {
+        if *turn >= sampled.len() {
+            *turn = 0;
+        }
+        let Some(&node) = sampled.get(*turn) else {
+            return;
+        };
+        match segments.get(node) {
+            Some((fingerprint, weight, entry)) if asked.trials.samples(fingerprint) => {
+                let hits = asked.hits(fingerprint, weight, entry);
+                segments.hit(node, hits);
+                *turn += 1;
+            }
+            _ => {
+                sampled.swap_remove(*turn);
+                segments.list(node, false);
+            }
+        }
     }
 }

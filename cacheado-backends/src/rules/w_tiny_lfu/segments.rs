@@ -9,7 +9,7 @@ const MOVES: u32 = 4;
 /// What the queues ask about an entry.
 pub(super) trait Usage<T> {
     /// How often it was hit since this was asked last.
-    fn hits(&mut self, fingerprint: u32, entry: &T) -> u8;
+    fn hits(&mut self, fingerprint: u32, weight: u32, entry: &T) -> u8;
     /// How often its key was asked for of late.
     fn frequency(&self, fingerprint: u32) -> u8;
 }
@@ -22,7 +22,7 @@ enum Place {
 }
 
 /// An entry's place in its queue.
-pub(super) struct Node<T> {
+struct Node<T> {
     entry: Option<T>,
     fingerprint: u32,
     weight: u32,
@@ -31,8 +31,8 @@ pub(super) struct Node<T> {
     /// Hits that are known of, and weren't rewarded yet.
     hits: u8,
     place: Place,
-    /// For the use of whoever samples the entries.
-    pub(super) listed: bool,
+    /// Whether it is in the list of those to be polled.
+    listed: bool,
 }
 
 /// A queue, linked through the nodes.
@@ -87,8 +87,10 @@ impl<T> Segments<T> {
         self.capacity
     }
 
-    pub(super) fn set_capacity(&mut self, capacity: u64) {
+    /// Sets what all is to weigh at most, and the window.
+    pub(super) fn resize(&mut self, capacity: u64, target: u64) {
         self.capacity = capacity;
+        self.target = target;
     }
 
     /// Sets what the window is to weigh. Insertions bring it there step by step.
@@ -96,14 +98,15 @@ impl<T> Segments<T> {
         self.target = target;
     }
 
-    pub(super) fn node_mut(&mut self, node: u32) -> &mut Node<T> {
-        &mut self.nodes[node as usize]
+    /// The fingerprint of an entry that is held, its weight, and the entry.
+    pub(super) fn get(&self, node: u32) -> Option<(u32, u32, &T)> {
+        let node = self.nodes.get(node as usize)?;
+        Some((node.fingerprint, node.weight, node.entry.as_ref()?))
     }
 
-    /// An entry that is held, and its fingerprint.
-    pub(super) fn get(&self, node: u32) -> Option<(u32, &T)> {
-        let node = &self.nodes[node as usize];
-        Some((node.fingerprint, node.entry.as_ref()?))
+    /// Sets whether a node is listed by whoever samples them. Returns whether it was.
+    pub(super) fn list(&mut self, node: u32, listed: bool) -> bool {
+        std::mem::replace(&mut self.nodes[node as usize].listed, listed)
     }
 
     /// Notes that the entry was hit.
@@ -153,6 +156,7 @@ impl<T> Segments<T> {
         Some(entry)
     }
 
+    /// Sets what an entry weighs. What no longer fits is for [`settle`](Self::settle) to say.
     pub(super) fn reweigh(&mut self, node: u32, weight: u32) {
         let slot = &mut self.nodes[node as usize];
         let old = std::mem::replace(&mut slot.weight, weight);
@@ -161,12 +165,8 @@ impl<T> Segments<T> {
         queue.weight = queue.weight - u64::from(old) + u64::from(weight);
     }
 
-    /// Evicts until what is left fits.
-    pub(super) fn settle(
-        &mut self,
-        usage: &mut impl Usage<T>,
-        mut evict: impl FnMut(u32, T),
-    ) {
+    /// Evicts until what is left fits: `evict` is told the node, which is free by then, the fingerprint and the entry.
+    pub(super) fn settle(&mut self, usage: &mut impl Usage<T>, mut evict: impl FnMut(u32, u32, T)) {
         let mut patience = PATIENCE;
         // no need for the window to be as small as that while there is room
         for _ in 0..MOVES {
@@ -203,7 +203,7 @@ impl<T> Segments<T> {
             };
             let fingerprint = self.nodes[loser as usize].fingerprint;
             if let Some(entry) = self.remove(loser) {
-                evict(fingerprint, entry);
+                evict(loser, fingerprint, entry);
             }
         }
     }
@@ -219,7 +219,8 @@ impl<T> Segments<T> {
             let node = self.queue(place).first;
             let slot = self.nodes.get_mut(node as usize)?;
             let entry = slot.entry.as_ref()?;
-            let hits = usage.hits(slot.fingerprint, entry) | std::mem::take(&mut slot.hits);
+            let hits =
+                usage.hits(slot.fingerprint, slot.weight, entry) | std::mem::take(&mut slot.hits);
             if hits == 0 || *patience == 0 {
                 return Some(node);
             }

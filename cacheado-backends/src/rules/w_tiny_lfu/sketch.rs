@@ -1,24 +1,26 @@
 //! How often keys were asked for of late: a count-min sketch of 4-bit counters that are halved now and then.
 //!
-//! From "TinyLFU: A Highly Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM ToS 2017), with the four
+//! From "`TinyLFU`: A Highly Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM `ToS` 2017), with the four
 //! counters of a key in one cache line, as Caffeine has them. It may overestimate, and knows nothing above 15.
 
-/// Counters of one key, one in each pair of words.
+/// A key has one counter in each pair of words of its block.
 const ROWS: u32 = 4;
+const WORDS: usize = 8;
 /// A counter's largest value.
 const MAX: u64 = 15;
 /// The counters are halved after this many increments for each entry that the cache holds.
-const SAMPLE: u64 = 10;
+const SAMPLE: u64 = 14;
+/// A smaller cache remembers as much as if it held this many entries: what is cheap, and little helps little.
+const ENTRIES: usize = 128;
 
 #[repr(align(64))]
 #[derive(Clone, Copy)]
-struct Block([u64; 8]);
+struct Block([u64; WORDS]);
 
-pub static SAMP: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(10);
-pub static FLOOR: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 pub(super) struct Sketch {
+    /// A power of two of them.
     blocks: Vec<Block>,
-    /// How many increments are counted in it, and how many it is to count before it is halved.
+    /// How many increments it holds, and at how many it is halved.
     counted: u64,
     sample: u64,
 }
@@ -26,7 +28,7 @@ pub(super) struct Sketch {
 impl Sketch {
     pub(super) fn new() -> Self {
         let mut sketch = Self {
-            blocks: vec![Block([0; 8])],
+            blocks: vec![Block([0; WORDS])],
             counted: 0,
             sample: 0,
         };
@@ -34,15 +36,14 @@ impl Sketch {
         sketch
     }
 
-    /// Makes room for `entries`: 64 bytes for each 8 of them, to the next power of two. It never shrinks.
+    /// Makes it large enough for a cache of so many entries: 8 bytes for each, to the next power of two. It never shrinks.
     pub(super) fn fit(&mut self, entries: usize) {
-        let entries = entries.max(FLOOR.load(std::sync::atomic::Ordering::Relaxed));
-        while self.blocks.len() * 8 < entries {
-            // one more bit of the hash selects the block, and either half has what both had
+        let entries = entries.max(ENTRIES);
+        while self.blocks.len() * WORDS < entries {
+            // one more bit of the hash selects the block: each half starts with what both had
             self.blocks.extend_from_within(..);
-            self.counted *= 2;
         }
-        self.sample = SAMP.load(std::sync::atomic::Ordering::Relaxed) * (entries as u64).max(16);
+        self.sample = self.sample.max(SAMPLE * entries as u64);
     }
 
     /// How often it was counted, 15 at most.
@@ -80,11 +81,6 @@ impl Sketch {
         }
         self.counted /= 2;
     }
-
-    pub(super) fn clear(&mut self) {
-        self.blocks.fill(Block([0; 8]));
-        self.counted = 0;
-    }
 }
 
 /// Where a key's counters are.
@@ -96,9 +92,10 @@ struct Place {
 impl Place {
     #[allow(
         clippy::cast_possible_truncation,
-        reason = "either half of the product is meant"
+        reason = "some bits of the product are meant"
     )]
     fn of(fingerprint: u32, blocks: usize) -> Self {
+        // two rounds of a multiplicative hash: the fingerprint's own bits also choose the trials' sample
         let mixed = (u64::from(fingerprint) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
         Self {
@@ -110,6 +107,9 @@ impl Place {
     /// The word of the block, and the counter's first bit in it.
     fn counter(&self, row: u32) -> (usize, u32) {
         let bits = self.bits >> (8 * row);
-        (2 * row as usize + (bits & 1) as usize, 4 * ((bits >> 1) & 15))
+        (
+            2 * row as usize + (bits & 1) as usize,
+            4 * ((bits >> 1) & 15),
+        )
     }
 }

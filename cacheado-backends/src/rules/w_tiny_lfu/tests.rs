@@ -1,0 +1,234 @@
+use super::{Inserted, Policy};
+use proptest::prelude::*;
+
+/// A cache of keys, whose hits are told the policy as the store tells them.
+struct Cache {
+    policy: Policy<usize>,
+    node: Vec<Option<u32>>,
+    hits: Vec<u8>,
+    evicted: Vec<usize>,
+}
+
+impl Cache {
+    fn new(capacity: u64, keys: usize) -> Self {
+        Self {
+            policy: Policy::new(capacity),
+            node: vec![None; keys],
+            hits: vec![0; keys],
+            evicted: Vec::new(),
+        }
+    }
+
+    /// Returns whether it was a hit.
+    fn get(&mut self, key: usize, weight: u32) -> bool {
+        if self.node[key].is_some() {
+            self.hits[key] = 15.min(self.hits[key] + 1);
+            return true;
+        }
+        self.hits[key] = 0;
+        let hash = hash(key);
+        let hits = &mut self.hits;
+        let read = |key: &usize| std::mem::take(&mut hits[*key]);
+        match self
+            .policy
+            .insert(hash, weight, key, read, &mut self.evicted)
+        {
+            Inserted::Held(node) => self.node[key] = Some(node),
+            Inserted::Refused(refused) => assert_eq!(refused, key),
+        }
+        self.forget_evicted();
+        false
+    }
+
+    fn forget_evicted(&mut self) {
+        for key in self.evicted.drain(..) {
+            assert!(
+                self.node[key].take().is_some(),
+                "{key} was evicted, and not held"
+            );
+        }
+    }
+
+    fn hit_ratio(&mut self, keys: impl IntoIterator<Item = usize>) -> f64 {
+        let (mut hits, mut all) = (0_u32, 0_u32);
+        for key in keys {
+            hits += u32::from(self.get(key, 1));
+            all += 1;
+        }
+        f64::from(hits) / f64::from(all)
+    }
+}
+
+fn hash(key: usize) -> u64 {
+    let mixed = (key as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93)
+}
+
+/// Numbers that look random, and are the same in each run.
+fn random(seed: u64) -> impl Iterator<Item = usize> {
+    (seed..).map(|n| usize::try_from(hash(usize::try_from(n).unwrap()) >> 33).unwrap())
+}
+
+/// Keys of which few are asked for often: squaring what is uniform makes it skewed.
+fn skewed(seed: u64, keys: usize) -> impl Iterator<Item = usize> {
+    random(seed).map(move |number| {
+        let uniform = number % keys;
+        uniform * uniform / keys * uniform / keys
+    })
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Get(usize, u32),
+    Remove(usize),
+    Reweigh(usize, u32),
+    Clear,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        40 => (0..200_usize, 1..12_u32).prop_map(|(key, weight)| Step::Get(key * key / 200, weight)),
+        4 => (0..200_usize).prop_map(Step::Remove),
+        4 => (0..200_usize, 0..120_u32).prop_map(|(key, weight)| Step::Reweigh(key, weight)),
+        1 => Just(Step::Clear),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_the_policy_and_the_store_hold_is_the_same(
+        capacity in 1..100_u64,
+        steps in proptest::collection::vec(step(), 0..600),
+    ) {
+        let mut cache = Cache::new(capacity, 200);
+        let mut weights = vec![0; 200];
+        for step in steps {
+            match step {
+                Step::Get(key, weight) => {
+                    if !cache.get(key, weight) {
+                        weights[key] = weight;
+                    }
+                }
+                Step::Remove(key) => {
+                    if let Some(node) = cache.node[key].take() {
+                        prop_assert_eq!(cache.policy.remove(node), Some(key));
+                        prop_assert_eq!(cache.policy.remove(node), None);
+                    }
+                }
+                Step::Reweigh(key, weight) => {
+                    if let Some(node) = cache.node[key] {
+                        weights[key] = weight;
+                        let hits = &mut cache.hits;
+                        let read = |key: &usize| std::mem::take(&mut hits[*key]);
+                        cache.policy.reweigh(node, weight, read, &mut cache.evicted);
+                        cache.forget_evicted();
+                    }
+                }
+                Step::Clear => {
+                    cache.policy.clear();
+                    cache.node.fill(None);
+                }
+            }
+            let held: Vec<_> = (0..200).filter(|key| cache.node[*key].is_some()).collect();
+            prop_assert_eq!(cache.policy.len(), held.len());
+            let weight: u64 = held.iter().map(|key| u64::from(weights[*key])).sum();
+            prop_assert_eq!(cache.policy.weight(), weight);
+            prop_assert!(weight <= capacity);
+            let mut nodes: Vec<_> = held.iter().map(|key| cache.node[*key]).collect();
+            nodes.sort_unstable();
+            nodes.dedup();
+            prop_assert_eq!(nodes.len(), held.len());
+        }
+    }
+}
+
+#[test]
+fn what_fits_is_kept() {
+    let mut cache = Cache::new(1000, 1000);
+    assert_eq!(cache.hit_ratio(0..1000), 0.0);
+    assert_eq!(cache.hit_ratio((0..1000).rev()), 1.0);
+}
+
+#[test]
+fn what_is_heavier_than_the_capacity_is_refused_and_nothing_goes_for_it() {
+    let mut cache = Cache::new(10, 20);
+    assert_eq!(cache.hit_ratio(0..10), 0.0);
+    assert!(!cache.get(11, 11));
+    assert!(!cache.get(11, 11), "it was not kept");
+    assert_eq!(cache.hit_ratio(0..10), 1.0);
+}
+
+#[test]
+fn a_heavy_entry_costs_as_many_light_ones_as_it_weighs() {
+    let mut cache = Cache::new(100, 1000);
+    cache.hit_ratio(0..100);
+    // asked for until it's worth its place
+    for _ in 0..1000 {
+        cache.get(500, 30);
+    }
+    for key in 0..100 {
+        cache.get(key, 1);
+    }
+    assert!(cache.policy.weight() <= 100 && cache.policy.len() <= 100);
+}
+
+#[test]
+fn a_loop_over_more_than_fits_keeps_nearly_what_fits() {
+    let mut cache = Cache::new(500, 1000);
+    cache.hit_ratio((0..1000).cycle().take(20_000));
+    let ratio = cache.hit_ratio((0..1000).cycle().take(50_000));
+    assert!(ratio > 0.47, "{ratio}: LRU has 0, the optimum 0.5");
+}
+
+#[test]
+fn a_scan_does_not_drive_out_what_is_used_often() {
+    let mut cache = Cache::new(500, 120_000);
+    let before = cache.hit_ratio(skewed(1, 4000).take(100_000));
+    cache.hit_ratio(20_000..25_000);
+    let after = cache.hit_ratio(skewed(2, 4000).take(2000));
+    assert!(after > before - 0.05, "{before} before, {after} after");
+}
+
+#[test]
+fn what_is_used_soon_again_and_then_no_more_gets_its_hits() {
+    // each key is used twice, a hundred others apart: only what is new is worth keeping
+    let uses = |from: usize| (from..from + 30_000).flat_map(|n| [n + 100, n]);
+    let mut cache = Cache::new(400, 70_000);
+    cache.hit_ratio(uses(0));
+    let ratio = cache.hit_ratio(uses(31_000));
+    assert!(ratio > 0.49, "{ratio}: LRU has 0.5");
+}
+
+#[test]
+fn it_adapts_when_the_use_changes() {
+    let recent = |from: usize| (from..from + 50_000).flat_map(|n| [n + 100, n]);
+    let mut cache = Cache::new(400, 130_000);
+    assert!(cache.hit_ratio(recent(0)) > 0.47);
+    assert!(
+        cache.hit_ratio((0..1000).cycle().take(300_000)) > 0.35,
+        "the optimum is 0.4"
+    );
+    assert!(cache.hit_ratio(recent(60_000)) > 0.45);
+}
+
+#[test]
+fn the_same_uses_have_the_same_outcome() {
+    let run = || {
+        let mut cache = Cache::new(300, 5000);
+        let hits: Vec<bool> = skewed(7, 5000)
+            .take(50_000)
+            .map(|key| cache.get(key, 1))
+            .collect();
+        hits
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn nodes_are_used_again() {
+    let mut cache = Cache::new(100, 100_000);
+    cache.hit_ratio(0..100_000);
+    let highest = cache.node.iter().flatten().max();
+    assert!(highest.is_some_and(|node| *node <= 100), "{highest:?}");
+}
