@@ -7,8 +7,9 @@
 //!
 //! - A hit only counts up a counter of the entry, which is read when the entry's turn to leave comes. Window and main space are
 //!   therefore queues that give what was hit another round (CLOCK), not LRU lists, and the main space isn't divided.
-//! - The window's size isn't found by hill climbing, which needs the hit ratio, but by [miniature simulations](trials) of five sizes
-//!   over a sample of the keys. Sampled entries' counters are polled in between, so that their hits are known soon.
+//! - The window's size isn't found by hill climbing, which needs the hit ratio, but by [miniature simulations](trials) over a
+//!   sample of the keys. They choose how long frequencies are remembered as well. Sampled entries are polled for their hits, so
+//!   that the simulations hear of them soon.
 //! - A cache of less than 128 entries remembers frequencies as one of 128 does.
 
 mod segments;
@@ -22,7 +23,7 @@ use sketch::Sketch;
 use trials::Trials;
 
 /// How many sampled entries are asked for their hits whenever a sampled key was missed.
-const POLLS: usize = 8;
+const POLLS: usize = 16;
 
 /// Which entries to keep, of a bounded cache whose entries are known by a `T` each.
 ///
@@ -58,7 +59,7 @@ impl<T, H: FnMut(&T) -> u8> Usage<T> for Asked<'_, H> {
         if hits > 0 {
             self.sketch.add(fingerprint, hits);
             if self.trials.samples(fingerprint) {
-                self.trials.used(fingerprint, weight, hits, self.sketch);
+                self.trials.used(fingerprint, weight, hits);
             }
         }
         hits
@@ -75,7 +76,7 @@ impl<T> Policy<T> {
         let trials = Trials::new(capacity);
         Self {
             segments: Segments::new(capacity, trials.window()),
-            sketch: Sketch::new(),
+            sketch: Sketch::new(trials.memory()),
             trials,
             sampled: Vec::new(),
             turn: 0,
@@ -121,8 +122,9 @@ impl<T> Policy<T> {
                 &mut self.turn,
                 &mut asked,
             );
-            asked.trials.used(fingerprint, weight, 1, asked.sketch);
+            asked.trials.used(fingerprint, weight, 1);
             asked.trials.step();
+            asked.sketch.remember(asked.trials.memory());
             let capacity = self.segments.capacity();
             self.segments.resize(capacity, asked.trials.window());
         }

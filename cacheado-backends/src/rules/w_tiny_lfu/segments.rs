@@ -93,11 +93,6 @@ impl<T> Segments<T> {
         self.target = target;
     }
 
-    /// Sets what the window is to weigh. Insertions bring it there step by step.
-    pub(super) fn set_target(&mut self, target: u64) {
-        self.target = target;
-    }
-
     /// The fingerprint of an entry that is held, its weight, and the entry.
     pub(super) fn get(&self, node: u32) -> Option<(u32, u32, &T)> {
         let node = self.nodes.get(node as usize)?;

@@ -8,8 +8,6 @@ const ROWS: u32 = 4;
 const WORDS: usize = 8;
 /// A counter's largest value.
 const MAX: u64 = 15;
-/// The counters are halved after this many increments for each entry that the cache holds.
-const SAMPLE: u64 = 14;
 /// A smaller cache remembers as much as if it held this many entries: what is cheap, and little helps little.
 const ENTRIES: usize = 128;
 
@@ -23,14 +21,20 @@ pub(super) struct Sketch {
     /// How many increments it holds, and at how many it is halved.
     counted: u64,
     sample: u64,
+    /// The increments to a halving, for each entry of the cache.
+    memory: u64,
+    entries: u64,
 }
 
 impl Sketch {
-    pub(super) fn new() -> Self {
+    /// Empty, to be halved after `memory` increments for each entry that the cache holds.
+    pub(super) fn new(memory: u64) -> Self {
         let mut sketch = Self {
             blocks: vec![Block([0; WORDS])],
             counted: 0,
             sample: 0,
+            memory,
+            entries: 0,
         };
         sketch.fit(0);
         sketch
@@ -43,7 +47,14 @@ impl Sketch {
             // one more bit of the hash selects the block: each half starts with what both had
             self.blocks.extend_from_within(..);
         }
-        self.sample = self.sample.max(SAMPLE * entries as u64);
+        self.entries = self.entries.max(entries as u64);
+        self.remember(self.memory);
+    }
+
+    /// Has it halved after `memory` increments for each entry from now on.
+    pub(super) fn remember(&mut self, memory: u64) {
+        self.memory = memory;
+        self.sample = memory * self.entries;
     }
 
     /// How often it was counted, 15 at most.
@@ -70,7 +81,7 @@ impl Sketch {
             added = added.max(more);
         }
         self.counted += added;
-        if self.counted >= self.sample {
+        while self.counted >= self.sample {
             self.halve();
         }
     }

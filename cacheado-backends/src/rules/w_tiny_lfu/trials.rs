@@ -1,4 +1,4 @@
-//! Miniature simulations: which size of the window would have had the most hits.
+//! Miniature simulations: which size of the window, and which memory for frequencies, would have had the most hits.
 //!
 //! Each trial is a W-TinyLFU cache without values that has a window of its own, sees a sample of the keys, and is as
 //! small as the sample: "Cache Modeling and Optimization using Miniature Simulations" (Waldspurger, Saemundsson, Ahmad,
@@ -11,25 +11,48 @@ use foldhash::fast::FixedState;
 use super::segments::{Segments, Usage};
 use super::sketch::Sketch;
 
-/// The windows that are tried, in parts of the capacity.
-const WINDOWS: [u64; 5] = [1, 13, 51, 128, 253];
+/// What a trial tries.
+struct Settings {
+    /// The window, in parts of the capacity.
+    window: u64,
+    /// Which of `MEMORIES` the frequencies are from.
+    memory: usize,
+}
+
+/// After how many increments for each entry the frequencies are halved: what is used for good, and what changes soon.
+const MEMORIES: [u64; 2] = [16, 4];
+const SETTINGS: [Settings; 7] = [
+    Settings::new(1, 0),
+    Settings::new(13, 0),
+    Settings::new(51, 0),
+    Settings::new(51, 1),
+    Settings::new(128, 0),
+    Settings::new(128, 1),
+    Settings::new(253, 1),
+];
 /// So many parts are the whole capacity.
 const WHOLE: u64 = 256;
 /// At this many entries in a trial, the sample is halved.
 const ENTRIES: usize = 512;
 /// The scores are halved after this many uses of sampled keys for each entry of a trial, so that old times fade.
 const HORIZON: u64 = 40;
-/// A window must be ahead by this many hits before it's taken for better, and by
+/// A trial must be ahead by this many hits before it's taken for better,
 const LEAD: u64 = 8;
-/// one in this many entries that would have to move: a change costs misses.
-const LEAD_PER_MOVE: u64 = 5;
+/// and, since a change costs misses, by so many 256ths of the entries that would have to move
+const LEAD_BY_MOVES: u64 = 48;
+/// at first: twice as many after each change, at most so many,
+const MOST_LEAD_BY_MOVES: u64 = 64 * LEAD_BY_MOVES;
+/// and two thirds when the scores are halved. Who comes back and forth is to wait.
+const CALM: (u64, u64) = (2, 3);
 /// By how many entries of a trial the window grows or shrinks with each sampled miss: one in so many.
 const STEP: u64 = 4;
 /// The window's size is kept in such fractions of a part.
 const FRACTION: u64 = 256;
 
 pub(super) struct Trials {
-    all: [Trial; WINDOWS.len()],
+    all: [Trial; SETTINGS.len()],
+    /// How often the sampled keys were asked for, by each of `MEMORIES`.
+    sketches: [Sketch; MEMORIES.len()],
     capacity: u64,
     /// One key in `2^rarity` is sampled.
     rarity: u32,
@@ -37,11 +60,13 @@ pub(super) struct Trials {
     uses: u64,
     /// The trial that the window is to be like.
     best: usize,
+    lead_by_moves: u64,
     /// The window's size, on its way there.
     window: u64,
 }
 
 struct Trial {
+    settings: Settings,
     cache: Segments<()>,
     nodes: HashMap<u32, u32, FixedState>,
     /// Hits, of which old ones count less.
@@ -51,16 +76,19 @@ struct Trial {
 impl Trials {
     pub(super) fn new(capacity: u64) -> Self {
         Self {
-            all: WINDOWS.map(|window| Trial {
-                cache: Segments::new(capacity, part_of(capacity, window * FRACTION)),
+            all: SETTINGS.map(|settings| Trial {
+                cache: Segments::new(capacity, settings.window_of(capacity)),
+                settings,
                 nodes: HashMap::default(),
                 score: 0,
             }),
             capacity,
             rarity: 0,
             uses: 0,
+            sketches: MEMORIES.map(Sketch::new),
             best: 0,
-            window: WINDOWS[0] * FRACTION,
+            lead_by_moves: LEAD_BY_MOVES,
+            window: SETTINGS[0].window * FRACTION,
         }
     }
 
@@ -69,24 +97,31 @@ impl Trials {
         part_of(self.capacity, self.window)
     }
 
+    /// After how many increments for each entry the frequencies are to be halved.
+    pub(super) fn memory(&self) -> u64 {
+        MEMORIES[self.all[self.best].settings.memory]
+    }
+
     /// Whether the uses of a key are to be told.
     pub(super) fn samples(&self, fingerprint: u32) -> bool {
         fingerprint.leading_zeros() >= self.rarity
     }
 
     /// A sampled key was asked for, so many times.
-    pub(super) fn used(&mut self, fingerprint: u32, weight: u32, times: u8, sketch: &Sketch) {
-        let mut entries = 0;
+    pub(super) fn used(&mut self, fingerprint: u32, weight: u32, times: u8) {
+        let mut entries = self.entries();
+        for sketch in &mut self.sketches {
+            sketch.fit(entries);
+            sketch.add(fingerprint, times);
+        }
         for trial in &mut self.all {
+            let sketch = &self.sketches[trial.settings.memory];
             trial.used(fingerprint, weight, times, sketch);
             entries = entries.max(trial.nodes.len());
         }
         self.uses += u64::from(times);
         if self.uses >= HORIZON * (entries as u64).max(16) {
-            self.uses /= 2;
-            for trial in &mut self.all {
-                trial.score /= 2;
-            }
+            self.fade();
         }
         if entries >= ENTRIES {
             self.thin();
@@ -95,31 +130,51 @@ impl Trials {
 
     /// Lets the window grow or shrink a little, towards that of the best trial. For each sampled miss.
     pub(super) fn step(&mut self) {
-        let entries = self.all[self.best].nodes.len() as u64;
-        let lead = |trial: usize| {
-            let moves = WINDOWS[trial].abs_diff(WINDOWS[self.best]) * entries / WHOLE;
-            LEAD + moves / LEAD_PER_MOVE
+        let entries = (self.entries() as u64).max(16);
+        let best = &self.all[self.best];
+        let ahead = |trial: &Trial| {
+            let parts = trial.settings.window.abs_diff(best.settings.window);
+            let moves = parts * entries / WHOLE;
+            let lead = LEAD + moves * self.lead_by_moves / 256;
+            trial.score.saturating_sub(best.score + lead)
         };
-        let ahead = |trial: &usize| {
-            let score = self.all[*trial].score;
-            score.checked_sub(self.all[self.best].score + lead(*trial))
-        };
-        let better = (0..WINDOWS.len()).filter(|trial| ahead(trial).is_some_and(|ahead| ahead > 0));
-        if let Some(best) = better.rev().max_by_key(|trial| ahead(trial)) {
-            self.best = best;
+        let (leader, ahead) = self
+            .all
+            .iter()
+            .map(ahead)
+            .enumerate()
+            .rev()
+            .max_by_key(|(_, ahead)| *ahead)
+            .unwrap_or_default();
+        if ahead > 0 {
+            self.best = leader;
+            self.lead_by_moves = MOST_LEAD_BY_MOVES.min(2 * self.lead_by_moves);
         }
-        let step = WHOLE * FRACTION / STEP / entries.max(16);
-        let goal = WINDOWS[self.best] * FRACTION;
+        let step = WHOLE * FRACTION / STEP / entries;
+        let goal = self.all[self.best].settings.window * FRACTION;
         self.window = goal.clamp(self.window.saturating_sub(step), self.window + step);
+    }
+
+    /// How many entries there are in a trial.
+    fn entries(&self) -> usize {
+        self.all[0].nodes.len()
+    }
+
+    fn fade(&mut self) {
+        self.uses /= 2;
+        for trial in &mut self.all {
+            trial.score /= 2;
+        }
+        self.lead_by_moves = LEAD_BY_MOVES.max(self.lead_by_moves * CALM.0 / CALM.1);
     }
 
     /// Halves the sample.
     fn thin(&mut self) {
         self.rarity += 1;
         let capacity = self.capacity >> self.rarity;
-        for (trial, window) in self.all.iter_mut().zip(WINDOWS) {
+        for trial in &mut self.all {
             let cache = &mut trial.cache;
-            cache.resize(capacity, part_of(capacity, window * FRACTION));
+            cache.resize(capacity, trial.settings.window_of(capacity));
             trial.nodes.retain(|fingerprint, node| {
                 let sampled = fingerprint.leading_zeros() >= self.rarity;
                 if !sampled {
@@ -137,6 +192,16 @@ fn part_of(capacity: u64, window: u64) -> u64 {
     u64::try_from(part)
         .unwrap_or(capacity)
         .clamp(1, capacity.saturating_sub(1).max(1))
+}
+
+impl Settings {
+    const fn new(window: u64, memory: usize) -> Self {
+        Self { window, memory }
+    }
+
+    fn window_of(&self, capacity: u64) -> u64 {
+        part_of(capacity, self.window * FRACTION)
+    }
 }
 
 impl Trial {
