@@ -189,6 +189,12 @@ impl Resident {
         self.0.key()
     }
 
+    /// Whether `other` is the same entry, and not an earlier or later one of the same key.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// How much of the cache's bound it takes: 1, unless the builder was given a weigher.
     #[must_use]
     pub fn weight(&self) -> u32 {

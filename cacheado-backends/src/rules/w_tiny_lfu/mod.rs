@@ -12,12 +12,14 @@
 //!   that the simulations hear of them soon.
 //! - A cache of less than 128 entries remembers frequencies as one of 128 does.
 
+mod rule;
 mod segments;
 mod sketch;
 #[cfg(test)]
 mod tests;
 mod trials;
 
+pub use rule::WTinyLfu;
 use segments::{Segments, Usage};
 use sketch::Sketch;
 use trials::Trials;
@@ -84,11 +86,13 @@ impl<T> Policy<T> {
     }
 
     /// How many entries are held.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.segments.len()
     }
 
     /// What the entries weigh together.
+    #[cfg(test)]
     pub(crate) fn weight(&self) -> u64 {
         self.segments.weight()
     }
@@ -149,24 +153,31 @@ impl<T> Policy<T> {
         self.segments.remove(node)
     }
 
-    /// The entry of this node has another weight by now. What has to go for that, which may be itself, is added to `evicted`.
-    pub(crate) fn reweigh(
+    /// The entry of this node has another value by now, and is known by another `T`. What has to go for that, which may be itself,
+    /// is added to `evicted`.
+    pub(crate) fn renew(
         &mut self,
         node: u32,
         weight: u32,
+        entry: T,
         hits: impl FnMut(&T) -> u8,
         evicted: &mut Vec<T>,
     ) {
-        if u64::from(weight) > self.segments.capacity() {
-            evicted.extend(self.segments.remove(node));
-            return;
-        }
-        self.segments.reweigh(node, weight);
         let mut asked = Asked {
             hits,
             sketch: &mut self.sketch,
             trials: &mut self.trials,
         };
+        if let Some((fingerprint, before, old)) = self.segments.get(node) {
+            let hits = asked.hits(fingerprint, before, old);
+            self.segments.hit(node, hits);
+        }
+        self.segments.exchange(node, entry);
+        if u64::from(weight) > self.segments.capacity() {
+            evicted.extend(self.segments.remove(node));
+            return;
+        }
+        self.segments.reweigh(node, weight);
         self.segments
             .settle(&mut asked, |_, _, entry| evicted.push(entry));
     }

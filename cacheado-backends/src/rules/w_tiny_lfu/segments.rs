@@ -99,6 +99,13 @@ impl<T> Segments<T> {
         Some((node.fingerprint, node.weight, node.entry.as_ref()?))
     }
 
+    /// Puts `entry` into the place of the one that the node has.
+    pub(super) fn exchange(&mut self, node: u32, entry: T) {
+        if let Some(node) = self.nodes.get_mut(node as usize) {
+            node.entry = Some(entry);
+        }
+    }
+
     /// Sets whether a node is listed by whoever samples them. Returns whether it was.
     pub(super) fn list(&mut self, node: u32, listed: bool) -> bool {
         std::mem::replace(&mut self.nodes[node as usize].listed, listed)

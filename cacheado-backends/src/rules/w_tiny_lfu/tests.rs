@@ -122,7 +122,7 @@ proptest! {
                         weights[key] = weight;
                         let hits = &mut cache.hits;
                         let read = |key: &usize| std::mem::take(&mut hits[*key]);
-                        cache.policy.reweigh(node, weight, read, &mut cache.evicted);
+                        cache.policy.renew(node, weight, key, read, &mut cache.evicted);
                         cache.forget_evicted();
                     }
                 }
