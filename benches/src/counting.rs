@@ -1,24 +1,34 @@
 //! An allocator that counts what is allocated: the bytes that were asked for, and the allocations they came in.
+//!
+//! It counts once it has been told to. Until then it reads one flag that nobody writes, so that the shared counters, which
+//! are a point of contention for all threads, stay out of what other commands time.
 
 #![expect(unsafe_code, reason = "an allocator can't be written without")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+static COUNTS: AtomicBool = AtomicBool::new(false);
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 static BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
 /// The system's allocator, counted.
 pub(crate) struct Counting;
 
-/// What is allocated at one moment.
+/// Counts from now on.
+pub(crate) fn count() {
+    COUNTS.store(true, Ordering::Relaxed);
+}
+
+/// What is allocated at one moment, less what was before [`count`]. It wraps around if more of that is freed than is
+/// allocated, so only differences mean something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allocated {
     pub(crate) bytes: usize,
     pub(crate) blocks: usize,
 }
 
-/// What is allocated now.
+/// What is allocated now, see [`Allocated`].
 pub(crate) fn allocated() -> Allocated {
     Allocated {
         bytes: BYTES.load(Ordering::Relaxed),
@@ -29,15 +39,19 @@ pub(crate) fn allocated() -> Allocated {
 // SAFETY: every call is passed on to the system's allocator as it came, and counting touches no memory of the caller's.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        BLOCKS.fetch_add(1, Ordering::Relaxed);
+        if COUNTS.load(Ordering::Relaxed) {
+            BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+            BLOCKS.fetch_add(1, Ordering::Relaxed);
+        }
         // SAFETY: the caller keeps the contract of `alloc`, which is the same there
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        BLOCKS.fetch_sub(1, Ordering::Relaxed);
+        if COUNTS.load(Ordering::Relaxed) {
+            BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+            BLOCKS.fetch_sub(1, Ordering::Relaxed);
+        }
         // SAFETY: the caller keeps the contract of `dealloc`, and the block came from there
         unsafe { System.dealloc(pointer, layout) }
     }

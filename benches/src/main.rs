@@ -1,27 +1,43 @@
-//! What the cache costs, measured. A file for each subcommand:
+//! What the cache costs, measured beside its peers. A file for each subcommand:
 //!
 //! ```console
 //! cargo run --release -p cacheado-bench -- all
-//! cargo run --release -p cacheado-bench -- memory
-//! cargo run --release -p cacheado-bench -- evict
+//! cargo run --release -p cacheado-bench -- hit --quick
+//! cargo run --release -p cacheado-bench -- ratio DIR --only lirs/,OLTP
 //! ```
 //!
-//! Each prints a table and what it measured. One that checks a claim ends with exit code 1 if the claim does not hold.
+//! Each prints tables, and writes them to CSV files. One that checks a claim ends with exit code 1 if the claim does not hold.
 
+mod contender;
 mod counting;
 mod evict;
+mod histogram;
+mod hit;
+mod load;
 mod measure;
 mod memory;
+mod miss;
+mod options;
+mod peers;
+mod plot;
+mod ratio;
+mod report;
+mod scale;
+mod shapes;
+mod stream;
 
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
-/// Counts for `memory`. Two more additions for each allocation, whatever is measured.
+use crate::options::{Options, USAGE};
+use crate::report::Report;
+
+/// Counts while `memory` asks it to.
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
 
 cacheado::scopes! { organization(org_id) { user(user_id) } }
 
-/// Whether what was claimed holds.
+/// Whether it could be measured, and whether what was claimed holds.
 type Outcome = Result<(), String>;
 
 /// A subcommand.
@@ -29,48 +45,120 @@ struct Command {
     name: &'static str,
     /// What it measures.
     what: &'static str,
-    run: fn() -> Outcome,
+    run: fn(&Options, &Report) -> Outcome,
 }
 
-const COMMANDS: [Command; 2] = [
+const COMMANDS: [Command; 7] = [
+    Command {
+        name: "hit",
+        what: "what a hit costs",
+        run: hit::run,
+    },
+    Command {
+        name: "miss",
+        what: "what a full cache costs, and what evicting does to the hits of others",
+        run: miss::run,
+    },
+    Command {
+        name: "load",
+        what: "loads of one key by several callers, and what a cold miss costs",
+        run: load::run,
+    },
+    Command {
+        name: "scale",
+        what: "throughput of 1 to 8 threads",
+        run: scale::run,
+    },
     Command {
         name: "memory",
         what: "bytes per entry beyond key and value, at 1,000,000 entries",
         run: memory::run,
     },
     Command {
+        name: "ratio",
+        what: "hit ratios over the traces of a folder, or over made-up ones",
+        run: ratio::run,
+    },
+    Command {
         name: "evict",
         what: "evicting a scope of 1,000 entries among 10,000 and among 1,000,000",
-        run: evict::run,
+        run: |_, _| evict::run(),
     },
 ];
 
-fn main() -> ExitCode {
-    let wanted = std::env::args().nth(1).unwrap_or_default();
-    let chosen: Vec<_> = COMMANDS
-        .iter()
-        .filter(|command| wanted == "all" || wanted == command.name)
+fn usage() -> ExitCode {
+    eprintln!("usage: cargo run --release -p cacheado-bench -- COMMAND [OPTIONS]\n");
+    for Command { name, what, .. } in COMMANDS {
+        eprintln!("  {name:<8} {what}");
+    }
+    eprintln!("  {:<8} each of them\n\n{USAGE}", "all");
+    ExitCode::from(2)
+}
+
+/// Runs each command in a process of its own: what an attribute caches stays until its process ends, and would be there for
+/// the next command.
+fn run_all() -> Outcome {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let arguments: Vec<_> = std::env::args_os()
+        .skip(1)
+        .filter(|argument| argument != "all")
         .collect();
-    if chosen.is_empty() {
-        eprintln!("usage: cargo run --release -p cacheado-bench -- COMMAND\n");
-        for Command { name, what, .. } in COMMANDS {
-            eprintln!("  {name:<8} {what}");
+    let mut failed = Vec::new();
+    for Command { name, .. } in COMMANDS {
+        let status = process::Command::new(&program)
+            .arg(name)
+            .args(&arguments)
+            .status()
+            .map_err(|error| error.to_string())?;
+        if !status.success() {
+            failed.push(name);
         }
-        eprintln!("  {:<8} each of them", "all");
-        return ExitCode::from(2);
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(format!("failed: {}", failed.join(", ")))
+}
+
+fn run(options: &Options) -> Outcome {
+    if options.command == "all" {
+        return run_all();
+    }
+    let report = Report::new(options.out.clone())?;
+    for Command { name, what, run } in COMMANDS {
+        if name == options.command {
+            println!("{name}: {what}");
+            let outcome = run(options, &report);
+            println!();
+            return outcome;
+        }
+    }
+    Err(format!("there is no command {:?}", options.command))
+}
+
+fn main() -> ExitCode {
+    let options = match Options::parse(lexopt::Parser::from_env()) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("{error}");
+            return usage();
+        }
+    };
+    let known = COMMANDS
+        .iter()
+        .any(|command| command.name == options.command);
+    if !known && options.command != "all" {
+        return usage();
     }
     if cfg!(debug_assertions) {
         eprintln!("built without optimization: add --release");
         return ExitCode::from(2);
     }
-    let mut exit = ExitCode::SUCCESS;
-    for Command { name, what, run } in chosen {
-        println!("{name}: {what}");
-        if let Err(why) = run() {
-            eprintln!("{name}: {why}");
-            exit = ExitCode::FAILURE;
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{}: {why}", options.command);
+            ExitCode::FAILURE
         }
-        println!();
     }
-    exit
 }

@@ -1,6 +1,7 @@
-//! How many bytes an entry takes beyond its key and its value.
+//! How many bytes an entry takes beyond its key and its value: of the forms that cacheado's entries come in, and of the
+//! peers'.
 //!
-//! What is counted is what the cache asks its allocator for, all of it: entries, tables with their free places, the scope
+//! What is counted is what a cache asks its allocator for, all of it: entries, tables with their free places, the scope
 //! index, the schedule of expiries, the records of a rule. The allocator's own overhead (16 bytes a block is usual) comes on
 //! top, which is why the blocks are counted too. Key and value are what the caller gave: 8 bytes for a `u64`, a text's bytes
 //! for a text, as an argument, as a scope id, or in an `Arc<str>`.
@@ -8,13 +9,19 @@
 //! Tables grow by doubling, so the bytes per entry rise and fall with the number of entries: the worst moment is right
 //! after a doubling, the best right before one. The number that is measured is neither.
 
+use std::iter;
 use std::sync::Arc;
 
 use cacheado::rules::Lru;
 use cacheado::{Cache, cache};
 
-use crate::counting::allocated;
+use crate::contender::{Maker, Requests};
+use crate::counting::{Allocated, allocated, count};
 use crate::measure::grouped;
+use crate::options::Options;
+use crate::peers;
+use crate::report::{Report, Table};
+use crate::shapes::{self, LongText, Numbers, Shape, TenantText};
 
 const ENTRIES: usize = 1_000_000;
 
@@ -57,8 +64,8 @@ fn text(cache: &Cache, key: &str) -> Arc<str> {
     key.into()
 }
 
-/// One way to use the cache.
-struct Shape {
+/// One way to use cacheado.
+struct Form {
     name: &'static str,
     /// With a rule that bounds the cache, and never comes to evict.
     bounded: bool,
@@ -71,8 +78,8 @@ fn digits(id: u64) -> usize {
     id.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
-const SHAPES: [Shape; 7] = [
-    Shape {
+const FORMS: [Form; 7] = [
+    Form {
         name: "u64 -> u64",
         bounded: false,
         store: |cache, n| {
@@ -80,7 +87,7 @@ const SHAPES: [Shape; 7] = [
             8 + 8
         },
     },
-    Shape {
+    Form {
         name: "u64 -> u64, ttl",
         bounded: false,
         store: |cache, n| {
@@ -88,7 +95,7 @@ const SHAPES: [Shape; 7] = [
             8 + 8
         },
     },
-    Shape {
+    Form {
         name: "u64 -> u64, Lru",
         bounded: true,
         store: |cache, n| {
@@ -96,7 +103,7 @@ const SHAPES: [Shape; 7] = [
             8 + 8
         },
     },
-    Shape {
+    Form {
         name: "u64 -> u64, scope of 1,000 entries",
         bounded: false,
         store: |cache, n| {
@@ -104,7 +111,7 @@ const SHAPES: [Shape; 7] = [
             digits(n / TENANT) + 8 + 8
         },
     },
-    Shape {
+    Form {
         name: "-> u64, scope of a single entry",
         bounded: false,
         store: |cache, n| {
@@ -112,7 +119,7 @@ const SHAPES: [Shape; 7] = [
             digits(n / TENANT) + digits(n) + 8
         },
     },
-    Shape {
+    Form {
         name: "u64 -> u64, scope of 1,000, ttl, Lru",
         bounded: true,
         store: |cache, n| {
@@ -120,7 +127,7 @@ const SHAPES: [Shape; 7] = [
             digits(n / TENANT) + 8 + 8
         },
     },
-    Shape {
+    Form {
         name: "200-byte text -> Arc<str> of it",
         bounded: false,
         store: |cache, n| {
@@ -130,17 +137,31 @@ const SHAPES: [Shape; 7] = [
     },
 ];
 
-pub(crate) fn run() -> crate::Outcome {
-    println!("{} entries each", grouped(ENTRIES));
-    println!(
-        "{:<38} {:>14} {:>12} {:>10}",
-        "", "key and value", "beyond that", "blocks"
-    );
-    for Shape {
+/// What an entry takes, as cells: key and value, what is beyond, blocks.
+fn cells(own: usize, before: Allocated, entries: usize) -> [String; 3] {
+    let after = allocated();
+    let taken = each(after.bytes.wrapping_sub(before.bytes), entries);
+    let blocks = each(after.blocks.wrapping_sub(before.blocks), entries);
+    let own = each(own, entries);
+    [
+        format!("{own:.1}"),
+        format!("{:.1}", taken - own),
+        format!("{blocks:.2}"),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people to read")]
+fn each(total: usize, entries: usize) -> f64 {
+    total as f64 / entries as f64
+}
+
+fn forms() -> Result<Table, String> {
+    let mut table = Table::new(["cacheado", "key and value", "beyond that", "blocks"]);
+    for Form {
         name,
         bounded,
         store,
-    } in SHAPES
+    } in FORMS
     {
         let mut builder = Cache::builder();
         if bounded {
@@ -149,22 +170,69 @@ pub(crate) fn run() -> crate::Outcome {
         let cache = builder.build().map_err(|error| error.to_string())?;
         let before = allocated();
         let own: usize = (0..ENTRIES as u64).map(|n| store(&cache, n)).sum();
-        let after = allocated();
+        let cells = cells(own, before, ENTRIES);
         if cache.stats().total_keys != ENTRIES as u64 {
             return Err(format!("{name}: not all entries were stored"));
         }
-        let taken = after.bytes - before.bytes;
-        println!(
-            "{name:<38} {:>14.1} {:>12.1} {:>10.2}",
-            each(own),
-            each(taken) - each(own),
-            each(after.blocks - before.blocks),
-        );
+        table.row(iter::once(name.to_owned()).chain(cells));
     }
+    table.print(&format!("{} entries each", grouped(ENTRIES)));
+    Ok(table)
+}
+
+/// Adds a row for each contender, and asks each for all that it was given.
+fn compare<S: Shape>(makers: &[Maker<S>], entries: usize, records: &mut Table) -> crate::Outcome {
+    let keys: Vec<S::Key> = (0..entries as u64).map(S::key).collect();
+    let order: Vec<u32> = (0..u32::try_from(entries).unwrap_or(u32::MAX)).collect();
+    let own = keys.iter().map(S::bytes).sum();
+    let requests = Requests {
+        keys: &keys,
+        order: &order,
+    };
+    let mut table = Table::new(["", "key and value", "beyond that", "blocks"]);
+    for maker in makers {
+        let before = allocated();
+        // a quarter more than there is: shards are not all equally full
+        let lane = (maker.make)(entries + entries / 4);
+        lane.read(&requests);
+        lane.settle();
+        let cells = cells(own, before, entries);
+        let loads = shapes::loads();
+        lane.read(&requests);
+        if shapes::loads() != loads {
+            return Err(format!("{}: not all entries were stored", maker.name));
+        }
+        let row = iter::once(maker.name.to_owned()).chain(cells);
+        records.row(
+            [S::NAME.to_owned(), entries.to_string()]
+                .into_iter()
+                .chain(row.clone()),
+        );
+        table.row(row);
+    }
+    table.print(&format!("{}, {} entries", S::NAME, grouped(entries)));
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "for people to read")]
-fn each(total: usize) -> f64 {
-    total as f64 / ENTRIES as f64
+pub(crate) fn run(options: &Options, report: &Report) -> crate::Outcome {
+    count();
+    report.csv("memory-forms", &forms()?)?;
+    peers::print_left_out();
+    let mut records = Table::new([
+        "shape",
+        "entries",
+        "contender",
+        "key_and_value",
+        "beyond",
+        "blocks",
+    ]);
+    let records = &mut records;
+    // the function of an attribute can be filled once in a process
+    let numbers = if options.large { 10 * ENTRIES } else { ENTRIES };
+    compare(&peers::unbounded::<Numbers>(numbers), numbers, records)?;
+    if !options.quick {
+        compare(&peers::unbounded::<TenantText>(ENTRIES), ENTRIES, records)?;
+        compare(&peers::unbounded::<LongText>(ENTRIES), ENTRIES, records)?;
+    }
+    report.csv("memory", records)
 }

@@ -1,0 +1,94 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser, ValueExt};
+
+pub(crate) const USAGE: &str = "\
+options:
+  --quick         fewer rounds and smaller sets: to see that it runs, not to compare
+  --rounds N      how often each contender has its turn (default 7)
+  --large         memory: 10,000,000 entries too
+  --only NAMES    ratio: these traces alone, comma-separated parts of names
+  --out DIR       where the CSV files and the plots go (default target/bench)
+";
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) command: String,
+    pub(crate) quick: bool,
+    pub(crate) rounds: usize,
+    pub(crate) large: bool,
+    pub(crate) only: Vec<String>,
+    pub(crate) out: PathBuf,
+    /// The folder of traces.
+    pub(crate) traces: Option<PathBuf>,
+}
+
+impl Options {
+    pub(crate) fn parse(mut parser: Parser) -> Result<Self, lexopt::Error> {
+        let mut options = Self {
+            command: String::new(),
+            quick: false,
+            rounds: 0,
+            large: false,
+            only: Vec::new(),
+            out: "target/bench".into(),
+            traces: None,
+        };
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Long("quick") => options.quick = true,
+                Arg::Long("large") => options.large = true,
+                Arg::Long("rounds") => options.rounds = parser.value()?.parse()?,
+                Arg::Long("out") => options.out = parser.value()?.into(),
+                Arg::Long("only") => {
+                    let names = parser.value()?.string()?;
+                    options.only.extend(names.split(',').map(str::to_owned));
+                }
+                Arg::Value(command) if options.command.is_empty() => {
+                    options.command = command.string()?;
+                }
+                Arg::Value(folder)
+                    if options.traces.is_none()
+                        && matches!(options.command.as_str(), "ratio" | "all") =>
+                {
+                    options.traces = Some(folder.into());
+                }
+                other => return Err(other.unexpected()),
+            }
+        }
+        if options.rounds == 0 {
+            options.rounds = if options.quick { 3 } else { 7 };
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, lexopt::Error> {
+        Options::parse(Parser::from_args(line.split_whitespace()))
+    }
+
+    #[test]
+    fn a_command_has_options_on_either_side() {
+        let options = parse("--quick ratio traces --only lirs/,OLTP --out there").unwrap();
+        assert_eq!(options.command, "ratio");
+        assert_eq!(options.traces, Some("traces".into()));
+        assert_eq!(options.only, ["lirs/", "OLTP"]);
+        assert_eq!(options.out, PathBuf::from("there"));
+        assert_eq!(options.rounds, 3);
+        assert_eq!(parse("hit --quick --rounds 9").unwrap().rounds, 9);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        assert!(parse("hit traces").is_err());
+        assert!(parse("hit --rounds many").is_err());
+        assert!(parse("hit --fast").is_err());
+    }
+}

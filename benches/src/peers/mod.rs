@@ -1,0 +1,180 @@
+//! Who is compared. A file for each, which says how its own documentation recommends to use it.
+
+pub(crate) mod cacheado;
+mod cached;
+mod cachelito;
+pub(crate) mod foyer;
+mod memoize;
+mod mini_moka;
+pub(crate) mod moka;
+pub(crate) mod quick_cache;
+
+use crate::contender::{Contender, Maker};
+use crate::measure::grouped;
+use crate::shapes::Shape;
+
+use self::cacheado::Cacheado;
+use self::cached::{Cached, CachedByKey, CachedOneLock, CachedTtl};
+use self::cachelito::Cachelito;
+use self::foyer::Foyer;
+use self::memoize::Memoize;
+use self::mini_moka::MiniMoka;
+use self::moka::Moka;
+use self::quick_cache::QuickCache;
+
+/// How many entries the caches of [`bounded`] hold: an attribute's bound has to be written there.
+pub(crate) const BOUND: usize = 100_000;
+
+/// Those that keep everything, for sets of so many entries. What can't be without a bound has that of its maker's argument:
+/// give it more than there is.
+pub(crate) fn unbounded<S: Shape>(entries: usize) -> Vec<Maker<S>>
+where
+    Cacheado: Contender<S>,
+    Cached: Contender<S>,
+    CachedOneLock: Contender<S>,
+    CachedTtl: Contender<S>,
+    Cachelito: Contender<S>,
+    Memoize: Contender<S>,
+{
+    let mut makers: Vec<Maker<S>> = vec![
+        Maker {
+            name: "cacheado",
+            make: |_| Box::new(Cacheado),
+        },
+        Maker {
+            name: "cached",
+            make: |_| Box::new(Cached),
+        },
+        Maker {
+            name: "cached, ttl",
+            make: |_| Box::new(CachedTtl),
+        },
+        Maker {
+            name: "cached, one lock",
+            make: |_| Box::new(CachedOneLock),
+        },
+        Maker {
+            name: "memoize",
+            make: |_| Box::new(Memoize),
+        },
+        Maker {
+            name: "moka",
+            make: |_| Box::new(Moka::unbounded()),
+        },
+        Maker {
+            name: "quick_cache",
+            make: |room| Box::new(QuickCache::new(room)),
+        },
+        Maker {
+            name: "foyer",
+            make: |room| Box::new(Foyer::new(room)),
+        },
+        Maker {
+            name: "mini-moka",
+            make: |_| Box::new(MiniMoka::unbounded()),
+        },
+    ];
+    if entries <= cachelito::AT_MOST {
+        makers.push(Maker {
+            name: "cachelito",
+            make: |_| Box::new(Cachelito),
+        });
+    }
+    makers
+}
+
+/// Who is missing above so many entries, for people.
+pub(crate) fn print_left_out() {
+    println!(
+        "cachelito is left out above {} entries: to store one, it searches all of them",
+        grouped(cachelito::AT_MOST)
+    );
+}
+
+/// Those that evict beyond [`BOUND`] entries.
+pub(crate) fn bounded<S: Shape>() -> Vec<Maker<S>>
+where
+    cacheado::Bounded: Contender<S>,
+    cached::Bounded: Contender<S>,
+    memoize::Bounded: Contender<S>,
+{
+    vec![
+        Maker {
+            name: "cacheado",
+            make: |_| Box::new(cacheado::Bounded),
+        },
+        Maker {
+            name: "cached",
+            make: |_| Box::new(cached::Bounded),
+        },
+        Maker {
+            name: "memoize",
+            make: |_| Box::new(memoize::Bounded),
+        },
+        Maker {
+            name: "moka",
+            make: |entries| Box::new(Moka::new(entries)),
+        },
+        Maker {
+            name: "quick_cache",
+            make: |entries| Box::new(QuickCache::new(entries)),
+        },
+        Maker {
+            name: "foyer",
+            make: |entries| Box::new(Foyer::new(entries)),
+        },
+        Maker {
+            name: "mini-moka",
+            make: |entries| Box::new(MiniMoka::new(entries)),
+        },
+    ]
+}
+
+/// Those whose concurrent callers of one key are to share a load, and those that leave it open.
+pub(crate) fn loaders<S: Shape>() -> Vec<Maker<S>>
+where
+    Cacheado: Contender<S>,
+    Cached: Contender<S>,
+    CachedByKey: Contender<S>,
+    Cachelito: Contender<S>,
+    Memoize: Contender<S>,
+{
+    vec![
+        Maker {
+            name: "cacheado",
+            make: |_| Box::new(Cacheado),
+        },
+        Maker {
+            name: "cached",
+            make: |_| Box::new(Cached),
+        },
+        Maker {
+            name: "cached, by_key",
+            make: |_| Box::new(CachedByKey),
+        },
+        Maker {
+            name: "cachelito",
+            make: |_| Box::new(Cachelito),
+        },
+        Maker {
+            name: "memoize",
+            make: |_| Box::new(Memoize),
+        },
+        Maker {
+            name: "moka",
+            make: |_| Box::new(Moka::unbounded()),
+        },
+        Maker {
+            name: "quick_cache",
+            make: |entries| Box::new(QuickCache::new(entries)),
+        },
+        Maker {
+            name: "foyer",
+            make: |entries| Box::new(Foyer::new(entries)),
+        },
+        Maker {
+            name: "mini-moka",
+            make: |_| Box::new(MiniMoka::unbounded()),
+        },
+    ]
+}

@@ -1,0 +1,230 @@
+//! How often what is asked for is there, when not everything can be: hit ratios over access traces, of real systems if a
+//! folder of them is given, else of streams that are made up here.
+//!
+//! Nothing is timed, so the simulations run side by side on all cores. Each replays its trace alone, from an empty cache,
+//! through the public interface of the product: look up, load on a miss.
+
+mod policies;
+mod synthetic;
+mod targets;
+mod trace;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::measure::{cores, grouped};
+use crate::options::Options;
+use crate::report::{Report, Table};
+
+use self::policies::{OURS, PEERS, Policy};
+use self::targets::{Reference, Targets};
+
+/// A row this many points below the best peer is marked.
+const TOLERANCE: f64 = 0.5;
+
+/// What a trace is replayed at.
+struct Size {
+    capacity: usize,
+    /// Figures of an independent simulation, if there are any.
+    reference: Vec<String>,
+}
+
+/// Accesses, and the sizes of caches to replay them at.
+struct Work {
+    name: String,
+    accesses: Vec<u64>,
+    sizes: Vec<Size>,
+}
+
+/// Columns of hit ratios in percent, ours first.
+struct Ratios<'a> {
+    policies: Vec<&'a Policy>,
+    reference_names: Vec<String>,
+    records: Table,
+    sums: Vec<f64>,
+    difference: f64,
+    rows: u32,
+    below: Vec<String>,
+}
+
+/// Percent of the accesses.
+#[expect(clippy::cast_precision_loss, reason = "for people to read")]
+fn percent(hits: usize, accesses: usize) -> f64 {
+    100.0 * hits as f64 / accesses.max(1) as f64
+}
+
+/// What each policy reaches at each size: by size, then by policy.
+fn replay(work: &Work, policies: &[&Policy]) -> Vec<Vec<f64>> {
+    let jobs: Vec<(usize, usize)> = (0..work.sizes.len())
+        .flat_map(|size| (0..policies.len()).map(move |policy| (size, policy)))
+        .collect();
+    let results = Mutex::new(vec![vec![0.0; policies.len()]; work.sizes.len()]);
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..cores() {
+            scope.spawn(|| {
+                while let Some(&(size, policy)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let cache = (policies[policy].make)(work.sizes[size].capacity);
+                    let hits = work.accesses.iter().filter(|&&key| cache.hit(key)).count();
+                    let ratio = percent(hits, work.accesses.len());
+                    if let Ok(mut results) = results.lock() {
+                        results[size][policy] = ratio;
+                    }
+                }
+            });
+        }
+    });
+    results
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Ratios<'_> {
+    fn new(reference_names: Vec<String>) -> Self {
+        let policies: Vec<_> = OURS.iter().chain(&PEERS).collect();
+        let headers = ["trace".to_owned(), "capacity".to_owned()]
+            .into_iter()
+            .chain(policies.iter().map(|policy| policy.name.to_owned()))
+            .chain(["best".to_owned(), "difference".to_owned()])
+            .chain(reference_names.iter().cloned());
+        Self {
+            records: Table::new(headers),
+            sums: vec![0.0; policies.len()],
+            policies,
+            reference_names,
+            difference: 0.0,
+            rows: 0,
+            below: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, work: &Work) {
+        let mut headers = vec!["entries".to_owned()];
+        headers.extend(self.policies.iter().map(|policy| policy.name.to_owned()));
+        headers.push("to the best".into());
+        headers.extend(self.reference_names.iter().cloned());
+        let mut table = Table::new(headers);
+        for (size, ratios) in work.sizes.iter().zip(replay(work, &self.policies)) {
+            let best = ratios[OURS.len()..].iter().copied().fold(0.0, f64::max);
+            let difference = ratios[0] - best;
+            let mark = if difference < -TOLERANCE {
+                self.below
+                    .push(format!("{} at {}", work.name, size.capacity));
+                " <"
+            } else {
+                ""
+            };
+            for (sum, ratio) in self.sums.iter_mut().zip(&ratios) {
+                *sum += ratio;
+            }
+            self.difference += difference;
+            self.rows += 1;
+            let cells: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+            let mut row = vec![grouped(size.capacity)];
+            row.extend(cells.iter().cloned());
+            row.push(format!("{difference:+.2}{mark}"));
+            row.extend(size.reference.iter().cloned());
+            table.row(row);
+            let mut record = vec![work.name.clone(), size.capacity.to_string()];
+            record.extend(cells);
+            record.extend([format!("{best:.2}"), format!("{difference:.2}")]);
+            record.extend(size.reference.iter().cloned());
+            self.records.row(record);
+        }
+        table.print(&format!(
+            "{}, {} accesses",
+            work.name,
+            grouped(work.accesses.len())
+        ));
+    }
+
+    fn conclude(&self, report: &Report) -> crate::Outcome {
+        if self.rows == 0 {
+            return Err("no trace has that name".into());
+        }
+        let rows = f64::from(self.rows);
+        let mut table = Table::new(["mean over all rows", "%"]);
+        for (policy, sum) in self.policies.iter().zip(&self.sums) {
+            table.row([policy.name.to_owned(), format!("{:.2}", sum / rows)]);
+        }
+        let ours = format!("{}, to the best peer of each row", OURS[0].name);
+        table.row([ours, format!("{:+.2}", self.difference / rows)]);
+        table.print(&format!("{} rows", self.rows));
+        println!(
+            "\n{} more than {TOLERANCE} below the best of {} peers: {}",
+            self.below.len(),
+            PEERS.len(),
+            self.below.join(", ")
+        );
+        report.csv("ratio", &self.records)
+    }
+}
+
+fn wanted(options: &Options, name: &str) -> bool {
+    options.only.is_empty() || options.only.iter().any(|part| name.contains(part))
+}
+
+fn unique(accesses: &[u64]) -> usize {
+    accesses.iter().collect::<HashSet<_>>().len()
+}
+
+/// Reads a trace, and makes sure that it is what the references were computed from.
+fn work(folder: &Path, reference: &Reference) -> Result<Work, String> {
+    let accesses = trace::read(folder, &reference.trace)?;
+    if (accesses.len(), unique(&accesses)) != (reference.requests, reference.unique) {
+        return Err(format!(
+            "{}: {} accesses to {} keys, not {} to {}",
+            reference.trace,
+            accesses.len(),
+            unique(&accesses),
+            reference.requests,
+            reference.unique
+        ));
+    }
+    let size = |(capacity, reference): &(usize, Vec<String>)| Size {
+        capacity: *capacity,
+        reference: reference.clone(),
+    };
+    Ok(Work {
+        name: reference.trace.clone(),
+        accesses,
+        sizes: reference.rows.iter().map(size).collect(),
+    })
+}
+
+pub(crate) fn run(options: &Options, report: &Report) -> crate::Outcome {
+    println!("hit ratios in percent; <: more than {TOLERANCE} below the best peer");
+    for policy in OURS.iter().chain(&PEERS) {
+        println!("  {:<22} {}", policy.name, policy.what);
+    }
+    let Some(folder) = &options.traces else {
+        let mut ratios = Ratios::new(Vec::new());
+        for (name, accesses, capacities) in synthetic::traces() {
+            if wanted(options, name) {
+                ratios.add(&Work {
+                    name: name.into(),
+                    accesses: accesses(),
+                    sizes: capacities
+                        .iter()
+                        .map(|&capacity| Size {
+                            capacity,
+                            reference: Vec::new(),
+                        })
+                        .collect(),
+                });
+            }
+        }
+        return ratios.conclude(report);
+    };
+    let targets = Targets::read(&folder.join("targets.tsv"))?;
+    let mut ratios = Ratios::new(targets.names);
+    for reference in &targets.references {
+        if wanted(options, &reference.trace) {
+            ratios.add(&work(folder, reference)?);
+        }
+    }
+    ratios.conclude(report)
+}

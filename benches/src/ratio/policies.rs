@@ -1,0 +1,165 @@
+//! Whose hit ratios are compared, each with the settings that serve it best: in a single shard where that can be said, since
+//! what shards have to spare can't help another one.
+
+use cacheado::rules::Lru;
+use cacheado::{Cache, cache};
+use foyer_memory::{
+    Cache as FoyerCache, CacheBuilder as FoyerBuilder, EvictionConfig, LfuConfig, LruConfig,
+    S3FifoConfig, SieveConfig,
+};
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache as MokaCache;
+use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
+
+use crate::shapes::{self, Numbers, Shape};
+
+/// A cache of at most so many entries.
+pub(super) trait Bounded {
+    /// Looks up, and loads on a miss. Whether there was no need to.
+    fn hit(&self, key: u64) -> bool;
+}
+
+pub(super) struct Policy {
+    pub(super) name: &'static str,
+    /// For people.
+    pub(super) what: &'static str,
+    /// Makes one of so many entries.
+    pub(super) make: fn(usize) -> Box<dyn Bounded>,
+}
+
+/// The rules of cacheado. The first one is compared with the best of the peers.
+pub(super) const OURS: [Policy; 1] = [Policy {
+    name: "cacheado Lru",
+    what: "an annotated function, Cache::builder().rule(Lru::new(n))",
+    make: |capacity| ours(Cache::builder().rule(Lru::new(capacity)).build()),
+}];
+
+pub(super) const PEERS: [Policy; 6] = [
+    Policy {
+        name: "moka",
+        what: "sync, TinyLFU; what it puts off is run after each access",
+        make: |capacity| {
+            Box::new(
+                MokaCache::builder()
+                    .max_capacity(capacity as u64)
+                    .eviction_policy(EvictionPolicy::tiny_lfu())
+                    .build(),
+            )
+        },
+    },
+    Policy {
+        name: "quick_cache",
+        what: "sync, one shard",
+        make: |capacity| {
+            let options = OptionsBuilder::new()
+                .shards(1)
+                .estimated_items_capacity(capacity)
+                .weight_capacity(capacity as u64)
+                .build()
+                .expect("all that must be given is given");
+            Box::new(QuickCache::<u64, u64>::with_options(
+                options,
+                UnitWeighter,
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            ))
+        },
+    },
+    Policy {
+        name: "foyer lru",
+        what: "its defaults, one shard",
+        make: |capacity| foyer(capacity, LruConfig::default()),
+    },
+    Policy {
+        name: "foyer lfu",
+        what: "W-TinyLFU with its defaults, one shard",
+        make: |capacity| foyer(capacity, LfuConfig::default()),
+    },
+    Policy {
+        name: "foyer s3fifo",
+        what: "its defaults, one shard",
+        make: |capacity| foyer(capacity, S3FifoConfig::default()),
+    },
+    Policy {
+        name: "foyer sieve",
+        what: "its defaults, one shard",
+        make: |capacity| foyer(capacity, SieveConfig),
+    },
+];
+
+#[cache(cache = cache, skip(cache), local)]
+fn traced(cache: &Cache, key: u64) -> u64 {
+    let _ = cache;
+    Numbers::load(key)
+}
+
+fn ours(cache: cacheado::Result<Cache>) -> Box<dyn Bounded> {
+    Box::new(cache.expect("a rule alone is always accepted"))
+}
+
+fn foyer(capacity: usize, config: impl Into<EvictionConfig>) -> Box<dyn Bounded> {
+    let cache: FoyerCache<u64, u64> = FoyerBuilder::new(capacity)
+        .with_shards(1)
+        .with_eviction_config(config)
+        .build();
+    Box::new(cache)
+}
+
+impl Bounded for Cache {
+    fn hit(&self, key: u64) -> bool {
+        let before = shapes::loads();
+        traced(self, key);
+        shapes::loads() == before
+    }
+}
+
+impl Bounded for MokaCache<u64, u64> {
+    fn hit(&self, key: u64) -> bool {
+        let found = self.get(&key).is_some();
+        if !found {
+            self.insert(key, key);
+        }
+        self.run_pending_tasks();
+        found
+    }
+}
+
+impl Bounded for QuickCache<u64, u64> {
+    fn hit(&self, key: u64) -> bool {
+        let found = self.get(&key).is_some();
+        if !found {
+            self.insert(key, key);
+        }
+        found
+    }
+}
+
+impl Bounded for FoyerCache<u64, u64> {
+    fn hit(&self, key: u64) -> bool {
+        let found = self.get(&key).is_some();
+        if !found {
+            self.insert(key, key);
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_finds_what_it_was_asked_for_last_and_forgets_most_of_what_does_not_fit() {
+        for policy in OURS.iter().chain(&PEERS) {
+            let cache = (policy.make)(100);
+            assert!(!cache.hit(7), "{}", policy.name);
+            assert!(cache.hit(7), "{}", policy.name);
+            for key in 1000..11_000 {
+                assert!(!cache.hit(key), "{}", policy.name);
+            }
+            let kept = (1000..11_000).filter(|&key| cache.hit(key)).count();
+            assert!(kept <= 300, "{} keeps {kept} of 100", policy.name);
+        }
+    }
+}
