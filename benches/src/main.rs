@@ -8,6 +8,7 @@
 //!
 //! Each prints tables, and writes them to CSV files. One that checks a claim ends with exit code 1 if the claim does not hold.
 
+mod compile;
 mod contender;
 mod counting;
 mod evict;
@@ -48,7 +49,7 @@ struct Command {
     run: fn(&Options, &Report) -> Outcome,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 8] = [
     Command {
         name: "hit",
         what: "what a hit costs",
@@ -78,6 +79,11 @@ const COMMANDS: [Command; 7] = [
         name: "ratio",
         what: "hit ratios over the traces of a folder, or over made-up ones",
         run: ratio::run,
+    },
+    Command {
+        name: "compile",
+        what: "what 200 annotated functions cost to check and to build",
+        run: compile::run,
     },
     Command {
         name: "evict",
