@@ -13,6 +13,9 @@ use crate::stream::{Spread, shuffled};
 /// Beyond the number of cores they show what a waiting thread costs.
 const THREADS: [usize; 4] = [1, 2, 4, 8];
 
+/// Sets of more entries are asked for by the first two numbers of threads alone, since that takes long.
+const LARGE: usize = 10_000;
+
 /// How a set of entries is asked for.
 #[derive(Clone, Copy)]
 struct Way {
@@ -34,6 +37,14 @@ const ZIPF: Way = Way {
 /// The share of reads, in percent.
 fn reads(store_every: usize) -> usize {
     100 - 100_usize.checked_div(store_every).unwrap_or(0)
+}
+
+fn threads(entries: usize) -> &'static [usize] {
+    if entries > LARGE {
+        &THREADS[..2]
+    } else {
+        &THREADS
+    }
 }
 
 struct Hits<'a> {
@@ -77,7 +88,7 @@ impl Hits<'_> {
             let takes_part: Vec<usize> = (0..lanes.len())
                 .filter(|&nth| way.store_every == 0 || lanes[nth].can_put(&keys[0]))
                 .collect();
-            let results: Vec<Vec<Vec<f64>>> = THREADS
+            let results: Vec<Vec<Vec<f64>>> = threads(entries)
                 .iter()
                 .map(|&threads| {
                     in_turns(self.options.rounds, takes_part.len(), |nth| {
@@ -110,13 +121,13 @@ impl Hits<'_> {
         results: &[Vec<Vec<f64>>],
     ) -> crate::Outcome {
         let mut headers = vec!["ns a call, all threads together".to_owned()];
-        for threads in THREADS {
+        for &threads in threads(entries) {
             headers.extend([threads_label(threads), "×".into()]);
         }
         let mut table = Table::new(headers);
         for (nth, name) in names.iter().enumerate() {
             let mut row = vec![(*name).to_owned()];
-            for (threads, results) in THREADS.iter().zip(results) {
+            for (threads, results) in threads(entries).iter().zip(results) {
                 let nanos = format!("{:.1}", middle(&results[nth]));
                 let ratio = format!("{:.2}", round_ratio(&results[nth], &results[0]));
                 row.extend([nanos.clone(), ratio.clone()]);

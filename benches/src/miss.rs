@@ -10,6 +10,7 @@ use crate::histogram::Histogram;
 use crate::measure::{grouped, in_turns, middle, nanos_each, round_ratio, threads_label, together};
 use crate::options::Options;
 use crate::peers::{self, BOUND};
+use crate::plot::{self, Bar};
 use crate::report::{Report, Table};
 use crate::shapes::{self, Numbers, Shape, TenantText};
 use crate::stream::{Spread, shuffled};
@@ -48,7 +49,12 @@ fn percent(part: u64, whole: usize) -> f64 {
     100.0 * part as f64 / whole as f64
 }
 
-fn throughput<S: Shape>(makers: &[Maker<S>], options: &Options, records: &mut Table) {
+fn throughput<S: Shape>(
+    makers: &[Maker<S>],
+    options: &Options,
+    report: &Report,
+    records: &mut Table,
+) -> crate::Outcome {
     let keys = keys::<S>();
     let lanes = lanes(makers, &keys);
     // so long that what a turn ends with is not what the next one begins with
@@ -106,12 +112,23 @@ fn throughput<S: Shape>(makers: &[Maker<S>], options: &Options, records: &mut Ta
         row.push(format!("{:.1}", misses[nth]));
         table.row(row);
     }
-    table.print(&format!(
+    let title = format!(
         "{}, {} entries, {} keys at random",
         S::NAME,
         grouped(BOUND),
         grouped(KEYS)
-    ));
+    );
+    table.print(&title);
+    let bars: Vec<Bar> = makers
+        .iter()
+        .zip(&results[0])
+        .map(|(maker, turns)| Bar {
+            name: maker.name.to_owned(),
+            value: middle(turns),
+        })
+        .collect();
+    let file = report.path(&format!("miss-{}.svg", plot::file_name(S::NAME)));
+    plot::bars(&file, &format!("{title}, 1 thread"), "ns a call", &bars)
 }
 
 /// Times hits of a few keys on one thread while another one asks for all the others in turn, which are more than there is
@@ -200,8 +217,13 @@ pub(crate) fn run(options: &Options, report: &Report) -> crate::Outcome {
     );
     peers::print_left_out();
     let mut records = Table::new(["shape", "threads", "contender", "ns", "ratio", "misses"]);
-    throughput(&peers::bounded::<TenantText>(), options, &mut records);
-    throughput(&peers::bounded::<Numbers>(), options, &mut records);
+    throughput(
+        &peers::bounded::<TenantText>(),
+        options,
+        report,
+        &mut records,
+    )?;
+    throughput(&peers::bounded::<Numbers>(), options, report, &mut records)?;
     report.csv("miss", &records)?;
     latency(&peers::bounded::<TenantText>(), options, report)
 }

@@ -17,6 +17,7 @@ use std::thread;
 
 use crate::measure::{cores, grouped};
 use crate::options::Options;
+use crate::plot::{self, Bar};
 use crate::report::{Report, Table};
 
 use self::policies::{OURS, PEERS, Policy};
@@ -159,6 +160,17 @@ impl Ratios<'_> {
             PEERS.len(),
             self.below.join(", ")
         );
+        let bars: Vec<Bar> = self
+            .policies
+            .iter()
+            .zip(&self.sums)
+            .map(|(policy, sum)| Bar {
+                name: policy.name.to_owned(),
+                value: sum / rows,
+            })
+            .collect();
+        let title = format!("hit ratio, mean over {} rows", self.rows);
+        plot::bars(&report.path("ratio.svg"), &title, "%", &bars)?;
         report.csv("ratio", &self.records)
     }
 }
