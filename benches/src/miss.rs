@@ -17,7 +17,8 @@ use crate::stream::{Spread, shuffled};
 
 const THREADS: [usize; 2] = [1, 2];
 
-/// Asked for at random, half of twice as many keys as entries are there, whatever the policy.
+/// Asked for at random, half of twice as many keys as entries are there, whatever the policy: if what is asked for is new in
+/// each round, so that there is nothing to learn.
 const KEYS: usize = 2 * BOUND;
 
 /// The keys whose hits are timed. They are asked for so often that any policy keeps them.
@@ -32,7 +33,7 @@ fn keys<S: Shape>() -> Vec<S::Key> {
 
 /// The lanes, full.
 fn lanes<S: Shape>(makers: &[Maker<S>], keys: &[S::Key]) -> Vec<Box<dyn Lane<S>>> {
-    let order = Spread::Random.order(KEYS, 2 * KEYS);
+    let order = Spread::Random(1).order(KEYS, 2 * KEYS);
     let lanes: Vec<_> = makers.iter().map(|maker| (maker.make)(BOUND)).collect();
     for lane in &lanes {
         lane.read(&Requests {
@@ -57,18 +58,24 @@ fn throughput<S: Shape>(
 ) -> crate::Outcome {
     let keys = keys::<S>();
     let lanes = lanes(makers, &keys);
-    // so long that what a turn ends with is not what the next one begins with
-    let requests = 2 * KEYS;
-    let order = Spread::Random.order(KEYS, requests);
-    let stream = Requests::<S> {
-        keys: &keys,
-        order: &order,
-    };
+    let requests = if options.quick { KEYS } else { 2 * KEYS };
     let mut misses = Vec::new();
     let results: Vec<Vec<Vec<f64>>> = THREADS
         .iter()
         .map(|&threads| {
-            let turns = in_turns(options.rounds, lanes.len(), |nth| {
+            let rounds: Vec<Vec<u32>> = (0..options.rounds)
+                .map(|round| {
+                    let seed = 2 + threads * options.rounds + round;
+                    Spread::Random(seed as u64).order(KEYS, requests)
+                })
+                .collect();
+            let mut turns = vec![0; lanes.len()];
+            let results = in_turns(options.rounds, lanes.len(), |nth| {
+                let stream = Requests::<S> {
+                    keys: &keys,
+                    order: &rounds[turns[nth]],
+                };
+                turns[nth] += 1;
                 let loads = AtomicU64::new(0);
                 let took = together(threads, |thread| {
                     let before = shapes::loads();
@@ -81,8 +88,8 @@ fn throughput<S: Shape>(
                     percent(loads.into_inner(), requests),
                 )
             });
-            misses = turns.iter().map(|turns| turns[0].1).collect();
-            turns
+            misses = results.iter().map(|turns| turns[0].1).collect();
+            results
                 .iter()
                 .map(|turns| turns.iter().map(|turn| turn.0).collect())
                 .collect()
@@ -138,7 +145,7 @@ fn hits_while_evicting<S: Shape>(
     keys: &[S::Key],
     requests: usize,
 ) -> Histogram {
-    let hot_order = Spread::Random.order(HOT, requests);
+    let hot_order = Spread::Random(1).order(HOT, requests);
     let hot = Requests::<S> {
         keys: &keys[..HOT],
         order: &hot_order,

@@ -74,8 +74,8 @@ pub(crate) enum Spread {
     Uniform,
     /// Zipf's law with exponent 0.99, as YCSB has it.
     Zipf,
-    /// Any key at any time.
-    Random,
+    /// Any key at any time, by a seed.
+    Random(u64),
     /// Always the same key.
     One,
 }
@@ -85,7 +85,7 @@ impl Spread {
         match self {
             Self::Uniform => "uniform",
             Self::Zipf => "zipf 0.99",
-            Self::Random => "random",
+            Self::Random(_) => "random",
             Self::One => "one key",
         }
     }
@@ -101,8 +101,8 @@ impl Spread {
                     .map(|_| places[zipf.rank(&mut random)])
                     .collect()
             }
-            Self::Random => {
-                let mut random = Random::new(0xcac4_ead1);
+            Self::Random(seed) => {
+                let mut random = Random::new(seed);
                 (0..requests)
                     .map(|_| u32::try_from(random.below(keys as u64)).unwrap_or(0))
                     .collect()
