@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use cacheado::rules::Lru;
+use cacheado::rules::WTinyLfu;
 use cacheado::{Cache, cache, put};
 
 use crate::contender::{contender, now};
@@ -24,7 +24,7 @@ pub(crate) struct Bounded;
 /// What a bounded cache is made of: the rule that the `miss` command measures.
 fn bounded() -> Cache {
     Cache::builder()
-        .rule(Lru::new(BOUND))
+        .rule(WTinyLfu::new(BOUND as u64))
         .build()
         .expect("a rule alone is always accepted")
 }

@@ -1,7 +1,7 @@
 //! Whose hit ratios are compared, each with the settings that serve it best: in a single shard where that can be said, since
 //! what shards have to spare can't help another one.
 
-use cacheado::rules::Lru;
+use cacheado::rules::{Lru, WTinyLfu};
 use cacheado::{Cache, cache};
 use foyer_memory::{
     Cache as FoyerCache, CacheBuilder as FoyerBuilder, EvictionConfig, LfuConfig, LruConfig,
@@ -29,11 +29,21 @@ pub(super) struct Policy {
 }
 
 /// The rules of cacheado. The first one is compared with the best of the peers.
-pub(super) const OURS: [Policy; 1] = [Policy {
-    name: "cacheado Lru",
-    what: "an annotated function, Cache::builder().rule(Lru::new(n))",
-    make: |capacity| ours(Cache::builder().rule(Lru::new(capacity)).build()),
-}];
+pub(super) const OURS: [Policy; 2] = [
+    Policy {
+        name: "cacheado",
+        what: "an annotated function, Cache::builder().rule(WTinyLfu::new(n))",
+        make: |capacity| {
+            let rule = WTinyLfu::new(capacity as u64);
+            ours(Cache::builder().rule(rule).build())
+        },
+    },
+    Policy {
+        name: "cacheado Lru",
+        what: "an annotated function, Cache::builder().rule(Lru::new(n))",
+        make: |capacity| ours(Cache::builder().rule(Lru::new(capacity)).build()),
+    },
+];
 
 pub(super) const PEERS: [Policy; 6] = [
     Policy {
