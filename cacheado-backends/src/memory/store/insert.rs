@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Bound, Bounds, Dropped, Store, sweeper};
+use super::{Bound, Dropped, Policy, Store, sweeper};
 use crate::clock::{Clock, Tick};
 use crate::entry::{Entry, Making};
 use crate::key::Key;
@@ -105,7 +105,7 @@ impl Store {
         &self,
         incoming: Incoming<V>,
         lifetime: Option<Duration>,
-        mut policy: MutexGuard<'_, Bounds>,
+        mut policy: MutexGuard<'_, Policy>,
         dropped: &mut Dropped,
     ) -> Inserted {
         let policy = &mut *policy;
@@ -113,66 +113,56 @@ impl Store {
         // what has expired takes no room from what lives
         self.remove_due(now, policy, dropped);
         let old = self.replaced(&incoming.key, now, policy, dropped);
-        let admitted = self.admit(&incoming, old.as_ref(), lifetime, policy);
-        let refused = match admitted {
-            Ok(admitted) => {
-                let (lifetime, deadline) = span(now, admitted.lifetime);
-                let entry = incoming.into_entry(deadline);
-                if lifetime == Some(Duration::ZERO) {
-                    dropped.push(entry);
-                    Inserted::Ephemeral
-                } else {
-                    let mut victims = Vec::new();
-                    match self.seat_by_rules(&entry, old.as_ref(), &mut victims) {
-                        Ok(()) => {
-                            for key in admitted.victims {
-                                let is_it = |entry: &Arc<Entry>| *entry.key() == key;
-                                let hash = key.hash();
-                                dropped.extend(self.take_out(
-                                    hash,
-                                    is_it,
-                                    Cause::Rule,
-                                    Some(policy),
-                                ));
-                            }
-                            for victim in victims {
-                                dropped.extend(self.take_out_exactly(
-                                    &victim.0,
-                                    Cause::Rule,
-                                    Some(policy),
-                                ));
-                            }
-                            let space = entry.key().space().id();
-                            let replaced = self.put_in(entry, now);
-                            if replaced.is_none()
-                                && let Some(bound) = policy.get_mut(&space)
-                            {
-                                bound.len += 1;
-                            }
-                            dropped.extend(replaced);
-                            return Inserted::Stored(lifetime);
-                        }
-                        Err(rule) => {
-                            for victim in victims {
-                                dropped.extend(self.take_out_exactly(
-                                    &victim.0,
-                                    Cause::Rule,
-                                    Some(policy),
-                                ));
-                            }
-                            dropped.push(entry);
-                            Inserted::Rejected(rule)
-                        }
-                    }
-                }
-            }
+        let admitted = match self.admit(&incoming, old.as_ref(), lifetime, policy) {
+            Ok(admitted) => admitted,
             Err(rule) => {
                 dropped.push(incoming.into_entry(now));
-                Inserted::Rejected(rule)
+                return self.refuse(Inserted::Rejected(rule), old, policy, dropped);
             }
         };
+        let (lifetime, deadline) = span(now, admitted.lifetime);
+        let entry = incoming.into_entry(deadline);
+        if lifetime == Some(Duration::ZERO) {
+            dropped.push(entry);
+            return self.refuse(Inserted::Ephemeral, old, policy, dropped);
+        }
+        let mut victims = std::mem::take(&mut policy.victims);
+        let seated = self.seat_by_rules(&entry, old.as_ref(), &mut victims);
+        for victim in victims.drain(..) {
+            let gone = self.take_out_exactly(&victim.0, Cause::Rule, Some(policy));
+            dropped.push(gone.unwrap_or(victim.0));
+        }
+        policy.victims = victims;
+        if let Err(rule) = seated {
+            dropped.push(entry);
+            return self.refuse(Inserted::Rejected(rule), old, policy, dropped);
+        }
+        for key in admitted.victims {
+            let is_it = |entry: &Arc<Entry>| *entry.key() == key;
+            dropped.extend(self.take_out(key.hash(), is_it, Cause::Rule, Some(policy)));
+        }
+        if old.is_none()
+            && let Some(bound) = policy.bound(entry.key())
+        {
+            bound.len += 1;
+        }
+        drop(old);
+        dropped.extend(self.put_in(entry, now));
+        Inserted::Stored(lifetime)
+    }
+
+    /// Removes `old`, which was to be replaced by what is not stored now.
+    fn refuse(
+        &self,
+        refused: Inserted,
+        old: Option<Arc<Entry>>,
+        policy: &mut Policy,
+        dropped: &mut Dropped,
+    ) -> Inserted {
         if let Some(old) = old {
             dropped.extend(self.take_out_exactly(&old, Cause::Rule, Some(policy)));
+            // the last reference to the value is not to go while the locks are held
+            dropped.push(old);
         }
         refused
     }
@@ -182,7 +172,7 @@ impl Store {
         &self,
         key: &Key,
         now: Tick,
-        policy: &mut Bounds,
+        policy: &mut Policy,
         dropped: &mut Dropped,
     ) -> Option<Arc<Entry>> {
         let old = self
@@ -201,7 +191,7 @@ impl Store {
         incoming: &Incoming<V>,
         old: Option<&Arc<Entry>>,
         lifetime: Option<Duration>,
-        policy: &mut Bounds,
+        policy: &mut Policy,
     ) -> Result<Admitted, &'static str> {
         let key = &incoming.key;
         let mut candidate = Candidate {
@@ -215,10 +205,13 @@ impl Store {
             holdings: &Present(&self.table),
         };
         if let Some(max_items) = key.space().max_items() {
-            let bound = policy.entry(key.space().id()).or_insert_with(|| Bound {
-                lru: Lru::new(max_items.get()),
-                len: 0,
-            });
+            let bound = policy
+                .bounds
+                .entry(key.space().id())
+                .or_insert_with(|| Bound {
+                    lru: Lru::new(max_items.get()),
+                    len: 0,
+                });
             candidate.len = bound.len;
             bound.lru.on_set(&mut candidate);
         }

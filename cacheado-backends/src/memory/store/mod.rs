@@ -22,7 +22,7 @@ use super::wheel::Expiry;
 use crate::clock::{Clock, Listener, NEVER};
 use crate::entry::Entry;
 use crate::key::{Key, Probe, Space};
-use crate::rule::{Cause, Reads, Rule, Verdict};
+use crate::rule::{Cause, Reads, Resident, Rule, Verdict};
 use crate::rules::Lru;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -61,7 +61,7 @@ pub struct Store {
     watch: Watch,
     weigher: Option<Weigher>,
     /// Its lock orders all writes that a rule or a function's bound has a say in.
-    policy: Mutex<Bounds>,
+    policy: Mutex<Policy>,
     len: AtomicUsize,
     sweep_interval: Duration,
     observer: Observer,
@@ -94,13 +94,28 @@ impl Watch {
     }
 }
 
-/// The bounds of single functions, by the numbers of their spaces.
-type Bounds = HashMap<u32, Bound>;
+/// What is decided with, under one lock.
+#[derive(Default)]
+struct Policy {
+    /// The bounds of single functions, by the numbers of their spaces.
+    bounds: HashMap<u32, Bound>,
+    /// Room for those that the rules choose, kept from one insertion to the next.
+    victims: Vec<Resident>,
+}
 
 /// A function's own bound: the least recently used of its entries makes room.
 struct Bound {
     lru: Lru,
     len: usize,
+}
+
+impl Policy {
+    /// The bound of the function that `key` is of, if it has one and holds something.
+    fn bound(&mut self, key: &Key) -> Option<&mut Bound> {
+        let space = key.space();
+        space.max_items()?;
+        self.bounds.get_mut(&space.id())
+    }
 }
 
 /// What a look-up found.
@@ -132,7 +147,7 @@ impl Store {
             sweep_interval: intervals.min().unwrap_or(SWEEP_INTERVAL),
             rules,
             weigher,
-            policy: Mutex::new(Bounds::new()),
+            policy: Mutex::default(),
             len: AtomicUsize::new(0),
             observer,
             clock,
@@ -250,7 +265,7 @@ impl Store {
     }
 
     /// The policy's lock, if a rule or a bound has a say in what happens to entries of `space`.
-    fn policy_for(&self, space: &Space) -> Option<MutexGuard<'_, Bounds>> {
+    fn policy_for(&self, space: &Space) -> Option<MutexGuard<'_, Policy>> {
         (!self.rules.is_empty() || space.max_items().is_some()).then(|| lock(&self.policy))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Bounds, Dropped, Store};
+use super::{Dropped, Policy, Store};
 use crate::clock::Tick;
 use crate::entry::Entry;
 use crate::key::Key;
@@ -80,7 +80,7 @@ impl Store {
     pub fn clear(&self) {
         let mut policy = lock(&self.policy);
         let dropped = self.drain();
-        policy.clear();
+        policy.bounds.clear();
         for rule in &self.rules {
             rule.on_clear();
         }
@@ -102,7 +102,7 @@ impl Store {
     }
 
     /// Removes some of what is due.
-    pub(super) fn remove_due(&self, now: Tick, policy: &mut Bounds, dropped: &mut Dropped) {
+    pub(super) fn remove_due(&self, now: Tick, policy: &mut Policy, dropped: &mut Dropped) {
         if !self.expiry.is_due(now) {
             return;
         }
@@ -124,7 +124,7 @@ impl Store {
         &self,
         entry: &Arc<Entry>,
         cause: Cause,
-        policy: Option<&mut Bounds>,
+        policy: Option<&mut Policy>,
     ) -> Option<Arc<Entry>> {
         let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
         self.take_out(entry.key().hash(), is_it, cause, policy)
@@ -135,7 +135,7 @@ impl Store {
         hash: u64,
         is_it: impl Fn(&Arc<Entry>) -> bool,
         cause: Cause,
-        policy: Option<&mut Bounds>,
+        policy: Option<&mut Policy>,
     ) -> Option<Arc<Entry>> {
         self.take_out_as(hash, is_it, |_| cause, policy)
     }
@@ -145,7 +145,7 @@ impl Store {
         hash: u64,
         is_it: impl Fn(&Arc<Entry>) -> bool,
         cause: impl Fn(&Entry) -> Cause,
-        policy: Option<&mut Bounds>,
+        policy: Option<&mut Policy>,
     ) -> Option<Arc<Entry>> {
         let removed = self.table.remove(hash, is_it, |entry| {
             self.shrink_by_one();
@@ -174,8 +174,8 @@ impl Store {
     }
 
     /// Tells everyone that `entry` is out of the table.
-    fn settle(&self, entry: &Arc<Entry>, cause: Cause, policy: Option<&mut Bounds>) {
-        if let Some(bound) = policy.and_then(|policy| policy.get_mut(&entry.key().space().id())) {
+    fn settle(&self, entry: &Arc<Entry>, cause: Cause, policy: Option<&mut Policy>) {
+        if let Some(bound) = policy.and_then(|policy| policy.bound(entry.key())) {
             bound.len = bound.len.saturating_sub(1);
         }
         if !self.rules.is_empty() {
