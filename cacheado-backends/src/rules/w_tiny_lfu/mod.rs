@@ -8,7 +8,8 @@
 //! - A hit only counts up a counter of the entry, which is read when the entry's turn to leave comes. Window and main space are
 //!   therefore queues that give what was hit another round (CLOCK), not LRU lists, and the main space isn't divided.
 //! - The window's size isn't found by hill climbing, which needs the hit ratio, but by [miniature simulations](trials) over a
-//!   sample of the keys. They choose how long frequencies are remembered as well. Sampled entries are polled for their hits, so
+//!   sample of the keys. They choose how long frequencies are remembered as well, and may choose S3-FIFO's admission over
+//!   `TinyLFU`'s: whoever was asked for before, as far as the sketch remembers, is let in (Yang et al.; SOSP 2023). Sampled entries are polled for their hits, so
 //!   that the simulations hear of them soon.
 //! - A cache of less than 128 entries remembers frequencies as one of 128 does.
 
@@ -29,7 +30,7 @@ const POLLS: usize = 16;
 
 /// Which entries to keep, of a bounded cache whose entries are known by a `T` each.
 ///
-/// Memory: 24 bytes an entry beside `T`, and 8 to 16 bytes for the frequencies; at most 150 kB for what is constant.
+/// Memory: 24 bytes an entry beside `T`, and 8 to 16 bytes for the frequencies; at most 250 kB for the trials, about 300 bytes for each of its first 512 entries.
 pub(crate) struct Policy<T> {
     segments: Segments<T>,
     sketch: Sketch,
@@ -77,7 +78,7 @@ impl<T> Policy<T> {
     pub(crate) fn new(capacity: u64) -> Self {
         let trials = Trials::new(capacity);
         Self {
-            segments: Segments::new(capacity, trials.window()),
+            segments: Segments::new(capacity, trials.window(), trials.admission()),
             sketch: Sketch::new(trials.memory()),
             trials,
             sampled: Vec::new(),
@@ -129,6 +130,7 @@ impl<T> Policy<T> {
             asked.trials.used(fingerprint, weight, 1);
             asked.trials.step();
             asked.sketch.remember(asked.trials.memory());
+            self.segments.set_admission(asked.trials.admission());
             let capacity = self.segments.capacity();
             self.segments.resize(capacity, asked.trials.window());
         }

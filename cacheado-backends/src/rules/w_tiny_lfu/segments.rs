@@ -14,6 +14,15 @@ pub(super) trait Usage<T> {
     fn frequency(&self, fingerprint: u32) -> u8;
 }
 
+/// When an entry that leaves the window is let into a full main space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Its key was asked for more often than that of the main space's victim: `TinyLFU`.
+    MoreFrequent,
+    /// Its key was asked for more than once: S3-FIFO, with the sketch for a ghost queue.
+    SeenBefore,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Window,
@@ -60,10 +69,11 @@ pub(super) struct Segments<T> {
     capacity: u64,
     /// What the window is to weigh.
     target: u64,
+    admission: Admission,
 }
 
 impl<T> Segments<T> {
-    pub(super) fn new(capacity: u64, target: u64) -> Self {
+    pub(super) fn new(capacity: u64, target: u64, admission: Admission) -> Self {
         Self {
             nodes: Vec::new(),
             free: NONE,
@@ -72,6 +82,7 @@ impl<T> Segments<T> {
             main: Queue::EMPTY,
             capacity,
             target,
+            admission,
         }
     }
 
@@ -91,6 +102,10 @@ impl<T> Segments<T> {
     pub(super) fn resize(&mut self, capacity: u64, target: u64) {
         self.capacity = capacity;
         self.target = target;
+    }
+
+    pub(super) fn set_admission(&mut self, admission: Admission) {
+        self.admission = admission;
     }
 
     /// The fingerprint of an entry that is held, its weight, and the entry.
@@ -192,7 +207,11 @@ impl<T> Segments<T> {
             let loser = match (candidate, victim) {
                 (Some(candidate), Some(victim)) => {
                     let of = |node: u32| usage.frequency(self.nodes[node as usize].fingerprint);
-                    if of(candidate) > of(victim) {
+                    let admitted = match self.admission {
+                        Admission::MoreFrequent => of(candidate) > of(victim),
+                        Admission::SeenBefore => of(candidate) > 1,
+                    };
+                    if admitted {
                         self.unlink(candidate);
                         self.push(Place::Main, candidate);
                         victim

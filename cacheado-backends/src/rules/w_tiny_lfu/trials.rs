@@ -1,4 +1,4 @@
-//! Miniature simulations: which size of the window, and which memory for frequencies, would have had the most hits.
+//! Miniature simulations: which window, admission and memory for frequencies would have had the most hits.
 //!
 //! Each trial is a W-TinyLFU cache without values that has a window of its own, sees a sample of the keys, and is as
 //! small as the sample: "Cache Modeling and Optimization using Miniature Simulations" (Waldspurger, Saemundsson, Ahmad,
@@ -8,27 +8,29 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::segments::{Segments, Usage};
+use super::segments::{Admission, Segments, Usage};
 use super::sketch::Sketch;
 
 /// What a trial tries.
+#[derive(Clone, Copy)]
 struct Settings {
     /// The window, in parts of the capacity.
     window: u64,
     /// Which of `MEMORIES` the frequencies are from.
     memory: usize,
+    admission: Admission,
 }
 
-/// After how many increments for each entry the frequencies are halved: what is used for good, and what changes soon.
-const MEMORIES: [u64; 2] = [16, 4];
-const SETTINGS: [Settings; 7] = [
-    Settings::new(1, 0),
-    Settings::new(13, 0),
-    Settings::new(51, 0),
-    Settings::new(51, 1),
-    Settings::new(128, 0),
-    Settings::new(128, 1),
-    Settings::new(253, 1),
+/// After how many increments for each entry the frequencies are halved.
+const MEMORIES: [u64; 3] = [16, 5, 4];
+/// Windows that fit anything from a loop over more than fits to what `LRU` is best at, and S3-FIFO with its usual tenth.
+const SETTINGS: [Settings; 6] = [
+    Settings::new(1, 0, Admission::MoreFrequent),
+    Settings::new(13, 0, Admission::MoreFrequent),
+    Settings::new(51, 0, Admission::MoreFrequent),
+    Settings::new(26, 1, Admission::SeenBefore),
+    Settings::new(128, 0, Admission::MoreFrequent),
+    Settings::new(253, 2, Admission::MoreFrequent),
 ];
 /// So many parts are the whole capacity.
 const WHOLE: u64 = 256;
@@ -51,6 +53,10 @@ const FRACTION: u64 = 256;
 
 pub(super) struct Trials {
     all: [Trial; SETTINGS.len()],
+    keys: Vec<Key>,
+    free: Vec<u32>,
+    /// The slots by fingerprint.
+    slots: HashMap<u32, u32, FixedState>,
     /// How often the sampled keys were asked for, by each of `MEMORIES`.
     sketches: [Sketch; MEMORIES.len()],
     capacity: u64,
@@ -67,21 +73,31 @@ pub(super) struct Trials {
 
 struct Trial {
     settings: Settings,
-    cache: Segments<()>,
-    nodes: HashMap<u32, u32, FixedState>,
+    /// The entries are slots of `keys`.
+    cache: Segments<u32>,
     /// Hits, of which old ones count less.
     score: u64,
 }
+
+/// A sampled key that some trial holds.
+struct Key {
+    /// Its node in each trial, or `NONE`.
+    nodes: [u32; SETTINGS.len()],
+}
+
+const NONE: u32 = u32::MAX;
 
 impl Trials {
     pub(super) fn new(capacity: u64) -> Self {
         Self {
             all: SETTINGS.map(|settings| Trial {
-                cache: Segments::new(capacity, settings.window_of(capacity)),
+                cache: Segments::new(capacity, settings.window_of(capacity), settings.admission),
                 settings,
-                nodes: HashMap::default(),
                 score: 0,
             }),
+            keys: Vec::new(),
+            free: Vec::new(),
+            slots: HashMap::default(),
             capacity,
             rarity: 0,
             uses: 0,
@@ -102,6 +118,11 @@ impl Trials {
         MEMORIES[self.all[self.best].settings.memory]
     }
 
+    /// What the best trial lets into the main space.
+    pub(super) fn admission(&self) -> Admission {
+        self.all[self.best].settings.admission
+    }
+
     /// Whether the uses of a key are to be told.
     pub(super) fn samples(&self, fingerprint: u32) -> bool {
         fingerprint.leading_zeros() >= self.rarity
@@ -114,10 +135,35 @@ impl Trials {
             sketch.fit(entries);
             sketch.add(fingerprint, times);
         }
-        for trial in &mut self.all {
-            let sketch = &self.sketches[trial.settings.memory];
-            trial.used(fingerprint, weight, times, sketch);
-            entries = entries.max(trial.nodes.len());
+        let slot = self.slot(fingerprint);
+        for (number, trial) in self.all.iter_mut().enumerate() {
+            let node = &mut self.keys[slot as usize].nodes[number];
+            if *node == NONE {
+                *node = trial.cache.insert(fingerprint, weight, slot);
+                trial.cache.hit(*node, times - 1);
+                trial.score += u64::from(times - 1);
+                let sketch = &self.sketches[trial.settings.memory];
+                trial.cache.settle(&mut Told(sketch), |_, gone, from| {
+                    let nodes = &mut self.keys[from as usize].nodes;
+                    nodes[number] = NONE;
+                    if from != slot && nodes.iter().all(|node| *node == NONE) {
+                        self.slots.remove(&gone);
+                        self.free.push(from);
+                    }
+                });
+            } else {
+                trial.cache.hit(*node, times);
+                trial.score += u64::from(times);
+            }
+            entries = entries.max(trial.cache.len());
+        }
+        if self.keys[slot as usize]
+            .nodes
+            .iter()
+            .all(|node| *node == NONE)
+        {
+            self.slots.remove(&fingerprint);
+            self.free.push(slot);
         }
         self.uses += u64::from(times);
         if self.uses >= HORIZON * (entries as u64).max(16) {
@@ -157,7 +203,22 @@ impl Trials {
 
     /// How many entries there are in a trial.
     fn entries(&self) -> usize {
-        self.all[0].nodes.len()
+        self.all[0].cache.len()
+    }
+
+    /// The slot of a key, which is a new one if no trial holds it.
+    fn slot(&mut self, fingerprint: u32) -> u32 {
+        *self.slots.entry(fingerprint).or_insert_with(|| {
+            let key = Key {
+                nodes: [NONE; SETTINGS.len()],
+            };
+            if let Some(slot) = self.free.pop() {
+                self.keys[slot as usize] = key;
+                return slot;
+            }
+            self.keys.push(key);
+            u32::try_from(self.keys.len() - 1).expect("a few keys a trial")
+        })
     }
 
     fn fade(&mut self) {
@@ -173,16 +234,23 @@ impl Trials {
         self.rarity += 1;
         let capacity = self.capacity >> self.rarity;
         for trial in &mut self.all {
-            let cache = &mut trial.cache;
-            cache.resize(capacity, trial.settings.window_of(capacity));
-            trial.nodes.retain(|fingerprint, node| {
-                let sampled = fingerprint.leading_zeros() >= self.rarity;
-                if !sampled {
-                    cache.remove(*node);
-                }
-                sampled
-            });
+            let window = trial.settings.window_of(capacity);
+            trial.cache.resize(capacity, window);
         }
+        let rarity = self.rarity;
+        self.slots.retain(|fingerprint, slot| {
+            let sampled = fingerprint.leading_zeros() >= rarity;
+            if !sampled {
+                let nodes = self.keys[*slot as usize].nodes;
+                for (trial, node) in self.all.iter_mut().zip(nodes) {
+                    if node != NONE {
+                        trial.cache.remove(node);
+                    }
+                }
+                self.free.push(*slot);
+            }
+            sampled
+        });
     }
 }
 
@@ -195,8 +263,12 @@ fn part_of(capacity: u64, window: u64) -> u64 {
 }
 
 impl Settings {
-    const fn new(window: u64, memory: usize) -> Self {
-        Self { window, memory }
+    const fn new(window: u64, memory: usize, admission: Admission) -> Self {
+        Self {
+            window,
+            memory,
+            admission,
+        }
     }
 
     fn window_of(&self, capacity: u64) -> u64 {
@@ -204,29 +276,11 @@ impl Settings {
     }
 }
 
-impl Trial {
-    fn used(&mut self, fingerprint: u32, weight: u32, times: u8, sketch: &Sketch) {
-        if let Some(node) = self.nodes.get(&fingerprint) {
-            self.cache.hit(*node, times);
-            self.score += u64::from(times);
-            return;
-        }
-        let node = self.cache.insert(fingerprint, weight, ());
-        self.nodes.insert(fingerprint, node);
-        self.cache.hit(node, times - 1);
-        self.score += u64::from(times - 1);
-        let nodes = &mut self.nodes;
-        self.cache.settle(&mut Told(sketch), |_, fingerprint, ()| {
-            nodes.remove(&fingerprint);
-        });
-    }
-}
-
 /// A trial is told of hits, and needn't ask for them.
 struct Told<'a>(&'a Sketch);
 
-impl Usage<()> for Told<'_> {
-    fn hits(&mut self, _: u32, _: u32, (): &()) -> u8 {
+impl Usage<u32> for Told<'_> {
+    fn hits(&mut self, _: u32, _: u32, _: &u32) -> u8 {
         0
     }
 
