@@ -1,17 +1,21 @@
 //! What to keep of more than fits: W-TinyLFU with a window that adapts, told of hits only when it asks.
 //!
 //! An entry is first in the window, where what is new is kept for a while whatever its history. One that leaves the window
-//! is weighed against the main space's next victim: the one whose key was asked for more often of late stays. From "`TinyLFU`: A Highly
-//! Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM `ToS` 2017) and "Adaptive Software Cache Management"
-//! (Einziger, Eytan, Friedman, Manes; Middleware 2018). It departs from them where hits would have to be seen as they happen, or in turn:
+//! is weighed against the main space's next victim: the one whose key was asked for more often of late stays. From
+//! "`TinyLFU`: A Highly Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM `ToS` 2017) and "Adaptive Software
+//! Cache Management" (Einziger, Eytan, Friedman, Manes; Middleware 2018). It departs from them:
 //!
-//! - A hit only counts up a counter of the entry, which is read when the entry's turn to leave comes. Window and main space are
-//!   therefore queues that give what was hit another round (CLOCK), not LRU lists, and the main space isn't divided.
+//! - A hit only counts up a counter of the entry, which is read when the entry's turn to leave comes, and added to the sketch
+//!   then. Window and main space are queues that give what was hit another round (CLOCK), not LRU lists, and the main space
+//!   has no protected part.
 //! - The window's size isn't found by hill climbing, which needs the hit ratio, but by [miniature simulations](trials) over a
-//!   sample of the keys. They choose how long frequencies are remembered as well, and may choose S3-FIFO's admission over
-//!   `TinyLFU`'s: whoever was asked for before, as far as the sketch remembers, is let in (Yang et al.; SOSP 2023). Sampled entries are polled for their hits, so
-//!   that the simulations hear of them soon.
+//!   sample of the keys. Sampled entries are polled for their hits, so that the simulations hear of them soon.
+//! - The simulations choose two more things: how long frequencies are remembered (4, 5 or 16 increments an entry, not 10),
+//!   and whether S3-FIFO's admission takes the place of `TinyLFU`'s ("FIFO queues are all you need for cache eviction",
+//!   Yang et al.; SOSP 2023): whoever was asked for before, as far as the sketch remembers, is let in.
 //! - A cache of less than 128 entries remembers frequencies as one of 128 does.
+//!
+//! A scan that is much longer than the sketch remembers, tens of times the capacity, drives out what was used often.
 
 mod rule;
 mod segments;
@@ -30,7 +34,8 @@ const POLLS: usize = 16;
 
 /// Which entries to keep, of a bounded cache whose entries are known by a `T` each.
 ///
-/// Memory: 24 bytes an entry beside `T`, and 8 to 16 bytes for the frequencies; at most 250 kB for the trials, about 300 bytes for each of its first 512 entries.
+/// Memory: 24 bytes an entry beside a `T` of 16, and 8 to 16 for the frequencies. The trials take about 300 bytes for each of the
+/// first 512 entries, and no more after those.
 pub(crate) struct Policy<T> {
     segments: Segments<T>,
     sketch: Sketch,
