@@ -35,7 +35,7 @@ const SETTINGS: [Settings; 6] = [
 /// So many parts are the whole capacity.
 const WHOLE: u64 = 256;
 /// At this many entries in a trial, the sample is halved.
-const ENTRIES: usize = 512;
+const ENTRIES: usize = 256;
 /// The scores are halved after this many uses of sampled keys for each entry of a trial, so that old times fade.
 const HORIZON: u64 = 40;
 /// A trial must be ahead by this many hits before it's taken for better,
