@@ -12,9 +12,10 @@ use crate::builder::CacheBuilder;
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
 use crate::operations::{Clear, Evict, EvictByScope, Get, GetOrLoad, Keys, Set, TryGetOrLoad};
-use crate::outcome::{Codec, Portable, Value};
+use crate::outcome::Portable;
 use crate::shared::SharedTier;
 use crate::stats::Stats;
+use crate::value::{AnyValue, Codec, ValueType};
 
 /// A cache. Cloning is cheap, and clones are the same cache.
 ///
@@ -207,11 +208,11 @@ impl Cache {
     }
 
     /// The shared tier, if there is one and it can have values under `key`.
-    pub(crate) fn shared_for<T>(
+    pub(crate) fn shared_for(
         &self,
         key: &Key,
-        codec: Option<Codec<T>>,
-    ) -> Option<(&SharedTier, Codec<T>)> {
+        codec: Option<Codec>,
+    ) -> Option<(&SharedTier, Codec)> {
         self.shared().zip(codec).filter(|_| self.can_share(key))
     }
 
@@ -243,17 +244,18 @@ impl Cache {
         self.0.counters.count(space, event);
     }
 
-    /// Puts a value into the in-process tier, if there is one. `portable`: the shared tier can have it too. What goes for it is
+    /// Puts a value of the type `values` into the in-process tier, if there is one. `portable`: the shared tier can have it too. What goes for it is
     /// returned, to be dropped when no lock is held.
-    pub(crate) fn store_local<T: Value>(
+    pub(crate) fn store_local(
         &self,
         key: &Key,
-        value: T,
+        values: &ValueType,
+        value: Box<AnyValue>,
         lifetime: Option<Duration>,
         portable: bool,
     ) -> (Inserted, Dropped) {
         if self.0.in_process {
-            self.0.store.insert(key.clone(), value, lifetime, portable)
+            values.insert(&self.0.store, key.clone(), value, lifetime, portable)
         } else {
             (Inserted::Stored(lifetime), Dropped::new())
         }

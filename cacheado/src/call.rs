@@ -1,6 +1,5 @@
 //! One call of a cached function, named but not made: what `evict!`, `peek!` and `put!` act on.
 
-use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -11,8 +10,9 @@ use serde::Serialize;
 use crate::cache::Cache;
 use crate::function::Function;
 use crate::operations::{evict_key, evict_key_async};
-use crate::outcome::{Carry, Codec, Decision, Kind, Outcome, Probe, Value};
+use crate::outcome::{Carry, Decision, Kind, Outcome, Probe, Value};
 use crate::put::Put;
+use crate::value::{AnyValue, ValueType, unboxed};
 
 /// The function is sync: the verbs block.
 #[derive(Clone, Copy, Debug)]
@@ -28,15 +28,13 @@ pub struct Call<R, D> {
     cache: Cache,
     /// `None`: the function is not cached, since its name is another's.
     key: Result<Option<Key>>,
-    /// Whether the shared tier can have its value.
-    portable: bool,
-    /// `Option<Codec<Stored>>` and `Decide<Stored>`, whose type a function's signature can't spell.
-    codec: Box<dyn Any + Send>,
-    decide: Box<dyn Any + Send>,
+    values: &'static ValueType,
+    decide: Decide,
     types: PhantomData<fn() -> (R, D)>,
 }
 
-type Decide<T> = Box<dyn FnOnce(&T) -> Decision + Send>;
+/// It knows the value's type, which a function's signature can't spell.
+type Decide = Box<dyn FnOnce(&AnyValue) -> Decision + Send>;
 
 impl Function {
     /// Names a call of it.
@@ -54,13 +52,11 @@ impl Function {
         K::Stored: Value,
         A: Serialize,
     {
-        let decide: Decide<K::Stored> = Box::new(decide);
         Call {
             cache: cache.clone(),
             key: self.key::<K::Stored, A>(ids, args),
-            portable: carry.codec.is_some(),
-            codec: Box::new(carry.codec),
-            decide: Box::new(decide),
+            values: carry.0.values,
+            decide: Box::new(|value| value.downcast_ref().map_or(Decision::Skip, decide)),
             types: PhantomData,
         }
     }
@@ -72,13 +68,6 @@ impl<R, D> Call<R, D> {
         Probe::new()
     }
 
-    fn codec<T: Value>(&self) -> Option<Codec<T>> {
-        self.codec
-            .downcast_ref::<Option<Codec<T>>>()
-            .copied()
-            .flatten()
-    }
-
     fn peek_local<T: Value>(&self, key: &Key) -> Option<T> {
         self.cache
             .store()
@@ -87,55 +76,53 @@ impl<R, D> Call<R, D> {
     }
 
     fn evict_now(self) -> Result<bool> {
+        let portable = self.values.codec.is_some();
         self.key?
-            .map_or(Ok(false), |key| evict_key(&self.cache, &key, self.portable))
+            .map_or(Ok(false), |key| evict_key(&self.cache, &key, portable))
     }
 
     async fn evict_soon(self) -> Result<bool> {
+        let portable = self.values.codec.is_some();
         match self.key? {
-            Some(key) => evict_key_async(&self.cache, &key, self.portable).await,
+            Some(key) => evict_key_async(&self.cache, &key, portable).await,
             None => Ok(false),
         }
     }
 
     fn peek_now<T: Value>(self) -> Result<Option<T>> {
-        let codec = self.codec::<T>();
         let Some(key) = self.key.clone()? else {
             return Ok(None);
         };
         if let Some(value) = self.peek_local(&key) {
             return Ok(Some(value));
         }
-        let tier = self.cache.shared_for(&key, codec);
+        let tier = self.cache.shared_for(&key, self.values.codec);
         let found = tier.map_or(Ok(None), |(tier, codec)| tier.get(&key, codec))?;
-        Ok(found.map(|(value, _)| value))
+        Ok(found.map(|(value, _)| unboxed(value)))
     }
 
     async fn peek_soon<T: Value>(self) -> Result<Option<T>> {
-        let codec = self.codec::<T>();
         let Some(key) = self.key.clone()? else {
             return Ok(None);
         };
         if let Some(value) = self.peek_local(&key) {
             return Ok(Some(value));
         }
-        match self.cache.shared_for(&key, codec) {
+        match self.cache.shared_for(&key, self.values.codec) {
             Some((tier, codec)) => {
                 let found = tier.get_async(&key, codec).await?;
-                Ok(found.map(|(value, _)| value))
+                Ok(found.map(|(value, _)| unboxed(value)))
             }
             None => Ok(None),
         }
     }
 
     /// Where `value` goes; `None` if the function is not cached.
-    fn plan<T: Value>(self, value: &T) -> Result<Option<Put<T>>> {
-        let codec = self.codec::<T>();
+    fn plan(self, value: &AnyValue) -> Result<Option<Put>> {
         let Some(key) = self.key?.filter(|_| self.cache.is_enabled()) else {
             return Ok(None);
         };
-        let decide = self.decide.downcast::<Decide<T>>();
-        let ttl = match decide.map_or(Decision::Skip, |decide| decide(value)) {
+        let ttl = match (self.decide)(value) {
             Decision::Store { ttl } => ttl,
             // a value that is not to be stored replaces what is, all the same: as one of no lifetime does
             Decision::Skip => Some(Duration::ZERO),
@@ -143,12 +130,12 @@ impl<R, D> Call<R, D> {
         Ok(Some(Put {
             cache: self.cache,
             key,
-            codec,
+            values: self.values,
             ttl,
         }))
     }
 
-    fn put_now<T: Value>(self, value: &T) -> Result<bool> {
+    fn put_now(self, value: &AnyValue) -> Result<bool> {
         self.plan(value)?.map_or(Ok(false), |put| put.run(value))
     }
 

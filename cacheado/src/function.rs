@@ -324,7 +324,8 @@ impl Function {
         let looked = mode == Mode::Normal;
         let inside = looked && Active::contains(cache.id(), &key);
         // a look-up that the shared tier may still answer is counted when that is known
-        let open = looked && !inside && cache.shared().is_some() && carry.codec.is_some();
+        let typed = carry.0;
+        let open = looked && !inside && cache.shared().is_some() && typed.values.codec.is_some();
         if looked && !open {
             cache.count_space(space, Event::Miss);
         }
@@ -336,13 +337,14 @@ impl Function {
             _ if self.spec.single_flight => Flight::Single,
             _ => Flight::Beside,
         };
-        Err(Pending::with(Load {
+        let load = Load {
             cache: cache.clone(),
             key,
-            codec: carry.codec,
+            values: typed.values,
             flight,
             counted: !open,
-        }))
+        };
+        Err(Pending::with(load, typed))
     }
 
     #[cold]

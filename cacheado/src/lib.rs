@@ -19,6 +19,7 @@ mod shared;
 mod stats;
 mod sync;
 pub mod testing;
+mod value;
 mod watchdog;
 
 /// For models: their time.

@@ -1,27 +1,27 @@
 //! The one path of a miss: wait for the load that is under way, or run the body and store what it returns.
 //!
-//! Two drivers walk it, one that blocks and one that awaits; each decision is made in a function that both call.
+//! Two drivers walk it, one that blocks and one that awaits; each decision is made in a function that both call. Neither knows
+//! the value's type nor the body, which [`Pending`](crate::pending::Pending) runs in between: the path is compiled once, here.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::sync::Arc;
+use std::future::poll_fn;
 use std::time::Duration;
 
 use cacheado_backends::Key;
-use cacheado_backends::memory::Inserted;
+use cacheado_backends::memory::{Dropped, Inserted};
 
 use crate::active::Active;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
-use crate::outcome::{Codec, Decision, Outcome, Value};
-use crate::shared::{SharedTier, Write};
+use crate::outcome::Decision;
+use crate::shared::{Found, SharedTier, Write};
+use crate::value::{AnyValue, Codec, ValueType};
 
 /// A key that was not found, and how it is to be loaded.
-pub(crate) struct Load<T> {
+pub(crate) struct Load {
     pub(crate) cache: Cache,
     pub(crate) key: Key,
-    pub(crate) codec: Option<Codec<T>>,
+    pub(crate) values: &'static ValueType,
     pub(crate) flight: Flight,
     /// Whether the look-up that led here has been counted as a miss. One that may still be a hit of the shared tier has not.
     pub(crate) counted: bool,
@@ -38,104 +38,71 @@ pub(crate) enum Flight {
     Refresh,
 }
 
-impl<T: Value> Load<T> {
-    /// Loads by blocking.
-    pub(crate) fn run<R, K>(
-        self,
-        decide: impl FnOnce(&T) -> Decision,
-        body: impl FnOnce() -> R,
-    ) -> R
-    where
-        K: Outcome<R, Stored = T>,
-    {
+/// How a load has begun.
+pub(crate) enum Begun {
+    /// It is over: another had the value, or the shared tier.
+    Found(Box<AnyValue>),
+    /// The body is to run.
+    Lead(Lead),
+}
+
+/// A load whose body is to run.
+pub(crate) struct Lead {
+    load: Load,
+    ticket: Ticket,
+}
+
+impl Load {
+    /// Waits for the load of another, if there is one, by blocking.
+    pub(crate) fn begin(self) -> Begun {
         let ticket = loop {
             match self.board(true) {
                 Boarding::Lead(ticket) => break ticket,
                 Boarding::Wait(seat) => match self.waited(seat.wait(), true) {
-                    Waited::Value(value) => return K::restore(value),
+                    Waited::Value(value) => return Begun::Found(value),
                     Waited::Beside(ticket) => break ticket,
                     Waited::Again => {}
                 },
             }
         };
         if let Some(value) = self.found_meanwhile(&ticket) {
-            return K::restore(value);
+            return Begun::Found(value);
         }
         if let Some((tier, codec)) = self.readable()
-            && let Ok(Some((value, left))) = tier.get(&self.key, codec)
+            && let Ok(Some(found)) = tier.get(&self.key, codec)
         {
-            return K::restore(self.landed_from_shared(&ticket, value, left));
+            return Begun::Found(self.landed_from_shared(&ticket, found));
         }
-        self.missed();
-        self.cache.count(&self.key, Event::Load);
-        let ret = {
-            let _active = Active::enter(self.cache.id(), &self.key);
-            body()
-        };
-        let settled = self.settle(&ticket, K::stored(&ret), decide);
-        if let Some((tier, write)) = self.cache.shared().zip(settled.write) {
-            let written = tier.write(&self.key, &write);
-            if written.is_ok() && !ticket.is_valid() {
-                // an invalidation came while it was being written, went first and found nothing
-                let _ = tier.evict(&self.key);
-            }
-        }
-        if let Some(shared) = settled.shared {
-            ticket.land(|| shared);
-        }
-        ret
+        self.lead(ticket)
     }
 
-    /// Loads by awaiting.
-    pub(crate) async fn run_async<R, K>(
-        self,
-        decide: impl FnOnce(&T) -> Decision,
-        body: impl Future<Output = R>,
-    ) -> R
-    where
-        K: Outcome<R, Stored = T>,
-    {
+    /// The same by awaiting.
+    pub(crate) async fn begin_async(self) -> Begun {
         let ticket = loop {
             match self.board(false) {
                 Boarding::Lead(ticket) => break ticket,
                 Boarding::Wait(seat) => match self.waited(landing(seat).await, false) {
-                    Waited::Value(value) => return K::restore(value),
+                    Waited::Value(value) => return Begun::Found(value),
                     Waited::Beside(ticket) => break ticket,
                     Waited::Again => {}
                 },
             }
         };
         if let Some(value) = self.found_meanwhile(&ticket) {
-            return K::restore(value);
+            return Begun::Found(value);
         }
         if let Some((tier, codec)) = self.readable()
-            && let Ok(Some((value, left))) = tier.get_async(&self.key, codec).await
+            && let Ok(Some(found)) = tier.get_async(&self.key, codec).await
         {
-            return K::restore(self.landed_from_shared(&ticket, value, left));
+            return Begun::Found(self.landed_from_shared(&ticket, found));
         }
+        self.lead(ticket)
+    }
+
+    fn lead(self, ticket: Ticket) -> Begun {
         self.missed();
         self.cache.count(&self.key, Event::Load);
-        let ret = {
-            let mut body = pin!(body);
-            poll_fn(|cx| {
-                ticket.polled();
-                let _active = Active::enter(self.cache.id(), &self.key);
-                let _panic = LandOnPanic(&ticket);
-                body.as_mut().poll(cx)
-            })
-            .await
-        };
-        let settled = self.settle(&ticket, K::stored(&ret), decide);
-        if let Some((tier, write)) = self.cache.shared().zip(settled.write) {
-            let written = tier.write_async(&self.key, &write).await;
-            if written.is_ok() && !ticket.is_valid() {
-                let _ = tier.evict_async(&self.key).await;
-            }
-        }
-        if let Some(shared) = settled.shared {
-            ticket.land(|| shared);
-        }
-        ret
+        Begun::Lead(Lead { load: self, ticket })
     }
 
     /// Counts the look-up that led here as a miss, unless that is done.
@@ -168,17 +135,14 @@ impl<T: Value> Load<T> {
     }
 
     /// What a caller who has waited does next.
-    fn waited(&self, wait: Wait, blocking: bool) -> Waited<T> {
+    fn waited(&self, wait: Wait, blocking: bool) -> Waited {
         match wait {
             // the leader's type is this one's, unless two programmatic calls use one key for two types
-            Wait::Value(shared) => match shared.downcast_ref::<T>() {
-                Some(value) => {
-                    self.missed();
-                    Waited::Value(value.clone())
-                }
-                None => Waited::Beside(self.beside(blocking)),
-            },
-            Wait::Alone => Waited::Beside(self.beside(blocking)),
+            Wait::Value(shared) if self.values.is(&*shared) => {
+                self.missed();
+                Waited::Value(self.values.clone(&*shared))
+            }
+            Wait::Value(_) | Wait::Alone => Waited::Beside(self.beside(blocking)),
             Wait::Again => match self.stored() {
                 Some(value) => {
                     self.hit();
@@ -189,91 +153,55 @@ impl<T: Value> Load<T> {
         }
     }
 
-    fn stored(&self) -> Option<T> {
+    fn stored(&self) -> Option<Box<AnyValue>> {
         self.cache
             .store()
-            .get_key(&self.key, |entry| entry.value::<T>().cloned())
+            .get_key(&self.key, |entry| self.values.clone_stored(entry))
             .flatten()
     }
 
     /// Another load may have landed after this caller's look-up and before it began its own.
-    fn found_meanwhile(&self, ticket: &Ticket) -> Option<T> {
+    fn found_meanwhile(&self, ticket: &Ticket) -> Option<Box<AnyValue>> {
         if self.flight != Flight::Single {
             return None;
         }
         let value = self.stored()?;
         self.hit();
-        ticket.land(|| share(&value));
+        ticket.land(|| self.share(&*value));
         Some(value)
     }
 
     /// The shared tier, if it may have the value: a refresh asks for none.
-    fn readable(&self) -> Option<(&SharedTier, Codec<T>)> {
+    fn readable(&self) -> Option<(&SharedTier, Codec)> {
         self.shared().filter(|_| self.flight != Flight::Refresh)
     }
 
-    fn shared(&self) -> Option<(&SharedTier, Codec<T>)> {
-        self.cache.shared_for(&self.key, self.codec)
+    fn shared(&self) -> Option<(&SharedTier, Codec)> {
+        self.cache.shared_for(&self.key, self.values.codec)
     }
 
     /// Keeps what the shared tier had, for as long as it lives there.
-    fn landed_from_shared(&self, ticket: &Ticket, value: T, left: Option<Duration>) -> T {
+    fn landed_from_shared(&self, ticket: &Ticket, (value, left): Found) -> Box<AnyValue> {
         self.hit();
-        let copy = value.clone();
-        ticket.store(|| self.cache.store_local(&self.key, copy, left, true));
-        ticket.land(|| share(&value));
+        let copy = self.values.clone(&*value);
+        ticket.store(|| self.store(copy, left, true));
+        ticket.land(|| self.share(&*value));
         value
     }
 
-    /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
-    /// process; else once the shared tier has it.
-    fn settle(
+    fn store(
         &self,
-        ticket: &Ticket,
-        value: Option<&T>,
-        decide: impl FnOnce(&T) -> Decision,
-    ) -> Settled {
-        let Some(value) = value else {
-            ticket.land_empty();
-            return Settled::default();
-        };
-        let ttl = match decide(value) {
-            Decision::Store { ttl } if ttl != Some(Duration::ZERO) => ttl,
-            _ => {
-                ticket.land_empty();
-                return self.unstored();
-            }
-        };
-        let copy = value.clone();
-        let tier = self.shared();
-        let store = || {
-            let portable = tier.is_some();
-            self.cache.store_local(&self.key, copy, ttl, portable)
-        };
-        let stored = if self.flight == Flight::Refresh {
-            ticket.put(false, store)
-        } else {
-            ticket.store(store)
-        };
-        // what went is dropped here, where no lock is held
-        let write = match stored.map(|(inserted, _dropped)| inserted) {
-            Some(Inserted::Stored(lifetime)) => tier.map(|(tier, codec)| {
-                let sealed = tier.seal(&self.key, codec, value, lifetime);
-                sealed.unwrap_or(Write::Evict)
-            }),
-            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => self.unstored().write,
-        };
-        if self.cache.is_in_process() || write.is_none() {
-            ticket.land(|| share(value));
-            return Settled {
-                write,
-                shared: None,
-            };
-        }
-        Settled {
-            write,
-            shared: Some(share(value)),
-        }
+        value: Box<AnyValue>,
+        lifetime: Option<Duration>,
+        portable: bool,
+    ) -> (Inserted, Dropped) {
+        self.cache
+            .store_local(&self.key, self.values, value, lifetime, portable)
+    }
+
+    /// A clone for those who wait.
+    fn share(&self, value: &AnyValue) -> Shared {
+        self.values.clone(value).into()
     }
 
     /// A value was loaded and is not kept. If it was a refresh's, what was kept before goes: it is older than what was loaded,
@@ -291,9 +219,98 @@ impl<T: Value> Load<T> {
     }
 }
 
+impl Lead {
+    /// While it lives, the thread is inside of the load.
+    pub(crate) fn turn(&self) -> Active {
+        Active::enter(self.load.cache.id(), &self.load.key)
+    }
+
+    /// The same for the span of one poll of the body.
+    pub(crate) fn turn_of_poll(&self) -> Turn<'_> {
+        self.ticket.polled();
+        Turn {
+            _panic: LandOnPanic(&self.ticket),
+            _active: self.turn(),
+        }
+    }
+
+    /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
+    /// process; else once the shared tier has it.
+    pub(crate) fn settle(&self, value: Option<(&AnyValue, Decision)>) -> Settled {
+        let Self { load, ticket } = self;
+        let Some((value, decision)) = value else {
+            ticket.land_empty();
+            return Settled::default();
+        };
+        let ttl = match decision {
+            Decision::Store { ttl } if ttl != Some(Duration::ZERO) => ttl,
+            _ => {
+                ticket.land_empty();
+                return load.unstored();
+            }
+        };
+        let copy = load.values.clone(value);
+        let tier = load.shared();
+        let store = || load.store(copy, ttl, tier.is_some());
+        let stored = if load.flight == Flight::Refresh {
+            ticket.put(false, store)
+        } else {
+            ticket.store(store)
+        };
+        // what went is dropped here, where no lock is held
+        let write = match stored.map(|(inserted, _dropped)| inserted) {
+            Some(Inserted::Stored(lifetime)) => tier.map(|(tier, codec)| {
+                let sealed = tier.seal(&load.key, codec, value, lifetime);
+                sealed.unwrap_or(Write::Evict)
+            }),
+            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => load.unstored().write,
+        };
+        if load.cache.is_in_process() || write.is_none() {
+            ticket.land(|| load.share(value));
+            return Settled {
+                write,
+                shared: None,
+            };
+        }
+        Settled {
+            write,
+            shared: Some(load.share(value)),
+        }
+    }
+
+    /// Tells the shared tier, by blocking, and then those who still wait.
+    pub(crate) fn tell(&self, Settled { write, shared }: Settled) {
+        let Self { load, ticket } = self;
+        if let Some((tier, write)) = load.cache.shared().zip(write) {
+            let written = tier.write(&load.key, &write);
+            if written.is_ok() && !ticket.is_valid() {
+                // an invalidation came while it was being written, went first and found nothing
+                let _ = tier.evict(&load.key);
+            }
+        }
+        if let Some(shared) = shared {
+            ticket.land(|| shared);
+        }
+    }
+
+    /// The same without blocking.
+    pub(crate) async fn tell_async(&self, Settled { write, shared }: Settled) {
+        let Self { load, ticket } = self;
+        if let Some((tier, write)) = load.cache.shared().zip(write) {
+            let written = tier.write_async(&load.key, &write).await;
+            if written.is_ok() && !ticket.is_valid() {
+                let _ = tier.evict_async(&load.key).await;
+            }
+        }
+        if let Some(shared) = shared {
+            ticket.land(|| shared);
+        }
+    }
+}
+
 /// What is left to be done for a loaded value.
 #[derive(Default)]
-struct Settled {
+pub(crate) struct Settled {
     /// What the shared tier is to be told.
     write: Option<Write>,
     /// What those who wait get once it is.
@@ -301,21 +318,23 @@ struct Settled {
 }
 
 /// What a caller who has waited does next.
-enum Waited<T> {
+enum Waited {
     /// It returns this.
-    Value(T),
+    Value(Box<AnyValue>),
     /// It loads by itself.
     Beside(Ticket),
     /// It looks for a load to join again.
     Again,
 }
 
-fn share<T: Value>(value: &T) -> Shared {
-    Arc::new(value.clone())
-}
-
 async fn landing(seat: Seat) -> Wait {
     poll_fn(|cx| seat.poll_wait(cx)).await
+}
+
+/// The thread is inside of a poll of the body.
+pub(crate) struct Turn<'a> {
+    _panic: LandOnPanic<'a>,
+    _active: Active,
 }
 
 /// A panic in a poll need not drop the future at once; those who wait are let go here.

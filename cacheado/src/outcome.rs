@@ -5,9 +5,10 @@
 
 use std::marker::PhantomData;
 
-use cacheado_backends::leaves_nothing_out;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::value::Typed;
 
 /// A value that can be kept in the process: shared between threads, cloned for each hit.
 #[diagnostic::on_unimplemented(
@@ -39,38 +40,9 @@ impl<T: Value + Serialize + DeserializeOwned> Portable for T {
     type Carry<R, K: Outcome<R, Stored = Self>> = Carry<R, K>;
 
     fn carry<R, K: Outcome<R, Stored = Self>>() -> Carry<R, K> {
-        Carry {
-            codec: Some(Codec::new()),
-            marker: PhantomData,
-        }
+        Carry(Typed::PORTABLE)
     }
 }
-
-/// How a value is turned into bytes and back. What goes wrong is told in words.
-pub(crate) struct Codec<T> {
-    pub(crate) encode: fn(&T) -> Result<Vec<u8>, String>,
-    pub(crate) decode: fn(&[u8]) -> Result<T, String>,
-}
-
-impl<T: Serialize + DeserializeOwned> Codec<T> {
-    pub(crate) fn new() -> Self {
-        Self {
-            encode: |value| {
-                leaves_nothing_out(value)?;
-                postcard::to_allocvec(value).map_err(|error| error.to_string())
-            },
-            decode: |bytes| postcard::from_bytes(bytes).map_err(|error| error.to_string()),
-        }
-    }
-}
-
-impl<T> Clone for Codec<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Codec<T> {}
 
 /// A return type that is asked what of it is stored.
 pub struct Probe<R>(PhantomData<fn() -> R>);
@@ -170,21 +142,8 @@ impl<R> Outcome<R> for WholeKind {
     }
 }
 
-/// How the values of one function travel.
-pub struct Carry<R, K: Outcome<R>> {
-    /// `None`: they stay in the process.
-    pub(crate) codec: Option<Codec<K::Stored>>,
-    marker: PhantomData<fn() -> R>,
-}
-
-impl<R, K: Outcome<R>> Carry<R, K> {
-    pub(crate) fn with(codec: Option<Codec<K::Stored>>) -> Self {
-        Self {
-            codec,
-            marker: PhantomData,
-        }
-    }
-}
+/// How the values of one function are kept.
+pub struct Carry<R, K: Outcome<R>>(pub(crate) Typed<K::Stored>);
 
 impl<R, K: Outcome<R>> Clone for Carry<R, K> {
     fn clone(&self) -> Self {
@@ -211,7 +170,7 @@ where
     K: Outcome<R>,
     K::Stored: Value,
 {
-    Carry::with(None)
+    Carry(Typed::LOCAL)
 }
 
 /// Only `Option` can be `None`.

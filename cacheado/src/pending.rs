@@ -1,12 +1,16 @@
 //! A call that was not found: what generated code hands the body to.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 
-use crate::load::Load;
-use crate::outcome::{Decision, Outcome, Value};
+use crate::load::{Begun, Load};
+use crate::outcome::{Decision, Outcome};
+use crate::value::Typed;
 
 /// A call that has to run its body. It owns all it needs and borrows nothing of the arguments, which the body may consume.
-pub struct Pending<R, K: Outcome<R>>(Option<Load<K::Stored>>);
+///
+/// It asks nothing of the value's type, which `Function::look` has asked for: what is wrong with it is said once.
+pub struct Pending<R, K: Outcome<R>>(Option<(Load, Typed<K::Stored>)>);
 
 impl<R, K: Outcome<R>> Pending<R, K> {
     /// The body runs and nothing is stored.
@@ -14,21 +18,27 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         Self(None)
     }
 
-    pub(crate) fn with(load: Load<K::Stored>) -> Self {
-        Self(Some(load))
+    pub(crate) fn with(load: Load, typed: Typed<K::Stored>) -> Self {
+        Self(Some((load, typed)))
     }
-}
 
-impl<R, K: Outcome<R>> Pending<R, K>
-where
-    K::Stored: Value,
-{
     /// Runs the body, or waits for another call that does. `decide` says what becomes of the value.
     pub fn load(self, decide: impl FnOnce(&K::Stored) -> Decision, body: impl FnOnce() -> R) -> R {
-        match self.0 {
-            None => body(),
-            Some(load) => load.run::<R, K>(decide, body),
-        }
+        let Some((load, typed)) = self.0 else {
+            return body();
+        };
+        let lead = match load.begin() {
+            Begun::Found(value) => return K::restore((typed.own)(value)),
+            Begun::Lead(lead) => lead,
+        };
+        let ret = {
+            let _turn = lead.turn();
+            body()
+        };
+        let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
+        let settled = lead.settle(value);
+        lead.tell(settled);
+        ret
     }
 
     /// As [`load`](Self::load), without blocking.
@@ -37,9 +47,24 @@ where
         decide: impl FnOnce(&K::Stored) -> Decision,
         body: impl Future<Output = R>,
     ) -> R {
-        match self.0 {
-            None => body.await,
-            Some(load) => load.run_async::<R, K>(decide, body).await,
-        }
+        let Some((load, typed)) = self.0 else {
+            return body.await;
+        };
+        let lead = match load.begin_async().await {
+            Begun::Found(value) => return K::restore((typed.own)(value)),
+            Begun::Lead(lead) => lead,
+        };
+        let ret = {
+            let mut body = pin!(body);
+            poll_fn(|cx| {
+                let _turn = lead.turn_of_poll();
+                body.as_mut().poll(cx)
+            })
+            .await
+        };
+        let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
+        let settled = lead.settle(value);
+        lead.tell_async(settled).await;
+        ret
     }
 }

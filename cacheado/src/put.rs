@@ -7,20 +7,20 @@ use cacheado_backends::{Key, Result};
 
 use crate::cache::Cache;
 use crate::flight::{FlightKind, Ticket};
-use crate::outcome::{Codec, Value};
 use crate::shared::Write;
+use crate::value::{AnyValue, ValueType};
 
 /// Where a value goes, and for how long.
-pub(crate) struct Put<T> {
+pub(crate) struct Put {
     pub(crate) cache: Cache,
     pub(crate) key: Key,
-    pub(crate) codec: Option<Codec<T>>,
+    pub(crate) values: &'static ValueType,
     pub(crate) ttl: Option<Duration>,
 }
 
-impl<T: Value> Put<T> {
+impl Put {
     /// Stores `value` by blocking. Answers whether it was stored.
-    pub(crate) fn run(&self, value: &T) -> Result<bool> {
+    pub(crate) fn run(&self, value: &AnyValue) -> Result<bool> {
         let ticket = self
             .cache
             .flights()
@@ -39,7 +39,7 @@ impl<T: Value> Put<T> {
     }
 
     /// Stores `value` without blocking. Answers whether it was stored.
-    pub(crate) async fn run_async(&self, value: &T) -> Result<bool> {
+    pub(crate) async fn run_async(&self, value: &AnyValue) -> Result<bool> {
         let ticket = self
             .cache
             .flights()
@@ -57,12 +57,13 @@ impl<T: Value> Put<T> {
     }
 
     /// Stores `value` in the process, over any load that is under way.
-    fn local(&self, ticket: &Ticket, value: &T) -> Stored {
-        let copy = value.clone();
-        let tier = self.cache.shared_for(&self.key, self.codec);
+    fn local(&self, ticket: &Ticket, value: &AnyValue) -> Stored {
+        let copy = self.values.clone(value);
+        let tier = self.cache.shared_for(&self.key, self.values.codec);
         let portable = tier.is_some();
         let inserted = ticket.put(true, || {
-            self.cache.store_local(&self.key, copy, self.ttl, portable)
+            self.cache
+                .store_local(&self.key, self.values, copy, self.ttl, portable)
         });
         // what went is dropped here, where no lock is held
         match inserted.map(|(inserted, _dropped)| inserted) {

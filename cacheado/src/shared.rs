@@ -10,7 +10,7 @@ use cacheado_backends::{Backend, Error, Key, Result, Scope};
 
 use crate::counters::{Counters, Event};
 use crate::envelope::Envelope;
-use crate::outcome::Codec;
+use crate::value::{AnyValue, Codec};
 
 /// What the shared tier is told of a key.
 pub(crate) enum Write {
@@ -20,8 +20,8 @@ pub(crate) enum Write {
     Evict,
 }
 
-/// A value of the tier, and what is left of its lifetime.
-pub(crate) type Found<T> = (T, Option<Duration>);
+/// A value of the tier, of the type that was asked for, and what is left of its lifetime.
+pub(crate) type Found = (Box<AnyValue>, Option<Duration>);
 
 pub(crate) struct SharedTier {
     backend: Box<dyn Backend>,
@@ -74,15 +74,15 @@ impl SharedTier {
     /// # Errors
     ///
     /// [`Error::Codec`] for one that can't be encoded, which is counted and traced. The tier is to hold nothing, then.
-    pub(crate) fn seal<T>(
+    pub(crate) fn seal(
         &self,
         key: &Key,
-        codec: Codec<T>,
-        value: &T,
+        codec: Codec,
+        value: &AnyValue,
         lifetime: Option<Duration>,
     ) -> Result<Write> {
         let scope = key.scope();
-        let type_name = std::any::type_name::<T>();
+        let type_name = (codec.type_name)();
         let sealed = (codec.encode)(value).and_then(|bytes| {
             Envelope::around(&self.name, key, &scope, type_name, &bytes).to_bytes()
         });
@@ -109,13 +109,13 @@ impl SharedTier {
     /// # Errors
     ///
     /// [`Error::TypeMismatch`] if it was stored as another type.
-    fn open<T>(&self, key: &Key, codec: Codec<T>, payload: &Payload) -> Result<Option<Found<T>>> {
+    fn open(&self, key: &Key, codec: Codec, payload: &Payload) -> Result<Option<Found>> {
         if payload.lifetime == Some(Duration::ZERO) {
             return Ok(None);
         }
         let envelope = Envelope::from_bytes(&payload.bytes);
         let envelope = envelope.filter(|envelope| envelope.is_for(&self.name, key));
-        let requested = std::any::type_name::<T>();
+        let requested = (codec.type_name)();
         if let Some(Envelope { type_name, .. }) = envelope
             .as_ref()
             .filter(|envelope| envelope.type_name != requested)
@@ -135,12 +135,12 @@ impl SharedTier {
     }
 
     /// What a read that failed comes to: a miss, which has been counted and traced.
-    fn opened<T>(
+    fn opened(
         &self,
         key: &Key,
-        codec: Codec<T>,
+        codec: Codec,
         found: BackendResult<Option<Payload>>,
-    ) -> Result<Option<Found<T>>> {
+    ) -> Result<Option<Found>> {
         match found {
             Ok(None) => Ok(None),
             Ok(Some(payload)) => self.open(key, codec, &payload),
@@ -156,16 +156,12 @@ impl SharedTier {
     /// # Errors
     ///
     /// [`Error::TypeMismatch`] if it has a value of another type.
-    pub(crate) fn get<T>(&self, key: &Key, codec: Codec<T>) -> Result<Option<Found<T>>> {
+    pub(crate) fn get(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
         self.opened(key, codec, self.backend.get(key))
     }
 
     /// As [`get`](Self::get), without blocking.
-    pub(crate) async fn get_async<T>(
-        &self,
-        key: &Key,
-        codec: Codec<T>,
-    ) -> Result<Option<Found<T>>> {
+    pub(crate) async fn get_async(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
         let found = self.backend.get_async(key).await;
         self.opened(key, codec, found)
     }

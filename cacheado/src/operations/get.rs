@@ -9,8 +9,9 @@ use super::{Begun, Operation, awaitable, key, probe};
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{FlightKind, Ticket};
-use crate::outcome::{Codec, Portable};
+use crate::outcome::Portable;
 use crate::shared::Found;
+use crate::value::{Codec, Typed, unboxed};
 
 /// [`Cache::get`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -55,7 +56,7 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
                     return Ok(None);
                 }
                 let ticket = self.cache.flights().beside(&key, FlightKind::Load, true);
-                let found = tier.get(&key, Codec::new());
+                let found = tier.get(&key, Codec::of::<T>());
                 keep(self.cache, &key, &ticket, found)
             }
         }
@@ -100,16 +101,17 @@ fn keep<T: Portable>(
     cache: &Cache,
     key: &Key,
     ticket: &Ticket,
-    found: Result<Option<Found<T>>>,
+    found: Result<Option<Found>>,
 ) -> Result<Option<T>> {
     let Ok(Some((value, left))) = found else {
         cache.count(key, Event::Miss);
         return found.map(|_| None);
     };
     cache.count(key, Event::Hit);
-    let copy = value.clone();
-    ticket.store(|| cache.store_local(key, copy, left, true));
-    Ok(Some(value))
+    let values = Typed::<T>::PORTABLE.values;
+    let copy = values.clone(&*value);
+    ticket.store(|| cache.store_local(key, values, copy, left, true));
+    Ok(Some(unboxed(value)))
 }
 
 impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
@@ -132,7 +134,7 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
             }
             Ok(key) => Begun::Waits(Box::pin(async move {
                 let ticket = cache.flights().beside(&key, FlightKind::Load, false);
-                let found = tier.get_async(&key, Codec::new()).await;
+                let found = tier.get_async(&key, Codec::of::<T>()).await;
                 keep(cache, &key, &ticket, found)
             })),
         }

@@ -12,7 +12,9 @@ use crate::active::Active;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::load::{Flight, Load};
-use crate::outcome::{Codec, Decision, Portable, ResultKind};
+use crate::outcome::{Decision, Portable, ResultKind};
+use crate::pending::Pending;
+use crate::value::Typed;
 
 /// What the two have in common.
 struct Common<'a, F, K> {
@@ -34,54 +36,49 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         }
     }
 
-    /// The value, or what is needed to load it; neither if the loader is to run uncached.
-    fn look<T: Portable>(&self) -> Look<T> {
+    /// The value, or how to load it.
+    fn look<T: Portable, E>(&self) -> std::result::Result<T, Loading<T, E>> {
         let space = Space::programmatic(self.scope.level());
         if !self.cache.is_enabled() {
             self.cache.count_space(space, Event::Miss);
             self.cache.count_space(space, Event::Load);
-            return Look::Uncached;
+            return Err(Pending::uncached());
         }
-        let probe = match probe(&self.scope, &self.key) {
-            Ok(probe) => probe,
-            Err(error) => return self.unkeyed(space, &error),
-        };
+        let probe = probe(&self.scope, &self.key).map_err(|error| self.unkeyed(space, &error))?;
         let found = self
             .cache
             .store()
             .get(&probe, space, |entry| entry.value::<T>().cloned());
         if let Some(value) = found.flatten() {
             self.cache.count_space(space, Event::Hit);
-            return Look::Hit(value);
+            return Ok(value);
         }
-        match key(&self.scope, &self.key) {
-            Ok(key) => {
-                let inside = Active::contains(self.cache.id(), &key);
-                // a look-up that the shared tier may still answer is counted when that is known
-                let counted = inside || self.cache.shared().is_none();
-                if counted {
-                    self.cache.count_space(space, Event::Miss);
-                }
-                if inside {
-                    return Look::Uncached;
-                }
-                Look::Miss(Load {
-                    cache: self.cache.clone(),
-                    key,
-                    codec: Some(Codec::new()),
-                    flight: Flight::Single,
-                    counted,
-                })
-            }
-            Err(error) => self.unkeyed(space, &error),
+        let key = key(&self.scope, &self.key).map_err(|error| self.unkeyed(space, &error))?;
+        let inside = Active::contains(self.cache.id(), &key);
+        // a look-up that the shared tier may still answer is counted when that is known
+        let counted = inside || self.cache.shared().is_none();
+        if counted {
+            self.cache.count_space(space, Event::Miss);
         }
+        if inside {
+            return Err(Pending::uncached());
+        }
+        let typed = Typed::PORTABLE;
+        let load = Load {
+            cache: self.cache.clone(),
+            key,
+            values: typed.values,
+            flight: Flight::Single,
+            counted,
+        };
+        Err(Pending::with(load, typed))
     }
 
     #[cold]
-    fn unkeyed<T>(&self, space: &Space, error: &Error) -> Look<T> {
+    fn unkeyed<T, E>(&self, space: &Space, error: &Error) -> Loading<T, E> {
         self.cache.count_space(space, Event::KeyError);
         tracing::warn!(%error, "the loader runs uncached");
-        Look::Uncached
+        Pending::uncached()
     }
 
     fn load<T: Portable, E>(self) -> Result<T, E>
@@ -89,12 +86,9 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         F: FnOnce() -> Result<T, E>,
     {
         let ttl = self.ttl;
-        match self.look::<T>() {
-            Look::Hit(value) => Ok(value),
-            Look::Miss(load) => {
-                load.run::<Result<T, E>, ResultKind>(|_| Decision::Store { ttl }, self.loader)
-            }
-            Look::Uncached => (self.loader)(),
+        match self.look() {
+            Ok(value) => Ok(value),
+            Err(pending) => pending.load(|_| Decision::Store { ttl }, self.loader),
         }
     }
 
@@ -107,27 +101,20 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         E: Send + 'a,
     {
         let ttl = self.ttl;
-        let look = self.look::<T>();
+        let look = self.look();
         let loader = self.loader;
         match look {
-            Look::Hit(value) => Begun::Done(Ok(value)),
-            Look::Miss(load) => Begun::Waits(Box::pin(async move {
-                load.run_async::<Result<T, E>, ResultKind>(
-                    |_| Decision::Store { ttl },
-                    async move { loader().await },
-                )
-                .await
-            })),
-            Look::Uncached => Begun::Waits(Box::pin(async move { loader().await })),
+            Ok(value) => Begun::Done(Ok(value)),
+            Err(pending) => Begun::Waits(Box::pin(pending.load_async(
+                move |_| Decision::Store { ttl },
+                async move { loader().await },
+            ))),
         }
     }
 }
 
-enum Look<T> {
-    Hit(T),
-    Miss(Load<T>),
-    Uncached,
-}
+/// A load of a `T`, which can fail with an `E`.
+type Loading<T, E> = Pending<Result<T, E>, ResultKind>;
 
 /// [`Cache::get_or_load`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]

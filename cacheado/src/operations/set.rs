@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::{Begun, Operation, awaitable, key};
 use crate::cache::Cache;
-use crate::outcome::{Codec, Portable};
+use crate::outcome::Portable;
 use crate::put::Put;
+use crate::value::Typed;
 
 /// [`Cache::set`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -57,12 +58,12 @@ impl<'a, T: Portable, K: Serialize> Set<'a, T, K> {
         self.put()?.run(self.value)
     }
 
-    fn put(&self) -> Result<Put<T>> {
+    fn put(&self) -> Result<Put> {
         let key = key(&self.scope, &self.key)?;
         Ok(Put {
             cache: self.cache.clone(),
             key,
-            codec: Some(Codec::new()),
+            values: Typed::<T>::PORTABLE.values,
             ttl: self.ttl,
         })
     }

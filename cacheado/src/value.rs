@@ -1,0 +1,149 @@
+//! Values behind `dyn Any`: what can be done with one whose type only its function knows.
+//!
+//! The path of a miss is compiled once, in this crate, for values of every type. What it does with one goes through a
+//! [`ValueType`], a table that is made where the type is known; so whoever carries values on needs no bound on their type.
+
+use std::any::Any;
+use std::time::Duration;
+
+use cacheado_backends::memory::{Dropped, Inserted, Store};
+use cacheado_backends::{Entry, Key, leaves_nothing_out};
+
+use crate::outcome::{Portable, Value};
+
+/// A value of any type that a cache can hold.
+pub(crate) type AnyValue = dyn Any + Send + Sync;
+
+/// How values of one type are kept. They are handed over as [`AnyValue`]s.
+pub(crate) struct ValueType {
+    is: fn(&AnyValue) -> bool,
+    clone: fn(&AnyValue) -> Box<AnyValue>,
+    clone_stored: fn(&Entry) -> Option<Box<AnyValue>>,
+    insert: Insert,
+    /// How they are kept outside of the process; `None`: they stay in it.
+    pub(crate) codec: Option<Codec>,
+}
+
+/// [`Store::insert`].
+type Insert = fn(&Store, Key, Box<AnyValue>, Option<Duration>, bool) -> (Inserted, Dropped);
+
+/// How values of one type are turned into bytes and back. What goes wrong is told in words.
+#[derive(Clone, Copy)]
+pub(crate) struct Codec {
+    pub(crate) encode: fn(&AnyValue) -> Result<Vec<u8>, String>,
+    pub(crate) decode: fn(&[u8]) -> Result<Box<AnyValue>, String>,
+    /// The type's name, as the compiler prints it.
+    pub(crate) type_name: fn() -> &'static str,
+}
+
+impl ValueType {
+    /// Values of `T` that stay in the process.
+    pub(crate) const fn local<T: Value>() -> Self {
+        Self {
+            is: |value| value.is::<T>(),
+            clone: |value| Box::new(known(value.downcast_ref::<T>()).clone()),
+            clone_stored: |entry| {
+                let value = entry.value::<T>()?.clone();
+                Some(Box::new(value))
+            },
+            insert: |store, key, value, lifetime, portable| {
+                store.insert(key, unboxed::<T>(value), lifetime, portable)
+            },
+            codec: None,
+        }
+    }
+
+    /// Values of `T` that can leave the process.
+    pub(crate) const fn portable<T: Portable>() -> Self {
+        Self {
+            codec: Some(Codec::of::<T>()),
+            ..Self::local::<T>()
+        }
+    }
+
+    /// Whether `value` is of this type. The others, but for `clone_stored`, are only for those that are.
+    pub(crate) fn is(&self, value: &AnyValue) -> bool {
+        (self.is)(value)
+    }
+
+    /// A clone of `value`.
+    pub(crate) fn clone(&self, value: &AnyValue) -> Box<AnyValue> {
+        (self.clone)(value)
+    }
+
+    /// A clone of the entry's value; `None` if that is of another type.
+    pub(crate) fn clone_stored(&self, entry: &Entry) -> Option<Box<AnyValue>> {
+        (self.clone_stored)(entry)
+    }
+
+    /// Puts `value` into `store`. See [`Store::insert`].
+    pub(crate) fn insert(
+        &self,
+        store: &Store,
+        key: Key,
+        value: Box<AnyValue>,
+        lifetime: Option<Duration>,
+        portable: bool,
+    ) -> (Inserted, Dropped) {
+        (self.insert)(store, key, value, lifetime, portable)
+    }
+}
+
+impl Codec {
+    /// That of `T`.
+    pub(crate) const fn of<T: Portable>() -> Self {
+        Self {
+            encode: |value| {
+                let value = known(value.downcast_ref::<T>());
+                leaves_nothing_out(value)?;
+                postcard::to_allocvec(value).map_err(|error| error.to_string())
+            },
+            decode: |bytes| match postcard::from_bytes::<T>(bytes) {
+                Ok(value) => Ok(Box::new(value)),
+                Err(error) => Err(error.to_string()),
+            },
+            type_name: std::any::type_name::<T>,
+        }
+    }
+}
+
+/// A type of values that its user knows, and yet needs no bound to handle.
+pub(crate) struct Typed<T> {
+    /// The value as any.
+    pub(crate) erase: fn(&T) -> &AnyValue,
+    /// The value that its [`ValueType`] has made.
+    pub(crate) own: fn(Box<AnyValue>) -> T,
+    pub(crate) values: &'static ValueType,
+}
+
+impl<T: Value> Typed<T> {
+    pub(crate) const LOCAL: Self = Self {
+        erase: |value| value,
+        own: unboxed::<T>,
+        values: const { &ValueType::local::<T>() },
+    };
+}
+
+impl<T: Portable> Typed<T> {
+    pub(crate) const PORTABLE: Self = Self {
+        values: const { &ValueType::portable::<T>() },
+        ..Self::LOCAL
+    };
+}
+
+impl<T> Clone for Typed<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Typed<T> {}
+
+/// The value in the box, which is known to be a `T`: each is made by the table of its own type.
+pub(crate) fn unboxed<T: Value>(value: Box<AnyValue>) -> T {
+    *known(value.downcast::<T>().ok())
+}
+
+fn known<T>(value: Option<T>) -> T {
+    value.unwrap_or_else(|| unreachable!("a value of another type"))
+}
