@@ -294,7 +294,6 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
     let core = if before {
         quote!(#prepare #evict #run)
     } else {
-        let any_kind = runtime.private("AnyKind");
         let span = match &sig.output {
             ReturnType::Default => (name, name),
             ReturnType::Type(..) => ends(output, name),
@@ -303,11 +302,7 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
         quote! {
             #prepare
             let #result: #output = #run;
-            if {
-                #[allow(unused_imports)]
-                use #any_kind as _;
-                #kind.succeeded(&#result)
-            } {
+            if #kind.succeeded(&#result) {
                 #evict
             }
             #result

@@ -8,6 +8,7 @@
 mod cache;
 mod cache_impl;
 mod evict;
+mod manifest;
 mod parse;
 mod runtime;
 mod scopes;

@@ -89,7 +89,6 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
         }
         Verb::Peek | Verb::Put => {
             let handle = handle(None);
-            let any_kind = runtime.private("AnyKind");
             let (handle_name, kind) = (
                 Ident::new("__cacheado_call", Span::mixed_site()),
                 Ident::new("__cacheado_kind", Span::mixed_site()),
@@ -98,10 +97,7 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
                 value.map_or_else(|| quote!(peek(#kind)), |value| quote!(put(#kind, #value)));
             quote! {{
                 let #handle_name = #handle;
-                let #kind = {
-                    use #any_kind as _;
-                    #handle_name.probe().kind()
-                };
+                let #kind = #handle_name.probe().kind();
                 #handle_name.#then
             }}
         }

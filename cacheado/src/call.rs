@@ -33,19 +33,22 @@ pub struct Call<R, D> {
     types: PhantomData<fn() -> (R, D)>,
 }
 
-/// It knows the value's type, which a function's signature can't spell.
-type Decide = Box<dyn FnOnce(&AnyValue) -> Decision + Send>;
+/// What becomes of a value that is put.
+enum Decide {
+    /// It is stored, as any is.
+    Store { ttl: Option<Duration> },
+    /// Asked here, where the value's type is known, which a function's signature can't spell.
+    Ask(Box<dyn FnOnce(&AnyValue) -> Decision + Send>),
+}
 
 impl Function {
     /// Names a call of it.
     pub fn call<R, K, A, D>(
         &'static self,
-        _: D,
         carry: Carry<R, K>,
         cache: &Cache,
         ids: &[IdText<'_>],
         args: &A,
-        decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
     ) -> Call<R, D>
     where
         K: Outcome<R>,
@@ -56,13 +59,29 @@ impl Function {
             cache: cache.clone(),
             key: self.key::<K::Stored, A>(ids, args),
             values: carry.0.values,
-            decide: Box::new(|value| value.downcast_ref().map_or(Decision::Skip, decide)),
+            decide: Decide::Store { ttl: self.ttl() },
             types: PhantomData,
         }
     }
 }
 
 impl<R, D> Call<R, D> {
+    /// The same, and `decide` says what becomes of a value that is put.
+    pub fn deciding<K>(
+        mut self,
+        _: Carry<R, K>,
+        decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
+    ) -> Self
+    where
+        K: Outcome<R>,
+        K::Stored: Value,
+    {
+        self.decide = Decide::Ask(Box::new(|value| {
+            value.downcast_ref().map_or(Decision::Skip, decide)
+        }));
+        self
+    }
+
     /// The function's return type.
     pub fn probe(&self) -> Probe<R> {
         Probe::new()
@@ -122,7 +141,11 @@ impl<R, D> Call<R, D> {
         let Some(key) = self.key?.filter(|_| self.cache.is_enabled()) else {
             return Ok(None);
         };
-        let ttl = match (self.decide)(value) {
+        let decision = match self.decide {
+            Decide::Store { ttl } => Decision::Store { ttl },
+            Decide::Ask(decide) => decide(value),
+        };
+        let ttl = match decision {
             Decision::Store { ttl } => ttl,
             // a value that is not to be stored replaces what is, all the same: as one of no lifetime does
             Decision::Skip => Some(Duration::ZERO),

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::num::NonZeroUsize;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use cacheado_backends::{Error, IdText, Level, LevelDef, Probe, Space, SpaceSpec};
 use serde::Serialize;
@@ -32,27 +33,23 @@ pub enum Mode {
 
 /// What the attribute says of a function.
 #[derive(Debug)]
-pub struct SiteSpec {
+struct SiteSpec {
     /// `module_path!()`.
-    pub module: &'static str,
+    module: &'static str,
     /// The function's own name.
-    pub function: &'static str,
+    function: &'static str,
     /// Where the name stands.
-    pub line: u32,
-    /// Where the name stands.
-    pub column: u32,
+    line: u32,
+    column: u32,
     /// Whether it is a method or an associated function.
-    pub method: bool,
-    /// The explicit name.
-    pub name: Option<&'static str>,
-    /// The version, 0 without one.
-    pub version: u32,
-    /// The scope level; `None`: global.
-    pub level: Option<&'static LevelDef>,
-    /// The bound for this function alone.
-    pub max_items: Option<usize>,
-    /// Whether callers at once share one load.
-    pub single_flight: bool,
+    method: bool,
+    name: Option<&'static str>,
+    version: u32,
+    /// `None`: global.
+    level: Option<&'static LevelDef>,
+    max_items: Option<usize>,
+    single_flight: bool,
+    ttl: Option<Duration>,
 }
 
 /// A function as it stands in the source; a generic one has an instance for each instantiation.
@@ -100,13 +97,76 @@ struct Shape {
 }
 
 impl Site {
-    /// What the attribute says.
+    /// A free function called `function` in `module`, which is what `module_path!()` gives, whose name stands at that `line`
+    /// and `column`. The others say what its attribute says.
     #[must_use]
-    pub const fn new(spec: SiteSpec) -> Self {
+    pub const fn new(module: &'static str, function: &'static str, line: u32, column: u32) -> Self {
+        let spec = SiteSpec {
+            module,
+            function,
+            line,
+            column,
+            method: false,
+            name: None,
+            version: 0,
+            level: None,
+            max_items: None,
+            single_flight: true,
+            ttl: None,
+        };
         Self {
             spec,
             first: OnceLock::new(),
         }
+    }
+
+    /// It is a method or an associated function.
+    #[must_use]
+    pub const fn method(mut self) -> Self {
+        self.spec.method = true;
+        self
+    }
+
+    /// Its explicit name.
+    #[must_use]
+    pub const fn name(mut self, name: &'static str) -> Self {
+        self.spec.name = Some(name);
+        self
+    }
+
+    /// Its version.
+    #[must_use]
+    pub const fn version(mut self, version: u32) -> Self {
+        self.spec.version = version;
+        self
+    }
+
+    /// Its scope level.
+    #[must_use]
+    pub const fn level(mut self, level: &'static LevelDef) -> Self {
+        self.spec.level = Some(level);
+        self
+    }
+
+    /// The bound for this function alone.
+    #[must_use]
+    pub const fn max_items(mut self, most: usize) -> Self {
+        self.spec.max_items = Some(most);
+        self
+    }
+
+    /// Callers at once don't share one load.
+    #[must_use]
+    pub const fn without_single_flight(mut self) -> Self {
+        self.spec.single_flight = false;
+        self
+    }
+
+    /// The lifetime of its values, if that is one for all.
+    #[must_use]
+    pub const fn ttl(mut self, seconds: u64, nanos: u32) -> Self {
+        self.spec.ttl = Some(Duration::new(seconds, nanos));
+        self
     }
 
     /// The instance that `marker`, a closure inside of the item, belongs to.
@@ -341,6 +401,7 @@ impl Function {
             cache: cache.clone(),
             key,
             values: typed.values,
+            ttl: self.spec.ttl,
             flight,
             counted: !open,
         };
@@ -357,6 +418,11 @@ impl Function {
         cache.count_space(space, Event::KeyError);
         tracing::warn!(function = %self.path, message, "no key could be made for a call: it runs uncached");
         Pending::uncached()
+    }
+
+    /// The lifetime of its values, if that is one for all.
+    pub(crate) fn ttl(&self) -> Option<Duration> {
+        self.spec.ttl
     }
 
     /// The key of a call, for the verbs; an `Err` if none can be made.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod active;
+mod arity;
 mod builder;
 mod cache;
 mod call;

@@ -22,6 +22,8 @@ pub(crate) struct Load {
     pub(crate) cache: Cache,
     pub(crate) key: Key,
     pub(crate) values: &'static ValueType,
+    /// How long a value lives, unless the one says otherwise.
+    pub(crate) ttl: Option<Duration>,
     pub(crate) flight: Flight,
     /// Whether the look-up that led here has been counted as a miss. One that may still be a hit of the shared tier has not.
     pub(crate) counted: bool,

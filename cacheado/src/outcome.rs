@@ -1,9 +1,10 @@
 //! What of a function's return type is stored: the `T` of a `Result<T, E>`, and the whole of anything else.
 //!
 //! It is the type that decides, not its text, so aliases behave: generated code asks `Probe::<Ret>::new().kind()`, and the
-//! inherent method for `Result` comes before the trait's for all types.
+//! method for `Result` comes before that of what every probe dereferences to.
 
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,7 +46,10 @@ impl<T: Value + Serialize + DeserializeOwned> Portable for T {
 }
 
 /// A return type that is asked what of it is stored.
-pub struct Probe<R>(PhantomData<fn() -> R>);
+pub struct Probe<R>(Any<R>);
+
+/// The answer for all types but `Result`.
+pub struct Any<R>(PhantomData<fn() -> R>);
 
 /// A return type `R`, and which of the two kinds it is.
 pub struct Kind<R, K>(PhantomData<fn() -> (R, K)>);
@@ -61,7 +65,7 @@ impl<R> Probe<R> {
     #[must_use]
     #[allow(clippy::new_without_default, reason = "for generated code")]
     pub const fn new() -> Self {
-        Self(PhantomData)
+        Self(Any(PhantomData))
     }
 }
 
@@ -73,19 +77,19 @@ impl<T, E> Probe<Result<T, E>> {
     }
 }
 
-/// The answer for all types but `Result`.
-pub trait AnyKind {
-    /// The return type.
-    type Ret;
+impl<R> Deref for Probe<R> {
+    type Target = Any<R>;
 
-    /// It is no `Result`.
-    fn kind(&self) -> Kind<Self::Ret, WholeKind>;
+    fn deref(&self) -> &Any<R> {
+        &self.0
+    }
 }
 
-impl<R> AnyKind for Probe<R> {
-    type Ret = R;
-
-    fn kind(&self) -> Kind<R, WholeKind> {
+impl<R> Any<R> {
+    /// It is no `Result`.
+    #[must_use]
+    #[allow(clippy::unused_self, reason = "a method is what a probe finds")]
+    pub const fn kind(&self) -> Kind<R, WholeKind> {
         Kind(PhantomData)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::time::Duration;
 
 use crate::load::{Begun, Load};
 use crate::outcome::{Decision, Outcome};
@@ -22,8 +23,29 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         Self(Some((load, typed)))
     }
 
+    /// How long a value lives, unless the one says otherwise.
+    fn ttl(&self) -> Option<Duration> {
+        self.0.as_ref().and_then(|(load, _)| load.ttl)
+    }
+
+    /// Runs the body, or waits for another call that does.
+    pub fn load(self, body: impl FnOnce() -> R) -> R {
+        let ttl = self.ttl();
+        self.load_if(move |_| Decision::Store { ttl }, body)
+    }
+
+    /// As [`load`](Self::load), without blocking.
+    pub fn load_async(self, body: impl Future<Output = R>) -> impl Future<Output = R> {
+        let ttl = self.ttl();
+        self.load_async_if(move |_| Decision::Store { ttl }, body)
+    }
+
     /// Runs the body, or waits for another call that does. `decide` says what becomes of the value.
-    pub fn load(self, decide: impl FnOnce(&K::Stored) -> Decision, body: impl FnOnce() -> R) -> R {
+    pub fn load_if(
+        self,
+        decide: impl FnOnce(&K::Stored) -> Decision,
+        body: impl FnOnce() -> R,
+    ) -> R {
         let Some((load, typed)) = self.0 else {
             return body();
         };
@@ -41,8 +63,8 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         ret
     }
 
-    /// As [`load`](Self::load), without blocking.
-    pub async fn load_async(
+    /// As [`load_if`](Self::load_if), without blocking.
+    pub async fn load_async_if(
         self,
         decide: impl FnOnce(&K::Stored) -> Decision,
         body: impl Future<Output = R>,

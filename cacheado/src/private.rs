@@ -1,18 +1,18 @@
 //! What generated code calls. No part of the public face: it changes with the macros, in any release.
 
 use cacheado_backends::{Hierarchy, IdText, Level as RuntimeLevel, Scope, ScopeId};
-use serde::Serialize;
 
 pub use cacheado_backends::LevelDef as Level;
 pub use cacheado_macros::__expand;
 pub use {core, std};
 
+pub use crate::arity::*;
 pub use crate::call::{Async, Blocking, Call, ScopeEviction, scope_eviction};
 pub use crate::default::default_cache;
-pub use crate::function::{Function, Mode, Site, SiteSpec};
+pub use crate::function::{Function, Mode, Site};
 pub use crate::outcome::{
-    AnyKind, Carry, Decision, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind, Value,
-    WholeKind, is_none, local, portable,
+    Carry, Decision, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind, Value, WholeKind,
+    is_none, local, portable,
 };
 pub use crate::pending::Pending;
 
@@ -46,23 +46,6 @@ pub fn hierarchy(levels: &[&'static Level]) -> Hierarchy {
 #[inline]
 pub fn id_text<T: ScopeId + ?Sized>(id: &T) -> IdText<'_> {
     id.id_text()
-}
-
-/// An argument that can be part of a key.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be part of a key",
-    label = "not serializable",
-    note = "derive `serde::Serialize` for it, leave it out with `skip(…)`, or say with `key = …` what identifies the call"
-)]
-pub trait KeyPart: Serialize {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + ?Sized> KeyPart for T {}
-
-/// An argument that is part of the key.
-#[inline]
-pub fn key_part<T: KeyPart + ?Sized>(part: &T) -> &T {
-    part
 }
 
 /// What `put!` asks of a function whose `ttl` or `when` names an argument, and which nothing is: its message is the error.

@@ -15,7 +15,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::{FnArg, GenericParam, Generics, Safety, Type, WherePredicate, parse_quote};
 
-use super::decide;
+use super::decide::{self, Owned};
 use super::look;
 use super::plan::{Kind, Place, Plan};
 use super::signature::{Function, extended, param_name, turbofish, type_and_const_params};
@@ -277,19 +277,19 @@ fn run(plan: &Plan) -> Vec<TokenStream> {
 
 fn call(plan: &Plan) -> Vec<TokenStream> {
     let (all, output) = (vec![true; plan.function.args.len()], &plan.function.output);
-    let body = look::call(plan, output, &decide::never(plan));
-    handle(plan, "call", all, output, body)
+    handle(plan, "call", all, output, look::call(plan, output, None))
 }
 
 /// Not to be called if the handle can't own what `ttl` and `when` ask for.
 fn put(plan: &Plan) -> Vec<TokenStream> {
     let (all, output) = (vec![true; plan.function.args.len()], &plan.function.output);
     match decide::owned(plan) {
-        Some(decide) => {
-            let body = look::call(plan, output, &decide);
+        Owned::Always => handle(plan, "put", all, output, to_call(plan)),
+        Owned::Asks(decide) => {
+            let body = look::call(plan, output, Some(&decide));
             handle(plan, "put", all, output, body)
         }
-        None => {
+        Owned::Borrows => {
             let (by_value, needs) = (
                 plan.runtime.private("PutByValueAlone"),
                 plan.runtime.private("NeedsArguments"),
@@ -303,23 +303,29 @@ fn put(plan: &Plan) -> Vec<TokenStream> {
 }
 
 fn keyed(plan: &Plan) -> Vec<TokenStream> {
-    let (function, takes) = (&plan.function, plan.needed.clone());
+    let takes = plan.needed.clone();
     if takes.iter().all(|takes| *takes) {
-        // the same as `call`
-        let to = name(plan.place, "call", &function.sig.ident);
-        let args: Vec<TokenStream> = function
-            .args
-            .iter()
-            .map(|arg| arg.name.to_token_stream())
-            .collect();
-        let turbofish = turbofish(&function.sig.generics);
-        let body = forward(function, &quote!(Self), &to, &turbofish, &args, false);
-        return handle(plan, "keyed", takes, &function.output, body);
+        return handle(plan, "keyed", takes, &plan.function.output, to_call(plan));
     }
     // what an argument lends to the output, `keyed` may lack
-    let output = with_static_lifetimes(&function.output);
-    let body = look::call(plan, &output, &decide::never(plan));
-    handle(plan, "keyed", takes, &output, body)
+    let output = with_static_lifetimes(&plan.function.output);
+    handle(
+        plan,
+        "keyed",
+        takes,
+        &output,
+        look::call(plan, &output, None),
+    )
+}
+
+/// The same as `call`.
+fn to_call(plan: &Plan) -> TokenStream {
+    let function = &plan.function;
+    let to = name(plan.place, "call", &function.sig.ident);
+    let args = function.args.iter().map(|arg| arg.name.to_token_stream());
+    let args: Vec<TokenStream> = args.collect();
+    let turbofish = turbofish(&function.sig.generics);
+    forward(function, &quote!(Self), &to, &turbofish, &args, false)
 }
 
 /// A companion that names a call.

@@ -15,14 +15,34 @@ pub(crate) struct Decide {
     pub(crate) closure: TokenStream,
 }
 
-/// For the function's own load: may borrow arguments.
-pub(crate) fn borrowed(plan: &Plan) -> Decide {
-    decide(plan, &TokenStream::new())
+/// Whether there is something to decide: if not, every value is stored, for a lifetime that the site knows.
+fn is_needed(plan: &Plan) -> bool {
+    let options = &plan.options;
+    options.no_none.is_some()
+        || options.when.is_some()
+        || matches!(options.ttl, Some(Ttl::Expr(_) | Ttl::Closure(_)))
 }
 
-/// For a handle that outlives the arguments. Nothing if `ttl` or `when` are closures over arguments,
-/// which such a handle can't hold.
-pub(crate) fn owned(plan: &Plan) -> Option<Decide> {
+/// For the function's own load: may borrow arguments.
+pub(crate) fn borrowed(plan: &Plan) -> Option<Decide> {
+    is_needed(plan).then(|| decide(plan, &TokenStream::new()))
+}
+
+/// What a value that is put is asked.
+pub(crate) enum Owned {
+    /// Nothing.
+    Always,
+    /// This, by a handle that outlives the arguments.
+    Asks(Decide),
+    /// Something that such a handle can't hold: `ttl` or `when` are closures over arguments.
+    Borrows,
+}
+
+/// For a handle that outlives the arguments.
+pub(crate) fn owned(plan: &Plan) -> Owned {
+    if !is_needed(plan) {
+        return Owned::Always;
+    }
     let (args, options) = (&plan.function.args, &plan.options);
     let mut names: Vec<Ident> = args.iter().flat_map(Arg::binds).collect();
     names.push(Ident::new("self", Span::mixed_site()));
@@ -38,15 +58,10 @@ pub(crate) fn owned(plan: &Plan) -> Option<Decide> {
         .when
         .as_ref()
         .is_some_and(|when| mentions(when, &names));
-    (!ttl_borrows && !when_borrows).then(|| decide(plan, &quote!(move)))
-}
-
-/// For a call that never stores.
-pub(crate) fn never(plan: &Plan) -> Decide {
-    let decision = plan.runtime.private("Decision");
-    Decide {
-        prelude: TokenStream::new(),
-        closure: quote!(|_| #decision::Skip),
+    if ttl_borrows || when_borrows {
+        Owned::Borrows
+    } else {
+        Owned::Asks(decide(plan, &quote!(move)))
     }
 }
 

@@ -24,162 +24,73 @@ pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
     let (output, body) = (&function.output, &function.body);
     let load_async = |body: &TokenStream| {
         let typed = typed_return(output, function.sig.ident.span());
-        look(plan, mode, |pending, closure| {
-            let body = quote!(async move { #typed #body });
-            let wait = quote_spanned!(at(output_span(plan).1)=> .await);
-            over_output(plan, "load_async", (pending, closure, &body), &wait)
-        })
+        let load = load(plan, "load_async", &quote!(async move { #typed #body }));
+        look(plan, mode, &quote!(#load.await))
     };
     match &function.flavor {
-        Flavor::Sync => look(plan, mode, |pending, closure| {
-            let body = quote!(|| -> #output { #body });
-            over_output(plan, "load", (pending, closure, &body), &TokenStream::new())
-        }),
+        Flavor::Sync => {
+            let load = load(plan, "load", &quote!(|| -> #output { #body }));
+            look(plan, mode, &load)
+        }
         Flavor::Async => load_async(body),
         Flavor::Boxed(boxed) => boxed.with_body(&load_async(&boxed.body())),
     }
 }
 
-/// A call of a method of `Pending`, spelled so that an error about the value's type underlines the
-/// return type, as the one of [`carry`] does: the same error at the same place is shown once.
-fn over_output(
-    plan: &Plan,
-    method: &str,
-    (pending, closure, body): (&Ident, &TokenStream, &TokenStream),
-    then: &TokenStream,
-) -> TokenStream {
-    let (first, last) = output_span(plan);
-    let pending_type = plan.runtime.private_at("Pending", first);
-    let (first, last) = (at(first), at(last));
-    let method = Ident::new(method, last);
-    let path = quote_spanned!(first=> <#pending_type<_, _>>);
-    let identity = quote_spanned!(first=> ::core::convert::identity);
-    let pending = quote_spanned!(last=> (#pending));
-    let args = quote!(#identity #pending, #closure, #body);
-    let call = quote_spanned!(last=> ::#method(#args) #then);
-    quote!(#path #call)
+/// What runs the body on a miss.
+fn load(plan: &Plan, method: &str, body: &TokenStream) -> TokenStream {
+    let pending = local("__cacheado_pending");
+    let Some(Decide { prelude, closure }) = decide::borrowed(plan) else {
+        let method = local(method);
+        return quote!(#pending.#method(#body));
+    };
+    let method = local(&format!("{method}_if"));
+    quote!({ #prelude #pending.#method(#closure, #body) })
 }
 
-fn look(
-    plan: &Plan,
-    mode: &TokenStream,
-    load: impl FnOnce(&Ident, &TokenStream) -> TokenStream,
-) -> TokenStream {
-    let (any_kind, looked) = (plan.runtime.private("AnyKind"), local("__cacheado_looked"));
-    let (hit, pending) = (local("__cacheado_hit"), local("__cacheado_pending"));
-    let (function, asked) = (local("__cacheado_function"), local("__cacheado_asked"));
-    let (look, site, carry) = (
-        look_fn(plan),
-        site::site(plan),
-        carry(plan, &plan.function.output),
-    );
-    let bindings = plan.key_bindings.iter().flatten();
+fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
+    let (looked, hit) = (local("__cacheado_looked"), local("__cacheado_hit"));
+    let pending = local("__cacheado_pending");
+    let (site, carry) = (site::site(plan), carry(plan, &plan.function.output));
+    let bindings: Vec<_> = plan.key_bindings.iter().flatten().collect();
     let mode = with_bypass(plan, mode);
     let cache = cache(&plan.runtime, plan.options.cache.as_ref());
-    let (ids, parts) = (ids(plan), &plan.key.references);
+    let (ids, parts) = (ids(plan), &plan.key.0);
+    let look = plan.runtime.private(&format!("look{}", parts.len()));
+    let look = quote!(#look(#site, #carry, #mode, #cache, &[#(#ids),*], #(#parts),*));
+    let look = quote!(let #looked = #look;);
+    let look = if bindings.is_empty() {
+        look
+    } else {
+        quote!(let #looked = { #(#bindings)* #look #looked };)
+    };
     let rebind = rebind(plan);
-    let Decide { prelude, closure } = decide::borrowed(plan);
-    let load = load(&pending, &closure);
     quote! {
         // a statement of its own: nothing that is borrowed here lives on while the body runs
         #[allow(clippy::used_underscore_binding)]
-        let #looked = {
-            use #any_kind as _;
-            #look
-            let #function = #site;
-            #(#bindings)*
-            let #asked = #mode;
-            let #looked = __cacheado_look(
-                #function, #carry, #asked, #cache, &[#(#ids),*], #(#parts),*
-            );
-            #looked
-        };
+        #look
         match #looked {
             ::core::result::Result::Ok(#hit) => #hit,
             ::core::result::Result::Err(#pending) => {
                 #(#rebind)*
-                #prelude
                 #load
             }
         }
     }
 }
 
-/// `Function::look` behind a function that is generic over the key's parts: that a part can be
-/// serialized is asked where it is handed over, and nowhere else, so that it is one error if it can't.
-fn look_fn(plan: &Plan) -> TokenStream {
-    let Plan { runtime, key, .. } = plan;
-    let (names, types, tuple) = (key.names(), key.types(), key.tuple());
-    let (function, carry) = (runtime.private("Function"), runtime.private("Carry"));
-    let (mode, cache) = (runtime.private("Mode"), runtime.public("Cache"));
-    let (id, pending) = (runtime.public("IdText"), runtime.private("Pending"));
-    let (key_part, outcome) = (runtime.private("KeyPart"), runtime.private("Outcome"));
-    let value = runtime.private("Value");
-    quote! {
-        #[inline]
-        #[allow(clippy::too_many_arguments)]
-        fn __cacheado_look<R, K, #(#types: #key_part + ?::core::marker::Sized),*>(
-            function: &'static #function,
-            carry: #carry<R, K>,
-            mode: #mode,
-            cache: &#cache,
-            ids: &[#id<'_>],
-            #(#names: &#types),*
-        ) -> ::core::result::Result<R, #pending<R, K>>
-        where
-            K: #outcome<R>,
-            K::Stored: #value,
-        {
-            function.look(carry, mode, cache, ids, &#tuple)
-        }
-    }
-}
-
-/// A handle on what is asked for by a verb or an eviction: it owns its key.
-pub(crate) fn call(plan: &Plan, output: &Type, decide: &Decide) -> TokenStream {
-    let any_kind = plan.runtime.private("AnyKind");
-    let (call, site, carry) = (call_fn(plan), site::site(plan), carry(plan, output));
+/// A handle on what is asked for by a verb or an eviction: it owns its key. `decide` says what becomes of a value that is put.
+pub(crate) fn call(plan: &Plan, output: &Type, decide: Option<&Decide>) -> TokenStream {
+    let (site, carry) = (site::site(plan), carry(plan, output));
     let bindings = plan.key_bindings.iter().flatten();
     let cache = cache(&plan.runtime, plan.options.cache.as_ref());
-    let (ids, parts) = (ids(plan), &plan.key.references);
-    let Decide { prelude, closure } = decide;
-    quote! {
-        use #any_kind as _;
-        #call
-        #(#bindings)*
-        #prelude
-        __cacheado_call(#site, #carry, #cache, &[#(#ids),*], #closure, #(#parts),*)
-    }
-}
-
-/// `Function::call` behind a function, as [`look_fn`] has it.
-fn call_fn(plan: &Plan) -> TokenStream {
-    let Plan { runtime, key, .. } = plan;
-    let (names, types, tuple) = (key.names(), key.types(), key.tuple());
-    let (function, carry) = (runtime.private("Function"), runtime.private("Carry"));
-    let (cache, id) = (runtime.public("Cache"), runtime.public("IdText"));
-    let (key_part, outcome) = (runtime.private("KeyPart"), runtime.private("Outcome"));
-    let (value, decision) = (runtime.private("Value"), runtime.private("Decision"));
-    let (call, driver) = (
-        runtime.private("Call"),
-        driver(runtime, &plan.function.flavor),
-    );
-    quote! {
-        #[inline]
-        #[allow(clippy::too_many_arguments)]
-        fn __cacheado_call<R, K, #(#types: #key_part + ?::core::marker::Sized),*>(
-            function: &'static #function,
-            carry: #carry<R, K>,
-            cache: &#cache,
-            ids: &[#id<'_>],
-            decide: impl ::core::ops::FnOnce(&K::Stored) -> #decision + ::core::marker::Send + 'static,
-            #(#names: &#types),*
-        ) -> #call<R, #driver>
-        where
-            K: #outcome<R>,
-            K::Stored: #value,
-        {
-            function.call(#driver, carry, cache, ids, &#tuple, decide)
+    let (ids, parts) = (ids(plan), &plan.key.0);
+    let call = plan.runtime.private(&format!("call{}", parts.len()));
+    let call = quote!(#call(#site, #carry, #cache, &[#(#ids),*], #(#parts),*));
+    match decide {
+        None => quote!(#(#bindings)* #call),
+        Some(Decide { prelude, closure }) => {
+            quote!(#(#bindings)* #prelude #call.deciding(#carry, #closure))
         }
     }
 }
@@ -207,8 +118,7 @@ fn output_span(plan: &Plan) -> (Span, Span) {
     }
 }
 
-/// How the value travels, decided by the return type; `AnyKind` has to be in scope. Every error about
-/// the value underlines the type: the same error at the same place is shown once.
+/// How the value travels, decided by the return type, which an error about the value underlines.
 fn carry(plan: &Plan, output: &Type) -> TokenStream {
     let (first, last) = output_span(plan);
     let kind = kind(&plan.runtime, output, (first, last));
@@ -223,8 +133,7 @@ fn carry(plan: &Plan, output: &Type) -> TokenStream {
     quote!(#carry #argument)
 }
 
-/// The expression of what is stored of a return type; `AnyKind` has to be in scope. Its first and
-/// last token are spelled at the type's, so that an error underlines the type.
+/// The expression of what is stored of a return type. Its first and last token are spelled at the type's, so that an error underlines the type.
 pub(crate) fn kind(runtime: &Runtime, output: &Type, (first, last): (Span, Span)) -> TokenStream {
     let probe = runtime.private_at("Probe", first);
     let last = at(last);

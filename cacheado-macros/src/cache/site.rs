@@ -1,12 +1,13 @@
 //! A function's identity: the static of the item, and what tells one instantiation of it from another.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::GenericParam;
 
 use super::companions;
 use super::plan::{Place, Plan};
 use super::signature::{extended, turbofish, type_and_const_params};
+use super::ttl::Ttl;
 use crate::parse::ends;
 use crate::runtime::at;
 
@@ -28,42 +29,36 @@ fn site_static(plan: &Plan) -> TokenStream {
         function,
         ..
     } = plan;
-    let option = |value: Option<TokenStream>| {
-        value.map_or_else(
-            || quote!(::core::option::Option::None),
-            |value| quote!(::core::option::Option::Some(#value)),
-        )
-    };
-    let (site, spec) = (runtime.private("Site"), runtime.private("SiteSpec"));
+    let site = runtime.private("Site");
     let name = function.name();
     let (line, column) = position(function.sig.ident.span());
-    let method = plan.place != Place::Free;
-    let explicit = option(options.name.as_ref().map(ToTokens::to_token_stream));
+    let method = (plan.place != Place::Free).then(|| quote!(.method()));
+    let explicit = options.name.as_ref().map(|name| quote!(.name(#name)));
     let version = options
         .version
         .as_ref()
-        .map_or_else(|| quote!(0), ToTokens::to_token_stream);
-    let level = option(plan.scope.level.as_ref().map(|level| quote!(&#level)));
-    let max_items = option(options.max_items.as_ref().map(|most| {
+        .map(|version| quote!(.version(#version)));
+    let level = plan.scope.level.as_ref();
+    let level = level.map(|level| quote!(.level(&#level)));
+    let max_items = options.max_items.as_ref().map(|most| {
         let (first, _) = ends(most, Span::mixed_site());
         let first = at(first);
         let check = quote_spanned!(first=> ::core::assert!(MOST > 0, "`max_items` is at least 1"));
-        quote!({ const MOST: ::core::primitive::usize = #most; #check; MOST })
-    }));
-    let single_flight = !options.no_single_flight;
+        quote!(.max_items({ const MOST: ::core::primitive::usize = #most; #check; MOST }))
+    });
+    let beside = options
+        .no_single_flight
+        .then(|| quote!(.without_single_flight()));
+    let ttl = match &options.ttl {
+        Some(Ttl::Fixed(ttl)) => {
+            let (seconds, nanos) = (ttl.as_secs(), ttl.subsec_nanos());
+            Some(quote!(.ttl(#seconds, #nanos)))
+        }
+        _ => None,
+    };
     quote! {
-        static SITE: #site = #site::new(#spec {
-            module: ::core::module_path!(),
-            function: #name,
-            line: #line,
-            column: #column,
-            method: #method,
-            name: #explicit,
-            version: #version,
-            level: #level,
-            max_items: #max_items,
-            single_flight: #single_flight,
-        });
+        static SITE: #site = #site::new(::core::module_path!(), #name, #line, #column)
+            #method #explicit #version #level #max_items #beside #ttl;
         SITE.function(&|| ())
     }
 }

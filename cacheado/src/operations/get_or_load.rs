@@ -12,7 +12,7 @@ use crate::active::Active;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::load::{Flight, Load};
-use crate::outcome::{Decision, Portable, ResultKind};
+use crate::outcome::{Portable, ResultKind};
 use crate::pending::Pending;
 use crate::value::Typed;
 
@@ -68,6 +68,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             cache: self.cache.clone(),
             key,
             values: typed.values,
+            ttl: self.ttl,
             flight: Flight::Single,
             counted,
         };
@@ -85,10 +86,9 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
     where
         F: FnOnce() -> Result<T, E>,
     {
-        let ttl = self.ttl;
         match self.look() {
             Ok(value) => Ok(value),
-            Err(pending) => pending.load(|_| Decision::Store { ttl }, self.loader),
+            Err(pending) => pending.load(self.loader),
         }
     }
 
@@ -100,15 +100,13 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         Fut: Future<Output = Result<T, E>> + Send + 'a,
         E: Send + 'a,
     {
-        let ttl = self.ttl;
         let look = self.look();
         let loader = self.loader;
         match look {
             Ok(value) => Begun::Done(Ok(value)),
-            Err(pending) => Begun::Waits(Box::pin(pending.load_async(
-                move |_| Decision::Store { ttl },
-                async move { loader().await },
-            ))),
+            Err(pending) => {
+                Begun::Waits(Box::pin(pending.load_async(async move { loader().await })))
+            }
         }
     }
 }

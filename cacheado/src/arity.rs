@@ -1,0 +1,89 @@
+//! Looking a call up and naming it, by the number of parts that its key has.
+//!
+//! That a part can be in a key is asked by [`key_part`], where it is handed over. These ask the same, and nothing that comes after
+//! them asks anything: so it is one error if it can't, at that part.
+
+use cacheado_backends::IdText;
+use serde::Serialize;
+
+use crate::cache::Cache;
+use crate::call::Call;
+use crate::function::{Function, Mode};
+use crate::outcome::{Carry, Outcome, Value};
+use crate::pending::Pending;
+
+/// An argument that can be part of a key.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be part of a key",
+    label = "not serializable",
+    note = "derive `serde::Serialize` for it, leave it out with `skip(…)`, or say with `key = …` what identifies the call"
+)]
+pub trait KeyPart: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> KeyPart for T {}
+
+/// An argument that is part of the key.
+#[inline]
+pub fn key_part<T: KeyPart + ?Sized>(part: &T) -> &T {
+    part
+}
+
+macro_rules! by_arity {
+    ($($look:ident, $call:ident: $($part:ident $Part:ident),*;)*) => {$(
+        /// [`Function::look`].
+        ///
+        /// # Errors
+        ///
+        /// [`Pending`], if there is no hit.
+        #[inline]
+        #[allow(clippy::too_many_arguments, reason = "one for each part of a key")]
+        pub fn $look<R, K, $($Part: KeyPart + ?Sized),*>(
+            function: &'static Function,
+            carry: Carry<R, K>,
+            mode: Mode,
+            cache: &Cache,
+            ids: &[IdText<'_>],
+            $($part: &$Part),*
+        ) -> Result<R, Pending<R, K>>
+        where
+            K: Outcome<R>,
+            K::Stored: Value,
+        {
+            function.look(carry, mode, cache, ids, &($($part,)*))
+        }
+
+        /// [`Function::call`].
+        #[inline]
+        #[allow(clippy::too_many_arguments, reason = "one for each part of a key")]
+        pub fn $call<R, K, D, $($Part: KeyPart + ?Sized),*>(
+            function: &'static Function,
+            carry: Carry<R, K>,
+            cache: &Cache,
+            ids: &[IdText<'_>],
+            $($part: &$Part),*
+        ) -> Call<R, D>
+        where
+            K: Outcome<R>,
+            K::Stored: Value,
+        {
+            function.call(carry, cache, ids, &($($part,)*))
+        }
+    )*};
+}
+
+by_arity! {
+    look0, call0:;
+    look1, call1: part0 Part0;
+    look2, call2: part0 Part0, part1 Part1;
+    look3, call3: part0 Part0, part1 Part1, part2 Part2;
+    look4, call4: part0 Part0, part1 Part1, part2 Part2, part3 Part3;
+    look5, call5: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4;
+    look6, call6: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5;
+    look7, call7: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6;
+    look8, call8: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7;
+    look9, call9: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8;
+    look10, call10: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8, part9 Part9;
+    look11, call11: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8, part9 Part9, part10 Part10;
+    look12, call12: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8, part9 Part9, part10 Part10, part11 Part11;
+}
