@@ -1,7 +1,8 @@
 //! Functions: what generated code names, and the registry that gives each its key space.
 //!
 //! A function is the item, not its name: its identity is the type of a closure that the macro writes inside of it, which
-//! differs for each item and, since it inherits the generic parameters and `Self`, for each instantiation.
+//! differs for each item and, since it inherits the generic parameters and `Self`, for each instantiation. Where there are none,
+//! the struct that its companions stand in serves.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -171,8 +172,15 @@ impl Site {
 
     /// The instance that `marker`, a closure inside of the item, belongs to.
     #[inline]
-    pub fn function<M>(&'static self, marker: &M) -> &'static Function {
-        let identity = typeid_of(marker);
+    pub fn instance_of<M>(&'static self, _: &M) -> &'static Function {
+        self.function::<M>()
+    }
+
+    /// The one instance, if `M` is a type of the item's own; else that of the instantiation which `M` tells from the others.
+    #[inline]
+    pub fn function<M>(&'static self) -> &'static Function {
+        // lifetimes are no part of an identity: the code is the same for all of them
+        let identity = typeid::of::<M>();
         match self.first.get() {
             Some(first) if first.identity == identity => first,
             _ => self.instance(identity, std::any::type_name::<M>()),
@@ -203,12 +211,8 @@ impl Site {
     }
 }
 
-fn typeid_of<M>(_: &M) -> TypeId {
-    // lifetimes are no part of an identity: the code is the same for all of them
-    typeid::of::<M>()
-}
-
-/// The item's path, from the path of the closure inside of it: `shop::profile` from `shop::profile::__site::{{closure}}`.
+/// The item's path, from that of its struct, or of the closure inside of it: `shop::profile` from
+/// `shop::profile::__site::{{closure}}`.
 ///
 /// Two functions inside of bodies can have one path, so those carry the place where they stand as well.
 fn path_of(marker: &str, spec: &SiteSpec) -> String {

@@ -92,10 +92,10 @@ fn visible(plan: &Plan, home: &TokenStream) -> TokenStream {
     let args: Vec<TokenStream> = args.chain([own_mode(plan)]).collect();
     let turbofish = turbofish(&sig.generics);
     let forward = forward(&plan.function, home, &run, &turbofish, &args, true);
-    let sig = visible_signature(function);
+    let (sig, allow) = (visible_signature(function), function.allow_underscores());
     quote! {
         #(#attrs)*
-        #[allow(clippy::used_underscore_binding)]
+        #allow
         #vis #defaultness #sig { #forward }
     }
 }

@@ -64,10 +64,10 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     } else {
         quote!(let #looked = { #(#bindings)* #look #looked };)
     };
-    let rebind = rebind(plan);
+    let (rebind, allow) = (rebind(plan), plan.function.allow_underscores());
     quote! {
         // a statement of its own: nothing that is borrowed here lives on while the body runs
-        #[allow(clippy::used_underscore_binding)]
+        #allow
         #look
         match #looked {
             ::core::result::Result::Ok(#hit) => #hit,

@@ -161,6 +161,13 @@ impl Function {
         }
     }
 
+    /// `#[allow]` for generated code that uses the arguments, if one of them has a name that is not to be used.
+    pub(crate) fn allow_underscores(&self) -> Option<TokenStream> {
+        let mut names = self.args.iter().flat_map(Arg::binds);
+        let is_needed = names.any(|name| name.to_string().starts_with('_'));
+        is_needed.then(|| quote!(#[allow(clippy::used_underscore_binding)]))
+    }
+
     /// Of each argument, its type with every `impl Trait` replaced by a type parameter, and those
     /// parameters.
     pub(crate) fn named_types(&self) -> Vec<(Type, Vec<GenericParam>)> {

@@ -2,11 +2,11 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::GenericParam;
+use syn::{GenericParam, Generics};
 
 use super::companions;
 use super::plan::{Place, Plan};
-use super::signature::{extended, turbofish, type_and_const_params};
+use super::signature::{Function, extended, turbofish, type_and_const_params};
 use super::ttl::Ttl;
 use crate::parse::ends;
 use crate::runtime::at;
@@ -20,8 +20,7 @@ pub(crate) fn site(plan: &Plan) -> TokenStream {
     site_call(plan)
 }
 
-/// The static of the item, and its identity: the type of a closure that is written in the item, so
-/// that it has every generic parameter of the function and of the impl around it.
+/// The static of the item, and the call's instance of it.
 fn site_static(plan: &Plan) -> TokenStream {
     let Plan {
         runtime,
@@ -56,10 +55,21 @@ fn site_static(plan: &Plan) -> TokenStream {
         }
         _ => None,
     };
+    // a type of the item's own, if there is one; else that of a closure, which has every generic parameter of the function and of
+    // the impl around it
+    let is_one = plan.place == Place::Free
+        && type_and_const_params(&all_generics(function))
+            .next()
+            .is_none();
+    let identity = if is_one {
+        quote!(SITE.function::<Self>())
+    } else {
+        quote!(SITE.instance_of(&|| ()))
+    };
     quote! {
         static SITE: #site = #site::new(::core::module_path!(), #name, #line, #column)
             #method #explicit #version #level #max_items #beside #ttl;
-        SITE.function(&|| ())
+        #identity
     }
 }
 
@@ -77,11 +87,7 @@ fn position(span: Span) -> (u32, u32) {
 pub(crate) fn companion(plan: &Plan) -> Vec<TokenStream> {
     let (function, runtime) = (&plan.function, &plan.runtime);
     let name = companions::name(plan.place, "site", &function.sig.ident);
-    let added = function
-        .named_types()
-        .into_iter()
-        .flat_map(|(_, added)| added);
-    let generics = extended(&function.sig.generics, added);
+    let generics = all_generics(function);
     let params = type_and_const_params(&generics).map(|param| match param {
         GenericParam::Type(ty) => {
             let name = &ty.ident;
@@ -108,10 +114,12 @@ pub(crate) fn companion(plan: &Plan) -> Vec<TokenStream> {
 fn site_call(plan: &Plan) -> TokenStream {
     let function = &plan.function;
     let name = companions::name(plan.place, "site", &function.sig.ident);
-    let added = function
-        .named_types()
-        .into_iter()
-        .flat_map(|(_, added)| added);
-    let turbofish = turbofish(&extended(&function.sig.generics, added));
+    let turbofish = turbofish(&all_generics(function));
     quote!(Self::#name #turbofish())
+}
+
+/// The function's own parameters, and one for each `impl Trait`.
+fn all_generics(function: &Function) -> Generics {
+    let types = function.named_types().into_iter();
+    extended(&function.sig.generics, types.flat_map(|(_, added)| added))
 }
