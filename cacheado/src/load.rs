@@ -237,18 +237,19 @@ impl Lead {
     }
 
     /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
-    /// process; else once the shared tier has it.
-    pub(crate) fn settle(&self, value: Option<(&AnyValue, Decision)>) -> Settled {
-        let Self { load, ticket } = self;
+    /// process; else once the shared tier has it. Returns what is left to be done.
+    pub(crate) fn settle(self, value: Option<(&AnyValue, Decision)>) -> Option<(Self, Settled)> {
+        let Self { load, ticket } = &self;
         let Some((value, decision)) = value else {
             ticket.land_empty();
-            return Settled::default();
+            return None;
         };
         let ttl = match decision {
             Decision::Store { ttl } if ttl != Some(Duration::ZERO) => ttl,
             _ => {
                 ticket.land_empty();
-                return load.unstored();
+                let settled = load.unstored();
+                return Some((self, settled));
             }
         };
         let copy = load.values.clone(value);
@@ -267,17 +268,18 @@ impl Lead {
             }),
             Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => load.unstored().write,
         };
-        if load.cache.is_in_process() || write.is_none() {
+        if write.is_none() {
+            let Self { load, ticket } = self;
+            ticket.finish(|| load.share(value));
+            return None;
+        }
+        let shared = if load.cache.is_in_process() {
             ticket.land(|| load.share(value));
-            return Settled {
-                write,
-                shared: None,
-            };
-        }
-        Settled {
-            write,
-            shared: Some(load.share(value)),
-        }
+            None
+        } else {
+            Some(load.share(value))
+        };
+        Some((self, Settled { write, shared }))
     }
 
     /// Tells the shared tier, by blocking, and then those who still wait.

@@ -58,8 +58,9 @@ impl<R, K: Outcome<R>> Pending<R, K> {
             body()
         };
         let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
-        let settled = lead.settle(value);
-        lead.tell(settled);
+        if let Some((lead, settled)) = lead.settle(value) {
+            lead.tell(settled);
+        }
         ret
     }
 
@@ -85,8 +86,9 @@ impl<R, K: Outcome<R>> Pending<R, K> {
             .await
         };
         let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
-        let settled = lead.settle(value);
-        lead.tell_async(settled).await;
+        if let Some((lead, settled)) = lead.settle(value) {
+            lead.tell_async(settled).await;
+        }
         ret
     }
 }
