@@ -30,33 +30,28 @@ pub struct Entry<V: ?Sized = AnyValue> {
     portable: bool,
     /// How often it was hit since a rule last asked, up to a small number.
     hits: AtomicU8,
-    /// The first moment at which it is not served any more.
-    deadline: Tick,
+    /// The first moment at which it is not served any more. Set once, before it is in the table.
+    deadline: AtomicU64,
     key: Key,
     value: V,
 }
 
-/// What an entry is made of, but for its key and value.
-#[derive(Clone, Copy)]
-pub(crate) struct Making {
-    pub(crate) deadline: Tick,
-    pub(crate) used: u64,
-    pub(crate) weight: u32,
-    pub(crate) portable: bool,
-}
-
 impl<V: Send + Sync + 'static> Entry<V> {
-    pub(crate) fn new(key: Key, making: Making, value: V) -> Arc<Entry> {
+    /// An entry that is in no store as yet. `weight`: how much of a cache's bound it takes. `portable`: whether the shared tier can
+    /// have a copy.
+    #[must_use]
+    #[allow(clippy::new_ret_no_self, reason = "its value's type is forgotten")]
+    pub fn new(key: Key, value: V, weight: u32, portable: bool) -> Arc<Entry> {
         Arc::new(Self {
             type_name: std::any::type_name::<V>,
-            used: AtomicU64::new(making.used),
+            used: AtomicU64::new(0),
             scope: Seat::none(),
             due: Seat::none(),
             note: AtomicU32::new(u32::MAX),
-            weight: making.weight,
-            portable: making.portable,
+            weight,
+            portable,
             hits: AtomicU8::new(0),
-            deadline: making.deadline,
+            deadline: AtomicU64::new(NEVER),
             key,
             value,
         })
@@ -90,7 +85,11 @@ impl Entry {
     }
 
     pub(crate) fn deadline(&self) -> Tick {
-        self.deadline
+        self.deadline.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_deadline(&self, deadline: Tick) {
+        self.deadline.store(deadline, Ordering::Relaxed);
     }
 
     pub(crate) fn is_portable(&self) -> bool {
@@ -100,12 +99,13 @@ impl Entry {
     /// Whether its lifetime is over.
     #[inline]
     pub(crate) fn is_expired(&self, now: Tick) -> bool {
-        now >= self.deadline
+        now >= self.deadline()
     }
 
     /// What is left of its lifetime; `None` if it lives until evicted.
     pub(crate) fn remaining(&self, now: Tick) -> Option<Duration> {
-        (self.deadline != NEVER).then(|| Duration::from_nanos(self.deadline.saturating_sub(now)))
+        (self.deadline() != NEVER)
+            .then(|| Duration::from_nanos(self.deadline().saturating_sub(now)))
     }
 
     pub(crate) fn used(&self) -> u64 {

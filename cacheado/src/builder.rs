@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cacheado_backends::memory::{Setup, Store};
+use cacheado_backends::memory::Store;
 use cacheado_backends::rule::Cause;
 use cacheado_backends::{Backend, Clock, Error, Hierarchy, Key, Result, Rule};
 
@@ -169,12 +169,7 @@ impl CacheBuilder {
             observed.count(key.space(), event);
         });
         Cache::from_inner(Inner {
-            store: Store::new(Setup {
-                clock: self.clock,
-                rules: self.rules,
-                weigher: None,
-                observer,
-            }),
+            store: Store::new(self.clock, self.rules, observer),
             shared: self
                 .backend
                 .map(|backend| SharedTier::new(backend, self.name.clone(), Arc::clone(&counters))),

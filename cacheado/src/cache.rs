@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cacheado_backends::memory::{Dropped, Inserted, Store};
-use cacheado_backends::{Hierarchy, Key, Result, Scope, ScopeId, Space};
+use cacheado_backends::{Entry, Hierarchy, Key, Result, Scope, ScopeId, Space};
 use serde::Serialize;
 
 use crate::builder::CacheBuilder;
@@ -244,20 +244,28 @@ impl Cache {
         self.0.counters.count(space, event);
     }
 
-    /// Puts a value of the type `values` into the in-process tier, if there is one. `portable`: the shared tier can have it too. What goes for it is
-    /// returned, to be dropped when no lock is held.
-    pub(crate) fn store_local(
+    /// An entry of a clone of `value` for the in-process tier, if there is one. `portable`: the shared tier can have it too. Runs
+    /// the user's code, so no lock is to be held.
+    pub(crate) fn entry(
         &self,
         key: &Key,
         values: &ValueType,
-        value: Box<AnyValue>,
-        lifetime: Option<Duration>,
+        value: &AnyValue,
         portable: bool,
+    ) -> Option<Arc<Entry>> {
+        let make = || values.entry(key.clone(), value, 1, portable);
+        self.0.in_process.then(make)
+    }
+
+    /// Puts an entry into the in-process tier, if there is one. What goes for it is returned, to be dropped when no lock is held.
+    pub(crate) fn store_local(
+        &self,
+        entry: Option<Arc<Entry>>,
+        lifetime: Option<Duration>,
     ) -> (Inserted, Dropped) {
-        if self.0.in_process {
-            values.insert(&self.0.store, key.clone(), value, lifetime, portable)
-        } else {
-            (Inserted::Stored(lifetime), Dropped::new())
+        match entry {
+            Some(entry) => self.0.store.insert(entry, lifetime),
+            None => (Inserted::Stored(lifetime), Dropped::new()),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use cacheado_backends::Key;
-use cacheado_backends::memory::{Dropped, Inserted};
+use cacheado_backends::memory::Inserted;
 
 use crate::active::Active;
 use crate::cache::Cache;
@@ -185,20 +185,10 @@ impl Load {
     /// Keeps what the shared tier had, for as long as it lives there.
     fn landed_from_shared(&self, ticket: &Ticket, (value, left): Found) -> Box<AnyValue> {
         self.hit();
-        let copy = self.values.clone(&*value);
-        ticket.store(|| self.store(copy, left, true));
+        let entry = self.cache.entry(&self.key, self.values, &*value, true);
+        ticket.store(|| self.cache.store_local(entry, left));
         ticket.land(|| self.share(&*value));
         value
-    }
-
-    fn store(
-        &self,
-        value: Box<AnyValue>,
-        lifetime: Option<Duration>,
-        portable: bool,
-    ) -> (Inserted, Dropped) {
-        self.cache
-            .store_local(&self.key, self.values, value, lifetime, portable)
     }
 
     /// A clone for those who wait.
@@ -252,9 +242,10 @@ impl Lead {
                 return Some((self, settled));
             }
         };
-        let copy = load.values.clone(value);
         let tier = load.shared();
-        let store = || load.store(copy, ttl, tier.is_some());
+        let cache = &load.cache;
+        let entry = cache.entry(&load.key, load.values, value, tier.is_some());
+        let store = || cache.store_local(entry, ttl);
         let stored = if load.flight == Flight::Refresh {
             ticket.put(false, store)
         } else {

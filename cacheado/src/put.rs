@@ -58,13 +58,10 @@ impl Put {
 
     /// Stores `value` in the process, over any load that is under way.
     fn local(&self, ticket: &Ticket, value: &AnyValue) -> Stored {
-        let copy = self.values.clone(value);
-        let tier = self.cache.shared_for(&self.key, self.values.codec);
-        let portable = tier.is_some();
-        let inserted = ticket.put(true, || {
-            self.cache
-                .store_local(&self.key, self.values, copy, self.ttl, portable)
-        });
+        let cache = &self.cache;
+        let tier = cache.shared_for(&self.key, self.values.codec);
+        let entry = cache.entry(&self.key, self.values, value, tier.is_some());
+        let inserted = ticket.put(true, || cache.store_local(entry, self.ttl));
         // what went is dropped here, where no lock is held
         match inserted.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => Stored {

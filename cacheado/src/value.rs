@@ -4,9 +4,8 @@
 //! [`ValueType`], a table that is made where the type is known; so whoever carries values on needs no bound on their type.
 
 use std::any::Any;
-use std::time::Duration;
+use std::sync::Arc;
 
-use cacheado_backends::memory::{Dropped, Inserted, Store};
 use cacheado_backends::{Entry, Key, leaves_nothing_out};
 
 use crate::outcome::{Portable, Value};
@@ -19,13 +18,13 @@ pub(crate) struct ValueType {
     is: fn(&AnyValue) -> bool,
     clone: fn(&AnyValue) -> Box<AnyValue>,
     clone_stored: fn(&Entry) -> Option<Box<AnyValue>>,
-    insert: Insert,
+    entry: MakeEntry,
     /// How they are kept outside of the process; `None`: they stay in it.
     pub(crate) codec: Option<Codec>,
 }
 
-/// [`Store::insert`].
-type Insert = fn(&Store, Key, Box<AnyValue>, Option<Duration>, bool) -> (Inserted, Dropped);
+/// [`Entry::new`] of a clone.
+type MakeEntry = fn(Key, &AnyValue, u32, bool) -> Arc<Entry>;
 
 /// How values of one type are turned into bytes and back. What goes wrong is told in words.
 #[derive(Clone, Copy)]
@@ -46,8 +45,9 @@ impl ValueType {
                 let value = entry.value::<T>()?.clone();
                 Some(Box::new(value))
             },
-            insert: |store, key, value, lifetime, portable| {
-                store.insert(key, unboxed::<T>(value), lifetime, portable)
+            entry: |key, value, weight, portable| {
+                let value = known(value.downcast_ref::<T>()).clone();
+                Entry::new(key, value, weight, portable)
             },
             codec: None,
         }
@@ -76,16 +76,15 @@ impl ValueType {
         (self.clone_stored)(entry)
     }
 
-    /// Puts `value` into `store`. See [`Store::insert`].
-    pub(crate) fn insert(
+    /// An entry of `key` with a clone of `value`. See [`Entry::new`].
+    pub(crate) fn entry(
         &self,
-        store: &Store,
         key: Key,
-        value: Box<AnyValue>,
-        lifetime: Option<Duration>,
+        value: &AnyValue,
+        weight: u32,
         portable: bool,
-    ) -> (Inserted, Dropped) {
-        (self.insert)(store, key, value, lifetime, portable)
+    ) -> Arc<Entry> {
+        (self.entry)(key, value, weight, portable)
     }
 }
 

@@ -282,7 +282,6 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
-    use crate::entry::Making;
     use crate::key::{Probe, Space, SpaceSpec};
     use crate::scope::{Hierarchy, Level};
 
@@ -293,13 +292,7 @@ mod tests {
 
     fn entry(space: &'static Space, scope: &Scope, arg: u32) -> Arc<Entry> {
         let key = Probe::in_scope(space, scope, &arg).and_then(|probe| probe.to_key());
-        let making = Making {
-            deadline: u64::MAX,
-            used: 0,
-            weight: 1,
-            portable: true,
-        };
-        Entry::new(key.expect("a number serializes"), making, ())
+        Entry::new(key.expect("a number serializes"), (), 1, true)
     }
 
     #[test]

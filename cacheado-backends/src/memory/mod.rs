@@ -7,4 +7,4 @@ mod sweeper;
 mod table;
 mod wheel;
 
-pub use store::{Dropped, Inserted, Observer, Removed, Setup, Store, Weigher};
+pub use store::{Dropped, Inserted, Observer, Removed, Store};

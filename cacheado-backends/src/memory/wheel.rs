@@ -255,7 +255,6 @@ impl Wheel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::Making;
     use crate::key::{Probe, Space};
     use crate::scope::{Level, Scope};
 
@@ -263,13 +262,9 @@ mod tests {
         let space = Space::programmatic(Level::global());
         let scope = Scope::global();
         let key = Probe::in_scope(space, &scope, &nth).and_then(|probe| probe.to_key());
-        let making = Making {
-            deadline,
-            used: 0,
-            weight: 1,
-            portable: true,
-        };
-        Entry::new(key.expect("a number serializes"), making, ())
+        let entry = Entry::new(key.expect("a number serializes"), (), 1, true);
+        entry.set_deadline(deadline);
+        entry
     }
 
     /// Numbers that are spread over all scales.

@@ -109,8 +109,8 @@ fn keep<T: Portable>(
     };
     cache.count(key, Event::Hit);
     let values = Typed::<T>::PORTABLE.values;
-    let copy = values.clone(&*value);
-    ticket.store(|| cache.store_local(key, values, copy, left, true));
+    let entry = cache.entry(key, values, &*value, true);
+    ticket.store(|| cache.store_local(entry, left));
     Ok(Some(unboxed(value)))
 }
 

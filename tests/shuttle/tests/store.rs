@@ -15,10 +15,10 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use cacheado::{Key, Rule, Scope, scopes};
-use cacheado_backends::memory::{Setup, Store};
+use cacheado_backends::memory::Store;
 use cacheado_backends::rule::{Admission, Candidate, Cause};
 use cacheado_backends::rules::{Lru, MaxItems};
-use cacheado_backends::{ManualClock, Probe, Space, SpaceSpec};
+use cacheado_backends::{Entry, ManualClock, Probe, Space, SpaceSpec};
 use shuttle::sync::Arc;
 use shuttle::thread;
 
@@ -96,12 +96,7 @@ impl World {
         let observer = witness.clone();
         let observer = Box::new(move |_: &Key, _| observer.told(|told| told.gone += 1));
         Arc::new(Self {
-            store: Store::new(Setup {
-                clock: clock.clone().into(),
-                rules,
-                weigher: None,
-                observer,
-            }),
+            store: Store::new(clock.clone().into(), rules, observer),
             clock,
             witness,
         })
@@ -114,19 +109,15 @@ impl World {
         let clock = ManualClock::new();
         let observer = Box::new(|_: &Key, _| ());
         Arc::new(Self {
-            store: Store::new(Setup {
-                clock: clock.clone().into(),
-                rules,
-                weigher: None,
-                observer,
-            }),
+            store: Store::new(clock.clone().into(), rules, observer),
             clock,
             witness,
         })
     }
 
     fn insert(&self, key: &Key, lifetime: Option<Duration>) {
-        self.store.insert(key.clone(), 1_u32, lifetime, true);
+        let entry = Entry::new(key.clone(), 1_u32, 1, true);
+        self.store.insert(entry, lifetime);
     }
 
     /// What is true whatever happened, once nothing happens any more.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Bound, Dropped, Policy, Store, sweeper};
 use crate::clock::{Clock, Tick};
-use crate::entry::{Entry, Making};
+use crate::entry::Entry;
 use crate::key::Key;
 use crate::memory::table::Table;
 use crate::rule::{Admission, Candidate, Cause, Holdings, Resident, Rule};
@@ -24,108 +24,68 @@ pub enum Inserted {
     Ephemeral,
 }
 
-/// What is about to be stored.
-struct Incoming<V> {
-    key: Key,
-    value: V,
-    weight: u32,
-    portable: bool,
-    now: Tick,
-    stamp: u64,
-}
-
-impl<V: Send + Sync + 'static> Incoming<V> {
-    fn into_entry(self, deadline: Tick) -> Arc<Entry> {
-        let making = Making {
-            deadline,
-            used: self.stamp,
-            weight: self.weight,
-            portable: self.portable,
-        };
-        Entry::new(self.key, making, self.value)
-    }
-}
-
 impl Store {
-    /// Stores `value` under `key` for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older
-    /// entry of the key goes all the same: what was to replace it is newer.
+    /// Stores `entry` for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older entry of its key goes
+    /// all the same: what was to replace it is newer.
     ///
     /// What it removes is returned, to be dropped by a caller that may hold locks of its own.
-    pub fn insert<V: Send + Sync + 'static>(
-        &self,
-        key: Key,
-        value: V,
-        lifetime: Option<Duration>,
-        portable: bool,
-    ) -> (Inserted, Dropped) {
-        let weight = match &self.weigher {
-            Some(weigher) => weigher(&key, &value),
-            None => 1,
-        };
-        let policy = self.policy_for(key.space());
+    pub fn insert(&self, entry: Arc<Entry>, lifetime: Option<Duration>) -> (Inserted, Dropped) {
+        let policy = self.policy_for(entry.key().space());
         let now = self.clock.now();
-        let incoming = Incoming {
-            stamp: self.clock.stamp(now),
-            key,
-            value,
-            weight,
-            portable,
-            now,
-        };
+        entry.touch(self.clock.stamp(now));
         let mut dropped = Dropped::new();
         let inserted = match policy {
-            Some(policy) => self.insert_by_rules(incoming, lifetime, policy, &mut dropped),
-            None => self.insert_freely(incoming, lifetime, &mut dropped),
+            Some(policy) => self.insert_by_rules(entry, now, lifetime, policy, &mut dropped),
+            None => self.insert_freely(entry, now, lifetime, &mut dropped),
         };
         (inserted, dropped)
     }
 
     /// Nobody has a say.
-    fn insert_freely<V: Send + Sync + 'static>(
+    fn insert_freely(
         &self,
-        incoming: Incoming<V>,
+        entry: Arc<Entry>,
+        now: Tick,
         lifetime: Option<Duration>,
         dropped: &mut Dropped,
     ) -> Inserted {
-        let now = incoming.now;
         let (lifetime, deadline) = span(now, lifetime);
         if lifetime == Some(Duration::ZERO) {
-            let (key, hash) = (&incoming.key, incoming.key.hash());
-            let is_it = |entry: &Arc<Entry>| entry.key() == key;
-            dropped.extend(self.take_out(hash, is_it, Cause::Rule, None));
-            dropped.push(incoming.into_entry(now));
+            let is_it = |old: &Arc<Entry>| old.key() == entry.key();
+            dropped.extend(self.take_out(entry.key().hash(), is_it, Cause::Rule, None));
+            dropped.push(entry);
             return Inserted::Ephemeral;
         }
-        let entry = incoming.into_entry(deadline);
+        entry.set_deadline(deadline);
         dropped.extend(self.put_in(entry, now));
         Inserted::Stored(lifetime)
     }
 
-    fn insert_by_rules<V: Send + Sync + 'static>(
+    fn insert_by_rules(
         &self,
-        incoming: Incoming<V>,
+        entry: Arc<Entry>,
+        now: Tick,
         lifetime: Option<Duration>,
         mut policy: MutexGuard<'_, Policy>,
         dropped: &mut Dropped,
     ) -> Inserted {
         let policy = &mut *policy;
-        let now = incoming.now;
         // what has expired takes no room from what lives
         self.remove_due(now, policy, dropped);
-        let old = self.replaced(&incoming.key, now, policy, dropped);
-        let admitted = match self.admit(&incoming, old.as_ref(), lifetime, policy) {
+        let old = self.replaced(entry.key(), now, policy, dropped);
+        let admitted = match self.admit(&entry, old.as_ref(), lifetime, policy) {
             Ok(admitted) => admitted,
             Err(rule) => {
-                dropped.push(incoming.into_entry(now));
+                dropped.push(entry);
                 return self.refuse(Inserted::Rejected(rule), old, policy, dropped);
             }
         };
         let (lifetime, deadline) = span(now, admitted.lifetime);
-        let entry = incoming.into_entry(deadline);
         if lifetime == Some(Duration::ZERO) {
             dropped.push(entry);
             return self.refuse(Inserted::Ephemeral, old, policy, dropped);
         }
+        entry.set_deadline(deadline);
         let mut victims = std::mem::take(&mut policy.victims);
         let seated = self.seat_by_rules(&entry, old.as_ref(), &mut victims);
         for victim in victims.drain(..) {
@@ -186,18 +146,18 @@ impl Store {
     }
 
     /// Asks the function's bound and then the rules, in order.
-    fn admit<V>(
+    fn admit(
         &self,
-        incoming: &Incoming<V>,
+        entry: &Entry,
         old: Option<&Arc<Entry>>,
         lifetime: Option<Duration>,
         policy: &mut Policy,
     ) -> Result<Admitted, &'static str> {
-        let key = &incoming.key;
+        let key = entry.key();
         let mut candidate = Candidate {
             key,
-            stamp: incoming.stamp,
-            weight: incoming.weight,
+            stamp: entry.used(),
+            weight: entry.weight(),
             replaces: old.is_some(),
             lifetime,
             len: 0,

@@ -7,7 +7,6 @@
 mod insert;
 mod remove;
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -36,21 +35,6 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Told of each entry that goes, for statistics. Runs under the store's locks, so it only counts.
 pub type Observer = Box<dyn Fn(&Key, Cause) + Send + Sync>;
 
-/// Says how much of a bound a value takes. Runs under no lock.
-pub type Weigher = Box<dyn Fn(&Key, &dyn Any) -> u32 + Send + Sync>;
-
-/// What a store is made with.
-pub struct Setup {
-    /// Where time comes from.
-    pub clock: Clock,
-    /// The rules, in the order in which they are asked. They must have been [checked](Rule::check).
-    pub rules: Vec<Box<dyn Rule>>,
-    /// Weighs what is stored; without one, each entry weighs 1.
-    pub weigher: Option<Weigher>,
-    /// Told of each entry that goes.
-    pub observer: Observer,
-}
-
 /// The in-process tier.
 pub struct Store {
     table: Table,
@@ -59,7 +43,6 @@ pub struct Store {
     clock: Clock,
     rules: Vec<Box<dyn Rule>>,
     watch: Watch,
-    weigher: Option<Weigher>,
     /// Its lock orders all writes that a rule or a function's bound has a say in.
     policy: Mutex<Policy>,
     len: AtomicUsize,
@@ -129,15 +112,10 @@ enum Found<R> {
 pub type Dropped = SmallVec<[Arc<Entry>; 3]>;
 
 impl Store {
-    /// A store of `setup`.
+    /// A store that takes its time from `clock`, asks `rules` in their order, and tells `observer` of each entry that goes.
+    /// The rules must have been [checked](Rule::check).
     #[must_use]
-    pub fn new(setup: Setup) -> Arc<Self> {
-        let Setup {
-            clock,
-            rules,
-            weigher,
-            observer,
-        } = setup;
+    pub fn new(clock: Clock, rules: Vec<Box<dyn Rule>>, observer: Observer) -> Arc<Self> {
         let intervals = rules.iter().filter_map(|rule| rule.sweep_interval());
         let store = Arc::new(Self {
             table: Table::new(),
@@ -146,7 +124,6 @@ impl Store {
             watch: Watch::of(&rules),
             sweep_interval: intervals.min().unwrap_or(SWEEP_INTERVAL),
             rules,
-            weigher,
             policy: Mutex::default(),
             len: AtomicUsize::new(0),
             observer,
