@@ -78,6 +78,15 @@ impl Entry {
         (self.type_name)()
     }
 
+    /// How many bytes an entry of `key` takes, about, beside its value: itself, a key that is too long to lie in it, and its places
+    /// in the table and in the lists of its scope, of what expires, and of a rule.
+    #[must_use]
+    pub fn overhead(key: &Key) -> usize {
+        const PLACES: usize = 24 + 20 + 20 + 40;
+        let counts = 2 * size_of::<usize>();
+        counts + size_of::<Entry<()>>() + key.heap_bytes() + PLACES
+    }
+
     /// How much of a cache's bound it takes.
     #[must_use]
     pub fn weight(&self) -> u32 {

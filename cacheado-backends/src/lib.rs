@@ -20,6 +20,6 @@ pub use backend::Backend;
 pub use clock::{Clock, ManualClock};
 pub use entry::Entry;
 pub use error::{Error, Result};
-pub use key::{Key, Probe, Space, SpaceSpec, leaves_nothing_out};
+pub use key::{Key, Probe, Space, SpaceSpec, leaves_nothing_out, serialized_size};
 pub use rule::Rule;
 pub use scope::{Hierarchy, HierarchyBuilder, IdText, Level, LevelDef, Scope, ScopeId};

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use cacheado_backends::memory::Store;
 use cacheado_backends::rule::Cause;
+use cacheado_backends::rules::WTinyLfu;
 use cacheado_backends::{Backend, Clock, Error, Hierarchy, Key, Result, Rule};
 
 use crate::cache::{Cache, Inner};
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
 use crate::shared::SharedTier;
+use crate::weight::{Weighed, Weigher};
 
 /// How long a leader that is not polled is waited for, if the builder is not told otherwise.
 const FLIGHT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +35,7 @@ const FLIGHT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct CacheBuilder {
     clock: Clock,
     rules: Vec<Box<dyn Rule>>,
+    bounds: Vec<Bound>,
     backend: Option<Box<dyn Backend>>,
     hierarchy: Hierarchy,
     name: String,
@@ -40,11 +43,20 @@ pub struct CacheBuilder {
     flight_timeout: Duration,
 }
 
+/// How much the cache holds at most.
+struct Bound {
+    /// The builder's method that said so.
+    method: &'static str,
+    most: u64,
+    weigher: Weigher,
+}
+
 impl Default for CacheBuilder {
     fn default() -> Self {
         Self {
             clock: Clock::default(),
             rules: Vec::new(),
+            bounds: Vec::new(),
             backend: None,
             hierarchy: Hierarchy::default(),
             name: "cacheado".to_owned(),
@@ -65,6 +77,71 @@ impl CacheBuilder {
     /// Adds a rule. Rules are asked in the order in which they are added.
     pub fn rule(mut self, rule: impl Rule) -> Self {
         self.rules.push(Box::new(rule));
+        self
+    }
+
+    /// Holds at most `most` entries in the process: when full, [`WTinyLfu`] decides what goes. Zero makes `build()` fail, and so
+    /// does a second bound.
+    ///
+    /// ```
+    /// use cacheado::Cache;
+    ///
+    /// let cache = Cache::builder().max_items(100).build()?;
+    /// for n in 0..1000_u32 {
+    ///     cache.set(n, &n).run()?;
+    /// }
+    /// assert_eq!(cache.stats().total_keys, 100);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
+    pub fn max_items(self, most: u64) -> Self {
+        self.bound("max_items", most, Weigher::One)
+    }
+
+    /// Holds entries of at most `most` bytes in the process, as [`Weighed::bytes`] says: about what they take in memory, all
+    /// together. When full, [`WTinyLfu`] decides what goes; an entry that is larger than all of it is not stored. Zero makes
+    /// `build()` fail, and so does a second bound.
+    ///
+    /// Storing a value costs a walk over it. A hit costs nothing more.
+    ///
+    /// ```
+    /// use cacheado::Cache;
+    ///
+    /// let cache = Cache::builder().max_bytes(64 << 10).build()?;
+    /// assert!(cache.set("short", &"text".to_owned()).run()?);
+    /// assert!(!cache.set("long", &"text".repeat(100_000)).run()?);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
+    pub fn max_bytes(self, most: u64) -> Self {
+        self.bound("max_bytes", most, Weigher::Bytes)
+    }
+
+    /// Holds entries that weigh at most `most` together in the process, by what `weigher` says of each when it is stored. When
+    /// full, [`WTinyLfu`] decides what goes; an entry that is heavier than all of it is not stored. Zero makes `build()` fail, and
+    /// so does a second bound.
+    ///
+    /// ```
+    /// use cacheado::Cache;
+    ///
+    /// let rows = |it: &cacheado::Weighed<'_>| it.value::<Vec<u64>>().map_or(1, |rows| rows.len() as u32);
+    /// let cache = Cache::builder().max_weight(1000, rows).build()?;
+    /// assert!(cache.set("few", &vec![0_u64; 10]).run()?);
+    /// assert!(!cache.set("many", &vec![0_u64; 1001]).run()?);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
+    pub fn max_weight(
+        self,
+        most: u64,
+        weigher: impl Fn(&Weighed<'_>) -> u32 + Send + Sync + 'static,
+    ) -> Self {
+        self.bound("max_weight", most, Weigher::By(Box::new(weigher)))
+    }
+
+    fn bound(mut self, method: &'static str, most: u64, weigher: Weigher) -> Self {
+        self.bounds.push(Bound {
+            method,
+            most,
+            weigher,
+        });
         self
     }
 
@@ -107,9 +184,10 @@ impl CacheBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for a rule without sense (`Lru::new(0)`), an empty name, a flight timeout of zero, a cache without any
+    /// [`Error::Config`] for a rule without sense (`Lru::new(0)`), two rules that each keep the entries in an order of their own, more
+    /// than one bound, an empty name, a flight timeout of zero, a cache without any
     /// tier, and rules on a cache that keeps nothing in the process.
-    pub fn build(self) -> Result<Cache> {
+    pub fn build(mut self) -> Result<Cache> {
         if self.name.is_empty() {
             return Err(Error::config(
                 "name(\"\")",
@@ -128,6 +206,25 @@ impl CacheBuilder {
                 "it leaves the cache without any tier: add a `backend(…)`, or use `Cache::disabled()`",
             ));
         }
+        if let [first, second, ..] = self.bounds.as_slice() {
+            return Err(Error::config(
+                format!("{} and {}", first.method, second.method),
+                "a cache has one bound: leave out one of the two",
+            ));
+        }
+        let weigher = match self.bounds.pop() {
+            None => Weigher::One,
+            Some(Bound { method, most: 0, .. }) => {
+                return Err(Error::config(
+                    format!("{method}(0)"),
+                    "it would hold nothing; for no cache at all use `Cache::disabled()`",
+                ));
+            }
+            Some(bound) => {
+                self.rules.push(Box::new(WTinyLfu::new(bound.most)));
+                bound.weigher
+            }
+        };
         if !self.in_process && !self.rules.is_empty() {
             return Err(Error::config(
                 "in_process(false)",
@@ -144,20 +241,20 @@ impl CacheBuilder {
                 "each keeps the entries in an order of its own, and a cache has one: leave out one of the two",
             ));
         }
-        Ok(self.assemble(true))
+        Ok(self.assemble(weigher, true))
     }
 
     /// A cache that stores nothing.
     pub(crate) fn build_disabled(self) -> Cache {
-        self.assemble(false)
+        self.assemble(Weigher::One, false)
     }
 
     /// An unbounded cache in the process.
     pub(crate) fn build_plain() -> Cache {
-        Self::default().assemble(true)
+        Self::default().assemble(Weigher::One, true)
     }
 
-    fn assemble(self, enabled: bool) -> Cache {
+    fn assemble(self, weigher: Weigher, enabled: bool) -> Cache {
         let counters = Arc::new(Counters::default());
         let observed = Arc::clone(&counters);
         let observer = Box::new(move |key: &Key, cause| {
@@ -177,6 +274,7 @@ impl CacheBuilder {
             counters,
             hierarchy: self.hierarchy,
             name: self.name,
+            weigher,
             enabled,
             in_process: self.in_process,
         })

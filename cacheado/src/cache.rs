@@ -15,6 +15,7 @@ use crate::operations::{Clear, Evict, EvictByScope, Get, GetOrLoad, Keys, Set, T
 use crate::outcome::Portable;
 use crate::shared::SharedTier;
 use crate::stats::Stats;
+use crate::weight::Weigher;
 use crate::value::{AnyValue, Codec, ValueType};
 
 /// A cache. Cloning is cheap, and clones are the same cache.
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) counters: Arc<Counters>,
     pub(crate) hierarchy: Hierarchy,
     pub(crate) name: String,
+    pub(crate) weigher: Weigher,
     pub(crate) enabled: bool,
     pub(crate) in_process: bool,
 }
@@ -253,7 +255,10 @@ impl Cache {
         value: &AnyValue,
         portable: bool,
     ) -> Option<Arc<Entry>> {
-        let make = || values.entry(key.clone(), value, 1, portable);
+        let make = || {
+            let weight = self.0.weigher.weigh(key, values, value);
+            values.entry(key.clone(), value, weight, portable)
+        };
         self.0.in_process.then(make)
     }
 

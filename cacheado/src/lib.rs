@@ -22,6 +22,7 @@ mod sync;
 pub mod testing;
 mod value;
 mod watchdog;
+mod weight;
 
 /// For models: their time.
 #[cfg(shuttle)]
@@ -44,6 +45,7 @@ pub use builder::CacheBuilder;
 pub use cache::Cache;
 pub use default::default_cache;
 pub use stats::{Counts, Stats};
+pub use weight::Weighed;
 
 /// The shared tiers that ship with the crate: none yet. A type of one's own that implements [`Backend`] can be one.
 pub mod backends {

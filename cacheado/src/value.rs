@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use cacheado_backends::{Entry, Key, leaves_nothing_out};
+use cacheado_backends::{Entry, Key, leaves_nothing_out, serialized_size};
 
 use crate::outcome::{Portable, Value};
 
@@ -19,6 +19,7 @@ pub(crate) struct ValueType {
     clone: fn(&AnyValue) -> Box<AnyValue>,
     clone_stored: fn(&Entry) -> Option<Box<AnyValue>>,
     entry: MakeEntry,
+    bytes: fn(&AnyValue) -> usize,
     /// How they are kept outside of the process; `None`: they stay in it.
     pub(crate) codec: Option<Codec>,
 }
@@ -49,6 +50,7 @@ impl ValueType {
                 let value = known(value.downcast_ref::<T>()).clone();
                 Entry::new(key, value, weight, portable)
             },
+            bytes: |_| size_of::<T>(),
             codec: None,
         }
     }
@@ -56,6 +58,7 @@ impl ValueType {
     /// Values of `T` that can leave the process.
     pub(crate) const fn portable<T: Portable>() -> Self {
         Self {
+            bytes: |value| size_of::<T>() + value.downcast_ref::<T>().map_or(0, serialized_size),
             codec: Some(Codec::of::<T>()),
             ..Self::local::<T>()
         }
@@ -74,6 +77,11 @@ impl ValueType {
     /// A clone of the entry's value; `None` if that is of another type.
     pub(crate) fn clone_stored(&self, entry: &Entry) -> Option<Box<AnyValue>> {
         (self.clone_stored)(entry)
+    }
+
+    /// How many bytes `value` takes, about: its own, and as many as serde serializes of it.
+    pub(crate) fn bytes(&self, value: &AnyValue) -> usize {
+        (self.bytes)(value)
     }
 
     /// An entry of `key` with a clone of `value`. See [`Entry::new`].

@@ -31,6 +31,16 @@ impl KeyBytes {
     }
 }
 
+impl KeyBytes {
+    /// How many bytes lie elsewhere, with the counts of those who share them.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Repr::Inline { .. } => 0,
+            Repr::Heap(bytes) => bytes.len() + 2 * size_of::<usize>(),
+        }
+    }
+}
+
 impl Deref for KeyBytes {
     type Target = [u8];
 

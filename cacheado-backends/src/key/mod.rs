@@ -65,6 +65,11 @@ impl Key {
         &self.bytes[self.scope_bytes().len()..]
     }
 
+    /// How many of its bytes lie elsewhere in memory.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.bytes.heap_bytes()
+    }
+
     /// Its hash, which differs from process to process.
     #[must_use]
     pub fn hash(&self) -> u64 {
@@ -231,4 +236,12 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
 pub fn leaves_nothing_out<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
     let walk = value.serialize(KeySerializer(&mut sink::NoneSkipped));
     walk.map_err(|stop| stop.to_string())
+}
+
+/// How many bytes the texts and the numbers have that serde serializes of `value`: about what it owns. Walks over all of it.
+pub fn serialized_size<T: Serialize + ?Sized>(value: &T) -> usize {
+    let mut size = sink::Size(0);
+    // one that fails is as large as what came before
+    let _ = value.serialize(KeySerializer(&mut size));
+    size.0
 }

@@ -112,6 +112,29 @@ impl Sink for NoneSkipped {
     }
 }
 
+/// Adds up how large what it hears is, names and marks apart.
+pub(crate) struct Size(pub(crate) usize);
+
+impl Sink for Size {
+    fn mark(&mut self, _: Tag) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn fixed<const N: usize>(&mut self, _: Tag, _: [u8; N]) -> Result<(), Stop> {
+        self.0 += N;
+        Ok(())
+    }
+
+    fn bytes(&mut self, _: Tag, bytes: &[u8]) -> Result<(), Stop> {
+        self.0 += bytes.len();
+        Ok(())
+    }
+
+    fn name(&mut self, _: Tag, _: &'static str) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
 /// Feeds a hasher. It may leave out what the comparison looks at: names and most tags are the same for all keys of a
 /// function, and would only cost time.
 pub(crate) struct Hash<H>(pub(crate) H);

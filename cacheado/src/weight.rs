@@ -1,0 +1,71 @@
+//! What an entry takes of a cache's bound.
+
+use std::fmt;
+
+use cacheado_backends::{Entry, Key};
+
+use crate::value::{AnyValue, ValueType};
+
+/// How the entries of a cache are weighed.
+#[derive(Default)]
+pub(crate) enum Weigher {
+    /// Each weighs 1.
+    #[default]
+    One,
+    /// By the bytes that it takes, about.
+    Bytes,
+    /// By what the user says.
+    By(ByUser),
+}
+
+/// What the user says.
+pub(crate) type ByUser = Box<dyn Fn(&Weighed<'_>) -> u32 + Send + Sync>;
+
+impl Weigher {
+    pub(crate) fn weigh(&self, key: &Key, values: &ValueType, value: &AnyValue) -> u32 {
+        let weighed = Weighed { key, value, values };
+        match self {
+            Self::One => 1,
+            Self::Bytes => weighed.bytes(),
+            Self::By(weigh) => weigh(&weighed),
+        }
+    }
+}
+
+/// A key and a value that are about to be stored, for the weigher of
+/// [`CacheBuilder::max_weight`](crate::CacheBuilder::max_weight).
+pub struct Weighed<'a> {
+    key: &'a Key,
+    value: &'a AnyValue,
+    values: &'a ValueType,
+}
+
+impl Weighed<'_> {
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        self.key
+    }
+
+    /// The value, if it is a `T`. Of a function that returns a `Result<T, E>`, it is the `T`.
+    #[must_use]
+    pub fn value<T: 'static>(&self) -> Option<&T> {
+        self.value.downcast_ref()
+    }
+
+    /// The bytes that the entry takes, about: what the cache needs for any entry, a key that is too long to lie in it, the value,
+    /// and what the value owns elsewhere, which is taken to be as much as serde serializes of it. Of a `local` function's value
+    /// nothing is known but its size. Costs a walk over the value.
+    #[must_use]
+    pub fn bytes(&self) -> u32 {
+        let bytes = Entry::overhead(self.key) + self.values.bytes(self.value);
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+}
+
+impl fmt::Debug for Weighed<'_> {
+    /// The key; the value is somebody's data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Weighed({})", self.key)
+    }
+}
