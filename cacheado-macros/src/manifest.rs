@@ -159,7 +159,8 @@ impl Reader<'_> {
         if self.eat("{") {
             self.items("}", |reader| reader.pair(path));
         } else if self.eat("[") {
-            self.items("]", |reader| reader.value(&[]));
+            let element = [path, &[String::new()]].concat();
+            self.items("]", |reader| reader.value(&element));
         } else if let Some(text) = self.text() {
             self.found.push((path.to_vec(), text));
         } else {
@@ -294,7 +295,7 @@ mod tests {
     fn a_name_that_the_workspace_gives() {
         let root = || {
             Some(Keys::of(
-                "[workspace]\n[workspace.dependencies]\nlib = { package = \"cacheado\" }",
+                "[workspace]\nmembers = [\"a\", \"b\"]\n[workspace.dependencies]\nlib = { package = \"cacheado\" }",
             ))
         };
         let of = |manifest| Keys::of(manifest).renamed(root);
