@@ -24,28 +24,32 @@ pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
     let (output, body) = (&function.output, &function.body);
     let load_async = |body: &TokenStream| {
         let typed = typed_return(output, function.sig.ident.span());
-        let load = load(plan, "load_async", &quote!(async move { #typed #body }));
-        look(plan, mode, &quote!(#load.await))
+        let body = quote!(async move { #typed #body });
+        look(
+            plan,
+            mode,
+            &load(plan, "load_async", &body, &quote!(.await)),
+        )
     };
     match &function.flavor {
         Flavor::Sync => {
-            let load = load(plan, "load", &quote!(|| -> #output { #body }));
-            look(plan, mode, &load)
+            let body = quote!(|| -> #output { #body });
+            look(plan, mode, &load(plan, "load", &body, &TokenStream::new()))
         }
         Flavor::Async => load_async(body),
         Flavor::Boxed(boxed) => boxed.with_body(&load_async(&boxed.body())),
     }
 }
 
-/// What runs the body on a miss.
-fn load(plan: &Plan, method: &str, body: &TokenStream) -> TokenStream {
+/// What runs the body on a miss, and what is done with that.
+fn load(plan: &Plan, method: &str, body: &TokenStream, then: &TokenStream) -> TokenStream {
     let pending = local("__cacheado_pending");
     let Some(Decide { prelude, closure }) = decide::borrowed(plan) else {
         let method = local(method);
-        return quote!(#pending.#method(#body));
+        return quote!(#pending.#method(#body) #then);
     };
     let method = local(&format!("{method}_if"));
-    quote!({ #prelude #pending.#method(#closure, #body) })
+    quote!({ #prelude #pending.#method(#closure, #body) #then })
 }
 
 fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
