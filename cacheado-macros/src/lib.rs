@@ -8,7 +8,6 @@
 mod cache;
 mod cache_impl;
 mod evict;
-mod manifest;
 mod parse;
 mod runtime;
 mod scopes;

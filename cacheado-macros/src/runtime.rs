@@ -1,6 +1,7 @@
 //! The names of the runtime that generated code calls, through the crate's real name if the user
 //! renamed the dependency. The only place that knows where they live.
 
+use proc_macro_crate::FoundCrate;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
@@ -16,7 +17,11 @@ pub(crate) struct Runtime {
 
 impl Runtime {
     pub(crate) fn find() -> Self {
-        let name = crate::manifest::name_of_library();
+        let name = match proc_macro_crate::crate_name("cacheado") {
+            Ok(FoundCrate::Name(name)) => name,
+            // its own tests, examples and documentation, or a build without a manifest
+            Ok(FoundCrate::Itself) | Err(_) => String::from("cacheado"),
+        };
         Runtime { name }
     }
 
