@@ -172,9 +172,9 @@ impl CacheBuilder {
     /// How long callers wait for a load of another before one of them runs the body itself, and the rest wait for that one: 5 s
     /// if not given, in real time.
     ///
-    /// It counts from the last time that the load's future was polled, or from the beginning of a load that blocks its thread.
-    /// A caller whose future is never polled again, or a thread that waits for one of those who wait for it, so holds nobody up
-    /// for longer. Give more than the slowest body takes, or of several callers more than one runs it.
+    /// It counts from when the first of them began to wait, or from the last time after that that the load's future was polled. A
+    /// caller whose future is never polled again, or a thread that waits for one of those who wait for it, so holds nobody up for
+    /// longer. Give more than the slowest body takes, or of several callers more than one runs it.
     pub fn flight_timeout(mut self, timeout: Duration) -> Self {
         self.flight_timeout = timeout;
         self
