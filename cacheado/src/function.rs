@@ -173,17 +173,21 @@ impl Site {
     /// The instance that `marker`, a closure inside of the item, belongs to.
     #[inline]
     pub fn instance_of<M>(&'static self, _: &M) -> &'static Function {
-        self.function::<M>()
+        // lifetimes are no part of an identity: the code is the same for all of them
+        self.get(typeid::of::<M>(), std::any::type_name::<M>)
     }
 
-    /// The one instance, if `M` is a type of the item's own; else that of the instantiation which `M` tells from the others.
+    /// The one instance. `M` is a type of the item's own.
     #[inline]
-    pub fn function<M>(&'static self) -> &'static Function {
-        // lifetimes are no part of an identity: the code is the same for all of them
-        let identity = typeid::of::<M>();
+    pub fn function<M: 'static>(&'static self) -> &'static Function {
+        self.get(TypeId::of::<M>(), std::any::type_name::<M>)
+    }
+
+    #[inline]
+    fn get(&'static self, identity: TypeId, marker: fn() -> &'static str) -> &'static Function {
         match self.first.get() {
             Some(first) if first.identity == identity => first,
-            _ => self.instance(identity, std::any::type_name::<M>()),
+            _ => self.instance(identity, marker()),
         }
     }
 

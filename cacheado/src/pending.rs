@@ -29,9 +29,10 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     }
 
     /// Runs the body, or waits for another call that does.
+    #[inline]
     pub fn load(self, body: impl FnOnce() -> R) -> R {
         let ttl = self.ttl();
-        self.load_if(move |_| Decision::Store { ttl }, body)
+        self.run(&mut |_| Decision::Store { ttl }, &mut once(body))
     }
 
     /// As [`load`](Self::load), without blocking.
@@ -46,6 +47,13 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         decide: impl FnOnce(&K::Stored) -> Decision,
         body: impl FnOnce() -> R,
     ) -> R {
+        let mut decide = Some(decide);
+        let mut decide = |value: &K::Stored| decide.take().map_or(Decision::Skip, |it| it(value));
+        self.run(&mut decide, &mut once(body))
+    }
+
+    /// Compiled once for all functions of one return type. Both are called once at most.
+    fn run(self, decide: &mut dyn FnMut(&K::Stored) -> Decision, body: &mut dyn FnMut() -> R) -> R {
         let Some((load, typed)) = self.0 else {
             return body();
         };
@@ -90,5 +98,14 @@ impl<R, K: Outcome<R>> Pending<R, K> {
             lead.tell_async(settled).await;
         }
         ret
+    }
+}
+
+/// `body` in a shape that need not be known where it is called, which is once.
+fn once<R>(body: impl FnOnce() -> R) -> impl FnMut() -> R {
+    let mut body = Some(body);
+    move || match body.take() {
+        Some(body) => body(),
+        None => unreachable!("a body runs once"),
     }
 }
