@@ -109,10 +109,6 @@ struct Monotonic {
     coarse: Coarse,
 }
 
-/// How far behind the precise clock the coarse one is never found: its ticks are at most 10 ms apart, and a machine that is late
-/// with one of them is given ten times that.
-const COARSE_SLACK: Tick = 100_000_000;
-
 impl Monotonic {
     fn start() -> Self {
         Self {
@@ -128,10 +124,14 @@ impl Monotonic {
 
     #[inline]
     fn has_reached(self, deadline: Tick) -> bool {
-        let far = |now: Tick| now.saturating_add(COARSE_SLACK) < deadline;
-        !self.coarse.now().is_some_and(far) && self.now() >= deadline
+        !self.coarse.is_far_from(deadline) && self.now() >= deadline
     }
 }
+
+/// How far behind the precise clock the coarse one is never found: its ticks are at most 10 ms apart, and a machine that is late
+/// with one of them is given ten times that.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const COARSE_SLACK: Tick = 100_000_000;
 
 /// The kernel's coarse monotonic clock, from when it was started on.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -144,10 +144,12 @@ impl Coarse {
         Self(coarsetime::Instant::now_without_cache_update())
     }
 
+    /// Whether `deadline` has surely not come.
     #[inline]
-    fn now(self) -> Option<Tick> {
+    fn is_far_from(self, deadline: Tick) -> bool {
         let now = coarsetime::Instant::now_without_cache_update();
-        Some(now.duration_since(self.0).as_nanos())
+        let now = now.duration_since(self.0).as_nanos();
+        now.saturating_add(COARSE_SLACK) < deadline
     }
 }
 
@@ -162,8 +164,8 @@ impl Coarse {
         Self
     }
 
-    fn now(self) -> Option<Tick> {
-        None
+    fn is_far_from(self, _: Tick) -> bool {
+        false
     }
 }
 

@@ -214,7 +214,9 @@ impl CacheBuilder {
         }
         let weigher = match self.bounds.pop() {
             None => Weigher::One,
-            Some(Bound { method, most: 0, .. }) => {
+            Some(Bound {
+                method, most: 0, ..
+            }) => {
                 return Err(Error::config(
                     format!("{method}(0)"),
                     "it would hold nothing; for no cache at all use `Cache::disabled()`",

@@ -15,8 +15,8 @@ use crate::operations::{Clear, Evict, EvictByScope, Get, GetOrLoad, Keys, Set, T
 use crate::outcome::Portable;
 use crate::shared::SharedTier;
 use crate::stats::Stats;
-use crate::weight::Weigher;
 use crate::value::{AnyValue, Codec, ValueType};
+use crate::weight::Weigher;
 
 /// A cache. Cloning is cheap, and clones are the same cache.
 ///

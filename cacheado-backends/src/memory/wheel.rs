@@ -279,13 +279,16 @@ mod tests {
         for _ in 0..200 {
             let expiry = Expiry::new();
             let mut left: Vec<Arc<Entry>> = (0..50).map(|n| entry(spread(&mut seed), n)).collect();
-            left.iter().for_each(|entry| _ = expiry.note(entry));
+            for entry in &left {
+                expiry.note(entry);
+            }
             let mut now = 0_u64;
             while !left.is_empty() {
                 // some go otherwise
-                if seed % 3 == 0 {
-                    let gone = left.pop();
-                    gone.iter().for_each(|entry| expiry.forget(entry));
+                if seed % 3 == 0
+                    && let Some(gone) = left.pop()
+                {
+                    expiry.forget(&gone);
                 }
                 now = now.saturating_add(spread(&mut seed) >> 3);
                 let mut due = Vec::new();
