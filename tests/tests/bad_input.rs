@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use cacheado::rules::{Lru, MaxItems, Ttl};
-use cacheado::{Cache, CacheBuilder, Error, cache, evict, peek, put, refresh, scopes};
+use cacheado::backends::{Backend, BackendResult, Payload};
+use cacheado::rules::{Lru, MaxItems, Ttl, WTinyLfu};
+use cacheado::{Cache, CacheBuilder, Error, Key, Scope, cache, evict, peek, put, refresh, scopes};
 use futures::executor::block_on;
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -26,6 +27,7 @@ fn rules_without_sense_are_refused_by_name() {
     for (builder, named) in [
         (Cache::builder().rule(Lru::new(0)), "Lru::new(0)"),
         (Cache::builder().rule(MaxItems::new(0)), "MaxItems::new(0)"),
+        (Cache::builder().rule(WTinyLfu::new(0)), "WTinyLfu::new(0)"),
         (
             Cache::builder().rule(Ttl::new().default(ZERO)),
             "Ttl::default(0)",
@@ -75,6 +77,106 @@ fn a_builder_without_sense_is_refused() {
             refusal.len() > named.len() + 10,
             "it says what to do: {refusal}"
         );
+    }
+}
+
+type Bound = fn(CacheBuilder, u64) -> CacheBuilder;
+
+/// The builder's bounds, of so much.
+const BOUNDS: [(&str, Bound); 3] = [
+    ("max_items", CacheBuilder::max_items),
+    ("max_bytes", CacheBuilder::max_bytes),
+    ("max_weight", |builder, most| {
+        builder.max_weight(most, |_| 1)
+    }),
+];
+
+#[test]
+fn a_bound_of_nothing_is_refused_by_name() {
+    for (name, bound) in BOUNDS {
+        let refusal = refusal(bound(Cache::builder(), 0));
+        assert!(refusal.starts_with(&format!("{name}(0)")), "{refusal}");
+        assert!(refusal.contains("Cache::disabled()"), "{refusal}");
+        for most in [1, u64::MAX] {
+            let cache = bound(Cache::builder(), most).build();
+            assert!(cache.is_ok(), "{name}({most})");
+        }
+    }
+}
+
+#[test]
+fn two_bounds_are_refused_and_both_named() {
+    for (first, one) in BOUNDS {
+        for (second, other) in BOUNDS {
+            // whatever they are: the mistake is that there are two
+            for most in [10, 0] {
+                let refusal = refusal(other(one(Cache::builder(), 10), most));
+                let named = format!("{first} and {second}");
+                assert!(refusal.starts_with(&named), "{refusal}");
+                assert!(refusal.contains("leave out one"), "{refusal}");
+            }
+        }
+    }
+}
+
+#[test]
+fn two_rules_that_keep_an_order_are_refused_and_both_named() {
+    let rule = || WTinyLfu::new(10);
+    for (name, bound) in BOUNDS {
+        for builder in [
+            bound(Cache::builder().rule(rule()), 10),
+            bound(Cache::builder(), 10).rule(rule()),
+        ] {
+            let refusal = refusal(builder);
+            assert!(refusal.contains("WTinyLfu"), "{name}: {refusal}");
+            assert!(refusal.contains("leave out one"), "{name}: {refusal}");
+        }
+        // the others keep none
+        let beside = bound(Cache::builder().rule(Ttl::new()), 10).rule(Lru::new(5));
+        assert!(beside.build().is_ok(), "{name}");
+    }
+    let twice = refusal(Cache::builder().rule(rule()).rule(rule()));
+    assert!(twice.contains("WTinyLfu and WTinyLfu"), "{twice}");
+}
+
+#[test]
+fn a_bound_of_a_cache_that_keeps_nothing_in_the_process_is_refused() {
+    for (name, bound) in BOUNDS {
+        let shared_only = Cache::builder().backend(Nothing).in_process(false);
+        let refusal = refusal(bound(shared_only, 10));
+        assert!(refusal.contains("in_process(false)"), "{name}: {refusal}");
+        assert!(refusal.contains("leave out one"), "{name}: {refusal}");
+        let both = bound(Cache::builder().backend(Nothing), 10).build();
+        assert!(both.is_ok(), "{name}");
+    }
+}
+
+/// A shared tier that keeps nothing.
+struct Nothing;
+
+impl Backend for Nothing {
+    fn name(&self) -> &'static str {
+        "Nothing"
+    }
+
+    fn get(&self, _: &Key) -> BackendResult<Option<Payload>> {
+        Ok(None)
+    }
+
+    fn set(&self, _: &Key, _: &Payload) -> BackendResult<()> {
+        Ok(())
+    }
+
+    fn evict(&self, _: &Key) -> BackendResult<bool> {
+        Ok(false)
+    }
+
+    fn evict_by_scope(&self, _: &Scope) -> BackendResult<u64> {
+        Ok(0)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        Ok(())
     }
 }
 

@@ -5,13 +5,14 @@
     reason = "times of the tests' own choosing"
 )]
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cacheado::rule::{Admission, Candidate, Cause, Reads, Verdict};
-use cacheado::rules::{Lru, MaxItems, Ttl};
+use cacheado::rule::{Admission, Candidate, Cause, Reads, Resident, Verdict};
+use cacheado::rules::{Lru, MaxItems, Ttl, WTinyLfu};
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, Error, Key, Rule, cache, refresh, scopes};
+use cacheado::{Cache, CacheBuilder, Error, Key, Rule, Weighed, cache, refresh, scopes};
 
 scopes! {
     organization(org_id) {
@@ -415,4 +416,123 @@ fn a_function_is_subject_to_rules_as_programmatic_calls_are() {
     }
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.loads), (2, 7));
+}
+
+/// Writes down what is in, by the entries themselves.
+#[derive(Clone, Default)]
+struct Spy(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    residents: Vec<Resident>,
+    weights: Vec<(String, u32)>,
+    wrong: Vec<String>,
+}
+
+impl Seen {
+    fn remove(&mut self, resident: &Resident) -> bool {
+        let at = self.residents.iter().position(|it| it.is(resident));
+        at.map(|at| self.residents.swap_remove(at)).is_some()
+    }
+
+    fn insert(&mut self, resident: &Resident) {
+        let weight = (text(resident.key()), resident.weight());
+        self.weights.push(weight);
+        self.residents.push(resident.clone());
+    }
+}
+
+impl Rule for Spy {
+    fn name(&self) -> &'static str {
+        "Spy"
+    }
+
+    fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
+        let weight = (text(candidate.key()), candidate.weight());
+        self.0.lock().unwrap().weights.push(weight);
+        Admission::Admit
+    }
+
+    fn on_insert(&self, newcomer: &Resident, _: &mut Vec<Resident>) -> Admission {
+        self.0.lock().unwrap().insert(newcomer);
+        Admission::Admit
+    }
+
+    fn on_replace(&self, old: &Resident, newcomer: &Resident, _: &mut Vec<Resident>) -> Admission {
+        let seen = &mut *self.0.lock().unwrap();
+        if !seen.remove(old) {
+            seen.wrong.push(format!("replaced: {old:?}"));
+        }
+        seen.insert(newcomer);
+        Admission::Admit
+    }
+
+    fn on_remove(&self, resident: &Resident, _: Cause) {
+        self.0.lock().unwrap().remove(resident);
+    }
+
+    fn on_clear(&self) {
+        self.0.lock().unwrap().residents.clear();
+    }
+}
+
+#[test]
+fn a_rule_beside_is_told_what_a_bound_admits_and_evicts() {
+    type Around = fn(CacheBuilder, Spy) -> CacheBuilder;
+    let around: [Around; 3] = [
+        |builder, spy| builder.rule(spy).max_items(4),
+        |builder, spy| builder.rule(spy).rule(WTinyLfu::new(4)),
+        |builder, spy| builder.rule(WTinyLfu::new(4)).rule(spy),
+    ];
+    for around in around {
+        let (spy, clock) = (Spy::default(), ManualClock::new());
+        let builder = Cache::builder().clock(clock.clone());
+        let cache = around(builder, spy.clone()).build().unwrap();
+        let mut refused = 0;
+        for nth in 0..400_u64 {
+            // used again, so that a newcomer may be refused
+            let name = nth * nth % 17;
+            let known = format!("name {}", nth % 3);
+            cache.get::<u64>(&known).run().unwrap();
+            let set = cache.set(format!("name {name}"), &nth);
+            let ttl = Duration::from_secs(1 + nth % 5);
+            refused += u64::from(!set.ttl(ttl).run().unwrap());
+            match nth % 40 {
+                7 => clock.advance(Duration::from_secs(2)),
+                23 => _ = cache.evict(known).run().unwrap(),
+                39 => cache.clear().run().unwrap(),
+                _ => {}
+            }
+            let seen = spy.0.lock().unwrap();
+            assert_eq!(seen.wrong, Vec::<String>::new());
+            let known = seen.residents.iter().map(|it| it.key().clone());
+            let listed: HashSet<Key> = cache.keys().run().unwrap().into_iter().collect();
+            assert_eq!(seen.residents.len(), listed.len(), "step {nth}");
+            assert_eq!(known.collect::<HashSet<Key>>(), listed, "step {nth}");
+            assert!(listed.len() <= 4);
+        }
+        assert!(refused > 0, "a refusal is undone, too");
+    }
+}
+
+#[test]
+fn a_rule_sees_what_each_weighs() {
+    let spy = Spy::default();
+    let weigh = |it: &Weighed<'_>| *it.value::<u32>().unwrap();
+    let cache = Cache::builder().rule(spy.clone());
+    let cache = cache.max_weight(100, weigh).build().unwrap();
+    for (key, weight) in [("a", 7_u32), ("b", 30), ("a", 9)] {
+        assert!(cache.set(key, &weight).run().unwrap());
+    }
+    let seen = spy.0.lock().unwrap();
+    let expected = [("a", 7), ("a", 7), ("b", 30), ("b", 30), ("a", 9), ("a", 9)];
+    let expected = expected.map(|(key, weight)| (key.to_owned(), weight));
+    assert_eq!(seen.weights, expected, "asked and told");
+    drop(seen);
+
+    let spy = Spy::default();
+    let cache = Cache::builder().rule(spy.clone()).build().unwrap();
+    assert!(cache.set("a", &700_u32).run().unwrap());
+    let expected = ("a".to_owned(), 1);
+    assert_eq!(spy.0.lock().unwrap().weights, [expected.clone(), expected]);
 }

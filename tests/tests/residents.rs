@@ -1,0 +1,513 @@
+//! A rule that keeps the entries in an order of its own: each is told in once and out once, whatever becomes of it, and what the
+//! rule chooses goes.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cacheado::rule::{Admission, Cause, Reads, Resident, Verdict};
+use cacheado::rules::Lru;
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, CacheBuilder, Key, Rule, Scope, cache, refresh, scopes};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+scopes! { organization(org_id) }
+
+/// What an entry's note says before anything was written down.
+const NOTHING: u32 = u32::MAX;
+const MOST_HITS: u8 = 3;
+
+/// The text that a key of these tests was made of.
+fn text(key: &Key) -> String {
+    let shown = key.to_string();
+    let text = shown.split('"').nth(1);
+    text.unwrap_or_else(|| panic!("no text in {shown}"))
+        .to_owned()
+}
+
+fn set(cache: &Cache, key: &str) -> bool {
+    cache.set(key, &1_u32).run().unwrap()
+}
+
+fn get(cache: &Cache, key: &str) -> Option<u32> {
+    cache.get(key).run().unwrap()
+}
+
+/// First in, first out, of so many entries. A value that is replaced keeps its place.
+#[derive(Clone)]
+struct Fifo {
+    capacity: usize,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    next: u32,
+    /// By the notes of their entries, oldest first.
+    queue: BTreeMap<u32, Resident>,
+    /// Those that were chosen to go, and have not gone yet.
+    chosen: BTreeMap<u32, Resident>,
+    /// How often the oldest was hit, each time that this was asked.
+    hits: Vec<u8>,
+    /// How often each was told in, out, and out in the end.
+    entered: usize,
+    replaced: usize,
+    removed: usize,
+    /// Removed, though it had been replaced before.
+    again: usize,
+    clears: usize,
+    wrong: Vec<String>,
+}
+
+impl State {
+    fn make_room(&mut self, capacity: usize, newcomer: u32, victims: &mut Vec<Resident>) {
+        let mut others = self.queue.iter().filter(|(note, _)| **note != newcomer);
+        if let Some((_, oldest)) = others.next() {
+            self.hits.push(oldest.take_hits());
+            self.hits.push(oldest.take_hits());
+        }
+        while self.queue.len() > capacity {
+            let mut notes = self.queue.keys().copied();
+            let oldest = notes.find(|note| *note != newcomer).unwrap();
+            let victim = self.queue.remove(&oldest).unwrap();
+            victims.push(victim.clone());
+            self.chosen.insert(oldest, victim);
+        }
+    }
+
+    fn expect(&mut self, holds: bool, what: &str, resident: &Resident) {
+        if !holds {
+            self.wrong.push(format!("{what}: {resident:?}"));
+        }
+    }
+}
+
+impl Rule for Fifo {
+    fn name(&self) -> &'static str {
+        "Fifo"
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Count(MOST_HITS)
+    }
+
+    fn keeps_notes(&self) -> bool {
+        true
+    }
+
+    fn on_get(&self, _: &Key) -> Verdict {
+        panic!("it asked to be told of numbers only")
+    }
+
+    fn on_insert(&self, newcomer: &Resident, victims: &mut Vec<Resident>) -> Admission {
+        let state = &mut *self.state.lock().unwrap();
+        state.expect(
+            newcomer.note() == NOTHING,
+            "a note that is not its own",
+            newcomer,
+        );
+        state.expect(newcomer.take_hits() == 0, "hit before it is in", newcomer);
+        state.entered += 1;
+        let note = state.next;
+        state.next += 1;
+        newcomer.set_note(note);
+        state.queue.insert(note, newcomer.clone());
+        state.make_room(self.capacity, note, victims);
+        Admission::Admit
+    }
+
+    fn on_replace(
+        &self,
+        old: &Resident,
+        newcomer: &Resident,
+        victims: &mut Vec<Resident>,
+    ) -> Admission {
+        let state = &mut *self.state.lock().unwrap();
+        state.expect(old.key() == newcomer.key(), "of another key", newcomer);
+        state.expect(
+            newcomer.note() == NOTHING,
+            "a note that is not its own",
+            newcomer,
+        );
+        state.expect(!old.is(newcomer), "replaced by itself", newcomer);
+        state.entered += 1;
+        state.replaced += 1;
+        let note = old.note();
+        let known = state.queue.insert(note, newcomer.clone());
+        state.expect(known.is_some_and(|known| known.is(old)), "unknown", old);
+        old.set_note(NOTHING);
+        newcomer.set_note(note);
+        state.make_room(self.capacity, note, victims);
+        Admission::Admit
+    }
+
+    fn on_remove(&self, resident: &Resident, cause: Cause) {
+        let state = &mut *self.state.lock().unwrap();
+        let note = resident.note();
+        if note == NOTHING {
+            state.again += 1;
+            return;
+        }
+        state.removed += 1;
+        let known = match state.chosen.remove(&note) {
+            Some(chosen) => {
+                state.expect(cause == Cause::Rule, "gone for another cause", resident);
+                Some(chosen)
+            }
+            None => state.queue.remove(&note),
+        };
+        state.expect(
+            known.is_some_and(|known| known.is(resident)),
+            "unknown",
+            resident,
+        );
+    }
+
+    fn on_evict(&self, _: &Key, _: Cause) {
+        panic!("only the default of `on_remove` calls it")
+    }
+
+    fn on_clear(&self) {
+        let state = &mut *self.state.lock().unwrap();
+        state.clears += 1;
+        state.removed += state.queue.len();
+        state.queue.clear();
+    }
+}
+
+/// Lets nothing in while it is closed.
+#[derive(Clone, Default)]
+struct Gate {
+    closed: Arc<AtomicBool>,
+    refused: Arc<Mutex<Vec<Resident>>>,
+    told_again: Arc<AtomicBool>,
+}
+
+impl Gate {
+    fn ask(&self, newcomer: &Resident) -> Admission {
+        if !self.closed.load(Ordering::Relaxed) {
+            return Admission::Admit;
+        }
+        self.refused.lock().unwrap().push(newcomer.clone());
+        Admission::Reject
+    }
+}
+
+impl Rule for Gate {
+    fn name(&self) -> &'static str {
+        "Gate"
+    }
+
+    fn on_insert(&self, newcomer: &Resident, _: &mut Vec<Resident>) -> Admission {
+        self.ask(newcomer)
+    }
+
+    fn on_replace(&self, _: &Resident, newcomer: &Resident, _: &mut Vec<Resident>) -> Admission {
+        self.ask(newcomer)
+    }
+
+    fn on_remove(&self, resident: &Resident, _: Cause) {
+        let refused = self.refused.lock().unwrap();
+        if refused.iter().any(|refused| refused.is(resident)) {
+            self.told_again.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Set(u8, Option<u64>),
+    /// While the gate is closed.
+    Refuse(u8),
+    Get(u8, u8),
+    Evict(u8),
+    EvictScope,
+    Clear,
+    Advance(u64),
+}
+
+const NAMES: u8 = 12;
+
+fn step() -> impl Strategy<Value = Step> {
+    let name = || 0..NAMES;
+    prop_oneof![
+        12 => (name(), proptest::option::of(1..4_u64)).prop_map(|(name, ttl)| Step::Set(name, ttl)),
+        3 => name().prop_map(Step::Refuse),
+        10 => (name(), 1..6_u8).prop_map(|(name, times)| Step::Get(name, times)),
+        2 => name().prop_map(Step::Evict),
+        1 => Just(Step::EvictScope),
+        1 => Just(Step::Clear),
+        2 => (1..3_u64).prop_map(Step::Advance),
+    ]
+}
+
+/// Every third name is the organization's, the others are everyone's.
+fn scope_of(name: u8) -> Scope {
+    if name.is_multiple_of(3) {
+        scope::organization("acme")
+    } else {
+        scope::global()
+    }
+}
+
+fn text_of(name: u8) -> String {
+    format!("name {name}")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Item {
+    name: u8,
+    deadline: Option<u64>,
+    hits: u8,
+}
+
+/// What the rule is to be.
+#[derive(Default)]
+struct Model {
+    capacity: usize,
+    now: u64,
+    queue: VecDeque<Item>,
+    hits: Vec<u8>,
+    refused_replacements: usize,
+    evictions: u64,
+    expirations: u64,
+}
+
+impl Model {
+    /// Whether it is stored once the rule has seen it, and before the gate is asked.
+    fn set(&mut self, name: u8, ttl: Option<u64>) {
+        let it = Item {
+            name,
+            deadline: ttl.map(|ttl| self.now + ttl),
+            hits: 0,
+        };
+        match self.queue.iter_mut().find(|item| item.name == name) {
+            Some(old) => *old = it,
+            None => self.queue.push_back(it),
+        }
+        let oldest = self.queue.iter_mut().find(|item| item.name != name);
+        if let Some(oldest) = oldest {
+            let hits = std::mem::take(&mut oldest.hits);
+            self.hits.extend([hits.min(MOST_HITS), 0]);
+        }
+        while self.queue.len() > self.capacity {
+            let at = self.queue.iter().position(|item| item.name != name);
+            self.queue.remove(at.unwrap());
+            self.evictions += 1;
+        }
+    }
+
+    fn refuse(&mut self, name: u8, gate_first: bool) {
+        let replaces = self.queue.iter().any(|item| item.name == name);
+        self.evictions += u64::from(replaces);
+        self.refused_replacements += usize::from(replaces);
+        if !gate_first {
+            self.set(name, None);
+        }
+        self.queue.retain(|item| item.name != name);
+    }
+
+    fn evict(&mut self, goes: impl Fn(u8) -> bool) -> u64 {
+        let before = self.queue.len();
+        self.queue.retain(|item| !goes(item.name));
+        let gone = (before - self.queue.len()) as u64;
+        self.evictions += gone;
+        gone
+    }
+}
+
+fn agree(capacity: usize, gate_first: bool, steps: &[Step]) -> Result<(), TestCaseError> {
+    let (clock, gate) = (ManualClock::new(), Gate::default());
+    let fifo = Fifo {
+        capacity,
+        state: Arc::default(),
+    };
+    let builder = Cache::builder().clock(clock.clone());
+    let builder = if gate_first {
+        builder.rule(gate.clone()).rule(fifo.clone())
+    } else {
+        builder.rule(fifo.clone()).rule(gate.clone())
+    };
+    let cache = builder.build().unwrap();
+    let mut model = Model {
+        capacity,
+        ..Model::default()
+    };
+    let mut clears = 0;
+    for (nth, step) in steps.iter().enumerate() {
+        match *step {
+            Step::Set(name, ttl) => {
+                let set = cache.set(text_of(name), &nth).scope(scope_of(name));
+                let set = match ttl {
+                    Some(ttl) => set.ttl(Duration::from_secs(ttl)),
+                    None => set,
+                };
+                prop_assert!(set.run()?);
+                model.set(name, ttl);
+            }
+            Step::Refuse(name) => {
+                gate.closed.store(true, Ordering::Relaxed);
+                let set = cache.set(text_of(name), &nth).scope(scope_of(name));
+                prop_assert!(!set.run()?);
+                gate.closed.store(false, Ordering::Relaxed);
+                model.refuse(name, gate_first);
+            }
+            Step::Get(name, times) => {
+                for _ in 0..times {
+                    let get = cache.get::<usize>(text_of(name)).scope(scope_of(name));
+                    let item = model.queue.iter_mut().find(|item| item.name == name);
+                    prop_assert_eq!(get.run()?.is_some(), item.is_some());
+                    if let Some(item) = item {
+                        item.hits += 1;
+                    }
+                }
+            }
+            Step::Evict(name) => {
+                let evict = cache.evict(text_of(name)).scope(scope_of(name));
+                prop_assert_eq!(u64::from(evict.run()?), model.evict(|it| it == name));
+            }
+            Step::EvictScope => {
+                let evicted = cache.evict_by_scope(scope::organization("acme")).run()?;
+                let inside = |name: u8| name.is_multiple_of(3);
+                prop_assert_eq!(evicted, model.evict(inside));
+            }
+            Step::Clear => {
+                cache.clear().run()?;
+                model.queue.clear();
+                clears += 1;
+            }
+            Step::Advance(by) => {
+                clock.advance(Duration::from_secs(by));
+                model.now += by;
+                let (before, now) = (model.queue.len(), model.now);
+                let lives = |item: &Item| item.deadline.is_none_or(|deadline| deadline > now);
+                model.queue.retain(lives);
+                model.expirations += (before - model.queue.len()) as u64;
+            }
+        }
+        let state = fifo.state.lock().unwrap();
+        prop_assert!(state.wrong.is_empty(), "{:?}: {:?}", step, state.wrong);
+        prop_assert!(state.chosen.is_empty(), "{:?}: a victim stays", step);
+        let order: Vec<String> = state.queue.values().map(|it| text(it.key())).collect();
+        let expected: Vec<String> = model.queue.iter().map(|it| text_of(it.name)).collect();
+        prop_assert_eq!(order, expected, "after {:?}", step);
+        let listed: HashSet<Key> = cache.keys().run()?.into_iter().collect();
+        let known = state.queue.values().map(|it| it.key().clone()).collect();
+        prop_assert_eq!(&listed, &known, "after {:?}", step);
+        prop_assert_eq!(&state.hits, &model.hits, "after {:?}", step);
+        let out = state.replaced + state.removed;
+        prop_assert_eq!(state.entered, out + state.queue.len(), "after {:?}", step);
+        prop_assert!(
+            state.again <= model.refused_replacements,
+            "after {:?}",
+            step
+        );
+        prop_assert_eq!(state.clears, clears);
+        prop_assert!(!gate.told_again.load(Ordering::Relaxed));
+        let stats = cache.stats();
+        let counted = (stats.evictions, stats.expirations);
+        prop_assert_eq!(counted, (model.evictions, model.expirations));
+    }
+    Ok(())
+}
+
+/// The same cases in each run.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 200,
+        rng_seed: RngSeed::Fixed(0x0000_F1F0),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_rule_that_keeps_them_agrees_with_the_store(
+        capacity in 1..7_usize,
+        gate_first in any::<bool>(),
+        steps in vec(step(), 1..80),
+    ) {
+        agree(capacity, gate_first, &steps)?;
+    }
+}
+
+#[test]
+fn each_is_told_in_and_out_once() {
+    let fifo = Fifo {
+        capacity: 2,
+        state: Arc::default(),
+    };
+    let cache = Cache::builder().rule(fifo.clone()).build().unwrap();
+    for key in ["a", "a", "b", "c", "a"] {
+        assert!(set(&cache, key));
+    }
+    cache.evict("c").run().unwrap();
+    let state = fifo.state.lock().unwrap();
+    assert_eq!(state.wrong, Vec::<String>::new());
+    let told = (state.entered, state.replaced, state.removed, state.again);
+    // the first `a` was replaced, its second value made room for `c`, and `b` for the third
+    assert_eq!(told, (5, 1, 3, 0));
+    assert_eq!(state.queue.len(), 1);
+}
+
+#[test]
+fn hits_are_counted_up_to_what_the_rule_asks_for() {
+    let fifo = Fifo {
+        capacity: 5,
+        state: Arc::default(),
+    };
+    let cache = Cache::builder().rule(fifo.clone()).build().unwrap();
+    set(&cache, "a");
+    for hits in [0, 1, 2, 3, 4, 200] {
+        for _ in 0..hits {
+            get(&cache, "a");
+        }
+        set(&cache, "b");
+        let asked = std::mem::take(&mut fifo.state.lock().unwrap().hits);
+        assert_eq!(asked, [hits.min(MOST_HITS), 0], "and none the second time");
+    }
+}
+
+#[test]
+fn two_that_keep_notes_are_refused_and_both_named() {
+    let fifo = || Fifo {
+        capacity: 2,
+        state: Arc::default(),
+    };
+    let refusal = |builder: CacheBuilder| builder.build().unwrap_err().to_string();
+    let two = refusal(Cache::builder().rule(fifo()).rule(fifo()));
+    assert!(two.contains("Fifo and Fifo"), "{two}");
+    let bounded = refusal(Cache::builder().rule(fifo()).max_items(5));
+    assert!(bounded.contains("Fifo and WTinyLfu"), "{bounded}");
+    let beside = Cache::builder().rule(fifo()).rule(Gate::default());
+    assert!(beside.rule(Lru::new(2)).build().is_ok());
+}
+
+/// An entry that has gone is kept by nobody.
+#[test]
+fn a_value_is_dropped_when_its_entry_has_gone() {
+    #[cache(cache = cache, skip(cache), local)]
+    fn counted(cache: &Cache, x: u32) -> Arc<u32> {
+        let _ = cache;
+        Arc::new(x)
+    }
+
+    let cache = Cache::builder().max_items(2).build().unwrap();
+    let held: Vec<Arc<u32>> = (0..10).map(|x| counted(&cache, x)).collect();
+    let in_cache = |held: &[Arc<u32>]| {
+        held.iter()
+            .filter(|value| Arc::strong_count(value) == 2)
+            .count()
+    };
+    assert_eq!(in_cache(&held), 2);
+    let renewed: Vec<Arc<u32>> = (0..10).map(|x| refresh!(counted(&cache, x))).collect();
+    assert_eq!(in_cache(&renewed) + in_cache(&held), 2);
+    cache.clear().run().unwrap();
+    assert_eq!(in_cache(&renewed) + in_cache(&held), 0);
+}
