@@ -15,9 +15,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use cacheado::{Key, Rule, Scope, scopes};
-use cacheado_backends::memory::Store;
+use cacheado_backends::memory::{Inserted, Store};
 use cacheado_backends::rule::{Admission, Candidate, Cause};
-use cacheado_backends::rules::{Lru, MaxItems};
+use cacheado_backends::rules::{Lru, MaxItems, WTinyLfu};
 use cacheado_backends::{Entry, ManualClock, Probe, Space, SpaceSpec};
 use shuttle::sync::Arc;
 use shuttle::thread;
@@ -377,5 +377,162 @@ fn a_function_keeps_its_own_bound() {
             assert_eq!(w.store.keys().len(), 1);
         }
         w.agrees();
+    });
+}
+
+/// How much the caches of the models with a bound hold.
+const MOST: u32 = 4;
+
+impl World {
+    fn bounded() -> Arc<Self> {
+        Self::new(vec![Box::new(WTinyLfu::new(MOST.into()))])
+    }
+
+    fn insert_heavy(&self, key: &Key, weight: u32, lifetime: Option<Duration>) {
+        let entry = Entry::new(key.clone(), weight, weight, true);
+        self.store.insert(entry, lifetime);
+    }
+
+    /// What all weigh together.
+    fn weight(&self) -> u32 {
+        let weight = |key: &Key| self.store.peek_key(key, Entry::weight);
+        self.store.keys().iter().filter_map(weight).sum()
+    }
+
+    /// Once nothing happens any more: the bound holds, and the rule knows of what is held, and of nothing else.
+    fn bound_agrees(&self) {
+        self.store.free_expired();
+        assert_eq!(self.store.len(), self.store.keys().len());
+        self.fills_up(100);
+        // what has to go for others is known by the rule
+        let user = scope::user("initech", 1);
+        for n in 200..200 + 2 * MOST {
+            self.insert(&key(&user, n), None);
+            assert!(self.weight() <= MOST);
+        }
+        self.fills_up(300);
+        self.agrees();
+    }
+
+    /// What fits beside that which is held is taken in, and nothing goes for it.
+    fn fills_up(&self, first: u32) {
+        let fits = MOST.checked_sub(self.weight()).expect("the bound holds");
+        let before: HashSet<Key> = self.store.keys().into_iter().collect();
+        let user = scope::user("initech", 1);
+        let new: Vec<Key> = (first..first + fits).map(|n| key(&user, n)).collect();
+        for key in &new {
+            let entry = Entry::new(key.clone(), 1_u32, 1, true);
+            let (inserted, _) = self.store.insert(entry, None);
+            assert_eq!(inserted, Inserted::Stored(None), "there is room");
+        }
+        let after: HashSet<Key> = self.store.keys().into_iter().collect();
+        assert_eq!(after, before.into_iter().chain(new).collect());
+    }
+}
+
+#[test]
+fn a_bound_and_the_store_agree() {
+    check(|| {
+        let w = World::bounded();
+        let user = scope::user("acme", 7);
+        let keys: Vec<Key> = (0..6).map(|n| key(&user, n)).collect();
+        for key in &keys[..3] {
+            w.insert(key, None);
+        }
+        let writers = [[0, 3, 4], [4, 5, 0]].map(|which| {
+            let keys = which.map(|n: usize| keys[n].clone());
+            spawn(&w, move |w| {
+                for key in &keys {
+                    w.store.get_key(key, |_| ());
+                    w.insert(key, None);
+                }
+            })
+        });
+        let removed = [keys[0].clone(), keys[4].clone()];
+        let remover = spawn(&w, move |w| {
+            for key in &removed {
+                w.store.remove(key);
+            }
+        });
+        join(writers.into_iter().chain([remover]));
+        w.bound_agrees();
+    });
+}
+
+#[test]
+fn a_bound_and_the_store_agree_when_scopes_are_evicted_and_entries_expire() {
+    for scope in [scope::user("acme", 7), Scope::global()] {
+        check(move || {
+            let w = World::bounded();
+            let (user, scope) = (scope::user("acme", 7), scope.clone());
+            let keys: Vec<Key> = (0..6).map(|n| key(&user, n)).collect();
+            w.insert(&keys[0], SECOND);
+            w.insert(&keys[1], None);
+            let again = keys.clone();
+            let writers = [
+                spawn(&w, move |w| {
+                    for key in &keys[..3] {
+                        w.insert(key, SECOND);
+                    }
+                }),
+                spawn(&w, move |w| {
+                    for key in &again[2..] {
+                        w.insert(key, None);
+                    }
+                }),
+            ];
+            let evictor = spawn(&w, move |w| _ = w.store.remove_scope(&scope));
+            let clock = spawn(&w, |w| w.clock.advance(Duration::from_secs(1)));
+            join(writers.into_iter().chain([evictor, clock]));
+            w.bound_agrees();
+        });
+    }
+}
+
+/// Among them heavier than all that fits: the older value goes, and its weight with it.
+#[test]
+fn a_bound_and_the_store_agree_when_values_of_other_weights_are_set() {
+    check(|| {
+        let w = World::bounded();
+        let user = scope::user("acme", 7);
+        let keys = [key(&user, 1), key(&user, 2)];
+        let mut threads: Vec<_> = [[3, 1], [2, 5], [1, 4]]
+            .into_iter()
+            .map(|weights| {
+                let keys = keys.clone();
+                spawn(&w, move |w| {
+                    for (key, weight) in keys.iter().zip(weights) {
+                        w.insert_heavy(key, weight, SECOND);
+                    }
+                })
+            })
+            .collect();
+        threads.push(spawn(&w, |w| w.clock.advance(Duration::from_secs(1))));
+        join(threads);
+        w.bound_agrees();
+    });
+}
+
+#[test]
+fn a_bound_and_the_store_agree_when_all_is_cleared() {
+    check(|| {
+        let w = World::bounded();
+        let user = scope::user("acme", 7);
+        let writers = [[0, 1, 2], [3, 4, 0]].map(|which| {
+            let keys = which.map(|n| key(&user, n));
+            spawn(&w, move |w| {
+                for key in &keys {
+                    w.insert(key, SECOND);
+                }
+            })
+        });
+        let cleaner = spawn(&w, |w| w.store.clear());
+        let removed = key(&user, 0);
+        let remover = spawn(&w, move |w| {
+            w.clock.advance(Duration::from_secs(1));
+            w.store.remove(&removed);
+        });
+        join(writers.into_iter().chain([cleaner, remover]));
+        w.bound_agrees();
     });
 }
