@@ -111,10 +111,10 @@ struct Monotonic {
 
 impl Monotonic {
     fn start() -> Self {
-        Self {
-            start: Instant::now(),
-            coarse: Coarse::start(),
-        }
+        // in this order: whatever comes in between makes the coarse clock run ahead of the precise one, never behind
+        let coarse = Coarse::start();
+        let start = Instant::now();
+        Self { start, coarse }
     }
 
     #[inline]

@@ -19,7 +19,7 @@ pub struct Entry<V: ?Sized = AnyValue> {
     type_name: fn() -> &'static str,
     /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts; kept if a rule asks for it.
     used: AtomicU64,
-    /// Where it sits among the entries of its scope; guarded by the index's lock.
+    /// Where it sits among the entries of its scope; guarded by the lock of `shard` of the index.
     pub(crate) scope: Seat,
     /// Where it sits among those that are due about the same time; guarded by the wheel's lock.
     pub(crate) due: Seat,
@@ -30,6 +30,8 @@ pub struct Entry<V: ?Sized = AnyValue> {
     portable: bool,
     /// How often it was hit since a rule last asked, up to a small number.
     hits: AtomicU8,
+    /// Which shard of the index it is in, if it is in one. Set once, before it is in the table.
+    shard: AtomicU8,
     /// The first moment at which it is not served any more. Set once, before it is in the table.
     deadline: AtomicU64,
     key: Key,
@@ -51,6 +53,7 @@ impl<V: Send + Sync + 'static> Entry<V> {
             weight,
             portable,
             hits: AtomicU8::new(0),
+            shard: AtomicU8::new(0),
             deadline: AtomicU64::new(NEVER),
             key,
             value,
@@ -142,6 +145,15 @@ impl Entry {
             self.hits.store(0, Ordering::Relaxed);
         }
         hits
+    }
+
+    /// Which shard of the index it is in, if it is in one.
+    pub(crate) fn shard(&self) -> u8 {
+        self.shard.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_shard(&self, shard: u8) {
+        self.shard.store(shard, Ordering::Relaxed);
     }
 
     pub(crate) fn note(&self) -> u32 {

@@ -71,15 +71,16 @@ pub trait Rule: Send + Sync + 'static {
     }
 
     /// Every rule's [`on_set`](Self::on_set) has admitted an entry, which is about to go in. For rules that keep the entries in an
-    /// order of their own: the rule takes it among them, and adds to `victims` those that are to go for it. One that rejects it
-    /// is not told again that it has gone.
+    /// order of their own: the rule takes it among them, and adds to `victims` those that are to go for it; they go even if a rule
+    /// that is asked later rejects it. A rule that rejects it is not told that it has gone; those asked before are.
     fn on_insert(&self, newcomer: &Resident, victims: &mut Vec<Resident>) -> Admission {
         let _ = (newcomer, victims);
         Admission::Admit
     }
 
-    /// As [`on_insert`](Self::on_insert), for one that is about to take the place of `old`, an entry of the same key. A rule that
-    /// rejects it is not told again that `old` has gone.
+    /// As [`on_insert`](Self::on_insert), for one that is about to take the place of `old`, an entry of the same key. If it is
+    /// rejected, `old` goes, which every rule is told, those that took the newcomer for it too: a rule that has forgotten `old` by
+    /// then is to know that, by its note.
     fn on_replace(
         &self,
         old: &Resident,
@@ -148,7 +149,7 @@ pub enum Verdict {
 pub enum Admission {
     /// As far as this rule goes, yes.
     Admit,
-    /// No. Nothing else changes, but that an older entry of the same key goes: what was to replace it is newer.
+    /// No. An older entry of the same key goes all the same, since what was to replace it is newer.
     Reject,
 }
 

@@ -116,8 +116,8 @@ impl CacheBuilder {
     }
 
     /// Holds entries that weigh at most `most` together in the process, by what `weigher` says of each when it is stored. When
-    /// full, [`WTinyLfu`] decides what goes; an entry that is heavier than all of it is not stored. Zero makes `build()` fail, and
-    /// so does a second bound.
+    /// full, [`WTinyLfu`] decides what goes; an entry that is heavier than all of it is not stored. One that weighs 0 is not counted.
+    /// Zero for `most` makes `build()` fail, and so does a second bound.
     ///
     /// ```
     /// use cacheado::Cache;

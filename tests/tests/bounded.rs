@@ -152,6 +152,29 @@ fn what_has_expired_takes_no_room() {
 }
 
 #[test]
+fn a_newcomer_that_fits_is_always_stored() {
+    let heavy = |most, weight| Cache::builder().max_weight(most, move |_| weight);
+    for builder in [
+        Cache::builder().max_items(1),
+        Cache::builder().max_items(2),
+        heavy(100, 10),
+        heavy(1000, 10),
+        heavy(10_000, 100),
+        heavy(10_000, 10),
+        Cache::builder().max_bytes(64 << 10),
+    ] {
+        let cache = builder.build().unwrap();
+        for key in 0..2000_u32 {
+            let value = key.to_string().repeat(100);
+            assert!(cache.set(key, &value).run().unwrap(), "{cache:?}: {key}");
+            assert_eq!(cache.get(key).run().unwrap(), Some(value));
+            // some are worth more than others
+            let _: Option<String> = cache.get(key / 2).run().unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_value_heavier_than_the_bound_is_refused_and_so_the_old_one_goes() {
     let rows = |it: &Weighed<'_>| it.value::<Vec<u8>>().map_or(1, |rows| rows.len() as u32);
     let few = vec![7_u8; 5];

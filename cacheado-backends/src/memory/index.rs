@@ -4,6 +4,8 @@
 //! their sessions'. A node goes when its last entry and its last child have gone. Each tree lives in one shard, chosen by its
 //! root, so that a scope is detached under one lock. Entries of the global scope are not in it.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use crate::key::{Key, KeyBytes};
 use crate::scope::{Level, Scope, ids_len};
 use crate::sync::{Mutex, MutexGuard, RandomState, lock};
 
-const SHARDS: u32 = 16;
+const SHARDS: u8 = 16;
 
 /// The room for so many nodes is kept by a shard that is empty.
 const KEPT: usize = 64;
@@ -29,7 +31,9 @@ pub(super) struct Index {
 #[derive(Default)]
 struct Forest {
     nodes: Vec<Node>,
-    free: Vec<u32>,
+    /// The numbers of nodes that are not used, lowest first, so that the last nodes come to be unused and go. Some are of nodes
+    /// that have gone since.
+    free: BinaryHeap<Reverse<u32>>,
     by_scope: HashTable<u32>,
 }
 
@@ -97,17 +101,17 @@ impl Index {
     }
 
     /// The number of the shard of the tree that `place` is in.
-    fn shard(&self, place: Place<'_>) -> Option<u32> {
+    fn shard(&self, place: Place<'_>) -> Option<u8> {
         let root = place.up_to(place.level.at(1)?)?;
         #[allow(
             clippy::cast_possible_truncation,
             reason = "taken modulo the number of shards"
         )]
-        Some((root.hash(&self.hasher) >> 40) as u32 % SHARDS)
+        Some((root.hash(&self.hasher) >> 40) as u8 % SHARDS)
     }
 
-    fn lock(&self, shard: u32) -> MutexGuard<'_, Forest> {
-        lock(&self.shards[shard as usize])
+    fn lock(&self, shard: u8) -> MutexGuard<'_, Forest> {
+        lock(&self.shards[usize::from(shard)])
     }
 
     /// Takes `entry` in at its scope.
@@ -118,22 +122,22 @@ impl Index {
         let Some(shard) = self.shard(place) else {
             return;
         };
+        entry.set_shard(shard);
         let mut forest = self.lock(shard);
         let node = forest.plant(place, &self.hasher);
         forest.nodes[node as usize]
             .entries
-            .push(Arc::clone(entry), node * SHARDS + shard, seat);
+            .push(Arc::clone(entry), node, seat);
     }
 
     /// Takes `entry` out, if it is still in. It must have been put in before, in this thread's view.
     pub(super) fn unseat(&self, entry: &Entry) {
-        // which shard it is in never changes, while it is in one
-        let Some((list, _)) = entry.scope.taken() else {
+        // an entry of the global scope is never in, and one that has left never comes back
+        if entry.scope.taken().is_none() {
             return;
-        };
-        let mut forest = self.lock(list % SHARDS);
-        if let Some((list, place)) = entry.scope.taken() {
-            let node = list / SHARDS;
+        }
+        let mut forest = self.lock(entry.shard());
+        if let Some((node, place)) = entry.scope.taken() {
             forest.nodes[node as usize].entries.remove(place, seat);
             forest.prune(node);
         }
@@ -201,7 +205,7 @@ impl Forest {
             previous: None,
         };
         let sibling = node.next;
-        let number = if let Some(free) = self.free.pop() {
+        let number = if let Some(free) = self.unused() {
             self.nodes[free as usize] = node;
             free
         } else {
@@ -249,8 +253,44 @@ impl Forest {
         }
     }
 
+    /// The number of a node that is not used.
+    fn unused(&mut self) -> Option<u32> {
+        loop {
+            let Reverse(number) = self.free.pop()?;
+            if self.nodes.get(number as usize).is_some_and(Node::is_unused) {
+                return Some(number);
+            }
+        }
+    }
+
     fn remove(&mut self, number: u32) -> Node {
-        let gone = Node {
+        let node = std::mem::replace(&mut self.nodes[number as usize], Node::unused());
+        if let Ok(found) = self.by_scope.find_entry(node.hash, |it| *it == number) {
+            found.remove();
+        }
+        self.free.push(Reverse(number));
+        while self.nodes.last().is_some_and(Node::is_unused) {
+            self.nodes.pop();
+        }
+        // a shard that was full once does not keep the room for that
+        if self.nodes.len() * 4 + KEPT < self.nodes.capacity() {
+            self.nodes.shrink_to(self.nodes.len() * 2);
+            let last = self.nodes.len();
+            self.free
+                .retain(|Reverse(number)| (*number as usize) < last);
+            self.free.shrink_to_fit();
+            let nodes = &self.nodes;
+            self.by_scope
+                .shrink_to(last, |node| nodes[*node as usize].hash);
+        }
+        node
+    }
+}
+
+impl Node {
+    /// What stands where a node was.
+    fn unused() -> Self {
+        Self {
             hash: 0,
             level: Level::global(),
             ids: KeyBytes::new(&[]),
@@ -259,21 +299,12 @@ impl Forest {
             child: None,
             next: None,
             previous: None,
-        };
-        let node = std::mem::replace(&mut self.nodes[number as usize], gone);
-        if let Ok(found) = self.by_scope.find_entry(node.hash, |it| *it == number) {
-            found.remove();
         }
-        self.free.push(number);
-        if self.free.len() == self.nodes.len() && self.nodes.len() > KEPT {
-            *self = Self::default();
-        } else if self.by_scope.len() * 8 + KEPT < self.by_scope.capacity() {
-            let nodes = &self.nodes;
-            let len = self.by_scope.len() * 2;
-            self.by_scope
-                .shrink_to(len, |node| nodes[*node as usize].hash);
-        }
-        node
+    }
+
+    /// There is no node for the global scope.
+    fn is_unused(&self) -> bool {
+        self.level.depth() == 0
     }
 }
 
@@ -334,5 +365,7 @@ mod tests {
             index.unseat(entry);
         }
         assert_eq!(nodes(&index), 0);
+        let kept = |shard: &Mutex<Forest>| lock(shard).nodes.len();
+        assert_eq!(index.shards.iter().map(kept).sum::<usize>(), 0);
     }
 }

@@ -130,7 +130,8 @@ impl Flight {
         {
             let mut state = lock(&self.state);
             if state.waiters == 0 {
-                return state.end(Phase::Landed(None));
+                state.end(Phase::Landed(None));
+                return;
             }
         }
         // it clones a value of the user's, so no lock is held; nobody joins those who wait any more
@@ -139,13 +140,15 @@ impl Flight {
 
     /// Ends it, unless it has ended.
     fn end(&self, phase: Phase) {
-        let wakers = {
+        let (wakers, _late) = {
             let mut state = lock(&self.state);
-            state.end(phase);
+            // a phase that comes too late may hold a value, which is dropped when no lock is held
+            let late = state.end(phase);
             if state.waiters == 0 {
+                drop(state);
                 return;
             }
-            std::mem::take(&mut state.wakers)
+            (std::mem::take(&mut state.wakers), late)
         };
         self.landed.notify_all();
         wakers.into_iter().for_each(Waker::wake);
@@ -163,10 +166,13 @@ impl Flight {
 }
 
 impl State {
-    fn end(&mut self, phase: Phase) {
-        if matches!(self.phase, Phase::Loading) {
-            self.phase = phase;
+    /// Ends it, unless it has ended: then `phase` is given back.
+    fn end(&mut self, phase: Phase) -> Option<Phase> {
+        if !matches!(self.phase, Phase::Loading) {
+            return Some(phase);
         }
+        self.phase = phase;
+        None
     }
 
     fn outcome(&self) -> Option<Wait> {

@@ -57,11 +57,16 @@ impl Ticket {
     /// A put that took its time is undone by another that came meanwhile, since which of the two the source holds is not known;
     /// one that is `immediate` is the last there is.
     pub(crate) fn put<R>(&self, immediate: bool, put: impl FnOnce() -> R) -> Option<R> {
+        // taken only if it runs: what it holds, a value of the user's, is not to be dropped while the locks are held
+        let mut put = Some(put);
         self.flights.supplant(&self.key, &self.flight, || {
             let mut state = lock(&self.flight.state);
             state.valid |= immediate;
-            // not `then`: that would drop what `put` holds, a value of the user's, while the locks are held
-            if state.valid { Some(put()) } else { None }
+            if state.valid {
+                put.take().map(|put| put())
+            } else {
+                None
+            }
         })
     }
 

@@ -107,7 +107,9 @@ impl Store {
             return;
         }
         for due in self.expiry.take_due(now, BATCH) {
-            dropped.extend(self.take_out_exactly(&due, Cause::Expired, Some(policy)));
+            let gone = self.take_out_exactly(&due, Cause::Expired, Some(policy));
+            // one that went otherwise may be held by nobody else, and its value is not to be dropped here
+            dropped.push(gone.unwrap_or(due));
         }
     }
 

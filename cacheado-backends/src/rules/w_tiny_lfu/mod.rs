@@ -50,7 +50,7 @@ pub(crate) struct Policy<T> {
 pub(crate) enum Inserted<T> {
     /// It is held as this node.
     Held(u32),
-    /// It isn't: it is heavier than the capacity, or what is held is worth more.
+    /// It isn't: it is heavier than the capacity.
     Refused(T),
 }
 
@@ -144,15 +144,9 @@ impl<T> Policy<T> {
             self.sampled.push(node);
         }
         asked.sketch.fit(self.segments.len());
-        let mut refused = None;
-        self.segments.settle(&mut asked, |gone, _, entry| {
-            if gone == node {
-                refused = Some(entry);
-            } else {
-                evicted.push(entry);
-            }
-        });
-        refused.map_or(Inserted::Held(node), Inserted::Refused)
+        self.segments
+            .settle(node, &mut asked, |_, _, entry| evicted.push(entry));
+        Inserted::Held(node)
     }
 
     /// The entry of this node was removed by someone else. `None` if the node is free. O(1).
@@ -160,8 +154,8 @@ impl<T> Policy<T> {
         self.segments.remove(node)
     }
 
-    /// The entry of this node has another value by now, and is known by another `T`. What has to go for that, which may be itself,
-    /// is added to `evicted`.
+    /// The entry of this node has another value by now, and is known by another `T`. What has to go for that is added to
+    /// `evicted`: itself, if it is heavier than the capacity now.
     pub(crate) fn renew(
         &mut self,
         node: u32,
@@ -186,7 +180,7 @@ impl<T> Policy<T> {
         }
         self.segments.reweigh(node, weight);
         self.segments
-            .settle(&mut asked, |_, _, entry| evicted.push(entry));
+            .settle(node, &mut asked, |_, _, entry| evicted.push(entry));
     }
 
     /// Lets go of all entries, and of what was learned from them.

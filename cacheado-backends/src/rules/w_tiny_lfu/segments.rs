@@ -182,25 +182,34 @@ impl<T> Segments<T> {
         queue.weight = queue.weight - u64::from(old) + u64::from(weight);
     }
 
-    /// Evicts until what is left fits: `evict` is told the node, which is free by then, the fingerprint and the entry.
-    pub(super) fn settle(&mut self, usage: &mut impl Usage<T>, mut evict: impl FnMut(u32, u32, T)) {
+    /// Evicts until what is left fits: `evict` is told the node, which is free by then, the fingerprint and the entry. The
+    /// `newcomer` stays: it is there for what was just missed, whatever its history.
+    pub(super) fn settle(
+        &mut self,
+        newcomer: u32,
+        usage: &mut impl Usage<T>,
+        mut evict: impl FnMut(u32, u32, T),
+    ) {
         let mut patience = PATIENCE;
         // no need for the window to be as small as that while there is room
         for _ in 0..MOVES {
-            let main = self.main.weight + self.target;
-            if self.window.weight <= self.target || main >= self.capacity {
+            if self.window.weight <= self.target || self.main.weight + self.target >= self.capacity {
                 break;
             }
-            let Some(node) = self.next_of(Place::Window, usage, &mut patience) else {
+            let Some(node) = self.next_of(Place::Window, newcomer, usage, &mut patience) else {
                 break;
             };
+            let weight = u64::from(self.nodes[node as usize].weight);
+            if self.main.weight + weight + self.target > self.capacity {
+                break;
+            }
             self.unlink(node);
             self.push(Place::Main, node);
         }
         while self.weight() > self.capacity {
-            let victim = self.next_of(Place::Main, usage, &mut patience);
+            let victim = self.next_of(Place::Main, newcomer, usage, &mut patience);
             let candidate = if self.window.weight > self.target || victim.is_none() {
-                self.next_of(Place::Window, usage, &mut patience)
+                self.next_of(Place::Window, newcomer, usage, &mut patience)
             } else {
                 None
             };
@@ -229,15 +238,26 @@ impl<T> Segments<T> {
         }
     }
 
-    /// The oldest entry of a queue that was not hit since it was queued. Those that were are queued again.
+    /// The oldest entry of a queue that was not hit since it was queued. Those that were are queued again, and so is the
+    /// `newcomer`. `None` if there is no other.
     fn next_of(
         &mut self,
         place: Place,
+        newcomer: u32,
         usage: &mut impl Usage<T>,
         patience: &mut u32,
     ) -> Option<u32> {
         loop {
-            let node = self.queue(place).first;
+            let Queue { first, last, .. } = *self.queue(place);
+            let node = first;
+            if node == newcomer {
+                if first == last {
+                    return None;
+                }
+                self.unlink(node);
+                self.push(place, node);
+                continue;
+            }
             let slot = self.nodes.get_mut(node as usize)?;
             let entry = slot.entry.as_ref()?;
             let hits =

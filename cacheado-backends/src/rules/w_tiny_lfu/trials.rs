@@ -139,18 +139,21 @@ impl Trials {
         for (number, trial) in self.all.iter_mut().enumerate() {
             let node = &mut self.keys[slot as usize].nodes[number];
             if *node == NONE {
-                *node = trial.cache.insert(fingerprint, weight, slot);
-                trial.cache.hit(*node, times - 1);
+                let fresh = trial.cache.insert(fingerprint, weight, slot);
+                *node = fresh;
+                trial.cache.hit(fresh, times - 1);
                 trial.score += u64::from(times - 1);
                 let sketch = &self.sketches[trial.settings.memory];
-                trial.cache.settle(&mut Told(sketch), |_, gone, from| {
-                    let nodes = &mut self.keys[from as usize].nodes;
-                    nodes[number] = NONE;
-                    if from != slot && nodes.iter().all(|node| *node == NONE) {
-                        self.slots.remove(&gone);
-                        self.free.push(from);
-                    }
-                });
+                trial
+                    .cache
+                    .settle(fresh, &mut Told(sketch), |_, gone, from| {
+                        let nodes = &mut self.keys[from as usize].nodes;
+                        nodes[number] = NONE;
+                        if from != slot && nodes.iter().all(|node| *node == NONE) {
+                            self.slots.remove(&gone);
+                            self.free.push(from);
+                        }
+                    });
             } else {
                 trial.cache.hit(*node, times);
                 trial.score += u64::from(times);

@@ -1,0 +1,100 @@
+//! Dropping a value runs its owner's code, which may come back to the cache: no lock of the cache is held when one goes.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, cache, evict, refresh, scopes};
+use cacheado_tests::within;
+
+scopes! { organization(org_id) }
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+static PLAIN: LazyLock<Cache> = LazyLock::new(|| Cache::builder().build().expect("a plain cache"));
+/// The next copy that is dropped evicts its own key.
+static ARMED: AtomicBool = AtomicBool::new(false);
+
+/// A value whose copies come back to the cache when they go.
+struct Returning {
+    copy: bool,
+}
+
+impl Clone for Returning {
+    fn clone(&self) -> Self {
+        Self { copy: true }
+    }
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        if self.copy && ARMED.swap(false, SeqCst) {
+            evict!(returning(1)).expect("nothing can fail");
+        }
+    }
+}
+
+/// Is invalidated while it is loaded, so its copy is not stored, and goes.
+#[cache(cache = &*PLAIN, local)]
+fn returning(x: u32) -> Returning {
+    let _ = x;
+    evict!(returning(1)).expect("nothing can fail");
+    ARMED.store(true, SeqCst);
+    Returning { copy: false }
+}
+
+#[test]
+fn a_refresh_that_an_eviction_undid_drops_its_value_under_no_lock() {
+    within(LIMIT, || drop(refresh!(returning(1))));
+    assert!(!ARMED.load(SeqCst), "no copy was dropped");
+}
+
+static CLOCK: LazyLock<ManualClock> = LazyLock::new(ManualClock::new);
+static MORTAL: LazyLock<Cache> = LazyLock::new(|| {
+    let builder = Cache::builder().clock(CLOCK.clone());
+    builder.build().expect("a plain cache")
+});
+
+/// A value that evicts a tenant when it goes, which takes the lock that expiries are freed under.
+#[derive(Clone)]
+struct Evicting;
+
+impl Drop for Evicting {
+    fn drop(&mut self) {
+        let nobody = scope::organization("nobody");
+        let evicted = MORTAL.evict_by_scope(nobody).run();
+        evicted.expect("nothing can fail");
+    }
+}
+
+#[cache(cache = &*MORTAL, local, ttl = 0.01)]
+fn evicting(x: u32) -> Evicting {
+    let _ = x;
+    Evicting
+}
+
+#[test]
+fn what_expires_while_it_is_replaced_is_dropped_under_no_lock() {
+    within(LIMIT, || {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !done.load(SeqCst) {
+                    CLOCK.advance(Duration::from_millis(10));
+                }
+            });
+            threads.spawn(|| {
+                while !done.load(SeqCst) {
+                    for key in 0..50 {
+                        evict!(evicting(key)).expect("nothing can fail");
+                    }
+                }
+            });
+            for nth in 0..20_000 {
+                refresh!(evicting(nth % 50));
+            }
+            done.store(true, SeqCst);
+        });
+    });
+}
