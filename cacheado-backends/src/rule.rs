@@ -79,8 +79,8 @@ pub trait Rule: Send + Sync + 'static {
     }
 
     /// As [`on_insert`](Self::on_insert), for one that is about to take the place of `old`, an entry of the same key. If it is
-    /// rejected, `old` goes, which every rule is told, those that took the newcomer for it too: a rule that has forgotten `old` by
-    /// then is to know that, by its note.
+    /// rejected, `old` goes: the rule that rejects it is told no more of either, those asked before are told that the newcomer
+    /// has gone, and those not asked yet, that `old` has.
     fn on_replace(
         &self,
         old: &Resident,

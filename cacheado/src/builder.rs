@@ -206,33 +206,13 @@ impl CacheBuilder {
                 "it leaves the cache without any tier: add a `backend(…)`, or use `Cache::disabled()`",
             ));
         }
-        if let [first, second, ..] = self.bounds.as_slice() {
-            return Err(Error::config(
-                format!("{} and {}", first.method, second.method),
-                "a cache has one bound: leave out one of the two",
-            ));
-        }
-        let weigher = match self.bounds.pop() {
-            None => Weigher::One,
-            Some(Bound {
-                method, most: 0, ..
-            }) => {
-                return Err(Error::config(
-                    format!("{method}(0)"),
-                    "it would hold nothing; for no cache at all use `Cache::disabled()`",
-                ));
-            }
-            Some(bound) => {
-                self.rules.push(Box::new(WTinyLfu::new(bound.most)));
-                bound.weigher
-            }
-        };
         if !self.in_process && !self.rules.is_empty() {
             return Err(Error::config(
                 "in_process(false)",
                 "rules on a shared-only cache are not supported yet: leave out one of the two",
             ));
         }
+        let weigher = self.apply_bound()?;
         for rule in &self.rules {
             rule.check()?;
         }
@@ -244,6 +224,42 @@ impl CacheBuilder {
             ));
         }
         Ok(self.assemble(weigher, true))
+    }
+
+    /// Makes a rule of the bound, if one was given. Returns how entries are weighed.
+    fn apply_bound(&mut self) -> Result<Weigher> {
+        let several = |first: &str, second: &str| {
+            let message = "each decides what goes when the cache is full: leave out one of the two";
+            Err(Error::config(format!("{first} and {second}"), message))
+        };
+        if let [first, second, ..] = self.bounds.as_slice() {
+            return several(first.method, second.method);
+        }
+        let Some(Bound {
+            method,
+            most,
+            weigher,
+        }) = self.bounds.pop()
+        else {
+            return Ok(Weigher::One);
+        };
+        if most == 0 {
+            return Err(Error::config(
+                format!("{method}(0)"),
+                "it would hold nothing; for no cache at all use `Cache::disabled()`",
+            ));
+        }
+        if !self.in_process {
+            return Err(Error::config(
+                format!("{method} and in_process(false)"),
+                "the bound is of what is kept in the process: leave out one of the two",
+            ));
+        }
+        if let Some(keeper) = self.rules.iter().find(|rule| rule.keeps_notes()) {
+            return several(method, &format!("the rule {}", keeper.name()));
+        }
+        self.rules.push(Box::new(WTinyLfu::new(most)));
+        Ok(weigher)
     }
 
     /// A cache that stores nothing.

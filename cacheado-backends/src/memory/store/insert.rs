@@ -77,13 +77,13 @@ impl Store {
             Ok(admitted) => admitted,
             Err(rule) => {
                 dropped.push(entry);
-                return self.refuse(Inserted::Rejected(rule), old, policy, dropped);
+                return self.refuse(Inserted::Rejected(rule), old, policy, &self.rules, dropped);
             }
         };
         let (lifetime, deadline) = span(now, admitted.lifetime);
         if lifetime == Some(Duration::ZERO) {
             dropped.push(entry);
-            return self.refuse(Inserted::Ephemeral, old, policy, dropped);
+            return self.refuse(Inserted::Ephemeral, old, policy, &self.rules, dropped);
         }
         entry.set_deadline(deadline);
         let mut victims = std::mem::take(&mut policy.victims);
@@ -93,34 +93,39 @@ impl Store {
             dropped.push(gone.unwrap_or(victim.0));
         }
         policy.victims = victims;
-        if let Err(rule) = seated {
+        if let Err(nth) = seated {
             dropped.push(entry);
-            return self.refuse(Inserted::Rejected(rule), old, policy, dropped);
+            let refused = Inserted::Rejected(self.rules[nth].name());
+            // those asked before, and the one that rejected it, have let go of the old one already
+            return self.refuse(refused, old, policy, &self.rules[nth + 1..], dropped);
         }
         for key in admitted.victims {
             let is_it = |entry: &Arc<Entry>| *entry.key() == key;
             dropped.extend(self.take_out(key.hash(), is_it, Cause::Rule, Some(policy)));
         }
-        if old.is_none()
-            && let Some(bound) = policy.bound(entry.key())
+        let space = entry.key().space();
+        let replaced = self.put_in(entry, now);
+        if replaced.is_none()
+            && let Some(bound) = policy.bound(space)
         {
             bound.len += 1;
         }
-        drop(old);
-        dropped.extend(self.put_in(entry, now));
+        // a rule may have chosen the very entry that was to be replaced
+        dropped.extend(old.into_iter().chain(replaced));
         Inserted::Stored(lifetime)
     }
 
-    /// Removes `old`, which was to be replaced by what is not stored now.
+    /// Removes `old`, which was to be replaced by what is not stored now, and tells `rules` of it.
     fn refuse(
         &self,
         refused: Inserted,
         old: Option<Arc<Entry>>,
         policy: &mut Policy,
+        rules: &[Box<dyn Rule>],
         dropped: &mut Dropped,
     ) -> Inserted {
         if let Some(old) = old {
-            dropped.extend(self.take_out_exactly(&old, Cause::Rule, Some(policy)));
+            dropped.extend(self.take_out_for(&old, policy, rules));
             // the last reference to the value is not to go while the locks are held
             dropped.push(old);
         }
@@ -192,14 +197,14 @@ impl Store {
         })
     }
 
-    /// Has the rules take `entry` among those they know, in the place of `old` if there is one. `Err` names the one that does not;
-    /// those asked before it are told that it has gone.
+    /// Has the rules take `entry` among those they know, in the place of `old` if there is one. `Err` is the place of the one that
+    /// does not; those asked before it are told that it has gone.
     fn seat_by_rules(
         &self,
         entry: &Arc<Entry>,
         old: Option<&Arc<Entry>>,
         victims: &mut Vec<Resident>,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), usize> {
         let resident = Resident(Arc::clone(entry));
         for (nth, rule) in self.rules.iter().enumerate() {
             let admission = match old {
@@ -210,7 +215,7 @@ impl Store {
                 for asked in &self.rules[..nth] {
                     asked.on_remove(&resident, Cause::Rule);
                 }
-                return Err(rule.name());
+                return Err(nth);
             }
         }
         Ok(())

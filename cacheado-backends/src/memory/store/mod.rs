@@ -93,9 +93,8 @@ struct Bound {
 }
 
 impl Policy {
-    /// The bound of the function that `key` is of, if it has one and holds something.
-    fn bound(&mut self, key: &Key) -> Option<&mut Bound> {
-        let space = key.space();
+    /// The bound of the function of `space`, if it has one and was asked before.
+    fn bound(&mut self, space: &Space) -> Option<&mut Bound> {
         space.max_items()?;
         self.bounds.get_mut(&space.id())
     }

@@ -6,7 +6,7 @@ use super::{Dropped, Policy, Store};
 use crate::clock::Tick;
 use crate::entry::Entry;
 use crate::key::Key;
-use crate::rule::{Cause, Resident};
+use crate::rule::{Cause, Resident, Rule};
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
@@ -69,7 +69,7 @@ impl Store {
             if cause == Cause::Scope {
                 removed += Removed::of(entry);
             }
-            self.settle(entry, cause, Some(&mut policy));
+            self.settle(entry, cause, Some(&mut policy), &self.rules);
         }
         drop(policy);
         drop((dropped, others));
@@ -153,7 +153,23 @@ impl Store {
             self.shrink_by_one();
             self.unlist(entry);
         })?;
-        self.settle(&removed, cause(&removed), policy);
+        self.settle(&removed, cause(&removed), policy, &self.rules);
+        Some(removed)
+    }
+
+    /// Takes out `entry`, and tells `rules` of it, which are those that don't know it yet.
+    pub(super) fn take_out_for(
+        &self,
+        entry: &Arc<Entry>,
+        policy: &mut Policy,
+        rules: &[Box<dyn Rule>],
+    ) -> Option<Arc<Entry>> {
+        let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
+        let removed = self.table.remove(entry.key().hash(), is_it, |entry| {
+            self.shrink_by_one();
+            self.unlist(entry);
+        })?;
+        self.settle(&removed, Cause::Rule, Some(policy), rules);
         Some(removed)
     }
 
@@ -176,13 +192,19 @@ impl Store {
     }
 
     /// Tells everyone that `entry` is out of the table.
-    fn settle(&self, entry: &Arc<Entry>, cause: Cause, policy: Option<&mut Policy>) {
-        if let Some(bound) = policy.and_then(|policy| policy.bound(entry.key())) {
+    fn settle(
+        &self,
+        entry: &Arc<Entry>,
+        cause: Cause,
+        policy: Option<&mut Policy>,
+        rules: &[Box<dyn Rule>],
+    ) {
+        if let Some(bound) = policy.and_then(|policy| policy.bound(entry.key().space())) {
             bound.len = bound.len.saturating_sub(1);
         }
-        if !self.rules.is_empty() {
+        if !rules.is_empty() {
             let resident = Resident(Arc::clone(entry));
-            for rule in &self.rules {
+            for rule in rules {
                 rule.on_remove(&resident, cause);
             }
         }

@@ -193,7 +193,8 @@ impl<T> Segments<T> {
         let mut patience = PATIENCE;
         // no need for the window to be as small as that while there is room
         for _ in 0..MOVES {
-            if self.window.weight <= self.target || self.main.weight + self.target >= self.capacity {
+            if self.window.weight <= self.target || self.main.weight + self.target >= self.capacity
+            {
                 break;
             }
             let Some(node) = self.next_of(Place::Window, newcomer, usage, &mut patience) else {
