@@ -109,7 +109,9 @@ impl Hits<'_> {
             let names: Vec<_> = takes_part.iter().map(|&nth| makers[nth].name).collect();
             self.show::<S>(entries, *way, &names, &results)?;
         }
-        Ok(())
+        // the peers have a table for each function: what is asked for next is not to be searched among millions of others
+        let cleared = cacheado::default_cache().clear().run();
+        cleared.map_err(|error| error.to_string())
     }
 
     /// A table, and a record for each of its cells. `results` are by number of threads, contender, round.

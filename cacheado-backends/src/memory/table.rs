@@ -17,6 +17,9 @@ use crate::sync::ReadMostly;
 /// How many shards: enough for the writers of a large machine, and for a shard's growth to be no long wait.
 const SHARDS: usize = if cfg!(shuttle) { 2 } else { 32 };
 
+/// The room for so many entries is kept by a shard that has few.
+const SLACK: usize = 64;
+
 type Shard = ReadMostly<HashTable<Arc<Entry>>>;
 
 pub(super) struct Table([Shard; SHARDS]);
@@ -83,16 +86,21 @@ impl Table {
         let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
         let (entry, _) = shard.find_entry(hash, is_it).ok()?.remove();
         removed(&entry);
+        // a shard that was full once does not keep the room for that
+        if shard.len() * 8 + SLACK < shard.capacity() {
+            let room = shard.len() * 2;
+            shard.shrink_to(room, |entry| entry.key().hash());
+        }
         Some(entry)
     }
 
-    /// Takes out everything, shard by shard. `removed` runs for each while its shard is locked.
+    /// Takes out everything, shard by shard, and gives back the room. `removed` runs for each while its shard is locked.
     pub(super) fn drain(&self, mut removed: impl FnMut(&Arc<Entry>)) -> Vec<Arc<Entry>> {
         let mut all = Vec::new();
         for shard in &self.0 {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
             let start = all.len();
-            all.extend(shard.drain());
+            all.extend(std::mem::take(&mut *shard));
             all[start..].iter().for_each(&mut removed);
         }
         all
