@@ -106,6 +106,34 @@ fn what_is_used_between_the_steps_of_a_scan_stays() {
     }
 }
 
+/// Numbers below `most` that look random, and are the same in each run.
+fn random(most: u32) -> impl FnMut() -> u32 {
+    let mut state = 88_172_645_463_325_252_u64;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        u32::try_from(state % u64::from(most)).unwrap()
+    }
+}
+
+#[test]
+fn what_is_used_again_and_again_stays_whatever_was_used_before() {
+    for rounds in [1, 4] {
+        let cache = Cache::builder().max_items(2000).build().unwrap();
+        let mut any = random(4000);
+        hits(&cache, (0..rounds * 100_000).map(|_| any()));
+        // all that is there was asked for often by now, and is not any more
+        let (mut hot, mut last) = (random(20), 0);
+        for nth in 0..4000 {
+            hits(&cache, [20 + nth % 3980]);
+            let again = hits(&cache, (0..10).map(|_| hot()));
+            last += u32::from(nth >= 2000) * again;
+        }
+        assert!(last >= 19_900, "{last} of 20,000 hits after {rounds}");
+    }
+}
+
 #[test]
 fn what_fits_is_kept_and_so_it_is_after_clear() {
     for (name, builder) in bounded() {

@@ -1,5 +1,7 @@
 //! The two queues of W-TinyLFU, the window and the main space, and how entries pass through them.
 
+use super::sketch::MOST_FREQUENT;
+
 const NONE: u32 = u32::MAX;
 /// How many entries that were hit an insertion may pass over for one that was not, before it takes the next whatever it is.
 const PATIENCE: u32 = 64;
@@ -218,7 +220,11 @@ impl<T> Segments<T> {
                 (Some(candidate), Some(victim)) => {
                     let of = |node: u32| usage.frequency(self.nodes[node as usize].fingerprint);
                     let admitted = match self.admission {
-                        Admission::MoreFrequent => of(candidate) > of(victim),
+                        // of two that can't be told apart any more, the victim was not hit of late; else one that was asked for
+                        // very often, once, would stand at the head of the queue and let nobody in
+                        Admission::MoreFrequent => {
+                            of(candidate) > of(victim) || of(candidate) == MOST_FREQUENT
+                        }
                         Admission::SeenBefore => of(candidate) > 1,
                     };
                     if admitted {
