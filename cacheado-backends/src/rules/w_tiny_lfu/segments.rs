@@ -1,7 +1,5 @@
 //! The two queues of W-TinyLFU, the window and the main space, and how entries pass through them.
 
-use super::sketch::MOST_FREQUENT;
-
 const NONE: u32 = u32::MAX;
 /// How many entries that were hit an insertion may pass over for one that was not, before it takes the next whatever it is.
 const PATIENCE: u32 = 64;
@@ -68,6 +66,8 @@ pub(super) struct Segments<T> {
     len: usize,
     window: Queue,
     main: Queue,
+    /// The main space's next victim that was kept last, and how often in a row.
+    standing: (u32, u32),
     capacity: u64,
     /// What the window is to weigh.
     target: u64,
@@ -82,6 +82,7 @@ impl<T> Segments<T> {
             len: 0,
             window: Queue::EMPTY,
             main: Queue::EMPTY,
+            standing: (NONE, 0),
             capacity,
             target,
             admission,
@@ -220,11 +221,7 @@ impl<T> Segments<T> {
                 (Some(candidate), Some(victim)) => {
                     let of = |node: u32| usage.frequency(self.nodes[node as usize].fingerprint);
                     let admitted = match self.admission {
-                        // of two that can't be told apart any more, the victim was not hit of late; else one that was asked for
-                        // very often, once, would stand at the head of the queue and let nobody in
-                        Admission::MoreFrequent => {
-                            of(candidate) > of(victim) || of(candidate) == MOST_FREQUENT
-                        }
+                        Admission::MoreFrequent => of(candidate) > of(victim),
                         Admission::SeenBefore => of(candidate) > 1,
                     };
                     if admitted {
@@ -232,6 +229,7 @@ impl<T> Segments<T> {
                         self.push(Place::Main, candidate);
                         victim
                     } else {
+                        self.stood(victim);
                         candidate
                     }
                 }
@@ -242,6 +240,21 @@ impl<T> Segments<T> {
             if let Some(entry) = self.remove(loser) {
                 evict(loser, fingerprint, entry);
             }
+        }
+    }
+
+    /// The main space's next victim was kept, and a candidate went. One that is kept as many times in a row as there are entries is
+    /// queued again: else an entry that was asked for very often, once, would stand before all others for as long as that is
+    /// remembered, and let nobody in.
+    fn stood(&mut self, victim: u32) {
+        if self.standing.0 != victim {
+            self.standing = (victim, 0);
+        }
+        self.standing.1 += 1;
+        if self.standing.1 as usize >= self.len {
+            self.standing = (NONE, 0);
+            self.unlink(victim);
+            self.push(Place::Main, victim);
         }
     }
 

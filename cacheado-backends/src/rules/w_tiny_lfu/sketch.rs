@@ -8,8 +8,7 @@ const ROWS: u32 = 4;
 const WORDS: usize = 8;
 /// A counter's largest value.
 const MAX: u64 = 15;
-/// As a frequency.
-pub(super) const MOST_FREQUENT: u8 = 15;
+
 /// A smaller cache remembers as much as if it held this many entries: what is cheap, and little helps little.
 const ENTRIES: usize = 128;
 
