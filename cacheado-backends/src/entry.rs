@@ -63,6 +63,7 @@ impl<V: Send + Sync + 'static> Entry<V> {
 
 impl Entry {
     /// Which entry this is.
+    #[inline]
     #[must_use]
     pub fn key(&self) -> &Key {
         &self.key
@@ -96,6 +97,7 @@ impl Entry {
         self.weight
     }
 
+    #[inline]
     pub(crate) fn deadline(&self) -> Tick {
         self.deadline.load(Ordering::Relaxed)
     }

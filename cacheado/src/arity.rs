@@ -38,36 +38,36 @@ macro_rules! by_arity {
         /// [`Pending`], if there is no hit.
         #[inline]
         #[allow(clippy::too_many_arguments, reason = "one for each part of a key")]
-        pub fn $look<R, K, $($Part: KeyPart + ?Sized),*>(
+        pub fn $look<R, K, $($Part: KeyPart + ?Sized,)* const IDS: usize>(
             function: &'static Function,
             carry: Carry<R, K>,
             mode: Mode,
             cache: &Cache,
-            ids: &[IdText<'_>],
+            ids: &[IdText<'_>; IDS],
             $($part: &$Part),*
         ) -> Result<R, Pending<R, K>>
         where
             K: Outcome<R>,
             K::Stored: Value,
         {
-            function.look(carry, mode, cache, ids, &($($part,)*))
+            function.look(carry, mode, cache, &ids.each_ref().map(IdText::as_bytes), &($($part,)*))
         }
 
         /// [`Function::call`].
         #[inline]
         #[allow(clippy::too_many_arguments, reason = "one for each part of a key")]
-        pub fn $call<R, K, D, $($Part: KeyPart + ?Sized),*>(
+        pub fn $call<R, K, D, $($Part: KeyPart + ?Sized,)* const IDS: usize>(
             function: &'static Function,
             carry: Carry<R, K>,
             cache: &Cache,
-            ids: &[IdText<'_>],
+            ids: &[IdText<'_>; IDS],
             $($part: &$Part),*
         ) -> Call<R, D>
         where
             K: Outcome<R>,
             K::Stored: Value,
         {
-            function.call(carry, cache, ids, &($($part,)*))
+            function.call(carry, cache, &ids.each_ref().map(IdText::as_bytes), &($($part,)*))
         }
     )*};
 }

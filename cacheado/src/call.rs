@@ -4,7 +4,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use cacheado_backends::{IdText, Key, Result, Scope};
+use cacheado_backends::{Key, Result, Scope};
 use serde::Serialize;
 
 use crate::cache::Cache;
@@ -47,7 +47,7 @@ impl Function {
         &'static self,
         carry: Carry<R, K>,
         cache: &Cache,
-        ids: &[IdText<'_>],
+        ids: &[&[u8]],
         args: &A,
     ) -> Call<R, D>
     where

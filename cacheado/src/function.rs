@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use cacheado_backends::{Error, IdText, Level, LevelDef, Probe, Space, SpaceSpec};
+use cacheado_backends::{Error, Level, LevelDef, Probe, Space, SpaceSpec};
 use serde::Serialize;
 
 use crate::active::Active;
@@ -357,7 +357,7 @@ impl Function {
         carry: Carry<R, K>,
         mode: Mode,
         cache: &Cache,
-        ids: &[IdText<'_>],
+        ids: &[&[u8]],
         args: &A,
     ) -> Result<R, Pending<R, K>>
     where
@@ -436,7 +436,7 @@ impl Function {
     /// The key of a call, for the verbs; an `Err` if none can be made.
     pub(crate) fn key<T: Value, A: Serialize>(
         &'static self,
-        ids: &[IdText<'_>],
+        ids: &[&[u8]],
         args: &A,
     ) -> cacheado_backends::Result<Option<cacheado_backends::Key>> {
         let Some(space) = self.space::<A, T>(args) else {

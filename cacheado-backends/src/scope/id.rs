@@ -182,7 +182,8 @@ impl Deref for IdText<'_> {
 impl IdText<'_> {
     /// The text's bytes, without checking again that they are UTF-8.
     #[inline]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Borrowed(text) => text.as_bytes(),
             Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],

@@ -52,7 +52,7 @@ impl Scope {
     pub fn new(level: Level, ids: &[IdText<'_>]) -> Self {
         assert_eq!(ids.len(), level.depth(), "one id a step of {level:?}");
         let mut bytes = Buffer::new();
-        encode_ids(ids, &mut bytes);
+        encode_ids(ids.iter().map(IdText::as_bytes), &mut bytes);
         Self::from_encoded(level, bytes.as_slice())
     }
 
@@ -120,10 +120,10 @@ impl fmt::Debug for Scope {
     }
 }
 
-pub(crate) fn encode_ids(ids: &[IdText<'_>], out: &mut Buffer) {
+pub(crate) fn encode_ids<'i>(ids: impl Iterator<Item = &'i [u8]>, out: &mut Buffer) {
     for id in ids {
-        varint::write(out, id.as_bytes().len());
-        out.extend(id.as_bytes());
+        varint::write(out, id.len());
+        out.extend(id);
     }
 }
 
