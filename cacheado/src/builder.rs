@@ -12,7 +12,7 @@ use crate::cache::{Cache, Inner};
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
 use crate::shared::SharedTier;
-use crate::weight::{Weighed, Weigher};
+use crate::weight::{ByUser, Weighed, Weigher};
 
 /// How long a leader that is not polled is waited for, if the builder is not told otherwise.
 const FLIGHT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,6 +36,7 @@ pub struct CacheBuilder {
     clock: Clock,
     rules: Vec<Box<dyn Rule>>,
     bounds: Vec<Bound>,
+    weigher: Option<ByUser>,
     backend: Option<Box<dyn Backend>>,
     hierarchy: Hierarchy,
     name: String,
@@ -57,6 +58,7 @@ impl Default for CacheBuilder {
             clock: Clock::default(),
             rules: Vec::new(),
             bounds: Vec::new(),
+            weigher: None,
             backend: None,
             hierarchy: Hierarchy::default(),
             name: "cacheado".to_owned(),
@@ -134,6 +136,28 @@ impl CacheBuilder {
         weigher: impl Fn(&Weighed<'_>) -> u32 + Send + Sync + 'static,
     ) -> Self {
         self.bound("max_weight", most, Weigher::By(Box::new(weigher)))
+    }
+
+    /// What each entry weighs, for [rules](Self::rule) that ask for it: a rule of one's own, or [`WTinyLfu::new`], whose bound is a
+    /// weight. Asked once, when the entry is stored. Without one each weighs 1. With `max_items`, `max_bytes` or `max_weight`, which
+    /// weigh in their own ways, `build()` fails, and so it does on a cache that keeps nothing in the process.
+    ///
+    /// ```
+    /// use cacheado::Cache;
+    /// use cacheado::rules::WTinyLfu;
+    ///
+    /// let length = |it: &cacheado::Weighed<'_>| it.value::<String>().map_or(1, |text| text.len() as u32);
+    /// let cache = Cache::builder().rule(WTinyLfu::new(1000)).weigher(length).build()?;
+    /// assert!(cache.set("short", &"text".to_owned()).run()?);
+    /// assert!(!cache.set("long", &"text".repeat(1000)).run()?);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
+    pub fn weigher(
+        mut self,
+        weigher: impl Fn(&Weighed<'_>) -> u32 + Send + Sync + 'static,
+    ) -> Self {
+        self.weigher = Some(Box::new(weigher));
+        self
     }
 
     fn bound(mut self, method: &'static str, most: u64, weigher: Weigher) -> Self {
@@ -241,8 +265,14 @@ impl CacheBuilder {
             weigher,
         }) = self.bounds.pop()
         else {
-            return Ok(Weigher::One);
+            return self.own_weigher();
         };
+        if self.weigher.is_some() {
+            return Err(Error::config(
+                format!("{method} and weigher"),
+                "each says what an entry weighs: give the weigher to `max_weight`, or leave out one of the two",
+            ));
+        }
         if most == 0 {
             return Err(Error::config(
                 format!("{method}(0)"),
@@ -260,6 +290,18 @@ impl CacheBuilder {
         }
         self.rules.push(Box::new(WTinyLfu::new(most)));
         Ok(weigher)
+    }
+
+    /// How entries are weighed for rules alone.
+    fn own_weigher(&mut self) -> Result<Weigher> {
+        match self.weigher.take() {
+            Some(_) if !self.in_process => Err(Error::config(
+                "weigher and in_process(false)",
+                "what is weighed is what is kept in the process: leave out one of the two",
+            )),
+            Some(weigher) => Ok(Weigher::By(weigher)),
+            None => Ok(Weigher::One),
+        }
     }
 
     /// A cache that stores nothing.

@@ -97,9 +97,13 @@ fn run() {
         }
         if !due.is_empty() {
             drop(state);
-            // a waker is the executor's code: it must not end this thread
+            // a waker is the executor's code, and a flight may hold a value of the user's: neither must end this thread
             for flight in due {
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| flight.prod()));
+                let prod = move || {
+                    flight.prod();
+                    drop(flight);
+                };
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(prod));
             }
             state = WATCHDOG
                 .state

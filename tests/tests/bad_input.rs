@@ -140,6 +140,27 @@ fn two_rules_that_keep_an_order_are_refused_and_both_named() {
 }
 
 #[test]
+fn a_weigher_beside_a_bound_is_refused_and_both_named() {
+    for (name, bound) in BOUNDS {
+        for builder in [
+            bound(Cache::builder().weigher(|_| 1), 10),
+            bound(Cache::builder(), 10).weigher(|_| 1),
+        ] {
+            let refusal = refusal(builder);
+            let named = format!("{name} and weigher");
+            assert!(refusal.starts_with(&named), "{refusal}");
+            assert!(refusal.contains("max_weight"), "{refusal}");
+        }
+    }
+    let shared_only = Cache::builder().backend(Nothing).in_process(false);
+    let refusal = refusal(shared_only.weigher(|_| 1));
+    assert!(
+        refusal.contains("weigher and in_process(false)"),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn a_bound_of_a_cache_that_keeps_nothing_in_the_process_is_refused() {
     for (name, bound) in BOUNDS {
         let shared_only = Cache::builder().backend(Nothing).in_process(false);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cacheado::rule::{Admission, Candidate, Cause, Reads, Resident, Verdict};
 use cacheado::rules::{Lru, MaxItems, Ttl, WTinyLfu};
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, CacheBuilder, Error, Key, Rule, Weighed, cache, refresh, scopes};
+use cacheado::{Cache, CacheBuilder, Error, Key, Rule, cache, refresh, scopes};
 
 scopes! {
     organization(org_id) {
@@ -517,18 +517,23 @@ fn a_rule_beside_is_told_what_a_bound_admits_and_evicts() {
 
 #[test]
 fn a_rule_sees_what_each_weighs() {
-    let spy = Spy::default();
-    let weigh = |it: &Weighed<'_>| *it.value::<u32>().unwrap();
-    let cache = Cache::builder().rule(spy.clone());
-    let cache = cache.max_weight(100, weigh).build().unwrap();
-    for (key, weight) in [("a", 7_u32), ("b", 30), ("a", 9)] {
-        assert!(cache.set(key, &weight).run().unwrap());
+    type Weighing = fn(CacheBuilder) -> CacheBuilder;
+    let weighings: [Weighing; 2] = [
+        |builder| builder.max_weight(100, |it| *it.value::<u32>().unwrap()),
+        |builder| builder.weigher(|it| *it.value::<u32>().unwrap()),
+    ];
+    for weighing in weighings {
+        let spy = Spy::default();
+        let cache = weighing(Cache::builder().rule(spy.clone()));
+        let cache = cache.build().unwrap();
+        for (key, weight) in [("a", 7_u32), ("b", 30), ("a", 9)] {
+            assert!(cache.set(key, &weight).run().unwrap());
+        }
+        let seen = spy.0.lock().unwrap();
+        let expected = [("a", 7), ("a", 7), ("b", 30), ("b", 30), ("a", 9), ("a", 9)];
+        let expected = expected.map(|(key, weight)| (key.to_owned(), weight));
+        assert_eq!(seen.weights, expected, "asked and told");
     }
-    let seen = spy.0.lock().unwrap();
-    let expected = [("a", 7), ("a", 7), ("b", 30), ("b", 30), ("a", 9), ("a", 9)];
-    let expected = expected.map(|(key, weight)| (key.to_owned(), weight));
-    assert_eq!(seen.weights, expected, "asked and told");
-    drop(seen);
 
     let spy = Spy::default();
     let cache = Cache::builder().rule(spy.clone()).build().unwrap();

@@ -9,7 +9,7 @@ mod mini_moka;
 pub(crate) mod moka;
 pub(crate) mod quick_cache;
 
-use crate::contender::{Contender, Maker};
+use crate::contender::{Contender, Lane, Maker};
 use crate::measure::grouped;
 use crate::shapes::Shape;
 
@@ -37,48 +37,18 @@ where
     Memoize: Contender<S>,
 {
     let mut makers: Vec<Maker<S>> = vec![
-        Maker {
-            name: "cacheado",
-            make: |_| Box::new(Cacheado),
-        },
-        Maker {
-            name: "cached",
-            make: |_| Box::new(Cached),
-        },
-        Maker {
-            name: "cached, ttl",
-            make: |_| Box::new(CachedTtl),
-        },
-        Maker {
-            name: "cached, one lock",
-            make: |_| Box::new(CachedOneLock),
-        },
-        Maker {
-            name: "memoize",
-            make: |_| Box::new(Memoize),
-        },
-        Maker {
-            name: "moka",
-            make: |_| Box::new(Moka::unbounded()),
-        },
-        Maker {
-            name: "quick_cache",
-            make: |room| Box::new(QuickCache::new(room)),
-        },
-        Maker {
-            name: "foyer",
-            make: |room| Box::new(Foyer::new(room)),
-        },
-        Maker {
-            name: "mini-moka",
-            make: |_| Box::new(MiniMoka::unbounded()),
-        },
+        maker("cacheado", |_| Box::new(Cacheado)),
+        maker("cached", |_| Box::new(Cached)),
+        maker("cached, ttl", |_| Box::new(CachedTtl)),
+        maker("cached, one lock", |_| Box::new(CachedOneLock)),
+        maker("memoize", |_| Box::new(Memoize)),
+        maker("moka", |_| Box::new(Moka::unbounded())),
+        maker("quick_cache", |room| Box::new(QuickCache::new(room))),
+        maker("foyer", |room| Box::new(Foyer::new(room))),
+        maker("mini-moka", |_| Box::new(MiniMoka::unbounded())),
     ];
     if entries <= cachelito::AT_MOST {
-        makers.push(Maker {
-            name: "cachelito",
-            make: |_| Box::new(Cachelito),
-        });
+        makers.push(maker("cachelito", |_| Box::new(Cachelito)));
     }
     makers
 }
@@ -99,34 +69,13 @@ where
     memoize::Bounded: Contender<S>,
 {
     vec![
-        Maker {
-            name: "cacheado",
-            make: |_| Box::new(cacheado::Bounded),
-        },
-        Maker {
-            name: "cached",
-            make: |_| Box::new(cached::Bounded),
-        },
-        Maker {
-            name: "memoize",
-            make: |_| Box::new(memoize::Bounded),
-        },
-        Maker {
-            name: "moka",
-            make: |entries| Box::new(Moka::new(entries)),
-        },
-        Maker {
-            name: "quick_cache",
-            make: |entries| Box::new(QuickCache::new(entries)),
-        },
-        Maker {
-            name: "foyer",
-            make: |entries| Box::new(Foyer::new(entries)),
-        },
-        Maker {
-            name: "mini-moka",
-            make: |entries| Box::new(MiniMoka::new(entries)),
-        },
+        maker("cacheado", |_| Box::new(cacheado::Bounded)),
+        maker("cached", |_| Box::new(cached::Bounded)),
+        maker("memoize", |_| Box::new(memoize::Bounded)),
+        maker("moka", |entries| Box::new(Moka::new(entries))),
+        maker("quick_cache", |entries| Box::new(QuickCache::new(entries))),
+        maker("foyer", |entries| Box::new(Foyer::new(entries))),
+        maker("mini-moka", |entries| Box::new(MiniMoka::new(entries))),
     ]
 }
 
@@ -140,41 +89,18 @@ where
     Memoize: Contender<S>,
 {
     vec![
-        Maker {
-            name: "cacheado",
-            make: |_| Box::new(Cacheado),
-        },
-        Maker {
-            name: "cached",
-            make: |_| Box::new(Cached),
-        },
-        Maker {
-            name: "cached, by_key",
-            make: |_| Box::new(CachedByKey),
-        },
-        Maker {
-            name: "cachelito",
-            make: |_| Box::new(Cachelito),
-        },
-        Maker {
-            name: "memoize",
-            make: |_| Box::new(Memoize),
-        },
-        Maker {
-            name: "moka",
-            make: |_| Box::new(Moka::unbounded()),
-        },
-        Maker {
-            name: "quick_cache",
-            make: |entries| Box::new(QuickCache::new(entries)),
-        },
-        Maker {
-            name: "foyer",
-            make: |entries| Box::new(Foyer::new(entries)),
-        },
-        Maker {
-            name: "mini-moka",
-            make: |_| Box::new(MiniMoka::unbounded()),
-        },
+        maker("cacheado", |_| Box::new(Cacheado)),
+        maker("cached", |_| Box::new(Cached)),
+        maker("cached, by_key", |_| Box::new(CachedByKey)),
+        maker("cachelito", |_| Box::new(Cachelito)),
+        maker("memoize", |_| Box::new(Memoize)),
+        maker("moka", |_| Box::new(Moka::unbounded())),
+        maker("quick_cache", |entries| Box::new(QuickCache::new(entries))),
+        maker("foyer", |entries| Box::new(Foyer::new(entries))),
+        maker("mini-moka", |_| Box::new(MiniMoka::unbounded())),
     ]
+}
+
+fn maker<S: Shape>(name: &'static str, make: fn(usize) -> Box<dyn Lane<S>>) -> Maker<S> {
+    Maker { name, make }
 }

@@ -1,8 +1,5 @@
 //! Evicts one tenant, and shows that its entries left and no others.
 
-// A key holds a reference to its level, which holds a cell that is filled once. Neither equality nor hash looks at it.
-#![allow(clippy::mutable_key_type)]
-
 use std::collections::HashSet;
 
 use anyhow::ensure;
