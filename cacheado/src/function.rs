@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use cacheado_backends::{Error, Level, LevelDef, Probe, Space, SpaceSpec};
+use cacheado_backends::{Error, Key, Level, LevelDef, Probe, Space, SpaceSpec};
 use serde::Serialize;
 
 use crate::active::Active;
@@ -20,6 +20,7 @@ use crate::counters::Event;
 use crate::load::{Flight, Load};
 use crate::outcome::{Carry, Outcome, Value};
 use crate::pending::Pending;
+use crate::value::ValueType;
 
 /// How one call is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,20 +175,19 @@ impl Site {
     #[inline]
     pub fn instance_of<M>(&'static self, _: &M) -> &'static Function {
         // lifetimes are no part of an identity: the code is the same for all of them
-        self.get(typeid::of::<M>(), std::any::type_name::<M>)
-    }
-
-    /// The one instance. `M` is a type of the item's own.
-    #[inline]
-    pub fn function<M: 'static>(&'static self) -> &'static Function {
-        self.get(TypeId::of::<M>(), std::any::type_name::<M>)
-    }
-
-    #[inline]
-    fn get(&'static self, identity: TypeId, marker: fn() -> &'static str) -> &'static Function {
+        let identity = typeid::of::<M>();
         match self.first.get() {
             Some(first) if first.identity == identity => first,
-            _ => self.instance(identity, marker()),
+            _ => self.instance(identity, std::any::type_name::<M>()),
+        }
+    }
+
+    /// The one instance. `M` is a type of the item's own, and no other is asked for.
+    #[inline]
+    pub fn function<M: 'static>(&'static self) -> &'static Function {
+        match self.first.get() {
+            Some(first) => first,
+            None => self.instance(TypeId::of::<M>(), std::any::type_name::<M>()),
         }
     }
 
@@ -378,42 +378,70 @@ impl Function {
         if mode == Mode::Normal {
             let found = cache
                 .store()
-                .get(&probe, space, |entry| entry.value::<K::Stored>().cloned());
+                .get(&probe, |entry| entry.value::<K::Stored>().cloned());
             // of another type only if functions share a name and one of them lies about its value: a miss, then
             if let Some(Some(value)) = found {
                 cache.count_space(space, Event::Hit);
                 return Ok(K::restore(value));
             }
         }
-        let key = match probe.to_key() {
-            Ok(key) => key,
-            Err(message) => return Err(self.unkeyed(cache, space, &message)),
-        };
+        Err(self.missed(carry, mode, cache, &probe))
+    }
+
+    /// Out of the way of a hit.
+    #[cold]
+    fn missed<R, K, A>(
+        &'static self,
+        carry: Carry<R, K>,
+        mode: Mode,
+        cache: &Cache,
+        probe: &Probe<'_, A>,
+    ) -> Pending<R, K>
+    where
+        K: Outcome<R>,
+        A: Serialize,
+    {
+        let typed = carry.0;
+        match probe.to_key() {
+            Ok(key) => match self.begin(mode, cache, key, typed.values) {
+                Some(load) => Pending::with(load, typed),
+                None => Pending::uncached(),
+            },
+            Err(message) => self.unkeyed(cache, probe.space(), &message),
+        }
+    }
+
+    /// How to load what was not found; `None` from inside of its own load.
+    fn begin(
+        &'static self,
+        mode: Mode,
+        cache: &Cache,
+        key: Key,
+        values: &'static ValueType,
+    ) -> Option<Load> {
         let looked = mode == Mode::Normal;
         let inside = looked && Active::contains(cache.id(), &key);
         // a look-up that the shared tier may still answer is counted when that is known
-        let typed = carry.0;
-        let open = looked && !inside && cache.shared().is_some() && typed.values.codec.is_some();
+        let open = looked && !inside && cache.shared().is_some() && values.codec.is_some();
         if looked && !open {
-            cache.count_space(space, Event::Miss);
+            cache.count(&key, Event::Miss);
         }
         if inside {
-            return Err(Pending::uncached());
+            return None;
         }
         let flight = match mode {
             Mode::Refresh => Flight::Refresh,
             _ if self.spec.single_flight => Flight::Single,
             _ => Flight::Beside,
         };
-        let load = Load {
+        Some(Load {
             cache: cache.clone(),
             key,
-            values: typed.values,
+            values,
             ttl: self.spec.ttl,
             flight,
             counted: !open,
-        };
-        Err(Pending::with(load, typed))
+        })
     }
 
     #[cold]
@@ -438,7 +466,7 @@ impl Function {
         &'static self,
         ids: &[&[u8]],
         args: &A,
-    ) -> cacheado_backends::Result<Option<cacheado_backends::Key>> {
+    ) -> cacheado_backends::Result<Option<Key>> {
         let Some(space) = self.space::<A, T>(args) else {
             return Ok(None);
         };

@@ -182,6 +182,12 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         self.hash
     }
 
+    /// What the key belongs to.
+    #[inline]
+    pub fn space(&self) -> &'static Space {
+        self.space
+    }
+
     /// Whether `key` is the one.
     #[inline(always)]
     #[allow(

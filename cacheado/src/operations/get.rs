@@ -70,7 +70,7 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
             return Ok(None);
         }
         let probe = probe(&self.scope, &self.key)?;
-        let found = self.cache.store().get(&probe, space, |entry| {
+        let found = self.cache.store().get(&probe, |entry| {
             entry.value::<T>().cloned().ok_or_else(|| entry.type_name())
         });
         match found {

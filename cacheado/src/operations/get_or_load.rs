@@ -48,7 +48,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         let found = self
             .cache
             .store()
-            .get(&probe, space, |entry| entry.value::<T>().cloned());
+            .get(&probe, |entry| entry.value::<T>().cloned());
         if let Some(value) = found.flatten() {
             self.cache.count_space(space, Event::Hit);
             return Ok(value);

@@ -140,16 +140,12 @@ impl Store {
     ///
     /// `read` runs while a part of the store is locked for reading: it must not call the store.
     #[inline]
-    pub fn get<A, R>(
-        &self,
-        probe: &Probe<'_, A>,
-        space: &Space,
-        read: impl FnOnce(&Entry) -> R,
-    ) -> Option<R>
+    pub fn get<A, R>(&self, probe: &Probe<'_, A>, read: impl FnOnce(&Entry) -> R) -> Option<R>
     where
         A: Serialize + ?Sized,
     {
-        self.find(probe.hash(), space, |key| probe.matches(key), read)
+        let is_it = |key: &Key| probe.matches(key);
+        self.find(probe.hash(), probe.space(), is_it, read)
     }
 
     /// As [`get`](Self::get), by a key that is owned already.
@@ -181,10 +177,7 @@ impl Store {
             if self.watch.count > 0 {
                 entry.count_hit(self.watch.count);
             }
-            if self.watch.stamp || space.max_items().is_some() {
-                entry.touch(self.clock.stamp(self.clock.now()));
-            }
-            if self.watch.call && self.is_dropped(entry.key()) {
+            if (self.watch.stamp || space.max_items().is_some()) && self.stamp(entry) {
                 return Found::Gone(Arc::clone(entry), Cause::Rule);
             }
             Found::Live(read(entry))
@@ -198,11 +191,13 @@ impl Store {
         }
     }
 
-    #[cold]
-    fn is_dropped(&self, key: &Key) -> bool {
-        self.rules
-            .iter()
-            .any(|rule| rule.reads() == Reads::Call && rule.on_get(key) == Verdict::Drop)
+    /// Notes when `entry` was used, and asks the rules that want to be called. Returns whether one of them drops it.
+    fn stamp(&self, entry: &Entry) -> bool {
+        entry.touch(self.clock.stamp(self.clock.now()));
+        self.watch.call
+            && self.rules.iter().any(|rule| {
+                rule.reads() == Reads::Call && rule.on_get(entry.key()) == Verdict::Drop
+            })
     }
 
     /// The keys of the live entries, in no order.
