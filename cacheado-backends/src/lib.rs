@@ -12,6 +12,7 @@ pub mod memory;
 pub mod rule;
 pub mod rules;
 mod scope;
+mod shape;
 mod sync;
 
 pub mod backend;
@@ -23,3 +24,4 @@ pub use error::{Error, Result};
 pub use key::{Key, Probe, Space, SpaceSpec, leaves_nothing_out, serialized_size};
 pub use rule::Rule;
 pub use scope::{Hierarchy, HierarchyBuilder, IdText, Level, LevelDef, Scope, ScopeId};
+pub use shape::shape;

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use cacheado_backends::{Key, Scope};
 use serde::{Deserialize, Serialize};
 
+use crate::value::Encoded;
+
 /// The number of the envelope's form. Another one is a miss.
-const FORMAT: u8 = 0;
+const FORMAT: u8 = 1;
 
 /// A value, the key that it was stored under, and its type.
 #[derive(Serialize, Deserialize)]
@@ -20,7 +22,8 @@ pub(crate) struct Envelope<'a> {
     scope: Vec<Cow<'a, str>>,
     args: &'a [u8],
     pub(crate) type_name: Cow<'a, str>,
-    pub(crate) value: &'a [u8],
+    shape: u64,
+    value: &'a [u8],
 }
 
 impl<'a> Envelope<'a> {
@@ -30,7 +33,7 @@ impl<'a> Envelope<'a> {
         key: &'a Key,
         scope: &'a Scope,
         type_name: &'static str,
-        value: &'a [u8],
+        value: &'a Encoded,
     ) -> Self {
         Self {
             format: FORMAT,
@@ -42,7 +45,8 @@ impl<'a> Envelope<'a> {
             scope: scope.ids().map(Cow::from).collect(),
             args: key.args(),
             type_name: type_name.into(),
-            value,
+            shape: value.shape,
+            value: &value.bytes,
         }
     }
 
@@ -63,6 +67,14 @@ impl<'a> Envelope<'a> {
         postcard::from_bytes::<Self>(bytes)
             .ok()
             .filter(|envelope| envelope.format == FORMAT)
+    }
+
+    /// What is in it.
+    pub(crate) fn value(&self) -> Encoded<&'a [u8]> {
+        Encoded {
+            bytes: self.value,
+            shape: self.shape,
+        }
     }
 
     /// Whether it was stored under `key` by a cache called `cache`.

@@ -83,8 +83,8 @@ impl SharedTier {
     ) -> Result<Write> {
         let scope = key.scope();
         let type_name = (codec.type_name)();
-        let sealed = (codec.encode)(value).and_then(|bytes| {
-            Envelope::around(&self.name, key, &scope, type_name, &bytes).to_bytes()
+        let sealed = (codec.encode)(value).and_then(|encoded| {
+            Envelope::around(&self.name, key, &scope, type_name, &encoded).to_bytes()
         });
         match sealed {
             Ok(bytes) => Ok(Write::Set(Payload {
@@ -126,7 +126,7 @@ impl SharedTier {
                 requested,
             });
         }
-        let value = envelope.and_then(|envelope| (codec.decode)(envelope.value).ok());
+        let value = envelope.and_then(|envelope| (codec.decode)(envelope.value()).ok());
         if value.is_none() {
             self.counters.count(key.space(), Event::BackendError);
             tracing::warn!(%key, "what the shared tier holds under this key is not what was stored: taken as a miss");

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use cacheado_backends::{Entry, Key, leaves_nothing_out, serialized_size};
+use cacheado_backends::{Entry, Key, leaves_nothing_out, serialized_size, shape};
 
 use crate::outcome::{Portable, Value};
 
@@ -30,10 +30,16 @@ type MakeEntry = fn(Key, &AnyValue, u32, bool) -> Arc<Entry>;
 /// How values of one type are turned into bytes and back. What goes wrong is told in words.
 #[derive(Clone, Copy)]
 pub(crate) struct Codec {
-    pub(crate) encode: fn(&AnyValue) -> Result<Vec<u8>, String>,
-    pub(crate) decode: fn(&[u8]) -> Result<Box<AnyValue>, String>,
+    pub(crate) encode: fn(&AnyValue) -> Result<Encoded, String>,
+    pub(crate) decode: fn(Encoded<&[u8]>) -> Result<Box<AnyValue>, String>,
     /// The type's name, as the compiler prints it.
     pub(crate) type_name: fn() -> &'static str,
+}
+
+/// A value's bytes, and its [shape], which they don't tell.
+pub(crate) struct Encoded<B = Vec<u8>> {
+    pub(crate) bytes: B,
+    pub(crate) shape: u64,
 }
 
 impl ValueType {
@@ -103,10 +109,14 @@ impl Codec {
             encode: |value| {
                 let value = known(value.downcast_ref::<T>());
                 leaves_nothing_out(value)?;
-                postcard::to_allocvec(value).map_err(|error| error.to_string())
+                Ok(Encoded {
+                    bytes: postcard::to_allocvec(value).map_err(|error| error.to_string())?,
+                    shape: shape(value)?,
+                })
             },
-            decode: |bytes| match postcard::from_bytes::<T>(bytes) {
-                Ok(value) => Ok(Box::new(value)),
+            decode: |encoded| match postcard::take_from_bytes::<T>(encoded.bytes) {
+                Ok((value, [])) if shape(&value) == Ok(encoded.shape) => Ok(Box::new(value)),
+                Ok(_) => Err("its type has another shape now".to_owned()),
                 Err(error) => Err(error.to_string()),
             },
             type_name: std::any::type_name::<T>,

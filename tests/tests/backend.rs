@@ -16,6 +16,8 @@ use cacheado::rules::{MaxItems, Ttl};
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, Error, Key, Scope, cache, evict, peek, put, refresh, scopes};
 use futures::executor::block_on;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 scopes! {
     organization(org_id) {
@@ -598,6 +600,56 @@ fn what_was_stored_as_another_type_is_an_err_for_get_and_a_miss_for_a_loader() {
     assert_eq!(two.get("key").run().unwrap(), Some(2_i32));
 }
 
+/// As a type is that was changed between two releases of a program.
+#[test]
+fn what_was_stored_in_another_shape_of_its_type_is_a_miss() {
+    fn stored<T: Clone + Send + Sync + Serialize + DeserializeOwned + 'static>(
+        value: &T,
+    ) -> Memory {
+        let memory = Memory::default();
+        assert!(memory.cache().set("place", value).run().unwrap());
+        memory
+    }
+
+    fn read<T: Clone + Send + Sync + Serialize + DeserializeOwned + 'static>(
+        memory: &Memory,
+    ) -> (Option<T>, u64) {
+        let cache = memory.cache();
+        let read = cache.get("place").run().unwrap();
+        (read, cache.stats().backend_errors)
+    }
+
+    let (memory, path) = {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        struct Place {
+            x: i32,
+            y: i32,
+        }
+        let place = Place { x: 1, y: -1 };
+        let memory = stored(&place);
+        assert_eq!(read(&memory), (Some(place), 0));
+        (memory, std::any::type_name::<Place>())
+    };
+    {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        struct Place {
+            y: i32,
+            x: i32,
+        }
+        // the name is all that the two have in common
+        assert_eq!(std::any::type_name::<Place>(), path);
+        assert_eq!(read::<Place>(&memory), (None, 1));
+    }
+    {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        struct Place {
+            x: i32,
+        }
+        assert_eq!(std::any::type_name::<Place>(), path);
+        assert_eq!(read::<Place>(&memory), (None, 1), "something is left over");
+    }
+}
+
 /// What leaves the process does not carry an id that is secret.
 #[test]
 fn a_secret_id_leaves_the_process_in_no_payload() {
@@ -618,10 +670,10 @@ fn a_secret_id_leaves_the_process_in_no_payload() {
 
 #[test]
 fn a_value_that_fails_to_serialize_stays_in_the_process() {
-    #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+    #[derive(Clone, Debug, PartialEq, Deserialize)]
     struct Silent(u32);
 
-    impl serde::Serialize for Silent {
+    impl Serialize for Silent {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
             Err(serde::ser::Error::custom("never"))
         }
@@ -687,7 +739,7 @@ fn the_blocking_operations_are_enough() {
 }
 
 /// Left out for its value, which a format without names can't tell from not being there.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Member {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nick: Option<String>,

@@ -18,12 +18,13 @@ use std::sync::LazyLock;
 use serde::Serialize;
 
 use self::serializer::KeySerializer;
-use self::sink::{Compare, Stop, Writer};
+use self::sink::{Compare, Writer};
 use crate::scope::{Scope, encode_ids, ids_len};
 use crate::sync::RandomState;
 
 pub(crate) use buffer::Buffer;
 pub(crate) use bytes::KeyBytes;
+pub(crate) use sink::Stop;
 pub use space::{Space, SpaceSpec};
 
 /// Seeded once per process, so that nobody outside knows which keys collide. (foldhash resists chosen keys; it does not promise

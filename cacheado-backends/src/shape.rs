@@ -1,0 +1,390 @@
+//! Shapes: what a value is made of, apart from what it says.
+//!
+//! The bytes that postcard writes name no fields and no types, so a value reads without complaint as one of another shape: two
+//! fields of one type that have changed places, a variant that was put in between. The shape is written beside them, and what is read
+//! back must have the same.
+
+use serde::ser::{self, Serialize};
+
+use crate::key::Stop;
+
+/// A number for the shape of `value`: the names and the order of its fields, its variants, and the kinds of its parts, as serde
+/// serializes them. What it says plays no part, nor does the order of what a sequence or a map holds. Walks over all of it.
+///
+/// The same in every process and build; 64 bits of FNV-1a (Fowler, Noll and Vo, 1991), which guards against mistakes, not against
+/// malice.
+///
+/// # Errors
+///
+/// What the value's `Serialize` said when it failed.
+pub fn shape<T: Serialize + ?Sized>(value: &T) -> Result<u64, String> {
+    value.serialize(Shaper).map_err(|stop| stop.to_string())
+}
+
+/// What a part is. The numbers are in what is stored, so they never change.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Kind {
+    None = 1,
+    Some = 2,
+    Unit = 3,
+    Bool = 4,
+    I8 = 5,
+    I16 = 6,
+    I32 = 7,
+    I64 = 8,
+    I128 = 9,
+    U8 = 10,
+    U16 = 11,
+    U32 = 12,
+    U64 = 13,
+    U128 = 14,
+    F32 = 15,
+    F64 = 16,
+    Char = 17,
+    Str = 18,
+    Bytes = 19,
+    Seq = 20,
+    Tuple = 21,
+    Map = 22,
+    Struct = 23,
+    Variant = 24,
+}
+
+/// A shape that is being put together.
+#[derive(Clone, Copy)]
+struct Shape(u64);
+
+impl Shape {
+    const fn of(kind: Kind) -> Self {
+        Self(0xcbf2_9ce4_8422_2325).with(kind as u64)
+    }
+
+    const fn with(self, part: u64) -> Self {
+        Self((self.0 ^ part).wrapping_mul(0x0000_0100_0000_01b3))
+    }
+
+    fn named(self, name: &str) -> Self {
+        let shape = name
+            .bytes()
+            .fold(self, |shape, byte| shape.with(byte.into()));
+        // where the name ends
+        shape.with(u64::MAX)
+    }
+
+    fn variant(name: &str, index: u32, variant: &str) -> Self {
+        let shape = Self::of(Kind::Variant).named(name);
+        shape.with(index.into()).named(variant)
+    }
+}
+
+type Step<T = u64> = Result<T, Stop>;
+
+#[derive(Clone, Copy)]
+struct Shaper;
+
+macro_rules! kinds {
+    ($($method:ident $type:ty, $kind:ident;)*) => {
+        $(fn $method(self, _: $type) -> Step {
+            Ok(Shape::of(Kind::$kind).0)
+        })*
+    };
+}
+
+impl ser::Serializer for Shaper {
+    type Ok = u64;
+    type Error = Stop;
+    type SerializeSeq = Alike;
+    type SerializeTuple = InOrder;
+    type SerializeTupleStruct = InOrder;
+    type SerializeTupleVariant = InOrder;
+    type SerializeMap = Alike;
+    type SerializeStruct = InOrder;
+    type SerializeStructVariant = InOrder;
+
+    kinds! {
+        serialize_bool bool, Bool;
+        serialize_i8 i8, I8;
+        serialize_i16 i16, I16;
+        serialize_i32 i32, I32;
+        serialize_i64 i64, I64;
+        serialize_i128 i128, I128;
+        serialize_u8 u8, U8;
+        serialize_u16 u16, U16;
+        serialize_u32 u32, U32;
+        serialize_u64 u64, U64;
+        serialize_u128 u128, U128;
+        serialize_f32 f32, F32;
+        serialize_f64 f64, F64;
+        serialize_char char, Char;
+        serialize_str &str, Str;
+        serialize_bytes &[u8], Bytes;
+    }
+
+    fn serialize_none(self) -> Step {
+        Ok(Shape::of(Kind::None).0)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Step {
+        Ok(Shape::of(Kind::Some).with(value.serialize(self)?).0)
+    }
+
+    fn serialize_unit(self) -> Step {
+        Ok(Shape::of(Kind::Unit).0)
+    }
+
+    fn serialize_unit_struct(self, name: &'static str) -> Step {
+        Ok(Shape::of(Kind::Struct).named(name).0)
+    }
+
+    fn serialize_unit_variant(self, name: &'static str, index: u32, variant: &'static str) -> Step {
+        Ok(Shape::variant(name, index, variant).0)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Step {
+        let shape = Shape::of(Kind::Struct).named(name);
+        Ok(shape.with(value.serialize(self)?).0)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Step {
+        let shape = Shape::variant(name, index, variant);
+        Ok(shape.with(value.serialize(self)?).0)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Step<Alike> {
+        Ok(Alike::new(Kind::Seq))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Step<InOrder> {
+        Ok(InOrder(Shape::of(Kind::Tuple)))
+    }
+
+    fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Step<InOrder> {
+        Ok(InOrder(Shape::of(Kind::Struct).named(name)))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Step<InOrder> {
+        Ok(InOrder(Shape::variant(name, index, variant)))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Step<Alike> {
+        Ok(Alike::new(Kind::Map))
+    }
+
+    fn serialize_struct(self, name: &'static str, _: usize) -> Step<InOrder> {
+        Ok(InOrder(Shape::of(Kind::Struct).named(name)))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Step<InOrder> {
+        Ok(InOrder(Shape::variant(name, index, variant)))
+    }
+
+    /// As the values are written.
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+}
+
+/// The parts of a tuple, a struct or a variant: each stands where it stands.
+struct InOrder(Shape);
+
+impl InOrder {
+    fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<()> {
+        self.0 = self.0.with(value.serialize(Shaper)?);
+        Ok(())
+    }
+
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Step<()> {
+        self.0 = self.0.named(name);
+        self.part(value)
+    }
+}
+
+macro_rules! in_order {
+    ($($trait:ident :: $method:ident ( $($name:ident)? ) = $part:ident;)*) => {
+        $(impl ser::$trait for InOrder {
+            type Ok = u64;
+            type Error = Stop;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, $($name: &'static str,)? value: &T) -> Step<()> {
+                self.$part($($name,)? value)
+            }
+
+            fn end(self) -> Step {
+                Ok(self.0.0)
+            }
+        })*
+    };
+}
+in_order! {
+    SerializeTuple::serialize_element() = part;
+    SerializeTupleStruct::serialize_field() = part;
+    SerializeTupleVariant::serialize_field() = part;
+    SerializeStruct::serialize_field(name) = field;
+    SerializeStructVariant::serialize_field(name) = field;
+}
+
+/// What a sequence or a map holds: which shapes there are, however many of each, in whatever order (a `HashMap` has none).
+struct Alike {
+    kind: Kind,
+    /// Ascending, each once.
+    shapes: Vec<u64>,
+    /// The key of the value that comes next.
+    key: u64,
+}
+
+impl Alike {
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            shapes: Vec::new(),
+            key: 0,
+        }
+    }
+
+    fn add(&mut self, shape: u64) {
+        if let Err(place) = self.shapes.binary_search(&shape) {
+            self.shapes.insert(place, shape);
+        }
+    }
+
+    fn finish(self) -> u64 {
+        let shape = Shape::of(self.kind);
+        self.shapes.into_iter().fold(shape, Shape::with).0
+    }
+}
+
+impl ser::SerializeSeq for Alike {
+    type Ok = u64;
+    type Error = Stop;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<()> {
+        let shape = value.serialize(Shaper)?;
+        self.add(shape);
+        Ok(())
+    }
+
+    fn end(self) -> Step {
+        Ok(self.finish())
+    }
+}
+
+impl ser::SerializeMap for Alike {
+    type Ok = u64;
+    type Error = Stop;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Step<()> {
+        self.key = key.serialize(Shaper)?;
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<()> {
+        let value = value.serialize(Shaper)?;
+        let pair = Shape::of(Kind::Tuple).with(self.key).with(value);
+        self.add(pair.0);
+        Ok(())
+    }
+
+    fn end(self) -> Step {
+        Ok(self.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde::Serialize;
+
+    use super::shape;
+
+    #[derive(Serialize)]
+    enum Event {
+        Paid(u32),
+        Sent { to: String },
+        Done,
+    }
+
+    fn of(value: &impl Serialize) -> u64 {
+        shape(value).unwrap()
+    }
+
+    #[test]
+    fn what_is_said_plays_no_part() {
+        assert_eq!(of(&1_u32), of(&2_u32));
+        assert_eq!(of(&"a"), of(&"another text".to_owned()));
+        assert_eq!(of(&vec![1, 2, 3]), of(&vec![4]));
+        assert_eq!(of(&Event::Paid(1)), of(&Event::Paid(9)));
+        let map = |pairs: [(u8, Event); 3]| HashMap::from(pairs);
+        let one = map([(1, Event::Done), (2, Event::Paid(3)), (3, Event::Done)]);
+        let other = map([(9, Event::Paid(0)), (8, Event::Done), (7, Event::Done)]);
+        assert_eq!(of(&one), of(&other));
+    }
+
+    #[test]
+    fn what_it_is_made_of_does() {
+        #[derive(Serialize)]
+        struct Place {
+            x: u32,
+            y: u32,
+        }
+        mod swapped {
+            #[derive(serde::Serialize)]
+            pub(super) struct Place {
+                pub y: u32,
+                pub x: u32,
+            }
+        }
+        let to = || Event::Sent { to: String::new() };
+        let shapes = [
+            of(&Place { x: 1, y: 2 }),
+            of(&swapped::Place { y: 1, x: 2 }),
+            of(&(1_u32, 2_u32)),
+            of(&(1_u32, 2_i32)),
+            of(&[1_u32; 3]),
+            of(&vec![1_u32; 3]),
+            of(&vec![Some(1_u32)]),
+            of(&vec![Some(1_u32), None]),
+            of(&None::<u32>),
+            of(&()),
+            of(&Event::Done),
+            of(&Event::Paid(1)),
+            of(&to()),
+            of(&vec![to(), Event::Done]),
+            of(&HashMap::from([(1_u8, 2_u8)])),
+            of(&HashMap::from([(1_u8, 2_u16)])),
+            of(&HashMap::from([(1_u16, 2_u8)])),
+        ];
+        for (nth, shape) in shapes.iter().enumerate() {
+            assert!(!shapes[..nth].contains(shape), "number {nth}");
+        }
+    }
+
+    /// It stands in what other processes have stored.
+    #[test]
+    fn the_numbers_stay() {
+        assert_eq!(of(&1_u32), 0xaf63_c14c_8601_beab);
+    }
+}
