@@ -27,11 +27,13 @@ pub(crate) struct ValueType {
 /// [`Entry::new`] of a clone.
 type MakeEntry = fn(Key, &AnyValue, u32, bool) -> Arc<Entry>;
 
+type Decode = fn(Encoded<&[u8]>) -> Result<Box<AnyValue>, String>;
+
 /// How values of one type are turned into bytes and back. What goes wrong is told in words.
 #[derive(Clone, Copy)]
 pub(crate) struct Codec {
     pub(crate) encode: fn(&AnyValue) -> Result<Encoded, String>,
-    pub(crate) decode: fn(Encoded<&[u8]>) -> Result<Box<AnyValue>, String>,
+    pub(crate) decode: Decode,
     /// The type's name, as the compiler prints it.
     pub(crate) type_name: fn() -> &'static str,
 }
