@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use cacheado_backends::{Key, Scope};
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+use hashbrown::hash_table::{AbsentEntry, Entry, OccupiedEntry};
 
 use super::{Boarding, Flight, FlightKind, Seat, Ticket};
-use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 const SHARDS: usize = 16;
@@ -17,19 +16,26 @@ const SHARDS: usize = 16;
 /// The loads of one cache.
 pub(crate) struct Flights {
     shards: [Mutex<Lanes>; SHARDS],
-    next: AtomicU64,
     /// How long a leader that is not polled is waited for.
     timeout: Duration,
 }
 
 /// The lanes of one shard, by the hashes that their keys have already.
 #[derive(Default)]
-struct Lanes(HashTable<Lane>);
+struct Lanes {
+    by_key: HashTable<Lane>,
+    /// How many loads have begun.
+    begun: u64,
+    /// One that is over, that nobody but its leader has known: the next takes its place in memory.
+    spare: Option<Arc<Flight>>,
+}
 
 /// The loads of one key.
 struct Lane {
     key: Key,
     current: Option<Arc<Flight>>,
+    /// Somebody has waited for the current one.
+    joined: bool,
     beside: Vec<Arc<Flight>>,
 }
 
@@ -37,7 +43,6 @@ impl Flights {
     pub(crate) fn new(timeout: Duration) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            next: AtomicU64::new(0),
             timeout,
         }
     }
@@ -49,7 +54,10 @@ impl Flights {
     /// How many keys are being loaded.
     #[cfg(all(test, not(shuttle)))]
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).0.len()).sum()
+        self.shards
+            .iter()
+            .map(|shard| lock(shard).by_key.len())
+            .sum()
     }
 
     fn shard(&self, key: &Key) -> MutexGuard<'_, Lanes> {
@@ -60,11 +68,6 @@ impl Flights {
         lock(&self.shards[(key.hash() >> 40) as usize % SHARDS])
     }
 
-    fn flight(&self, kind: FlightKind, blocking: bool) -> Arc<Flight> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Flight::new(number, kind, blocking)
-    }
-
     fn ticket(self: &Arc<Self>, key: &Key, flight: Arc<Flight>) -> Ticket {
         Ticket::new(Arc::clone(self), key.clone(), flight)
     }
@@ -72,21 +75,30 @@ impl Flights {
     /// Joins the load of `key` that is under way, or begins one. `blocking`: the caller is a thread, not a future.
     pub(crate) fn board(self: &Arc<Self>, key: &Key, blocking: bool) -> Boarding {
         let mut lanes = self.shard(key);
-        let lane = lanes.lane(key);
+        let lanes = &mut *lanes;
+        let lane = lane_of(&mut lanes.by_key, key);
         if let Some(current) = &lane.current {
+            lane.joined = true;
             return Boarding::Wait(Seat::take(self, key, current));
         }
-        let flight = self.flight(FlightKind::Load, blocking);
+        let flight = begin(
+            &mut lanes.begun,
+            lanes.spare.take(),
+            FlightKind::Load,
+            blocking,
+        );
         lane.join(&flight);
         lane.current = Some(Arc::clone(&flight));
+        lane.joined = false;
         Boarding::Lead(self.ticket(key, flight))
     }
 
     /// Begins what nobody joins.
     pub(crate) fn beside(self: &Arc<Self>, key: &Key, kind: FlightKind, blocking: bool) -> Ticket {
-        let flight = self.flight(kind, blocking);
         let mut lanes = self.shard(key);
-        let lane = lanes.lane(key);
+        let lanes = &mut *lanes;
+        let flight = begin(&mut lanes.begun, lanes.spare.take(), kind, blocking);
+        let lane = lane_of(&mut lanes.by_key, key);
         lane.join(&flight);
         lane.beside.push(Arc::clone(&flight));
         self.ticket(key, flight)
@@ -104,7 +116,7 @@ impl Flights {
     /// The same for all keys in `scope` and below it.
     pub(crate) fn invalidate_scope(&self, scope: &Scope) {
         for shard in &self.shards {
-            lock(shard).0.retain(|lane| {
+            lock(shard).by_key.retain(|lane| {
                 let hit = scope.contains(&lane.key.scope());
                 if hit {
                     lane.invalidate();
@@ -114,21 +126,29 @@ impl Flights {
         }
     }
 
-    /// Takes `flight` out of its lane, whose others stay.
-    pub(super) fn deregister(&self, key: &Key, flight: &Arc<Flight>) {
+    /// Takes `flight` out of its lane, whose others stay. Returns whether somebody may wait for it.
+    pub(super) fn deregister(&self, key: &Key, flight: &Arc<Flight>) -> bool {
         let mut lanes = self.shard(key);
+        let lanes = &mut *lanes;
         // after an invalidation the lane may be gone, or another's
-        let Ok(mut found) = lanes.find(key) else {
-            return;
+        let Ok(mut found) = find_in(&mut lanes.by_key, key) else {
+            return true;
         };
         let lane = found.get_mut();
+        let mut joined = true;
         if lane.is_led_by(flight) {
-            lane.current = None;
+            joined = lane.joined;
+            let over = lane.current.take();
+            if !joined {
+                lanes.spare = over;
+            }
+        } else {
+            lane.beside.retain(|other| !Arc::ptr_eq(other, flight));
         }
-        lane.beside.retain(|other| !Arc::ptr_eq(other, flight));
         if lane.current.is_none() && lane.beside.is_empty() {
             found.remove();
         }
+        joined
     }
 
     /// Puts `flight` beside the lane, so that another can lead, if it still leads.
@@ -162,7 +182,7 @@ impl Flights {
         put: impl FnOnce() -> R,
     ) -> R {
         let mut lanes = self.shard(key);
-        let lane = lanes.lane(key);
+        let lane = lane_of(&mut lanes.by_key, key);
         for other in lane.all().filter(|other| !Arc::ptr_eq(other, flight)) {
             lock(&other.state).valid = false;
         }
@@ -175,35 +195,55 @@ impl Flights {
 }
 
 impl Lanes {
-    fn find(
-        &mut self,
-        key: &Key,
-    ) -> Result<
-        hashbrown::hash_table::OccupiedEntry<'_, Lane>,
-        hashbrown::hash_table::AbsentEntry<'_, Lane>,
-    > {
-        self.0.find_entry(key.hash(), |lane| lane.key == *key)
+    fn find(&mut self, key: &Key) -> Result<OccupiedEntry<'_, Lane>, AbsentEntry<'_, Lane>> {
+        find_in(&mut self.by_key, key)
     }
 
     fn remove(&mut self, key: &Key) -> Option<Lane> {
         self.find(key).ok().map(|found| found.remove().0)
     }
+}
 
-    /// The lane of `key`, which is made if there is none.
-    fn lane(&mut self, key: &Key) -> &mut Lane {
-        let is_it = |lane: &Lane| lane.key == *key;
-        match self.0.entry(key.hash(), is_it, |lane| lane.key.hash()) {
-            Entry::Occupied(lane) => lane.into_mut(),
-            Entry::Vacant(place) => {
-                let lane = Lane {
-                    key: key.clone(),
-                    current: None,
-                    beside: Vec::new(),
-                };
-                place.insert(lane).into_mut()
-            }
+fn find_in<'a>(
+    lanes: &'a mut HashTable<Lane>,
+    key: &Key,
+) -> Result<OccupiedEntry<'a, Lane>, AbsentEntry<'a, Lane>> {
+    lanes.find_entry(key.hash(), |lane| lane.key == *key)
+}
+
+/// The lane of `key`, which is made if there is none.
+fn lane_of<'a>(lanes: &'a mut HashTable<Lane>, key: &Key) -> &'a mut Lane {
+    let is_it = |lane: &Lane| lane.key == *key;
+    match lanes.entry(key.hash(), is_it, |lane| lane.key.hash()) {
+        Entry::Occupied(lane) => lane.into_mut(),
+        Entry::Vacant(place) => {
+            let lane = Lane {
+                key: key.clone(),
+                current: None,
+                joined: false,
+                beside: Vec::new(),
+            };
+            place.insert(lane).into_mut()
         }
     }
+}
+
+/// A load that begins after those that have `begun`. It takes the place of `spare`, if nobody knows that any more.
+fn begin(
+    begun: &mut u64,
+    spare: Option<Arc<Flight>>,
+    kind: FlightKind,
+    blocking: bool,
+) -> Arc<Flight> {
+    *begun += 1;
+    let flight = Flight::new(*begun, kind, blocking);
+    if let Some(mut spare) = spare
+        && let Some(place) = Arc::get_mut(&mut spare)
+    {
+        *place = flight;
+        return spare;
+    }
+    Arc::new(flight)
 }
 
 impl Lane {

@@ -26,7 +26,7 @@ pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
 
 /// One load.
 pub(crate) struct Flight {
-    /// Later loads have larger numbers.
+    /// Of two loads of a key, the later has the larger number.
     number: u64,
     kind: FlightKind,
     state: Mutex<State>,
@@ -103,8 +103,8 @@ impl Leader {
 }
 
 impl Flight {
-    fn new(number: u64, kind: FlightKind, blocking: bool) -> Arc<Self> {
-        Arc::new(Self {
+    fn new(number: u64, kind: FlightKind, blocking: bool) -> Self {
+        Self {
             number,
             kind,
             state: Mutex::new(State {
@@ -122,7 +122,7 @@ impl Flight {
                 watched: false,
             }),
             landed: Condvar::new(),
-        })
+        }
     }
 
     /// Ends it, unless it has ended. `share` makes the value for those who wait, if there are any.

@@ -12,8 +12,10 @@ pub(crate) struct Ticket {
     flights: Arc<Flights>,
     key: Key,
     flight: Arc<Flight>,
-    /// It is known to nobody any more.
+    /// It has left its lane.
     left: bool,
+    /// Somebody may wait for it.
+    awaited: bool,
 }
 
 impl Ticket {
@@ -23,6 +25,7 @@ impl Ticket {
             key,
             flight,
             left: false,
+            awaited: true,
         }
     }
 
@@ -79,9 +82,11 @@ impl Ticket {
 
     /// As [`land`](Self::land), for a load of which nothing is left to be done.
     pub(crate) fn finish(mut self, share: impl FnOnce() -> Shared) {
-        self.flights.deregister(&self.key, &self.flight);
+        self.awaited = self.flights.deregister(&self.key, &self.flight);
         self.left = true;
-        self.flight.land(share);
+        if self.awaited {
+            self.flight.land(share);
+        }
     }
 
     /// Ends the load with nothing to share: those who wait run the body side by side.
@@ -94,7 +99,10 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.left {
-            self.flights.deregister(&self.key, &self.flight);
+            self.awaited = self.flights.deregister(&self.key, &self.flight);
+        }
+        if !self.awaited {
+            return;
         }
         self.flight.end(if thread::panicking() {
             Phase::Unshared
