@@ -57,7 +57,9 @@ impl Store {
             return Inserted::Ephemeral;
         }
         entry.set_deadline(deadline);
-        dropped.extend(self.put_in(entry, now));
+        if let Some(replaced) = self.put_in(entry, now) {
+            dropped.push(replaced);
+        }
         Inserted::Stored(lifetime)
     }
 
@@ -87,7 +89,9 @@ impl Store {
         }
         entry.set_deadline(deadline);
         let mut victims = std::mem::take(&mut policy.victims);
-        let seated = self.seat_by_rules(&entry, old.as_ref(), &mut victims);
+        let newcomer = Resident(entry);
+        let seated = self.seat_by_rules(&newcomer, old.as_ref(), &mut victims);
+        let Resident(entry) = newcomer;
         for victim in victims.drain(..) {
             let gone = self.take_out_exactly(&victim.0, Cause::Rule, Some(policy));
             dropped.push(gone.unwrap_or(victim.0));
@@ -111,7 +115,12 @@ impl Store {
             bound.len += 1;
         }
         // a rule may have chosen the very entry that was to be replaced
-        dropped.extend(old.into_iter().chain(replaced));
+        if let Some(old) = old {
+            dropped.push(old);
+        }
+        if let Some(replaced) = replaced {
+            dropped.push(replaced);
+        }
         Inserted::Stored(lifetime)
     }
 
@@ -197,23 +206,22 @@ impl Store {
         })
     }
 
-    /// Has the rules take `entry` among those they know, in the place of `old` if there is one. `Err` is the place of the one that
-    /// does not; those asked before it are told that it has gone.
+    /// Has the rules take `newcomer` among those they know, in the place of `old` if there is one. `Err` is the place of the one
+    /// that does not; those asked before it are told that it has gone.
     fn seat_by_rules(
         &self,
-        entry: &Arc<Entry>,
+        newcomer: &Resident,
         old: Option<&Arc<Entry>>,
         victims: &mut Vec<Resident>,
     ) -> Result<(), usize> {
-        let resident = Resident(Arc::clone(entry));
         for (nth, rule) in self.rules.iter().enumerate() {
             let admission = match old {
-                Some(old) => rule.on_replace(&Resident(Arc::clone(old)), &resident, victims),
-                None => rule.on_insert(&resident, victims),
+                Some(old) => rule.on_replace(&Resident(Arc::clone(old)), newcomer, victims),
+                None => rule.on_insert(newcomer, victims),
             };
             if admission == Admission::Reject {
                 for asked in &self.rules[..nth] {
-                    asked.on_remove(&resident, Cause::Rule);
+                    asked.on_remove(newcomer, Cause::Rule);
                 }
                 return Err(nth);
             }

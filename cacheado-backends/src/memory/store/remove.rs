@@ -47,7 +47,7 @@ impl Store {
         let now = self.clock.now();
         let mut removed = Removed::default();
         let mut policy = lock(&self.policy);
-        let (dropped, others) = if scope.level().depth() == 0 {
+        let (dropped, others): (Vec<_>, Vec<_>) = if scope.level().depth() == 0 {
             (self.drain(), Vec::new())
         } else {
             // one that was replaced or removed meanwhile is not ours to count
@@ -60,17 +60,18 @@ impl Store {
                 removed.is_some()
             })
         };
-        for entry in &dropped {
+        let settle = |entry: Arc<Entry>| {
             let cause = if entry.is_expired(now) {
                 Cause::Expired
             } else {
                 Cause::Scope
             };
             if cause == Cause::Scope {
-                removed += Removed::of(entry);
+                removed += Removed::of(&entry);
             }
-            self.settle(entry, cause, Some(&mut policy), &self.rules);
-        }
+            self.settle(entry, cause, Some(&mut policy), &self.rules)
+        };
+        let dropped: Vec<_> = dropped.into_iter().map(settle).collect();
         drop(policy);
         drop((dropped, others));
         removed
@@ -153,8 +154,8 @@ impl Store {
             self.shrink_by_one();
             self.unlist(entry);
         })?;
-        self.settle(&removed, cause(&removed), policy, &self.rules);
-        Some(removed)
+        let cause = cause(&removed);
+        Some(self.settle(removed, cause, policy, &self.rules))
     }
 
     /// Takes out `entry`, and tells `rules` of it, which are those that don't know it yet.
@@ -169,8 +170,7 @@ impl Store {
             self.shrink_by_one();
             self.unlist(entry);
         })?;
-        self.settle(&removed, Cause::Rule, Some(policy), rules);
-        Some(removed)
+        Some(self.settle(removed, Cause::Rule, Some(policy), rules))
     }
 
     fn drain(&self) -> Vec<Arc<Entry>> {
@@ -191,24 +191,24 @@ impl Store {
         self.len.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Tells everyone that `entry` is out of the table.
+    /// Tells everyone that `entry` is out of the table. Gives it back.
     fn settle(
         &self,
-        entry: &Arc<Entry>,
+        entry: Arc<Entry>,
         cause: Cause,
         policy: Option<&mut Policy>,
         rules: &[Box<dyn Rule>],
-    ) {
-        if let Some(bound) = policy.and_then(|policy| policy.bound(entry.key().space())) {
+    ) -> Arc<Entry> {
+        let gone = Resident(entry);
+        let space = gone.key().space();
+        if let Some(bound) = policy.and_then(|policy| policy.bound(space)) {
             bound.len = bound.len.saturating_sub(1);
         }
-        if !rules.is_empty() {
-            let resident = Resident(Arc::clone(entry));
-            for rule in rules {
-                rule.on_remove(&resident, cause);
-            }
+        for rule in rules {
+            rule.on_remove(&gone, cause);
         }
-        (self.observer)(entry.key(), cause);
+        (self.observer)(gone.key(), cause);
+        gone.0
     }
 }
 
