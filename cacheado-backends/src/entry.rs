@@ -2,36 +2,33 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{NEVER, Tick};
 use crate::key::Key;
 
 /// A value of any type that entries may hold.
-pub(crate) type AnyValue = dyn Any + Send + Sync;
+pub trait Value: Any + Send + Sync {
+    /// The name of its type.
+    fn type_name(&self) -> &'static str;
+}
+
+impl<V: Any + Send + Sync> Value for V {
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<V>()
+    }
+}
 
 /// A key, its value, and what the store and its rules know of them.
 ///
 /// In this order: what a hit looks at lies side by side, in two cache lines if the key is short.
 #[repr(C)]
-pub struct Entry<V: ?Sized = AnyValue> {
-    type_name: fn() -> &'static str,
-    /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts; kept if a rule asks for it.
-    used: AtomicU64,
-    /// Where it sits among the entries of its scope; guarded by the lock of `shard` of the index.
-    pub(crate) scope: Seat,
-    /// Where it sits among those that are due about the same time; guarded by the wheel's lock.
-    pub(crate) due: Seat,
+pub struct Entry<V: ?Sized = dyn Value> {
     /// What a rule keeps with it; guarded by the rule's own lock.
     note: AtomicU32,
     weight: u32,
-    /// Whether the shared tier can have a copy.
-    portable: bool,
-    /// How often it was hit since a rule last asked, up to a small number.
-    hits: AtomicU8,
-    /// Which shard of the index it is in, if it is in one. Set once, before it is in the table.
-    shard: AtomicU8,
+    usage: Usage,
     /// The first moment at which it is not served any more. Set once, before it is in the table.
     deadline: AtomicU64,
     key: Key,
@@ -45,15 +42,9 @@ impl<V: Send + Sync + 'static> Entry<V> {
     #[allow(clippy::new_ret_no_self, reason = "its value's type is forgotten")]
     pub fn new(key: Key, value: V, weight: u32, portable: bool) -> Arc<Entry> {
         Arc::new(Self {
-            type_name: std::any::type_name::<V>,
-            used: AtomicU64::new(0),
-            scope: Seat::none(),
-            due: Seat::none(),
             note: AtomicU32::new(u32::MAX),
             weight,
-            portable,
-            hits: AtomicU8::new(0),
-            shard: AtomicU8::new(0),
+            usage: Usage::new(portable),
             deadline: AtomicU64::new(NEVER),
             key,
             value,
@@ -73,13 +64,14 @@ impl Entry {
     #[inline]
     #[must_use]
     pub fn value<T: 'static>(&self) -> Option<&T> {
-        self.value.downcast_ref()
+        let value: &dyn Any = &self.value;
+        value.downcast_ref()
     }
 
     /// The name of the value's type.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
-        (self.type_name)()
+        self.value.type_name()
     }
 
     /// How many bytes an entry of `key` takes, about, beside its value: itself, a key that is too long to lie in it, and its places
@@ -107,7 +99,7 @@ impl Entry {
     }
 
     pub(crate) fn is_portable(&self) -> bool {
-        self.portable
+        self.usage.is_portable()
     }
 
     /// Whether its lifetime is over.
@@ -122,40 +114,25 @@ impl Entry {
             .then(|| Duration::from_nanos(self.deadline().saturating_sub(now)))
     }
 
+    /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts; kept if a rule asks for it.
     pub(crate) fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
+        self.usage.stamp()
     }
 
     #[inline]
     pub(crate) fn touch(&self, stamp: u64) {
-        self.used.store(stamp, Ordering::Relaxed);
+        self.usage.touch(stamp);
     }
 
     /// Counts a hit, up to `most`: once there, a hit writes nothing. Hits that race may count as one.
     #[inline]
     pub(crate) fn count_hit(&self, most: u8) {
-        let hits = self.hits.load(Ordering::Relaxed);
-        if hits < most {
-            self.hits.store(hits + 1, Ordering::Relaxed);
-        }
+        self.usage.count_hit(most);
     }
 
     /// How often it was hit since this was asked last.
     pub(crate) fn take_hits(&self) -> u8 {
-        let hits = self.hits.load(Ordering::Relaxed);
-        if hits > 0 {
-            self.hits.store(0, Ordering::Relaxed);
-        }
-        hits
-    }
-
-    /// Which shard of the index it is in, if it is in one.
-    pub(crate) fn shard(&self) -> u8 {
-        self.shard.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_shard(&self, shard: u8) {
-        self.shard.store(shard, Ordering::Relaxed);
+        self.usage.take_hits()
     }
 
     pub(crate) fn note(&self) -> u32 {
@@ -167,37 +144,55 @@ impl Entry {
     }
 }
 
-/// Where an entry sits in one of several lists: which list, and where in it. Read and written under the lists' lock only.
-pub(crate) struct Seat {
-    list: AtomicU32,
-    place: AtomicU32,
-}
+/// How many hits of an entry are told apart.
+pub(crate) const MOST_HITS: u8 = 15;
 
-/// Where nothing sits.
-const NOWHERE: u32 = u32::MAX;
+/// What is known of the uses of an entry, in one word: when the last one was, and below that, in few bits, whether the shared
+/// tier can have a copy, and how many hits there were since a rule last asked.
+struct Usage(AtomicU64);
 
-impl Seat {
-    const fn none() -> Self {
-        Self {
-            list: AtomicU32::new(NOWHERE),
-            place: AtomicU32::new(NOWHERE),
+impl Usage {
+    const HITS: u64 = MOST_HITS as u64;
+    const PORTABLE: u64 = Self::HITS + 1;
+    /// What is left is enough for 18 years in nanoseconds.
+    const STAMP: u32 = 5;
+
+    fn new(portable: bool) -> Self {
+        Self(AtomicU64::new(if portable { Self::PORTABLE } else { 0 }))
+    }
+
+    fn is_portable(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & Self::PORTABLE != 0
+    }
+
+    fn stamp(&self) -> u64 {
+        self.0.load(Ordering::Relaxed) >> Self::STAMP
+    }
+
+    #[inline]
+    fn touch(&self, stamp: u64) {
+        let below = self.0.load(Ordering::Relaxed) & (Self::PORTABLE | Self::HITS);
+        self.0
+            .store(stamp << Self::STAMP | below, Ordering::Relaxed);
+    }
+
+    /// `most` is [`MOST_HITS`] at most.
+    #[inline]
+    fn count_hit(&self, most: u8) {
+        let usage = self.0.load(Ordering::Relaxed);
+        if usage & Self::HITS < u64::from(most) {
+            self.0.store(usage + 1, Ordering::Relaxed);
         }
     }
 
-    /// The list, if it sits in one, and its place there.
-    pub(crate) fn taken(&self) -> Option<(u32, usize)> {
-        let list = self.list.load(Ordering::Relaxed);
-        (list != NOWHERE).then(|| (list, self.place.load(Ordering::Relaxed) as usize))
-    }
-
-    pub(crate) fn take(&self, list: u32, place: usize) {
-        self.list.store(list, Ordering::Relaxed);
-        // no list has more than four billion entries: each takes more than a hundred bytes
-        let place = u32::try_from(place).unwrap_or(NOWHERE);
-        self.place.store(place, Ordering::Relaxed);
-    }
-
-    pub(crate) fn leave(&self) {
-        self.list.store(NOWHERE, Ordering::Relaxed);
+    fn take_hits(&self) -> u8 {
+        if self.0.load(Ordering::Relaxed) & Self::HITS == 0 {
+            return 0;
+        }
+        // in one step, so that no stamp is lost for it
+        let usage = self.0.fetch_and(!Self::HITS, Ordering::Relaxed);
+        #[allow(clippy::cast_possible_truncation, reason = "four bits")]
+        let hits = (usage & Self::HITS) as u8;
+        hits
     }
 }

@@ -126,7 +126,7 @@ pub trait Rule: Send + Sync + 'static {
 pub enum Reads {
     /// Nothing.
     Ignore,
-    /// How often each entry was hit, up to so many times: [`Resident::take_hits`]. Costs a read of the entry on each hit, and a
+    /// How often each entry was hit, up to so many times, and to 15 at most: [`Resident::take_hits`]. Costs a read of the entry on each hit, and a
     /// store to it only until that many are counted.
     Count(u8),
     /// When each entry was used last: [`Candidate::last_used`].

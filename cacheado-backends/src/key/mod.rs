@@ -5,6 +5,7 @@
 
 mod buffer;
 mod bytes;
+mod hash;
 mod serializer;
 mod show;
 mod sink;
@@ -23,7 +24,8 @@ use crate::scope::{Scope, encode_ids, ids_len};
 use crate::sync::RandomState;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use bytes::KeyBytes;
+use bytes::KeyBytes;
+pub(crate) use hash::Hash32;
 pub(crate) use sink::Stop;
 pub use space::{Space, SpaceSpec};
 
@@ -69,6 +71,10 @@ impl Key {
     /// How many of its bytes lie elsewhere in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.bytes.heap_bytes()
+    }
+
+    pub(crate) fn hash32(&self) -> Hash32 {
+        Hash32::of_spread(self.hash)
     }
 
     /// Its hash, which differs from process to process.
@@ -168,7 +174,7 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         let mut sink = sink::Hash(hasher);
         match args.serialize(KeySerializer(&mut sink)) {
             Ok(()) => Ok(Self {
-                hash: sink.0.finish(),
+                hash: Hash32::fold(sink.0.finish()).spread(),
                 space,
                 ids,
                 args,

@@ -1,52 +1,49 @@
 //! The scope index: which entries each tenant has, so that evicting a tenant costs what the tenant has, not what the store holds.
 //!
-//! A forest with a node for each scope that holds something: the organization's node leads to its users' nodes, theirs to
-//! their sessions'. A node goes when its last entry and its last child have gone. Each tree lives in one shard, chosen by its
-//! root, so that a scope is detached under one lock. Entries of the global scope are not in it.
+//! Under each scope that an entry is in, its own and those above, its hash is noted: what is looked for in the table is then a
+//! hash, and in which scope an entry is says its key. So a scope itself is known by a hash only. Two that share one share a
+//! group, which costs whoever evicts one of them a look at the other's entries. Entries of the global scope are not in it.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::roster::Roster;
-use crate::entry::{Entry, Seat};
-use crate::key::{Key, KeyBytes};
+use super::hashes::{Hashes, fit};
+use super::table::Twins;
+use crate::key::{Hash32, Key};
 use crate::scope::{Level, Scope, ids_len};
-use crate::sync::{Mutex, MutexGuard, RandomState, lock};
+use crate::sync::{Mutex, RandomState, lock};
 
-const SHARDS: u8 = 16;
+const SHARDS: usize = 16;
 
-/// The room for so many nodes is kept by a shard that is empty.
-const KEPT: usize = 64;
+/// As many entries of a scope are noted one by one; if there are more, it has a set of its own.
+const FEW: usize = 8;
 
+/// Each tree is in one shard, chosen by its root.
 pub(super) struct Index {
-    shards: [Mutex<Forest>; SHARDS as usize],
+    shards: [Mutex<Groups>; SHARDS],
     hasher: RandomState,
 }
 
-/// The nodes of some trees, by their numbers, and where to find each by its scope.
+/// The entries' hashes by the scopes' hashes.
 #[derive(Default)]
-struct Forest {
-    nodes: Vec<Node>,
-    /// The numbers of nodes that are not used, lowest first, so that the last nodes come to be unused and go. Some are of nodes
-    /// that have gone since.
-    free: BinaryHeap<Reverse<u32>>,
-    by_scope: HashTable<u32>,
+struct Groups {
+    /// Those of small groups.
+    few: HashTable<Member>,
+    /// Those of large ones.
+    many: HashTable<Group>,
 }
 
-struct Node {
-    hash: u64,
-    level: Level,
-    ids: KeyBytes,
-    entries: Roster,
-    parent: Option<u32>,
-    /// The first of those right below it; each leads to the next.
-    child: Option<u32>,
-    next: Option<u32>,
-    previous: Option<u32>,
+/// An entry's hash and its scope's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Member {
+    scope: Hash32,
+    hash: Hash32,
+}
+
+struct Group {
+    scope: Hash32,
+    hashes: Hashes,
 }
 
 /// A scope as it is written in a key: nothing is allocated to look for it.
@@ -56,40 +53,49 @@ struct Place<'a> {
     ids: &'a [u8],
 }
 
-fn seat(entry: &Entry) -> &Seat {
-    &entry.scope
-}
-
 impl<'a> Place<'a> {
-    /// Where `key` is in the hierarchy; `None` for the global scope.
-    fn of(key: &'a Key) -> Option<Self> {
-        let level = key.space().level();
-        (level.depth() > 0).then(|| Self {
-            level,
+    fn of(key: &'a Key) -> Self {
+        Self {
+            level: key.space().level(),
             ids: key.scope_bytes(),
+        }
+    }
+
+    /// The part of it that ends at the `depth`, which is not below.
+    fn up_to(self, depth: usize) -> Option<Self> {
+        Some(Self {
+            level: self.level.at(depth)?,
+            ids: &self.ids[..ids_len(self.ids, depth)?],
         })
     }
 
-    /// The place right above; `None` above a root, which is where the trees end.
-    fn parent(self) -> Option<Self> {
-        self.level.parent().and_then(|level| self.up_to(level))
+    /// It and those above, the tree's root first. None for the global scope.
+    fn path(self) -> impl Iterator<Item = Self> {
+        (1..=self.level.depth()).filter_map(move |depth| self.up_to(depth))
     }
 
-    /// The part of it that ends at `level`, which is above.
-    fn up_to(self, level: Level) -> Option<Self> {
-        let len = ids_len(self.ids, level.depth())?;
-        (level.depth() > 0).then(|| Self {
-            level,
-            ids: &self.ids[..len],
-        })
-    }
-
-    fn hash(self, hasher: &RandomState) -> u64 {
+    fn hash(self, hasher: &RandomState) -> Hash32 {
         let mut hasher = hasher.build_hasher();
         hasher.write_u32(self.level.id());
         hasher.write(self.ids);
-        hasher.finish()
+        Hash32::fold(hasher.finish())
     }
+}
+
+impl<'a> From<&'a Scope> for Place<'a> {
+    fn from(scope: &'a Scope) -> Self {
+        Self {
+            level: scope.level(),
+            ids: scope.encoded_ids(),
+        }
+    }
+}
+
+/// Whether the entry of `key` is in `scope`, or below.
+pub(super) fn is_in(scope: &Scope, key: &Key) -> bool {
+    // as `Scope::contains`, without making a scope
+    key.space().level().at(scope.level().depth()) == Some(scope.level())
+        && key.scope_bytes().starts_with(scope.encoded_ids())
 }
 
 impl Index {
@@ -100,211 +106,126 @@ impl Index {
         }
     }
 
-    /// The number of the shard of the tree that `place` is in.
-    fn shard(&self, place: Place<'_>) -> Option<u8> {
-        let root = place.up_to(place.level.at(1)?)?;
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "taken modulo the number of shards"
-        )]
-        Some((root.hash(&self.hasher) >> 40) as u8 % SHARDS)
+    /// The shard of the tree that `place` is in; `None` for the global scope.
+    fn shard(&self, place: Place<'_>) -> Option<&Mutex<Groups>> {
+        let root = place.up_to(1)?.hash(&self.hasher);
+        // the tables look at the lowest bits
+        Some(&self.shards[(root.0 >> 24) as usize % SHARDS])
     }
 
-    fn lock(&self, shard: u8) -> MutexGuard<'_, Forest> {
-        lock(&self.shards[usize::from(shard)])
-    }
-
-    /// Takes `entry` in at its scope.
-    pub(super) fn seat(&self, entry: &Arc<Entry>) {
-        let Some(place) = Place::of(entry.key()) else {
-            return;
-        };
+    /// Notes that there is an entry of `key`.
+    pub(super) fn note(&self, key: &Key) {
+        let place = Place::of(key);
         let Some(shard) = self.shard(place) else {
             return;
         };
-        entry.set_shard(shard);
-        let mut forest = self.lock(shard);
-        let node = forest.plant(place, &self.hasher);
-        forest.nodes[node as usize]
-            .entries
-            .push(Arc::clone(entry), node, seat);
-    }
-
-    /// Takes `entry` out, if it is still in. It must have been put in before, in this thread's view.
-    pub(super) fn unseat(&self, entry: &Entry) {
-        // an entry of the global scope is never in, and one that has left never comes back
-        if entry.scope.taken().is_none() {
-            return;
-        }
-        let mut forest = self.lock(entry.shard());
-        if let Some((node, place)) = entry.scope.taken() {
-            forest.nodes[node as usize].entries.remove(place, seat);
-            forest.prune(node);
+        let mut groups = lock(shard);
+        for scope in place.path() {
+            groups.insert(scope.hash(&self.hasher), key.hash32());
         }
     }
 
-    /// Takes out `scope` and all below it, and returns their entries. No entry of them is in the index afterwards, and all
-    /// of them were at one moment.
-    pub(super) fn detach(&self, scope: &Scope) -> Vec<Arc<Entry>> {
-        let place = Place {
-            level: scope.level(),
-            ids: scope.encoded_ids(),
-        };
+    /// Takes out what was noted of the entry of `key`, if it still is, but for what counts for one of its `twins` as well.
+    pub(super) fn forget(&self, key: &Key, twins: Twins<'_>) {
+        let place = Place::of(key);
         let Some(shard) = self.shard(place) else {
-            return Vec::new();
+            return;
         };
-        let mut forest = self.lock(shard);
-        let Some(node) = forest.find(place, place.hash(&self.hasher)) else {
-            return Vec::new();
-        };
-        let mut detached = Vec::new();
-        let mut left = vec![node];
-        forest.unlink(node);
-        while let Some(next) = left.pop() {
-            let node = forest.remove(next);
-            let mut child = node.child;
-            while let Some(below) = child {
-                left.push(below);
-                child = forest.nodes[below as usize].next;
-            }
-            let entries = node.entries.dissolve(seat);
-            if detached.is_empty() {
-                detached = entries.into_vec();
-            } else {
-                detached.extend(entries);
+        let mut groups = lock(shard);
+        for scope in place.path() {
+            let scope = scope.hash(&self.hasher);
+            if !twins.any(|twin| self.is_noted_under(shard, scope, twin.key())) {
+                groups.remove(scope, key.hash32());
             }
         }
-        detached
+    }
+
+    /// Whether the entry of `key` is noted in `shard` under `scope`, or under another scope of that hash.
+    fn is_noted_under(&self, shard: &Mutex<Groups>, scope: Hash32, key: &Key) -> bool {
+        let place = Place::of(key);
+        self.shard(place)
+            .is_some_and(|other| std::ptr::eq(other, shard))
+            && place.path().any(|other| other.hash(&self.hasher) == scope)
+    }
+
+    /// The hashes of the entries in `scope` and below it, all that there are at one moment. Each may be that of entries
+    /// elsewhere, too.
+    pub(super) fn hashes(&self, scope: &Scope) -> Vec<Hash32> {
+        let place = Place::from(scope);
+        self.shard(place).map_or_else(Vec::new, |shard| {
+            lock(shard).hashes(place.hash(&self.hasher))
+        })
     }
 }
 
-impl Forest {
-    fn find(&self, place: Place<'_>, hash: u64) -> Option<u32> {
-        let is_it = |node: &u32| {
-            let node = &self.nodes[*node as usize];
-            node.level == place.level && *node.ids == *place.ids
-        };
-        self.by_scope.find(hash, is_it).copied()
-    }
-
-    /// The node of `place`, made with those above it that are missing.
-    fn plant(&mut self, place: Place<'_>, hasher: &RandomState) -> u32 {
-        let hash = place.hash(hasher);
-        if let Some(node) = self.find(place, hash) {
-            return node;
+impl Groups {
+    fn insert(&mut self, scope: Hash32, hash: Hash32) {
+        let member = Member { scope, hash };
+        if let Some(group) = self.many.find_mut(scope.spread(), |it| it.scope == scope) {
+            group.hashes.insert(hash);
+            return;
         }
-        let parent = place.parent().map(|parent| self.plant(parent, hasher));
-        let node = Node {
-            hash,
-            level: place.level,
-            ids: KeyBytes::new(place.ids),
-            entries: Roster::default(),
-            parent,
-            child: None,
-            next: parent.and_then(|parent| self.nodes[parent as usize].child),
-            previous: None,
-        };
-        let sibling = node.next;
-        let number = if let Some(free) = self.unused() {
-            self.nodes[free as usize] = node;
-            free
+        let mut others = 0;
+        for other in self.small(scope) {
+            if *other == member {
+                return;
+            }
+            others += 1;
+        }
+        if others < FEW {
+            self.add_few(member);
         } else {
-            self.nodes.push(node);
-            // four billion scopes would not fit into memory
-            u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
+            let mut hashes = Hashes::default();
+            hashes.insert(hash);
+            while let Ok(found) = self.few.find_entry(scope.spread(), |it| it.scope == scope) {
+                hashes.insert(found.remove().0.hash);
+            }
+            fit(&mut self.few, |it| it.scope.spread());
+            let group = Group { scope, hashes };
+            self.many
+                .insert_unique(scope.spread(), group, |it| it.scope.spread());
+        }
+    }
+
+    /// The members of the small group of `scope`.
+    fn small(&self, scope: Hash32) -> impl Iterator<Item = &Member> {
+        let all = self.few.iter_hash(scope.spread());
+        all.filter(move |member| member.scope == scope)
+    }
+
+    fn add_few(&mut self, member: Member) {
+        self.few
+            .insert_unique(member.scope.spread(), member, |it| it.scope.spread());
+    }
+
+    fn remove(&mut self, scope: Hash32, hash: Hash32) {
+        let member = Member { scope, hash };
+        if let Ok(found) = self.few.find_entry(scope.spread(), |it| *it == member) {
+            found.remove();
+            fit(&mut self.few, |it| it.scope.spread());
+            return;
+        }
+        let group = self.many.find_entry(scope.spread(), |it| it.scope == scope);
+        let Ok(mut group) = group else {
+            return;
         };
-        if let Some(parent) = parent {
-            self.nodes[parent as usize].child = Some(number);
-        }
-        if let Some(sibling) = sibling {
-            self.nodes[sibling as usize].previous = Some(number);
-        }
-        let nodes = &self.nodes;
-        self.by_scope
-            .insert_unique(hash, number, |node| nodes[*node as usize].hash);
-        number
-    }
-
-    /// Removes `node` if nothing is left in it, and those above it that become empty by that.
-    fn prune(&mut self, node: u32) {
-        let Node { entries, child, .. } = &self.nodes[node as usize];
-        if entries.is_empty() && child.is_none() {
-            self.unlink(node);
-            self.remove(node);
-        }
-    }
-
-    /// Takes `node` off its parent, which goes if it becomes empty by that.
-    fn unlink(&mut self, node: u32) {
-        let Node {
-            parent,
-            next,
-            previous,
-            ..
-        } = self.nodes[node as usize];
-        if let Some(next) = next {
-            self.nodes[next as usize].previous = previous;
-        }
-        if let Some(previous) = previous {
-            self.nodes[previous as usize].next = next;
-        } else if let Some(parent) = parent {
-            self.nodes[parent as usize].child = next;
-            self.prune(parent);
-        }
-    }
-
-    /// The number of a node that is not used.
-    fn unused(&mut self) -> Option<u32> {
-        loop {
-            let Reverse(number) = self.free.pop()?;
-            if self.nodes.get(number as usize).is_some_and(Node::is_unused) {
-                return Some(number);
+        let hashes = &mut group.get_mut().hashes;
+        hashes.remove(hash);
+        // not as soon as they are few enough: what comes and goes is not to cost a move each time
+        if hashes.len() <= FEW / 2 {
+            let (group, _) = group.remove();
+            fit(&mut self.many, |it| it.scope.spread());
+            for hash in group.hashes.iter() {
+                self.add_few(Member { scope, hash });
             }
         }
     }
 
-    fn remove(&mut self, number: u32) -> Node {
-        let node = std::mem::replace(&mut self.nodes[number as usize], Node::unused());
-        if let Ok(found) = self.by_scope.find_entry(node.hash, |it| *it == number) {
-            found.remove();
+    fn hashes(&self, scope: Hash32) -> Vec<Hash32> {
+        match self.many.find(scope.spread(), |it| it.scope == scope) {
+            Some(group) => group.hashes.iter().collect(),
+            None => self.small(scope).map(|member| member.hash).collect(),
         }
-        self.free.push(Reverse(number));
-        while self.nodes.last().is_some_and(Node::is_unused) {
-            self.nodes.pop();
-        }
-        // a shard that was full once does not keep the room for that
-        if self.nodes.len() * 4 + KEPT < self.nodes.capacity() {
-            self.nodes.shrink_to(self.nodes.len() * 2);
-            let last = self.nodes.len();
-            self.free
-                .retain(|Reverse(number)| (*number as usize) < last);
-            self.free.shrink_to_fit();
-            let nodes = &self.nodes;
-            self.by_scope
-                .shrink_to(last, |node| nodes[*node as usize].hash);
-        }
-        node
-    }
-}
-
-impl Node {
-    /// What stands where a node was.
-    fn unused() -> Self {
-        Self {
-            hash: 0,
-            level: Level::global(),
-            ids: KeyBytes::new(&[]),
-            entries: Roster::default(),
-            parent: None,
-            child: None,
-            next: None,
-            previous: None,
-        }
-    }
-
-    /// There is no node for the global scope.
-    fn is_unused(&self) -> bool {
-        self.level.depth() == 0
     }
 }
 
@@ -314,20 +235,27 @@ mod tests {
 
     use super::*;
     use crate::key::{Probe, Space, SpaceSpec};
-    use crate::scope::{Hierarchy, Level};
+    use crate::scope::Hierarchy;
 
-    fn nodes(index: &Index) -> usize {
-        let count = |shard: &Mutex<Forest>| lock(shard).by_scope.len();
-        index.shards.iter().map(count).sum()
+    /// How much is noted in small groups, how many large ones there are, and for how much there is room.
+    fn noted(index: &Index) -> (usize, usize, usize) {
+        let mut all = (0, 0, 0);
+        for shard in &index.shards {
+            let groups = lock(shard);
+            all.0 += groups.few.len();
+            all.1 += groups.many.len();
+            all.2 += groups.few.capacity() + groups.many.capacity();
+        }
+        all
     }
 
-    fn entry(space: &'static Space, scope: &Scope, arg: u32) -> Arc<Entry> {
+    fn key(space: &'static Space, scope: &Scope, arg: u32) -> Key {
         let key = Probe::in_scope(space, scope, &arg).and_then(|probe| probe.to_key());
-        Entry::new(key.expect("a number serializes"), (), 1, true)
+        key.expect("a number serializes")
     }
 
     #[test]
-    fn nodes_go_with_their_last_entry() {
+    fn what_is_noted_goes_with_its_entry() {
         let hierarchy = Hierarchy::builder()
             .level("room", "room_id")
             .level_under("room", "shelf", "shelf_id")
@@ -346,26 +274,44 @@ mod tests {
             let ids = [("room_id", room), ("shelf_id", shelf)];
             hierarchy.scope("shelf", ids).expect("all ids are given")
         };
+        let room = |room: u32| {
+            hierarchy
+                .scope("room", [("room_id", room)])
+                .expect("all ids are given")
+        };
         let index = Index::new();
-        let entries: Vec<_> = (0..60)
-            .map(|n| entry(space, &shelf(n % 3, n % 5), n))
+        let keys: Vec<_> = (0..6_000)
+            .map(|n| key(space, &shelf(n % 3, n % 1_500), n))
             .collect();
-        for entry in &entries {
-            index.seat(entry);
+        for key in &keys {
+            index.note(key);
+            index.note(key);
         }
-        assert_eq!(nodes(&index), 3 + 15);
+        // the shelves are small, the rooms are large
+        let (few, many, _) = noted(&index);
+        assert_eq!((few, many), (6_000, 3));
+        assert_eq!(index.hashes(&room(1)).len(), 2_000);
+        let on_shelf = index.hashes(&shelf(1, 4));
+        assert_eq!(on_shelf.len(), 4);
+        assert!(
+            keys.iter()
+                .filter(|key| on_shelf.contains(&key.hash32()))
+                .all(|key| is_in(&shelf(1, 4), key))
+        );
+        assert!(index.hashes(&shelf(2, 4)).is_empty());
 
-        let room = hierarchy
-            .scope("room", [("room_id", 1)])
-            .expect("all ids are given");
-        assert_eq!(index.detach(&room).len(), 20);
-        assert_eq!(nodes(&index), 2 + 10);
-        // those that were detached are not in it any more: taking them out again changes nothing
-        for entry in &entries {
-            index.unseat(entry);
+        let none = HashTable::new();
+        for key in &keys[2..] {
+            index.forget(key, Twins::new(&none, key.hash()));
         }
-        assert_eq!(nodes(&index), 0);
-        let kept = |shard: &Mutex<Forest>| lock(shard).nodes.len();
-        assert_eq!(index.shards.iter().map(kept).sum::<usize>(), 0);
+        // the rooms are small by now
+        let (few, many, room_for) = noted(&index);
+        assert_eq!((few, many), (2 + 2, 0));
+        assert!(room_for < 16 * 64, "room for {room_for}");
+        assert_eq!(index.hashes(&room(1)), [keys[1].hash32()]);
+        for key in &keys {
+            index.forget(key, Twins::new(&none, key.hash()));
+        }
+        assert_eq!((noted(&index).0, noted(&index).1), (0, 0));
     }
 }

@@ -1,7 +1,7 @@
 //! The in-process tier: typed values in one sharded table, an index by scope, and what watches over lifetimes.
 
+mod hashes;
 mod index;
-mod roster;
 mod store;
 mod sweeper;
 mod table;

@@ -11,11 +11,51 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
 use crate::entry::Entry;
-use crate::key::Key;
+use crate::key::{Hash32, Key};
 use crate::sync::ReadMostly;
 
 /// How many shards: enough for the writers of a large machine, and for a shard's growth to be no long wait.
 const SHARDS: usize = if cfg!(shuttle) { 2 } else { 32 };
+
+/// The entries of one hash that are in the table. Beside one that is put in or taken out there seldom is one.
+#[derive(Clone, Copy)]
+pub(super) struct Twins<'a> {
+    table: &'a HashTable<Arc<Entry>>,
+    hash: u64,
+}
+
+impl<'a> Twins<'a> {
+    pub(super) fn new(table: &'a HashTable<Arc<Entry>>, hash: u64) -> Self {
+        Self { table, hash }
+    }
+
+    fn iter(self) -> impl Iterator<Item = &'a Entry> {
+        let all = self.table.iter_hash(self.hash);
+        all.filter(move |entry| entry.key().hash() == self.hash)
+            .map(|entry| &**entry)
+    }
+
+    pub(super) fn any(self, is_it: impl Fn(&Entry) -> bool) -> bool {
+        self.iter().any(is_it)
+    }
+}
+
+/// Takes out of a shard the entry with `hash` that `is_it`, and shows it to `removed`.
+fn take(
+    shard: &mut HashTable<Arc<Entry>>,
+    hash: u64,
+    is_it: impl Fn(&Arc<Entry>) -> bool,
+    removed: impl FnOnce(&Entry, Twins<'_>),
+) -> Option<Arc<Entry>> {
+    let (entry, _) = shard.find_entry(hash, is_it).ok()?.remove();
+    removed(&entry, Twins::new(shard, hash));
+    // a shard that was full once does not keep the room for that
+    if shard.len() * 8 + SLACK < shard.capacity() {
+        let room = shard.len() * 2;
+        shard.shrink_to(room, |entry| entry.key().hash());
+    }
+    Some(entry)
+}
 
 /// The room for so many entries is kept by a shard that has few.
 const SLACK: usize = 64;
@@ -35,8 +75,8 @@ impl Table {
             clippy::cast_possible_truncation,
             reason = "taken modulo the number of shards"
         )]
-        // the table itself looks at the topmost and the lowest bits
-        &self.0[(hash >> 48) as usize % SHARDS]
+        // the tables look at the lowest bits, and at the topmost, and a hash has no more in it than its lower half
+        &self.0[(hash >> 27) as usize % SHARDS]
     }
 
     /// Gives the entry with `hash` whose key `is_it` to `read`, which runs while the shard is locked for reading.
@@ -52,11 +92,19 @@ impl Table {
         shard.find(hash, |entry| is_it(entry.key())).map(read)
     }
 
+    /// Shows all entries with `hash` to `see`, which runs while their shard is locked for reading.
+    pub(super) fn read_all(&self, hash: Hash32, see: impl FnMut(&Entry)) {
+        let hash = hash.spread();
+        let shard = self.shard(hash).read();
+        let shard = shard.unwrap_or_else(PoisonError::into_inner);
+        Twins::new(&shard, hash).iter().for_each(see);
+    }
+
     /// Puts `entry` in, in the place of the one of its key, which is returned. `swapped` is shown both while the shard is locked.
     pub(super) fn insert(
         &self,
         entry: Arc<Entry>,
-        swapped: impl FnOnce(&Arc<Entry>, Option<&Arc<Entry>>),
+        swapped: impl FnOnce(&Entry, Option<(&Entry, Twins<'_>)>),
     ) -> Option<Arc<Entry>> {
         let hash = entry.key().hash();
         let shard = self.shard(hash).write();
@@ -64,8 +112,9 @@ impl Table {
         let is_it = |old: &Arc<Entry>| old.key() == entry.key();
         match shard.entry(hash, is_it, |entry| entry.key().hash()) {
             Place::Occupied(mut place) => {
-                let old = std::mem::replace(place.get_mut(), entry);
-                swapped(place.get(), Some(&old));
+                let old = std::mem::replace(place.get_mut(), Arc::clone(&entry));
+                let twins = Twins::new(place.into_table(), hash);
+                swapped(&entry, Some((&old, twins)));
                 Some(old)
             }
             Place::Vacant(place) => {
@@ -80,28 +129,39 @@ impl Table {
         &self,
         hash: u64,
         is_it: impl Fn(&Arc<Entry>) -> bool,
-        removed: impl FnOnce(&Arc<Entry>),
+        removed: impl FnOnce(&Entry, Twins<'_>),
     ) -> Option<Arc<Entry>> {
         let shard = self.shard(hash).write();
         let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
-        let (entry, _) = shard.find_entry(hash, is_it).ok()?.remove();
-        removed(&entry);
-        // a shard that was full once does not keep the room for that
-        if shard.len() * 8 + SLACK < shard.capacity() {
-            let room = shard.len() * 2;
-            shard.shrink_to(room, |entry| entry.key().hash());
-        }
-        Some(entry)
+        take(&mut shard, hash, is_it, removed)
+    }
+
+    /// Takes out all entries with `hash` that `is_it`, into `gone`. `removed` runs for each while the shard is locked.
+    pub(super) fn remove_all(
+        &self,
+        hash: Hash32,
+        is_it: impl Fn(&Arc<Entry>) -> bool,
+        removed: impl Fn(&Entry, Twins<'_>),
+        gone: &mut impl Extend<Arc<Entry>>,
+    ) {
+        let hash = hash.spread();
+        let shard = self.shard(hash).write();
+        let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
+        gone.extend(std::iter::from_fn(|| {
+            take(&mut shard, hash, &is_it, &removed)
+        }));
     }
 
     /// Takes out everything, shard by shard, and gives back the room. `removed` runs for each while its shard is locked.
-    pub(super) fn drain(&self, mut removed: impl FnMut(&Arc<Entry>)) -> Vec<Arc<Entry>> {
+    pub(super) fn drain(&self, mut removed: impl FnMut(&Entry, Twins<'_>)) -> Vec<Arc<Entry>> {
         let mut all = Vec::new();
         for shard in &self.0 {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
             let start = all.len();
             all.extend(std::mem::take(&mut *shard));
-            all[start..].iter().for_each(&mut removed);
+            for entry in &all[start..] {
+                removed(entry, Twins::new(&shard, entry.key().hash()));
+            }
         }
         all
     }

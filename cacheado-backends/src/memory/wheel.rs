@@ -1,23 +1,28 @@
-//! The schedule of expiries: a hierarchical timing wheel (Varghese and Lauck, 1987; Caffeine's is one too).
+//! The schedule of expiries: a hierarchical timing wheel (Varghese and Lauck, 1987; Caffeine's and tokio's are such, too).
 //!
-//! An entry sits in a slot of the level on whose scale its deadline is near: 64 slots of 17 ms, then 64 of about a second, of a
-//! minute, and so on. When time comes to a slot of a coarser level, its entries move to finer ones, each a few times in its
-//! life. So noting an entry and taking one out cost the same however many there are, and what has gone leaves nothing behind.
+//! What is noted of an entry is its hash, in a slot of the level on whose scale its deadline is near: 64 slots of 17 ms, then 64 of
+//! about a second, of a minute, and so on. When time comes to a slot, its entries are looked up in the table, and noted in finer
+//! ones, each a few times in its life. So noting an entry and taking one out cost the same however many there are, and what
+//! has gone leaves nothing behind.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use super::roster::Roster;
+use super::hashes::Hashes;
+use super::table::{Table, Twins};
 use crate::clock::{NEVER, Tick};
-use crate::entry::{Entry, Seat};
+use crate::entry::Entry;
+use crate::key::Hash32;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
 const SHARDS: usize = 8;
-const SLOTS: u32 = 64;
+const SLOTS: usize = 64;
 /// The width of the finest slots, as a power of two of nanoseconds.
-const FINEST: u32 = 24;
+const FINEST: usize = 24;
+/// What a level adds to that.
+const DIGIT: usize = SLOTS.ilog2() as usize;
 /// Enough for any tick: the coarsest slots are 2^60 ns wide.
-const LEVELS: u32 = 7;
+const LEVELS: usize = 7;
 
 /// Which entries are due when.
 pub(super) struct Expiry {
@@ -26,10 +31,6 @@ pub(super) struct Expiry {
     next: AtomicU64,
     /// Held while what is due is taken off, when `next` is not to be believed.
     taking: Mutex<()>,
-}
-
-fn seat(entry: &Entry) -> &Seat {
-    &entry.due
 }
 
 impl Expiry {
@@ -41,34 +42,35 @@ impl Expiry {
         }
     }
 
-    fn shard(&self, entry: &Entry) -> &Mutex<Wheel> {
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "taken modulo the number of shards"
-        )]
-        &self.shards[(entry.key().hash() >> 32) as usize % SHARDS]
+    fn shard(&self, hash: Hash32) -> &Mutex<Wheel> {
+        // the sets in the slots look at the lowest bits
+        &self.shards[(hash.0 >> 24) as usize % SHARDS]
     }
 
     /// Notes when `entry` is due. Returns whether nothing was due before: whoever waits must be told.
-    pub(super) fn note(&self, entry: &Arc<Entry>) -> bool {
-        if entry.deadline() == NEVER {
+    pub(super) fn note(&self, entry: &Entry) -> bool {
+        let due = entry.deadline();
+        if due == NEVER {
             return false;
         }
-        lock(self.shard(entry)).place(Arc::clone(entry));
-        let due = entry.deadline();
+        let hash = entry.key().hash32();
+        lock(self.shard(hash)).insert(due, hash);
         // most entries are due after others, which costs no write to what all threads share
         due < self.next.load(Ordering::Acquire)
             && self.next.fetch_min(due, Ordering::AcqRel) == NEVER
     }
 
-    /// Takes `entry` out, if it is in.
-    pub(super) fn forget(&self, entry: &Entry) {
-        if entry.deadline() == NEVER {
+    /// Takes out what was noted of `entry`, if it still is, and does not count for one of its `twins` as well.
+    pub(super) fn forget(&self, entry: &Entry, twins: Twins<'_>) {
+        let due = entry.deadline();
+        if due == NEVER {
             return;
         }
-        let mut wheel = lock(self.shard(entry));
-        if let Some((slot, place)) = entry.due.taken() {
-            wheel.remove(slot, place);
+        let hash = entry.key().hash32();
+        let mut wheel = lock(self.shard(hash));
+        let slot = wheel.slot(due);
+        if !twins.any(|twin| wheel.slot(twin.deadline()) == slot) {
+            wheel.remove(slot, hash);
         }
     }
 
@@ -84,8 +86,9 @@ impl Expiry {
         Some(self.next.load(Ordering::Acquire)).filter(|next| *next != NEVER)
     }
 
-    /// What is due, about `limit` of it, taken out.
-    pub(super) fn take_due(&self, now: Tick, limit: usize) -> Vec<Arc<Entry>> {
+    /// The hashes of what is due, about `limit`, which are not noted any more. Locks shards of the `table` for reading, to see when
+    /// those are due of which it is not known exactly.
+    pub(super) fn take_due(&self, now: Tick, limit: usize, table: &Table) -> Vec<Hash32> {
         let mut due = Vec::new();
         let _taking = lock(&self.taking);
         if !self.is_due(now) {
@@ -94,9 +97,20 @@ impl Expiry {
         // set first: what is noted from here on lowers it again
         self.next.store(NEVER, Ordering::Release);
         for shard in &self.shards {
-            let mut wheel = lock(shard);
-            let all = wheel.advance(now, limit, &mut due);
-            let next = if all { wheel.next() } else { now };
+            let next = loop {
+                let step = lock(shard).advance(now, limit, &mut due);
+                match step {
+                    Step::Reached(next) => break next,
+                    // a shard of the table is always locked first. An entry that goes before it is noted again is not found
+                    Step::Entered(hashes) => {
+                        for hash in hashes.iter() {
+                            table.read_all(hash, |entry| {
+                                lock(shard).insert(entry.deadline(), hash);
+                            });
+                        }
+                    }
+                }
+            };
             self.next.fetch_min(next, Ordering::AcqRel);
         }
         due
@@ -106,155 +120,132 @@ impl Expiry {
 /// Which entries are due when, of one shard.
 #[derive(Default)]
 struct Wheel {
-    /// All that was due before has been taken out. At each level, the slot that it is in and those before are empty, but for the
-    /// finest level's, which has what is due in it.
+    /// The time that it has come to.
     cursor: Tick,
-    levels: [Level; LEVELS as usize],
+    /// What is due in the finest slot that the cursor is in, or was due before, with the deadlines.
+    soon: BTreeSet<(Tick, Hash32)>,
+    levels: [Level; LEVELS],
 }
 
 #[derive(Default)]
 struct Level {
     /// Made when it is first used.
-    slots: Vec<Roster>,
-    /// Which slots hold something, by bits.
+    slots: Vec<Hashes>,
+    /// Which slots hold something, by bits. They are all ahead of the one that the cursor is in.
     occupied: u64,
 }
 
-impl Level {
-    fn slot(&mut self, slot: u32) -> &mut Roster {
-        if self.slots.is_empty() {
-            self.slots.resize_with(SLOTS as usize, Roster::default);
-        }
-        &mut self.slots[slot as usize]
-    }
+/// Where something is noted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Soon(Tick),
+    Later { level: usize, nth: usize },
+    Nowhere,
+}
+
+/// How far the cursor has come.
+enum Step {
+    /// To a slot, whose entries are to be noted anew.
+    Entered(Hashes),
+    /// As far as it goes now. Nothing is due before this.
+    Reached(Tick),
 }
 
 /// How many bits of a tick tell nothing of the slot at `level`.
-fn shift(level: u32) -> u32 {
-    FINEST + level * SLOTS.ilog2()
-}
-
-/// The slot of `tick` at `level`.
-#[allow(clippy::cast_possible_truncation, reason = "below the number of slots")]
-fn slot_of(tick: Tick, level: u32) -> u32 {
-    ((tick >> shift(level)) % u64::from(SLOTS)) as u32
+fn shift(level: usize) -> usize {
+    FINEST + level * DIGIT
 }
 
 impl Wheel {
-    fn place(&mut self, entry: Arc<Entry>) {
-        let at = entry.deadline().max(self.cursor);
-        let near =
-            |level: &u32| (at >> shift(*level)) - (self.cursor >> shift(*level)) < u64::from(SLOTS);
-        // at the coarsest level everything is near
-        let level = (0..LEVELS).find(near).unwrap_or(LEVELS - 1);
-        let slot = slot_of(at, level);
-        let row = &mut self.levels[level as usize];
-        row.slot(slot).push(entry, level * SLOTS + slot, seat);
-        row.occupied |= 1 << slot;
-    }
-
-    fn remove(&mut self, seat_number: u32, place: usize) -> Option<Arc<Entry>> {
-        let (level, slot) = (seat_number / SLOTS, seat_number % SLOTS);
-        let row = &mut self.levels[level as usize];
-        let roster = row.slot(slot);
-        let removed = roster.remove(place, seat);
-        if roster.is_empty() {
-            row.occupied &= !(1 << slot);
+    /// Where something is noted that is due at `deadline`: at the level of the highest digit in which that differs from the
+    /// cursor. So it stays in one slot until the cursor comes to that.
+    fn slot(&self, deadline: Tick) -> Slot {
+        let apart = (deadline ^ self.cursor) >> FINEST;
+        if deadline == NEVER {
+            return Slot::Nowhere;
         }
-        removed
+        if deadline <= self.cursor || apart == 0 {
+            return Slot::Soon(deadline);
+        }
+        let level = apart.ilog2() as usize / DIGIT;
+        #[allow(clippy::cast_possible_truncation, reason = "taken modulo the slots")]
+        let nth = (deadline >> shift(level)) as usize % SLOTS;
+        Slot::Later { level, nth }
     }
 
-    /// Takes out what is due `now`, until there is `limit` of it. Returns whether that was all.
-    fn advance(&mut self, now: Tick, limit: usize, due: &mut Vec<Arc<Entry>>) -> bool {
-        loop {
-            self.take_from_finest(now, limit, due);
-            if due.len() >= limit {
-                return false;
+    fn insert(&mut self, deadline: Tick, hash: Hash32) {
+        match self.slot(deadline) {
+            Slot::Soon(deadline) => _ = self.soon.insert((deadline, hash)),
+            Slot::Later { level, nth } => {
+                let level = &mut self.levels[level];
+                if level.slots.is_empty() {
+                    level.slots.resize_with(SLOTS, Hashes::default);
+                }
+                level.slots[nth].insert(hash);
+                level.occupied |= 1 << nth;
             }
-            if self.cursor >= now {
-                return true;
-            }
-            // what is in a slot of some level is due after that slot begins, so time jumps to where the next one of the finest
-            // level that holds anything may begin
-            let level = (0..LEVELS).find(|level| self.levels[*level as usize].occupied != 0);
-            let width = level.map_or(0, |level| 1_u64 << shift(level));
-            let next = (self.cursor / width.max(1))
-                .saturating_add(1)
-                .checked_mul(width);
-            match next.filter(|next| *next > self.cursor && *next <= now) {
-                Some(next) => self.enter(next),
-                None => {
-                    self.cursor = now;
-                    return true;
+            Slot::Nowhere => {}
+        }
+    }
+
+    fn remove(&mut self, slot: Slot, hash: Hash32) {
+        match slot {
+            Slot::Soon(deadline) => _ = self.soon.remove(&(deadline, hash)),
+            Slot::Later { level, nth } => {
+                let level = &mut self.levels[level];
+                let Some(slot) = level.slots.get_mut(nth) else {
+                    return;
+                };
+                slot.remove(hash);
+                if slot.is_empty() {
+                    level.occupied &= !(1 << nth);
                 }
             }
+            Slot::Nowhere => {}
         }
     }
 
-    /// Takes out what is due in the finest slot that the cursor is in.
-    fn take_from_finest(&mut self, now: Tick, limit: usize, due: &mut Vec<Arc<Entry>>) {
-        let slot = slot_of(self.cursor, 0);
-        let row = &mut self.levels[0];
-        if row.occupied & (1 << slot) == 0 {
-            return;
-        }
-        let roster = row.slot(slot);
-        let places: Vec<usize> = roster
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.is_expired(now))
-            .map(|(place, _)| place)
-            .take(limit.saturating_sub(due.len()))
-            .collect();
-        // from the last one on, since the place of one that is taken out is filled by the last of all
-        due.extend(
-            places
-                .into_iter()
-                .rev()
-                .filter_map(|place| roster.remove(place, seat)),
-        );
-        if roster.is_empty() {
-            row.occupied &= !(1 << slot);
-        }
-    }
-
-    /// Moves the cursor to `tick`, where a slot begins, and what is in coarser slots that begin there to finer ones.
-    fn enter(&mut self, tick: Tick) {
-        self.cursor = tick;
-        for level in (1..LEVELS).rev() {
-            let begins = tick.trailing_zeros() >= shift(level);
-            let slot = slot_of(tick, level);
-            let row = &mut self.levels[level as usize];
-            if !begins || row.occupied & (1 << slot) == 0 {
-                continue;
+    /// Takes out what is due `now`, until there is `limit` of it, and goes on to the first slot before that which holds something.
+    fn advance(&mut self, now: Tick, limit: usize, due: &mut Vec<Hash32>) -> Step {
+        while let Some(first) = self.soon.first()
+            && first.0 <= now
+        {
+            if due.len() >= limit {
+                return Step::Reached(first.0);
             }
-            row.occupied &= !(1 << slot);
-            let entries = std::mem::take(row.slot(slot)).dissolve(seat);
-            for entry in entries {
-                self.place(entry);
-            }
+            due.extend(self.soon.pop_first().map(|(_, hash)| hash));
         }
-    }
-
-    /// Nothing is due before this.
-    fn next(&self) -> Tick {
-        let first = |level: u32| {
-            let row = &self.levels[level as usize];
-            let current = slot_of(self.cursor, level);
-            let ahead = row.occupied.rotate_right(current).trailing_zeros();
-            (row.occupied != 0).then(|| {
-                let slot = (self.cursor >> shift(level)) + u64::from(ahead);
-                // the slot that the cursor is in is a few milliseconds: it need not be known better
-                (slot << shift(level)).max(self.cursor.saturating_add(1))
-            })
+        if let Some(first) = self.soon.first() {
+            let next = first.0;
+            self.cursor = self.cursor.max(now);
+            return Step::Reached(next);
+        }
+        // what is at a finer level is due before all at coarser ones
+        let finest = self.levels.iter().position(|level| level.occupied != 0);
+        let Some(finest) = finest else {
+            self.cursor = self.cursor.max(now);
+            return Step::Reached(NEVER);
         };
-        (0..LEVELS).filter_map(first).min().unwrap_or(NEVER)
+        let level = &mut self.levels[finest];
+        let nth = level.occupied.trailing_zeros();
+        // the cursor's digits above this level are the slot's, too
+        let row = (self.cursor >> shift(finest)) / SLOTS as u64;
+        let begin = (row * SLOTS as u64 + u64::from(nth)) << shift(finest);
+        if begin > now {
+            self.cursor = self.cursor.max(now);
+            return Step::Reached(begin);
+        }
+        self.cursor = begin;
+        level.occupied &= !(1 << nth);
+        Step::Entered(std::mem::take(&mut level.slots[nth as usize]))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use crate::key::{Probe, Space};
     use crate::scope::{Level, Scope};
 
@@ -273,14 +264,60 @@ mod tests {
         (*seed >> 1) >> (*seed >> 58)
     }
 
+    /// A table with entries in it, and when they are due.
+    struct Schedule {
+        table: Table,
+        expiry: Expiry,
+    }
+
+    impl Schedule {
+        fn new() -> Self {
+            Self {
+                table: Table::new(),
+                expiry: Expiry::new(),
+            }
+        }
+
+        fn insert(&self, entry: &Arc<Entry>) {
+            self.table
+                .insert(Arc::clone(entry), |entry, _| _ = self.expiry.note(entry));
+        }
+
+        fn remove(&self, entry: &Arc<Entry>) {
+            let removed = |entry: &Entry, twins: Twins<'_>| self.expiry.forget(entry, twins);
+            let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
+            self.table.remove(entry.key().hash(), is_it, removed);
+        }
+
+        fn take_due(&self, now: Tick) -> Vec<Arc<Entry>> {
+            let mut due = Vec::new();
+            for hash in self.expiry.take_due(now, 7, &self.table) {
+                let is_it = |entry: &Arc<Entry>| entry.is_expired(now);
+                let removed = |entry: &Entry, twins: Twins<'_>| self.expiry.forget(entry, twins);
+                self.table.remove_all(hash, is_it, removed, &mut due);
+            }
+            due
+        }
+
+        /// How much is noted.
+        fn noted(&self) -> usize {
+            let count = |shard: &Mutex<Wheel>| {
+                let wheel = lock(shard);
+                let later = wheel.levels.iter().flat_map(|level| &level.slots);
+                wheel.soon.len() + later.map(Hashes::len).sum::<usize>()
+            };
+            self.expiry.shards.iter().map(count).sum()
+        }
+    }
+
     #[test]
     fn what_is_due_comes_when_it_is_due_and_not_before() {
         let mut seed = 7;
         for _ in 0..200 {
-            let expiry = Expiry::new();
+            let schedule = Schedule::new();
             let mut left: Vec<Arc<Entry>> = (0..50).map(|n| entry(spread(&mut seed), n)).collect();
             for entry in &left {
-                expiry.note(entry);
+                schedule.insert(entry);
             }
             let mut now = 0_u64;
             while !left.is_empty() {
@@ -288,36 +325,35 @@ mod tests {
                 if seed % 3 == 0
                     && let Some(gone) = left.pop()
                 {
-                    expiry.forget(&gone);
+                    schedule.remove(&gone);
                 }
                 now = now.saturating_add(spread(&mut seed) >> 3);
                 let mut due = Vec::new();
-                while expiry.is_due(now) {
-                    let taken = expiry.take_due(now, 7);
-                    if taken.is_empty() {
-                        break;
-                    }
-                    due.extend(taken);
+                while schedule.expiry.is_due(now) {
+                    due.extend(schedule.take_due(now));
                 }
                 assert!(due.iter().all(|entry| entry.is_expired(now)));
                 left.retain(|entry| !due.iter().any(|taken| Arc::ptr_eq(taken, entry)));
                 assert!(left.iter().all(|entry| !entry.is_expired(now)), "at {now}");
+                assert_eq!(schedule.noted(), left.len());
                 let first = left.iter().map(|entry| entry.deadline()).min();
-                assert!(first.is_none() || expiry.next().is_some_and(|next| Some(next) <= first));
+                let next = schedule.expiry.next();
+                assert!(first.is_none() || next.is_some_and(|next| Some(next) <= first));
             }
             // what went otherwise left nothing behind
-            assert!(expiry.take_due(NEVER - 1, 7).is_empty());
-            assert_eq!(expiry.next(), None);
+            assert!(schedule.take_due(NEVER - 1).is_empty());
+            assert_eq!(schedule.expiry.next(), None);
         }
     }
 
     #[test]
     fn the_last_tick_before_never_is_like_any_other() {
-        let expiry = Expiry::new();
+        let schedule = Schedule::new();
         let last = entry(NEVER - 1, 0);
-        assert!(expiry.note(&last));
-        assert!(expiry.take_due(NEVER - 2, 10).is_empty());
-        assert_eq!(expiry.take_due(NEVER - 1, 10).len(), 1);
-        assert_eq!(expiry.next(), None);
+        assert!(schedule.expiry.note(&last));
+        schedule.insert(&last);
+        assert!(schedule.take_due(NEVER - 2).is_empty());
+        assert_eq!(schedule.take_due(NEVER - 1).len(), 1);
+        assert_eq!(schedule.expiry.next(), None);
     }
 }

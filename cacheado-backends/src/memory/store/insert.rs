@@ -234,10 +234,10 @@ impl Store {
         let mut first_due = false;
         let old = self.table.insert(entry, |entry, old| {
             match old {
-                Some(old) => self.unlist(old),
+                Some((old, twins)) => self.unlist(old, twins),
                 None => _ = self.len.fetch_add(1, Ordering::Relaxed),
             }
-            self.index.seat(entry);
+            self.index.note(entry.key());
             first_due = self.expiry.note(entry);
         });
         if let Some(old) = &old

@@ -6,6 +6,8 @@
 
 mod insert;
 mod remove;
+#[cfg(all(test, not(shuttle)))]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -19,7 +21,7 @@ use super::sweeper::{self, Swept};
 use super::table::Table;
 use super::wheel::Expiry;
 use crate::clock::{Clock, Listener, NEVER};
-use crate::entry::Entry;
+use crate::entry::{Entry, MOST_HITS};
 use crate::key::{Key, Probe, Space};
 use crate::rule::{Cause, Reads, Resident, Rule, Verdict};
 use crate::rules::Lru;
@@ -67,7 +69,7 @@ impl Watch {
         for rule in rules {
             match rule.reads() {
                 Reads::Ignore => {}
-                Reads::Count(most) => watch.count = watch.count.max(most),
+                Reads::Count(most) => watch.count = watch.count.max(most.min(MOST_HITS)),
                 Reads::Stamp => watch.stamp = true,
                 // what is called may ask when an entry was used last
                 Reads::Call => (watch.stamp, watch.call) = (true, true),

@@ -6,6 +6,8 @@ use super::{Dropped, Policy, Store};
 use crate::clock::Tick;
 use crate::entry::Entry;
 use crate::key::Key;
+use crate::memory::index::is_in;
+use crate::memory::table::Twins;
 use crate::rule::{Cause, Resident, Rule};
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
@@ -47,18 +49,16 @@ impl Store {
         let now = self.clock.now();
         let mut removed = Removed::default();
         let mut policy = lock(&self.policy);
-        let (dropped, others): (Vec<_>, Vec<_>) = if scope.level().depth() == 0 {
-            (self.drain(), Vec::new())
+        let dropped = if scope.level().depth() == 0 {
+            self.drain()
         } else {
-            // one that was replaced or removed meanwhile is not ours to count
-            self.index.detach(scope).into_iter().partition(|entry| {
-                let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
-                let removed = self.table.remove(entry.key().hash(), is_it, |entry| {
-                    self.shrink_by_one();
-                    self.expiry.forget(entry);
-                });
-                removed.is_some()
-            })
+            let mut dropped = Vec::new();
+            for hash in self.index.hashes(scope) {
+                let is_it = |entry: &Arc<Entry>| is_in(scope, entry.key());
+                self.table
+                    .remove_all(hash, is_it, self.removed(), &mut dropped);
+            }
+            dropped
         };
         let settle = |entry: Arc<Entry>| {
             let cause = if entry.is_expired(now) {
@@ -73,7 +73,7 @@ impl Store {
         };
         let dropped: Vec<_> = dropped.into_iter().map(settle).collect();
         drop(policy);
-        drop((dropped, others));
+        drop(dropped);
         removed
     }
 
@@ -107,10 +107,13 @@ impl Store {
         if !self.expiry.is_due(now) {
             return;
         }
-        for due in self.expiry.take_due(now, BATCH) {
-            let gone = self.take_out_exactly(&due, Cause::Expired, Some(policy));
-            // one that went otherwise may be held by nobody else, and its value is not to be dropped here
-            dropped.push(gone.unwrap_or(due));
+        let start = dropped.len();
+        for due in self.expiry.take_due(now, BATCH, &self.table) {
+            let is_it = |entry: &Arc<Entry>| entry.is_expired(now);
+            self.table.remove_all(due, is_it, self.removed(), dropped);
+        }
+        for entry in &dropped[start..] {
+            self.settle(entry, Cause::Expired, Some(policy), &self.rules);
         }
     }
 
@@ -150,10 +153,7 @@ impl Store {
         cause: impl Fn(&Entry) -> Cause,
         policy: Option<&mut Policy>,
     ) -> Option<Arc<Entry>> {
-        let removed = self.table.remove(hash, is_it, |entry| {
-            self.shrink_by_one();
-            self.unlist(entry);
-        })?;
+        let removed = self.table.remove(hash, is_it, self.removed())?;
         let cause = cause(&removed);
         Some(self.settle(removed, cause, policy, &self.rules))
     }
@@ -166,29 +166,28 @@ impl Store {
         rules: &[Box<dyn Rule>],
     ) -> Option<Arc<Entry>> {
         let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
-        let removed = self.table.remove(entry.key().hash(), is_it, |entry| {
-            self.shrink_by_one();
-            self.unlist(entry);
-        })?;
+        let hash = entry.key().hash();
+        let removed = self.table.remove(hash, is_it, self.removed())?;
         Some(self.settle(removed, Cause::Rule, Some(policy), rules))
     }
 
     fn drain(&self) -> Vec<Arc<Entry>> {
-        self.table.drain(|entry| {
-            self.shrink_by_one();
-            self.unlist(entry);
-        })
+        self.table.drain(self.removed())
     }
 
-    /// Takes `entry` out of the lists that it is in beside the table.
-    pub(super) fn unlist(&self, entry: &Entry) {
-        self.index.unseat(entry);
-        self.expiry.forget(entry);
+    /// What is done while an entry is taken out of the table, under the lock of its shard, so that the count is never ahead of
+    /// the table, nor below zero, and what is noted beside it says the same.
+    fn removed(&self) -> impl Fn(&Entry, Twins<'_>) {
+        |entry, twins| {
+            self.len.fetch_sub(1, Ordering::Relaxed);
+            self.unlist(entry, twins);
+        }
     }
 
-    /// Counted under the lock of the entry's shard, so that the count is never ahead of the table, nor below zero.
-    fn shrink_by_one(&self) {
-        self.len.fetch_sub(1, Ordering::Relaxed);
+    /// Takes out what is noted of `entry` beside the table, where it leaves its `twins`.
+    pub(super) fn unlist(&self, entry: &Entry, twins: Twins<'_>) {
+        self.index.forget(entry.key(), twins);
+        self.expiry.forget(entry, twins);
     }
 
     /// Tells everyone that `entry` is out of the table. Gives it back.

@@ -1,0 +1,52 @@
+//! A key's hash in 32 bits, which is what entries, the scope index and the schedule keep of it.
+
+/// Odd, so that the upper half is another number for each lower half; the fraction of the golden ratio, so that it looks random.
+const SPREAD: u64 = 0x9e37_79b9_0000_0001;
+
+/// A hash of 32 bits: of a million keys about a hundred share theirs with another, so whoever looks something up by it looks
+/// closer at what it finds.
+///
+/// Tables want 64 bits, of which they use the lowest and the topmost. Those are computed from these, and nothing is learnt by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Hash32(pub(crate) u32);
+
+impl Hash32 {
+    /// From a hash of 64 bits, by dropping half of them.
+    #[inline]
+    pub(crate) fn fold(hash: u64) -> Self {
+        #[allow(clippy::cast_possible_truncation, reason = "the upper half is taken")]
+        Self((hash >> 32) as u32)
+    }
+
+    /// In 64 bits, for a table.
+    #[inline]
+    pub(crate) fn spread(self) -> u64 {
+        u64::from(self.0).wrapping_mul(SPREAD)
+    }
+
+    /// That which was spread to `hash`.
+    #[inline]
+    pub(crate) fn of_spread(hash: u64) -> Self {
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "spreading keeps the lower half"
+        )]
+        Self(hash as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spreading_loses_nothing_and_changes_the_topmost_bits() {
+        let mut topmost = [0; 128];
+        for n in 0..12_800 {
+            let hash = Hash32(n);
+            assert_eq!(Hash32::of_spread(hash.spread()), hash);
+            topmost[(hash.spread() >> 57) as usize] += 1;
+        }
+        assert!(topmost.iter().all(|count| (50..150).contains(count)));
+    }
+}

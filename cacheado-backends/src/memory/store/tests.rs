@@ -1,0 +1,148 @@
+//! Entries of different keys that share a hash, as one in some billion pairs does.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Store;
+use crate::clock::{Clock, ManualClock};
+use crate::entry::Entry;
+use crate::key::{Key, Probe, Space, SpaceSpec};
+use crate::scope::{Hierarchy, Scope};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A room with shelves, and a space of what lies on them.
+struct Place {
+    hierarchy: Hierarchy,
+    space: &'static Space,
+}
+
+impl Place {
+    fn new() -> Self {
+        let hierarchy = Hierarchy::builder()
+            .level("room", "room_id")
+            .level_under("room", "shelf", "shelf_id")
+            .build()
+            .expect("a sound hierarchy");
+        let space = Space::create(SpaceSpec {
+            name: "store::tests".to_owned(),
+            version: 0,
+            explicit: false,
+            level: hierarchy.level("shelf").expect("declared"),
+            max_items: None::<NonZeroUsize>,
+            stable: true,
+        });
+        Self { hierarchy, space }
+    }
+
+    fn room(&self) -> Scope {
+        let scope = self.hierarchy.scope("room", [("room_id", 0)]);
+        scope.expect("all ids are given")
+    }
+
+    fn shelf(&self, nth: u32) -> Scope {
+        let ids = [("room_id", 0), ("shelf_id", nth)];
+        let scope = self.hierarchy.scope("shelf", ids);
+        scope.expect("all ids are given")
+    }
+
+    fn key(&self, shelf: &Scope, nth: u32) -> Key {
+        let key = Probe::in_scope(self.space, shelf, &nth).and_then(|probe| probe.to_key());
+        key.expect("a number serializes")
+    }
+
+    /// Two keys of one hash, on one shelf or on two. Among a hundred thousand there is such a pair more often than not.
+    fn twins(&self, shelves: u32) -> [Key; 2] {
+        let shelves: Vec<Scope> = (0..shelves).map(|nth| self.shelf(nth)).collect();
+        let mut seen: HashMap<u64, (usize, u32)> = HashMap::new();
+        for nth in 0.. {
+            for (on, shelf) in shelves.iter().enumerate() {
+                let key = self.key(shelf, nth);
+                match seen.insert(key.hash(), (on, nth)) {
+                    Some((other, earlier)) if other != on || shelves.len() == 1 => {
+                        return [self.key(&shelves[other], earlier), key];
+                    }
+                    _ => {}
+                }
+            }
+        }
+        unreachable!("there are fewer hashes than numbers")
+    }
+}
+
+fn store(clock: &ManualClock) -> Arc<Store> {
+    let observer = Box::new(|_: &Key, _| {});
+    Store::new(Clock::from(clock.clone()), Vec::new(), observer)
+}
+
+fn insert(store: &Store, key: &Key, lifetime: Option<Duration>) {
+    let entry = Entry::new(key.clone(), (), 1, true);
+    drop(store.insert(entry, lifetime));
+}
+
+fn has(store: &Store, key: &Key) -> bool {
+    store.peek_key(key, |_| ()).is_some()
+}
+
+#[test]
+fn one_of_two_that_share_a_hash_goes_alone() {
+    let place = Place::new();
+    for shelves in [1, 2] {
+        let [one, other] = place.twins(shelves);
+        assert!(one.hash() == other.hash() && one != other);
+        let store = store(&ManualClock::new());
+        insert(&store, &one, None);
+        insert(&store, &other, None);
+        // once more, in the place of the first
+        insert(&store, &one, None);
+        assert_eq!(store.len(), 2);
+        assert!(store.remove(&one).is_some());
+        assert!(!has(&store, &one) && has(&store, &other));
+        // what is left is still known to be where it is
+        assert_eq!(store.remove_scope(&place.room()).entries, 1);
+        assert_eq!(store.len(), 0);
+    }
+}
+
+#[test]
+fn a_scope_goes_without_one_elsewhere_that_shares_a_hash() {
+    let place = Place::new();
+    let [one, other] = place.twins(2);
+    let store = store(&ManualClock::new());
+    insert(&store, &one, None);
+    insert(&store, &other, None);
+    assert_eq!(store.remove_scope(&one.scope()).entries, 1);
+    assert!(!has(&store, &one) && has(&store, &other));
+    assert_eq!(store.remove_scope(&one.scope()).entries, 0);
+    insert(&store, &one, None);
+    assert_eq!(store.remove_scope(&place.room()).entries, 2);
+}
+
+#[test]
+fn each_of_two_that_share_a_hash_expires_in_its_time() {
+    let place = Place::new();
+    let [one, other] = place.twins(1);
+    for lifetimes in [[1, 1], [1, 2], [2, 1], [1, 100], [100, 101]] {
+        let clock = ManualClock::new();
+        let store = store(&clock);
+        insert(&store, &one, Some(SECOND * lifetimes[0]));
+        insert(&store, &other, Some(SECOND * lifetimes[1]));
+        for second in 1..=102 {
+            clock.advance(SECOND);
+            let left = lifetimes.iter().filter(|lifetime| **lifetime > second);
+            // not by `len`, which frees what has expired
+            assert_eq!(
+                store.len.load(std::sync::atomic::Ordering::Relaxed),
+                left.count()
+            );
+        }
+        // and the other stays when one goes otherwise
+        insert(&store, &one, Some(SECOND));
+        insert(&store, &other, Some(SECOND));
+        assert!(store.remove(&one).is_some());
+        clock.advance(SECOND);
+        assert_eq!(store.len.load(std::sync::atomic::Ordering::Relaxed), 0);
+    }
+}
