@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::entry::Entry;
 use crate::error::Result;
-use crate::key::Key;
+use crate::key::{Hash32, Key};
 
 /// What decides over entries. [`Lru`](crate::rules::Lru), [`Ttl`](crate::rules::Ttl) and
 /// [`MaxItems`](crate::rules::MaxItems) ship with the crate; a type of one's own that implements this is as good.
@@ -232,6 +232,8 @@ impl fmt::Debug for Resident {
 pub(crate) trait Holdings {
     /// When the entry was used last; `None` if there is no such entry.
     fn last_used(&self, key: &Key) -> Option<u64>;
+    /// Of the entries with `hash`, but for `others`, the one whose last use is the oldest, and when that was.
+    fn oldest_of(&self, hash: Hash32, others: &[Key]) -> Option<(Key, u64)>;
 }
 
 /// Something that is about to be stored, and the room there is.
@@ -303,6 +305,11 @@ impl Candidate<'_> {
     #[must_use]
     pub fn last_used(&self, key: &Key) -> Option<u64> {
         self.holdings.last_used(key)
+    }
+
+    /// Of the entries with `hash` that were not chosen to go, the one whose last use is the oldest, and when that was.
+    pub(crate) fn oldest_of(&self, hash: Hash32) -> Option<(Key, u64)> {
+        self.holdings.oldest_of(hash, &self.victims)
     }
 
     /// What [`last_used`](Self::last_used) will say of this one once it is stored.

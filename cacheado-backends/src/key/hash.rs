@@ -7,7 +7,7 @@ const SPREAD: u64 = 0x9e37_79b9_0000_0001;
 /// closer at what it finds.
 ///
 /// Tables want 64 bits, of which they use the lowest and the topmost. Those are computed from these, and nothing is learnt by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Hash32(pub(crate) u32);
 
 impl Hash32 {

@@ -7,6 +7,7 @@
 use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use super::hashes::{Hashes, fit};
 use super::table::Twins;
@@ -46,50 +47,8 @@ struct Group {
     hashes: Hashes,
 }
 
-/// A scope as it is written in a key: nothing is allocated to look for it.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    level: Level,
-    ids: &'a [u8],
-}
-
-impl<'a> Place<'a> {
-    fn of(key: &'a Key) -> Self {
-        Self {
-            level: key.space().level(),
-            ids: key.scope_bytes(),
-        }
-    }
-
-    /// The part of it that ends at the `depth`, which is not below.
-    fn up_to(self, depth: usize) -> Option<Self> {
-        Some(Self {
-            level: self.level.at(depth)?,
-            ids: &self.ids[..ids_len(self.ids, depth)?],
-        })
-    }
-
-    /// It and those above, the tree's root first. None for the global scope.
-    fn path(self) -> impl Iterator<Item = Self> {
-        (1..=self.level.depth()).filter_map(move |depth| self.up_to(depth))
-    }
-
-    fn hash(self, hasher: &RandomState) -> Hash32 {
-        let mut hasher = hasher.build_hasher();
-        hasher.write_u32(self.level.id());
-        hasher.write(self.ids);
-        Hash32::fold(hasher.finish())
-    }
-}
-
-impl<'a> From<&'a Scope> for Place<'a> {
-    fn from(scope: &'a Scope) -> Self {
-        Self {
-            level: scope.level(),
-            ids: scope.encoded_ids(),
-        }
-    }
-}
+/// The hashes of a scope and of those above it, the tree's root first. Of the global scope, none.
+type Path = SmallVec<[Hash32; 4]>;
 
 /// Whether the entry of `key` is in `scope`, or below.
 pub(super) fn is_in(scope: &Scope, key: &Key) -> bool {
@@ -106,55 +65,78 @@ impl Index {
         }
     }
 
-    /// The shard of the tree that `place` is in; `None` for the global scope.
-    fn shard(&self, place: Place<'_>) -> Option<&Mutex<Groups>> {
-        let root = place.up_to(1)?.hash(&self.hasher);
+    /// The path to the scope of `level` with these encoded `ids`.
+    fn path(&self, level: Level, ids: &[u8]) -> Path {
+        let depths = 1..=level.depth();
+        let step = |depth| {
+            let mut hasher = self.hasher.build_hasher();
+            hasher.write_u32(level.at(depth)?.id());
+            hasher.write(&ids[..ids_len(ids, depth)?]);
+            Some(Hash32::fold(hasher.finish()))
+        };
+        depths.filter_map(step).collect()
+    }
+
+    fn path_of(&self, key: &Key) -> Path {
+        self.path(key.space().level(), key.scope_bytes())
+    }
+
+    /// The shard of the tree that a path is in; `None` for the global scope.
+    fn shard(&self, path: &Path) -> Option<&Mutex<Groups>> {
         // the tables look at the lowest bits
-        Some(&self.shards[(root.0 >> 24) as usize % SHARDS])
+        let root = path.first()?.0 >> 24;
+        Some(&self.shards[root as usize % SHARDS])
     }
 
     /// Notes that there is an entry of `key`.
     pub(super) fn note(&self, key: &Key) {
-        let place = Place::of(key);
-        let Some(shard) = self.shard(place) else {
-            return;
-        };
-        let mut groups = lock(shard);
-        for scope in place.path() {
-            groups.insert(scope.hash(&self.hasher), key.hash32());
+        let path = self.path_of(key);
+        if let Some(shard) = self.shard(&path) {
+            let mut groups = lock(shard);
+            for scope in path {
+                groups.insert(scope, key.hash32());
+            }
         }
     }
 
     /// Takes out what was noted of the entry of `key`, if it still is, but for what counts for one of its `twins` as well.
     pub(super) fn forget(&self, key: &Key, twins: Twins<'_>) {
-        let place = Place::of(key);
-        let Some(shard) = self.shard(place) else {
-            return;
-        };
-        let mut groups = lock(shard);
-        for scope in place.path() {
-            let scope = scope.hash(&self.hasher);
-            if !twins.any(|twin| self.is_noted_under(shard, scope, twin.key())) {
-                groups.remove(scope, key.hash32());
+        let path = self.path_of(key);
+        if let Some(shard) = self.shard(&path) {
+            let mut groups = lock(shard);
+            for scope in path {
+                if !twins.any(|twin| self.is_noted_under(shard, scope, twin.key())) {
+                    groups.remove(scope, key.hash32());
+                }
             }
         }
     }
 
     /// Whether the entry of `key` is noted in `shard` under `scope`, or under another scope of that hash.
     fn is_noted_under(&self, shard: &Mutex<Groups>, scope: Hash32, key: &Key) -> bool {
-        let place = Place::of(key);
-        self.shard(place)
-            .is_some_and(|other| std::ptr::eq(other, shard))
-            && place.path().any(|other| other.hash(&self.hasher) == scope)
+        let path = self.path_of(key);
+        let its_own = self.shard(&path);
+        its_own.is_some_and(|own| std::ptr::eq(own, shard)) && path.contains(&scope)
     }
 
     /// The hashes of the entries in `scope` and below it, all that there are at one moment. Each may be that of entries
     /// elsewhere, too.
     pub(super) fn hashes(&self, scope: &Scope) -> Vec<Hash32> {
-        let place = Place::from(scope);
-        self.shard(place).map_or_else(Vec::new, |shard| {
-            lock(shard).hashes(place.hash(&self.hasher))
-        })
+        let path = self.path(scope.level(), scope.encoded_ids());
+        match (self.shard(&path), path.last()) {
+            (Some(shard), Some(scope)) => lock(shard).hashes(*scope),
+            _ => Vec::new(),
+        }
+    }
+
+    /// How many hashes are noted, once for each scope.
+    #[cfg(test)]
+    pub(super) fn noted(&self) -> usize {
+        let count = |shard: &Mutex<Groups>| {
+            let groups = lock(shard);
+            groups.few.len() + groups.many.iter().map(|it| it.hashes.len()).sum::<usize>()
+        };
+        self.shards.iter().map(count).sum()
     }
 }
 
@@ -199,14 +181,12 @@ impl Groups {
     }
 
     fn remove(&mut self, scope: Hash32, hash: Hash32) {
-        let member = Member { scope, hash };
-        if let Ok(found) = self.few.find_entry(scope.spread(), |it| *it == member) {
-            found.remove();
-            fit(&mut self.few, |it| it.scope.spread());
-            return;
-        }
-        let group = self.many.find_entry(scope.spread(), |it| it.scope == scope);
-        let Ok(mut group) = group else {
+        let Ok(mut group) = self.many.find_entry(scope.spread(), |it| it.scope == scope) else {
+            let member = Member { scope, hash };
+            if let Ok(found) = self.few.find_entry(scope.spread(), |it| *it == member) {
+                found.remove();
+                fit(&mut self.few, |it| it.scope.spread());
+            }
             return;
         };
         let hashes = &mut group.get_mut().hashes;

@@ -47,7 +47,8 @@ fn take(
     is_it: impl Fn(&Arc<Entry>) -> bool,
     removed: impl FnOnce(&Entry, Twins<'_>),
 ) -> Option<Arc<Entry>> {
-    let (entry, _) = shard.find_entry(hash, is_it).ok()?.remove();
+    let found = shard.find_entry(hash, |entry| entry.key().hash() == hash && is_it(entry));
+    let (entry, _) = found.ok()?.remove();
     removed(&entry, Twins::new(shard, hash));
     // a shard that was full once does not keep the room for that
     if shard.len() * 8 + SLACK < shard.capacity() {

@@ -115,6 +115,17 @@ impl Expiry {
         }
         due
     }
+
+    /// How many hashes are noted.
+    #[cfg(test)]
+    pub(super) fn noted(&self) -> usize {
+        let count = |shard: &Mutex<Wheel>| {
+            let wheel = lock(shard);
+            let later = wheel.levels.iter().flat_map(|level| &level.slots);
+            wheel.soon.len() + later.map(Hashes::len).sum::<usize>()
+        };
+        self.shards.iter().map(count).sum()
+    }
 }
 
 /// Which entries are due when, of one shard.
@@ -298,16 +309,6 @@ mod tests {
             }
             due
         }
-
-        /// How much is noted.
-        fn noted(&self) -> usize {
-            let count = |shard: &Mutex<Wheel>| {
-                let wheel = lock(shard);
-                let later = wheel.levels.iter().flat_map(|level| &level.slots);
-                wheel.soon.len() + later.map(Hashes::len).sum::<usize>()
-            };
-            self.expiry.shards.iter().map(count).sum()
-        }
     }
 
     #[test]
@@ -335,7 +336,7 @@ mod tests {
                 assert!(due.iter().all(|entry| entry.is_expired(now)));
                 left.retain(|entry| !due.iter().any(|taken| Arc::ptr_eq(taken, entry)));
                 assert!(left.iter().all(|entry| !entry.is_expired(now)), "at {now}");
-                assert_eq!(schedule.noted(), left.len());
+                assert_eq!(schedule.expiry.noted(), left.len());
                 let first = left.iter().map(|entry| entry.deadline()).min();
                 let next = schedule.expiry.next();
                 assert!(first.is_none() || next.is_some_and(|next| Some(next) <= first));

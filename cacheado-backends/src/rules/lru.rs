@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
 use crate::error::{Error, Result};
-use crate::key::Key;
+use crate::key::Hash32;
 use crate::rule::{Admission, Candidate, Reads, Rule};
 use crate::sync::{Mutex, lock};
 
@@ -22,13 +22,16 @@ use crate::sync::{Mutex, lock};
 pub struct Lru {
     capacity: usize,
     /// What each entry's last use was when it was last looked at, oldest first. An entry's last use only grows (but for hits
-    /// that race, whose order is nobody's to say), so the oldest whose record is still true is the oldest of all. Records of entries that have gone are dropped when met.
+    /// that race, whose order is nobody's to say), so the oldest whose record is still true is the oldest of all. Records of
+    /// entries that have gone are dropped when met.
     records: Mutex<BinaryHeap<Reverse<Record>>>,
 }
 
+/// There are as many of a hash as there are entries that share it, or more, none later than any of their uses.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Record {
     used: u64,
-    key: Key,
+    hash: Hash32,
 }
 
 impl Lru {
@@ -72,16 +75,16 @@ impl Rule for Lru {
             let Some(Reverse(mut record)) = records.pop() else {
                 break;
             };
-            match candidate.last_used(&record.key) {
+            match candidate.oldest_of(record.hash) {
                 None => {}
                 // what is used from here on counts as used just now: else an entry that is hit all the time would be looked at
                 // without end
-                Some(used) if used.min(candidate.stamp()) > record.used => {
+                Some((_, used)) if used.min(candidate.stamp()) > record.used => {
                     record.used = used.min(candidate.stamp());
                     records.push(Reverse(record));
                 }
-                Some(_) => {
-                    candidate.evict(record.key.clone());
+                Some((key, _)) => {
+                    candidate.evict(key);
                     chosen.push(Reverse(record));
                 }
             }
@@ -89,43 +92,26 @@ impl Rule for Lru {
         records.extend(chosen);
         records.push(Reverse(Record {
             used: candidate.stamp(),
-            key: candidate.key().clone(),
+            hash: candidate.key().hash32(),
         }));
         // removals leave records behind; they may take as much room again as the entries, and no more
         if records.len() > 2 * candidate.len() + 64 {
+            let mut all = std::mem::take(&mut *records).into_vec();
+            // one of a hash is enough, the earliest
+            all.sort_unstable_by_key(|Reverse(record)| record.used);
             let mut known = HashSet::new();
-            records.retain(|Reverse(record)| {
+            all.retain(|Reverse(record)| {
                 let lives =
-                    record.used == candidate.stamp() || candidate.last_used(&record.key).is_some();
-                // one record an entry is enough, whichever: none is later than its last use
-                lives && known.insert(record.key.clone())
+                    record.used == candidate.stamp() || candidate.oldest_of(record.hash).is_some();
+                lives && known.insert(record.hash)
             });
+            *records = all.into();
         }
         Admission::Admit
     }
 
     fn on_clear(&self) {
         lock(&self.records).clear();
-    }
-}
-
-impl PartialEq for Record {
-    fn eq(&self, other: &Self) -> bool {
-        self.used == other.used
-    }
-}
-
-impl Eq for Record {}
-
-impl PartialOrd for Record {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Record {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.used.cmp(&other.used)
     }
 }
 

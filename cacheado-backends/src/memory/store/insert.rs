@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Bound, Dropped, Policy, Store, sweeper};
 use crate::clock::{Clock, Tick};
 use crate::entry::Entry;
-use crate::key::Key;
+use crate::key::{Hash32, Key, Space};
 use crate::memory::table::Table;
 use crate::rule::{Admission, Candidate, Cause, Holdings, Resident, Rule};
 use crate::rules::Lru;
@@ -168,6 +168,11 @@ impl Store {
         policy: &mut Policy,
     ) -> Result<Admitted, &'static str> {
         let key = entry.key();
+        let present = |of| Present {
+            table: &self.table,
+            of,
+        };
+        let (everything, of_its_space) = (present(None), present(Some(key.space())));
         let mut candidate = Candidate {
             key,
             stamp: entry.used(),
@@ -176,7 +181,7 @@ impl Store {
             lifetime,
             len: 0,
             victims: Vec::new(),
-            holdings: &Present(&self.table),
+            holdings: &everything,
         };
         if let Some(max_items) = key.space().max_items() {
             let bound = policy
@@ -187,7 +192,9 @@ impl Store {
                     len: 0,
                 });
             candidate.len = bound.len;
+            candidate.holdings = &of_its_space;
             bound.lru.on_set(&mut candidate);
+            candidate.holdings = &everything;
         }
         candidate.len = self
             .len
@@ -263,12 +270,28 @@ struct Admitted {
     victims: Vec<Key>,
 }
 
-/// What is in the table. An entry that has expired is in it until it is removed, and takes room like any other.
-struct Present<'a>(&'a Table);
+/// What is in the table, of one space or of all. An entry that has expired is in it until it is removed, and takes room like any
+/// other.
+struct Present<'a> {
+    table: &'a Table,
+    of: Option<&'a Space>,
+}
 
 impl Holdings for Present<'_> {
     fn last_used(&self, key: &Key) -> Option<u64> {
-        self.0
+        self.table
             .read(key.hash(), |other| other == key, |entry| entry.used())
+    }
+
+    fn oldest_of(&self, hash: Hash32, others: &[Key]) -> Option<(Key, u64)> {
+        let mut oldest: Option<(Key, u64)> = None;
+        self.table.read_all(hash, |entry| {
+            let key = entry.key();
+            let counts = self.of.is_none_or(|space| space == key.space()) && !others.contains(key);
+            if counts && oldest.as_ref().is_none_or(|(_, used)| entry.used() < *used) {
+                oldest = Some((key.clone(), entry.used()));
+            }
+        });
+        oldest
     }
 }

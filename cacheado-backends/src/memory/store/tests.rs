@@ -9,6 +9,8 @@ use super::Store;
 use crate::clock::{Clock, ManualClock};
 use crate::entry::Entry;
 use crate::key::{Key, Probe, Space, SpaceSpec};
+use crate::rule::Rule;
+use crate::rules::Lru;
 use crate::scope::{Hierarchy, Scope};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -73,8 +75,12 @@ impl Place {
 }
 
 fn store(clock: &ManualClock) -> Arc<Store> {
+    store_with(clock, Vec::new())
+}
+
+fn store_with(clock: &ManualClock, rules: Vec<Box<dyn Rule>>) -> Arc<Store> {
     let observer = Box::new(|_: &Key, _| {});
-    Store::new(Clock::from(clock.clone()), Vec::new(), observer)
+    Store::new(Clock::from(clock.clone()), rules, observer)
 }
 
 fn insert(store: &Store, key: &Key, lifetime: Option<Duration>) {
@@ -145,4 +151,57 @@ fn each_of_two_that_share_a_hash_expires_in_its_time() {
         clock.advance(SECOND);
         assert_eq!(store.len.load(std::sync::atomic::Ordering::Relaxed), 0);
     }
+}
+
+#[test]
+fn of_two_that_share_a_hash_the_least_recently_used_goes() {
+    let place = Place::new();
+    let [one, other] = place.twins(1);
+    let elsewhere = |nth: u32| place.key(&place.shelf(7), nth);
+    let store = store_with(&ManualClock::new(), vec![Box::new(Lru::new(3))]);
+    let has_all = |keys: &[&Key]| keys.iter().all(|key| has(&store, key));
+    let used = |key: &Key| assert!(store.get_key(key, |_| ()).is_some());
+    for key in [&one, &other, &elsewhere(0)] {
+        insert(&store, key, None);
+    }
+    used(&one);
+    insert(&store, &elsewhere(1), None);
+    assert!(has_all(&[&one, &elsewhere(0), &elsewhere(1)]));
+    insert(&store, &other, None);
+    assert!(has_all(&[&one, &other, &elsewhere(1)]));
+    used(&one);
+    insert(&store, &elsewhere(2), None);
+    insert(&store, &elsewhere(3), None);
+    assert!(has_all(&[&one, &elsewhere(2), &elsewhere(3)]));
+    // so often that the records of those that are gone are dropped meanwhile
+    for nth in 0..1000 {
+        insert(&store, &elsewhere(nth % 2 + 2), None);
+        store.remove(&other);
+        insert(&store, &other, None);
+        used(&other);
+        insert(&store, &one, None);
+    }
+    insert(&store, &elsewhere(4), None);
+    insert(&store, &elsewhere(5), None);
+    assert!(has_all(&[&one, &elsewhere(4), &elsewhere(5)]));
+}
+
+#[test]
+fn what_goes_leaves_nothing_noted() {
+    let place = Place::new();
+    let shelves: Vec<Scope> = (0..4).map(|nth| place.shelf(nth)).collect();
+    let clock = ManualClock::new();
+    let store = store(&clock);
+    for nth in 0..20_000 {
+        let key = place.key(&shelves[nth as usize % 4], nth);
+        insert(&store, &key, Some(SECOND * (1 + nth % 100)));
+    }
+    assert_eq!(store.index.noted(), 2 * 20_000);
+    assert_eq!(store.expiry.noted(), 20_000);
+    clock.advance(SECOND * 30);
+    assert_eq!(store.remove_scope(&shelves[1]).entries, 3_400);
+    assert_eq!(store.index.noted(), 2 * store.len());
+    assert_eq!(store.expiry.noted(), store.len());
+    assert_eq!(store.remove_scope(&place.room()).entries, 10_600);
+    assert_eq!((store.index.noted(), store.expiry.noted()), (0, 0));
 }
