@@ -1,33 +1,41 @@
 //! A key's bytes: in place while they are few, so that comparing them takes no step to elsewhere in memory.
 
+use std::num::NonZeroU8;
 use std::ops::Deref;
 use std::sync::Arc;
 
 /// How many bytes are kept in place: enough for two short ids and a number.
-const INLINE: usize = 38;
+const INLINE: usize = 31;
 
 /// Bytes that never change. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct KeyBytes(Repr);
 
+/// What is in place says so by its length, which is never zero, and so needs no byte to tell it from what is elsewhere.
 #[derive(Clone)]
 enum Repr {
-    Inline { len: u8, bytes: [u8; INLINE] },
+    Inline {
+        len_and_one: NonZeroU8,
+        bytes: [u8; INLINE],
+    },
     Heap(Arc<[u8]>),
 }
+
+const _: () = assert!(size_of::<KeyBytes>() == INLINE + 1);
 
 impl KeyBytes {
     pub(crate) fn new(bytes: &[u8]) -> Self {
         let mut inline = [0; INLINE];
-        Self(
-            match (inline.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
-                (Some(place), Ok(len)) => {
-                    place.copy_from_slice(bytes);
-                    Repr::Inline { len, bytes: inline }
-                }
-                _ => Repr::Heap(bytes.into()),
-            },
-        )
+        if let Some(place) = inline.get_mut(..bytes.len())
+            && let Some(len_and_one) = u8::try_from(bytes.len() + 1).ok().and_then(NonZeroU8::new)
+        {
+            place.copy_from_slice(bytes);
+            return Self(Repr::Inline {
+                len_and_one,
+                bytes: inline,
+            });
+        }
+        Self(Repr::Heap(bytes.into()))
     }
 }
 
@@ -48,7 +56,10 @@ impl Deref for KeyBytes {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             // `new` keeps `len` within the array
-            Repr::Inline { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Repr::Inline { len_and_one, bytes } => {
+                let len = usize::from(len_and_one.get()) - 1;
+                bytes.get(..len).unwrap_or_default()
+            }
             Repr::Heap(bytes) => bytes,
         }
     }

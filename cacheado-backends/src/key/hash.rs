@@ -1,4 +1,7 @@
-//! A key's hash in 32 bits, which is what entries, the scope index and the schedule keep of it.
+//! What tells most keys apart in 64 bits: a hash in 32 bits, which is what the scope index and the schedule keep of an entry, and
+//! the number of the key's space.
+
+use super::space::Space;
 
 /// Odd, so that the upper half is another number for each lower half; the fraction of the golden ratio, so that it looks random.
 const SPREAD: u64 = 0x9e37_79b9_0000_0001;
@@ -23,15 +26,26 @@ impl Hash32 {
     pub(crate) fn spread(self) -> u64 {
         u64::from(self.0).wrapping_mul(SPREAD)
     }
+}
 
-    /// That which was spread to `hash`.
+/// A key's hash and the number of its space.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) hash: Hash32,
+    space: u32,
+}
+
+impl Head {
     #[inline]
-    pub(crate) fn of_spread(hash: u64) -> Self {
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "spreading keeps the lower half"
-        )]
-        Self(hash as u32)
+    pub(crate) fn new(hash: u64, space: &Space) -> Self {
+        Self {
+            hash: Hash32::fold(hash),
+            space: space.id(),
+        }
+    }
+
+    pub(crate) fn space(self) -> &'static Space {
+        Space::by_id(self.space).expect("a key is made of a space that there is")
     }
 }
 
@@ -44,7 +58,7 @@ mod tests {
         let mut topmost = [0; 128];
         for n in 0..12_800 {
             let hash = Hash32(n);
-            assert_eq!(Hash32::of_spread(hash.spread()), hash);
+            assert_eq!(hash.spread() % (1 << 32), u64::from(n));
             topmost[(hash.spread() >> 57) as usize] += 1;
         }
         assert!(topmost.iter().all(|count| (50..150).contains(count)));

@@ -25,7 +25,7 @@ use crate::sync::RandomState;
 
 pub(crate) use buffer::Buffer;
 use bytes::KeyBytes;
-pub(crate) use hash::Hash32;
+pub(crate) use hash::{Hash32, Head};
 pub(crate) use sink::Stop;
 pub use space::{Space, SpaceSpec};
 
@@ -38,8 +38,7 @@ static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 /// Equality looks at the whole key, never at a hash alone.
 #[derive(Clone)]
 pub struct Key {
-    hash: u64,
-    space: &'static Space,
+    head: Head,
     /// The scope's ids, each behind its length, then the arguments.
     bytes: KeyBytes,
 }
@@ -48,17 +47,17 @@ impl Key {
     /// What the key belongs to.
     #[must_use]
     pub fn space(&self) -> &'static Space {
-        self.space
+        self.head.space()
     }
 
     /// Where in the tenant hierarchy the entry lives. Allocates.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        Scope::from_encoded(self.space.level(), self.scope_bytes())
+        Scope::from_encoded(self.space().level(), self.scope_bytes())
     }
 
     pub(crate) fn scope_bytes(&self) -> &[u8] {
-        let len = ids_len(&self.bytes, self.space.level().depth()).unwrap_or(0);
+        let len = ids_len(&self.bytes, self.space().level().depth()).unwrap_or(0);
         &self.bytes[..len]
     }
 
@@ -74,19 +73,19 @@ impl Key {
     }
 
     pub(crate) fn hash32(&self) -> Hash32 {
-        Hash32::of_spread(self.hash)
+        self.head.hash
     }
 
     /// Its hash, which differs from process to process.
     #[must_use]
     pub fn hash(&self) -> u64 {
-        self.hash
+        self.head.hash.spread()
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.space == other.space && *self.bytes == *other.bytes
+        self.head == other.head && *self.bytes == *other.bytes
     }
 }
 
@@ -94,7 +93,7 @@ impl Eq for Key {}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
+        state.write_u64(self.hash());
     }
 }
 
@@ -103,12 +102,12 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // a function's arguments are a tuple, which shows with parentheses of its own
         let args = show::show(self.args());
-        let args = if self.space.name().is_empty() {
+        let args = if self.space().name().is_empty() {
             format!("({args})")
         } else {
             args
         };
-        write!(f, "{} {}{args}", self.scope(), self.space)
+        write!(f, "{} {}{args}", self.scope(), self.space())
     }
 }
 
@@ -120,7 +119,7 @@ impl fmt::Debug for Key {
 
 /// What is looked for: a key whose scope ids and arguments are borrowed, and its hash.
 pub struct Probe<'a, A: ?Sized> {
-    hash: u64,
+    head: Head,
     space: &'static Space,
     ids: Ids<'a>,
     args: &'a A,
@@ -174,7 +173,7 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         let mut sink = sink::Hash(hasher);
         match args.serialize(KeySerializer(&mut sink)) {
             Ok(()) => Ok(Self {
-                hash: Hash32::fold(sink.0.finish()).spread(),
+                head: Head::new(sink.0.finish(), space),
                 space,
                 ids,
                 args,
@@ -186,7 +185,7 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
     /// The hash of the key that is looked for.
     #[inline]
     pub fn hash(&self) -> u64 {
-        self.hash
+        self.head.hash.spread()
     }
 
     /// What the key belongs to.
@@ -202,9 +201,7 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         reason = "measured: a call of its own costs a hit a tenth more instructions"
     )]
     pub fn matches(&self, key: &Key) -> bool {
-        key.hash == self.hash
-            && std::ptr::eq(key.space, self.space)
-            && self.compare(&key.bytes).is_ok_and(<[u8]>::is_empty)
+        key.head == self.head && self.compare(&key.bytes).is_ok_and(<[u8]>::is_empty)
     }
 
     #[inline(always)]
@@ -241,8 +238,7 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
             .serialize(KeySerializer(&mut writer))
             .map_err(|stop| stop.to_string())?;
         Ok(Key {
-            hash: self.hash,
-            space: self.space,
+            head: self.head,
             bytes: KeyBytes::new(writer.bytes.as_slice()),
         })
     }

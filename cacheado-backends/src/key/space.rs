@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::scope::Level;
 
@@ -39,7 +39,52 @@ pub struct SpaceSpec {
 }
 
 /// Every space of the process, each at its id.
-static SPACES: Mutex<Vec<&'static Space>> = Mutex::new(Vec::new());
+static SPACES: Spaces = Spaces {
+    len: Mutex::new(0),
+    blocks: [const { OnceLock::new() }; BLOCKS],
+};
+
+/// A list that grows by blocks, each twice as long as the one before, and is read without a lock: every stored key names its
+/// space by its place in it.
+struct Spaces {
+    len: Mutex<u32>,
+    blocks: [OnceLock<Block>; BLOCKS],
+}
+
+type Block = Box<[OnceLock<&'static Space>]>;
+
+/// How long the first block is, as a power of two.
+const FIRST: u32 = 6;
+/// Enough for any `u32`.
+const BLOCKS: usize = (u32::BITS - FIRST) as usize + 1;
+
+impl Spaces {
+    /// The block that `id` is in, how long it is, and the place in it.
+    #[inline]
+    fn place(id: u32) -> (usize, usize, usize) {
+        let from_first = id as usize + (1 << FIRST);
+        let len = 1 << from_first.ilog2();
+        let block = from_first.ilog2() - FIRST;
+        (block as usize, len, from_first - len)
+    }
+
+    #[inline]
+    fn get(&self, id: u32) -> Option<&'static Space> {
+        let (block, _, place) = Self::place(id);
+        self.blocks[block].get()?.get(place)?.get().copied()
+    }
+
+    /// Adds what `make` makes of its id.
+    fn add(&self, make: impl FnOnce(u32) -> &'static Space) -> &'static Space {
+        let mut len = self.len.lock().unwrap_or_else(PoisonError::into_inner);
+        let (block, in_block, place) = Self::place(*len);
+        let block =
+            self.blocks[block].get_or_init(|| (0..in_block).map(|_| OnceLock::new()).collect());
+        let space = block[place].get_or_init(|| make(*len));
+        *len += 1;
+        space
+    }
+}
 
 impl Space {
     /// A new space.
@@ -53,29 +98,23 @@ impl Space {
             max_items,
             stable,
         } = spec;
-        let mut spaces = SPACES.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = u32::try_from(spaces.len()).unwrap_or(u32::MAX);
-        let space = Box::leak(Box::new(Self {
-            id,
-            name,
-            version,
-            explicit,
-            level,
-            max_items,
-            stable,
-        }));
-        spaces.push(space);
-        space
+        SPACES.add(|id| {
+            Box::leak(Box::new(Self {
+                id,
+                name,
+                version,
+                explicit,
+                level,
+                max_items,
+                stable,
+            }))
+        })
     }
 
     /// The space with that id.
     #[must_use]
     pub fn by_id(id: u32) -> Option<&'static Self> {
-        SPACES
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id as usize)
-            .copied()
+        SPACES.get(id)
     }
 
     /// The space of the programmatic calls with a scope of `level`.

@@ -211,6 +211,7 @@ impl Groups {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::num::NonZeroUsize;
 
     use super::*;
@@ -260,9 +261,13 @@ mod tests {
                 .expect("all ids are given")
         };
         let index = Index::new();
-        let keys: Vec<_> = (0..6_000)
-            .map(|n| key(space, &shelf(n % 3, n % 1_500), n))
-            .collect();
+        let mut taken = HashSet::new();
+        let mut unlike = |n: u32| {
+            // another in the place of one whose hash is taken: what two share is noted once
+            let mut keys = (0..).map(|step| key(space, &shelf(n % 3, n % 1_500), n + step * 6_000));
+            keys.find(|key| taken.insert(key.hash())).expect("no end")
+        };
+        let keys: Vec<_> = (0..6_000).map(&mut unlike).collect();
         for key in &keys {
             index.note(key);
             index.note(key);

@@ -1,6 +1,6 @@
 //! Entries of different keys that share a hash, as one in some billion pairs does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -192,9 +192,17 @@ fn what_goes_leaves_nothing_noted() {
     let shelves: Vec<Scope> = (0..4).map(|nth| place.shelf(nth)).collect();
     let clock = ManualClock::new();
     let store = store(&clock);
+    let mut hashes = HashSet::new();
     for nth in 0..20_000 {
-        let key = place.key(&shelves[nth as usize % 4], nth);
-        insert(&store, &key, Some(SECOND * (1 + nth % 100)));
+        let shelf = &shelves[nth as usize % 4];
+        // another in the place of one whose hash is taken: what two share is noted once
+        let mut keys = (0..).map(|step| place.key(shelf, nth + step * 20_000));
+        let key = keys.find(|key| hashes.insert(key.hash()));
+        insert(
+            &store,
+            &key.expect("no end"),
+            Some(SECOND * (1 + nth % 100)),
+        );
     }
     assert_eq!(store.index.noted(), 2 * 20_000);
     assert_eq!(store.expiry.noted(), 20_000);
