@@ -4,7 +4,7 @@ use std::num::NonZeroU8;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// How many bytes are kept in place: enough for two short ids and a number.
+/// How many bytes are kept in place: enough for two short ids and a number. One less than a power of two.
 const INLINE: usize = 31;
 
 /// Bytes that never change. Cloning is cheap.
@@ -55,10 +55,9 @@ impl Deref for KeyBytes {
     #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            // `new` keeps `len` within the array
             Repr::Inline { len_and_one, bytes } => {
-                let len = usize::from(len_and_one.get()) - 1;
-                bytes.get(..len).unwrap_or_default()
+                // `new` keeps it within the array; and this way nothing needs to look whether it did
+                &bytes[..usize::from(len_and_one.get() - 1) & INLINE]
             }
             Repr::Heap(bytes) => bytes,
         }

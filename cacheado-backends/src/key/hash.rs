@@ -17,8 +17,8 @@ impl Hash32 {
     /// From a hash of 64 bits, by dropping half of them.
     #[inline]
     pub(crate) fn fold(hash: u64) -> Self {
-        #[allow(clippy::cast_possible_truncation, reason = "the upper half is taken")]
-        Self((hash >> 32) as u32)
+        #[allow(clippy::cast_possible_truncation, reason = "the lower half is taken")]
+        Self(hash as u32)
     }
 
     /// In 64 bits, for a table.
@@ -28,24 +28,23 @@ impl Hash32 {
     }
 }
 
-/// A key's hash and the number of its space.
+/// A key's hash, and above it the number of its space: one word, so that one step compares them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) hash: Hash32,
-    space: u32,
-}
+pub(crate) struct Head(u64);
 
 impl Head {
     #[inline]
     pub(crate) fn new(hash: u64, space: &Space) -> Self {
-        Self {
-            hash: Hash32::fold(hash),
-            space: space.id(),
-        }
+        Self(u64::from(Hash32::fold(hash).0) | u64::from(space.id()) << 32)
+    }
+
+    #[inline]
+    pub(crate) fn hash(self) -> Hash32 {
+        Hash32::fold(self.0)
     }
 
     pub(crate) fn space(self) -> &'static Space {
-        Space::by_id(self.space).expect("a key is made of a space that there is")
+        Space::by_id((self.0 >> 32) as u32).expect("a key is made of a space that there is")
     }
 }
 

@@ -73,13 +73,13 @@ impl Key {
     }
 
     pub(crate) fn hash32(&self) -> Hash32 {
-        self.head.hash
+        self.head.hash()
     }
 
     /// Its hash, which differs from process to process.
     #[must_use]
     pub fn hash(&self) -> u64 {
-        self.head.hash.spread()
+        self.head.hash().spread()
     }
 }
 
@@ -185,7 +185,7 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
     /// The hash of the key that is looked for.
     #[inline]
     pub fn hash(&self) -> u64 {
-        self.head.hash.spread()
+        self.head.hash().spread()
     }
 
     /// What the key belongs to.
