@@ -1,21 +1,24 @@
 //! A key's bytes: in place while they are few, so that comparing them takes no step to elsewhere in memory.
 
+use std::hint::cold_path;
 use std::num::NonZeroU8;
 use std::ops::Deref;
 use std::sync::Arc;
 
 /// How many bytes are kept in place: enough for two short ids and a number. One less than a power of two.
 const INLINE: usize = 31;
+/// Stands above the length of what is in place, so that it is never zero.
+const MARK: usize = INLINE + 1;
 
 /// Bytes that never change. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct KeyBytes(Repr);
 
-/// What is in place says so by its length, which is never zero, and so needs no byte to tell it from what is elsewhere.
+/// What is in place says so by its length, which with the mark is never zero, and needs no byte for it.
 #[derive(Clone)]
 enum Repr {
     Inline {
-        len_and_one: NonZeroU8,
+        marked_len: NonZeroU8,
         bytes: [u8; INLINE],
     },
     Heap(Arc<[u8]>),
@@ -27,11 +30,12 @@ impl KeyBytes {
     pub(crate) fn new(bytes: &[u8]) -> Self {
         let mut inline = [0; INLINE];
         if let Some(place) = inline.get_mut(..bytes.len())
-            && let Some(len_and_one) = u8::try_from(bytes.len() + 1).ok().and_then(NonZeroU8::new)
+            && let Ok(marked_len) = u8::try_from(bytes.len() | MARK)
+            && let Some(marked_len) = NonZeroU8::new(marked_len)
         {
             place.copy_from_slice(bytes);
             return Self(Repr::Inline {
-                len_and_one,
+                marked_len,
                 bytes: inline,
             });
         }
@@ -55,11 +59,14 @@ impl Deref for KeyBytes {
     #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Repr::Inline { len_and_one, bytes } => {
-                // `new` keeps it within the array; and this way nothing needs to look whether it did
-                &bytes[..usize::from(len_and_one.get() - 1) & INLINE]
+            Repr::Inline { marked_len, bytes } => {
+                // what is below the mark is no more than the array has: nothing needs to look whether it is
+                &bytes[..usize::from(marked_len.get()) & INLINE]
             }
-            Repr::Heap(bytes) => bytes,
+            Repr::Heap(bytes) => {
+                cold_path();
+                bytes
+            }
         }
     }
 }
