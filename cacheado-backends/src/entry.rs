@@ -75,10 +75,10 @@ impl Entry {
     }
 
     /// How many bytes an entry of `key` takes, about, beside its value: itself, a key that is too long to lie in it, and its places
-    /// in the table and in the lists of its scope, of what expires, and of a rule.
+    /// in the table, in the scope index, among what expires, and among what a rule keeps.
     #[must_use]
     pub fn overhead(key: &Key) -> usize {
-        const PLACES: usize = 24 + 20 + 20 + 40;
+        const PLACES: usize = 28 + 8 + 8 + 40;
         let counts = 2 * size_of::<usize>();
         counts + size_of::<Entry<()>>() + key.heap_bytes() + PLACES
     }
@@ -124,6 +124,17 @@ impl Entry {
         self.usage.touch(stamp);
     }
 
+    /// Whether each hit is to [touch](Self::touch) it.
+    #[inline]
+    pub(crate) fn is_stamped(&self) -> bool {
+        self.usage.is_stamped()
+    }
+
+    /// Has each hit touch it. Called before it is in the table, if at all.
+    pub(crate) fn set_stamped(&self) {
+        self.usage.set_stamped();
+    }
+
     /// Counts a hit, up to `most`: once there, a hit writes nothing. Hits that race may count as one.
     #[inline]
     pub(crate) fn count_hit(&self, most: u8) {
@@ -147,15 +158,16 @@ impl Entry {
 /// How many hits of an entry are told apart.
 pub(crate) const MOST_HITS: u8 = 15;
 
-/// What is known of the uses of an entry, in one word: when the last one was, and below that, in few bits, whether the shared
-/// tier can have a copy, and how many hits there were since a rule last asked.
+/// What is known of the uses of an entry, in one word: when the last one was, and in few bits below that, whether hits are to set
+/// that, whether the shared tier can have a copy, and how many hits there were since a rule last asked.
 struct Usage(AtomicU64);
 
 impl Usage {
     const HITS: u64 = MOST_HITS as u64;
     const PORTABLE: u64 = Self::HITS + 1;
-    /// What is left is enough for 18 years in nanoseconds.
-    const STAMP: u32 = 5;
+    const STAMPED: u64 = Self::PORTABLE << 1;
+    /// What is left is enough for nine years in nanoseconds.
+    const STAMP: u32 = 6;
 
     fn new(portable: bool) -> Self {
         Self(AtomicU64::new(if portable { Self::PORTABLE } else { 0 }))
@@ -165,13 +177,22 @@ impl Usage {
         self.0.load(Ordering::Relaxed) & Self::PORTABLE != 0
     }
 
+    #[inline]
+    fn is_stamped(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & Self::STAMPED != 0
+    }
+
+    fn set_stamped(&self) {
+        self.0.fetch_or(Self::STAMPED, Ordering::Relaxed);
+    }
+
     fn stamp(&self) -> u64 {
         self.0.load(Ordering::Relaxed) >> Self::STAMP
     }
 
     #[inline]
     fn touch(&self, stamp: u64) {
-        let below = self.0.load(Ordering::Relaxed) & (Self::PORTABLE | Self::HITS);
+        let below = self.0.load(Ordering::Relaxed) % (1 << Self::STAMP);
         self.0
             .store(stamp << Self::STAMP | below, Ordering::Relaxed);
     }

@@ -30,8 +30,12 @@ impl Store {
     ///
     /// What it removes is returned, to be dropped by a caller that may hold locks of its own.
     pub fn insert(&self, entry: Arc<Entry>, lifetime: Option<Duration>) -> (Inserted, Dropped) {
-        let policy = self.policy_for(entry.key().space());
+        let space = entry.key().space();
+        let policy = self.policy_for(space);
         let now = self.clock.now();
+        if self.watch.stamp || space.max_items().is_some() {
+            entry.set_stamped();
+        }
         entry.touch(self.clock.stamp(now));
         let mut dropped = Dropped::new();
         let inserted = match policy {

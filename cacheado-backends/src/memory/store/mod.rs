@@ -147,12 +147,12 @@ impl Store {
         A: Serialize + ?Sized,
     {
         let is_it = |key: &Key| probe.matches(key);
-        self.find(probe.hash(), probe.space(), is_it, read)
+        self.find(probe.hash(), is_it, read)
     }
 
     /// As [`get`](Self::get), by a key that is owned already.
     pub fn get_key<R>(&self, key: &Key, read: impl FnOnce(&Entry) -> R) -> Option<R> {
-        self.find(key.hash(), key.space(), |other| other == key, read)
+        self.find(key.hash(), |other| other == key, read)
     }
 
     /// As [`get_key`](Self::get_key), without counting as a use of the entry.
@@ -168,7 +168,6 @@ impl Store {
     fn find<R>(
         &self,
         hash: u64,
-        space: &Space,
         is_it: impl Fn(&Key) -> bool,
         read: impl FnOnce(&Entry) -> R,
     ) -> Option<R> {
@@ -179,7 +178,7 @@ impl Store {
             if self.watch.count > 0 {
                 entry.count_hit(self.watch.count);
             }
-            if (self.watch.stamp || space.max_items().is_some()) && self.stamp(entry) {
+            if entry.is_stamped() && self.stamp(entry) {
                 return Found::Gone(Arc::clone(entry), Cause::Rule);
             }
             Found::Live(read(entry))
