@@ -107,14 +107,13 @@ impl Store {
         if !self.expiry.is_due(now) {
             return;
         }
-        let start = dropped.len();
+        let mut gone = Dropped::new();
         for due in self.expiry.take_due(now, BATCH, &self.table) {
             let is_it = |entry: &Arc<Entry>| entry.is_expired(now);
-            self.table.remove_all(due, is_it, self.removed(), dropped);
+            self.table.remove_all(due, is_it, self.removed(), &mut gone);
         }
-        for entry in &dropped[start..] {
-            self.settle(entry, Cause::Expired, Some(policy), &self.rules);
-        }
+        let settle = |entry| self.settle(entry, Cause::Expired, Some(policy), &self.rules);
+        dropped.extend(gone.into_iter().map(settle));
     }
 
     /// Removes `entry`, if it is still there.
