@@ -67,14 +67,17 @@ impl Index {
 
     /// The path to the scope of `level` with these encoded `ids`.
     fn path(&self, level: Level, ids: &[u8]) -> Path {
-        let depths = 1..=level.depth();
-        let step = |depth| {
+        let mut path = Path::new();
+        for depth in 1..=level.depth() {
+            let (Some(level), Some(len)) = (level.at(depth), ids_len(ids, depth)) else {
+                break;
+            };
             let mut hasher = self.hasher.build_hasher();
-            hasher.write_u32(level.at(depth)?.id());
-            hasher.write(&ids[..ids_len(ids, depth)?]);
-            Some(Hash32::fold(hasher.finish()))
-        };
-        depths.filter_map(step).collect()
+            hasher.write_u32(level.id());
+            hasher.write(&ids[..len]);
+            path.push(Hash32::fold(hasher.finish()));
+        }
+        path
     }
 
     fn path_of(&self, key: &Key) -> Path {

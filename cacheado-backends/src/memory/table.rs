@@ -22,22 +22,26 @@ const SHARDS: usize = if cfg!(shuttle) { 2 } else { 32 };
 pub(super) struct Twins<'a> {
     table: &'a HashTable<Arc<Entry>>,
     hash: u64,
+    /// Whether there is none, which is looked up once.
+    none: bool,
 }
 
 impl<'a> Twins<'a> {
     pub(super) fn new(table: &'a HashTable<Arc<Entry>>, hash: u64) -> Self {
-        Self { table, hash }
-    }
-
-    fn iter(self) -> impl Iterator<Item = &'a Entry> {
-        let all = self.table.iter_hash(self.hash);
-        all.filter(move |entry| entry.key().hash() == self.hash)
-            .map(|entry| &**entry)
+        let none = of_hash(table, hash).next().is_none();
+        Self { table, hash, none }
     }
 
     pub(super) fn any(self, is_it: impl Fn(&Entry) -> bool) -> bool {
-        self.iter().any(is_it)
+        !self.none && of_hash(self.table, self.hash).any(is_it)
     }
+}
+
+/// The entries with `hash`.
+fn of_hash(table: &HashTable<Arc<Entry>>, hash: u64) -> impl Iterator<Item = &Entry> {
+    let all = table.iter_hash(hash);
+    all.filter(move |entry| entry.key().hash() == hash)
+        .map(|entry| &**entry)
 }
 
 /// Takes out of a shard the entry with `hash` that `is_it`, and shows it to `removed`.
@@ -98,7 +102,7 @@ impl Table {
         let hash = hash.spread();
         let shard = self.shard(hash).read();
         let shard = shard.unwrap_or_else(PoisonError::into_inner);
-        Twins::new(&shard, hash).iter().for_each(see);
+        of_hash(&shard, hash).for_each(see);
     }
 
     /// Puts `entry` in, in the place of the one of its key, which is returned. `swapped` is shown both while the shard is locked.

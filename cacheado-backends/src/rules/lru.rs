@@ -28,7 +28,10 @@ pub struct Lru {
 }
 
 /// There are as many of a hash as there are entries that share it, or more, none later than any of their uses.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+///
+/// Packed: a third less, for as many records as there are entries.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C, packed(4))]
 struct Record {
     used: u64,
     hash: Hash32,
