@@ -8,11 +8,12 @@ mod policies;
 mod synthetic;
 mod targets;
 mod trace;
+mod weighted;
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::measure::{cores, grouped};
@@ -22,6 +23,7 @@ use crate::report::{Report, Table};
 
 use self::policies::{OURS, PEERS, Policy};
 use self::targets::{Reference, Targets};
+use self::weighted::Weighted;
 
 /// A row this many points below the best peer is marked.
 const TOLERANCE: f64 = 0.5;
@@ -57,30 +59,39 @@ fn percent(hits: usize, accesses: usize) -> f64 {
     100.0 * hits as f64 / accesses.max(1) as f64
 }
 
-/// What each policy reaches at each size: by size, then by policy.
-fn replay(work: &Work, policies: &[&Policy]) -> Vec<Vec<f64>> {
-    let jobs: Vec<(usize, usize)> = (0..work.sizes.len())
-        .flat_map(|size| (0..policies.len()).map(move |policy| (size, policy)))
-        .collect();
-    let results = Mutex::new(vec![vec![0.0; policies.len()]; work.sizes.len()]);
+/// Runs so many jobs on all cores. What each returns, in order.
+fn side_by_side<T: Send>(jobs: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let results: Vec<Mutex<Option<T>>> = (0..jobs).map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..cores() {
             scope.spawn(|| {
-                while let Some(&(size, policy)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let cache = (policies[policy].make)(work.sizes[size].capacity);
-                    let hits = work.accesses.iter().filter(|&&key| cache.hit(key)).count();
-                    let ratio = percent(hits, work.accesses.len());
-                    if let Ok(mut results) = results.lock() {
-                        results[size][policy] = ratio;
-                    }
+                loop {
+                    let job = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(slot) = results.get(job) else {
+                        return;
+                    };
+                    let result = run(job);
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                 }
             });
         }
     });
     results
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .into_iter()
+        .filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect()
+}
+
+/// What each policy reaches at each size: by size, then by policy.
+fn replay(work: &Work, policies: &[&Policy]) -> Vec<Vec<f64>> {
+    let ratios = side_by_side(work.sizes.len() * policies.len(), |job| {
+        let size = &work.sizes[job / policies.len()];
+        let cache = (policies[job % policies.len()].make)(size.capacity);
+        let hits = work.accesses.iter().filter(|&&key| cache.hit(key)).count();
+        percent(hits, work.accesses.len())
+    });
+    ratios.chunks(policies.len()).map(<[f64]>::to_vec).collect()
 }
 
 impl Ratios<'_> {
@@ -212,31 +223,36 @@ pub(crate) fn run(options: &Options, report: &Report) -> crate::Outcome {
     for policy in OURS.iter().chain(&PEERS) {
         println!("  {:<22} {}", policy.name, policy.what);
     }
+    let mut weighted = Weighted::new();
     let Some(folder) = &options.traces else {
         let mut ratios = Ratios::new(Vec::new());
         for (name, accesses, capacities) in synthetic::traces() {
             if wanted(options, name) {
-                ratios.add(&Work {
+                let size = |&capacity| Size {
+                    capacity,
+                    reference: Vec::new(),
+                };
+                let work = Work {
                     name: name.into(),
                     accesses: accesses(),
-                    sizes: capacities
-                        .iter()
-                        .map(|&capacity| Size {
-                            capacity,
-                            reference: Vec::new(),
-                        })
-                        .collect(),
-                });
+                    sizes: capacities.iter().map(size).collect(),
+                };
+                ratios.add(&work);
+                weighted.add(&work);
             }
         }
-        return ratios.conclude(report);
+        ratios.conclude(report)?;
+        return weighted.conclude(report);
     };
     let targets = Targets::read(&folder.join("targets.tsv"))?;
     let mut ratios = Ratios::new(targets.names);
     for reference in &targets.references {
         if wanted(options, &reference.trace) {
-            ratios.add(&work(folder, reference)?);
+            let work = work(folder, reference)?;
+            ratios.add(&work);
+            weighted.add(&work);
         }
     }
-    ratios.conclude(report)
+    ratios.conclude(report)?;
+    weighted.conclude(report)
 }

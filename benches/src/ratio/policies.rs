@@ -2,17 +2,19 @@
 //! what shards have to spare can't help another one.
 
 use cacheado::rules::{Lru, WTinyLfu};
-use cacheado::{Cache, cache};
+use cacheado::{Cache, Weighed, cache};
 use foyer_memory::{
     Cache as FoyerCache, CacheBuilder as FoyerBuilder, EvictionConfig, LfuConfig, LruConfig,
     S3FifoConfig, SieveConfig,
 };
 use moka::policy::EvictionPolicy;
-use moka::sync::Cache as MokaCache;
+use moka::sync::{Cache as MokaCache, CacheBuilder as MokaBuilder};
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter, Weighter};
 
 use crate::shapes::{self, Numbers, Shape};
+
+use super::weighted::{MEAN, weight};
 
 /// A cache of at most so many entries.
 pub(super) trait Bounded {
@@ -26,6 +28,8 @@ pub(super) struct Policy {
     pub(super) what: &'static str,
     /// Makes one of so many entries.
     pub(super) make: fn(usize) -> Box<dyn Bounded>,
+    /// Makes one of so many units of [`weight`], if it can be bounded so.
+    pub(super) weighted: Option<fn(u64) -> Box<dyn Bounded>>,
 }
 
 /// The rules of cacheado. The first one is compared with the best of the peers.
@@ -37,11 +41,16 @@ pub(super) const OURS: [Policy; 2] = [
             let rule = WTinyLfu::new(capacity as u64);
             ours(Cache::builder().rule(rule).build())
         },
+        weighted: Some(|units| {
+            let weigher = |it: &Weighed<'_>| it.value().copied().map_or(1, weight);
+            ours(Cache::builder().max_weight(units, weigher).build())
+        }),
     },
     Policy {
         name: "cacheado Lru",
         what: "an annotated function, Cache::builder().rule(Lru::new(n))",
         make: |capacity| ours(Cache::builder().rule(Lru::new(capacity)).build()),
+        weighted: None,
     },
 ];
 
@@ -49,71 +58,109 @@ pub(super) const PEERS: [Policy; 6] = [
     Policy {
         name: "moka",
         what: "sync, TinyLFU; what it puts off is run after each access",
-        make: |capacity| {
-            Box::new(
-                MokaCache::builder()
-                    .max_capacity(capacity as u64)
-                    .eviction_policy(EvictionPolicy::tiny_lfu())
-                    .build(),
-            )
-        },
+        make: |capacity| Box::new(moka(capacity as u64).build()),
+        weighted: Some(|units| Box::new(moka(units).weigher(|key, _| weight(*key)).build())),
     },
     Policy {
         name: "quick_cache",
         what: "sync, one shard",
-        make: |capacity| {
-            let options = OptionsBuilder::new()
-                .shards(1)
-                .estimated_items_capacity(capacity)
-                .weight_capacity(capacity as u64)
-                .build()
-                .expect("all that must be given is given");
-            Box::new(QuickCache::<u64, u64>::with_options(
-                options,
-                UnitWeighter,
-                DefaultHashBuilder::default(),
-                DefaultLifecycle::default(),
-            ))
-        },
+        make: |capacity| quick_cache(capacity, capacity as u64, UnitWeighter),
+        weighted: Some(|units| quick_cache(entries(units), units, ByKey)),
     },
     Policy {
         name: "foyer lru",
         what: "its defaults, one shard",
-        make: |capacity| foyer(capacity, LruConfig::default()),
+        make: |capacity| foyer(capacity, LruConfig::default(), |_, _| 1),
+        weighted: Some(|units| foyer_weighted(units, LruConfig::default())),
     },
     Policy {
         name: "foyer lfu",
         what: "W-TinyLFU with its defaults, one shard",
-        make: |capacity| foyer(capacity, LfuConfig::default()),
+        make: |capacity| foyer(capacity, LfuConfig::default(), |_, _| 1),
+        weighted: Some(|units| foyer_weighted(units, LfuConfig::default())),
     },
     Policy {
         name: "foyer s3fifo",
         what: "its defaults, one shard",
-        make: |capacity| foyer(capacity, S3FifoConfig::default()),
+        make: |capacity| foyer(capacity, S3FifoConfig::default(), |_, _| 1),
+        weighted: Some(|units| foyer_weighted(units, S3FifoConfig::default())),
     },
     Policy {
         name: "foyer sieve",
         what: "its defaults, one shard",
-        make: |capacity| foyer(capacity, SieveConfig),
+        make: |capacity| foyer(capacity, SieveConfig, |_, _| 1),
+        weighted: Some(|units| foyer_weighted(units, SieveConfig)),
     },
 ];
 
 #[cache(cache = cache, skip(cache), local)]
 fn traced(cache: &Cache, key: u64) -> u64 {
     let _ = cache;
-    Numbers::load(key)
+    // counted; and the value says what the entry weighs, as its key does
+    Numbers::load(key);
+    key
 }
 
 fn ours(cache: cacheado::Result<Cache>) -> Box<dyn Bounded> {
     Box::new(cache.expect("a rule alone is always accepted"))
 }
 
-fn foyer(capacity: usize, config: impl Into<EvictionConfig>) -> Box<dyn Bounded> {
+fn moka(capacity: u64) -> MokaBuilder<u64, u64, MokaCache<u64, u64>> {
+    MokaCache::builder()
+        .max_capacity(capacity)
+        .eviction_policy(EvictionPolicy::tiny_lfu())
+}
+
+/// Weighs entries by their keys, for `quick_cache`.
+#[derive(Clone)]
+struct ByKey;
+
+impl Weighter<u64, u64> for ByKey {
+    fn weight(&self, key: &u64, _: &u64) -> u64 {
+        weight(*key).into()
+    }
+}
+
+/// About how many entries weigh so much.
+fn entries(units: u64) -> usize {
+    usize::try_from(units).unwrap_or(usize::MAX) / MEAN
+}
+
+fn quick_cache(
+    entries: usize,
+    capacity: u64,
+    weighter: impl Weighter<u64, u64> + Clone + Send + Sync + 'static,
+) -> Box<dyn Bounded> {
+    let options = OptionsBuilder::new()
+        .shards(1)
+        .estimated_items_capacity(entries)
+        .weight_capacity(capacity)
+        .build()
+        .expect("all that must be given is given");
+    Box::new(QuickCache::<u64, u64, _>::with_options(
+        options,
+        weighter,
+        DefaultHashBuilder::default(),
+        DefaultLifecycle::default(),
+    ))
+}
+
+fn foyer(
+    capacity: usize,
+    config: impl Into<EvictionConfig>,
+    weigher: impl Fn(&u64, &u64) -> usize + Send + Sync + 'static,
+) -> Box<dyn Bounded> {
     let cache: FoyerCache<u64, u64> = FoyerBuilder::new(capacity)
         .with_shards(1)
         .with_eviction_config(config)
+        .with_weighter(weigher)
         .build();
     Box::new(cache)
+}
+
+fn foyer_weighted(units: u64, config: impl Into<EvictionConfig>) -> Box<dyn Bounded> {
+    let units = usize::try_from(units).unwrap_or(usize::MAX);
+    foyer(units, config, |key, _| weight(*key) as usize)
 }
 
 impl Bounded for Cache {
@@ -135,7 +182,7 @@ impl Bounded for MokaCache<u64, u64> {
     }
 }
 
-impl Bounded for QuickCache<u64, u64> {
+impl<W: Weighter<u64, u64> + Clone> Bounded for QuickCache<u64, u64, W> {
     fn hit(&self, key: u64) -> bool {
         let found = self.get(&key).is_some();
         if !found {
