@@ -10,9 +10,10 @@
 //!   has no protected part.
 //! - The window's size isn't found by hill climbing, which needs the hit ratio, but by [miniature simulations](trials) over a
 //!   sample of the keys. Sampled entries are polled for their hits, so that the simulations hear of them soon.
-//! - The simulations choose two more things: how long frequencies are remembered (4, 5 or 16 increments an entry, not 10),
+//! - The simulations choose two more things: how long frequencies are remembered (2, 5 or 16 increments an entry, not 10),
 //!   and whether S3-FIFO's admission takes the place of `TinyLFU`'s ("FIFO queues are all you need for cache eviction",
 //!   Yang et al.; SOSP 2023): whoever was asked for before, as far as the sketch remembers, is let in.
+//! - What simulations had more hits is judged over a long time, and over a short one if they had far more.
 //! - A cache of less than 128 entries remembers frequencies as one of 128 does.
 //!
 //! A scan that is much longer than the sketch remembers, tens of times the capacity, drives out what was used often.
@@ -30,7 +31,7 @@ use sketch::Sketch;
 use trials::Trials;
 
 /// How many sampled entries are asked for their hits whenever a sampled key was missed.
-const POLLS: usize = 16;
+const POLLS: usize = 8;
 
 /// Which entries to keep, of a bounded cache whose entries are known by a `T` each.
 ///

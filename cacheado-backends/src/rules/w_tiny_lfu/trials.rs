@@ -22,32 +22,36 @@ struct Settings {
 }
 
 /// After how many increments for each entry the frequencies are halved.
-const MEMORIES: [u64; 3] = [16, 5, 4];
-/// Windows that fit anything from a loop over more than fits to what `LRU` is best at, and S3-FIFO with its usual tenth.
-const SETTINGS: [Settings; 6] = [
+const MEMORIES: [u64; 3] = [16, 5, 2];
+/// One for each way of being used that some other loses at: loops a little larger than the cache; whatever is asked for twice
+/// soon (a short memory, which in effect lets in some of a longer loop too); S3-FIFO with its usual tenth; the mix of recency
+/// and frequency that most systems have; and recency alone.
+const SETTINGS: [Settings; 5] = [
     Settings::new(1, 0, Admission::MoreFrequent),
-    Settings::new(13, 0, Admission::MoreFrequent),
-    Settings::new(51, 0, Admission::MoreFrequent),
+    Settings::new(1, 2, Admission::SeenBefore),
     Settings::new(26, 1, Admission::SeenBefore),
-    Settings::new(128, 0, Admission::MoreFrequent),
-    Settings::new(253, 2, Admission::MoreFrequent),
+    Settings::new(51, 0, Admission::MoreFrequent),
+    Settings::new(253, 1, Admission::SeenBefore),
 ];
 /// So many parts are the whole capacity.
 const WHOLE: u64 = 256;
 /// At this many entries in a trial, the sample is halved.
 const ENTRIES: usize = 256;
 /// The scores are halved after this many uses of sampled keys for each entry of a trial, so that old times fade.
-const HORIZON: u64 = 40;
+const HORIZON: u64 = 80;
 /// A trial must be ahead by this many hits before it's taken for better,
 const LEAD: u64 = 8;
 /// and, since a change costs misses, by so many 256ths of the entries that would have to move
-const LEAD_BY_MOVES: u64 = 48;
+const LEAD_BY_MOVES: u64 = 16;
 /// at first: twice as many after each change, at most so many,
-const MOST_LEAD_BY_MOVES: u64 = 64 * LEAD_BY_MOVES;
+const MOST_LEAD_BY_MOVES: u64 = 16 * LEAD_BY_MOVES;
 /// and two thirds when the scores are halved. Who comes back and forth is to wait.
 const CALM: (u64, u64) = (2, 3);
+/// A trial that is ahead by so many hits for each entry of a trial, since it wasn't ahead last, is taken for better at once: the
+/// use has changed, and what was before counts no more.
+const JUMP: u64 = 4;
 /// By how many entries of a trial the window grows or shrinks with each sampled miss: one in so many.
-const STEP: u64 = 4;
+const STEP: u64 = 2;
 /// The window's size is kept in such fractions of a part.
 const FRACTION: u64 = 256;
 
@@ -77,6 +81,8 @@ struct Trial {
     cache: Segments<u32>,
     /// Hits, of which old ones count less.
     score: u64,
+    /// By how many hits it is ahead of the best, since it wasn't last.
+    lead: u64,
 }
 
 /// A sampled key that some trial holds.
@@ -94,6 +100,7 @@ impl Trials {
                 cache: Segments::new(capacity, settings.window_of(capacity), settings.admission),
                 settings,
                 score: 0,
+                lead: 0,
             }),
             keys: Vec::new(),
             free: Vec::new(),
@@ -136,13 +143,17 @@ impl Trials {
             sketch.add(fingerprint, times);
         }
         let slot = self.slot(fingerprint);
+        let hits = |node: u32| u64::from(times) - u64::from(node == NONE);
+        let best = hits(self.keys[slot as usize].nodes[self.best]);
         for (number, trial) in self.all.iter_mut().enumerate() {
             let node = &mut self.keys[slot as usize].nodes[number];
+            let hits = hits(*node);
+            trial.score += hits;
+            trial.lead = (trial.lead + hits).saturating_sub(best);
             if *node == NONE {
                 let fresh = trial.cache.insert(fingerprint, weight, slot);
                 *node = fresh;
                 trial.cache.hit(fresh, times - 1);
-                trial.score += u64::from(times - 1);
                 let sketch = &self.sketches[trial.settings.memory];
                 trial
                     .cache
@@ -156,7 +167,6 @@ impl Trials {
                     });
             } else {
                 trial.cache.hit(*node, times);
-                trial.score += u64::from(times);
             }
             entries = entries.max(trial.cache.len());
         }
@@ -180,6 +190,29 @@ impl Trials {
     /// Lets the window grow or shrink a little, towards that of the best trial. For each sampled miss.
     pub(super) fn step(&mut self) {
         let entries = (self.entries() as u64).max(16);
+        self.jump(entries);
+        self.lead(entries);
+        let step = WHOLE * FRACTION / STEP / entries;
+        let goal = self.all[self.best].settings.window * FRACTION;
+        self.window = goal.clamp(self.window.saturating_sub(step), self.window + step);
+    }
+
+    /// Takes another trial for the best if it has had far more hits of late: a cumulative sum test, from "Continuous
+    /// Inspection Schemes" (Page; Biometrika 1954).
+    fn jump(&mut self, entries: u64) {
+        let leads = self.all.iter().map(|trial| trial.lead).enumerate();
+        let (leader, lead) = leads.max_by_key(|(_, lead)| *lead).unwrap_or_default();
+        if lead > JUMP * entries {
+            self.change(leader);
+            self.uses = 0;
+            for trial in &mut self.all {
+                trial.score = 0;
+            }
+        }
+    }
+
+    /// Takes another trial for the best if it has had more hits since long ago, by more than the change may cost.
+    fn lead(&mut self, entries: u64) {
         let best = &self.all[self.best];
         let ahead = |trial: &Trial| {
             let parts = trial.settings.window.abs_diff(best.settings.window);
@@ -196,12 +229,16 @@ impl Trials {
             .max_by_key(|(_, ahead)| *ahead)
             .unwrap_or_default();
         if ahead > 0 {
-            self.best = leader;
-            self.lead_by_moves = MOST_LEAD_BY_MOVES.min(2 * self.lead_by_moves);
+            self.change(leader);
         }
-        let step = WHOLE * FRACTION / STEP / entries;
-        let goal = self.all[self.best].settings.window * FRACTION;
-        self.window = goal.clamp(self.window.saturating_sub(step), self.window + step);
+    }
+
+    fn change(&mut self, best: usize) {
+        self.best = best;
+        self.lead_by_moves = MOST_LEAD_BY_MOVES.min(2 * self.lead_by_moves);
+        for trial in &mut self.all {
+            trial.lead = 0;
+        }
     }
 
     /// How many entries there are in a trial.
