@@ -14,7 +14,7 @@ pub(super) fn traces() -> [Synthetic; 4] {
     ]
 }
 
-const ACCESSES: usize = 1_000_000;
+const ACCESSES: usize = 500_000;
 const KEYS: usize = 100_000;
 const EXPONENT: f64 = 0.9;
 
@@ -76,8 +76,8 @@ mod tests {
             .into_iter()
             .filter(|&key| key >= KEYS as u64)
             .collect();
-        assert_eq!(scanned.len(), 500_000);
+        assert_eq!(scanned.len(), 260_000);
         scanned.dedup();
-        assert_eq!(scanned.len(), 500_000);
+        assert_eq!(scanned.len(), 260_000);
     }
 }
