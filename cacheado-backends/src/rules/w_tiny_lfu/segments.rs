@@ -71,6 +71,8 @@ pub(super) struct Segments<T> {
     capacity: u64,
     /// What the window is to weigh.
     target: u64,
+    /// The heaviest entry that came of late, in 256ths.
+    heaviest: u64,
     admission: Admission,
 }
 
@@ -85,6 +87,7 @@ impl<T> Segments<T> {
             standing: (NONE, 0),
             capacity,
             target,
+            heaviest: 0,
             admission,
         }
     }
@@ -160,6 +163,7 @@ impl<T> Segments<T> {
         slot.weight = weight;
         slot.hits = 0;
         self.len += 1;
+        self.heaviest = (u64::from(weight) << 8).max(self.heaviest - (self.heaviest >> 8));
         self.push(Place::Window, node);
         node
     }
@@ -194,17 +198,18 @@ impl<T> Segments<T> {
         mut evict: impl FnMut(u32, u32, T),
     ) {
         let mut patience = PATIENCE;
+        // a window too small for a heavy newcomer would have it drive out of the main space what it can't compete with yet
+        let target = self.target.max((self.heaviest >> 8).min(self.capacity / 2));
         // no need for the window to be as small as that while there is room
         for _ in 0..MOVES {
-            if self.window.weight <= self.target || self.main.weight + self.target >= self.capacity
-            {
+            if self.window.weight <= target || self.main.weight + target >= self.capacity {
                 break;
             }
             let Some(node) = self.next_of(Place::Window, newcomer, usage, &mut patience) else {
                 break;
             };
             let weight = u64::from(self.nodes[node as usize].weight);
-            if self.main.weight + weight + self.target > self.capacity {
+            if self.main.weight + weight + target > self.capacity {
                 break;
             }
             self.unlink(node);
@@ -212,7 +217,7 @@ impl<T> Segments<T> {
         }
         while self.weight() > self.capacity {
             let victim = self.next_of(Place::Main, newcomer, usage, &mut patience);
-            let candidate = if self.window.weight > self.target || victim.is_none() {
+            let candidate = if self.window.weight > target || victim.is_none() {
                 self.next_of(Place::Window, newcomer, usage, &mut patience)
             } else {
                 None
