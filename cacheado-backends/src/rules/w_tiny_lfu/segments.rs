@@ -71,7 +71,7 @@ pub(super) struct Segments<T> {
     capacity: u64,
     /// What the window is to weigh.
     target: u64,
-    /// The heaviest entry that came of late, in 256ths.
+    /// The heaviest entry that came of late, in 65,536ths: it is forgotten slowly, over as many insertions.
     heaviest: u64,
     admission: Admission,
 }
@@ -163,7 +163,7 @@ impl<T> Segments<T> {
         slot.weight = weight;
         slot.hits = 0;
         self.len += 1;
-        self.heaviest = (u64::from(weight) << 8).max(self.heaviest - (self.heaviest >> 8));
+        self.heaviest = (u64::from(weight) << 16).max(self.heaviest - (self.heaviest >> 16));
         self.push(Place::Window, node);
         node
     }
@@ -199,7 +199,9 @@ impl<T> Segments<T> {
     ) {
         let mut patience = PATIENCE;
         // a window too small for a heavy newcomer would have it drive out of the main space what it can't compete with yet
-        let target = self.target.max((self.heaviest >> 8).min(self.capacity / 2));
+        let target = self
+            .target
+            .max((self.heaviest >> 16).min(self.capacity / 2));
         // no need for the window to be as small as that while there is room
         for _ in 0..MOVES {
             if self.window.weight <= target || self.main.weight + target >= self.capacity {
