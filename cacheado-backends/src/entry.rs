@@ -9,12 +9,12 @@ use crate::clock::{NEVER, Tick};
 use crate::key::Key;
 
 /// A value of any type that entries may hold.
-pub trait Value: Any + Send + Sync {
+pub trait Held: Any + Send + Sync {
     /// The name of its type.
     fn type_name(&self) -> &'static str;
 }
 
-impl<V: Any + Send + Sync> Value for V {
+impl<V: Any + Send + Sync> Held for V {
     fn type_name(&self) -> &'static str {
         std::any::type_name::<V>()
     }
@@ -24,7 +24,7 @@ impl<V: Any + Send + Sync> Value for V {
 ///
 /// In this order: what a hit looks at lies side by side, in two cache lines if the key is short.
 #[repr(C)]
-pub struct Entry<V: ?Sized = dyn Value> {
+pub struct Entry<V: ?Sized = dyn Held> {
     /// What a rule keeps with it; guarded by the rule's own lock.
     note: AtomicU32,
     weight: u32,
