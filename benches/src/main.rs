@@ -103,17 +103,12 @@ fn usage() -> ExitCode {
 
 /// Runs each command in a process of its own: what an attribute caches stays until its process ends, and would be there for
 /// the next command.
-fn run_all() -> Outcome {
+fn run_all(options: &Options) -> Outcome {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let arguments: Vec<_> = std::env::args_os()
-        .skip(1)
-        .filter(|argument| argument != "all")
-        .collect();
     let mut failed = Vec::new();
     for Command { name, .. } in COMMANDS {
         let status = process::Command::new(&program)
-            .arg(name)
-            .args(&arguments)
+            .args(options.arguments_of(name))
             .status()
             .map_err(|error| error.to_string())?;
         if !status.success() {
@@ -128,7 +123,7 @@ fn run_all() -> Outcome {
 
 fn run(options: &Options) -> Outcome {
     if options.command == "all" {
-        return run_all();
+        return run_all(options);
     }
     let report = Report::new(options.out.clone())?;
     for Command { name, what, run } in COMMANDS {

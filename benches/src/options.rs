@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
@@ -64,11 +65,39 @@ impl Options {
         }
         Ok(options)
     }
+
+    /// The arguments that say the same of another command.
+    pub(crate) fn arguments_of(&self, command: &str) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec![command.into()];
+        arguments.extend(self.quick.then(|| "--quick".into()));
+        arguments.extend(self.large.then(|| "--large".into()));
+        arguments.extend(["--rounds".into(), self.rounds.to_string().into()]);
+        if !self.only.is_empty() {
+            arguments.extend(["--only".into(), self.only.join(",").into()]);
+        }
+        arguments.extend(["--out".into(), self.out.clone().into()]);
+        // no other command takes one
+        let traces = self.traces.clone().filter(|_| command == "ratio");
+        arguments.extend(traces.map(OsString::from));
+        arguments
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_command_understands_what_is_said_of_all() {
+        let line = "all traces --quick --large --rounds 4 --only lirs/,OLTP --out there";
+        let all = parse(line).unwrap();
+        for (command, traces) in [("hit", None), ("ratio", Some("traces".into()))] {
+            let one = Options::parse(Parser::from_args(all.arguments_of(command))).unwrap();
+            assert_eq!((one.command.as_str(), one.traces), (command, traces));
+            assert_eq!((one.quick, one.large, one.rounds), (true, true, 4));
+            assert_eq!((one.only, one.out), (all.only.clone(), all.out.clone()));
+        }
+    }
 
     fn parse(line: &str) -> Result<Options, lexopt::Error> {
         Options::parse(Parser::from_args(line.split_whitespace()))
