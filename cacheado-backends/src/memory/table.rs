@@ -65,6 +65,9 @@ fn take(
 /// The room for so many entries is kept by a shard that has few.
 const SLACK: usize = 64;
 
+/// How many hashes' entries are taken out under one lock.
+const AT_ONCE: usize = 16;
+
 type Shard = ReadMostly<HashTable<Arc<Entry>>>;
 
 pub(super) struct Table([Shard; SHARDS]);
@@ -141,20 +144,31 @@ impl Table {
         take(&mut shard, hash, is_it, removed)
     }
 
-    /// Takes out all entries with `hash` that `is_it`, into `gone`. `removed` runs for each while the shard is locked.
+    /// Takes out all entries with one of the `hashes` that `is_it`, into `gone`. `removed` runs for each while its shard is locked:
+    /// not for each of them anew, nor for many at once, which readers would wait for.
     pub(super) fn remove_all(
         &self,
-        hash: Hash32,
+        mut hashes: Vec<Hash32>,
         is_it: impl Fn(&Arc<Entry>) -> bool,
         removed: impl Fn(&Entry, Twins<'_>),
         gone: &mut impl Extend<Arc<Entry>>,
     ) {
-        let hash = hash.spread();
-        let shard = self.shard(hash).write();
-        let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
-        gone.extend(std::iter::from_fn(|| {
-            take(&mut shard, hash, &is_it, &removed)
-        }));
+        let shard_of = |hash: &Hash32| self.shard(hash.spread());
+        // the topmost bits of a hash say which shard it is in
+        hashes.sort_unstable();
+        let same_shard =
+            |one: &Hash32, other: &Hash32| std::ptr::eq(shard_of(one), shard_of(other));
+        for group in hashes.chunk_by(same_shard) {
+            for some in group.chunks(AT_ONCE) {
+                let shard = shard_of(&some[0]).write();
+                let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
+                for hash in some {
+                    gone.extend(std::iter::from_fn(|| {
+                        take(&mut shard, hash.spread(), &is_it, &removed)
+                    }));
+                }
+            }
+        }
     }
 
     /// Takes out everything, shard by shard, and gives back the room. `removed` runs for each while its shard is locked.

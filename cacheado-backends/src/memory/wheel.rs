@@ -302,11 +302,10 @@ mod tests {
 
         fn take_due(&self, now: Tick) -> Vec<Arc<Entry>> {
             let mut due = Vec::new();
-            for hash in self.expiry.take_due(now, 7, &self.table) {
-                let is_it = |entry: &Arc<Entry>| entry.is_expired(now);
-                let removed = |entry: &Entry, twins: Twins<'_>| self.expiry.forget(entry, twins);
-                self.table.remove_all(hash, is_it, removed, &mut due);
-            }
+            let hashes = self.expiry.take_due(now, 7, &self.table);
+            let is_it = |entry: &Arc<Entry>| entry.is_expired(now);
+            let removed = |entry: &Entry, twins: Twins<'_>| self.expiry.forget(entry, twins);
+            self.table.remove_all(hashes, is_it, removed, &mut due);
             due
         }
     }

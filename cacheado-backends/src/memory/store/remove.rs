@@ -53,11 +53,10 @@ impl Store {
             self.drain()
         } else {
             let mut dropped = Vec::new();
-            for hash in self.index.hashes(scope) {
-                let is_it = |entry: &Arc<Entry>| is_in(scope, entry.key());
-                self.table
-                    .remove_all(hash, is_it, self.removed(), &mut dropped);
-            }
+            let is_it = |entry: &Arc<Entry>| is_in(scope, entry.key());
+            let hashes = self.index.hashes(scope);
+            self.table
+                .remove_all(hashes, is_it, self.removed(), &mut dropped);
             dropped
         };
         let settle = |entry: Arc<Entry>| {
@@ -108,10 +107,9 @@ impl Store {
             return;
         }
         let mut gone = Dropped::new();
-        for due in self.expiry.take_due(now, BATCH, &self.table) {
-            let is_it = |entry: &Arc<Entry>| entry.is_expired(now);
-            self.table.remove_all(due, is_it, self.removed(), &mut gone);
-        }
+        let due = self.expiry.take_due(now, BATCH, &self.table);
+        let is_it = |entry: &Arc<Entry>| entry.is_expired(now);
+        self.table.remove_all(due, is_it, self.removed(), &mut gone);
         let settle = |entry| self.settle(entry, Cause::Expired, Some(policy), &self.rules);
         dropped.extend(gone.into_iter().map(settle));
     }
