@@ -13,12 +13,7 @@ use crate::scope::Level;
 #[derive(Debug)]
 pub struct Space {
     id: u32,
-    name: String,
-    version: u32,
-    explicit: bool,
-    level: Level,
-    max_items: Option<NonZeroUsize>,
-    stable: bool,
+    spec: SpaceSpec,
 }
 
 /// What a space is made of.
@@ -90,25 +85,7 @@ impl Space {
     /// A new space.
     #[must_use]
     pub fn create(spec: SpaceSpec) -> &'static Self {
-        let SpaceSpec {
-            name,
-            version,
-            explicit,
-            level,
-            max_items,
-            stable,
-        } = spec;
-        SPACES.add(|id| {
-            Box::leak(Box::new(Self {
-                id,
-                name,
-                version,
-                explicit,
-                level,
-                max_items,
-                stable,
-            }))
-        })
+        SPACES.add(|id| Box::leak(Box::new(Self { id, spec })))
     }
 
     /// The space with that id.
@@ -140,37 +117,37 @@ impl Space {
     /// The full path of the function, or the explicit name; empty for programmatic calls.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.spec.name
     }
 
     /// The version that the function's attribute gives, 0 without one.
     #[must_use]
     pub fn version(&self) -> u32 {
-        self.version
+        self.spec.version
     }
 
     /// Whether its name is explicit. A path is another name, though it may read the same.
     #[must_use]
     pub fn is_explicit(&self) -> bool {
-        self.explicit
+        self.spec.explicit
     }
 
     /// The scope level of all its keys.
     #[must_use]
     pub fn level(&self) -> Level {
-        self.level
+        self.spec.level
     }
 
     /// The most entries it may have in one cache.
     #[must_use]
     pub fn max_items(&self) -> Option<NonZeroUsize> {
-        self.max_items
+        self.spec.max_items
     }
 
     /// Whether its name is the same in every process, and no other space's there: else its entries stay in the process.
     #[must_use]
     pub fn is_stable(&self) -> bool {
-        self.stable
+        self.spec.stable
     }
 }
 
@@ -184,10 +161,10 @@ impl Eq for Space {}
 
 impl fmt::Display for Space {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.name.is_empty() {
+        f.write_str(if self.spec.name.is_empty() {
             "(programmatic)"
         } else {
-            &self.name
+            &self.spec.name
         })
     }
 }
