@@ -4,14 +4,20 @@
 //! Users add the crate `cacheado`, which re-exports what they need of this one. A rule or a backend in a crate of its own
 //! can do with this.
 
+#[cfg(feature = "shared")]
+pub mod address;
 mod clock;
 mod entry;
 mod error;
+#[cfg(feature = "tokio")]
+mod io;
 mod key;
 pub mod memory;
 pub mod rule;
 pub mod rules;
 mod scope;
+#[cfg(feature = "shared")]
+mod secret;
 mod shape;
 mod sync;
 
@@ -24,4 +30,6 @@ pub use error::{Error, Result};
 pub use key::{Key, Probe, Space, SpaceSpec, leaves_nothing_out, serialized_size};
 pub use rule::Rule;
 pub use scope::{Hierarchy, HierarchyBuilder, IdText, Level, LevelDef, Scope, ScopeId};
+#[cfg(feature = "shared")]
+pub use secret::SecretKey;
 pub use shape::shape;

@@ -49,5 +49,8 @@ pub use weight::Weighed;
 
 /// The shared tiers that ship with the crate: none yet. A type of one's own that implements [`Backend`] can be one.
 pub mod backends {
-    pub use cacheado_backends::backend::{Backend, BackendFuture, BackendResult, Payload};
+    pub use cacheado_backends::backend::{
+        Backend, BackendFuture, BackendResult, Change, Changes, Lease, Lookup, Mark, Payload,
+        Refused,
+    };
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cacheado_backends::backend::{BackendResult, Payload};
+use cacheado_backends::backend::{BackendResult, Lookup, Payload};
 use cacheado_backends::{Backend, Error, Key, Result, Scope};
 
 use crate::counters::{Counters, Event};
@@ -139,11 +139,11 @@ impl SharedTier {
         &self,
         key: &Key,
         codec: Codec,
-        found: BackendResult<Option<Payload>>,
+        found: BackendResult<Lookup>,
     ) -> Result<Option<Found>> {
         match found {
-            Ok(None) => Ok(None),
-            Ok(Some(payload)) => self.open(key, codec, &payload),
+            Ok(Lookup::Miss(_)) => Ok(None),
+            Ok(Lookup::Hit(payload)) => self.open(key, codec, &payload),
             Err(source) => {
                 self.failed(Some(key), "get", source);
                 Ok(None)

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cacheado::backends::{Backend, BackendFuture, BackendResult, Payload};
+use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Payload};
 use cacheado::rules::{MaxItems, Ttl};
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, Error, Key, Scope, cache, evict, peek, put, refresh, scopes};
@@ -87,17 +87,18 @@ impl Backend for Memory {
         "memory"
     }
 
-    fn get(&self, key: &Key) -> BackendResult<Option<Payload>> {
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
         self.ask("get")?;
         let now = self.0.clock.elapsed();
         let entries = self.0.entries.lock().unwrap();
         let live = entries
             .get(key)
             .filter(|stored| stored.until.is_none_or(|until| now < until));
-        Ok(live.map(|stored| Payload {
+        let payload = live.map(|stored| Payload {
             bytes: Arc::clone(&stored.bytes),
             lifetime: stored.until.map(|until| until - now),
-        }))
+        });
+        Ok(payload.into())
     }
 
     fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
@@ -132,7 +133,7 @@ impl Backend for Memory {
     }
 
     /// Waits once, as one that does input and output would.
-    fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Option<Payload>> {
+    fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
         Box::pin(async move {
             futures::pending!();
             self.get(key)
@@ -704,7 +705,7 @@ fn the_blocking_operations_are_enough() {
         fn name(&self) -> &'static str {
             "blocking"
         }
-        fn get(&self, key: &Key) -> BackendResult<Option<Payload>> {
+        fn get(&self, key: &Key) -> BackendResult<Lookup> {
             self.0.get(key)
         }
         fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use cacheado::backends::{Backend, BackendResult, Payload};
+use cacheado::backends::{Backend, BackendResult, Lookup, Payload};
 use cacheado::rules::{Lru, MaxItems, Ttl, WTinyLfu};
 use cacheado::{Cache, CacheBuilder, Error, Key, Scope, cache, evict, peek, put, refresh, scopes};
 use futures::executor::block_on;
@@ -180,8 +180,8 @@ impl Backend for Nothing {
         "Nothing"
     }
 
-    fn get(&self, _: &Key) -> BackendResult<Option<Payload>> {
-        Ok(None)
+    fn get(&self, _: &Key) -> BackendResult<Lookup> {
+        Ok(None.into())
     }
 
     fn set(&self, _: &Key, _: &Payload) -> BackendResult<()> {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cacheado::backends::{BackendFuture, BackendResult, Payload};
+use cacheado::backends::{BackendFuture, BackendResult, Lookup, Payload};
 use cacheado::testing::ManualClock;
 use cacheado::{Backend, Cache, Key, Scope, cache};
 use cacheado_tests::within;
@@ -749,8 +749,8 @@ impl Backend for SlowToStore {
         "slow to store"
     }
 
-    fn get(&self, _: &Key) -> BackendResult<Option<Payload>> {
-        Ok(None)
+    fn get(&self, _: &Key) -> BackendResult<Lookup> {
+        Ok(None.into())
     }
 
     fn set(&self, _: &Key, _: &Payload) -> BackendResult<()> {

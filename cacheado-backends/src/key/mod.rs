@@ -6,6 +6,7 @@
 mod buffer;
 mod bytes;
 mod hash;
+mod replay;
 mod serializer;
 mod show;
 mod sink;
@@ -26,12 +27,28 @@ use crate::sync::RandomState;
 pub(crate) use buffer::Buffer;
 use bytes::KeyBytes;
 pub(crate) use hash::{Hash32, Head};
+#[cfg(feature = "shared")]
+pub(crate) use show::show;
 pub(crate) use sink::Stop;
 pub use space::{Space, SpaceSpec};
 
 /// Seeded once per process, so that nobody outside knows which keys collide. (foldhash resists chosen keys; it does not promise
 /// what a cryptographic hash does.)
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// One that has heard of the space and the ids.
+#[inline]
+fn hasher_of<'i>(
+    space: &Space,
+    ids: impl Iterator<Item = &'i [u8]>,
+) -> <RandomState as BuildHasher>::Hasher {
+    let mut hasher = HASHER.build_hasher();
+    hasher.write_u32(space.id());
+    for id in ids {
+        hasher.write(id);
+    }
+    hasher
+}
 
 /// Which entry is meant. Cloning is cheap.
 ///
@@ -48,6 +65,20 @@ impl Key {
     #[must_use]
     pub fn space(&self) -> &'static Space {
         self.head.space()
+    }
+
+    /// The key of `space` with the scope and the arguments that another has, as [`args`](Self::args) writes them. `None` if they
+    /// are not whole, or the scope is of another level than the space's.
+    pub(crate) fn from_parts(space: &'static Space, scope: &Scope, args: &[u8]) -> Option<Self> {
+        if space.level() != scope.level() {
+            return None;
+        }
+        let mut sink = sink::Hash(hasher_of(space, scope.ids().map(str::as_bytes)));
+        replay::replay(args, &mut sink)?;
+        Some(Self {
+            head: Head::new(sink.0.finish(), space),
+            bytes: KeyBytes::new(&[scope.encoded_ids(), args].concat()),
+        })
     }
 
     /// Where in the tenant hierarchy the entry lives. Allocates.
@@ -140,11 +171,7 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
     #[inline]
     pub fn new(space: &'static Space, ids: &'a [&'a [u8]], args: &'a A) -> Result<Self, String> {
         debug_assert_eq!(ids.len(), space.level().depth());
-        let mut hasher = HASHER.build_hasher();
-        hasher.write_u32(space.id());
-        for id in ids {
-            hasher.write(id);
-        }
+        let hasher = hasher_of(space, ids.iter().copied());
         Self::finish(hasher, space, Ids::Texts(ids), args)
     }
 
@@ -155,11 +182,7 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
     /// What the arguments' `Serialize` said when it failed.
     pub fn in_scope(space: &'static Space, scope: &'a Scope, args: &'a A) -> Result<Self, String> {
         debug_assert_eq!(scope.level(), space.level());
-        let mut hasher = HASHER.build_hasher();
-        hasher.write_u32(space.id());
-        for id in scope.ids() {
-            hasher.write(id.as_bytes());
-        }
+        let hasher = hasher_of(space, scope.ids().map(str::as_bytes));
         Self::finish(hasher, space, Ids::Encoded(scope.encoded_ids()), args)
     }
 

@@ -41,6 +41,46 @@ pub(crate) enum Tag {
     Field = 28,
 }
 
+/// Every tag, at its number.
+const TAGS: [Tag; 29] = [
+    Tag::End,
+    Tag::None,
+    Tag::Some,
+    Tag::Unit,
+    Tag::False,
+    Tag::True,
+    Tag::I8,
+    Tag::I16,
+    Tag::I32,
+    Tag::I64,
+    Tag::I128,
+    Tag::U8,
+    Tag::U16,
+    Tag::U32,
+    Tag::U64,
+    Tag::U128,
+    Tag::F32,
+    Tag::F64,
+    Tag::Char,
+    Tag::Str,
+    Tag::Bytes,
+    Tag::Seq,
+    Tag::Tuple,
+    Tag::Map,
+    Tag::Pair,
+    Tag::Struct,
+    Tag::Enum,
+    Tag::Variant,
+    Tag::Field,
+];
+
+impl Tag {
+    /// The tag of that number.
+    pub(crate) fn read(number: u8) -> Option<Self> {
+        TAGS.get(usize::from(number)).copied()
+    }
+}
+
 /// Why a walk ended early.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -76,7 +116,7 @@ pub(crate) trait Sink {
     /// A part of any size.
     fn bytes(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), Stop>;
     /// The name of a type, a variant or a field.
-    fn name(&mut self, tag: Tag, name: &'static str) -> Result<(), Stop>;
+    fn name(&mut self, tag: Tag, name: &str) -> Result<(), Stop>;
     /// A field that is left out for its value.
     fn skipped(&mut self, name: &'static str) -> Result<(), Stop> {
         let _ = name;
@@ -100,7 +140,7 @@ impl Sink for NoneSkipped {
         Ok(())
     }
 
-    fn name(&mut self, _: Tag, _: &'static str) -> Result<(), Stop> {
+    fn name(&mut self, _: Tag, _: &str) -> Result<(), Stop> {
         Ok(())
     }
 
@@ -130,7 +170,7 @@ impl Sink for Size {
         Ok(())
     }
 
-    fn name(&mut self, _: Tag, _: &'static str) -> Result<(), Stop> {
+    fn name(&mut self, _: Tag, _: &str) -> Result<(), Stop> {
         Ok(())
     }
 }
@@ -168,7 +208,7 @@ impl<H: Hasher> Sink for Hash<H> {
     }
 
     #[inline]
-    fn name(&mut self, _tag: Tag, _name: &'static str) -> Result<(), Stop> {
+    fn name(&mut self, _tag: Tag, _name: &str) -> Result<(), Stop> {
         Ok(())
     }
 }
@@ -217,7 +257,7 @@ impl Sink for Compare<'_> {
     }
 
     #[inline]
-    fn name(&mut self, tag: Tag, name: &'static str) -> Result<(), Stop> {
+    fn name(&mut self, tag: Tag, name: &str) -> Result<(), Stop> {
         self.bytes(tag, name.as_bytes())
     }
 }
@@ -257,7 +297,7 @@ impl Sink for Writer {
         Ok(())
     }
 
-    fn name(&mut self, tag: Tag, name: &'static str) -> Result<(), Stop> {
+    fn name(&mut self, tag: Tag, name: &str) -> Result<(), Stop> {
         self.bytes(tag, name.as_bytes())
     }
 

@@ -1,8 +1,9 @@
 //! Key spaces: whose entries a key is among.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::scope::Level;
 
@@ -38,6 +39,11 @@ static SPACES: Spaces = Spaces {
     len: Mutex::new(0),
     blocks: [const { OnceLock::new() }; BLOCKS],
 };
+
+/// The spaces that are the same in every process, by what tells them apart there: level, name, version, and whether the name is
+/// explicit.
+type ByName = HashMap<(Level, String, u32, bool), &'static Space>;
+static BY_NAME: LazyLock<Mutex<ByName>> = LazyLock::new(Mutex::default);
 
 /// A list that grows by blocks, each twice as long as the one before, and is read without a lock: every stored key names its
 /// space by its place in it.
@@ -85,7 +91,27 @@ impl Space {
     /// A new space.
     #[must_use]
     pub fn create(spec: SpaceSpec) -> &'static Self {
-        SPACES.add(|id| Box::leak(Box::new(Self { id, spec })))
+        let space = SPACES.add(|id| Box::leak(Box::new(Self { id, spec })));
+        if space.is_stable() {
+            let spec = &space.spec;
+            let name = (spec.level, spec.name.clone(), spec.version, spec.explicit);
+            let mut by_name = BY_NAME.lock().unwrap_or_else(PoisonError::into_inner);
+            by_name.entry(name).or_insert(space);
+        }
+        space
+    }
+
+    /// The space that other processes know by these; `None` if this one has not come to it.
+    pub(crate) fn find(
+        level: Level,
+        name: &str,
+        version: u32,
+        explicit: bool,
+    ) -> Option<&'static Self> {
+        let by_name = BY_NAME.lock().unwrap_or_else(PoisonError::into_inner);
+        by_name
+            .get(&(level, name.to_owned(), version, explicit))
+            .copied()
     }
 
     /// The space with that id.

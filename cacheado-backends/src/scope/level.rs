@@ -139,6 +139,14 @@ impl Level {
         level
     }
 
+    /// The level that is reached by `names` from the root; `None` if this process knows none.
+    pub(crate) fn find<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<Level> {
+        let levels = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
+        names.into_iter().try_fold(Level::global(), |level, name| {
+            levels.get(&(level.id(), name.to_owned())).copied()
+        })
+    }
+
     /// A number that is this level's alone in this process. It means nothing outside of it.
     #[must_use]
     pub fn id(self) -> u32 {

@@ -56,6 +56,13 @@ impl Scope {
         Self::from_encoded(level, bytes.as_slice())
     }
 
+    /// A scope of `level`, with as many ids as that has steps.
+    pub(crate) fn of<'i>(level: Level, ids: impl IntoIterator<Item = &'i str>) -> Self {
+        let mut bytes = Buffer::new();
+        encode_ids(ids.into_iter().map(str::as_bytes), &mut bytes);
+        Self::from_encoded(level, bytes.as_slice())
+    }
+
     pub(crate) fn from_encoded(level: Level, ids: &[u8]) -> Self {
         Self {
             level,
@@ -76,6 +83,17 @@ impl Scope {
 
     pub(crate) fn encoded_ids(&self) -> &[u8] {
         self.ids.as_deref().unwrap_or_default()
+    }
+
+    /// This scope, or the nearest above it that has no secret id.
+    pub(crate) fn without_secrets(&self) -> Self {
+        let chain = self.level.chain();
+        let open = chain.iter().take_while(|level| !level.is_secret());
+        let depth = open.count();
+        match self.level.at(depth) {
+            Some(level) if depth < self.level.depth() => Self::of(level, self.ids().take(depth)),
+            _ => self.clone(),
+        }
     }
 
     /// Whether `other` is this scope or lies below it.

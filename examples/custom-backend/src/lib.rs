@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use cacheado::backends::{Backend, BackendFuture, BackendResult, Payload};
+use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Payload};
 use cacheado::{Key, Scope};
 
 /// Entries as files below one directory, in which each cache has a directory of its name. Cloning gives another handle to the
@@ -71,11 +71,10 @@ impl Backend for Files {
         self.directory.push(layout::hexadecimal(name.as_bytes()));
     }
 
-    fn get(&self, key: &Key) -> BackendResult<Option<Payload>> {
-        let Some(stored) = if_there(fs::read(self.file_of(key)?))? else {
-            return Ok(None);
-        };
-        Ok(layout::unpack(&stored, SystemTime::now()))
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        let stored = if_there(fs::read(self.file_of(key)?))?;
+        let live = stored.and_then(|stored| layout::unpack(&stored, SystemTime::now()));
+        Ok(live.into())
     }
 
     fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
@@ -98,7 +97,7 @@ impl Backend for Files {
     }
 
     fn evict(&self, key: &Key) -> BackendResult<bool> {
-        let alive = self.get(key)?.is_some();
+        let alive = self.get(key)?.hit().is_some();
         let removed = if_there(fs::remove_file(self.file_of(key)?))?;
         Ok(alive && removed.is_some())
     }
@@ -119,7 +118,7 @@ impl Backend for Files {
         Ok(fs::create_dir_all(&self.directory)?)
     }
 
-    fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Option<Payload>> {
+    fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
         let key = key.clone();
         self.unblocked(move |this| this.get(&key))
     }

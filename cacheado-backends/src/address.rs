@@ -1,0 +1,166 @@
+//! What a shared store calls things: names that people can read there and that no id, however crafted, can make another's.
+//!
+//! A scope is `organization=acme/user=7/`: each step ends with a slash, which ids hold escaped only, so all that is in a scope and
+//! below it begins with its name, and nothing else does. An entry is its scope, the function, and the arguments as people would
+//! write them, cut off where they get long; what tells entries apart is the hash of the exact arguments behind them:
+//! `organization=acme/user=7/shop::profile("settings")~3f2a…`. So no name is long, but by its scope.
+
+use std::fmt::Write as _;
+
+use crate::key::{Key, show};
+use crate::scope::Scope;
+
+/// How many bytes of the arguments are shown at most.
+const SHOWN: usize = 64;
+
+/// The name of `scope`; empty for the root.
+#[must_use]
+pub fn scope(scope: &Scope) -> String {
+    let mut out = String::new();
+    for (level, id) in scope.level().chain().into_iter().zip(scope.ids()) {
+        escape(level.name(), "-_", &mut out);
+        out.push('=');
+        escape(id, "-_.@+", &mut out);
+        out.push('/');
+    }
+    out
+}
+
+/// The name of the entry of `key`, which begins with that of its scope.
+#[must_use]
+pub fn entry(key: &Key) -> String {
+    let mut out = scope(&key.scope());
+    let space = key.space();
+    // an explicit name is another than the path that reads the same
+    if space.is_explicit() {
+        out.push('!');
+    }
+    escape(space.name(), ":<>_,&;-.", &mut out);
+    if space.version() > 0 {
+        let _ = write!(out, "#{}", space.version());
+    }
+    let args = show(key.args());
+    let mut cut = args.len().min(SHOWN);
+    while !args.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    escape(&args[..cut], "-_.@+:,()[]{}<>\"", &mut out);
+    out.push('~');
+    let hash = blake3::hash(key.args());
+    let _ = write!(out, "{}", &hash.to_hex()[..32]);
+    out
+}
+
+/// A number below `count` for all that is in one root scope: equal in every process. What is in no scope is spread by its key.
+#[must_use]
+pub fn bucket(key: &Key, count: u16) -> u16 {
+    match root(&key.scope()) {
+        Some(name) => bucket_of(name.as_bytes(), count),
+        None => bucket_of(entry(key).as_bytes(), count),
+    }
+}
+
+/// The [`bucket`] that all of `scope` is in; `None` for the root, which is in all of them.
+#[must_use]
+pub fn bucket_of_scope(scope: &Scope, count: u16) -> Option<u16> {
+    root(scope).map(|name| bucket_of(name.as_bytes(), count))
+}
+
+/// The name of the outermost step of `of`.
+fn root(of: &Scope) -> Option<String> {
+    let level = of.level().at(1)?;
+    Some(scope(&Scope::of(level, of.ids().take(1))))
+}
+
+fn bucket_of(name: &[u8], count: u16) -> u16 {
+    let hash = blake3::hash(name);
+    let bytes = hash.as_bytes();
+    u16::from_le_bytes([bytes[0], bytes[1]]) % count.max(1)
+}
+
+/// Appends `text` with all but letters, digits and `plain` escaped by percent signs.
+fn escape(text: &str, plain: &str, out: &mut String) {
+    for c in text.chars() {
+        if c.is_alphanumeric() || plain.contains(c) {
+            out.push(c);
+        } else {
+            let mut utf8 = [0; 4];
+            for byte in c.encode_utf8(&mut utf8).bytes() {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::Serialize;
+
+    use super::*;
+    use crate::key::{Probe, Space};
+    use crate::scope::Level;
+
+    fn level(depth: usize) -> Level {
+        let names = ["organisation", "user", "session"];
+        names[..depth].iter().fold(Level::global(), |under, name| {
+            Level::intern(under, name, false)
+        })
+    }
+
+    fn key(scope: &Scope, args: &impl Serialize) -> Key {
+        let space = Space::programmatic(scope.level());
+        Probe::in_scope(space, scope, args)
+            .unwrap()
+            .to_key()
+            .unwrap()
+    }
+
+    fn place(ids: &[String]) -> Scope {
+        Scope::of(level(ids.len()), ids.iter().map(String::as_str))
+    }
+
+    #[test]
+    fn names_can_be_read() {
+        let user = place(&["acme".into(), "7/8 ü".into()]);
+        assert_eq!(scope(&user), "organisation=acme/user=7%2F8%20ü/");
+        let name = entry(&key(&user, &("settings", 3_u8)));
+        let start = "organisation=acme/user=7%2F8%20ü/(\"settings\",%203)~";
+        assert!(name.starts_with(start), "{name}");
+        assert_eq!(name.len(), start.len() + 32);
+        assert!(entry(&key(&user, &"x".repeat(10_000))).len() < 200);
+    }
+
+    /// Ids that try to be more than one.
+    fn ids() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec("[a1/=%~:.#\u{0} ü]{0,4}", 0..=3)
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_begins_with_the_scopes_that_the_entry_is_in_and_no_others(
+            one in ids(), other in ids(), args in "[a\"~/]{0,3}"
+        ) {
+            let (one, other) = (place(&one), place(&other));
+            let name = entry(&key(&one, &args));
+            prop_assert_eq!(name.starts_with(&scope(&other)), other.contains(&one));
+        }
+
+        #[test]
+        fn two_keys_have_two_names(
+            one in (ids(), any::<(String, u8)>()), other in (ids(), any::<(String, u8)>())
+        ) {
+            let one = key(&place(&one.0), &one.1);
+            let other = key(&place(&other.0), &other.1);
+            prop_assert_eq!(entry(&one) == entry(&other), one == other);
+        }
+
+        #[test]
+        fn one_tenant_is_in_one_bucket(ids in ids(), args: u32) {
+            let scope = place(&ids);
+            let bucket = bucket(&key(&scope, &args), 64);
+            prop_assert!(bucket < 64);
+            prop_assert_eq!(bucket_of_scope(&scope, 64).unwrap_or(bucket), bucket);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What a shared tier reports of what others do.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::key::Key;
+use crate::scope::Scope;
+
+/// Something that another process did to what is shared, or that keeps this one from hearing of it.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// What is under the key was evicted or set.
+    Key(Key),
+    /// What is in the scope and below it was evicted.
+    Scope(Scope),
+    /// Everything was evicted.
+    All,
+    /// From here on all is reported. What happened before may not have been.
+    Covered,
+    /// From here on nothing is reported, until the next `Covered`.
+    Lost,
+}
+
+/// Where a backend reports what others do. Cloning gives another handle to the same place. Reporting removes what is concerned
+/// from the process before it returns; it never waits for the shared tier.
+#[derive(Clone)]
+pub struct Changes(Arc<dyn Fn(Change) + Send + Sync>);
+
+impl Changes {
+    /// Reports go to `listener`, which runs on whatever thread reports.
+    pub fn new(listener: impl Fn(Change) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    /// Reports `change`.
+    pub fn report(&self, change: Change) {
+        (self.0)(change);
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Changes")
+    }
+}

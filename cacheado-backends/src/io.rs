@@ -1,0 +1,119 @@
+//! Where the drivers of backends live: a runtime of their own, which outlasts every runtime of the user's.
+//!
+//! A driver's task ends with the runtime it was spawned on, and users' runtimes come and go (each `#[tokio::test]` has one). What is
+//! made here can be used from any thread and any runtime, and from none.
+
+use std::future::Future;
+use std::sync::LazyLock;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::backend::BackendResult;
+
+/// Never dropped: dropping a runtime inside of another is a panic.
+static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("cacheado-io")
+        .enable_all()
+        .build()
+});
+
+/// The operation took longer than it may.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no answer within {0:?}")]
+pub(crate) struct TimedOut(pub(crate) Duration);
+
+/// The runtime.
+///
+/// # Errors
+///
+/// If the system gave it no thread.
+pub(crate) fn runtime() -> BackendResult<&'static Handle> {
+    match &*RUNTIME {
+        Ok(runtime) => Ok(runtime.handle()),
+        Err(error) => Err(format!("no thread for input and output: {error}").into()),
+    }
+}
+
+/// `operation`, which is polled where this is, on any runtime or none, for `limit` at most.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    operation: impl Future<Output = BackendResult<T>>,
+) -> BackendResult<T> {
+    let timeout = {
+        // the timer is this runtime's: the caller's may have none
+        let _context = runtime()?.enter();
+        tokio::time::timeout(limit, operation)
+    };
+    timeout
+        .await
+        .unwrap_or_else(|_| Err(TimedOut(limit).into()))
+}
+
+/// `operation` on the runtime, awaited by blocking this thread for `limit` at most. For a thread of any runtime but this one.
+pub(crate) fn wait<T: Send + 'static>(
+    limit: Duration,
+    operation: impl Future<Output = BackendResult<T>> + Send + 'static,
+) -> BackendResult<T> {
+    let (sender, receiver) = sync_channel(1);
+    let task = runtime()?.spawn(async move {
+        // nobody listens any more if it took too long
+        let _ = sender.send(operation.await);
+    });
+    receiver.recv_timeout(limit).unwrap_or_else(|error| {
+        task.abort();
+        Err(match error {
+            RecvTimeoutError::Timeout => TimedOut(limit).into(),
+            RecvTimeoutError::Disconnected => "the operation panicked".into(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn forever() -> BackendResult<u32> {
+        std::future::pending().await
+    }
+
+    fn runtimes() -> Vec<Runtime> {
+        // without timers
+        let current = Builder::new_current_thread().build();
+        let several = Builder::new_multi_thread().worker_threads(1).build();
+        vec![current.unwrap(), several.unwrap()]
+    }
+
+    #[test]
+    fn waiting_works_inside_of_runtimes_and_outside() {
+        let limit = Duration::from_secs(60);
+        assert_eq!(wait(limit, async { Ok(7) }).unwrap(), 7);
+        for user in runtimes() {
+            assert_eq!(
+                user.block_on(async { wait(limit, async { Ok(7) }) })
+                    .unwrap(),
+                7
+            );
+        }
+    }
+
+    #[test]
+    fn what_takes_too_long_is_an_error_in_time() {
+        let limit = Duration::from_millis(1);
+        assert!(wait(limit, forever()).unwrap_err().is::<TimedOut>());
+        for user in runtimes() {
+            let error = user.block_on(within(limit, forever())).unwrap_err();
+            assert!(error.is::<TimedOut>());
+        }
+    }
+
+    #[test]
+    fn a_panic_is_an_error() {
+        let panics = async { panic!("as asked") };
+        let waited: BackendResult<()> = wait(Duration::from_secs(60), panics);
+        assert!(waited.unwrap_err().to_string().contains("panicked"));
+    }
+}
