@@ -45,6 +45,12 @@ thread_local! {
 }
 
 impl Clock {
+    /// How long it has run, since a start of its own.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.now())
+    }
+
     #[inline]
     pub(crate) fn now(&self) -> Tick {
         match &self.0 {
@@ -176,7 +182,7 @@ impl Coarse {
 }
 
 /// A span in nanoseconds; what no `u64` holds counts as forever.
-fn nanos(span: Duration) -> u64 {
+pub(crate) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -11,11 +11,14 @@ use cacheado_backends::{Backend, Clock, Error, Hierarchy, Key, Result, Rule};
 use crate::cache::{Cache, Inner};
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
-use crate::shared::SharedTier;
+use crate::shared::{BreakerOptions, Coherence, SharedOptions, SharedTier};
 use crate::weight::{ByUser, Weighed, Weigher};
 
 /// How long a leader that is not polled is waited for, if the builder is not told otherwise.
 const FLIGHT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long copies of what the shared tier has are kept while nothing says when they are old, if the builder is not told otherwise.
+const COHERENCE: Duration = Duration::from_secs(5);
 
 /// Makes a [`Cache`].
 ///
@@ -42,6 +45,10 @@ pub struct CacheBuilder {
     name: String,
     in_process: bool,
     flight_timeout: Duration,
+    coherence: Duration,
+    breaker: BreakerOptions,
+    #[cfg(feature = "shared")]
+    secret: Option<cacheado_backends::SecretKey>,
 }
 
 /// How much the cache holds at most.
@@ -64,6 +71,10 @@ impl Default for CacheBuilder {
             name: "cacheado".to_owned(),
             in_process: true,
             flight_timeout: FLIGHT_TIMEOUT,
+            coherence: COHERENCE,
+            breaker: BreakerOptions::default(),
+            #[cfg(feature = "shared")]
+            secret: None,
         }
     }
 }
@@ -204,6 +215,32 @@ impl CacheBuilder {
         self
     }
 
+    /// How long the process keeps a copy of what the shared tier has while nothing tells it when the copy is old: 5 s if not given.
+    /// So it is with a backend that [reports](Backend::watch) nothing of what other processes evict and put, and with any other
+    /// while its connection is lost. Zero keeps none. [`Duration::MAX`] keeps them for all of their lifetimes, which is right if no
+    /// other process uses the store.
+    pub fn coherence(mut self, bound: Duration) -> Self {
+        self.coherence = bound;
+        self
+    }
+
+    /// After `failures` of the shared tier in a row it is not asked for `pause`, and then by one call, whose answer decides: 5 and 1 s
+    /// if not given. Meanwhile look-ups there are misses, which run their bodies, and evictions are kept and sent later. Time is the
+    /// [clock](Self::clock)'s.
+    pub fn circuit_breaker(mut self, failures: u32, pause: Duration) -> Self {
+        self.breaker = BreakerOptions { failures, pause };
+        self
+    }
+
+    /// What ids of levels marked `#[secret]` are hashed with before they leave the process: 32 random bytes, the same in all
+    /// processes that share the store. Without it their entries stay in the process, and `build()` fails if the hierarchy given by
+    /// [`scopes`](Self::scopes) has such a level and there is a backend.
+    #[cfg(feature = "shared")]
+    pub fn secret_key(mut self, key: [u8; 32]) -> Self {
+        self.secret = Some(cacheado_backends::SecretKey::new(key));
+        self
+    }
+
     /// The cache.
     ///
     /// # Errors
@@ -236,6 +273,8 @@ impl CacheBuilder {
                 "rules on a shared-only cache are not supported yet: leave out one of the two",
             ));
         }
+        self.breaker.check()?;
+        self.check_secrets()?;
         let weigher = self.apply_bound()?;
         for rule in &self.rules {
             rule.check()?;
@@ -248,6 +287,28 @@ impl CacheBuilder {
             ));
         }
         Ok(self.assemble(weigher, true))
+    }
+
+    /// A hierarchy with secret ids, and nothing to hide them with from the shared tier.
+    fn check_secrets(&self) -> Result<()> {
+        #[cfg(feature = "shared")]
+        if self.secret.is_some() {
+            return Ok(());
+        }
+        if self.backend.is_none() {
+            return Ok(());
+        }
+        let mut levels = self.hierarchy.levels();
+        match levels.find(|(level, _)| level.is_secret()) {
+            None => Ok(()),
+            Some((level, _)) => Err(Error::config(
+                format!(
+                    "scopes(…) with the secret level `{}` and backend(…)",
+                    level.path()
+                ),
+                "its ids are not to leave the process as they are: give the builder a `secret_key` to hash them with (feature `shared`)",
+            )),
+        }
     }
 
     /// Makes a rule of the bound, if one was given. Returns how entries are weighed.
@@ -325,12 +386,24 @@ impl CacheBuilder {
             };
             observed.count(key.space(), event);
         });
+        let store = Store::new(self.clock.clone(), self.rules, observer);
+        let flights = Arc::new(Flights::new(self.flight_timeout));
+        let shared = self.backend.map(|backend| {
+            let coherence =
+                Coherence::new(Arc::clone(&store), Arc::clone(&flights), self.coherence);
+            let options = SharedOptions {
+                name: self.name.clone(),
+                clock: self.clock,
+                breaker: self.breaker,
+                #[cfg(feature = "shared")]
+                secret: self.secret,
+            };
+            SharedTier::new(backend, options, Arc::clone(&counters), &coherence)
+        });
         Cache::from_inner(Inner {
-            store: Store::new(self.clock, self.rules, observer),
-            shared: self
-                .backend
-                .map(|backend| SharedTier::new(backend, self.name.clone(), Arc::clone(&counters))),
-            flights: Arc::new(Flights::new(self.flight_timeout)),
+            store,
+            shared,
+            flights,
             counters,
             hierarchy: self.hierarchy,
             name: self.name,

@@ -37,7 +37,7 @@ pub struct Cache(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
-    pub(crate) shared: Option<SharedTier>,
+    pub(crate) shared: Option<Arc<SharedTier>>,
     pub(crate) flights: Arc<Flights>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) hierarchy: Hierarchy,
@@ -206,7 +206,7 @@ impl Cache {
     }
 
     pub(crate) fn shared(&self) -> Option<&SharedTier> {
-        self.0.shared.as_ref()
+        self.0.shared.as_deref()
     }
 
     /// The shared tier, if there is one and it can have values under `key`.
@@ -219,13 +219,10 @@ impl Cache {
     }
 
     /// Whether `key` may leave the process: not that of a function whose name another process may understand as another's, nor
-    /// one with secret ids, which would leave in the clear.
-    #[allow(
-        clippy::unused_self,
-        reason = "the cache may come to know how to hide secret ids"
-    )]
+    /// one with secret ids that can't be hidden.
     pub(crate) fn can_share(&self, key: &Key) -> bool {
-        key.space().is_stable() && !key.space().level().has_secret()
+        let hides = |tier: &SharedTier| tier.can_hide(key.space().level());
+        key.space().is_stable() && self.shared().is_some_and(hides)
     }
 
     pub(crate) fn is_in_process(&self) -> bool {

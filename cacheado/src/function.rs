@@ -441,6 +441,7 @@ impl Function {
             ttl: self.spec.ttl,
             flight,
             counted: !open,
+            fails: false,
         })
     }
 

@@ -13,6 +13,7 @@ mod function;
 mod load;
 pub mod operations;
 mod outcome;
+mod patience;
 mod pending;
 mod put;
 mod runtime;

@@ -6,15 +6,17 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
-use cacheado_backends::Key;
+use cacheado_backends::backend::{Lease, Mark};
 use cacheado_backends::memory::Inserted;
+use cacheado_backends::{Error, Key, Result};
 
 use crate::active::Active;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
 use crate::outcome::Decision;
-use crate::shared::{Found, SharedTier, Write};
+use crate::patience::Patience;
+use crate::shared::{Found, Seen, SharedTier, Write};
 use crate::value::{AnyValue, Codec, ValueType};
 
 /// A key that was not found, and how it is to be loaded.
@@ -27,6 +29,8 @@ pub(crate) struct Load {
     pub(crate) flight: Flight,
     /// Whether the look-up that led here has been counted as a miss. One that may still be a hit of the shared tier has not.
     pub(crate) counted: bool,
+    /// Whether the caller wants to be told that the shared tier failed, instead of the body being run.
+    pub(crate) fails: bool,
 }
 
 /// Whether a load is shared.
@@ -34,6 +38,8 @@ pub(crate) struct Load {
 pub(crate) enum Flight {
     /// One load at a time, and the rest wait for it.
     Single,
+    /// The same among all processes that share a tier.
+    Cluster,
     /// Each caller for itself.
     Beside,
     /// As `Beside`, and what is stored already is not asked for: the body runs in any case.
@@ -46,12 +52,18 @@ pub(crate) enum Begun {
     Found(Box<AnyValue>),
     /// The body is to run.
     Lead(Lead),
+    /// It is not: the shared tier failed, and the caller wants to know.
+    Failed(Error),
 }
 
 /// A load whose body is to run.
 pub(crate) struct Lead {
     load: Load,
     ticket: Ticket,
+    /// What the shared tier knows the load by; `None`: it is to store nothing there.
+    mark: Option<Mark>,
+    /// The mark holds a claim among all processes.
+    leased: bool,
 }
 
 impl Load {
@@ -70,12 +82,30 @@ impl Load {
         if let Some(value) = self.found_meanwhile(&ticket) {
             return Begun::Found(value);
         }
-        if let Some((tier, codec)) = self.readable()
-            && let Ok(Some(found)) = tier.get(&self.key, codec)
-        {
-            return Begun::Found(self.landed_from_shared(&ticket, found));
+        let Some((tier, codec)) = self.shared() else {
+            return self.lead(ticket, Claim::default());
+        };
+        if self.flight == Flight::Refresh {
+            let mark = tier.mark(&self.key).ok();
+            return self.lead(ticket, Claim::unclaimed(mark));
         }
-        self.lead(ticket)
+        let mut patience = Patience::new(self.cache.flights().timeout());
+        loop {
+            let claim = match self.judge(tier.look(&self.key, codec), &ticket, &patience) {
+                Judged::Over(begun) => return begun,
+                Judged::Lead(claim) => claim,
+                Judged::Claim(mark) => {
+                    match Claim::of(tier.lease(&self.key, patience.most()), mark) {
+                        Some(claim) => claim,
+                        None => {
+                            patience.sleep();
+                            continue;
+                        }
+                    }
+                }
+            };
+            return self.lead(ticket, claim);
+        }
     }
 
     /// The same by awaiting.
@@ -93,18 +123,63 @@ impl Load {
         if let Some(value) = self.found_meanwhile(&ticket) {
             return Begun::Found(value);
         }
-        if let Some((tier, codec)) = self.readable()
-            && let Ok(Some(found)) = tier.get_async(&self.key, codec).await
-        {
-            return Begun::Found(self.landed_from_shared(&ticket, found));
+        let Some((tier, codec)) = self.shared() else {
+            return self.lead(ticket, Claim::default());
+        };
+        if self.flight == Flight::Refresh {
+            let mark = tier.mark_async(&self.key).await.ok();
+            return self.lead(ticket, Claim::unclaimed(mark));
         }
-        self.lead(ticket)
+        let mut patience = Patience::new(self.cache.flights().timeout());
+        loop {
+            let seen = tier.look_async(&self.key, codec).await;
+            let claim = match self.judge(seen, &ticket, &patience) {
+                Judged::Over(begun) => return begun,
+                Judged::Lead(claim) => claim,
+                Judged::Claim(mark) => {
+                    let leased = tier.lease_async(&self.key, patience.most()).await;
+                    match Claim::of(leased, mark) {
+                        Some(claim) => claim,
+                        None => {
+                            patience.sleep_async().await;
+                            continue;
+                        }
+                    }
+                }
+            };
+            return self.lead(ticket, claim);
+        }
     }
 
-    fn lead(self, ticket: Ticket) -> Begun {
+    /// What is to be done after the shared tier was looked at.
+    fn judge(&self, seen: Result<Seen>, ticket: &Ticket, patience: &Patience) -> Judged {
+        match seen {
+            Ok(Seen::Hit(found)) => {
+                Judged::Over(Begun::Found(self.landed_from_shared(ticket, found)))
+            }
+            Ok(Seen::Miss(mark)) if self.flight == Flight::Cluster && !patience.is_over() => {
+                Judged::Claim(mark)
+            }
+            Ok(Seen::Miss(mark)) => Judged::Lead(Claim::unclaimed(mark)),
+            Err(error) if self.fails => {
+                self.missed();
+                ticket.land_empty();
+                Judged::Over(Begun::Failed(error))
+            }
+            // nothing is known of what comes between, so nothing is to be stored there
+            Err(_) => Judged::Lead(Claim::default()),
+        }
+    }
+
+    fn lead(self, ticket: Ticket, claim: Claim) -> Begun {
         self.missed();
         self.cache.count(&self.key, Event::Load);
-        Begun::Lead(Lead { load: self, ticket })
+        Begun::Lead(Lead {
+            load: self,
+            ticket,
+            mark: claim.mark,
+            leased: claim.leased,
+        })
     }
 
     /// Counts the look-up that led here as a miss, unless that is done.
@@ -123,7 +198,7 @@ impl Load {
 
     fn board(&self, blocking: bool) -> Boarding {
         match self.flight {
-            Flight::Single => self.cache.flights().board(&self.key, blocking),
+            Flight::Single | Flight::Cluster => self.cache.flights().board(&self.key, blocking),
             Flight::Beside | Flight::Refresh => Boarding::Lead(self.beside(blocking)),
         }
     }
@@ -131,7 +206,7 @@ impl Load {
     fn beside(&self, blocking: bool) -> Ticket {
         let kind = match self.flight {
             Flight::Refresh => FlightKind::Put,
-            Flight::Single | Flight::Beside => FlightKind::Load,
+            Flight::Single | Flight::Cluster | Flight::Beside => FlightKind::Load,
         };
         self.cache.flights().beside(&self.key, kind, blocking)
     }
@@ -164,18 +239,13 @@ impl Load {
 
     /// Another load may have landed after this caller's look-up and before it began its own.
     fn found_meanwhile(&self, ticket: &Ticket) -> Option<Box<AnyValue>> {
-        if self.flight != Flight::Single {
+        if !matches!(self.flight, Flight::Single | Flight::Cluster) {
             return None;
         }
         let value = self.stored()?;
         self.hit();
         ticket.land(|| self.share(&*value));
         Some(value)
-    }
-
-    /// The shared tier, if it may have the value: a refresh asks for none.
-    fn readable(&self) -> Option<(&SharedTier, Codec)> {
-        self.shared().filter(|_| self.flight != Flight::Refresh)
     }
 
     fn shared(&self) -> Option<(&SharedTier, Codec)> {
@@ -196,14 +266,20 @@ impl Load {
         self.values.clone(value).into()
     }
 
+    /// Removes what the process has.
+    fn forget(&self) {
+        let remove = || self.cache.store().remove(&self.key);
+        // dropped here, where no lock is held
+        drop(self.cache.flights().invalidate(&self.key, remove));
+    }
+
     /// A value was loaded and is not kept. If it was a refresh's, what was kept before goes: it is older than what was loaded,
     /// or than what another put stored meanwhile, and which of the two the source holds is not known.
     fn unstored(&self) -> Settled {
         if self.flight != Flight::Refresh {
             return Settled::default();
         }
-        let remove = || self.cache.store().remove(&self.key);
-        drop(self.cache.flights().invalidate(&self.key, remove));
+        self.forget();
         Settled {
             write: self.shared().map(|_| Write::Evict),
             shared: None,
@@ -229,19 +305,16 @@ impl Lead {
     /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
     /// process; else once the shared tier has it. Returns what is left to be done.
     pub(crate) fn settle(self, value: Option<(&AnyValue, Decision)>) -> Option<(Self, Settled)> {
-        let Self { load, ticket } = &self;
-        let Some((value, decision)) = value else {
-            ticket.land_empty();
-            return None;
-        };
-        let ttl = match decision {
-            Decision::Store { ttl } if ttl != Some(Duration::ZERO) => ttl,
+        let Self { load, ticket, .. } = &self;
+        let ttl = match value {
+            Some((_, Decision::Store { ttl })) if ttl != Some(Duration::ZERO) => ttl,
             _ => {
                 ticket.land_empty();
-                let settled = load.unstored();
-                return Some((self, settled));
+                let settled = value.map_or_else(Settled::default, |_| load.unstored());
+                return self.remaining(settled);
             }
         };
+        let (value, _) = value?;
         let tier = load.shared();
         let cache = &load.cache;
         let entry = cache.entry(&load.key, load.values, value, tier.is_some());
@@ -253,18 +326,17 @@ impl Lead {
         };
         // what went is dropped here, where no lock is held
         let write = match stored.map(|(inserted, _dropped)| inserted) {
-            Some(Inserted::Stored(lifetime)) => tier.map(|(tier, codec)| {
-                let sealed = tier.seal(&load.key, codec, value, lifetime);
-                sealed.unwrap_or(Write::Evict)
-            }),
+            Some(Inserted::Stored(lifetime)) => {
+                tier.and_then(|(tier, codec)| self.write(tier, codec, value, lifetime))
+            }
             Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => load.unstored().write,
         };
-        if write.is_none() {
-            let Self { load, ticket } = self;
+        if write.is_none() && !self.leased {
+            let Self { load, ticket, .. } = self;
             ticket.finish(|| load.share(value));
             return None;
         }
-        let shared = if load.cache.is_in_process() {
+        let shared = if load.cache.is_in_process() || write.is_none() {
             ticket.land(|| load.share(value));
             None
         } else {
@@ -273,32 +345,127 @@ impl Lead {
         Some((self, Settled { write, shared }))
     }
 
+    /// What the shared tier is to be told of a value that is stored in the process.
+    fn write(
+        &self,
+        tier: &SharedTier,
+        codec: Codec,
+        value: &AnyValue,
+        lifetime: Option<Duration>,
+    ) -> Option<Write> {
+        let refresh = self.load.flight == Flight::Refresh;
+        if self.mark.is_none() {
+            return refresh.then_some(Write::Evict);
+        }
+        Some(match tier.seal(&self.load.key, codec, value, lifetime) {
+            Err(_) => Write::Evict,
+            Ok(payload) if refresh => Write::Put(payload),
+            Ok(payload) => Write::Fill(payload),
+        })
+    }
+
+    /// What is left to be done, if anything is.
+    fn remaining(self, settled: Settled) -> Option<(Self, Settled)> {
+        (settled.write.is_some() || self.leased).then_some((self, settled))
+    }
+
     /// Tells the shared tier, by blocking, and then those who still wait.
     pub(crate) fn tell(&self, Settled { write, shared }: Settled) {
-        let Self { load, ticket } = self;
-        if let Some((tier, write)) = load.cache.shared().zip(write) {
-            let written = tier.write(&load.key, &write);
-            if written.is_ok() && !ticket.is_valid() {
-                // an invalidation came while it was being written, went first and found nothing
+        let load = &self.load;
+        if let Some(tier) = load.cache.shared() {
+            let stored = match (&write, &self.mark) {
+                (Some(Write::Fill(payload)), Some(mark)) => tier.fill(&load.key, payload, mark),
+                (Some(Write::Put(payload)), mark) => tier.put(&load.key, payload, mark.as_ref()),
+                (Some(_), _) => tier.evict(&load.key).map(|_| true),
+                (None, Some(mark)) if self.leased => tier.release(&load.key, mark).map(|()| true),
+                (None, _) => Ok(true),
+            };
+            if self.is_outdated(stored) {
                 let _ = tier.evict(&load.key);
             }
         }
-        if let Some(shared) = shared {
-            ticket.land(|| shared);
-        }
+        self.told(shared);
     }
 
     /// The same without blocking.
     pub(crate) async fn tell_async(&self, Settled { write, shared }: Settled) {
-        let Self { load, ticket } = self;
-        if let Some((tier, write)) = load.cache.shared().zip(write) {
-            let written = tier.write_async(&load.key, &write).await;
-            if written.is_ok() && !ticket.is_valid() {
+        let load = &self.load;
+        if let Some(tier) = load.cache.shared() {
+            let stored = match (&write, &self.mark) {
+                (Some(Write::Fill(payload)), Some(mark)) => {
+                    tier.fill_async(&load.key, payload, mark).await
+                }
+                (Some(Write::Put(payload)), mark) => {
+                    tier.put_async(&load.key, payload, mark.as_ref()).await
+                }
+                (Some(_), _) => tier.evict_async(&load.key).await.map(|_| true),
+                (None, Some(mark)) if self.leased => {
+                    tier.release_async(&load.key, mark).await.map(|()| true)
+                }
+                (None, _) => Ok(true),
+            };
+            if self.is_outdated(stored) {
                 let _ = tier.evict_async(&load.key).await;
             }
         }
+        self.told(shared);
+    }
+
+    /// Whether what was stored in the shared tier is to go again: an invalidation came while it was being written, went first and
+    /// found nothing. Where the tier refused a value that is older than an invalidation, the process forgets it.
+    fn is_outdated(&self, stored: Result<bool>) -> bool {
+        match stored {
+            Ok(true) => !self.ticket.is_valid(),
+            Ok(false) => {
+                self.load.forget();
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn told(&self, shared: Option<Shared>) {
         if let Some(shared) = shared {
-            ticket.land(|| shared);
+            self.ticket.land(|| shared);
+        }
+    }
+}
+
+/// What is to be done after the shared tier was looked at.
+enum Judged {
+    /// Nothing: it is over.
+    Over(Begun),
+    /// The body is to run.
+    Lead(Claim),
+    /// So it is, if the claim among all processes is granted.
+    Claim(Option<Mark>),
+}
+
+/// What a load is known by in the shared tier.
+#[derive(Default)]
+struct Claim {
+    mark: Option<Mark>,
+    /// The mark holds a claim among all processes.
+    leased: bool,
+}
+
+impl Claim {
+    fn unclaimed(mark: Option<Mark>) -> Self {
+        Self {
+            mark,
+            leased: false,
+        }
+    }
+
+    /// What came of asking for one; `None`: another process has it.
+    fn of(lease: Result<Lease>, mark: Option<Mark>) -> Option<Self> {
+        match lease {
+            Ok(Lease::Granted(mark)) => Some(Self {
+                mark: Some(mark),
+                leased: true,
+            }),
+            Ok(Lease::Taken) => None,
+            Ok(Lease::Unsupported) | Err(_) => Some(Self::unclaimed(mark)),
         }
     }
 }

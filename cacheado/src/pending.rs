@@ -4,6 +4,8 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::time::Duration;
 
+use cacheado_backends::Error;
+
 use crate::load::{Begun, Load};
 use crate::outcome::{Decision, Outcome};
 use crate::value::Typed;
@@ -11,21 +13,41 @@ use crate::value::Typed;
 /// A call that has to run its body. It owns all it needs and borrows nothing of the arguments, which the body may consume.
 ///
 /// It asks nothing of the value's type, which `Function::look` has asked for: what is wrong with it is said once.
-pub struct Pending<R, K: Outcome<R>>(Option<(Load, Typed<K::Stored>)>);
+pub struct Pending<R, K: Outcome<R>> {
+    load: Option<(Load, Typed<K::Stored>)>,
+    /// What is returned if the shared tier fails; `None`: the body runs.
+    failed: Option<fn(Error) -> R>,
+}
 
 impl<R, K: Outcome<R>> Pending<R, K> {
     /// The body runs and nothing is stored.
     pub(crate) fn uncached() -> Self {
-        Self(None)
+        Self {
+            load: None,
+            failed: None,
+        }
     }
 
     pub(crate) fn with(load: Load, typed: Typed<K::Stored>) -> Self {
-        Self(Some((load, typed)))
+        Self {
+            load: Some((load, typed)),
+            failed: None,
+        }
+    }
+
+    /// The same, and if the shared tier fails, what `failed` makes of its error is returned instead of running the body.
+    #[must_use]
+    pub fn or_fail(mut self, failed: fn(Error) -> R) -> Self {
+        if let Some((load, _)) = &mut self.load {
+            load.fails = true;
+            self.failed = Some(failed);
+        }
+        self
     }
 
     /// How long a value lives, unless the one says otherwise.
     fn ttl(&self) -> Option<Duration> {
-        self.0.as_ref().and_then(|(load, _)| load.ttl)
+        self.load.as_ref().and_then(|(load, _)| load.ttl)
     }
 
     /// Runs the body, or waits for another call that does.
@@ -54,12 +76,16 @@ impl<R, K: Outcome<R>> Pending<R, K> {
 
     /// Compiled once for all functions of one return type. Both are called once at most.
     fn run(self, decide: &mut dyn FnMut(&K::Stored) -> Decision, body: &mut dyn FnMut() -> R) -> R {
-        let Some((load, typed)) = self.0 else {
+        let Some((load, typed)) = self.load else {
             return body();
         };
         let lead = match load.begin() {
             Begun::Found(value) => return K::restore((typed.own)(value)),
             Begun::Lead(lead) => lead,
+            Begun::Failed(error) => match self.failed {
+                Some(failed) => return failed(error),
+                None => return body(),
+            },
         };
         let ret = {
             let _turn = lead.turn();
@@ -78,12 +104,16 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         decide: impl FnOnce(&K::Stored) -> Decision,
         body: impl Future<Output = R>,
     ) -> R {
-        let Some((load, typed)) = self.0 else {
+        let Some((load, typed)) = self.load else {
             return body.await;
         };
         let lead = match load.begin_async().await {
             Begun::Found(value) => return K::restore((typed.own)(value)),
             Begun::Lead(lead) => lead,
+            Begun::Failed(error) => match self.failed {
+                Some(failed) => return failed(error),
+                None => return body.await,
+            },
         };
         let ret = {
             let mut body = pin!(body);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use cacheado_backends::backend::Payload;
 use cacheado_backends::memory::Inserted;
 use cacheado_backends::{Key, Result};
 
 use crate::cache::Cache;
 use crate::flight::{FlightKind, Ticket};
-use crate::shared::Write;
 use crate::value::{AnyValue, ValueType};
 
 /// Where a value goes, and for how long.
@@ -27,8 +27,11 @@ impl Put {
             .beside(&self.key, FlightKind::Put, true);
         let Stored { stored, write } = self.local(&ticket, value);
         if let Some((tier, write)) = self.cache.shared().zip(write) {
-            // the tier forgets the older value in any case
-            tier.write(&self.key, write.as_ref().unwrap_or(&Write::Evict))?;
+            match &write {
+                Ok(Some(payload)) => _ = tier.put(&self.key, payload, None)?,
+                // the tier forgets the older value in any case
+                Ok(None) | Err(_) => _ = tier.evict(&self.key)?,
+            }
             if !ticket.is_valid() {
                 // another put or an eviction came meanwhile, and which of the two the tier saw last is not known
                 tier.evict(&self.key)?;
@@ -46,8 +49,10 @@ impl Put {
             .beside(&self.key, FlightKind::Put, false);
         let Stored { stored, write } = self.local(&ticket, value);
         if let Some((tier, write)) = self.cache.shared().zip(write) {
-            let told = write.as_ref().unwrap_or(&Write::Evict);
-            tier.write_async(&self.key, told).await?;
+            match &write {
+                Ok(Some(payload)) => _ = tier.put_async(&self.key, payload, None).await?,
+                Ok(None) | Err(_) => _ = tier.evict_async(&self.key).await?,
+            }
             if !ticket.is_valid() {
                 tier.evict_async(&self.key).await?;
             }
@@ -66,11 +71,14 @@ impl Put {
         match inserted.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => Stored {
                 stored: true,
-                write: tier.map(|(tier, codec)| tier.seal(&self.key, codec, value, lifetime)),
+                write: tier.map(|(tier, codec)| {
+                    let sealed = tier.seal(&self.key, codec, value, lifetime);
+                    sealed.map(Some)
+                }),
             },
             Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => Stored {
                 stored: false,
-                write: tier.map(|_| Ok(Write::Evict)),
+                write: tier.map(|_| Ok(None)),
             },
         }
     }
@@ -79,6 +87,6 @@ impl Put {
 /// What has come of a put in the process.
 struct Stored {
     stored: bool,
-    /// What the shared tier is to be told; `Err` if the value can't go there.
-    write: Option<Result<Write>>,
+    /// What the shared tier is to have, if anything; `Err` if the value can't go there.
+    write: Option<Result<Option<Payload>>>,
 }

@@ -120,7 +120,7 @@ impl Stats {
         }
         let tiers = [
             cache.in_process.then_some("in-process"),
-            cache.shared.as_ref().map(SharedTier::name),
+            cache.shared.as_deref().map(SharedTier::name),
         ];
         let tiers: Vec<&str> = tiers.into_iter().flatten().collect();
         Self {

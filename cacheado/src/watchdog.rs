@@ -7,8 +7,13 @@ use std::collections::BinaryHeap;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError, Weak};
 use std::thread;
 
-use crate::flight::Flight;
 use crate::sync::Instant;
+
+/// What can be reminded of the time.
+pub(crate) trait Prod: Send + Sync {
+    /// Its time has come.
+    fn prod(&self);
+}
 
 #[derive(Default)]
 struct Watchdog {
@@ -29,13 +34,13 @@ const SLACK: usize = 256;
 
 struct Watched {
     until: Instant,
-    flight: Weak<Flight>,
+    whom: Weak<dyn Prod>,
 }
 
 static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(Watchdog::default);
 
-/// Has those who wait for `flight` woken at `until`, if it has not landed by then.
-pub(crate) fn watch(flight: &Arc<Flight>, until: Instant) {
+/// Has `whom` prodded at `until`, if it still lives then.
+pub(crate) fn watch<P: Prod + 'static>(whom: &Arc<P>, until: Instant) {
     if cfg!(shuttle) {
         // a model moves its time by itself
         return;
@@ -49,15 +54,15 @@ pub(crate) fn watch(flight: &Arc<Flight>, until: Instant) {
         .peek()
         .is_none_or(|Reverse(next)| until < next.until);
     if state.watched.len() >= state.limit {
-        // of loads that are over, which most are long before their time
+        // most are over long before their time
         state
             .watched
-            .retain(|Reverse(watched)| watched.flight.strong_count() > 0);
+            .retain(|Reverse(watched)| watched.whom.strong_count() > 0);
         state.limit = 2 * state.watched.len() + SLACK;
     }
     state.watched.push(Reverse(Watched {
         until,
-        flight: Arc::downgrade(flight),
+        whom: Arc::downgrade(whom) as Weak<dyn Prod>,
     }));
     if !state.running {
         match thread::Builder::new()
@@ -92,16 +97,16 @@ fn run() {
                 state
                     .watched
                     .pop()
-                    .and_then(|Reverse(next)| next.flight.upgrade()),
+                    .and_then(|Reverse(next)| next.whom.upgrade()),
             );
         }
         if !due.is_empty() {
             drop(state);
             // a waker is the executor's code, and a flight may hold a value of the user's: neither must end this thread
-            for flight in due {
+            for whom in due {
                 let prod = move || {
-                    flight.prod();
-                    drop(flight);
+                    whom.prod();
+                    drop(whom);
                 };
                 let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(prod));
             }

@@ -20,6 +20,7 @@ pub(crate) use ticket::Ticket;
 
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Instant, Mutex, lock};
+use crate::watchdog::Prod;
 
 /// A value on its way from the leader to those who wait for it.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
@@ -153,9 +154,11 @@ impl Flight {
         self.landed.notify_all();
         wakers.into_iter().for_each(Waker::wake);
     }
+}
 
+impl Prod for Flight {
     /// Wakes those futures that wait, so that they look at the time.
-    pub(crate) fn prod(&self) {
+    fn prod(&self) {
         let wakers = {
             let mut state = lock(&self.state);
             state.watched = false;

@@ -125,7 +125,7 @@ impl<'a> EvictByScope<'a> {
     fn tier(&self) -> Option<&'a SharedTier> {
         self.cache
             .shared()
-            .filter(|_| !self.scope.level().has_secret())
+            .filter(|tier| tier.can_hide(self.scope.level()))
     }
 
     fn local(&self) -> Removed {

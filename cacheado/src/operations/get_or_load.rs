@@ -71,6 +71,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             ttl: self.ttl,
             flight: Flight::Single,
             counted,
+            fails: false,
         };
         Err(Pending::with(load, typed))
     }

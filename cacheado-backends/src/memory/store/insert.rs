@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Bound, Dropped, Policy, Store, sweeper};
-use crate::clock::{Clock, Tick};
+use crate::clock::{Clock, NEVER, Tick};
 use crate::entry::Entry;
 use crate::key::{Hash32, Key, Space};
 use crate::memory::table::Table;
@@ -38,10 +38,19 @@ impl Store {
         }
         entry.touch(self.clock.stamp(now));
         let mut dropped = Dropped::new();
+        let copy = entry.is_portable().then(|| Arc::clone(&entry));
+        let limit = self.copies_live.load(Ordering::SeqCst);
         let inserted = match policy {
             Some(policy) => self.insert_by_rules(entry, now, lifetime, policy, &mut dropped),
             None => self.insert_freely(entry, now, lifetime, &mut dropped),
         };
+        if let Some(copy) = copy
+            && self.copies_live.load(Ordering::SeqCst) != limit
+        {
+            // the limit was set after it was looked at, and copies may have been removed before this one was in
+            self.remove_exactly(&copy, Cause::Evicted);
+            dropped.push(copy);
+        }
         (inserted, dropped)
     }
 
@@ -60,7 +69,7 @@ impl Store {
             dropped.push(entry);
             return Inserted::Ephemeral;
         }
-        entry.set_deadline(deadline);
+        entry.set_deadline(deadline.min(self.limit_of(&entry, now)));
         if let Some(replaced) = self.put_in(entry, now) {
             dropped.push(replaced);
         }
@@ -91,7 +100,7 @@ impl Store {
             dropped.push(entry);
             return self.refuse(Inserted::Ephemeral, old, policy, &self.rules, dropped);
         }
-        entry.set_deadline(deadline);
+        entry.set_deadline(deadline.min(self.limit_of(&entry, now)));
         let mut victims = std::mem::take(&mut policy.victims);
         let newcomer = Resident(entry);
         let seated = self.seat_by_rules(&newcomer, old.as_ref(), &mut victims);
@@ -126,6 +135,15 @@ impl Store {
             dropped.push(replaced);
         }
         Inserted::Stored(lifetime)
+    }
+
+    /// How long `entry` may live, if it is a copy of what the shared tier has.
+    fn limit_of(&self, entry: &Entry, now: Tick) -> Tick {
+        if entry.is_portable() {
+            now.saturating_add(self.copies_live.load(Ordering::SeqCst))
+        } else {
+            NEVER
+        }
     }
 
     /// Removes `old`, which was to be replaced by what is not stored now, and tells `rules` of it.

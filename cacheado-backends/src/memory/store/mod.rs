@@ -20,12 +20,12 @@ use super::index::Index;
 use super::sweeper::{self, Swept};
 use super::table::Table;
 use super::wheel::Expiry;
-use crate::clock::{Clock, Listener, NEVER};
+use crate::clock::{Clock, Listener, NEVER, nanos};
 use crate::entry::{Entry, MOST_HITS};
 use crate::key::{Key, Probe, Space};
 use crate::rule::{Cause, Reads, Resident, Rule, Verdict};
 use crate::rules::Lru;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 pub use insert::Inserted;
@@ -48,6 +48,8 @@ pub struct Store {
     /// Its lock orders all writes that a rule or a function's bound has a say in.
     policy: Mutex<Policy>,
     len: AtomicUsize,
+    /// How long copies of what the shared tier has live at most, in nanoseconds.
+    copies_live: AtomicU64,
     sweep_interval: Duration,
     observer: Observer,
 }
@@ -127,6 +129,7 @@ impl Store {
             rules,
             policy: Mutex::default(),
             len: AtomicUsize::new(0),
+            copies_live: AtomicU64::new(NEVER),
             observer,
             clock,
         });
@@ -199,6 +202,13 @@ impl Store {
             && self.rules.iter().any(|rule| {
                 rule.reads() == Reads::Call && rule.on_get(entry.key()) == Verdict::Drop
             })
+    }
+
+    /// From here on, copies of what the shared tier has are kept for `span` at most, whatever their lifetimes; `None`: for all of
+    /// these. What is in already stays.
+    pub fn limit_copies(&self, span: Option<Duration>) {
+        let span = span.map_or(NEVER, nanos);
+        self.copies_live.store(span, Ordering::SeqCst);
     }
 
     /// The keys of the live entries, in no order.

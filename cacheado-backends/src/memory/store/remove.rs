@@ -76,6 +76,19 @@ impl Store {
         removed
     }
 
+    /// Removes all copies of what the shared tier has. Costs a walk over everything.
+    pub fn remove_copies(&self) {
+        let mut copies = Vec::new();
+        self.table.for_each(|entry| {
+            if entry.is_portable() {
+                copies.push(Arc::clone(entry));
+            }
+        });
+        for copy in copies {
+            self.remove_exactly(&copy, Cause::Evicted);
+        }
+    }
+
     /// Removes everything. Counts as neither evictions nor expirations.
     pub fn clear(&self) {
         let mut policy = lock(&self.policy);

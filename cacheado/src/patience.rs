@@ -1,0 +1,86 @@
+//! Waiting for another process's load: looked at again and again, less and less often.
+
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use crate::runtime;
+use crate::sync::{Instant, Mutex, lock};
+use crate::watchdog::{self, Prod};
+
+/// How long the first wait is, and the longest.
+const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
+
+/// How long another process is waited for, and how often it is looked at.
+pub(crate) struct Patience {
+    most: Duration,
+    /// When it ends; `None`: never, as far as the clock can count.
+    until: Option<Instant>,
+    wait: Duration,
+}
+
+impl Patience {
+    /// For `most` from here on.
+    pub(crate) fn new(most: Duration) -> Self {
+        Self {
+            most,
+            until: Instant::now().checked_add(most),
+            wait: WAITS.0,
+        }
+    }
+
+    /// How long it lasts.
+    pub(crate) fn most(&self) -> Duration {
+        self.most
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+
+    /// Waits by blocking the thread, and longer the next time.
+    pub(crate) fn sleep(&mut self) {
+        let wait = self.next();
+        // a worker of a runtime hands its other tasks on first, where that can be done
+        if runtime::block(false, || thread::sleep(wait)).is_none() {
+            thread::sleep(wait);
+        }
+    }
+
+    /// As [`sleep`](Self::sleep), without blocking, under any executor.
+    pub(crate) async fn sleep_async(&mut self) {
+        let Some(until) = Instant::now().checked_add(self.next()) else {
+            return;
+        };
+        let alarm = Arc::new(Alarm::default());
+        std::future::poll_fn(|cx| {
+            if until <= Instant::now() {
+                return Poll::Ready(());
+            }
+            *lock(&alarm.0) = Some(cx.waker().clone());
+            watchdog::watch(&alarm, until);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn next(&mut self) -> Duration {
+        let wait = self.wait;
+        self.wait = (2 * wait).min(WAITS.1);
+        wait
+    }
+}
+
+/// Wakes a future at its time.
+#[derive(Default)]
+struct Alarm(Mutex<Option<Waker>>);
+
+impl Prod for Alarm {
+    fn prod(&self) {
+        let waker = lock(&self.0).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}

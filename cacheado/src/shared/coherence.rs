@@ -1,0 +1,73 @@
+//! What other processes did to the shared tier, done here: to the copies in the process and to the loads under way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cacheado_backends::Scope;
+use cacheado_backends::backend::{Change, Changes};
+use cacheado_backends::memory::Store;
+
+use crate::flight::Flights;
+
+/// The copies in one process of what a shared tier has.
+pub(crate) struct Coherence {
+    store: Arc<Store>,
+    flights: Arc<Flights>,
+    /// How long a copy lives at most while nothing says when it is old.
+    bound: Option<Duration>,
+}
+
+impl Coherence {
+    /// Nothing is heard as yet. `bound`: how long copies live at most while that is so.
+    pub(crate) fn new(store: Arc<Store>, flights: Arc<Flights>, bound: Duration) -> Arc<Self> {
+        let bound = Some(bound).filter(|bound| *bound != Duration::MAX);
+        store.limit_copies(bound);
+        Arc::new(Self {
+            store,
+            flights,
+            bound,
+        })
+    }
+
+    /// Where a backend reports.
+    pub(crate) fn changes(self: &Arc<Self>) -> Changes {
+        let this = Arc::clone(self);
+        Changes::new(move |change| this.apply(&change))
+    }
+
+    fn apply(&self, change: &Change) {
+        match change {
+            Change::Key(key) => {
+                let removed = self.flights.invalidate(key, || self.store.remove(key));
+                // dropped here, where no lock is held
+                drop(removed);
+            }
+            Change::Scope(scope) => self.evict(scope),
+            Change::All => self.evict(&Scope::global()),
+            Change::Covered => {
+                // what happened while nothing was heard is not known
+                self.forget_copies();
+                self.store.limit_copies(None);
+                tracing::debug!("changes of other processes are heard");
+            }
+            Change::Lost => {
+                self.store.limit_copies(self.bound);
+                self.forget_copies();
+                tracing::warn!(bound = ?self.bound, "changes of other processes are not heard: copies are kept for a while only");
+            }
+        }
+    }
+
+    fn evict(&self, scope: &Scope) {
+        self.flights.invalidate_scope(scope);
+        self.store.remove_scope(scope);
+        // a load that began in between may have found what was about to go
+        self.flights.invalidate_scope(scope);
+    }
+
+    fn forget_copies(&self) {
+        self.flights.invalidate_scope(&Scope::global());
+        self.store.remove_copies();
+        self.flights.invalidate_scope(&Scope::global());
+    }
+}

@@ -1,0 +1,435 @@
+//! The shared tier: a backend, and what stands between it and a load: the circuit breaker, what could not be sent, and how values
+//! look outside of the process.
+//!
+//! Everything comes twice, blocking and async. Both ask the backend in between [`SharedTier::lets_through`] and
+//! [`SharedTier::answered`], and share all that is decided.
+
+mod breaker;
+mod coherence;
+mod outbox;
+mod replay;
+mod seal;
+
+use std::borrow::Cow;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use cacheado_backends::backend::{
+    BackendFuture, BackendResult, Change, Lease, Lookup, Mark, Payload, Refused,
+};
+use cacheado_backends::{Backend, Clock, Error, Key, Level, Result, Scope, Space};
+
+use crate::counters::{Counters, Event};
+use crate::value::Codec;
+
+pub(crate) use breaker::BreakerOptions;
+pub(crate) use coherence::Coherence;
+pub(crate) use seal::Found;
+
+use breaker::Breaker;
+use outbox::Outbox;
+
+#[cfg(feature = "shared")]
+use cacheado_backends::SecretKey;
+
+/// What the shared tier is told of a key.
+pub(crate) enum Write {
+    /// To hold this, which a load has found.
+    Fill(Payload),
+    /// To hold this, which is newer than what any load has.
+    Put(Payload),
+    /// To hold nothing: there is a newer value, which is not to be stored or can't be.
+    Evict,
+}
+
+/// What the shared tier has of a key.
+pub(crate) enum Seen {
+    /// A value of the type that was asked for.
+    Hit(Found),
+    /// None. A load that begins now is known by the mark; without one, it is not to be stored there.
+    Miss(Option<Mark>),
+}
+
+/// What a builder says of the shared tier.
+pub(crate) struct SharedOptions {
+    pub(crate) name: String,
+    pub(crate) clock: Clock,
+    pub(crate) breaker: BreakerOptions,
+    #[cfg(feature = "shared")]
+    pub(crate) secret: Option<SecretKey>,
+}
+
+pub(crate) struct SharedTier {
+    backend: Box<dyn Backend>,
+    /// The cache's name.
+    name: String,
+    counters: Arc<Counters>,
+    breaker: Breaker,
+    outbox: Outbox,
+    #[cfg(feature = "shared")]
+    secret: Option<SecretKey>,
+    this: Weak<Self>,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The store was not asked.
+#[derive(Debug, thiserror::Error)]
+enum Unasked {
+    #[error("it has failed several times in a row, and is not asked for a while")]
+    Open,
+    #[error("what it has is known to be old: an eviction of it could not be sent yet")]
+    Old,
+}
+
+impl SharedTier {
+    /// `backend` behind the copies that `coherence` keeps.
+    pub(crate) fn new(
+        mut backend: Box<dyn Backend>,
+        options: SharedOptions,
+        counters: Arc<Counters>,
+        coherence: &Arc<Coherence>,
+    ) -> Arc<Self> {
+        backend.bind(&options.name);
+        if !backend.watch(coherence.changes()) {
+            tracing::debug!(
+                backend = backend.name(),
+                "reports no changes of other processes: copies are kept for a while only"
+            );
+        }
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            backend,
+            breaker: Breaker::new(options.breaker, options.clock),
+            name: options.name,
+            counters,
+            outbox: Outbox::default(),
+            #[cfg(feature = "shared")]
+            secret: options.secret,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.backend.name()
+    }
+
+    /// Whether ids of `level`, if they are secret, can be hidden.
+    pub(crate) fn can_hide(&self, level: Level) -> bool {
+        #[cfg(feature = "shared")]
+        let hides = self.secret.is_some();
+        #[cfg(not(feature = "shared"))]
+        let hides = false;
+        hides || !level.has_secret()
+    }
+
+    /// `key` as the store may know it.
+    fn outside<'k>(&self, key: &'k Key) -> Cow<'k, Key> {
+        #[cfg(feature = "shared")]
+        if key.space().level().has_secret()
+            && let Some(secret) = &self.secret
+        {
+            return Cow::Owned(secret.hide(key));
+        }
+        Cow::Borrowed(key)
+    }
+
+    /// `scope` as the store may know it.
+    fn outside_scope<'s>(&self, scope: &'s Scope) -> Cow<'s, Scope> {
+        #[cfg(feature = "shared")]
+        if scope.level().has_secret()
+            && let Some(secret) = &self.secret
+        {
+            return Cow::Owned(secret.hide_in_scope(scope));
+        }
+        Cow::Borrowed(scope)
+    }
+
+    /// Whether the store is to be asked; an `Err` says why not.
+    fn lets_through(&self, operation: &'static str, key: Option<&Key>) -> Result<()> {
+        let unasked = if key.is_some_and(|key| self.outbox.covers(key)) {
+            Unasked::Old
+        } else if self.breaker.lets_through() {
+            return Ok(());
+        } else {
+            Unasked::Open
+        };
+        Err(self.error(operation, unasked.into()))
+    }
+
+    fn error(&self, operation: &'static str, source: Failure) -> Error {
+        Error::Backend {
+            backend: self.backend.name().to_owned(),
+            operation,
+            source: source.into(),
+        }
+    }
+
+    /// What the store said. A failure is counted and traced.
+    fn answered<T>(
+        &self,
+        operation: &'static str,
+        key: Option<&Key>,
+        answer: BackendResult<T>,
+    ) -> Result<T> {
+        let source = match answer {
+            Ok(answer) => {
+                self.breaker.answered();
+                return Ok(answer);
+            }
+            Err(source) => source,
+        };
+        if source.is::<Refused>() {
+            self.breaker.answered();
+        } else {
+            self.breaker.failed();
+        }
+        let everything = || Space::programmatic(Level::global());
+        let space = key.map_or_else(everything, Key::space);
+        self.counters.count(space, Event::BackendError);
+        let error = self.error(operation, source);
+        tracing::warn!(%error, "the shared tier failed");
+        Err(error)
+    }
+
+    fn ask<T>(
+        &self,
+        operation: &'static str,
+        key: Option<&Key>,
+        ask: impl FnOnce(&dyn Backend) -> BackendResult<T>,
+    ) -> Result<T> {
+        self.lets_through(operation, key)?;
+        self.answered(operation, key, ask(&*self.backend))
+    }
+
+    async fn ask_async<'a, T>(
+        &'a self,
+        operation: &'static str,
+        key: Option<&Key>,
+        ask: impl FnOnce(&'a dyn Backend) -> BackendFuture<'a, T>,
+    ) -> Result<T> {
+        self.lets_through(operation, key)?;
+        let answer = ask(&*self.backend).await;
+        self.answered(operation, key, answer)
+    }
+
+    /// What the tier has under `key`, and for how long. One that fails has nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TypeMismatch`] if it has a value of another type.
+    pub(crate) fn get(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
+        let outside = self.outside(key);
+        let found = self.ask("get", Some(key), |backend| backend.get(&outside));
+        found.map_or(Ok(None), |found| self.opened(&outside, codec, found))
+    }
+
+    /// As [`get`](Self::get), without blocking.
+    pub(crate) async fn get_async(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
+        let outside = self.outside(key);
+        let get = self.ask_async("get", Some(key), |backend| backend.get_async(&outside));
+        let found = get.await;
+        found.map_or(Ok(None), |found| self.opened(&outside, codec, found))
+    }
+
+    /// What the tier has under `key`, for a load that begins if it has nothing. What is there and can't be used is a miss.
+    ///
+    /// # Errors
+    ///
+    /// What it said if it failed.
+    pub(crate) fn look(&self, key: &Key, codec: Codec) -> Result<Seen> {
+        let outside = self.outside(key);
+        let found = self.ask("get", Some(key), |backend| backend.get(&outside))?;
+        match self.seen(&outside, codec, found) {
+            Some(seen) => Ok(seen),
+            None => self.mark(key).map(|mark| Seen::Miss(Some(mark))),
+        }
+    }
+
+    /// As [`look`](Self::look), without blocking.
+    pub(crate) async fn look_async(&self, key: &Key, codec: Codec) -> Result<Seen> {
+        let outside = self.outside(key);
+        let get = self.ask_async("get", Some(key), |backend| backend.get_async(&outside));
+        let found = get.await?;
+        match self.seen(&outside, codec, found) {
+            Some(seen) => Ok(seen),
+            None => self
+                .mark_async(key)
+                .await
+                .map(|mark| Seen::Miss(Some(mark))),
+        }
+    }
+
+    fn opened(&self, outside: &Key, codec: Codec, found: Lookup) -> Result<Option<Found>> {
+        match found {
+            Lookup::Miss(_) => Ok(None),
+            Lookup::Hit(payload) => self.open(outside, codec, &payload),
+        }
+    }
+
+    /// `None`: something is there, and it can't be used.
+    fn seen(&self, outside: &Key, codec: Codec, found: Lookup) -> Option<Seen> {
+        if let Lookup::Miss(mark) = found {
+            return Some(Seen::Miss(Some(mark)));
+        }
+        let found = self.opened(outside, codec, found).ok()??;
+        Some(Seen::Hit(found))
+    }
+
+    /// Keeps `change` until it is sent, since it could not be sent now.
+    fn keep(&self, change: Change) {
+        if self.outbox.keep(change) {
+            replay::begin(&self.this);
+        }
+    }
+
+    /// After a value was put, or was to be: an older one that could not be replaced is to go.
+    fn put_is_over(&self, key: &Key, put: &Result<bool>) {
+        match put {
+            Ok(_) => self.outbox.forget(key),
+            Err(_) => self.keep(Change::Key(key.clone())),
+        }
+    }
+
+    /// Stores a value that is newer than any other; with a mark, only if nothing came since. Returns whether it is stored.
+    pub(crate) fn put(&self, key: &Key, payload: &Payload, since: Option<&Mark>) -> Result<bool> {
+        let outside = self.outside(key);
+        // it may be asked for a key whose eviction could not be sent: it is newer than that
+        let put = self.ask("set", None, |backend| match since {
+            Some(mark) => backend.put(&outside, payload, mark),
+            None => backend.set(&outside, payload).map(|()| true),
+        });
+        self.put_is_over(key, &put);
+        put
+    }
+
+    /// As [`put`](Self::put), without blocking.
+    pub(crate) async fn put_async(
+        &self,
+        key: &Key,
+        payload: &Payload,
+        since: Option<&Mark>,
+    ) -> Result<bool> {
+        let outside = self.outside(key);
+        let put = self.ask_async("set", None, |backend| match since {
+            Some(mark) => backend.put_async(&outside, payload, mark),
+            None => {
+                let set = backend.set_async(&outside, payload);
+                Box::pin(async move { set.await.map(|()| true) })
+            }
+        });
+        let put = put.await;
+        self.put_is_over(key, &put);
+        put
+    }
+
+    /// Removes what is under `key`. Returns whether something was. One that can't be sent is kept until it can.
+    pub(crate) fn evict(&self, key: &Key) -> Result<bool> {
+        let outside = self.outside(key);
+        let evicted = self.ask("evict", None, |backend| backend.evict(&outside));
+        self.or_keep(evicted, || Change::Key(key.clone()))
+    }
+
+    /// As [`evict`](Self::evict), without blocking.
+    pub(crate) async fn evict_async(&self, key: &Key) -> Result<bool> {
+        let outside = self.outside(key);
+        let evict = self.ask_async("evict", None, |backend| backend.evict_async(&outside));
+        // a caller who goes away has seen no answer: it is kept until there is one
+        let unsent = Unsent::new(self, Change::Key(key.clone()));
+        unsent.over(evict.await)
+    }
+
+    /// Removes all that is in `scope`. Returns how many live entries that were. One that can't be sent is kept until it can.
+    pub(crate) fn evict_by_scope(&self, scope: &Scope) -> Result<u64> {
+        let outside = self.outside_scope(scope);
+        let evicted = self.ask("evict by scope", None, |it| it.evict_by_scope(&outside));
+        self.or_keep(evicted, || Change::Scope(scope.clone()))
+    }
+
+    /// As [`evict_by_scope`](Self::evict_by_scope), without blocking.
+    pub(crate) async fn evict_by_scope_async(&self, scope: &Scope) -> Result<u64> {
+        let outside = self.outside_scope(scope);
+        let evict = self.ask_async("evict by scope", None, |it| {
+            it.evict_by_scope_async(&outside)
+        });
+        let unsent = Unsent::new(self, Change::Scope(scope.clone()));
+        unsent.over(evict.await)
+    }
+
+    /// Removes everything. One that can't be sent is kept until it can.
+    pub(crate) fn clear(&self) -> Result<()> {
+        let cleared = self.ask("clear", None, |backend| backend.clear());
+        self.or_keep(cleared, || Change::All)
+    }
+
+    /// As [`clear`](Self::clear), without blocking.
+    pub(crate) async fn clear_async(&self) -> Result<()> {
+        let clear = self.ask_async("clear", None, |backend| backend.clear_async());
+        let unsent = Unsent::new(self, Change::All);
+        unsent.over(clear.await)
+    }
+
+    fn or_keep<T>(&self, sent: Result<T>, change: impl FnOnce() -> Change) -> Result<T> {
+        if sent.is_err() {
+            self.keep(change());
+        }
+        sent
+    }
+}
+
+/// Operations that are handed on as they are. Each is asked of a key whose evictions have all been sent.
+macro_rules! handed_on {
+    ($($(#[$doc:meta])* $name:ident, $name_async:ident ($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+        impl SharedTier {
+            $($(#[$doc])*
+            pub(crate) fn $name(&self, key: &Key $(, $arg: $type)*) -> Result<$out> {
+                let outside = self.outside(key);
+                self.ask(stringify!($name), Some(key), |it| it.$name(&outside $(, $arg)*))
+            }
+
+            /// The same without blocking.
+            pub(crate) async fn $name_async(&self, key: &Key $(, $arg: $type)*) -> Result<$out> {
+                let outside = self.outside(key);
+                let operation = stringify!($name);
+                self.ask_async(operation, Some(key), |it| it.$name_async(&outside $(, $arg)*)).await
+            })*
+        }
+    };
+}
+handed_on! {
+    /// What a load is known by that begins now.
+    mark, mark_async() -> Mark;
+    /// Stores what a load that began at `mark` has found. Returns whether it is stored.
+    fill, fill_async(payload: &Payload, mark: &Mark) -> bool;
+    /// Claims the load of `key` among all processes.
+    lease, lease_async(span: Duration) -> Lease;
+    /// Gives a claim back.
+    release, release_async(mark: &Mark) -> ();
+}
+
+/// An eviction that is being sent: kept, if its caller goes away before there is an answer.
+struct Unsent<'a> {
+    tier: &'a SharedTier,
+    change: Option<Change>,
+}
+
+impl<'a> Unsent<'a> {
+    fn new(tier: &'a SharedTier, change: Change) -> Self {
+        let change = Some(change);
+        Self { tier, change }
+    }
+
+    fn over<T>(mut self, sent: Result<T>) -> Result<T> {
+        if sent.is_ok() {
+            self.change = None;
+        }
+        sent
+    }
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        if let Some(change) = self.change.take() {
+            self.tier.keep(change);
+        }
+    }
+}

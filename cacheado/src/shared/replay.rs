@@ -1,0 +1,78 @@
+//! The thread that sends what could not be sent: one for each tier that has something unsent, for as long as it has.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Weak;
+use std::thread;
+use std::time::Duration;
+
+use cacheado_backends::backend::{BackendResult, Change};
+
+use super::SharedTier;
+
+/// How long it waits after a failure, at first and at most.
+const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// Begins to send what `tier` has unsent.
+pub(super) fn begin(tier: &Weak<SharedTier>) {
+    if cfg!(shuttle) {
+        // a model's threads end with it
+        return;
+    }
+    let sender = Weak::clone(tier);
+    let thread = thread::Builder::new().name("cacheado-replay".to_owned());
+    let spawned = thread.spawn(move || {
+        let sending = AssertUnwindSafe(|| send_all(&sender));
+        // a backend of the user's may panic; the next eviction that can't be sent begins anew
+        if catch_unwind(sending).is_err() {
+            stop(&sender);
+        }
+    });
+    if let Err(error) = spawned {
+        tracing::warn!(%error, "no thread to send evictions with that could not be sent");
+        stop(tier);
+    }
+}
+
+fn stop(tier: &Weak<SharedTier>) {
+    if let Some(tier) = tier.upgrade() {
+        tier.outbox.stop_sending();
+    }
+}
+
+fn send_all(tier: &Weak<SharedTier>) {
+    let mut wait = WAITS.0;
+    // the cache may end meanwhile
+    while let Some(tier) = tier.upgrade() {
+        let Some((change, number)) = tier.outbox.next() else {
+            return;
+        };
+        match tier.send(&change) {
+            Ok(()) => {
+                tier.breaker.answered();
+                tier.outbox.sent(&change, number);
+                wait = WAITS.0;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "an eviction could still not be sent");
+                drop(tier);
+                thread::sleep(wait);
+                wait = (2 * wait).min(WAITS.1);
+            }
+        }
+    }
+}
+
+impl SharedTier {
+    /// Sends `change`, whatever the breaker says: somebody has to ask.
+    fn send(&self, change: &Change) -> BackendResult<()> {
+        match change {
+            Change::Key(key) => self.backend.evict(&self.outside(key)).map(drop),
+            Change::Scope(scope) => {
+                let scope = self.outside_scope(scope);
+                self.backend.evict_by_scope(&scope).map(drop)
+            }
+            Change::All => self.backend.clear(),
+            Change::Covered | Change::Lost => Ok(()),
+        }
+    }
+}
