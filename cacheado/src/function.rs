@@ -50,7 +50,7 @@ struct SiteSpec {
     /// `None`: global.
     level: Option<&'static LevelDef>,
     max_items: Option<usize>,
-    single_flight: bool,
+    flight: Flight,
     ttl: Option<Duration>,
 }
 
@@ -113,7 +113,7 @@ impl Site {
             version: 0,
             level: None,
             max_items: None,
-            single_flight: true,
+            flight: Flight::Single,
             ttl: None,
         };
         Self {
@@ -160,7 +160,14 @@ impl Site {
     /// Callers at once don't share one load.
     #[must_use]
     pub const fn without_single_flight(mut self) -> Self {
-        self.spec.single_flight = false;
+        self.spec.flight = Flight::Beside;
+        self
+    }
+
+    /// Callers at once share one load, in whatever process they are.
+    #[must_use]
+    pub const fn single_flight_in_cluster(mut self) -> Self {
+        self.spec.flight = Flight::Cluster;
         self
     }
 
@@ -431,8 +438,7 @@ impl Function {
         }
         let flight = match mode {
             Mode::Refresh => Flight::Refresh,
-            _ if self.spec.single_flight => Flight::Single,
-            _ => Flight::Beside,
+            _ => self.spec.flight,
         };
         Some(Load {
             cache: cache.clone(),

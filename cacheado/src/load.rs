@@ -34,7 +34,7 @@ pub(crate) struct Load {
 }
 
 /// Whether a load is shared.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flight {
     /// One load at a time, and the rest wait for it.
     Single,
@@ -86,8 +86,8 @@ impl Load {
             return self.lead(ticket, Claim::default());
         };
         if self.flight == Flight::Refresh {
-            let mark = tier.mark(&self.key).ok();
-            return self.lead(ticket, Claim::unclaimed(mark));
+            let mark = tier.mark(&self.key);
+            return self.refresh(ticket, mark);
         }
         let mut patience = Patience::new(self.cache.flights().timeout());
         loop {
@@ -127,8 +127,8 @@ impl Load {
             return self.lead(ticket, Claim::default());
         };
         if self.flight == Flight::Refresh {
-            let mark = tier.mark_async(&self.key).await.ok();
-            return self.lead(ticket, Claim::unclaimed(mark));
+            let mark = tier.mark_async(&self.key).await;
+            return self.refresh(ticket, mark);
         }
         let mut patience = Patience::new(self.cache.flights().timeout());
         loop {
@@ -161,14 +161,24 @@ impl Load {
                 Judged::Claim(mark)
             }
             Ok(Seen::Miss(mark)) => Judged::Lead(Claim::unclaimed(mark)),
-            Err(error) if self.fails => {
-                self.missed();
-                ticket.land_empty();
-                Judged::Over(Begun::Failed(error))
-            }
+            Err(error) if self.fails => Judged::Over(self.failed(ticket, error)),
             // nothing is known of what comes between, so nothing is to be stored there
             Err(_) => Judged::Lead(Claim::default()),
         }
+    }
+
+    /// The body of a refresh runs, whatever is stored.
+    fn refresh(self, ticket: Ticket, mark: Result<Mark>) -> Begun {
+        match mark {
+            Err(error) if self.fails => self.failed(&ticket, error),
+            mark => self.lead(ticket, Claim::unclaimed(mark.ok())),
+        }
+    }
+
+    fn failed(&self, ticket: &Ticket, error: Error) -> Begun {
+        self.missed();
+        ticket.land_empty();
+        Begun::Failed(error)
     }
 
     fn lead(self, ticket: Ticket, claim: Claim) -> Begun {
@@ -380,7 +390,7 @@ impl Lead {
                 (None, Some(mark)) if self.leased => tier.release(&load.key, mark).map(|()| true),
                 (None, _) => Ok(true),
             };
-            if self.is_outdated(stored) {
+            if self.is_outdated(&stored) {
                 let _ = tier.evict(&load.key);
             }
         }
@@ -404,7 +414,7 @@ impl Lead {
                 }
                 (None, _) => Ok(true),
             };
-            if self.is_outdated(stored) {
+            if self.is_outdated(&stored) {
                 let _ = tier.evict_async(&load.key).await;
             }
         }
@@ -413,7 +423,7 @@ impl Lead {
 
     /// Whether what was stored in the shared tier is to go again: an invalidation came while it was being written, went first and
     /// found nothing. Where the tier refused a value that is older than an invalidation, the process forgets it.
-    fn is_outdated(&self, stored: Result<bool>) -> bool {
+    fn is_outdated(&self, stored: &Result<bool>) -> bool {
         match stored {
             Ok(true) => !self.ticket.is_valid(),
             Ok(false) => {

@@ -6,9 +6,11 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use cacheado_backends::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::pending::Pending;
 use crate::value::Typed;
 
 /// A value that can be kept in the process: shared between threads, cloned for each hit.
@@ -175,6 +177,29 @@ where
     K::Stored: Value,
 {
     Carry(Typed::LOCAL)
+}
+
+/// Only a `Result` can be a failure of the shared tier.
+#[diagnostic::on_unimplemented(
+    message = "`on_backend_error = \"error\"` needs a function that returns a `Result` whose error is `From<cacheado::Error>`",
+    label = "the function returns `{Self}`",
+    note = "implement `From<cacheado::Error>` for the error, or leave `on_backend_error` out: then the body runs"
+)]
+pub trait Fails {
+    /// What is returned if the shared tier failed.
+    fn failed(error: Error) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E: From<Error>> Fails for Result<T, E> {
+    fn failed(error: Error) -> Self {
+        Err(error.into())
+    }
+}
+
+/// The same call, which returns the error if the shared tier fails.
+pub fn or_fail<R: Fails, K: Outcome<R>>(pending: Pending<R, K>) -> Pending<R, K> {
+    pending.or_fail(R::failed)
 }
 
 /// Only `Option` can be `None`.

@@ -11,8 +11,8 @@ pub use crate::call::{Async, Blocking, Call, ScopeEviction, scope_eviction};
 pub use crate::default::default_cache;
 pub use crate::function::{Function, Mode, Site};
 pub use crate::outcome::{
-    Carry, Decision, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind, Value, WholeKind,
-    is_none, local, portable,
+    Carry, Decision, Fails, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind, Value,
+    WholeKind, is_none, local, or_fail, portable,
 };
 pub use crate::pending::Pending;
 

@@ -427,7 +427,11 @@ fn while_it_fails_functions_run_their_bodies() {
     let cache = memory.cache();
     memory.set_failing(true);
     assert_eq!(profile(&cache, "acme", 7), Ok("7 of acme".to_owned()));
-    assert_eq!(cache.stats().backend_errors, 1, "to get, and so there is nothing to fill");
+    assert_eq!(
+        cache.stats().backend_errors,
+        1,
+        "to get, and so there is nothing to fill"
+    );
     assert_eq!(now(profile_async(&cache, "acme", 7)), ["7 of acme"]);
     assert_eq!(cache.stats().backend_errors, 2);
     // the process keeps them all the same

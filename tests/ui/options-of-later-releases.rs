@@ -25,11 +25,6 @@ fn with_jitter(x: u64) -> u64 {
     x
 }
 
-#[cache(ttl = 60, on_backend_error = "error")]
-fn with_on_backend_error(x: u64) -> u64 {
-    x
-}
-
 #[cache(ttl = 60, idle = 60)]
 fn with_idle(x: u64) -> u64 {
     x

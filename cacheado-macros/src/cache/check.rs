@@ -9,7 +9,7 @@ use syn::{GenericArgument, PathArguments, Safety, Type, TypeParamBound, TypeRefe
 
 use super::argument::Arg;
 use super::boxed::{boxed_output, future_output};
-use super::options::Options;
+use super::options::{Options, SingleFlight};
 use super::plan::{Place, is_skipped, key_expressions, place};
 use super::signature::{Flavor, Function};
 use super::types::find_impl_trait;
@@ -67,6 +67,26 @@ fn check_shape(function: &Function, options: &Options, errors: &mut Errors) {
         errors.on(token, "a `safe fn` can't be cached");
     }
     check_output(function, options, errors);
+    check_local(options, errors);
+}
+
+/// What the shared tier would have to do with values that never go there.
+fn check_local(options: &Options, errors: &mut Errors) {
+    if !options.local {
+        return;
+    }
+    if let Some(fails) = &options.fails {
+        errors.on(
+            fails,
+            "`local` values never meet the shared tier, so it can't fail: leave out one of the two",
+        );
+    }
+    if let SingleFlight::Cluster(cluster) = &options.single_flight {
+        errors.on(
+            cluster,
+            "`local` values are no other process's: leave out one of the two",
+        );
+    }
 }
 
 fn check_output(function: &Function, options: &Options, errors: &mut Errors) {

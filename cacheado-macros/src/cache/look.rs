@@ -69,6 +69,7 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
         quote!(let #looked = { #(#bindings)* #look #looked };)
     };
     let (rebind, allow) = (rebind(plan), plan.function.allow_underscores());
+    let fails = or_fail(plan);
     quote! {
         // a statement of its own: nothing that is borrowed here lives on while the body runs
         #allow
@@ -76,11 +77,22 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
         match #looked {
             ::core::result::Result::Ok(#hit) => #hit,
             ::core::result::Result::Err(#pending) => {
+                #fails
                 #(#rebind)*
                 #load
             }
         }
     }
+}
+
+/// Has a failure of the shared tier returned, if the options say so. An error about the return type underlines the option.
+fn or_fail(plan: &Plan) -> Option<TokenStream> {
+    let fails = plan.options.fails.as_ref()?;
+    let span = at(fails.span());
+    let or_fail = plan.runtime.private_at("or_fail", fails.span());
+    let mut pending = local("__cacheado_pending");
+    pending.set_span(pending.span().located_at(fails.span()));
+    Some(quote_spanned!(span=> let #pending = #or_fail(#pending);))
 }
 
 /// A handle on what is asked for by a verb or an eviction: it owns its key. `decide` says what becomes of a value that is put.

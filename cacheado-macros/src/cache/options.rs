@@ -32,6 +32,7 @@ const OPTIONS: &[(&str, Form)] = &[
     ("cache_none", Form::Value),
     ("local", Form::Flag),
     ("single_flight", Form::Value),
+    ("on_backend_error", Form::Value),
 ];
 
 /// Options that a later release brings: an error until then, never silently accepted.
@@ -41,7 +42,6 @@ const LATER: &[&str] = &[
     "timeout",
     "hard_timeout",
     "jitter",
-    "on_backend_error",
     "idle",
     "err_ttl",
     "none_ttl",
@@ -81,7 +81,21 @@ pub(crate) struct Options {
     /// Where `cache_none = false` stands, if it does.
     pub(crate) no_none: Option<Span>,
     pub(crate) local: bool,
-    pub(crate) no_single_flight: bool,
+    pub(crate) single_flight: SingleFlight,
+    /// The text of `on_backend_error = "error"`, if it stands there.
+    pub(crate) fails: Option<LitStr>,
+}
+
+/// Among whom a key is loaded once at a time.
+#[derive(Default)]
+pub(crate) enum SingleFlight {
+    /// The callers in the process.
+    #[default]
+    Process,
+    /// Nobody.
+    Off,
+    /// The callers in all processes that share a store. The text that says so.
+    Cluster(LitStr),
 }
 
 impl Options {
@@ -202,23 +216,45 @@ impl Options {
                 self.no_none = (!bool_of(name, &value)?).then_some(span);
             }
             "single_flight" => {
-                if let Expr::Lit(ExprLit {
-                    lit: Lit::Str(text),
-                    ..
-                }) = peel(&value)
-                    && text.value() == "cluster"
-                {
-                    return Err(Error::new_spanned(
-                        text,
-                        "`single_flight = \"cluster\"` is not supported yet, a later release brings it: \
-                         write `true` or `false`",
-                    ));
+                self.single_flight = match literal_of(&value) {
+                    Some(text) if text.value() == "cluster" => SingleFlight::Cluster(text.clone()),
+                    Some(text) => {
+                        return Err(Error::new_spanned(
+                            text,
+                            "`single_flight` is `true`, `false`, or `\"cluster\"` for one load among all processes",
+                        ));
+                    }
+                    None if bool_of(name, &value)? => SingleFlight::Process,
+                    None => SingleFlight::Off,
                 }
-                self.no_single_flight = !bool_of(name, &value)?;
+            }
+            "on_backend_error" => {
+                let text = literal_of(&value).cloned();
+                self.fails = match text.as_ref().map(LitStr::value).as_deref() {
+                    Some("bypass") => None,
+                    Some("error") => text,
+                    _ => {
+                        return Err(Error::new_spanned(
+                            &value,
+                            "`on_backend_error` is `\"bypass\"`, which runs the body, or `\"error\"`, which returns the error",
+                        ));
+                    }
+                }
             }
             _ => unreachable!("`{name}` is not in the table of options"),
         }
         Ok(())
+    }
+}
+
+/// The text that an option's value is, if it is one.
+fn literal_of(value: &Expr) -> Option<&LitStr> {
+    match peel(value) {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text),
+        _ => None,
     }
 }
 
@@ -276,6 +312,7 @@ mod tests {
                 cache_none = false,
                 local,
                 single_flight = false,
+                on_backend_error = "error",
             )),
             "fine"
         );
@@ -300,7 +337,10 @@ mod tests {
         assert!(message(quote!(cache = 5)).contains("gives a `Cache`"));
         assert!(message(quote!(max_items = 0)).contains("at least 1"));
         assert!(message(quote!(version = -1)).contains("whole number"));
-        assert!(message(quote!(single_flight = "cluster")).contains("not supported yet"));
+        assert_eq!(message(quote!(single_flight = "cluster")), "fine");
+        assert!(message(quote!(single_flight = "always")).contains("among all processes"));
+        assert_eq!(message(quote!(on_backend_error = "bypass")), "fine");
+        assert!(message(quote!(on_backend_error = "panic")).contains("runs the body"));
         assert_eq!(
             message(quote!(zzz = 5, cache_none = 1)),
             format!("{}; `cache_none` takes `true` or `false`", unknown("zzz"))

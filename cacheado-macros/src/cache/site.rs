@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::{GenericParam, Generics};
 
 use super::companions;
+use super::options::SingleFlight;
 use super::plan::{Place, Plan};
 use super::signature::{Function, extended, turbofish, type_and_const_params};
 use super::ttl::Ttl;
@@ -45,9 +46,11 @@ fn site_static(plan: &Plan) -> TokenStream {
         let check = quote_spanned!(first=> ::core::assert!(MOST > 0, "`max_items` is at least 1"));
         quote!(.max_items({ const MOST: ::core::primitive::usize = #most; #check; MOST }))
     });
-    let beside = options
-        .no_single_flight
-        .then(|| quote!(.without_single_flight()));
+    let flight = match &options.single_flight {
+        SingleFlight::Process => None,
+        SingleFlight::Off => Some(quote!(.without_single_flight())),
+        SingleFlight::Cluster(_) => Some(quote!(.single_flight_in_cluster())),
+    };
     let ttl = match &options.ttl {
         Some(Ttl::Fixed(ttl)) => {
             let (seconds, nanos) = (ttl.as_secs(), ttl.subsec_nanos());
@@ -68,7 +71,7 @@ fn site_static(plan: &Plan) -> TokenStream {
     };
     quote! {
         static SITE: #site = #site::new(::core::module_path!(), #name, #line, #column)
-            #method #explicit #version #level #max_items #beside #ttl;
+            #method #explicit #version #level #max_items #flight #ttl;
         #identity
     }
 }

@@ -357,13 +357,13 @@ impl SharedTier {
 
     /// Removes everything. One that can't be sent is kept until it can.
     pub(crate) fn clear(&self) -> Result<()> {
-        let cleared = self.ask("clear", None, |backend| backend.clear());
+        let cleared = self.ask("clear", None, Backend::clear);
         self.or_keep(cleared, || Change::All)
     }
 
     /// As [`clear`](Self::clear), without blocking.
     pub(crate) async fn clear_async(&self) -> Result<()> {
-        let clear = self.ask_async("clear", None, |backend| backend.clear_async());
+        let clear = self.ask_async("clear", None, Backend::clear_async);
         let unsent = Unsent::new(self, Change::All);
         unsent.over(clear.await)
     }

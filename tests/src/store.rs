@@ -1,0 +1,331 @@
+//! A store outside of the process that is inside of it: what a shared tier can be, at its simplest, with marks, claims and
+//! reports. Each clone is another client of it, as another process would have.
+
+use std::collections::HashMap;
+use std::future::ready;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cacheado::backends::{
+    Backend, BackendFuture, BackendResult, Change, Changes, Lease, Lookup, Mark, Payload, Refused,
+};
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, CacheBuilder, Key, Scope};
+
+/// One client of a store.
+pub struct Client {
+    store: Arc<Store>,
+    id: u64,
+}
+
+/// What all clients share.
+#[derive(Default)]
+pub struct Store {
+    /// The time of the store and of all its caches.
+    pub clock: ManualClock,
+    /// It can't be reached.
+    pub down: AtomicBool,
+    /// It answers that it would not.
+    pub refuses: AtomicBool,
+    state: Mutex<State>,
+    clients: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    entries: HashMap<Key, Stored>,
+    /// Grows with all that makes loads old; what did it last, by key and by scope.
+    generation: u64,
+    keys: HashMap<Key, u64>,
+    scopes: HashMap<Scope, u64>,
+    leases: HashMap<Key, Owner>,
+    owners: u64,
+    listeners: Vec<(u64, Changes)>,
+    asked: Vec<&'static str>,
+}
+
+struct Stored {
+    bytes: Arc<[u8]>,
+    until: Option<Duration>,
+}
+
+struct Owner {
+    number: u64,
+    until: Duration,
+}
+
+impl State {
+    fn is_current(&self, key: &Key, mark: &Mark) -> bool {
+        let Some((generation, owner)) = mark.bytes().split_first_chunk::<8>() else {
+            return false;
+        };
+        let since = u64::from_le_bytes(*generation);
+        let owner = owner.first_chunk().map_or(0, |it| u64::from_le_bytes(*it));
+        let owns = owner == 0 || self.leases.get(key).is_some_and(|it| it.number == owner);
+        let old = |(scope, at): (&Scope, &u64)| *at > since && scope.contains(&key.scope());
+        owns && self.keys.get(key).is_none_or(|at| *at <= since) && !self.scopes.iter().any(old)
+    }
+
+    fn mark(&self, owner: u64) -> Mark {
+        let bytes = [self.generation.to_le_bytes(), owner.to_le_bytes()].concat();
+        Mark::new(bytes, Instant::now())
+    }
+
+    fn outdate(&mut self, key: &Key) {
+        self.generation += 1;
+        self.keys.insert(key.clone(), self.generation);
+    }
+}
+
+impl Client {
+    /// The first client of a new store.
+    #[must_use]
+    pub fn new() -> Self {
+        let store = Arc::new(Store::default());
+        Self { store, id: 0 }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What was asked for since this was called last, by any client.
+    pub fn asked(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.state().asked)
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.state().entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The ids of all keys.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        let ids = |key: &Key| key.scope().ids().map(str::to_owned).collect::<Vec<_>>();
+        self.state().entries.keys().flat_map(ids).collect()
+    }
+
+    /// The start of a cache of its own, as another process would have.
+    pub fn builder(&self) -> CacheBuilder {
+        let builder = Cache::builder().clock(self.store.clock.clone());
+        builder.backend(self.clone())
+    }
+
+    /// A cache of its own, as another process would have.
+    ///
+    /// # Panics
+    ///
+    /// Never: what it is made of makes sense.
+    #[must_use]
+    pub fn cache(&self) -> Cache {
+        self.builder().build().expect("it makes sense")
+    }
+
+    /// Has all clients hear `change`, as from somewhere else.
+    pub fn report(&self, change: &Change) {
+        let listeners = self.state().listeners.clone();
+        for (_, listener) in &listeners {
+            listener.report(change.clone());
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.store
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, what: &'static str) -> BackendResult<MutexGuard<'_, State>> {
+        let mut state = self.state();
+        state.asked.push(what);
+        if self.store.down.load(Ordering::SeqCst) {
+            return Err("the wire is cut".into());
+        }
+        if self.store.refuses.load(Ordering::SeqCst) {
+            return Err(Refused::new("no room").into());
+        }
+        Ok(state)
+    }
+
+    /// What is left of what lives until then; `None` if nothing is.
+    fn left(&self, until: Option<Duration>) -> Option<Option<Duration>> {
+        let Some(until) = until else {
+            return Some(None);
+        };
+        let left = until.checked_sub(self.store.clock.elapsed())?;
+        (!left.is_zero()).then_some(Some(left))
+    }
+
+    fn insert(&self, state: &mut State, key: &Key, payload: &Payload) {
+        let until = payload.lifetime.map(|it| self.store.clock.elapsed() + it);
+        let bytes = Arc::clone(&payload.bytes);
+        state.entries.insert(key.clone(), Stored { bytes, until });
+    }
+
+    /// Tells the other clients, as another process would be told.
+    fn tell(&self, state: MutexGuard<'_, State>, change: &Change) {
+        let listeners = state.listeners.clone();
+        drop(state);
+        let heard = change
+            .to_bytes()
+            .and_then(|bytes| Change::from_bytes(&bytes));
+        let Some(heard) = heard else { return };
+        for (_, listener) in listeners.iter().filter(|(id, _)| *id != self.id) {
+            listener.report(heard.clone());
+        }
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clone for Client {
+    fn clone(&self) -> Self {
+        let id = self.store.clients.fetch_add(1, Ordering::Relaxed) + 1;
+        let store = Arc::clone(&self.store);
+        Self { store, id }
+    }
+}
+
+impl Backend for Client {
+    fn name(&self) -> &'static str {
+        "store"
+    }
+
+    fn watch(&self, changes: Changes) -> bool {
+        changes.report(Change::Covered);
+        self.state().listeners.push((self.id, changes));
+        true
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        let state = self.begin("get")?;
+        let stored = state.entries.get(key);
+        let live = stored.and_then(|it| Some((Arc::clone(&it.bytes), self.left(it.until)?)));
+        Ok(match live {
+            Some((bytes, lifetime)) => Lookup::Hit(Payload { bytes, lifetime }),
+            None => Lookup::Miss(state.mark(0)),
+        })
+    }
+
+    fn mark(&self, _: &Key) -> BackendResult<Mark> {
+        Ok(self.begin("mark")?.mark(0))
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        let mut state = self.begin("set")?;
+        state.outdate(key);
+        self.insert(&mut state, key, payload);
+        self.tell(state, &Change::Key(key.clone()));
+        Ok(())
+    }
+
+    fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        let mut state = self.begin("fill")?;
+        let current = state.is_current(key, mark);
+        if current {
+            state.leases.remove(key);
+            self.insert(&mut state, key, payload);
+        }
+        Ok(current)
+    }
+
+    fn put(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        let mut state = self.begin("put")?;
+        let current = state.is_current(key, mark);
+        state.outdate(key);
+        if current {
+            self.insert(&mut state, key, payload);
+        } else {
+            state.entries.remove(key);
+        }
+        self.tell(state, &Change::Key(key.clone()));
+        Ok(current)
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        let mut state = self.begin("evict")?;
+        state.outdate(key);
+        let removed = state.entries.remove(key);
+        self.tell(state, &Change::Key(key.clone()));
+        Ok(removed.is_some_and(|it| self.left(it.until).is_some()))
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        let mut state = self.begin("evict by scope")?;
+        state.generation += 1;
+        let generation = state.generation;
+        state.scopes.insert(scope.clone(), generation);
+        let gone = |key: &Key, _: &mut Stored| scope.contains(&key.scope());
+        let gone: Vec<Stored> = state.entries.extract_if(gone).map(|(_, it)| it).collect();
+        self.tell(state, &Change::Scope(scope.clone()));
+        Ok(gone
+            .iter()
+            .filter(|it| self.left(it.until).is_some())
+            .count() as u64)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        let mut state = self.begin("clear")?;
+        state.generation += 1;
+        let generation = state.generation;
+        state.scopes.insert(Scope::global(), generation);
+        state.entries.clear();
+        self.tell(state, &Change::All);
+        Ok(())
+    }
+
+    fn lease(&self, key: &Key, span: Duration) -> BackendResult<Lease> {
+        let mut state = self.begin("lease")?;
+        let now = self.store.clock.elapsed();
+        if state.leases.get(key).is_some_and(|it| now < it.until) {
+            return Ok(Lease::Taken);
+        }
+        state.owners += 1;
+        let number = state.owners;
+        let until = now.saturating_add(span);
+        state.leases.insert(key.clone(), Owner { number, until });
+        Ok(Lease::Granted(state.mark(number)))
+    }
+
+    fn release(&self, key: &Key, mark: &Mark) -> BackendResult<()> {
+        let mut state = self.begin("release")?;
+        if state.is_current(key, mark) {
+            state.leases.remove(key);
+        }
+        Ok(())
+    }
+
+    fn fill_async<'a>(
+        &'a self,
+        key: &'a Key,
+        payload: &'a Payload,
+        mark: &'a Mark,
+    ) -> BackendFuture<'a, bool> {
+        Box::pin(ready(self.fill(key, payload, mark)))
+    }
+
+    fn put_async<'a>(
+        &'a self,
+        key: &'a Key,
+        payload: &'a Payload,
+        mark: &'a Mark,
+    ) -> BackendFuture<'a, bool> {
+        Box::pin(ready(self.put(key, payload, mark)))
+    }
+}

@@ -1,0 +1,286 @@
+//! A store that fails: what callers see, what is asked of it, and that all is well again afterwards.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use cacheado::{Cache, Error, cache, cache_put, scopes};
+use cacheado_tests::store::Client;
+use futures::executor::block_on;
+
+scopes! {
+    organization(org_id) {
+        user(user_id)
+    }
+}
+
+const PAUSE: Duration = Duration::from_secs(1);
+
+fn set_down(client: &Client, down: bool) {
+    client.store().down.store(down, Ordering::SeqCst);
+}
+
+/// Until the thread that sends what could not be sent has done so, which it does in its own time.
+fn until(done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "it never happens"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn after_several_failures_in_a_row_it_is_not_asked_for_a_while() {
+    let client = Client::new();
+    let builder = client.builder().in_process(false);
+    let cache = builder.circuit_breaker(3, PAUSE).build().unwrap();
+    let load = |n: u32| cache.get_or_load(n, || n).run().unwrap();
+    set_down(&client, true);
+    for n in 0..10 {
+        assert_eq!(load(n), n);
+    }
+    assert_eq!(client.asked(), ["get"; 3]);
+    assert_eq!(
+        cache.stats().backend_errors,
+        3,
+        "what is not asked does not fail"
+    );
+    client.store().clock.advance(PAUSE);
+    load(1);
+    load(2);
+    assert_eq!(
+        client.asked(),
+        ["get"],
+        "one tries, and the rest wait again"
+    );
+    set_down(&client, false);
+    client.store().clock.advance(PAUSE);
+    load(1);
+    load(2);
+    assert_eq!(client.asked(), ["get", "fill", "get", "fill"]);
+}
+
+#[test]
+fn a_store_that_would_not_is_asked_again() {
+    let client = Client::new();
+    let cache = client.builder().circuit_breaker(1, PAUSE).build().unwrap();
+    client.store().refuses.store(true, Ordering::SeqCst);
+    for n in 0..5_u32 {
+        let error = cache.set("key", &n).run().unwrap_err();
+        assert!(error.to_string().contains("no room"), "{error}");
+    }
+    assert_eq!(cache.stats().backend_errors, 5);
+    client.store().refuses.store(false, Ordering::SeqCst);
+    until(|| cache.set("key", &6_u32).run().is_ok());
+}
+
+#[test]
+fn a_breaker_without_sense_is_an_error() {
+    for (failures, pause, hint) in [(0, PAUSE, "never ask"), (5, Duration::ZERO, "how long")] {
+        let built = Cache::builder().circuit_breaker(failures, pause).build();
+        let message = built.unwrap_err().to_string();
+        assert!(
+            message.contains("circuit_breaker") && message.contains(hint),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn what_could_not_be_evicted_is_not_served_and_goes_when_the_store_is_back() {
+    let client = Client::new();
+    let (here, there) = (
+        client.cache(),
+        client.builder().in_process(false).build().unwrap(),
+    );
+    let user = || scope::user("acme", 7);
+    for key in ["one", "two", "three"] {
+        here.set(key, &1_u8).scope(user()).run().unwrap();
+    }
+    here.set("elsewhere", &1_u8).run().unwrap();
+    set_down(&client, true);
+    assert!(here.evict("one").scope(user()).run().is_err());
+    assert!(block_on(here.evict("two").scope(user()).into_future()).is_err());
+    set_down(&client, false);
+    // it may have been sent by now; either way the old values are not served
+    for key in ["one", "two"] {
+        assert_eq!(here.get::<u8>(key).scope(user()).run().unwrap(), None);
+    }
+    until(|| client.len() == 2);
+    assert_eq!(
+        there.get::<u8>("three").scope(user()).run().unwrap(),
+        Some(1)
+    );
+    set_down(&client, true);
+    assert!(here.evict_by_scope(user()).run().is_err());
+    set_down(&client, false);
+    until(|| client.len() == 1);
+    assert_eq!(there.get::<u8>("elsewhere").run().unwrap(), Some(1));
+    set_down(&client, true);
+    assert!(block_on(here.clear().into_future()).is_err());
+    set_down(&client, false);
+    until(|| client.is_empty());
+}
+
+#[test]
+fn a_value_that_could_not_be_put_takes_the_older_one_with_it() {
+    let client = Client::new();
+    let (here, there) = (
+        client.cache(),
+        client.builder().in_process(false).build().unwrap(),
+    );
+    here.set("key", &1_u8).run().unwrap();
+    set_down(&client, true);
+    assert!(here.set("key", &2_u8).run().is_err());
+    assert_eq!(
+        here.get::<u8>("key").run().unwrap(),
+        Some(2),
+        "the process has it"
+    );
+    set_down(&client, false);
+    until(|| client.is_empty());
+    assert_eq!(there.get::<u8>("key").run().unwrap(), None);
+}
+
+#[test]
+fn an_eviction_whose_caller_goes_away_is_sent_all_the_same() {
+    let client = Client::new();
+    let cache = client
+        .builder()
+        .backend(Slow(client.clone()))
+        .build()
+        .unwrap();
+    cache.set("key", &1_u8).run().unwrap();
+    let mut evict = cache.evict("key").into_future();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(
+        std::pin::Pin::new(&mut evict)
+            .poll(&mut context)
+            .is_pending()
+    );
+    drop(evict);
+    until(|| client.is_empty());
+}
+
+/// A client whose async evictions never come to an end.
+struct Slow(Client);
+
+impl cacheado::Backend for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn get(
+        &self,
+        key: &cacheado::Key,
+    ) -> cacheado::backends::BackendResult<cacheado::backends::Lookup> {
+        self.0.get(key)
+    }
+
+    fn set(
+        &self,
+        key: &cacheado::Key,
+        payload: &cacheado::backends::Payload,
+    ) -> cacheado::backends::BackendResult<()> {
+        self.0.set(key, payload)
+    }
+
+    fn evict(&self, key: &cacheado::Key) -> cacheado::backends::BackendResult<bool> {
+        self.0.evict(key)
+    }
+
+    fn evict_by_scope(&self, scope: &cacheado::Scope) -> cacheado::backends::BackendResult<u64> {
+        self.0.evict_by_scope(scope)
+    }
+
+    fn clear(&self) -> cacheado::backends::BackendResult<()> {
+        self.0.clear()
+    }
+
+    fn evict_async<'a>(
+        &'a self,
+        _: &'a cacheado::Key,
+    ) -> cacheado::backends::BackendFuture<'a, bool> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Failed(String);
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+#[cache(cache = cache, skip(cache), on_backend_error = "error")]
+fn strict(cache: &Cache, n: u32) -> Result<u32, Failed> {
+    let _ = cache;
+    Ok(n)
+}
+
+#[cache(cache = cache, skip(cache), on_backend_error = "error")]
+async fn strict_async(cache: &Cache, n: u32) -> Result<u32, Failed> {
+    let _ = cache;
+    Ok(n)
+}
+
+#[cache(cache = cache, skip(cache), on_backend_error = "bypass")]
+fn lenient(cache: &Cache, n: u32) -> Result<u32, Failed> {
+    let _ = cache;
+    Ok(n)
+}
+
+#[cache_put(cache = cache, skip(cache), on_backend_error = "error")]
+fn strict_put(cache: &Cache, n: u32) -> Result<u32, Failed> {
+    let _ = cache;
+    Ok(n)
+}
+
+#[test]
+fn a_function_can_ask_to_be_told() {
+    let client = Client::new();
+    let cache = client.builder().circuit_breaker(4, PAUSE).build().unwrap();
+    assert_eq!(strict(&cache, 1), Ok(1));
+    set_down(&client, true);
+    assert_eq!(strict(&cache, 1), Ok(1), "the process has it");
+    let wire = |result: Result<u32, Failed>| {
+        let message = result.unwrap_err().0;
+        assert!(message.contains("the wire is cut"), "{message}");
+    };
+    wire(strict(&cache, 2));
+    wire(block_on(strict_async(&cache, 2)));
+    wire(strict_put(&cache, 2));
+    assert_eq!(lenient(&cache, 2), Ok(2));
+    let unasked = strict(&cache, 3).unwrap_err().0;
+    assert!(unasked.contains("not asked for a while"), "{unasked}");
+    let stats = cache.stats();
+    assert_eq!(
+        (stats.loads, stats.misses, stats.hits),
+        (2, 5, 1),
+        "{stats}"
+    );
+    set_down(&client, false);
+    client.store().clock.advance(PAUSE);
+    assert_eq!(strict(&cache, 3), Ok(3));
+}
+
+#[test]
+fn those_who_wait_for_one_that_is_told_are_told_too() {
+    let client = Client::new();
+    let cache = client.cache();
+    set_down(&client, true);
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let cache = cache.clone();
+            std::thread::spawn(move || strict(&cache, 7))
+        })
+        .collect();
+    for caller in callers {
+        assert!(caller.join().unwrap().is_err());
+    }
+    assert_eq!(cache.stats().loads, 0);
+}

@@ -1,0 +1,413 @@
+//! Several processes on one store, each a cache with a client of its own: what one invalidates is not left in another, whatever that
+//! is doing.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use cacheado::backends::Change;
+use cacheado::{Cache, cache, cache_put, evict, peek, put, refresh, scopes};
+use cacheado_tests::store::Client;
+use cacheado_tests::within;
+use futures::FutureExt;
+
+scopes! {
+    organization(org_id) {
+        user(user_id) {
+            session(#[secret] session_id)
+        }
+    }
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// What a process does to what another is loading.
+type Invalidation = (&'static str, fn(&Cache));
+
+fn user() -> cacheado::Scope {
+    scope::user("acme", 7)
+}
+
+fn invalidations() -> Vec<Invalidation> {
+    vec![
+        ("evict", |cache| {
+            _ = cache.evict("key").scope(user()).run().unwrap()
+        }),
+        ("evict of the scope", |cache| {
+            _ = cache.evict_by_scope(user()).run().unwrap()
+        }),
+        ("evict of a scope above", |cache| {
+            cache
+                .evict_by_scope(scope::organization("acme"))
+                .run()
+                .unwrap();
+        }),
+        ("evict of all", |cache| {
+            _ = cache.evict_by_scope(scope::global()).run().unwrap()
+        }),
+        ("clear", |cache| cache.clear().run().unwrap()),
+        ("evict, async", |cache| {
+            _ = now(cache.evict("key").scope(user())).unwrap()
+        }),
+        ("evict of the scope, async", |cache| {
+            _ = now(cache.evict_by_scope(user())).unwrap()
+        }),
+        ("clear, async", |cache| now(cache.clear()).unwrap()),
+    ]
+}
+
+/// What comes of an operation that has nothing to wait for here.
+fn now<T>(operation: impl IntoFuture<Output = T>) -> T {
+    operation.into_future().now_or_never().expect("it waits")
+}
+
+fn get(cache: &Cache) -> Option<String> {
+    cache.get("key").scope(user()).run().unwrap()
+}
+
+#[test]
+fn what_is_invalidated_elsewhere_during_a_load_is_left_nowhere() {
+    for (name, invalidate) in invalidations() {
+        let client = Client::new();
+        let (here, there) = (client.cache(), client.cache());
+        let load = |there: &Cache| {
+            invalidate(there);
+            "old".to_owned()
+        };
+        let loaded = here.get_or_load("key", || load(&there)).scope(user()).run();
+        assert_eq!(loaded.unwrap(), "old", "{name}: the caller began before");
+        assert!(client.is_empty(), "{name}");
+        assert_eq!((get(&here), get(&there)), (None, None), "{name}");
+        let other = there.clone();
+        let load = || async move { load(&other) };
+        let loaded = now(here.get_or_load("key", load).scope(user()));
+        assert_eq!(loaded.unwrap(), "old", "{name}");
+        assert!(client.is_empty(), "{name}, async");
+        assert_eq!((get(&here), get(&there)), (None, None), "{name}, async");
+    }
+}
+
+#[test]
+fn what_is_put_elsewhere_during_a_load_stays() {
+    let client = Client::new();
+    let (here, there) = (client.cache(), client.cache());
+    let put = || {
+        let new = "new".to_owned();
+        assert!(there.set("key", &new).scope(user()).run().unwrap());
+        "old".to_owned()
+    };
+    let loaded = here.get_or_load("key", put).scope(user()).run();
+    assert_eq!(loaded.unwrap(), "old");
+    let new = Some("new".to_owned());
+    assert_eq!((get(&here), get(&there)), (new.clone(), new));
+}
+
+#[test]
+fn what_is_invalidated_elsewhere_is_forgotten_here() {
+    for (name, invalidate) in invalidations() {
+        let client = Client::new();
+        let (here, there) = (client.cache(), client.cache());
+        let old = "old".to_owned();
+        here.set("key", &old).scope(user()).run().unwrap();
+        assert_eq!(get(&here), Some(old), "{name}");
+        invalidate(&there);
+        assert_eq!(here.stats().total_keys, 0, "{name}");
+        assert_eq!(get(&here), None, "{name}");
+    }
+    let client = Client::new();
+    let (here, there) = (client.cache(), client.cache());
+    here.set("key", &1_u8).run().unwrap();
+    here.set("other", &1_u8).run().unwrap();
+    assert!(there.evict("key").run().unwrap());
+    there.set("other", &2_u8).run().unwrap();
+    assert_eq!(here.get::<u8>("key").run().unwrap(), None);
+    assert_eq!(here.get::<u8>("other").run().unwrap(), Some(2));
+}
+
+#[test]
+fn a_look_up_that_crosses_an_invalidation_leaves_no_copy() {
+    // the value was read from the store, and the report of its eviction came before the copy was made
+    let client = Client::new();
+    let (here, there) = (client.cache(), client.cache());
+    there.set("key", &1_u8).run().unwrap();
+    assert_eq!(here.get::<u8>("key").run().unwrap(), Some(1));
+    there.set("key", &2_u8).run().unwrap();
+    assert_eq!(here.get::<u8>("key").run().unwrap(), Some(2));
+    client.asked();
+    assert_eq!(here.get::<u8>("key").run().unwrap(), Some(2));
+    assert!(client.asked().is_empty(), "now there is a copy");
+}
+
+#[test]
+fn copies_are_kept_for_a_while_only_while_nothing_is_heard() {
+    let client = Client::new();
+    let bound = Duration::from_secs(3);
+    let here = client.builder().coherence(bound).build().unwrap();
+    let local = |cache: &Cache| cache.stats().total_keys;
+    here.set("covered", &1_u8).run().unwrap();
+    client.store().clock.advance(LONG);
+    assert_eq!(
+        local(&here),
+        1,
+        "until evicted, as long as changes are heard"
+    );
+    client.report(&Change::Lost);
+    assert_eq!(local(&here), 0, "it may be old by now");
+    here.set("uncovered", &1_u8).run().unwrap();
+    here.set("short", &1_u8)
+        .ttl(Duration::from_secs(1))
+        .run()
+        .unwrap();
+    assert_eq!(local(&here), 2);
+    client.store().clock.advance(Duration::from_secs(1));
+    assert_eq!(local(&here), 1);
+    client
+        .store()
+        .clock
+        .advance(bound - Duration::from_secs(1) - Duration::from_nanos(1));
+    assert_eq!(local(&here), 1);
+    client.store().clock.advance(Duration::from_nanos(1));
+    assert_eq!(local(&here), 0);
+    assert_eq!(
+        here.get::<u8>("uncovered").run().unwrap(),
+        Some(1),
+        "the store has it"
+    );
+    assert_eq!(local(&here), 1);
+    client.report(&Change::Covered);
+    assert_eq!(local(&here), 0, "what happened meanwhile is not known");
+    here.get::<u8>("uncovered").run().unwrap();
+    client.store().clock.advance(LONG);
+    assert_eq!(local(&here), 1);
+}
+
+#[cache(cache = cache, skip(cache), local)]
+fn stays_here(cache: &Cache, n: u32) -> u32 {
+    let _ = cache;
+    n
+}
+
+#[test]
+fn local_values_outlive_a_lost_connection() {
+    let client = Client::new();
+    let here = client.cache();
+    stays_here(&here, 1);
+    client.report(&Change::Lost);
+    client.store().clock.advance(LONG);
+    client.report(&Change::Covered);
+    assert_eq!(here.stats().total_keys, 1);
+}
+
+#[test]
+fn what_was_loading_when_the_connection_was_lost_leaves_no_copy() {
+    let client = Client::new();
+    let here = client.cache();
+    let lose = || {
+        client.report(&Change::Lost);
+        client.report(&Change::Covered);
+        1_u8
+    };
+    here.get_or_load("key", lose).run().unwrap();
+    assert_eq!(here.stats().total_keys, 0);
+}
+
+static SOURCE: AtomicU32 = AtomicU32::new(0);
+
+#[cache(cache = cache, skip(cache), scope = "user")]
+fn balance(cache: &Cache, org_id: &str, user_id: u32) -> u32 {
+    let _ = cache;
+    SOURCE.load(Ordering::SeqCst)
+}
+
+/// Writes the source, and then `meanwhile` happens before the value is stored.
+#[cache_put(cache = cache, skip(cache, meanwhile), scope = "user", name = "deposited")]
+fn deposit(cache: &Cache, org_id: &str, user_id: u32, meanwhile: &dyn Fn()) -> u32 {
+    let _ = cache;
+    let balance = SOURCE.fetch_add(1, Ordering::SeqCst) + 1;
+    meanwhile();
+    balance
+}
+
+#[test]
+fn a_put_that_an_eviction_elsewhere_has_crossed_is_not_stored() {
+    let client = Client::new();
+    let (here, there) = (client.cache(), client.cache());
+    deposit(&here, "acme", 7, &|| {});
+    assert_eq!(client.len(), 1);
+    deposit(&here, "acme", 7, &|| {
+        there.evict_by_scope(user()).run().unwrap();
+    });
+    assert!(client.is_empty(), "which of the two is true is not known");
+    assert_eq!(here.stats().total_keys, 0);
+}
+
+#[test]
+fn verbs_reach_other_processes() {
+    let client = Client::new();
+    let (here, there) = (client.cache(), client.cache());
+    let call = |cache: &Cache| balance(cache, "acme", 8);
+    assert_eq!(call(&here), call(&there));
+    let peeked = |cache: &Cache| peek!(balance(cache, "acme", 8)).unwrap();
+    assert!(put!(balance(&here, "acme", 8), 1000).unwrap());
+    assert_eq!((peeked(&here), peeked(&there)), (Some(1000), Some(1000)));
+    let fresh = refresh!(balance(&there, "acme", 8));
+    assert_eq!((peeked(&here), peeked(&there)), (Some(fresh), Some(fresh)));
+    assert!(evict!(balance(&here, "acme", 8)).unwrap());
+    assert_eq!((peeked(&here), peeked(&there)), (None, None));
+}
+
+#[cache(cache = cache, skip(cache), scope = "session")]
+fn cart(cache: &Cache, org_id: &str, user_id: u32, session_id: &str) -> String {
+    let _ = cache;
+    format!("{user_id} of {org_id}")
+}
+
+#[test]
+fn secret_ids_leave_the_process_as_hashes_and_are_evicted_everywhere() {
+    let client = Client::new();
+    let process = |key: u8| client.builder().secret_key([key; 32]).build().unwrap();
+    let (here, there, stranger) = (process(1), process(1), process(2));
+    let call = |cache: &Cache| cart(cache, "acme", 7, "hunter2");
+    call(&here);
+    let ids = client.ids();
+    assert_eq!(ids[..2], ["acme", "7"]);
+    assert!(!ids[2].contains("hunter2") && ids[2].len() == 32, "{ids:?}");
+    call(&there);
+    assert_eq!((there.stats().loads, there.stats().hits), (0, 1));
+    call(&stranger);
+    assert_eq!(stranger.stats().loads, 1, "another key, another hash");
+    assert!(evict!(cart(&here, "acme", 7, "hunter2")).unwrap());
+    assert_eq!(peek!(cart(&there, "acme", 7, "hunter2")).unwrap(), None);
+    call(&here);
+    call(&there);
+    let session = scope::session("acme", 7, "hunter2");
+    assert_eq!(there.evict_by_scope(session).run().unwrap(), 1);
+    assert_eq!(peek!(cart(&here, "acme", 7, "hunter2")).unwrap(), None);
+    call(&here);
+    call(&there);
+    assert_eq!(
+        there.evict_by_scope(user()).run().unwrap(),
+        2,
+        "the stranger's too"
+    );
+    assert!(client.is_empty());
+    assert_eq!(here.stats().total_keys, 0);
+}
+
+#[test]
+fn without_a_secret_key_secret_ids_stay_in_the_process() {
+    let client = Client::new();
+    let here = client.cache();
+    cart(&here, "acme", 7, "hunter2");
+    assert!(client.is_empty() && client.asked().is_empty());
+    let refused = client.builder().scopes(scope::hierarchy()).build();
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("organization/user/session"), "{message}");
+    assert!(message.contains("secret_key"), "{message}");
+    let hidden = client
+        .builder()
+        .scopes(scope::hierarchy())
+        .secret_key([1; 32]);
+    assert!(hidden.build().is_ok());
+}
+
+#[cache(cache = cache, skip(cache, body), single_flight = "cluster")]
+fn once(cache: &Cache, n: u32, body: &dyn Fn() -> Option<u32>) -> Result<u32, String> {
+    let _ = cache;
+    body().ok_or_else(|| "as asked".to_owned())
+}
+
+#[cache(cache = cache, skip(cache), single_flight = "cluster")]
+async fn once_async(cache: &Cache, n: u32) -> u32 {
+    let _ = cache;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    n
+}
+
+fn loads(processes: &[Cache]) -> u64 {
+    processes.iter().map(|cache| cache.stats().loads).sum()
+}
+
+#[test]
+fn one_of_many_processes_loads() {
+    within(LONG, || {
+        let client = Client::new();
+        let processes: Vec<Cache> = (0..4).map(|_| client.cache()).collect();
+        for n in 0..20 {
+            let barrier = Arc::new(Barrier::new(8));
+            let callers: Vec<_> = (0..8)
+                .map(|nth| {
+                    let (cache, barrier) = (processes[nth % 4].clone(), Arc::clone(&barrier));
+                    thread::spawn(move || {
+                        barrier.wait();
+                        let body = || {
+                            thread::sleep(Duration::from_millis(5));
+                            Some(n)
+                        };
+                        once(&cache, n, &body)
+                    })
+                })
+                .collect();
+            for caller in callers {
+                assert_eq!(caller.join().unwrap(), Ok(n));
+            }
+            assert_eq!(loads(&processes), u64::from(n) + 1);
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_many_processes_loads_async() {
+    let client = Client::new();
+    let processes: Vec<Cache> = (0..4).map(|_| client.cache()).collect();
+    let callers = (0..8).map(|nth| {
+        let cache = processes[nth % 4].clone();
+        tokio::spawn(async move { once_async(&cache, 1000).await })
+    });
+    for caller in futures::future::join_all(callers).await {
+        assert_eq!(caller.unwrap(), 1000);
+    }
+    assert_eq!(loads(&processes), 1);
+}
+
+#[test]
+fn a_claim_is_given_back_if_nothing_is_stored() {
+    let client = Client::new();
+    let (here, there) = (client.cache(), client.cache());
+    assert!(once(&here, 2000, &|| None).is_err());
+    client.asked();
+    assert_eq!(once(&there, 2000, &|| Some(1)), Ok(1));
+    assert_eq!(
+        client.asked(),
+        ["get", "lease", "fill"],
+        "nobody had to be waited for"
+    );
+}
+
+#[test]
+fn whoever_holds_a_claim_and_is_gone_holds_others_up_for_a_while_only() {
+    within(LONG, || {
+        let client = Client::new();
+        let patience = Duration::from_millis(100);
+        let here = client.builder().flight_timeout(patience).build().unwrap();
+        let there = client.builder().flight_timeout(patience).build().unwrap();
+        let panics = || once(&here, 3000, &|| panic!("as asked"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        assert_eq!(once(&there, 3000, &|| Some(1)), Ok(1));
+    });
+}
+
+#[test]
+fn who_has_lost_the_claim_overwrites_nothing() {
+    let client = Client::new();
+    let (here, there) = (client.cache(), client.cache());
+    let slow = || {
+        client.store().clock.advance(LONG);
+        assert_eq!(once(&there, 4000, &|| Some(2)), Ok(2));
+        Some(1)
+    };
+    assert_eq!(once(&here, 4000, &slow), Ok(1));
+    assert_eq!(once(&here, 4000, &|| Some(3)), Ok(2), "the store's");
+    assert_eq!(once(&there, 4000, &|| Some(3)), Ok(2));
+}
