@@ -11,7 +11,10 @@ use serde::Serialize;
 use crate::builder::CacheBuilder;
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
-use crate::operations::{Clear, Evict, EvictByScope, Get, GetOrLoad, Keys, Set, TryGetOrLoad};
+use crate::operations::{
+    Clear, Evict, EvictByScope, Get, GetMany, GetOrLoad, GetOrLoadMany, Keys, Set, SetMany,
+    TryGetOrLoad,
+};
 use crate::outcome::Portable;
 use crate::shared::SharedTier;
 use crate::stats::Stats;
@@ -124,6 +127,58 @@ impl Cache {
         loader: F,
     ) -> TryGetOrLoad<'_, F, impl Serialize> {
         TryGetOrLoad::new(self, key, loader)
+    }
+
+    /// The values under `keys`, in their order: `Vec<Option<T>>`. A shared tier is asked once for all that the process does not have.
+    ///
+    /// ```
+    /// let cache = cacheado::Cache::builder().build()?;
+    /// cache.set_many([("one", &1_u32), ("two", &2)]).run()?;
+    /// let values: Vec<Option<u32>> = cache.get_many(["two", "three"]).run()?;
+    /// assert_eq!(values, [Some(2), None]);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
+    pub fn get_many<T: Portable, K: Serialize>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> GetMany<'_, T, K> {
+        GetMany::new(self, keys)
+    }
+
+    /// Stores a clone of each value under its key. Answers of each whether it was stored, as [`set`](Self::set) does. A shared tier
+    /// is told once.
+    pub fn set_many<'a, T: Portable, K: Serialize>(
+        &'a self,
+        entries: impl IntoIterator<Item = (K, &'a T)>,
+    ) -> SetMany<'a, T, K> {
+        SetMany::new(self, entries)
+    }
+
+    /// The values under `keys`, in their order; those that are missing come from `loader`, which is called once with their keys and
+    /// returns pairs of a key and its value, in any order, for as many of them as there are. What it returns is stored.
+    ///
+    /// `loader` is a closure that returns the pairs (a `HashMap`, a `Vec`), for `.run()`, or one that returns a future of them, for
+    /// `.await`. Calls at once don't wait for each other's loads. A shared tier is asked once and told once.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    ///
+    /// let cache = cacheado::Cache::builder().build()?;
+    /// cache.set(1_u64, &"one".to_owned()).run()?;
+    /// let load = |missing: Vec<u64>| -> HashMap<u64, String> {
+    ///     assert_eq!(missing, [2, 3]);
+    ///     HashMap::from([(2, "two".to_owned())])
+    /// };
+    /// let names: Vec<Option<String>> = cache.get_or_load_many([1_u64, 2, 3], load).run()?;
+    /// assert_eq!(names, [Some("one".to_owned()), Some("two".to_owned()), None]);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
+    pub fn get_or_load_many<F, K: Serialize>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        loader: F,
+    ) -> GetOrLoadMany<'_, F, K> {
+        GetOrLoadMany::new(self, keys, loader)
     }
 
     /// Removes the value under `key`. Answers whether there was one. A load of the key that is under way is not stored.

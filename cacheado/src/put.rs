@@ -21,11 +21,7 @@ pub(crate) struct Put {
 impl Put {
     /// Stores `value` by blocking. Answers whether it was stored.
     pub(crate) fn run(&self, value: &AnyValue) -> Result<bool> {
-        let ticket = self
-            .cache
-            .flights()
-            .beside(&self.key, FlightKind::Put, true);
-        let Stored { stored, write } = self.local(&ticket, value);
+        let (ticket, Stored { stored, write }) = self.store(value, true);
         if let Some((tier, write)) = self.cache.shared().zip(write) {
             match &write {
                 Ok(Some(payload)) => _ = tier.put(&self.key, payload, None)?,
@@ -43,11 +39,7 @@ impl Put {
 
     /// Stores `value` without blocking. Answers whether it was stored.
     pub(crate) async fn run_async(&self, value: &AnyValue) -> Result<bool> {
-        let ticket = self
-            .cache
-            .flights()
-            .beside(&self.key, FlightKind::Put, false);
-        let Stored { stored, write } = self.local(&ticket, value);
+        let (ticket, Stored { stored, write }) = self.store(value, false);
         if let Some((tier, write)) = self.cache.shared().zip(write) {
             match &write {
                 Ok(Some(payload)) => _ = tier.put_async(&self.key, payload, None).await?,
@@ -61,7 +53,15 @@ impl Put {
         Ok(stored)
     }
 
-    /// Stores `value` in the process, over any load that is under way.
+    /// Stores `value` in the process, over any load that is under way. Returns what tells whether another put or an eviction comes
+    /// while the shared tier is told.
+    pub(crate) fn store(&self, value: &AnyValue, blocking: bool) -> (Ticket, Stored) {
+        let flights = self.cache.flights();
+        let ticket = flights.beside(&self.key, FlightKind::Put, blocking);
+        let stored = self.local(&ticket, value);
+        (ticket, stored)
+    }
+
     fn local(&self, ticket: &Ticket, value: &AnyValue) -> Stored {
         let cache = &self.cache;
         let tier = cache.shared_for(&self.key, self.values.codec);
@@ -85,8 +85,8 @@ impl Put {
 }
 
 /// What has come of a put in the process.
-struct Stored {
-    stored: bool,
+pub(crate) struct Stored {
+    pub(crate) stored: bool,
     /// What the shared tier is to have, if anything; `Err` if the value can't go there.
-    write: Option<Result<Option<Payload>>>,
+    pub(crate) write: Option<Result<Option<Payload>>>,
 }

@@ -1,9 +1,11 @@
 //! Operations as values: made by the cache's methods, refined by their own, carried out by `.run()` or `.await`.
 
+mod batch;
 mod evict;
 mod get;
 mod get_or_load;
 mod list;
+mod many;
 mod set;
 
 use std::future::Future;
@@ -18,6 +20,7 @@ pub(crate) use evict::{evict_key, evict_key_async};
 pub use get::Get;
 pub use get_or_load::{GetOrLoad, TryGetOrLoad};
 pub use list::Keys;
+pub use many::{GetMany, GetOrLoadMany, SetMany};
 pub use set::Set;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

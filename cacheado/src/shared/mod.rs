@@ -6,6 +6,7 @@
 
 mod breaker;
 mod coherence;
+mod many;
 mod outbox;
 mod replay;
 mod seal;

@@ -1,0 +1,375 @@
+//! Reading, storing and loading many keys at once.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use cacheado_backends::backend::Payload;
+use cacheado_backends::{Error, Key, Result, Scope};
+use serde::Serialize;
+
+use super::batch::{Batch, keys_of};
+use super::{Begun, Operation, OperationFuture, awaitable, key};
+use crate::cache::Cache;
+use crate::flight::Ticket;
+use crate::outcome::Portable;
+use crate::put::{Put, Stored};
+use crate::value::Typed;
+
+/// [`Cache::get_many`], to be refined and carried out.
+#[must_use = "an operation does nothing until `.run()` or `.await`"]
+pub struct GetMany<'a, T, K> {
+    cache: &'a Cache,
+    keys: Vec<K>,
+    scope: Scope,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<'a, T: Portable, K: Serialize> GetMany<'a, T, K> {
+    pub(crate) fn new(cache: &'a Cache, keys: impl IntoIterator<Item = K>) -> Self {
+        Self {
+            cache,
+            keys: keys.into_iter().collect(),
+            scope: Scope::global(),
+            value: PhantomData,
+        }
+    }
+
+    /// Of which tenant; the global scope if not given.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The values there are, in the order of the keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if one was stored in the process as another type,
+    /// [`Error::Key`](crate::Error::Key) if one of the keys fails to serialize.
+    pub fn run(self) -> Result<Vec<Option<T>>> {
+        let keys = keys_of(&self.scope, &self.keys)?;
+        let mut batch = Batch::begin(self.cache, keys, true)?;
+        if let Some((tier, codec, keys)) = batch.shared() {
+            batch.absorb(tier.look_many(&keys, codec));
+        }
+        batch.missing(false);
+        Ok(batch.finish())
+    }
+}
+
+impl<'a, T: Portable, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
+    type Output = Result<Vec<Option<T>>>;
+
+    fn begin(self) -> Begun<'a, Self::Output> {
+        let keys = match keys_of(&self.scope, &self.keys) {
+            Ok(keys) => keys,
+            Err(error) => return Begun::Done(Err(error)),
+        };
+        let mut batch = match Batch::begin(self.cache, keys, false) {
+            Ok(batch) => batch,
+            Err(error) => return Begun::Done(Err(error)),
+        };
+        let Some((tier, codec, keys)) = batch.shared() else {
+            batch.missing(false);
+            return Begun::Done(Ok(batch.finish()));
+        };
+        Begun::Waits(Box::pin(async move {
+            batch.absorb(tier.look_many_async(&keys, codec).await);
+            batch.missing(false);
+            Ok(batch.finish())
+        }))
+    }
+}
+
+awaitable!(GetMany<'a, T: Portable, K: Serialize> -> Vec<Option<T>>);
+
+/// [`Cache::set_many`], to be refined and carried out.
+#[must_use = "an operation does nothing until `.run()` or `.await`"]
+pub struct SetMany<'a, T, K> {
+    cache: &'a Cache,
+    entries: Vec<(K, &'a T)>,
+    scope: Scope,
+    ttl: Option<Duration>,
+}
+
+impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
+    pub(crate) fn new(cache: &'a Cache, entries: impl IntoIterator<Item = (K, &'a T)>) -> Self {
+        Self {
+            cache,
+            entries: entries.into_iter().collect(),
+            scope: Scope::global(),
+            ttl: None,
+        }
+    }
+
+    /// For which tenant; the global scope if not given.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// How long they live; until evicted if not given. Zero: none is stored, and what was stored under the keys goes.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Stores them. Answers of each, in their order, whether it was stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Key`](crate::Error::Key) if one of the keys fails to serialize; then none is stored. What the shared tier said if
+    /// that failed; the process has the values all the same.
+    pub fn run(self) -> Result<Vec<bool>> {
+        let mut puts = self.store(true)?;
+        if let Some(tier) = self.cache.shared() {
+            puts.note(tier.put_many(&puts.payloads));
+            for key in puts.outdated() {
+                puts.note(tier.evict(&key).map(drop));
+            }
+        }
+        puts.finish()
+    }
+
+    /// Stores them in the process.
+    fn store(&self, blocking: bool) -> Result<Puts> {
+        let mut puts = Puts::default();
+        if !self.cache.is_enabled() {
+            puts.stored = vec![false; self.entries.len()];
+            return Ok(puts);
+        }
+        let keys: Result<Vec<Key>> = self
+            .entries
+            .iter()
+            .map(|(it, _)| key(&self.scope, it))
+            .collect();
+        for (key, (_, value)) in keys?.into_iter().zip(&self.entries) {
+            let put = Put {
+                cache: self.cache.clone(),
+                key,
+                values: Typed::<T>::PORTABLE.values,
+                ttl: self.ttl,
+            };
+            let (ticket, stored) = put.store(*value, blocking);
+            puts.add(put.key, ticket, stored);
+        }
+        Ok(puts)
+    }
+}
+
+/// Values that are in the process, and what the shared tier is to be told of them.
+#[derive(Default)]
+struct Puts {
+    stored: Vec<bool>,
+    payloads: Vec<(Key, Payload)>,
+    /// Of each payload, what tells whether another put or an eviction comes while the tier is told.
+    tickets: Vec<Ticket>,
+    /// What the tier is to forget: a newer value is not to be stored there, or can't be.
+    forgotten: Vec<Key>,
+    failed: Option<Error>,
+}
+
+impl Puts {
+    fn add(&mut self, key: Key, ticket: Ticket, Stored { stored, write }: Stored) {
+        self.stored.push(stored);
+        match write {
+            None => {}
+            Some(Ok(Some(payload))) => {
+                self.payloads.push((key, payload));
+                self.tickets.push(ticket);
+            }
+            Some(Ok(None)) => self.forgotten.push(key),
+            Some(Err(error)) => {
+                self.forgotten.push(key);
+                self.note(Err(error));
+            }
+        }
+    }
+
+    /// The first failure is the answer.
+    fn note(&mut self, told: Result<()>) {
+        if let Err(error) = told {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    /// What the tier is to be told to forget, after it was told of the payloads.
+    fn outdated(&self) -> Vec<Key> {
+        let payloads = self.payloads.iter().zip(&self.tickets);
+        let outdated = payloads.filter(|(_, ticket)| !ticket.is_valid());
+        let outdated = outdated.map(|((key, _), _)| key.clone());
+        outdated.chain(self.forgotten.iter().cloned()).collect()
+    }
+
+    fn finish(self) -> Result<Vec<bool>> {
+        self.failed.map_or(Ok(self.stored), Err)
+    }
+}
+
+impl<'a, T: Portable, K: Serialize> Operation<'a> for SetMany<'a, T, K> {
+    type Output = Result<Vec<bool>>;
+
+    fn begin(self) -> Begun<'a, Self::Output> {
+        let mut puts = match self.store(false) {
+            Ok(puts) => puts,
+            Err(error) => return Begun::Done(Err(error)),
+        };
+        let Some(tier) = self.cache.shared() else {
+            return Begun::Done(puts.finish());
+        };
+        Begun::Waits(Box::pin(async move {
+            puts.note(tier.put_many_async(&puts.payloads).await);
+            for key in puts.outdated() {
+                puts.note(tier.evict_async(&key).await.map(drop));
+            }
+            puts.finish()
+        }))
+    }
+}
+
+awaitable!(SetMany<'a, T: Portable, K: Serialize> -> Vec<bool>);
+
+/// [`Cache::get_or_load_many`], to be refined and carried out.
+#[must_use = "an operation does nothing until `.run()` or `.await`"]
+pub struct GetOrLoadMany<'a, F, K> {
+    cache: &'a Cache,
+    keys: Vec<K>,
+    loader: F,
+    scope: Scope,
+    ttl: Option<Duration>,
+}
+
+impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
+    pub(crate) fn new(cache: &'a Cache, keys: impl IntoIterator<Item = K>, loader: F) -> Self {
+        Self {
+            cache,
+            keys: keys.into_iter().collect(),
+            loader,
+            scope: Scope::global(),
+            ttl: None,
+        }
+    }
+
+    /// Of which tenant; the global scope if not given.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// How long loaded values live; until evicted if not given. Zero: they are not stored.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// The values, in the order of the keys; `None` where neither the cache nor the loader has one. The loader is called once, with
+    /// the keys that are missing, each once, or not at all if none is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Key`](crate::Error::Key) if one of the keys fails to serialize,
+    /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if one was stored in the process as another type.
+    ///
+    /// # Panics
+    ///
+    /// If the loader does.
+    pub fn run<T: Portable, L>(self) -> Result<Vec<Option<T>>>
+    where
+        F: FnOnce(Vec<K>) -> L,
+        L: IntoIterator<Item = (K, T)>,
+    {
+        let keys = keys_of(&self.scope, &self.keys)?;
+        let mut batch = Batch::begin(self.cache, keys, true)?;
+        if let Some((tier, codec, keys)) = batch.shared() {
+            batch.absorb(tier.look_many(&keys, codec));
+        }
+        let missing = take(self.keys, &batch.missing(true));
+        if missing.is_empty() {
+            return Ok(batch.finish());
+        }
+        let loaded = (self.loader)(missing);
+        let loaded = keyed(&self.scope, loaded)?;
+        let fills = batch.settle(loaded, self.ttl);
+        if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
+            let stored = tier.fill_many(&fills);
+            for key in batch.told(&fills, &stored) {
+                let _ = tier.evict(&key);
+            }
+        }
+        Ok(batch.finish())
+    }
+}
+
+/// Those of `keys` that are at the places.
+fn take<K>(keys: Vec<K>, places: &[usize]) -> Vec<K> {
+    let mut places = places.iter().copied().peekable();
+    let taken = |(place, key)| places.next_if_eq(&place).map(|_| key);
+    keys.into_iter().enumerate().filter_map(taken).collect()
+}
+
+/// What a loader has returned, with the keys as the cache knows them.
+fn keyed<K: Serialize, T>(
+    scope: &Scope,
+    loaded: impl IntoIterator<Item = (K, T)>,
+) -> Result<Vec<(Key, T)>> {
+    let keyed = |(it, value): (K, T)| Ok((key(scope, &it)?, value));
+    loaded.into_iter().map(keyed).collect()
+}
+
+impl<'a, F, K, Fut, T, L> Operation<'a> for GetOrLoadMany<'a, F, K>
+where
+    F: FnOnce(Vec<K>) -> Fut + Send + 'a,
+    K: Serialize + Send + 'a,
+    Fut: Future<Output = L> + Send + 'a,
+    L: IntoIterator<Item = (K, T)>,
+    T: Portable,
+{
+    type Output = Result<Vec<Option<T>>>;
+
+    fn begin(self) -> Begun<'a, Self::Output> {
+        let keys = match keys_of(&self.scope, &self.keys) {
+            Ok(keys) => keys,
+            Err(error) => return Begun::Done(Err(error)),
+        };
+        let mut batch = match Batch::begin(self.cache, keys, false) {
+            Ok(batch) => batch,
+            Err(error) => return Begun::Done(Err(error)),
+        };
+        Begun::Waits(Box::pin(async move {
+            if let Some((tier, codec, keys)) = batch.shared() {
+                batch.absorb(tier.look_many_async(&keys, codec).await);
+            }
+            let missing = take(self.keys, &batch.missing(true));
+            if missing.is_empty() {
+                return Ok(batch.finish());
+            }
+            let load = (self.loader)(missing);
+            let loaded = keyed(&self.scope, load.await)?;
+            let fills = batch.settle(loaded, self.ttl);
+            if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
+                let stored = tier.fill_many_async(&fills).await;
+                for key in batch.told(&fills, &stored) {
+                    let _ = tier.evict_async(&key).await;
+                }
+            }
+            Ok(batch.finish())
+        }))
+    }
+}
+
+impl<'a, F, K, Fut, T, L> IntoFuture for GetOrLoadMany<'a, F, K>
+where
+    F: FnOnce(Vec<K>) -> Fut + Send + 'a,
+    K: Serialize + Send + 'a,
+    Fut: Future<Output = L> + Send + 'a,
+    L: IntoIterator<Item = (K, T)>,
+    T: Portable,
+{
+    type Output = Result<Vec<Option<T>>>;
+    type IntoFuture = OperationFuture<'a, Self, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        OperationFuture::new(self)
+    }
+}
