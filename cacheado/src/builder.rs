@@ -11,7 +11,8 @@ use cacheado_backends::{Backend, Clock, Error, Hierarchy, Key, Result, Rule};
 use crate::cache::{Cache, Inner};
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
-use crate::shared::{BreakerOptions, Coherence, SharedOptions, SharedTier};
+use crate::ledger::Ledger;
+use crate::shared::{BreakerOptions, Coherence, SecretKey, SharedOptions, SharedTier};
 use crate::weight::{ByUser, Weighed, Weigher};
 
 /// How long a leader that is not polled is waited for, if the builder is not told otherwise.
@@ -47,8 +48,7 @@ pub struct CacheBuilder {
     flight_timeout: Duration,
     coherence: Duration,
     breaker: BreakerOptions,
-    #[cfg(feature = "shared")]
-    secret: Option<cacheado_backends::SecretKey>,
+    secret: Option<SecretKey>,
 }
 
 /// How much the cache holds at most.
@@ -73,7 +73,6 @@ impl Default for CacheBuilder {
             flight_timeout: FLIGHT_TIMEOUT,
             coherence: COHERENCE,
             breaker: BreakerOptions::default(),
-            #[cfg(feature = "shared")]
             secret: None,
         }
     }
@@ -186,7 +185,8 @@ impl CacheBuilder {
         self
     }
 
-    /// Whether values are kept in the process. `false` needs a backend, which then is asked each time.
+    /// Whether values are kept in the process. `false` needs a backend, which then is asked each time. [Rules](Self::rule) then decide on
+    /// what this process has met there: it keeps the keys, and what they choose to go is evicted from the shared tier.
     pub fn in_process(mut self, in_process: bool) -> Self {
         self.in_process = in_process;
         self
@@ -237,7 +237,7 @@ impl CacheBuilder {
     /// [`scopes`](Self::scopes) has such a level and there is a backend.
     #[cfg(feature = "shared")]
     pub fn secret_key(mut self, key: [u8; 32]) -> Self {
-        self.secret = Some(cacheado_backends::SecretKey::new(key));
+        self.secret = Some(SecretKey::new(key));
         self
     }
 
@@ -246,8 +246,8 @@ impl CacheBuilder {
     /// # Errors
     ///
     /// [`Error::Config`] for a rule without sense (`Lru::new(0)`), two rules that each keep the entries in an order of their own, more
-    /// than one bound, an empty name, a flight timeout of zero, a cache without any
-    /// tier, and rules on a cache that keeps nothing in the process.
+    /// than one bound, an empty name, a flight timeout of zero, a circuit breaker without sense, secret ids that nothing hides from the
+    /// shared tier, a cache without any tier, and a bound of what is in the process on a cache that keeps nothing there.
     pub fn build(mut self) -> Result<Cache> {
         if self.name.is_empty() {
             return Err(Error::config(
@@ -265,12 +265,6 @@ impl CacheBuilder {
             return Err(Error::config(
                 "in_process(false)",
                 "it leaves the cache without any tier: add a `backend(…)`, or use `Cache::disabled()`",
-            ));
-        }
-        if !self.in_process && !self.rules.is_empty() {
-            return Err(Error::config(
-                "in_process(false)",
-                "rules on a shared-only cache are not supported yet: leave out one of the two",
             ));
         }
         self.breaker.check()?;
@@ -291,11 +285,7 @@ impl CacheBuilder {
 
     /// A hierarchy with secret ids, and nothing to hide them with from the shared tier.
     fn check_secrets(&self) -> Result<()> {
-        #[cfg(feature = "shared")]
-        if self.secret.is_some() {
-            return Ok(());
-        }
-        if self.backend.is_none() {
+        if self.secret.is_some() || self.backend.is_none() {
             return Ok(());
         }
         let mut levels = self.hierarchy.levels();
@@ -378,7 +368,12 @@ impl CacheBuilder {
     fn assemble(self, weigher: Weigher, enabled: bool) -> Cache {
         let counters = Arc::new(Counters::default());
         let observed = Arc::clone(&counters);
+        let ledger = (!self.in_process).then(Arc::<Ledger>::default);
+        let noted = ledger.clone();
         let observer = Box::new(move |key: &Key, cause| {
+            if let Some(ledger) = noted.as_ref().filter(|_| cause == Cause::Rule) {
+                ledger.note(key);
+            }
             let event = if cause == Cause::Expired {
                 Event::Expiration
             } else {
@@ -386,16 +381,16 @@ impl CacheBuilder {
             };
             observed.count(key.space(), event);
         });
+        let ruled = !self.rules.is_empty();
         let store = Store::new(self.clock.clone(), self.rules, observer);
         let flights = Arc::new(Flights::new(self.flight_timeout));
         let shared = self.backend.map(|backend| {
-            let coherence =
-                Coherence::new(Arc::clone(&store), Arc::clone(&flights), self.coherence);
+            let copies = self.in_process.then_some(self.coherence);
+            let coherence = Coherence::new(Arc::clone(&store), Arc::clone(&flights), copies);
             let options = SharedOptions {
                 name: self.name.clone(),
                 clock: self.clock,
                 breaker: self.breaker,
-                #[cfg(feature = "shared")]
                 secret: self.secret,
             };
             SharedTier::new(backend, options, Arc::clone(&counters), &coherence)
@@ -409,7 +404,8 @@ impl CacheBuilder {
             name: self.name,
             weigher,
             enabled,
-            in_process: self.in_process,
+            ledger,
+            ruled,
         })
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::builder::CacheBuilder;
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
+use crate::ledger::{Elsewhere, Ledger};
 use crate::operations::{
     Clear, Evict, EvictByScope, Get, GetMany, GetOrLoad, GetOrLoadMany, Keys, Set, SetMany,
     TryGetOrLoad,
@@ -47,7 +48,10 @@ pub(crate) struct Inner {
     pub(crate) name: String,
     pub(crate) weigher: Weigher,
     pub(crate) enabled: bool,
-    pub(crate) in_process: bool,
+    /// Of a cache that keeps no values in the process: what its rules have chosen to go.
+    pub(crate) ledger: Option<Arc<Ledger>>,
+    /// Some rule has a say in all that is stored.
+    pub(crate) ruled: bool,
 }
 
 /// Tells caches apart, for as long as they live.
@@ -281,7 +285,26 @@ impl Cache {
     }
 
     pub(crate) fn is_in_process(&self) -> bool {
-        self.0.in_process
+        self.0.ledger.is_none()
+    }
+
+    /// Has the shared tier forget what the rules of a cache without values in the process have chosen to go.
+    pub(crate) fn evict_chosen(&self) {
+        if let Some((tier, ledger)) = self.shared().zip(self.0.ledger.as_ref()) {
+            for key in ledger.take() {
+                // counted, traced, and kept until it can be sent
+                let _ = tier.evict(&key);
+            }
+        }
+    }
+
+    /// As [`evict_chosen`](Self::evict_chosen), without blocking.
+    pub(crate) async fn evict_chosen_async(&self) {
+        if let Some((tier, ledger)) = self.shared().zip(self.0.ledger.as_ref()) {
+            for key in ledger.take() {
+                let _ = tier.evict_async(&key).await;
+            }
+        }
     }
 
     pub(crate) fn flights(&self) -> &Arc<Flights> {
@@ -298,8 +321,8 @@ impl Cache {
         self.0.counters.count(space, event);
     }
 
-    /// An entry of a clone of `value` for the in-process tier, if there is one. `portable`: the shared tier can have it too. Runs
-    /// the user's code, so no lock is to be held.
+    /// An entry of a clone of `value` for the in-process tier. If that keeps no values, one that stands for it, for the rules to see;
+    /// none if there are none. `portable`: the shared tier can have it too. Runs the user's code, so no lock is to be held.
     pub(crate) fn entry(
         &self,
         key: &Key,
@@ -307,14 +330,15 @@ impl Cache {
         value: &AnyValue,
         portable: bool,
     ) -> Option<Arc<Entry>> {
-        let make = || {
-            let weight = self.0.weigher.weigh(key, values, value);
-            values.entry(key.clone(), value, weight, portable)
-        };
-        self.0.in_process.then(make)
+        let weight = || self.0.weigher.weigh(key, values, value);
+        if self.is_in_process() {
+            return Some(values.entry(key.clone(), value, weight(), portable));
+        }
+        let ruled = portable && (self.0.ruled || key.space().max_items().is_some());
+        ruled.then(|| Entry::new(key.clone(), Elsewhere, weight(), true))
     }
 
-    /// Puts an entry into the in-process tier, if there is one. What goes for it is returned, to be dropped when no lock is held.
+    /// Puts an entry into the in-process tier, if there is an entry. What goes for it is returned, to be dropped when no lock is held.
     pub(crate) fn store_local(
         &self,
         entry: Option<Arc<Entry>>,

@@ -10,6 +10,7 @@ mod default;
 mod envelope;
 mod flight;
 mod function;
+mod ledger;
 mod load;
 pub mod operations;
 mod outcome;

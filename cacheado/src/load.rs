@@ -89,6 +89,7 @@ impl Load {
             let mark = tier.mark(&self.key);
             return self.refresh(ticket, mark);
         }
+        self.cache.evict_chosen();
         let mut patience = Patience::new(self.cache.flights().timeout());
         loop {
             let claim = match self.judge(tier.look(&self.key, codec), &ticket, &patience) {
@@ -130,6 +131,7 @@ impl Load {
             let mark = tier.mark_async(&self.key).await;
             return self.refresh(ticket, mark);
         }
+        self.cache.evict_chosen_async().await;
         let mut patience = Patience::new(self.cache.flights().timeout());
         loop {
             let seen = tier.look_async(&self.key, codec).await;
@@ -393,6 +395,7 @@ impl Lead {
             if self.is_outdated(&stored) {
                 let _ = tier.evict(&load.key);
             }
+            load.cache.evict_chosen();
         }
         self.told(shared);
     }
@@ -417,6 +420,7 @@ impl Lead {
             if self.is_outdated(&stored) {
                 let _ = tier.evict_async(&load.key).await;
             }
+            load.cache.evict_chosen_async().await;
         }
         self.told(shared);
     }

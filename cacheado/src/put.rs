@@ -32,6 +32,7 @@ impl Put {
                 // another put or an eviction came meanwhile, and which of the two the tier saw last is not known
                 tier.evict(&self.key)?;
             }
+            self.cache.evict_chosen();
             write?;
         }
         Ok(stored)
@@ -48,6 +49,7 @@ impl Put {
             if !ticket.is_valid() {
                 tier.evict_async(&self.key).await?;
             }
+            self.cache.evict_chosen_async().await;
             write?;
         }
         Ok(stored)

@@ -119,7 +119,7 @@ impl Stats {
                 .add(&tally);
         }
         let tiers = [
-            cache.in_process.then_some("in-process"),
+            cache.ledger.is_none().then_some("in-process"),
             cache.shared.as_deref().map(SharedTier::name),
         ];
         let tiers: Vec<&str> = tiers.into_iter().flatten().collect();

@@ -60,7 +60,7 @@ impl<'a, T: Portable> Batch<'a, T> {
                     entry.value::<T>().cloned().ok_or_else(|| entry.type_name())
                 })
             });
-            let value = match found.flatten() {
+            let value = match found.flatten().filter(|_| cache.is_in_process()) {
                 Some(Ok(value)) => {
                     cache.count(&key, Event::Hit);
                     Some(value)
@@ -158,7 +158,8 @@ impl<'a, T: Portable> Batch<'a, T> {
         for nth in 0..loaded_at.len() {
             let first = by_key[&self.absent[nth].key];
             if first < nth {
-                loaded_at[nth] = loaded_at[first].clone();
+                let value = loaded_at[first].clone();
+                loaded_at[nth] = value;
             }
         }
         let mut fills = Fills::new();

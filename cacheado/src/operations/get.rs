@@ -57,7 +57,9 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
                 }
                 let ticket = self.cache.flights().beside(&key, FlightKind::Load, true);
                 let found = tier.get(&key, Codec::of::<T>());
-                keep(self.cache, &key, &ticket, found)
+                let kept = keep(self.cache, &key, &ticket, found);
+                self.cache.evict_chosen();
+                kept
             }
         }
     }
@@ -73,7 +75,7 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
         let found = self.cache.store().get(&probe, |entry| {
             entry.value::<T>().cloned().ok_or_else(|| entry.type_name())
         });
-        match found {
+        match found.filter(|_| self.cache.is_in_process()) {
             Some(Ok(value)) => {
                 self.cache.count_space(space, Event::Hit);
                 Ok(Some(value))
@@ -135,7 +137,9 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
             Ok(key) => Begun::Waits(Box::pin(async move {
                 let ticket = cache.flights().beside(&key, FlightKind::Load, false);
                 let found = tier.get_async(&key, Codec::of::<T>()).await;
-                keep(cache, &key, &ticket, found)
+                let kept = keep(cache, &key, &ticket, found);
+                cache.evict_chosen_async().await;
+                kept
             })),
         }
     }

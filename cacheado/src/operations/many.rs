@@ -52,6 +52,7 @@ impl<'a, T: Portable, K: Serialize> GetMany<'a, T, K> {
         let mut batch = Batch::begin(self.cache, keys, true)?;
         if let Some((tier, codec, keys)) = batch.shared() {
             batch.absorb(tier.look_many(&keys, codec));
+            self.cache.evict_chosen();
         }
         batch.missing(false);
         Ok(batch.finish())
@@ -76,6 +77,7 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
         };
         Begun::Waits(Box::pin(async move {
             batch.absorb(tier.look_many_async(&keys, codec).await);
+            self.cache.evict_chosen_async().await;
             batch.missing(false);
             Ok(batch.finish())
         }))
@@ -128,6 +130,7 @@ impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
             for key in puts.outdated() {
                 puts.note(tier.evict(&key).map(drop));
             }
+            self.cache.evict_chosen();
         }
         puts.finish()
     }
@@ -223,6 +226,7 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for SetMany<'a, T, K> {
             for key in puts.outdated() {
                 puts.note(tier.evict_async(&key).await.map(drop));
             }
+            self.cache.evict_chosen_async().await;
             puts.finish()
         }))
     }
@@ -296,6 +300,7 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
             for key in batch.told(&fills, &stored) {
                 let _ = tier.evict(&key);
             }
+            self.cache.evict_chosen();
         }
         Ok(batch.finish())
     }
@@ -352,6 +357,7 @@ where
                 for key in batch.told(&fills, &stored) {
                     let _ = tier.evict_async(&key).await;
                 }
+                self.cache.evict_chosen_async().await;
             }
             Ok(batch.finish())
         }))

@@ -13,20 +13,29 @@ use crate::flight::Flights;
 pub(crate) struct Coherence {
     store: Arc<Store>,
     flights: Arc<Flights>,
-    /// How long a copy lives at most while nothing says when it is old.
+    /// How long a copy lives at most while nothing says when it is old; `None` if there are no copies.
     bound: Option<Duration>,
 }
 
 impl Coherence {
-    /// Nothing is heard as yet. `bound`: how long copies live at most while that is so.
-    pub(crate) fn new(store: Arc<Store>, flights: Arc<Flights>, bound: Duration) -> Arc<Self> {
-        let bound = Some(bound).filter(|bound| *bound != Duration::MAX);
-        store.limit_copies(bound);
-        Arc::new(Self {
+    /// Nothing is heard as yet. `bound`: how long copies live at most while that is so; `None` if there are none.
+    pub(crate) fn new(
+        store: Arc<Store>,
+        flights: Arc<Flights>,
+        bound: Option<Duration>,
+    ) -> Arc<Self> {
+        let this = Self {
             store,
             flights,
             bound,
-        })
+        };
+        this.limit_copies(false);
+        Arc::new(this)
+    }
+
+    fn limit_copies(&self, heard: bool) {
+        let bound = self.bound.filter(|bound| !heard && *bound != Duration::MAX);
+        self.store.limit_copies(bound);
     }
 
     /// Where a backend reports.
@@ -47,11 +56,11 @@ impl Coherence {
             Change::Covered => {
                 // what happened while nothing was heard is not known
                 self.forget_copies();
-                self.store.limit_copies(None);
+                self.limit_copies(true);
                 tracing::debug!("changes of other processes are heard");
             }
             Change::Lost => {
-                self.store.limit_copies(self.bound);
+                self.limit_copies(false);
                 self.forget_copies();
                 tracing::warn!(bound = ?self.bound, "changes of other processes are not heard: copies are kept for a while only");
             }
@@ -67,7 +76,9 @@ impl Coherence {
 
     fn forget_copies(&self) {
         self.flights.invalidate_scope(&Scope::global());
-        self.store.remove_copies();
+        if self.bound.is_some() {
+            self.store.remove_copies();
+        }
         self.flights.invalidate_scope(&Scope::global());
     }
 }

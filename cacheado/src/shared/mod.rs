@@ -10,6 +10,7 @@ mod many;
 mod outbox;
 mod replay;
 mod seal;
+mod secret;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Weak};
@@ -26,12 +27,10 @@ use crate::value::Codec;
 pub(crate) use breaker::BreakerOptions;
 pub(crate) use coherence::Coherence;
 pub(crate) use seal::Found;
+pub(crate) use secret::SecretKey;
 
 use breaker::Breaker;
 use outbox::Outbox;
-
-#[cfg(feature = "shared")]
-use cacheado_backends::SecretKey;
 
 /// What the shared tier is told of a key.
 pub(crate) enum Write {
@@ -56,7 +55,6 @@ pub(crate) struct SharedOptions {
     pub(crate) name: String,
     pub(crate) clock: Clock,
     pub(crate) breaker: BreakerOptions,
-    #[cfg(feature = "shared")]
     pub(crate) secret: Option<SecretKey>,
 }
 
@@ -67,7 +65,6 @@ pub(crate) struct SharedTier {
     counters: Arc<Counters>,
     breaker: Breaker,
     outbox: Outbox,
-    #[cfg(feature = "shared")]
     secret: Option<SecretKey>,
     this: Weak<Self>,
 }
@@ -105,7 +102,6 @@ impl SharedTier {
             name: options.name,
             counters,
             outbox: Outbox::default(),
-            #[cfg(feature = "shared")]
             secret: options.secret,
         })
     }
@@ -116,16 +112,11 @@ impl SharedTier {
 
     /// Whether ids of `level`, if they are secret, can be hidden.
     pub(crate) fn can_hide(&self, level: Level) -> bool {
-        #[cfg(feature = "shared")]
-        let hides = self.secret.is_some();
-        #[cfg(not(feature = "shared"))]
-        let hides = false;
-        hides || !level.has_secret()
+        self.secret.is_some() || !level.has_secret()
     }
 
     /// `key` as the store may know it.
     fn outside<'k>(&self, key: &'k Key) -> Cow<'k, Key> {
-        #[cfg(feature = "shared")]
         if key.space().level().has_secret()
             && let Some(secret) = &self.secret
         {
@@ -136,7 +127,6 @@ impl SharedTier {
 
     /// `scope` as the store may know it.
     fn outside_scope<'s>(&self, scope: &'s Scope) -> Cow<'s, Scope> {
-        #[cfg(feature = "shared")]
         if scope.level().has_secret()
             && let Some(secret) = &self.secret
         {
