@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cacheado_backends::backend::{BackendResult, Lookup, Payload};
+use cacheado_backends::envelope::{Compression, Envelope, Opened, next_generation};
 use cacheado_backends::{Backend, Error, Key, Result, Scope};
 
 use crate::counters::{Counters, Event};
-use crate::envelope::Envelope;
-use crate::value::{AnyValue, Codec};
+use crate::value::{AnyValue, Codec, Encoded};
 
 /// What the shared tier is told of a key.
 pub(crate) enum Write {
@@ -27,6 +27,7 @@ pub(crate) struct SharedTier {
     backend: Box<dyn Backend>,
     /// The cache's name.
     name: String,
+    compression: Compression,
     counters: Arc<Counters>,
 }
 
@@ -34,12 +35,14 @@ impl SharedTier {
     pub(crate) fn new(
         mut backend: Box<dyn Backend>,
         name: String,
+        compression: Compression,
         counters: Arc<Counters>,
     ) -> Self {
         backend.bind(&name);
         Self {
             backend,
             name,
+            compression,
             counters,
         }
     }
@@ -81,16 +84,25 @@ impl SharedTier {
         value: &AnyValue,
         lifetime: Option<Duration>,
     ) -> Result<Write> {
-        let scope = key.scope();
         let type_name = (codec.type_name)();
-        let sealed = (codec.encode)(value).and_then(|encoded| {
-            Envelope::around(&self.name, key, &scope, type_name, &encoded).to_bytes()
-        });
-        match sealed {
-            Ok(bytes) => Ok(Write::Set(Payload {
-                bytes: bytes.into(),
-                lifetime,
-            })),
+        match (codec.encode)(value) {
+            Ok(encoded) => {
+                let generation = next_generation();
+                tracing::trace!(%key, generation, "sealed for the shared tier");
+                let envelope = Envelope {
+                    cache: &self.name,
+                    key,
+                    type_name,
+                    shape: encoded.shape,
+                    lifetime,
+                    generation,
+                    value: &encoded.bytes,
+                };
+                Ok(Write::Set(Payload {
+                    bytes: envelope.seal(self.compression).into(),
+                    lifetime,
+                }))
+            }
             Err(message) => {
                 self.counters.count(key.space(), Event::BackendError);
                 let error = Error::Codec {
@@ -113,25 +125,34 @@ impl SharedTier {
         if payload.lifetime == Some(Duration::ZERO) {
             return Ok(None);
         }
-        let envelope = Envelope::from_bytes(&payload.bytes);
-        let envelope = envelope.filter(|envelope| envelope.is_for(&self.name, key));
+        let opened = Opened::open(&payload.bytes, &self.name, key);
         let requested = (codec.type_name)();
-        if let Some(Envelope { type_name, .. }) = envelope
-            .as_ref()
-            .filter(|envelope| envelope.type_name != requested)
+        if let Some(Opened { type_name, .. }) =
+            opened.filter(|opened| opened.type_name != requested)
         {
             return Err(Error::TypeMismatch {
                 key: key.to_string(),
-                stored: type_name.to_string(),
+                stored: type_name.to_owned(),
                 requested,
             });
         }
-        let value = envelope.and_then(|envelope| (codec.decode)(envelope.value()).ok());
-        if value.is_none() {
+        let found = opened.and_then(|opened| {
+            let bytes = opened.value()?;
+            let encoded = Encoded {
+                bytes: &*bytes,
+                shape: opened.shape,
+            };
+            let value = (codec.decode)(encoded).ok()?;
+            tracing::trace!(%key, generation = opened.generation, "found in the shared tier");
+            // nothing has more left than it was given
+            let lifetimes = [payload.lifetime, opened.lifetime];
+            Some((value, lifetimes.into_iter().flatten().min()))
+        });
+        if found.is_none() {
             self.counters.count(key.space(), Event::BackendError);
             tracing::warn!(%key, "what the shared tier holds under this key is not what was stored: taken as a miss");
         }
-        Ok(value.map(|value| (value, payload.lifetime)))
+        Ok(found)
     }
 
     /// What a read that failed comes to: a miss, which has been counted and traced.
