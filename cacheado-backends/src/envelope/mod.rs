@@ -14,7 +14,7 @@
 //! | lifetime | 1 to 10 | in milliseconds, rounded up; if there is one |
 //! | length | 1 to 10 | the value's, if it is compressed |
 //! | cache | text | |
-//! | name, version, level | text, 1 to 5, text | of the key's space; the level by its path |
+//! | name, version, level | text, 1 to 5, text | of the key's space; the level by its path, which is empty for the root |
 //! | key | bytes | the scope's ids, each behind its length, and the arguments |
 //! | type | text | |
 //! | value | the rest | |
@@ -31,6 +31,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::key::Key;
+use crate::scope::Level;
 
 pub use compression::{Compression, MOST};
 pub use generation::next_generation;
@@ -69,7 +70,7 @@ impl Envelope<'_> {
         let compressed = compression.compress(self.value);
         let value = compressed.as_deref().unwrap_or(self.value);
         let space = self.key.space();
-        let (key, level) = (self.key.encoded(), space.level().path());
+        let (key, level) = (self.key.encoded(), path(space.level()));
         let texts = [self.cache, space.name(), level, self.type_name];
         let texts: usize = texts.iter().map(|text| text.len()).sum();
         // and what the rest has at most, but for absurd lengths
@@ -141,7 +142,7 @@ impl<'a> Opened<'a> {
             && (flags & EXPLICIT != 0) == space.is_explicit()
             && reader.text()? == space.name().as_bytes()
             && reader.number()? == u64::from(space.version())
-            && reader.text()? == space.level().path().as_bytes()
+            && reader.text()? == path(space.level()).as_bytes()
             && reader.text()? == key.encoded();
         if !is_for {
             return None;
@@ -165,6 +166,11 @@ impl<'a> Opened<'a> {
             Some(length) => compression::decompress(self.value, length).map(Cow::Owned),
         }
     }
+}
+
+/// The names of the levels down to `level`: the root's own goes without saying.
+fn path(level: Level) -> &'static str {
+    if level.depth() == 0 { "" } else { level.path() }
 }
 
 /// Rounded up, so that what has more than nothing left has.
