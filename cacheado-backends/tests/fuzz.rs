@@ -18,21 +18,54 @@ use proptest::test_runner::{Config, TestRunner};
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
 
-type Seeds = Vec<(&'static str, Vec<u8>)>;
+struct Target {
+    name: &'static str,
+    read: fn(&[u8]),
+    /// What to begin with, as today's code makes it.
+    seeds: fn() -> Vec<(&'static str, Vec<u8>)>,
+}
 
-fn folder(target: &str) -> PathBuf {
+const ENVELOPE: Target = Target {
+    name: "envelope",
+    read: fuzz::envelope::read,
+    seeds: fuzz::envelope::seeds,
+};
+
+const CHANGE: Target = Target {
+    name: "change",
+    read: fuzz::change::read,
+    seeds: fuzz::change::seeds,
+};
+
+const KEY_REPLAY: Target = Target {
+    name: "key_replay",
+    read: fuzz::key_replay::read,
+    seeds: fuzz::key_replay::seeds,
+};
+
+const TARGETS: [Target; 3] = [CHANGE, ENVELOPE, KEY_REPLAY];
+
+/// What is in the fuzz targets' own crate at `path`.
+fn there(path: &str) -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    here.join("../fuzz/seeds").join(target)
+    here.join("../fuzz").join(path)
+}
+
+fn folder(target: &Target) -> PathBuf {
+    there("seeds").join(target.name)
 }
 
 /// Runs a target. Its seeds are what is in its folder.
-fn run(target: &str, read: fn(&[u8])) {
+fn run(target: &Target) {
+    let read = target.read;
     let files = std::fs::read_dir(folder(target)).unwrap();
     let seeds: Vec<Vec<u8>> = files
         .map(|file| std::fs::read(file.unwrap().path()).unwrap())
         .collect();
     assert!(!seeds.is_empty());
-    seeds.iter().for_each(|seed| read(seed));
+    for seed in &seeds {
+        read(seed);
+    }
 
     let rounds = std::env::var("CACHEADO_FUZZ_ROUNDS").map_or(3000, |text| {
         text.parse().expect("CACHEADO_FUZZ_ROUNDS is a number")
@@ -71,17 +104,17 @@ fn run(target: &str, read: fn(&[u8])) {
 
 #[test]
 fn envelope() {
-    run("envelope", fuzz::envelope::read);
+    run(&ENVELOPE);
 }
 
 #[test]
 fn change() {
-    run("change", fuzz::change::read);
+    run(&CHANGE);
 }
 
 #[test]
 fn key_replay() {
-    run("key_replay", fuzz::key_replay::read);
+    run(&KEY_REPLAY);
 }
 
 /// Depth without end was once shown by recursion.
@@ -90,19 +123,23 @@ fn a_key_of_a_million_parts_in_one_another() {
     fuzz::key_replay::read(&vec![2; 1_000_000]);
 }
 
-/// Each target's seeds, as today's code makes them, for `fuzz/seeds`: run it by name after adding one. Files that are there stay.
+#[test]
+fn every_target_is_run_here() {
+    let files = std::fs::read_dir(there("fuzz_targets")).unwrap();
+    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let names: Vec<_> = files.iter().map(|file| file.file_stem().unwrap()).collect();
+    assert_eq!(names, TARGETS.map(|target| target.name));
+}
+
+/// The seeds of each target that are not there yet.
 #[test]
 #[ignore = "writes files"]
 fn write_seeds() {
-    let targets: [(&str, fn() -> Seeds); 3] = [
-        ("envelope", fuzz::envelope::seeds),
-        ("change", fuzz::change::seeds),
-        ("key_replay", fuzz::key_replay::seeds),
-    ];
-    for (target, seeds) in targets {
-        std::fs::create_dir_all(folder(target)).unwrap();
-        for (name, bytes) in seeds() {
-            let path = folder(target).join(name);
+    for target in TARGETS {
+        std::fs::create_dir_all(folder(&target)).unwrap();
+        for (name, bytes) in (target.seeds)() {
+            let path = folder(&target).join(name);
             if !path.exists() {
                 std::fs::write(path, bytes).unwrap();
             }

@@ -135,8 +135,14 @@ impl<'a> Opened<'a> {
         }
         let generation = u64::from_le_bytes(reader.fixed()?);
         let shape = u64::from_le_bytes(reader.fixed()?);
-        let lifetime = reader.number_if(flags & LIFETIME != 0)?;
-        let length = reader.number_if(flags & LZ4 != 0)?;
+        let lifetime = match flags & LIFETIME {
+            0 => None,
+            _ => Some(reader.number()?),
+        };
+        let length = match flags & LZ4 {
+            0 => None,
+            _ => Some(reader.number()?),
+        };
         let space = key.space();
         let is_for = reader.text()? == cache.as_bytes()
             && (flags & EXPLICIT != 0) == space.is_explicit()

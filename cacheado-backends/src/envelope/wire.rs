@@ -51,15 +51,6 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// A number, if there is one.
-    pub(super) fn number_if(&mut self, there: bool) -> Option<Option<u64>> {
-        if there {
-            self.number().map(Some)
-        } else {
-            Some(None)
-        }
-    }
-
     pub(super) fn text(&mut self) -> Option<&'a [u8]> {
         let len = usize::try_from(self.number()?).ok()?;
         let (text, rest) = self.0.split_at_checked(len)?;
