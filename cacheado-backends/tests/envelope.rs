@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 static HOUSE: LevelDef = LevelDef::new("house", "house_id", None, false);
 static ROOM: LevelDef = LevelDef::new("room", "room_id", Some(&HOUSE), false);
+static CAR: LevelDef = LevelDef::new("car", "car_id", None, false);
+static DOOR: LevelDef = LevelDef::new("door", "door_id", Some(&CAR), false);
 
 /// What an envelope is around.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ struct Case {
     name: String,
     version: u32,
     explicit: bool,
+    /// In the other tree of levels, whose ids may read the same.
+    elsewhere: bool,
     ids: Vec<String>,
     args: (Option<u16>, String),
     type_name: String,
@@ -27,10 +31,12 @@ struct Case {
 
 impl Case {
     fn key(&self) -> Key {
-        let level = match self.ids.len() {
-            0 => Scope::global().level(),
-            1 => HOUSE.level(),
-            _ => ROOM.level(),
+        let level = match (self.ids.len(), self.elsewhere) {
+            (0, _) => Scope::global().level(),
+            (1, false) => HOUSE.level(),
+            (1, true) => CAR.level(),
+            (_, false) => ROOM.level(),
+            (_, true) => DOOR.level(),
         };
         let space = Space::create(SpaceSpec {
             name: self.name.clone(),
@@ -61,11 +67,12 @@ impl Case {
 
     /// Others, each of which differs in one part of where it is.
     fn nearly(&self) -> Vec<Self> {
-        let changes: [fn(&mut Self); 8] = [
+        let changes: [fn(&mut Self); 9] = [
             |it| it.cache.push('b'),
             |it| it.name.push('b'),
             |it| it.version += 1,
             |it| it.explicit = !it.explicit,
+            |it| it.elsewhere = !it.elsewhere,
             |it| it.args.1.push('b'),
             |it| it.args.0 = Some(it.args.0.map_or(0, |arg| arg + 1)),
             // the same letters, at other places
@@ -84,7 +91,9 @@ impl Case {
     fn is_at(&self, other: &Self) -> bool {
         let at = |it: &Self| {
             let named = (it.name.clone(), it.version, it.explicit);
-            (it.cache.clone(), named, it.ids.clone(), it.args.clone())
+            let elsewhere = it.elsewhere && !it.ids.is_empty();
+            let ids = it.ids.clone();
+            (it.cache.clone(), named, elsewhere, ids, it.args.clone())
         };
         at(self) == at(other)
     }
@@ -98,7 +107,10 @@ fn cases() -> impl Strategy<Value = Case> {
     ];
     // few letters, so that two are often nearly alike
     let at = ("[ab]{0,2}", "[ab:]{0,2}", 0_u32..2, any::<bool>());
-    let ids = prop::collection::vec("[a1/\u{0}]{0,2}", 0..=2);
+    let ids = (
+        any::<bool>(),
+        prop::collection::vec("[a1/\u{0}]{0,2}", 0..=2),
+    );
     let args = (prop::option::of(0_u16..2), "[ab]{0,2}");
     let kind = ("[uv]{0,2}", any::<u64>(), any::<Option<Duration>>());
     let compressions = vec![
@@ -113,7 +125,8 @@ fn cases() -> impl Strategy<Value = Case> {
         name: at.1,
         version: at.2,
         explicit: at.3,
-        ids,
+        elsewhere: ids.0,
+        ids: ids.1,
         args,
         type_name: kind.0,
         shape: kind.1,
@@ -235,6 +248,7 @@ fn it_is_as_large_as_it_says() {
         name: "storefront::orders::profile".to_owned(),
         version: 0,
         explicit: false,
+        elsewhere: false,
         ids: vec!["acme".to_owned(), "1234".to_owned()],
         args: (None, String::new()),
         type_name: "storefront::orders::Profile".to_owned(),
