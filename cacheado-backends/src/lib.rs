@@ -8,6 +8,8 @@
 pub mod address;
 mod clock;
 mod entry;
+#[doc(hidden)]
+pub mod envelope;
 mod error;
 #[cfg(feature = "tokio")]
 mod io;

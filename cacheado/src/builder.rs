@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cacheado_backends::envelope::Compression;
 use cacheado_backends::memory::Store;
 use cacheado_backends::rule::Cause;
 use cacheado_backends::rules::WTinyLfu;
@@ -42,6 +43,8 @@ pub struct CacheBuilder {
     bounds: Vec<Bound>,
     weigher: Option<ByUser>,
     backend: Option<Box<dyn Backend>>,
+    /// `None`: the builder was not asked for any.
+    compression: Option<Compression>,
     hierarchy: Hierarchy,
     name: String,
     in_process: bool,
@@ -67,6 +70,7 @@ impl Default for CacheBuilder {
             bounds: Vec::new(),
             weigher: None,
             backend: None,
+            compression: None,
             hierarchy: Hierarchy::default(),
             name: "cacheado".to_owned(),
             in_process: true,
@@ -185,6 +189,27 @@ impl CacheBuilder {
         self
     }
 
+    /// Compresses what goes to the shared tier if it is larger than `bytes` bytes, by LZ4. Off if not given. Without a
+    /// [`backend`](Self::backend), `build()` fails.
+    ///
+    /// It saves what the network, the store's memory and its limits cost, and costs the process: measured on JSON, 1 MB came to a fifth
+    /// in 0.8 ms, and back in 0.3 ms; 1000 bytes came to two fifths in 0.7 µs, and back in 0.2 µs. What gets no smaller is stored as it
+    /// is, and so is what has more than 64 MiB.
+    ///
+    /// Only what is stored is decided by it: whatever is compressed is read by every cache, if it is built with the feature `lz4`.
+    /// To one that is not it is a miss, which `backend_errors` counts.
+    ///
+    /// ```no_run
+    /// # fn with(backend: impl cacheado::backends::Backend) -> cacheado::Result<cacheado::Cache> {
+    /// cacheado::Cache::builder().backend(backend).compress_above(1024).build()
+    /// # }
+    /// ```
+    #[cfg(feature = "lz4")]
+    pub fn compress_above(mut self, bytes: usize) -> Self {
+        self.compression = Some(Compression::above(bytes));
+        self
+    }
+
     /// Whether values are kept in the process. `false` needs a backend, which then is asked each time. [Rules](Self::rule) then decide on
     /// what this process has met there: it keeps the keys, and what they choose to go is evicted from the shared tier.
     pub fn in_process(mut self, in_process: bool) -> Self {
@@ -246,8 +271,9 @@ impl CacheBuilder {
     /// # Errors
     ///
     /// [`Error::Config`] for a rule without sense (`Lru::new(0)`), two rules that each keep the entries in an order of their own, more
-    /// than one bound, an empty name, a flight timeout of zero, a circuit breaker without sense, secret ids that nothing hides from the
-    /// shared tier, a cache without any tier, and a bound of what is in the process on a cache that keeps nothing there.
+    /// than one bound, an empty name, compression without a backend, a flight timeout of zero, a circuit breaker without sense, secret
+    /// ids that nothing hides from the shared tier, a cache without any tier, and a bound of what is in the process on a cache that
+    /// keeps nothing there.
     pub fn build(mut self) -> Result<Cache> {
         if self.name.is_empty() {
             return Err(Error::config(
@@ -269,6 +295,12 @@ impl CacheBuilder {
         }
         self.breaker.check()?;
         self.check_secrets()?;
+        if self.compression.is_some() && self.backend.is_none() {
+            return Err(Error::config(
+                "compress_above",
+                "what is compressed is what goes to the shared tier: add a `backend(…)`, or leave it out",
+            ));
+        }
         let weigher = self.apply_bound()?;
         for rule in &self.rules {
             rule.check()?;
@@ -392,6 +424,7 @@ impl CacheBuilder {
                 clock: self.clock,
                 breaker: self.breaker,
                 secret: self.secret,
+                compression: self.compression.unwrap_or_default(),
             };
             SharedTier::new(backend, options, Arc::clone(&counters), &coherence)
         });

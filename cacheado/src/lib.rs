@@ -7,7 +7,6 @@ mod cache;
 mod call;
 mod counters;
 mod default;
-mod envelope;
 mod flight;
 mod function;
 mod ledger;

@@ -98,6 +98,11 @@ impl Key {
         &self.bytes[self.scope_bytes().len()..]
     }
 
+    /// The scope's ids, each behind its length, and the arguments: what tells two keys of one space apart, in every process.
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// How many of its bytes lie elsewhere in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.bytes.heap_bytes()

@@ -5,14 +5,18 @@ use std::fmt::Write as _;
 use super::sink::Tag;
 use super::varint;
 
-/// The parts of a key as Rust would write them; what can't be read is shown as `…`.
+/// How deep parts may lie in one another and still be shown. A key that another process tells of may have any depth, and none may
+/// have the stack.
+const DEEPEST: usize = 64;
+
+/// The parts of a key as Rust would write them; what can't be read, or lies too deep, is shown as `…`.
 pub(crate) fn show(mut bytes: &[u8]) -> String {
     let mut out = String::new();
     while !bytes.is_empty() {
         if !out.is_empty() {
             out.push_str(", ");
         }
-        match part(bytes, &mut out) {
+        match part(bytes, &mut out, DEEPEST) {
             Some(rest) => bytes = rest,
             None => {
                 out.push('…');
@@ -35,7 +39,13 @@ fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The parts up to the end mark, between `open` and `close`.
-fn parts<'b>(mut bytes: &'b [u8], out: &mut String, open: &str, close: &str) -> Option<&'b [u8]> {
+fn parts<'b>(
+    mut bytes: &'b [u8],
+    out: &mut String,
+    deeper: usize,
+    open: &str,
+    close: &str,
+) -> Option<&'b [u8]> {
     out.push_str(open);
     let mut first = true;
     loop {
@@ -46,11 +56,13 @@ fn parts<'b>(mut bytes: &'b [u8], out: &mut String, open: &str, close: &str) -> 
         if !std::mem::take(&mut first) {
             out.push_str(", ");
         }
-        bytes = part(bytes, out)?;
+        bytes = part(bytes, out, deeper)?;
     }
 }
 
-fn part<'b>(bytes: &'b [u8], out: &mut String) -> Option<&'b [u8]> {
+/// The part at the start of `bytes`, with others in it down to `deeper` levels. Returns what follows it.
+fn part<'b>(bytes: &'b [u8], out: &mut String, deeper: usize) -> Option<&'b [u8]> {
+    let deeper = deeper.checked_sub(1)?;
     let (&tag, rest) = bytes.split_first()?;
     macro_rules! print {
         ($type:ty) => {{
@@ -67,7 +79,7 @@ fn part<'b>(bytes: &'b [u8], out: &mut String) -> Option<&'b [u8]> {
         }
         t if t == tagged(Tag::Some) => {
             out.push_str("Some(");
-            let rest = part(rest, out)?;
+            let rest = part(rest, out, deeper)?;
             out.push(')');
             rest
         }
@@ -110,25 +122,25 @@ fn part<'b>(bytes: &'b [u8], out: &mut String) -> Option<&'b [u8]> {
             let _ = write!(out, "b\"{}\"", bytes.escape_ascii());
             rest
         }
-        t if t == tagged(Tag::Seq) => parts(rest, out, "[", "]")?,
-        t if t == tagged(Tag::Tuple) => parts(rest, out, "(", ")")?,
-        t if t == tagged(Tag::Map) => parts(rest, out, "{", "}")?,
+        t if t == tagged(Tag::Seq) => parts(rest, out, deeper, "[", "]")?,
+        t if t == tagged(Tag::Tuple) => parts(rest, out, deeper, "(", ")")?,
+        t if t == tagged(Tag::Map) => parts(rest, out, deeper, "{", "}")?,
         t if t == tagged(Tag::Pair) => {
             let (key, rest) = text(rest)?;
-            part(key, out)?;
+            part(key, out, deeper)?;
             out.push_str(": ");
             let (&tag, rest) = rest.split_first()?;
             if tag != tagged(Tag::Pair) {
                 return None;
             }
             let (value, rest) = text(rest)?;
-            part(value, out)?;
+            part(value, out, deeper)?;
             rest
         }
         t if t == tagged(Tag::Struct) => {
             let (name, rest) = text(rest)?;
             out.push_str(&String::from_utf8_lossy(name));
-            parts(rest, out, "(", ")")?
+            parts(rest, out, deeper, "(", ")")?
         }
         t if t == tagged(Tag::Enum) => {
             let (_, rest) = text(rest)?;
@@ -142,14 +154,31 @@ fn part<'b>(bytes: &'b [u8], out: &mut String) -> Option<&'b [u8]> {
             if let Some((&0, rest)) = rest.split_first() {
                 return Some(rest);
             }
-            parts(rest, out, "(", ")")?
+            parts(rest, out, deeper, "(", ")")?
         }
         t if t == tagged(Tag::Field) => {
             let (name, rest) = text(rest)?;
             out.push_str(&String::from_utf8_lossy(name));
             out.push_str(": ");
-            part(rest, out)?
+            part(rest, out, deeper)?
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_depth_takes_the_stack() {
+        for tag in [Tag::Some, Tag::Seq, Tag::Tuple, Tag::Map] {
+            let shown = show(&vec![tag as u8; 1_000_000]);
+            assert!(shown.ends_with('…') && shown.len() < 1_000, "{shown}");
+        }
+        let mut nested = vec![Tag::Some as u8; DEEPEST - 1];
+        nested.push(Tag::True as u8);
+        let (open, close) = ("Some(".repeat(DEEPEST - 1), ")".repeat(DEEPEST - 1));
+        assert_eq!(show(&nested), format!("{open}true{close}"));
+    }
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use cacheado_backends::backend::{
     BackendFuture, BackendResult, Change, Lease, Lookup, Mark, Payload, Refused,
 };
+use cacheado_backends::envelope::Compression;
 use cacheado_backends::{Backend, Clock, Error, Key, Level, Result, Scope, Space};
 
 use crate::counters::{Counters, Event};
@@ -56,6 +57,7 @@ pub(crate) struct SharedOptions {
     pub(crate) clock: Clock,
     pub(crate) breaker: BreakerOptions,
     pub(crate) secret: Option<SecretKey>,
+    pub(crate) compression: Compression,
 }
 
 pub(crate) struct SharedTier {
@@ -66,6 +68,7 @@ pub(crate) struct SharedTier {
     breaker: Breaker,
     outbox: Outbox,
     secret: Option<SecretKey>,
+    compression: Compression,
     this: Weak<Self>,
 }
 
@@ -103,6 +106,7 @@ impl SharedTier {
             counters,
             outbox: Outbox::default(),
             secret: options.secret,
+            compression: options.compression,
         })
     }
 

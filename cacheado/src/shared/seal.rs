@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use cacheado_backends::backend::Payload;
+use cacheado_backends::envelope::{Envelope, Opened, next_generation};
 use cacheado_backends::{Error, Key, Result};
 
 use super::SharedTier;
 use crate::counters::Event;
-use crate::envelope::Envelope;
-use crate::value::{AnyValue, Codec};
+use crate::value::{AnyValue, Codec, Encoded};
 
 /// A value of the tier, of the type that was asked for, and what is left of its lifetime.
 pub(crate) type Found = (Box<AnyValue>, Option<Duration>);
@@ -27,17 +27,25 @@ impl SharedTier {
         value: &AnyValue,
         lifetime: Option<Duration>,
     ) -> Result<Payload> {
-        let outside = self.outside(key);
-        let scope = outside.scope();
         let type_name = (codec.type_name)();
-        let sealed = (codec.encode)(value).and_then(|encoded| {
-            Envelope::around(&self.name, &outside, &scope, type_name, &encoded).to_bytes()
-        });
-        match sealed {
-            Ok(bytes) => Ok(Payload {
-                bytes: bytes.into(),
-                lifetime,
-            }),
+        match (codec.encode)(value) {
+            Ok(encoded) => {
+                let generation = next_generation();
+                tracing::trace!(%key, generation, "sealed for the shared tier");
+                let envelope = Envelope {
+                    cache: &self.name,
+                    key: &self.outside(key),
+                    type_name,
+                    shape: encoded.shape,
+                    lifetime,
+                    generation,
+                    value: &encoded.bytes,
+                };
+                Ok(Payload {
+                    bytes: envelope.seal(self.compression).into(),
+                    lifetime,
+                })
+            }
             Err(message) => {
                 self.counters.count(key.space(), Event::BackendError);
                 let error = Error::Codec {
@@ -65,24 +73,33 @@ impl SharedTier {
         if payload.lifetime == Some(Duration::ZERO) {
             return Ok(None);
         }
-        let envelope = Envelope::from_bytes(&payload.bytes);
-        let envelope = envelope.filter(|envelope| envelope.is_for(&self.name, outside));
+        let opened = Opened::open(&payload.bytes, &self.name, outside);
         let requested = (codec.type_name)();
-        if let Some(Envelope { type_name, .. }) = envelope
-            .as_ref()
-            .filter(|envelope| envelope.type_name != requested)
+        if let Some(Opened { type_name, .. }) =
+            opened.filter(|opened| opened.type_name != requested)
         {
             return Err(Error::TypeMismatch {
                 key: outside.to_string(),
-                stored: type_name.to_string(),
+                stored: type_name.to_owned(),
                 requested,
             });
         }
-        let value = envelope.and_then(|envelope| (codec.decode)(envelope.value()).ok());
-        if value.is_none() {
+        let found = opened.and_then(|opened| {
+            let bytes = opened.value()?;
+            let encoded = Encoded {
+                bytes: &*bytes,
+                shape: opened.shape,
+            };
+            let value = (codec.decode)(encoded).ok()?;
+            tracing::trace!(key = %outside, generation = opened.generation, "found in the shared tier");
+            // nothing has more left than it was given
+            let lifetimes = [payload.lifetime, opened.lifetime];
+            Some((value, lifetimes.into_iter().flatten().min()))
+        });
+        if found.is_none() {
             self.counters.count(outside.space(), Event::BackendError);
             tracing::warn!(key = %outside, "what the shared tier holds under this key is not what was stored: taken as a miss");
         }
-        Ok(value.map(|value| (value, payload.lifetime)))
+        Ok(found)
     }
 }
