@@ -13,6 +13,8 @@ mod error;
 mod io;
 mod key;
 pub mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 pub mod rule;
 pub mod rules;
 mod scope;
@@ -27,6 +29,8 @@ pub use backend::Backend;
 pub use clock::{Clock, ManualClock};
 pub use entry::Entry;
 pub use error::{Error, Result};
+#[cfg(feature = "redis")]
+pub use self::redis::Redis;
 pub use key::{Key, Probe, Space, SpaceSpec, leaves_nothing_out, serialized_size};
 pub use rule::Rule;
 pub use scope::{Hierarchy, HierarchyBuilder, IdText, Level, LevelDef, Scope, ScopeId};
