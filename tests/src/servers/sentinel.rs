@@ -32,6 +32,9 @@ impl Sentinel {
         let master = Redis::start_with(&["--repl-diskless-sync-delay", "0"]);
         let port = master.port().to_string();
         let replica = Redis::start_with(&["--replicaof", "127.0.0.1", &port]);
+        // a sentinel asks the master for its replicas when it starts, and then after ten seconds
+        let follows = wait_until(AGREES_WITHIN, || is_linked(&replica));
+        assert!(follows, "the replica does not follow: {replica:?}");
         let sentinels = (0..3).map(|_| start_sentinel(master.port())).collect();
         let all = Self {
             redis: [master, replica],
@@ -75,11 +78,7 @@ impl Sentinel {
             let says =
                 |what: &str, number: &str| lines.windows(2).any(|pair| pair == [what, number]);
             says("num-slaves", "1") && says("num-other-sentinels", "2")
-        }) && self.redis.iter().any(|redis| {
-            redis
-                .cli(&["info", "replication"])
-                .contains("master_link_status:up")
-        })
+        }) && self.redis.iter().any(is_linked)
     }
 
     /// What the first sentinel that answers says.
@@ -94,6 +93,11 @@ impl Sentinel {
         });
         answers.into_iter().next().unwrap_or_default()
     }
+}
+
+fn is_linked(replica: &Redis) -> bool {
+    let info = replica.cli(&["info", "replication"]);
+    info.contains("master_link_status:up")
 }
 
 fn start_sentinel(master: u16) -> Server {
