@@ -31,6 +31,7 @@ pub(super) struct Options {
     pub(super) leases: bool,
     pub(super) watch: bool,
     pub(super) early: Duration,
+    pub(super) reported_within: Duration,
     pub(super) longest_id: usize,
     pub(super) largest_value: usize,
 }
@@ -48,6 +49,7 @@ impl<'a> Suite<'a> {
                 leases: true,
                 watch: true,
                 early: Duration::ZERO,
+                reported_within: Duration::from_secs(10),
                 longest_id: 10_000,
                 largest_value: 500_000,
             },
@@ -87,6 +89,14 @@ impl<'a> Suite<'a> {
     #[must_use]
     pub fn early(mut self, early: Duration) -> Self {
         self.options.early = early;
+        self
+    }
+
+    /// How long what another does may take to be reported; ten seconds by default, so that a machine that is busy fails no check. Only a
+    /// report that does not come takes as long.
+    #[must_use]
+    pub fn reported_within(mut self, limit: Duration) -> Self {
+        self.options.reported_within = limit;
         self
     }
 

@@ -52,13 +52,14 @@ pub(super) fn a_value_is_never_half_of_two(bench: &Bench<'_>) {
     let key = &key(&tenant("1"), "k");
     on_threads(|nth| {
         for round in 0..ROUNDS {
-            let letter = b"abcdefgh"[nth % 8];
-            // lengths differ, and so does what is between
-            store.set(key, &payload(vec![letter; 1_000 * (nth + 1) + round]));
+            // each thread's is of another length, all of it the thread's number
+            let number = u8::try_from(nth).unwrap_or_default();
+            store.set(key, &payload(vec![number; 1_000 * (nth + 1) + round]));
             let found = store.hit(key);
             let whole = found.as_ref().is_some_and(|found| {
-                let first = found.bytes.first();
-                found.bytes.iter().all(|byte| Some(byte) == first)
+                let first = found.bytes.first().copied().unwrap_or_default();
+                found.bytes.iter().all(|byte| *byte == first)
+                    && found.bytes.len() / 1_000 == usize::from(first) + 1
             });
             bench.expect(
                 whole,

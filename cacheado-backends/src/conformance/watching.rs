@@ -2,16 +2,13 @@
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::bench::{Bench, Store};
 use super::keys::{key, payload, session, tenant, user};
 use crate::backend::{Change, Changes};
 use crate::key::Key;
 use crate::scope::Scope;
-
-/// How long a report may take on the slowest machine. It takes as long as it takes; only a missing one costs all of it.
-const REPORTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What an instance reports.
 struct Watch<'b> {
@@ -39,7 +36,7 @@ impl<'b> Watch<'b> {
 
     /// What is reported before the first report that `ends`.
     fn until(&self, awaited: &str, ends: impl Fn(&Change) -> bool) -> Vec<Change> {
-        let limit = Instant::now() + REPORTED_WITHIN;
+        let limit = Instant::now() + self.bench.options().reported_within;
         let mut before = Vec::new();
         loop {
             let left = limit.saturating_duration_since(Instant::now());
