@@ -116,6 +116,19 @@ pub(super) struct Store<'b> {
     backend: Box<dyn Backend>,
 }
 
+/// What is stored, for a message. The suite's own values are no secrets, unlike those that payloads hold otherwise.
+pub(super) fn show(payload: Option<&Payload>) -> String {
+    let Some(Payload { bytes, lifetime }) = payload else {
+        return "nothing".into();
+    };
+    let start = bytes[..bytes.len().min(40)].escape_ascii();
+    let end = match lifetime {
+        Some(left) => format!(" for {left:?}"),
+        None => String::new(),
+    };
+    format!("\"{start}\" ({} bytes){end}", bytes.len())
+}
+
 /// Runs an operation in the bench's style.
 macro_rules! run {
     ($self:ident, $blocking:ident, $future:ident ( $($argument:expr),* )) => {{
@@ -220,7 +233,11 @@ impl Store<'_> {
         let found = self.hit(key);
         self.bench.expect(
             found.as_ref() == Some(expected),
-            format_args!("{expected:?} was expected under {key}, and there is {found:?}"),
+            format_args!(
+                "{} was expected under {key}, and there is {}",
+                show(Some(expected)),
+                show(found.as_ref())
+            ),
         );
     }
 

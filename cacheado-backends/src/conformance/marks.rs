@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, Store};
+use super::bench::{Bench, Store, show};
 use super::keys::{car, key, payload, payload_for, session, team, tenant, user};
 use crate::backend::{Lookup, Payload};
 use crate::key::Key;
@@ -49,7 +49,8 @@ fn expect_refused(
                 bench.expect(
                     found.as_ref() == left,
                     format_args!(
-                        "after {what} by {name} during a load, {left:?} should be under {key}, and there is {found:?}"
+                        "after {what} by {name} during a load, {} should be under {key}, and there is {}",
+                        show(left), show(found.as_ref())
                     ),
                 );
             }
@@ -263,7 +264,7 @@ pub(super) fn a_put_that_something_disturbed_leaves_nothing(bench: &Bench<'_>) {
             let found = store.hit(&key);
             bench.expect(
                 found.is_none(),
-                format_args!("nobody knows which value is the newer one, so nothing should be under {key}; there is {found:?}"),
+                format_args!("nobody knows which value is the newer one, so nothing should be under {key}; there is {}", show(found.as_ref())),
             );
         }
     }
@@ -299,7 +300,10 @@ pub(super) fn of_many_only_the_undisturbed_are_filled(bench: &Bench<'_>) {
         };
         bench.expect(
             store.hit(key) == expected,
-            format_args!("after that, {expected:?} should be under {key}"),
+            format_args!(
+                "after that, {} should be under {key}",
+                show(expected.as_ref())
+            ),
         );
     }
 }

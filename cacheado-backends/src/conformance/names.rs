@@ -1,6 +1,6 @@
 //! Several caches, and several processes, in one store.
 
-use super::bench::Bench;
+use super::bench::{Bench, show};
 use super::keys::{key, one_in_each_scope, payload, tenant, user};
 use crate::scope::Scope;
 
@@ -39,7 +39,7 @@ pub(super) fn caches_of_two_names_have_nothing_in_common(bench: &Bench<'_>) {
                 bench.expect(
                     found == expected,
                     format_args!(
-                        "after {how} the cache …{emptied:?}, {key} of the cache …{suffix:?} should be {expected:?} and is {found:?}"
+                        "after {how} the cache …{emptied:?}, {key} of the cache …{suffix:?} should be {} and is {}", show(expected.as_ref()), show(found.as_ref())
                     ),
                 );
             }
