@@ -1,6 +1,6 @@
 //! That it does what a cache relies on in any backend.
 
-use cacheado_backends::conformance::Suite;
+use cacheado_backends::conformance::{Check, Suite};
 use custom_backend::Files;
 
 #[test]
@@ -23,7 +23,7 @@ fn conforms_inside_of_a_runtime() {
         .unwrap();
     let suite = Suite::new(|| files.clone()).executor(|task| runtime.block_on(task));
     let suite = suite.marks(false).leases(false).watch(false).longest_id(96);
-    for check in suite.checks().filter(|check| check.is_async()) {
+    for check in suite.checks().filter(Check::is_async) {
         check.run();
     }
 }
