@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use super::threads::join;
+
 /// A future of the suite, to be run to its end.
 pub type Task<'f> = Pin<Box<dyn Future<Output = ()> + Send + 'f>>;
 
@@ -20,8 +22,14 @@ impl Wake for Unpark {
     }
 }
 
-/// The smallest executor: polls on this thread, and parks it in between. No runtime is around.
-pub(super) fn block_on(task: Task<'_>) {
+/// Runs `task` where no runtime is around, whatever is around the caller: on a thread of its own. (Inside of a runtime, futures of its
+/// kind count on it to poll others in between, and wait for ever when something blocks it.)
+pub(super) fn run_apart(task: Task<'_>) {
+    thread::scope(|scope| join(vec![scope.spawn(|| block_on(task))]));
+}
+
+/// The smallest executor: polls on this thread, and parks it in between.
+fn block_on(task: Task<'_>) {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut task = pin!(task);

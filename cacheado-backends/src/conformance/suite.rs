@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::bench::{Bench, Style};
-use super::executor::{Executor, Task, block_on};
+use super::executor::{Executor, Task, run_apart};
 use super::{bulk, entries, leases, lifetimes, marks, names, races, scopes, threads, watching};
 use crate::backend::Backend;
 
@@ -42,7 +42,7 @@ impl<'a> Suite<'a> {
     pub fn new<B: Backend>(make: impl Fn() -> B + Send + Sync + 'a) -> Self {
         Self {
             make: Box::new(move || Box::new(make())),
-            executor: Box::new(block_on),
+            executor: Box::new(run_apart),
             options: Options {
                 counts: true,
                 marks: true,
@@ -115,7 +115,7 @@ impl<'a> Suite<'a> {
     }
 
     /// What runs the futures of the async operations: `|task| runtime.block_on(task)` for a backend that needs a runtime around it.
-    /// By default each is polled on the thread that waits for it, with no runtime around. It is called from several threads at once.
+    /// By default each is run on a thread of its own, with no runtime around. It is called from several threads at once.
     #[must_use]
     pub fn executor(mut self, run: impl for<'f> Fn(Task<'f>) + Send + Sync + 'a) -> Self {
         self.executor = Box::new(run);
@@ -149,7 +149,15 @@ impl<'a> Suite<'a> {
         for check in self.checks() {
             // the suite is not used after a panic but by the next check, which makes all it needs anew
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check.run())) {
-                failed.push(message(&*panic));
+                let message = message(&*panic);
+                // one that the suite did not expect says nothing of where it was
+                let named = message.contains(check.name());
+                let from = if named {
+                    String::new()
+                } else {
+                    format!("{check}: ")
+                };
+                failed.push(format!("{from}{message}"));
             }
         }
         assert!(
@@ -203,9 +211,15 @@ impl Check<'_> {
     }
 }
 
+impl fmt::Display for Check<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "conformance check `{}` ({})", self.name, self.style)
+    }
+}
+
 impl fmt::Debug for Check<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.style)
+        write!(f, "{self}")
     }
 }
 

@@ -79,6 +79,8 @@ pub enum Flaw {
     EvictsInTwoSteps,
     /// Stores one half, and then the other.
     StoresInTwoSteps,
+    /// Counts on a runtime to go on when it is polled often: no flaw, if none is blocked.
+    YieldsToTheRuntime,
     /// Keeps the key that it works on where all threads see it.
     SharesKeys,
 }

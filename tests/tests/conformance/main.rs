@@ -37,6 +37,18 @@ fn futures_can_be_run_on_ones_own_runtime() {
     }
 }
 
+/// Blocking a runtime, as tests that are futures themselves do.
+#[tokio::test]
+async fn the_suite_can_be_run_inside_of_a_runtime() {
+    let store = Store::default();
+    let suite = Suite::new(|| Memory::open(&store, Some(Flaw::YieldsToTheRuntime)));
+    for check in suite.checks().filter(Check::is_async) {
+        if check.name() == "no_two_keys_are_one" {
+            check.run();
+        }
+    }
+}
+
 /// A backend that does without what can be done without, and says so.
 #[test]
 fn a_simple_backend_passes_when_it_says_what_it_lacks() {

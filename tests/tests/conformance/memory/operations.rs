@@ -232,6 +232,15 @@ impl Backend for Memory {
         Ok(())
     }
 
+    fn set_async<'a>(&'a self, key: &'a Key, payload: &'a Payload) -> BackendFuture<'a, ()> {
+        Box::pin(async move {
+            if self.has(Flaw::YieldsToTheRuntime) {
+                tokio::task::consume_budget().await;
+            }
+            self.set(key, payload)
+        })
+    }
+
     fn fill_async<'a>(
         &'a self,
         key: &'a Key,
