@@ -34,7 +34,8 @@ fn check_left(
 ) -> bool {
     let asked = Instant::now();
     let found = store.hit(key);
-    let least = lifetime.saturating_sub(before.elapsed());
+    // what the store says may be from the look-up's end, and the backend must take off what passed since its beginning
+    let least = lifetime.saturating_sub(before.elapsed() + asked.elapsed());
     let least = least.saturating_sub(store.bench.options().early + CLOCK_STEPS);
     let most = lifetime.saturating_sub(asked - after) + CLOCK_STEPS;
     let Some(found) = found else {
