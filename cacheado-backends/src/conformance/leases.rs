@@ -76,18 +76,18 @@ pub(super) fn a_claim_can_be_given_back(bench: &Bench<'_>) {
     claim(&one, &key, LONG);
 }
 
-/// How long a claim is that is to end: longer than what a store that counts in seconds may take off.
-fn short(bench: &Bench<'_>) -> Duration {
-    Duration::from_millis(50) + 2 * bench.options().early
+/// A claim that is to end, and how long to wait for that: a store that counts in whole seconds may round up, twice.
+const SHORT: Duration = Duration::from_millis(50);
+
+fn sleep_past_short(bench: &Bench<'_>) {
+    sleep_past(Instant::now() + SHORT + 2 * bench.options().early);
 }
 
 pub(super) fn a_claim_ends_with_its_time(bench: &Bench<'_>) {
     let (one, other) = (bench.open(), bench.open());
     let key = key(&user("1", "1"), "k");
-    let short = short(bench);
-    let _mark = claim(&one, &key, short);
-    // such a store may hold it longer
-    sleep_past(Instant::now() + short + bench.options().early);
+    let _mark = claim(&one, &key, SHORT);
+    sleep_past_short(bench);
     claim(&other, &key, LONG);
     expect_taken(&one, &key);
 }
@@ -95,9 +95,8 @@ pub(super) fn a_claim_ends_with_its_time(bench: &Bench<'_>) {
 pub(super) fn an_old_owner_can_neither_store_nor_release(bench: &Bench<'_>) {
     let (one, other) = (bench.open(), bench.open());
     let key = key(&user("1", "1"), "k");
-    let short = short(bench);
-    let old = claim(&one, &key, short);
-    sleep_past(Instant::now() + short + bench.options().early);
+    let old = claim(&one, &key, SHORT);
+    sleep_past_short(bench);
     let new = claim(&other, &key, LONG);
     one.release(&key, &old);
     expect_taken(&one, &key);

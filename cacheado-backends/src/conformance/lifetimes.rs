@@ -98,30 +98,27 @@ pub(super) fn what_is_left_never_grows(bench: &Bench<'_>) {
 pub(super) fn a_new_value_has_its_own_lifetime(bench: &Bench<'_>) {
     let store = bench.open();
     let hour = Duration::from_secs(3600);
-    let key = key(&tenant("1"), "k");
+    let key = |args: &str| key(&tenant("1"), args);
+    let (endless, longer, shorter) = (key("endless"), key("longer"), key("shorter"));
     with_lifetimes(bench, |short| {
-        // none in the place of a short one
-        store.set(&key, &payload_for(short, "v"));
-        store.set(&key, &payload("forever"));
-        sleep_past(Instant::now() + short);
-        store.expect_hit(&key, &payload("forever"));
+        for key in [&endless, &longer] {
+            store.set(key, &payload_for(short, "v"));
+        }
+        store.set(&shorter, &payload_for(hour, "v"));
 
-        // a longer one
-        store.set(&key, &payload_for(short, "v"));
+        store.set(&endless, &payload("v"));
         let before = Instant::now();
-        store.set(&key, &payload_for(hour, "v"));
+        store.set(&longer, &payload_for(hour, "v"));
         let stored = (before, Instant::now());
-        sleep_past(stored.1 + short);
-        let told = check_left(&store, &key, hour, stored);
-
-        // a short one in the place of a long one
-        store.set(&key, &payload_for(short, "v"));
+        store.set(&shorter, &payload_for(short, "v"));
         sleep_past(Instant::now() + short);
+
+        store.expect_hit(&endless, &payload("v"));
         bench.expect(
-            store.hit(&key).is_none(),
+            store.hit(&shorter).is_none(),
             format_args!("the last lifetime was {short:?}, and it should be over"),
         );
-        told
+        check_left(&store, &longer, hour, stored)
     });
 }
 
