@@ -55,7 +55,8 @@ programs() {
         fi
     fi
     for program in "$@"; do
-        echo "$program=$(type -P "$program" || fail "The package $package brought no $program.")"
+        type -P "$program" >/dev/null || fail "The tests need $program, which the package $package did not bring."
+        echo "$program=$(type -P "$program")"
     done
 }
 
