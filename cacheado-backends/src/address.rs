@@ -51,29 +51,36 @@ pub fn entry(key: &Key) -> String {
     out
 }
 
+/// `name`, that of a cache, as it goes into those of keys: whatever a store's own rules of names single out is escaped.
+#[must_use]
+pub fn cache(name: &str) -> String {
+    let mut out = String::new();
+    escape(name, "-_.", &mut out);
+    out
+}
+
+/// The names of the scopes that what is called `name` is in, root first and without the root's empty one.
+pub fn scopes(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('/').map(|(at, _)| &name[..=at])
+}
+
 /// A number below `count` for all that is in one root scope: equal in every process. What is in no scope is spread by its key.
 #[must_use]
 pub fn bucket(key: &Key, count: u16) -> u16 {
-    match root(&key.scope()) {
-        Some(name) => bucket_of(name.as_bytes(), count),
-        None => bucket_of(entry(key).as_bytes(), count),
-    }
+    bucket_of_name(&entry(key), count)
 }
 
 /// The [`bucket`] that all of `scope` is in; `None` for the root, which is in all of them.
 #[must_use]
 pub fn bucket_of_scope(scope: &Scope, count: u16) -> Option<u16> {
-    root(scope).map(|name| bucket_of(name.as_bytes(), count))
+    let name = self::scope(scope);
+    (!name.is_empty()).then(|| bucket_of_name(&name, count))
 }
 
-/// The name of the outermost step of `of`.
-fn root(of: &Scope) -> Option<String> {
-    let level = of.level().at(1)?;
-    Some(scope(&Scope::of(level, of.ids().take(1))))
-}
-
-fn bucket_of(name: &[u8], count: u16) -> u16 {
-    let hash = blake3::hash(name);
+/// The [`bucket`] of what is called `name`, an entry or a scope below the root.
+#[must_use]
+pub fn bucket_of_name(name: &str, count: u16) -> u16 {
+    let hash = blake3::hash(scopes(name).next().unwrap_or(name).as_bytes());
     let bytes = hash.as_bytes();
     u16::from_le_bytes([bytes[0], bytes[1]]) % count.max(1)
 }

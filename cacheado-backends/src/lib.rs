@@ -7,6 +7,8 @@
 #[cfg(feature = "shared")]
 pub mod address;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod entry;
 #[doc(hidden)]
 pub mod envelope;
@@ -15,6 +17,8 @@ mod error;
 mod io;
 mod key;
 pub mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 pub mod rule;
 pub mod rules;
 mod scope;
@@ -29,6 +33,8 @@ pub use backend::Backend;
 pub use clock::{Clock, ManualClock};
 pub use entry::Entry;
 pub use error::{Error, Result};
+#[cfg(feature = "redis")]
+pub use self::redis::Redis;
 pub use key::{Key, Probe, Space, SpaceSpec, leaves_nothing_out, serialized_size};
 pub use rule::Rule;
 pub use scope::{Hierarchy, HierarchyBuilder, IdText, Level, LevelDef, Scope, ScopeId};

@@ -36,6 +36,8 @@ pub(crate) fn file_name(key: &Key) -> String {
     let space = key.space();
     hash.add(space.name().as_bytes());
     hash.add(&space.version().to_le_bytes());
+    // an explicit name is another than the path that reads the same
+    hash.add(&[space.is_explicit().into()]);
     hash.add(key.args());
     format!("{:016x}.{EXTENSION}", hash.0)
 }

@@ -1,0 +1,66 @@
+-- What the scripts share. A script is sent with this in front, and says in its own first lines what its KEYS and ARGV are.
+
+-- The marks from the KEYS' `first` on, in one text; an absent one is empty.
+local function marks(first)
+  local found = redis.call('MGET', unpack(KEYS, first))
+  for i = 1, #found do
+    found[i] = found[i] or ''
+  end
+  return table.concat(found, ',')
+end
+
+-- This server's clock in milliseconds.
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Takes names of entries that have expired out of the index: a few at a time, so that what is written pays for what has gone. The
+-- second's grace is for entries whose end is rounded, so that no live entry is ever out of the index.
+local function tidy(index, deadlines, time)
+  local gone = redis.call('ZRANGEBYSCORE', deadlines, '-inf', time - 1000, 'LIMIT', 0, 16)
+  if #gone > 0 then
+    redis.call('ZREM', index, unpack(gone))
+    redis.call('ZREM', deadlines, unpack(gone))
+  end
+end
+
+-- Enters `name`, which lives for `life` milliseconds, or for ever if that is 0. The index lives as long as the last of its entries, and
+-- an eighth longer, so that it is seldom extended. Returns the error if the server refuses.
+local function enter(index, deadlines, name, life)
+  local added = redis.pcall('ZADD', index, 0, name)
+  if type(added) == 'table' then
+    return added
+  end
+  local left = redis.call('PTTL', index)
+  if life == 0 then
+    redis.call('ZREM', deadlines, name)
+    if left >= 0 then
+      redis.call('PERSIST', index)
+      redis.call('PERSIST', deadlines)
+    end
+    return nil
+  end
+  local time = now()
+  tidy(index, deadlines, time)
+  redis.call('ZADD', deadlines, time + life, name)
+  -- an index without an end has just begun, or has an entry without one
+  if left >= life or (left < 0 and redis.call('ZCARD', index) ~= redis.call('ZCARD', deadlines)) then
+    return nil
+  end
+  local last = redis.call('ZREVRANGE', deadlines, 0, 0, 'WITHSCORES')
+  local span = last[2] - time
+  span = span + math.floor(span / 8) + 2000
+  redis.call('PEXPIRE', index, span)
+  redis.call('PEXPIRE', deadlines, span)
+  return nil
+end
+
+-- Stores the value of an entry that is in the index.
+local function store(entry, value, life)
+  if life == 0 then
+    redis.call('SET', entry, value)
+  else
+    redis.call('SET', entry, value, 'PX', life)
+  end
+end

@@ -1,0 +1,19 @@
+-- KEYS: index, deadlines, entry, marks, the key's own last. ARGV: name, value, life, nonce, the marks' span, channel, message, and the
+-- marks seen if they count. Returns whether the value is stored. If a mark has changed, or the server refuses, what was there goes.
+local life = tonumber(ARGV[3])
+local outdated = ARGV[8] and ARGV[8] ~= marks(4)
+local refused = not outdated and enter(KEYS[1], KEYS[2], ARGV[1], life)
+if outdated or refused then
+  -- a full server takes the mark once something was removed
+  redis.call('UNLINK', KEYS[3])
+  redis.pcall('ZREM', KEYS[1], ARGV[1])
+  redis.pcall('ZREM', KEYS[2], ARGV[1])
+else
+  store(KEYS[3], ARGV[2], life)
+end
+redis.call('SET', KEYS[#KEYS], ARGV[4], 'PX', ARGV[5])
+redis.call('PUBLISH', ARGV[6], ARGV[7])
+if outdated then
+  return 0
+end
+return refused or 1

@@ -1,0 +1,320 @@
+//! Redis: one server, a cluster, or a master that sentinels name.
+//!
+//! - `names`: what the keys are called
+//! - `stored`: a payload as it lies in the server
+//! - `store`: what each operation asks and makes of the answers, written once for blocking and async use
+//! - `script`, `lua/`: what runs in the server
+//! - `exchange`, `blocking`, `multiplexed`: a round trip, and its two kinds
+//! - `servers`: how each kind of server is connected to
+//! - `watch`: hearing of what other processes do
+
+mod blocking;
+mod exchange;
+mod multiplexed;
+mod names;
+mod nonce;
+mod reply;
+mod script;
+mod servers;
+mod store;
+mod stored;
+mod watch;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use self::blocking::Blocking;
+use self::exchange::at_once;
+use self::multiplexed::Multiplexed;
+use self::names::Names;
+use self::nonce::Nonces;
+use self::servers::{Kind, Servers};
+use self::store::Store;
+use self::watch::{Watch, Watching};
+use crate::backend::{
+    Backend, BackendFuture, BackendResult, Changes, Lease, Lookup, Mark, Payload,
+};
+use crate::key::Key;
+use crate::scope::Scope;
+use crate::sync::lock;
+
+/// A shared tier in Redis: one server, a cluster, or what sentinels watch over.
+///
+/// ```
+/// use std::time::Duration;
+/// use cacheado_backends::Redis;
+///
+/// let backend = Redis::new("redis://127.0.0.1:6379")?.timeout(Duration::from_millis(100));
+/// # Ok::<(), cacheado_backends::Error>(())
+/// ```
+///
+/// Nothing is connected to before the first operation, and a server that is down fails operations, never this.
+///
+/// # What is stored
+///
+/// Entries are keys of their own, with a native expiry, whose names can be read: `{shop:17}:organization=acme/user=7/shop::profile(3)~5d41…`
+/// for the cache `shop`. All that belongs to one tenant, one scope right below the root, has equal braces and so lies on one node of a
+/// cluster. Beside the entries there are, per bucket (there are 64), an index of their names, by which a scope is evicted at the cost of
+/// what is removed, and short-lived marks, by which a load that an eviction has overtaken is refused. Nothing else in the
+/// database is read or touched.
+///
+/// # The server's memory
+///
+/// Under a `maxmemory-policy` that evicts (`allkeys-lru` and the like) Redis may take marks and indexes as well as entries. What has lost its
+/// index is no longer found by an eviction of its scope. Where evictions by scope must reach all, use `noeviction`: a full server then
+/// refuses to store more, and entries expire.
+pub struct Redis {
+    settings: Settings,
+    store: Store,
+    blocking: Blocking,
+    multiplexed: Arc<Multiplexed>,
+    watching: Mutex<Option<Watching>>,
+}
+
+#[derive(Clone)]
+struct Settings {
+    servers: Servers,
+    timeout: Duration,
+    load_limit: Duration,
+}
+
+impl Redis {
+    /// One server: `redis://host:port/database`, with `user:password@` in front of the host if need be, or `rediss://` for TLS with
+    /// the system's root certificates.
+    ///
+    /// # Errors
+    ///
+    /// If the URL is none of those. Whether there is a server is not looked at.
+    pub fn new(url: &str) -> crate::Result<Self> {
+        Ok(Self::of(Servers::new(Kind::Single, [url])?))
+    }
+
+    /// A Redis Cluster, of which `urls` are some nodes; the others are learnt from those.
+    ///
+    /// # Errors
+    ///
+    /// If there are none, one is no URL of Redis, or they differ in more than the address.
+    pub fn cluster<'u>(urls: impl IntoIterator<Item = &'u str>) -> crate::Result<Self> {
+        Ok(Self::of(Servers::new(Kind::Cluster, urls)?))
+    }
+
+    /// The server that is the master named `master` by now, by the word of the sentinels at `urls`. User, password and database in the
+    /// URLs are those of the master; sentinels are asked without.
+    ///
+    /// # Errors
+    ///
+    /// If there are none, or one is no URL of Redis.
+    pub fn sentinel<'u>(
+        urls: impl IntoIterator<Item = &'u str>,
+        master: &str,
+    ) -> crate::Result<Self> {
+        let kind = Kind::Sentinels(master.to_owned());
+        Ok(Self::of(Servers::new(kind, urls)?))
+    }
+
+    fn of(servers: Servers) -> Self {
+        Self::with(Settings {
+            servers,
+            timeout: Duration::from_millis(200),
+            load_limit: Duration::from_secs(60),
+        })
+    }
+
+    fn with(settings: Settings) -> Self {
+        let servers = Arc::new(settings.servers.clone());
+        let multiplexed = Arc::new(Multiplexed::new(Arc::clone(&servers), settings.timeout));
+        Self {
+            store: Store {
+                names: Names::new("cacheado"),
+                nonces: Nonces::new(),
+                load_limit: settings.load_limit,
+            },
+            blocking: Blocking::new(servers, Arc::clone(&multiplexed), settings.timeout),
+            multiplexed,
+            watching: Mutex::default(),
+            settings,
+        }
+    }
+
+    /// How long one round trip may take, connecting included; 200 ms if not set. An eviction of a scope with thousands of entries takes
+    /// several.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self::with(Settings {
+            timeout,
+            ..self.settings
+        })
+    }
+
+    /// How long a load may take: what takes longer is not stored. 60 s if not set. The server keeps for twice as long what tells it
+    /// which loads an eviction has overtaken.
+    #[must_use]
+    pub fn load_limit(self, load_limit: Duration) -> Self {
+        Self::with(Settings {
+            load_limit,
+            ..self.settings
+        })
+    }
+
+    /// Trusts the root certificates in `pem` in the place of the system's.
+    ///
+    /// # Errors
+    ///
+    /// If there is none in it, or a server's URL is not `rediss://`.
+    pub fn root_certificate(mut self, pem: impl AsRef<[u8]>) -> crate::Result<Self> {
+        self.settings.servers.trust(pem.as_ref())?;
+        Ok(Self::with(self.settings))
+    }
+}
+
+impl Backend for Redis {
+    fn name(&self) -> &str {
+        "redis"
+    }
+
+    fn bind(&mut self, name: &str) {
+        self.store.names = Names::new(name);
+    }
+
+    fn watch(&self, changes: Changes) -> bool {
+        let watch = Watch {
+            servers: Arc::new(self.settings.servers.clone()),
+            channel: self.store.names.channel().to_owned(),
+            own: self.store.nonces.id(),
+            changes,
+        };
+        let watching = watch.begin().ok();
+        let begun = watching.is_some();
+        *lock(&self.watching) = watching;
+        begun
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        at_once(self.store.get(&self.blocking, key))
+    }
+
+    fn mark(&self, key: &Key) -> BackendResult<Mark> {
+        at_once(self.store.mark(&self.blocking, key))
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        at_once(self.store.set(&self.blocking, key, payload))
+    }
+
+    fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        at_once(self.store.fill(&self.blocking, key, payload, mark))
+    }
+
+    fn put(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        at_once(self.store.put(&self.blocking, key, payload, mark))
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        at_once(self.store.evict(&self.blocking, key))
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        at_once(self.store.evict_by_scope(&self.blocking, scope))
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        at_once(self.store.clear(&self.blocking))
+    }
+
+    fn get_many(&self, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
+        at_once(self.store.get_many(&self.blocking, keys))
+    }
+
+    fn set_many(&self, entries: &[(Key, Payload)]) -> BackendResult<()> {
+        at_once(self.store.set_many(&self.blocking, entries))
+    }
+
+    fn fill_many(&self, entries: &[(Key, Payload, Mark)]) -> BackendResult<Vec<bool>> {
+        at_once(self.store.fill_many(&self.blocking, entries))
+    }
+
+    fn lease(&self, key: &Key, span: Duration) -> BackendResult<Lease> {
+        at_once(self.store.lease(&self.blocking, key, span))
+    }
+
+    fn release(&self, key: &Key, mark: &Mark) -> BackendResult<()> {
+        at_once(self.store.release(&self.blocking, key, mark))
+    }
+
+    fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
+        Box::pin(self.store.get(&*self.multiplexed, key))
+    }
+
+    fn mark_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Mark> {
+        Box::pin(self.store.mark(&*self.multiplexed, key))
+    }
+
+    fn set_async<'a>(&'a self, key: &'a Key, payload: &'a Payload) -> BackendFuture<'a, ()> {
+        Box::pin(self.store.set(&*self.multiplexed, key, payload))
+    }
+
+    fn fill_async<'a>(
+        &'a self,
+        key: &'a Key,
+        payload: &'a Payload,
+        mark: &'a Mark,
+    ) -> BackendFuture<'a, bool> {
+        Box::pin(self.store.fill(&*self.multiplexed, key, payload, mark))
+    }
+
+    fn put_async<'a>(
+        &'a self,
+        key: &'a Key,
+        payload: &'a Payload,
+        mark: &'a Mark,
+    ) -> BackendFuture<'a, bool> {
+        Box::pin(self.store.put(&*self.multiplexed, key, payload, mark))
+    }
+
+    fn evict_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, bool> {
+        Box::pin(self.store.evict(&*self.multiplexed, key))
+    }
+
+    fn evict_by_scope_async<'a>(&'a self, scope: &'a Scope) -> BackendFuture<'a, u64> {
+        Box::pin(self.store.evict_by_scope(&*self.multiplexed, scope))
+    }
+
+    fn clear_async(&self) -> BackendFuture<'_, ()> {
+        Box::pin(self.store.clear(&*self.multiplexed))
+    }
+
+    fn get_many_async<'a>(&'a self, keys: &'a [Key]) -> BackendFuture<'a, Vec<Lookup>> {
+        Box::pin(self.store.get_many(&*self.multiplexed, keys))
+    }
+
+    fn set_many_async<'a>(&'a self, entries: &'a [(Key, Payload)]) -> BackendFuture<'a, ()> {
+        Box::pin(self.store.set_many(&*self.multiplexed, entries))
+    }
+
+    fn fill_many_async<'a>(
+        &'a self,
+        entries: &'a [(Key, Payload, Mark)],
+    ) -> BackendFuture<'a, Vec<bool>> {
+        Box::pin(self.store.fill_many(&*self.multiplexed, entries))
+    }
+
+    fn lease_async<'a>(&'a self, key: &'a Key, span: Duration) -> BackendFuture<'a, Lease> {
+        Box::pin(self.store.lease(&*self.multiplexed, key, span))
+    }
+
+    fn release_async<'a>(&'a self, key: &'a Key, mark: &'a Mark) -> BackendFuture<'a, ()> {
+        Box::pin(self.store.release(&*self.multiplexed, key, mark))
+    }
+}
+
+impl fmt::Debug for Redis {
+    /// Without user and password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis")
+            .field("servers", &self.settings.servers)
+            .field("timeout", &self.settings.timeout)
+            .field("load_limit", &self.settings.load_limit)
+            .finish_non_exhaustive()
+    }
+}

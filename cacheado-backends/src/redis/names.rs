@@ -1,0 +1,167 @@
+//! What the keys of a cache are called.
+//!
+//! All begin with the cache's name and the number of a bucket, in braces: Redis Cluster keeps what has equal braces on one node, so a
+//! script reaches all that concerns one tenant. For the cache `shop`, and a tenant in bucket 17:
+//!
+//! | key | what it is |
+//! |---|---|
+//! | `{shop:17}:organization=acme/user=7/shop::profile(3)~5d41…` | an entry |
+//! | `{shop:17}mark:organization=acme/` | when a scope was evicted last |
+//! | `{shop:17}mark:organization=acme/user=7/shop::profile(3)~5d41…` | when an entry was evicted or set last |
+//! | `{shop:17}mark:` | when all was evicted last |
+//! | `{shop:17}lease:organization=acme/user=7/shop::profile(3)~5d41…` | who loads an entry |
+//! | `{shop:17}index`, `{shop:17}deadlines` | the names of the bucket's entries, by name and by when they expire |
+//! | `{shop}changes` | the channel on which processes hear of each other's changes |
+//!
+//! The cache's name is escaped, so no other's keys begin like these.
+
+use crate::address;
+use crate::key::Key;
+use crate::scope::Scope;
+
+/// How many buckets there are: more than a cluster has nodes, few enough to visit one by one.
+pub(super) const BUCKETS: u16 = 64;
+
+/// The names of one cache's keys.
+pub(super) struct Names {
+    /// The braces of each bucket.
+    tags: Vec<String>,
+    channel: String,
+}
+
+impl Names {
+    pub(super) fn new(cache: &str) -> Self {
+        let cache = address::cache(cache);
+        let tag = |bucket| format!("{{{cache}:{bucket}}}");
+        Self {
+            tags: (0..BUCKETS).map(tag).collect(),
+            channel: format!("{{{cache}}}changes"),
+        }
+    }
+
+    pub(super) fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// Those of the bucket that `key` is in, and its name there.
+    pub(super) fn entry(&self, key: &Key) -> (Bucket<'_>, String) {
+        let name = address::entry(key);
+        let bucket = address::bucket_of_name(&name, BUCKETS);
+        (self.bucket(bucket), name)
+    }
+
+    /// Those of each bucket that something of `scope` may be in.
+    pub(super) fn scope(&self, scope: &Scope) -> Vec<Bucket<'_>> {
+        match address::bucket_of_scope(scope, BUCKETS) {
+            Some(bucket) => vec![self.bucket(bucket)],
+            None => (0..BUCKETS).map(|bucket| self.bucket(bucket)).collect(),
+        }
+    }
+
+    fn bucket(&self, bucket: u16) -> Bucket<'_> {
+        Bucket(&self.tags[usize::from(bucket)])
+    }
+}
+
+/// The names of one bucket's keys.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Bucket<'a>(&'a str);
+
+impl Bucket<'_> {
+    /// What comes before an entry's name.
+    pub(super) fn prefix(self) -> String {
+        self.key(":", "")
+    }
+
+    pub(super) fn entry(self, name: &str) -> String {
+        self.key(":", name)
+    }
+
+    pub(super) fn lease(self, name: &str) -> String {
+        self.key("lease:", name)
+    }
+
+    /// The mark of the entry or the scope that is called `name`.
+    pub(super) fn mark(self, name: &str) -> String {
+        self.key("mark:", name)
+    }
+
+    /// The marks that concern the entry: the root's, those of its scopes, and its own.
+    pub(super) fn marks(self, name: &str) -> impl Iterator<Item = String> {
+        let scopes = std::iter::once("").chain(address::scopes(name));
+        scopes.chain([name]).map(move |it| self.mark(it))
+    }
+
+    pub(super) fn index(self) -> String {
+        self.key("index", "")
+    }
+
+    pub(super) fn deadlines(self) -> String {
+        self.key("deadlines", "")
+    }
+
+    fn key(self, kind: &str, name: &str) -> String {
+        let mut key = String::with_capacity(self.0.len() + kind.len() + name.len());
+        for part in [self.0, kind, name] {
+            key.push_str(part);
+        }
+        key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{Probe, Space};
+    use crate::scope::Level;
+
+    fn key(ids: &[&str], args: &str) -> Key {
+        let levels = ["organization", "user"];
+        let level = levels[..ids.len()].iter().fold(Level::global(), |under, name| {
+            Level::intern(under, name, false)
+        });
+        let scope = Scope::of(level, ids.iter().copied());
+        let probe = Probe::in_scope(Space::programmatic(level), &scope, args);
+        probe.unwrap().to_key().unwrap()
+    }
+
+    #[test]
+    fn names_can_be_read() {
+        let names = Names::new("my shop");
+        let (bucket, name) = names.entry(&key(&["acme", "7"], "x"));
+        let tag = bucket.0;
+        assert!(tag.starts_with("{my%20shop:"), "{tag}");
+        let entry = bucket.entry(&name);
+        let start = format!("{tag}:organization=acme/user=7/(\"x\")~");
+        assert!(entry.starts_with(&start), "{entry}");
+        let marks: Vec<_> = bucket.marks(&name).collect();
+        let expected = [
+            String::new(),
+            "organization=acme/".to_owned(),
+            "organization=acme/user=7/".to_owned(),
+            name,
+        ];
+        assert_eq!(marks, expected.map(|it| format!("{tag}mark:{it}")));
+    }
+
+    #[test]
+    fn one_tenant_is_in_one_bucket() {
+        let names = Names::new("shop");
+        let (one, _) = names.entry(&key(&["acme", "7"], "x"));
+        let (other, _) = names.entry(&key(&["acme"], "y"));
+        assert!(one == other);
+        let acme = key(&["acme"], "").scope();
+        assert!(names.scope(&acme) == [one]);
+        assert_eq!(names.scope(&Scope::global()).len(), usize::from(BUCKETS));
+    }
+
+    #[test]
+    fn no_cache_has_keys_that_begin_like_anothers() {
+        let of = |cache: &str| Names::new(cache).tags;
+        for cache in ["a}:", "a:1", "{a", "", "a\0", "a "] {
+            for (tag, other) in of(cache).into_iter().zip(of("a")) {
+                assert!(!tag.starts_with(&other) && !other.starts_with(&tag));
+            }
+        }
+    }
+}

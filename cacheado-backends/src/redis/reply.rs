@@ -1,0 +1,110 @@
+//! What the servers answer, and which of their errors are outages.
+
+use std::fmt;
+
+use ::redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+
+use crate::backend::{BackendResult, Refused};
+
+/// The server answered something that the command has no such answer to.
+#[derive(Debug)]
+struct Unexpected(String);
+
+impl fmt::Display for Unexpected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answered {}", self.0)
+    }
+}
+
+impl std::error::Error for Unexpected {}
+
+fn unexpected<T>(what: &str) -> BackendResult<T> {
+    Err(Unexpected(what.to_owned()).into())
+}
+
+/// `error` as a backend reports it: refused if the server was there and would not, else an outage.
+///
+/// A server that is full, or finds something else under a name, is in order. One that is read-only, still loading, not of a whole cluster,
+/// or lets this user not in, is of no use for now.
+pub(super) fn error(error: RedisError) -> Box<dyn std::error::Error + Send + Sync> {
+    let refused = match error.kind() {
+        ErrorKind::Server(ServerErrorKind::ResponseError) => !error
+            .detail()
+            .is_some_and(|detail| detail.contains("max number of clients")),
+        ErrorKind::Server(ServerErrorKind::CrossSlot | ServerErrorKind::ExecAbort) => true,
+        _ => matches!(error.code(), Some("OOM" | "WRONGTYPE")),
+    };
+    if refused {
+        Refused::new(error).into()
+    } else {
+        error.into()
+    }
+}
+
+/// The value, or the error that it is.
+pub(super) fn ok(value: Value) -> BackendResult<Value> {
+    match value {
+        Value::ServerError(refused) => Err(error(refused.into())),
+        value => Ok(value),
+    }
+}
+
+/// The first of the answers.
+pub(super) fn first(values: Vec<Value>) -> BackendResult<Value> {
+    match values.into_iter().next() {
+        Some(value) => ok(value),
+        None => unexpected("nothing"),
+    }
+}
+
+/// As many answers as there are commands.
+pub(super) fn all<const N: usize>(values: Vec<Value>) -> BackendResult<[Value; N]> {
+    match values.try_into() {
+        Ok(values) => Ok(values),
+        Err(_) => unexpected("fewer or more than it was asked"),
+    }
+}
+
+pub(super) fn integer(value: Value) -> BackendResult<i64> {
+    match ok(value)? {
+        Value::Int(it) => Ok(it),
+        _ => unexpected("no number"),
+    }
+}
+
+pub(super) fn array(value: Value) -> BackendResult<Vec<Value>> {
+    match ok(value)? {
+        Value::Array(it) => Ok(it),
+        _ => unexpected("no list"),
+    }
+}
+
+/// Bytes, or nothing.
+pub(super) fn bytes(value: Value) -> BackendResult<Option<Vec<u8>>> {
+    match ok(value)? {
+        Value::Nil => Ok(None),
+        Value::BulkString(it) => Ok(Some(it)),
+        Value::SimpleString(it) => Ok(Some(it.into_bytes())),
+        Value::Okay => Ok(Some(b"OK".to_vec())),
+        _ => unexpected("no text"),
+    }
+}
+
+/// Whether it says that the server has no such script.
+pub(super) fn is_unknown_script(value: &Value) -> bool {
+    is_error(value, |kind| kind == ServerErrorKind::NoScript)
+}
+
+/// Whether it says that this is the wrong server to ask by now: a replica, or one that has lost its master.
+pub(super) fn is_wrong_server(value: &Value) -> bool {
+    is_error(value, |kind| {
+        matches!(
+            kind,
+            ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown
+        )
+    })
+}
+
+fn is_error(value: &Value, of: impl Fn(ServerErrorKind) -> bool) -> bool {
+    matches!(value, Value::ServerError(error) if error.kind().is_some_and(of))
+}

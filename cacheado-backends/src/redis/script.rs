@@ -1,0 +1,107 @@
+//! The scripts that run in the server: what looks before it writes does both there, in one step.
+//!
+//! A script is sent by its hash. A server that doesn't know it yet, or has forgotten it, is sent the source.
+
+use std::sync::LazyLock;
+
+use ::redis::{Arg, Cmd, Pipeline, Value, cmd};
+
+use super::exchange::Exchange;
+use super::reply;
+use crate::backend::BackendResult;
+
+/// One script.
+pub(super) struct Script {
+    source: &'static str,
+    /// By which the server knows it.
+    hash: LazyLock<String>,
+}
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal;)*) => {
+        $(
+            pub(super) static $name: Script = {
+                const SOURCE: &str = concat!(include_str!("lua/common.lua"), include_str!($file));
+                Script {
+                    source: SOURCE,
+                    hash: LazyLock::new(|| ::redis::Script::new(SOURCE).get_hash().to_owned()),
+                }
+            };
+        )*
+        static ALL: &[&Script] = &[$(&$name),*];
+    };
+}
+
+scripts! {
+    MARKS = "lua/marks.lua";
+    FILL = "lua/fill.lua";
+    PUT = "lua/put.lua";
+    EVICT = "lua/evict.lua";
+    EVICT_SCOPE = "lua/evict_scope.lua";
+    LEASE = "lua/lease.lua";
+    RELEASE = "lua/release.lua";
+}
+
+impl Script {
+    /// The command that runs it on `keys`. Its arguments are to follow.
+    pub(super) fn call(&self, keys: impl IntoIterator<Item = String>) -> Cmd {
+        let keys: Vec<String> = keys.into_iter().collect();
+        let mut call = cmd("EVALSHA");
+        call.arg(&*self.hash).arg(keys.len()).arg(keys);
+        call
+    }
+}
+
+/// What the servers answer to each command of each of `pipes`, with sources sent to those that lack them.
+pub(super) async fn ask_all(
+    io: &impl Exchange,
+    pipes: &[Pipeline],
+) -> BackendResult<Vec<Vec<Value>>> {
+    let mut answers = io.exchange(pipes).await?;
+    for (pipe, answers) in pipes.iter().zip(&mut answers) {
+        let unknown: Vec<usize> = (0..answers.len())
+            .filter(|&nth| reply::is_unknown_script(&answers[nth]))
+            .collect();
+        if unknown.is_empty() {
+            continue;
+        }
+        let mut again = Pipeline::new();
+        for cmd in unknown.iter().filter_map(|&nth| pipe.cmd_iter().nth(nth)) {
+            again.add_command(with_source(cmd));
+        }
+        let sent_again = io.exchange(&[again]).await?;
+        for (nth, answer) in unknown.into_iter().zip(sent_again.into_iter().flatten()) {
+            answers[nth] = answer;
+        }
+    }
+    Ok(answers)
+}
+
+/// As [`ask_all`], of one.
+pub(super) async fn ask(io: &impl Exchange, pipe: Pipeline) -> BackendResult<Vec<Value>> {
+    let answers = ask_all(io, &[pipe]).await?;
+    Ok(answers.into_iter().next().unwrap_or_default())
+}
+
+/// What the server answers to `command`.
+pub(super) async fn ask_one(io: &impl Exchange, command: Cmd) -> BackendResult<Value> {
+    let mut pipe = Pipeline::with_capacity(1);
+    pipe.add_command(command);
+    reply::first(ask(io, pipe).await?)
+}
+
+/// `call` with the script's source in the place of its hash.
+fn with_source(call: &Cmd) -> Cmd {
+    let mut args = call.args_iter().skip(1).filter_map(|arg| match arg {
+        Arg::Simple(bytes) => Some(bytes),
+        _ => None,
+    });
+    let hash = args.next().unwrap_or_default();
+    let script = ALL.iter().find(|it| it.hash.as_bytes() == hash);
+    let mut eval = cmd("EVAL");
+    eval.arg(script.map_or("", |it| it.source));
+    for arg in args {
+        eval.arg(arg);
+    }
+    eval
+}

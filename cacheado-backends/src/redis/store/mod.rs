@@ -1,0 +1,41 @@
+//! What the operations ask the servers and make of the answers. Each is written once, for blocking and async use.
+
+mod evict;
+mod lease;
+mod read;
+mod write;
+
+use std::time::Duration;
+
+use super::names::Names;
+use super::nonce::Nonces;
+use crate::backend::Change;
+
+/// How many keys one round trip is for at most.
+const BATCH: usize = 1000;
+
+/// One cache's entries in the servers.
+pub(super) struct Store {
+    pub(super) names: Names,
+    pub(super) nonces: Nonces,
+    /// How long a load may take whose value is stored.
+    pub(super) load_limit: Duration,
+}
+
+impl Store {
+    /// How long marks live, in milliseconds. The root's mark, which every load has seen, ends after this span, and with it the loads that
+    /// saw it: what they found is not stored. So each other mark outlives, by the server's own clock, all the loads that it outdates.
+    fn span(&self) -> u64 {
+        let span = self.load_limit.saturating_mul(2);
+        let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        span.clamp(1, 1 << 52)
+    }
+
+    /// `change` as others are told of it: who tells, and what. A change that can't be written is told as nothing, which is read as
+    /// everything.
+    fn message(&self, change: &Change) -> Vec<u8> {
+        let mut message = self.nonces.id().to_le_bytes().to_vec();
+        message.extend(change.to_bytes().unwrap_or_default());
+        message
+    }
+}

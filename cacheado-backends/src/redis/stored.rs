@@ -1,0 +1,120 @@
+//! A payload as it lies in the server: behind the lifetime it was stored with.
+//!
+//! What is left of a lifetime and the value are two answers of the server, between which another process may have stored a value that
+//! ends sooner. The lifetime in front of the value bounds what is taken to be left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backend::Payload;
+
+/// The longest lifetime in milliseconds: a thousand years. What lives longer need not be told from that.
+const LONGEST: u64 = 1000 * 365 * 86_400_000;
+
+/// `lifetime` in whole milliseconds, 0 if it has no end. `None` if it is over before it begins.
+pub(super) fn life(lifetime: Option<Duration>) -> Option<u64> {
+    match lifetime {
+        None => Some(0),
+        Some(lifetime) => {
+            let life = u64::try_from(lifetime.as_millis()).map_or(LONGEST, |it| it.min(LONGEST));
+            (life > 0).then_some(life)
+        }
+    }
+}
+
+/// The bytes to store: how many the lifetime has, those, and the payload's.
+pub(super) fn write(payload: &Payload, life: u64) -> Vec<u8> {
+    let number = life.to_le_bytes();
+    let used = number.len() - life.leading_zeros() as usize / 8;
+    let mut out = Vec::with_capacity(1 + used + payload.bytes.len());
+    #[allow(clippy::cast_possible_truncation, reason = "eight at most")]
+    out.push(used as u8);
+    out.extend(&number[..used]);
+    out.extend(&*payload.bytes);
+    out
+}
+
+/// The payload in `bytes`, of which the server says that it lives for `left` milliseconds more, or without end if that is negative, as of
+/// `ago`. `None` if that is over. Bytes that this did not write are taken as they are: what they are worth is for others to tell.
+pub(super) fn read(bytes: &[u8], left: i64, ago: Duration) -> Option<Payload> {
+    let (life, value) = split(bytes).unwrap_or((0, bytes));
+    let left = u64::try_from(left).ok();
+    let life = (life > 0).then_some(life);
+    let left = match (left, life) {
+        (Some(left), Some(life)) => Some(left.min(life)),
+        (left, life) => left.or(life),
+    };
+    let lifetime = match left {
+        None => None,
+        Some(left) => {
+            let left = Duration::from_millis(left).checked_sub(ago)?;
+            if left.is_zero() {
+                return None;
+            }
+            Some(left)
+        }
+    };
+    Some(Payload {
+        bytes: Arc::from(value),
+        lifetime,
+    })
+}
+
+fn split(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (&used, rest) = bytes.split_first()?;
+    let mut number = [0; 8];
+    let used = usize::from(used);
+    number.get_mut(..used)?.copy_from_slice(rest.get(..used)?);
+    Some((u64::from_le_bytes(number), &rest[used..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn payload(bytes: &[u8]) -> Payload {
+        Payload {
+            bytes: bytes.into(),
+            lifetime: None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(bytes: Vec<u8>, life: u64) {
+            let stored = write(&payload(&bytes), life);
+            let read = read(&stored, -1, Duration::ZERO).unwrap();
+            prop_assert_eq!(&*read.bytes, &*bytes);
+            prop_assert_eq!(read.lifetime, (life > 0).then(|| Duration::from_millis(life)));
+        }
+
+        #[test]
+        fn what_is_read_may_be_anything(bytes: Vec<u8>, left: i64, ago: Duration) {
+            if let Some(read) = read(&bytes, left, ago) {
+                prop_assert!(bytes.ends_with(&read.bytes));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_the_less_of_both() {
+        let stored = write(&payload(b"x"), 5_000);
+        let left = |left| read(&stored, left, SECOND).unwrap().lifetime.unwrap();
+        assert_eq!(left(3_000), 2 * SECOND);
+        assert_eq!(left(60_000), 4 * SECOND);
+        assert_eq!(left(-1), 4 * SECOND);
+        assert_eq!(read(&stored, 1_000, SECOND), None);
+    }
+
+    #[test]
+    fn a_lifetime_is_never_longer_than_it_was_given() {
+        assert_eq!(life(None), Some(0));
+        assert_eq!(life(Some(Duration::from_micros(1_999))), Some(1));
+        assert_eq!(life(Some(Duration::from_micros(999))), None);
+        assert_eq!(life(Some(Duration::MAX)), Some(LONGEST));
+    }
+}

@@ -1,0 +1,167 @@
+//! What can be wrong with a backend.
+
+use std::time::Duration;
+
+use Flaw::*;
+
+/// One thing that the backend of these tests does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// A miss is a hit of nothing.
+    FindsWhatIsNotThere,
+    LosesGlobalEntries,
+    KeepsTheFirstValue,
+    EvictsNothing,
+    EvictsNothingAsync,
+    /// Values end after so many bytes.
+    CutsValues(usize),
+    LosesEmptyValues,
+    /// Names entries by what keys print.
+    NamesByDisplay,
+    IgnoresVersions,
+    LosesAllAfterClearing,
+    EvictsTheScopeOnly,
+    EvictsAtMost(u64),
+    /// Takes an id for another that it begins with.
+    ComparesIdsAsPrefixes,
+    TrimsIds,
+    /// Takes `a/b` for two ids.
+    JoinsIds,
+    IgnoresLevels,
+    /// Ids end after so many bytes.
+    CutsIds(usize),
+    CountsExpired,
+    CountsOverwritten,
+    IgnoresNames,
+    /// Takes a cache for another whose name begins with its.
+    ComparesNamesAsPrefixes,
+    KeepsToTheInstance,
+    NeverExpires,
+    ExpiresEarly(Duration),
+    /// Says that all of a lifetime is left.
+    LeavesAll,
+    KeepsTheFirstLifetime,
+    /// Takes lifetimes over thirty days for dates long ago.
+    TakesLongForDates,
+    ReadsManyBackwards,
+    StoresFirstOfMany,
+    FillsFirstOfMany,
+    FillsNever,
+    FillsInAnyCase,
+    /// Has marks, but not in the async operations, whose defaults set.
+    FillsInAnyCaseAsync,
+    ScopesLeaveMarks,
+    ClearingLeavesMarks,
+    SettingLeavesMarks,
+    /// Refuses what was evicted at any time before.
+    MarksAreForEver,
+    /// Refuses whatever was evicted since.
+    MarksAreOfTheStore,
+    PutsNever,
+    PutsInAnyCase,
+    FillsManyInAnyCase,
+    /// Looks at the mark, and stores later.
+    FillsInTwoSteps,
+    ClaimsForAll,
+    ClaimsOutlastLoads,
+    ClaimsNeverEnd,
+    ReleasesNothing,
+    ReleasesForAnybody,
+    /// Whoever held the claim once may store.
+    IgnoresOwners,
+    ClaimsOutdoEvictions,
+    TellsNoEvictions,
+    TellsNoSets,
+    TellsNoClearing,
+    TellsOneself,
+    TellsOfOtherCaches,
+    /// Looks whether it is there, and removes later.
+    EvictsInTwoSteps,
+    /// Stores one half, and then the other.
+    StoresInTwoSteps,
+    /// Counts on a runtime to go on when it is polled often: no flaw, if none is blocked.
+    YieldsToTheRuntime,
+    /// Keeps the key that it works on where all threads see it.
+    SharesKeys,
+}
+
+/// Each flaw, and a check that finds it.
+pub const ALL: &[(Flaw, &str)] = &[
+    (FindsWhatIsNotThere, "what_is_not_stored_is_a_miss"),
+    (LosesGlobalEntries, "what_is_set_is_found"),
+    (KeepsTheFirstValue, "the_newest_value_is_found"),
+    (EvictsNothing, "an_evicted_entry_is_gone"),
+    (EvictsNothingAsync, "an_evicted_entry_is_gone"),
+    (CutsValues(65_536), "values_of_all_sizes_come_back"),
+    (LosesEmptyValues, "values_of_all_sizes_come_back"),
+    (NamesByDisplay, "no_two_keys_are_one"),
+    (IgnoresVersions, "no_two_keys_are_one"),
+    (LosesAllAfterClearing, "clearing_leaves_a_store_that_works"),
+    (
+        EvictsTheScopeOnly,
+        "a_scope_goes_with_all_below_it_and_nothing_else",
+    ),
+    (EvictsAtMost(1_000), "everything_is_in_the_global_scope"),
+    (ComparesIdsAsPrefixes, "crafted_ids_stay_apart"),
+    (TrimsIds, "crafted_ids_stay_apart"),
+    (JoinsIds, "ids_do_not_run_into_each_other"),
+    (IgnoresLevels, "levels_side_by_side_stay_apart"),
+    (CutsIds(1_000), "long_ids_are_whole"),
+    (CountsExpired, "only_live_entries_count"),
+    (IgnoresNames, "caches_of_two_names_have_nothing_in_common"),
+    (
+        ComparesNamesAsPrefixes,
+        "caches_of_two_names_have_nothing_in_common",
+    ),
+    (KeepsToTheInstance, "two_instances_share_what_is_stored"),
+    (NeverExpires, "an_entry_is_gone_after_its_lifetime"),
+    (LeavesAll, "what_is_left_never_grows"),
+    (KeepsTheFirstLifetime, "a_new_value_has_its_own_lifetime"),
+    (TakesLongForDates, "lifetimes_of_any_length_are_kept"),
+    (ReadsManyBackwards, "many_are_read_in_their_order"),
+    (StoresFirstOfMany, "many_are_stored"),
+    (FillsFirstOfMany, "many_are_filled"),
+    (FillsNever, "a_load_that_nothing_disturbed_is_stored"),
+    (FillsInAnyCase, "an_eviction_wins_over_a_load"),
+    (FillsInAnyCaseAsync, "an_eviction_wins_over_a_load"),
+    (ScopesLeaveMarks, "an_eviction_of_a_scope_wins_over_a_load"),
+    (ClearingLeavesMarks, "clearing_wins_over_a_load"),
+    (SettingLeavesMarks, "a_newer_value_wins_over_a_load"),
+    (MarksAreForEver, "a_load_begun_after_an_eviction_is_stored"),
+    (MarksAreOfTheStore, "what_concerns_others_disturbs_no_load"),
+    (PutsNever, "a_put_that_nothing_disturbed_is_stored"),
+    (
+        PutsInAnyCase,
+        "a_put_that_something_disturbed_leaves_nothing",
+    ),
+    (
+        FillsManyInAnyCase,
+        "of_many_only_the_undisturbed_are_filled",
+    ),
+    (
+        FillsInTwoSteps,
+        "no_old_value_is_left_by_loads_that_race_with_evictions",
+    ),
+    (ClaimsForAll, "a_load_is_claimed_once"),
+    (ClaimsOutlastLoads, "a_claim_ends_with_the_load"),
+    (ReleasesNothing, "a_claim_can_be_given_back"),
+    (ClaimsNeverEnd, "a_claim_ends_with_its_time"),
+    (
+        ReleasesForAnybody,
+        "an_old_owner_can_neither_store_nor_release",
+    ),
+    (IgnoresOwners, "an_old_owner_can_neither_store_nor_release"),
+    (ClaimsOutdoEvictions, "an_eviction_wins_over_a_claimed_load"),
+    (TellsNoEvictions, "what_others_evict_is_reported"),
+    (TellsNoSets, "what_others_store_is_reported"),
+    (TellsNoClearing, "what_others_clear_is_reported"),
+    (TellsOneself, "what_one_does_oneself_is_not_reported"),
+    (
+        TellsOfOtherCaches,
+        "what_happens_in_other_caches_is_not_reported",
+    ),
+    (SharesKeys, "threads_do_not_disturb_each_other"),
+    (StoresInTwoSteps, "a_value_is_never_half_of_two"),
+    (EvictsInTwoSteps, "an_entry_is_evicted_once"),
+    (CountsOverwritten, "each_entry_is_counted_once"),
+];

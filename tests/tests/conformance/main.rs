@@ -1,0 +1,152 @@
+//! The conformance suite itself: a backend that is right passes, and one that is wrong in any way does not.
+
+mod flaw;
+mod memory;
+mod name;
+mod simple;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use cacheado_backends::conformance::{Check, Suite};
+
+use flaw::Flaw;
+use memory::{Memory, Store};
+use simple::Simple;
+
+fn suite(store: &Store, flaw: Option<Flaw>) -> Suite<'_> {
+    Suite::new(move || Memory::open(store, flaw)).reported_within(Duration::from_millis(200))
+}
+
+#[test]
+fn a_backend_that_is_right_passes() {
+    suite(&Store::default(), None).run();
+}
+
+#[test]
+fn futures_can_be_run_on_ones_own_runtime() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    let store = Store::default();
+    let suite = suite(&store, None).executor(|task| {
+        runtime.block_on(task);
+    });
+    for check in suite.checks().filter(Check::is_async) {
+        if !check.name().contains("lifetime") {
+            check.run();
+        }
+    }
+}
+
+/// Blocking a runtime, as tests that are futures themselves do.
+#[tokio::test]
+async fn the_suite_can_be_run_inside_of_a_runtime() {
+    let store = Store::default();
+    let suite = Suite::new(|| Memory::open(&store, Some(Flaw::YieldsToTheRuntime)));
+    for check in suite.checks().filter(Check::is_async) {
+        if check.name() == "no_two_keys_are_one" {
+            check.run();
+        }
+    }
+}
+
+/// A backend that does without what can be done without, and says so.
+#[test]
+fn a_simple_backend_passes_when_it_says_what_it_lacks() {
+    let store = Store::default();
+    let suite = Suite::new(|| Simple(Memory::open(&store, None)));
+    suite
+        .counts(false)
+        .marks(false)
+        .leases(false)
+        .watch(false)
+        .run();
+}
+
+/// Saying that it has what it lacks is found out.
+#[test]
+fn a_simple_backend_fails_when_it_does_not_say_so() {
+    let store = Store::default();
+    let simple = || Suite::new(|| Simple(Memory::open(&store, None)));
+    let without = |missing: &str| {
+        let suite = simple()
+            .counts(missing == "counts")
+            .marks(missing == "marks")
+            .leases(missing == "leases")
+            .watch(missing == "watch");
+        failed_checks(&suite)
+    };
+    assert!(without("counts").contains(&"a_scope_goes_with_all_below_it_and_nothing_else"));
+    assert!(without("marks").contains(&"an_eviction_wins_over_a_load"));
+    assert!(without("leases").contains(&"a_load_is_claimed_once"));
+    assert!(without("watch").contains(&"what_others_evict_is_reported"));
+}
+
+/// Claiming to lack what it has is found out as well, where the cache would go by it.
+#[test]
+fn a_backend_that_can_more_than_it_says_is_told() {
+    let store = Store::default();
+    let failed = failed_checks(&suite(&store, None).leases(false).watch(false));
+    assert_eq!(
+        failed,
+        [
+            "claims_are_said_to_be_unsupported",
+            "watching_is_said_to_be_unsupported"
+        ]
+    );
+}
+
+/// A store that counts in whole steps may let an entry go early, if that is allowed.
+#[test]
+fn an_entry_may_go_early_by_as_much_as_is_allowed() {
+    let store = Store::default();
+    let early = Duration::from_millis(60);
+    let flawed = || suite(&store, Some(Flaw::ExpiresEarly(early)));
+    let failed = |suite: &Suite<'_>| {
+        failed_checks_of(suite, |name| {
+            name.contains("lifetime") || name.contains("left")
+        })
+    };
+    assert_eq!(failed(&flawed()).len(), 4);
+    assert!(failed(&flawed().early(early)).is_empty());
+}
+
+#[test]
+fn each_flaw_is_found_by_the_check_that_is_about_it() {
+    // each passes its check unless the flaw makes it fail: the one above has seen to that
+    for (flaw, check) in flaw::ALL {
+        let store = Store::default();
+        let suite = suite(&store, Some(*flaw));
+        let failed = failed_checks_of(&suite, |name| name == *check);
+        assert_eq!(failed, [*check], "{flaw:?}");
+    }
+}
+
+/// Whatever is checked is found out by something: each check fails for a flaw of the list.
+#[test]
+fn each_check_can_fail() {
+    let store = Store::default();
+    let suite = suite(&store, None);
+    for check in suite.checks() {
+        let found = flaw::ALL.iter().any(|(_, name)| *name == check.name());
+        assert!(found, "no flaw is found by {}", check.name());
+    }
+}
+
+fn failed_checks(suite: &Suite<'_>) -> Vec<&'static str> {
+    failed_checks_of(suite, |_| true)
+}
+
+/// The checks that fail among those of a name that is `wanted`. In both styles, or else the style is told too.
+fn failed_checks_of(suite: &Suite<'_>, wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let mut failed: Vec<&'static str> = Vec::new();
+    for check in suite.checks().filter(|check| wanted(check.name())) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check.run())) {
+            let message = panic.downcast_ref::<String>().expect("a message");
+            assert!(message.contains(check.name()), "{message}");
+            if failed.last() != Some(&check.name()) {
+                failed.push(check.name());
+            }
+        }
+    }
+    failed
+}

@@ -1,0 +1,251 @@
+//! A backend in memory that does all there is to do, and one thing wrong if it is told to.
+
+mod operations;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use cacheado_backends::backend::{Change, Changes, Mark, Payload};
+use cacheado_backends::{Key, Scope};
+
+use crate::flaw::Flaw;
+use crate::name::{Name, Place};
+
+/// What instances share.
+#[derive(Clone, Default)]
+pub struct Store(Arc<Mutex<Held>>);
+
+#[derive(Default)]
+struct Held {
+    entries: HashMap<Name, Entry>,
+    /// All that was evicted and set since the beginning: a mark is how long it was.
+    history: Vec<What>,
+    claims: HashMap<Name, Claim>,
+    watchers: Vec<Watcher>,
+    instances: u64,
+    owners: u64,
+}
+
+struct Entry {
+    payload: Payload,
+    stored: Instant,
+    /// How often, since it was evicted.
+    stores: u64,
+}
+
+#[derive(Clone)]
+enum What {
+    Entry(Name),
+    Place(Place),
+}
+
+struct Claim {
+    owner: u64,
+    until: Instant,
+}
+
+struct Watcher {
+    instance: u64,
+    cache: String,
+    changes: Changes,
+}
+
+/// One instance.
+pub struct Memory {
+    store: Store,
+    cache: String,
+    instance: u64,
+    flaw: Option<Flaw>,
+    /// What was worked on last.
+    last: Mutex<Option<Name>>,
+    lost: AtomicBool,
+}
+
+/// The time between two steps that should be one.
+const BETWEEN: Duration = Duration::from_micros(200);
+
+impl Memory {
+    pub fn open(store: &Store, flaw: Option<Flaw>) -> Self {
+        let mut held = store.0.lock().unwrap();
+        held.instances += 1;
+        Self {
+            store: store.clone(),
+            cache: String::new(),
+            instance: held.instances,
+            flaw,
+            last: Mutex::default(),
+            lost: AtomicBool::new(false),
+        }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.store.0.lock().unwrap()
+    }
+
+    fn name_of(&self, key: &Key) -> Name {
+        let name = Name::of(&self.cache, key, self.flaw);
+        if !self.has(Flaw::SharesKeys) {
+            return name;
+        }
+        *self.last.lock().unwrap() = Some(name);
+        sleep(BETWEEN);
+        self.last.lock().unwrap().clone().unwrap()
+    }
+
+    /// What is left of `entry`; `None` if that is nothing.
+    fn live(&self, entry: &Entry) -> Option<Payload> {
+        let Some(lifetime) = entry.payload.lifetime else {
+            return Some(entry.payload.clone());
+        };
+        let early = match self.flaw {
+            Some(Flaw::NeverExpires) => return Some(entry.payload.clone()),
+            Some(Flaw::TakesLongForDates) if lifetime > Duration::from_secs(30 * 86_400) => {
+                return None;
+            }
+            Some(Flaw::ExpiresEarly(early)) => early,
+            _ => Duration::ZERO,
+        };
+        let left = lifetime.checked_sub(entry.stored.elapsed() + early)?;
+        let left = if self.has(Flaw::LeavesAll) {
+            lifetime
+        } else {
+            left
+        };
+        let left = (!left.is_zero()).then_some(left)?;
+        Some(Payload {
+            bytes: Arc::clone(&entry.payload.bytes),
+            lifetime: Some(left),
+        })
+    }
+
+    fn store(&self, held: &mut Held, name: &Name, payload: &Payload) {
+        let lost = match self.flaw {
+            Some(Flaw::LosesGlobalEntries) => {
+                Place::of(&self.cache, &Scope::global(), None) == name.place
+            }
+            Some(Flaw::LosesEmptyValues) => payload.bytes.is_empty(),
+            Some(Flaw::KeepsTheFirstValue) => held.entries.contains_key(name),
+            _ => self.lost.load(Ordering::Relaxed),
+        };
+        if lost {
+            return;
+        }
+        let mut payload = payload.clone();
+        if let Some(Flaw::CutsValues(len)) = self.flaw {
+            payload.bytes = payload.bytes.iter().copied().take(len).collect();
+        }
+        let before = held.entries.get(name);
+        if let (Some(before), true) = (before, self.has(Flaw::KeepsTheFirstLifetime)) {
+            payload.lifetime = before.payload.lifetime;
+        }
+        let entry = Entry {
+            payload,
+            stored: Instant::now(),
+            stores: before.map_or(0, |before| before.stores) + 1,
+        };
+        held.entries.insert(name.clone(), entry);
+    }
+
+    fn mark_in(held: &Held, owner: u64) -> Mark {
+        let bytes = [held.history.len() as u64, owner].map(u64::to_le_bytes);
+        Mark::new(bytes.concat(), Instant::now())
+    }
+
+    /// Whether what the mark was taken for may be stored: undisturbed, and by who holds the claim if it was claimed.
+    fn stands(&self, held: &Held, name: &Name, mark: &Mark) -> bool {
+        let (began, owner) = read(mark);
+        let began = match self.flaw {
+            Some(Flaw::MarksAreForEver) => 0,
+            _ => began,
+        };
+        let mut since = held.history.iter().skip(began);
+        let disturbed = match self.flaw {
+            Some(Flaw::MarksAreOfTheStore) => since.next().is_some(),
+            Some(Flaw::ClaimsOutdoEvictions) if owner > 0 => false,
+            _ => since.any(|what| match what {
+                What::Entry(other) => other == name,
+                What::Place(place) => place.contains(&name.place, self.flaw),
+            }),
+        };
+        let claim = held.claims.get(name);
+        let owned = owner == 0
+            || self.has(Flaw::IgnoresOwners)
+            || claim.is_some_and(|claim| claim.owner == owner);
+        !disturbed && owned
+    }
+
+    fn fill_named(&self, name: &Name, payload: &Payload, mark: &Mark) -> bool {
+        let mut held = self.held();
+        let stands = match self.flaw {
+            Some(Flaw::FillsNever) => false,
+            Some(Flaw::FillsInAnyCase) => true,
+            _ => self.stands(&held, name, mark),
+        };
+        if self.has(Flaw::FillsInTwoSteps) {
+            drop(held);
+            sleep(BETWEEN);
+            held = self.held();
+        }
+        if stands {
+            self.store(&mut held, name, payload);
+        }
+        if !self.has(Flaw::ClaimsOutlastLoads) {
+            end_claim(&mut held, name, read(mark).1);
+        }
+        stands
+    }
+
+    /// Reports a change to all other instances for the cache.
+    fn tell(&self, change: &Change) {
+        let changes: Vec<Changes> = {
+            let held = self.held();
+            let concerned = held.watchers.iter().filter(|watcher| {
+                let cache = watcher.cache == self.cache || self.has(Flaw::TellsOfOtherCaches);
+                let other = watcher.instance != self.instance || self.has(Flaw::TellsOneself);
+                cache && other
+            });
+            concerned.map(|watcher| watcher.changes.clone()).collect()
+        };
+        for watcher in changes {
+            watcher.report(change.clone());
+        }
+    }
+
+    /// Notes and tells that `key` was set.
+    fn note_set(&self, key: &Key, name: Name) {
+        if !self.has(Flaw::SettingLeavesMarks) {
+            self.held().history.push(What::Entry(name));
+        }
+        if !self.has(Flaw::TellsNoSets) {
+            self.tell(&Change::Key(key.clone()));
+        }
+    }
+}
+
+/// How long the history was, and who claimed the load; 0 for nobody.
+fn read(mark: &Mark) -> (usize, u64) {
+    let (numbers, _) = mark.bytes().as_chunks::<8>();
+    let number = |nth: usize| {
+        numbers
+            .get(nth)
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    };
+    (number(0) as usize, number(1))
+}
+
+fn end_claim(held: &mut Held, name: &Name, owner: u64) {
+    if held
+        .claims
+        .get(name)
+        .is_some_and(|claim| claim.owner == owner)
+    {
+        held.claims.remove(name);
+    }
+}
