@@ -51,6 +51,19 @@ pub fn entry(key: &Key) -> String {
     out
 }
 
+/// `name`, that of a cache, as it goes into those of keys: whatever a store's own rules of names single out is escaped.
+#[must_use]
+pub fn cache(name: &str) -> String {
+    let mut out = String::new();
+    escape(name, "-_.", &mut out);
+    out
+}
+
+/// The names of the scopes that what is called `name` is in, root first and without the root's empty one.
+pub fn scopes(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('/').map(|(at, _)| &name[..=at])
+}
+
 /// A number below `count` for all that is in one root scope: equal in every process. What is in no scope is spread by its key.
 #[must_use]
 pub fn bucket(key: &Key, count: u16) -> u16 {
