@@ -12,6 +12,8 @@ mod error;
 #[cfg(feature = "tokio")]
 mod io;
 mod key;
+#[cfg(feature = "memcached")]
+pub mod memcached;
 pub mod memory;
 pub mod rule;
 pub mod rules;
