@@ -16,6 +16,8 @@ mod error;
 #[cfg(feature = "tokio")]
 mod io;
 mod key;
+#[cfg(feature = "memcached")]
+pub mod memcached;
 pub mod memory;
 #[cfg(feature = "redis")]
 mod redis;

@@ -1,0 +1,218 @@
+//! [`Backend`]: each operation twice, over one.
+
+use std::time::Duration;
+
+use super::Memcached;
+use super::client::Way;
+use super::names::Names;
+use super::unexpected;
+use crate::Backend;
+use crate::backend::{BackendFuture, BackendResult, Lease, Lookup, Mark, Payload};
+use crate::key::Key;
+use crate::scope::Scope;
+
+/// The one of `several` that there is for one key.
+fn one<T>(several: Vec<T>) -> BackendResult<T> {
+    several.into_iter().next().ok_or_else(unexpected)
+}
+
+impl Memcached {
+    async fn get_one(&self, way: Way, key: &Key) -> BackendResult<Lookup> {
+        one(self.look(way, std::slice::from_ref(key)).await?)
+    }
+
+    async fn mark_one(&self, way: Way, key: &Key) -> BackendResult<Mark> {
+        one(self.marks(way, std::slice::from_ref(key)).await?)
+    }
+
+    async fn fill_one(
+        &self,
+        way: Way,
+        key: &Key,
+        payload: &Payload,
+        mark: &Mark,
+    ) -> BackendResult<bool> {
+        one(self.fill_all(way, &[(key, payload, mark)]).await?)
+    }
+
+    async fn get_several(&self, way: Way, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.look(way, keys).await
+    }
+
+    async fn set_several(&self, way: Way, entries: &[(Key, Payload)]) -> BackendResult<()> {
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|(key, payload)| (key, payload))
+            .collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.set_all(way, &entries).await
+    }
+
+    async fn fill_several(
+        &self,
+        way: Way,
+        entries: &[(Key, Payload, Mark)],
+    ) -> BackendResult<Vec<bool>> {
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|(key, payload, mark)| (key, payload, mark))
+            .collect();
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.fill_all(way, &entries).await
+    }
+
+    /// Evicts a scope. How much that was can't be told.
+    async fn evict_scope_uncounted(&self, way: Way, scope: &Scope) -> BackendResult<u64> {
+        self.evict_scope(way, scope).await.map(|()| 0)
+    }
+}
+
+/// The two ways of each operation: its arguments are those of the one it is over, behind how it waits.
+macro_rules! blocking {
+    ($this:ident.$operation:ident($($argument:expr),*)) => {
+        $this.client.block($this.$operation($this.client.blocking(), $($argument),*))
+    };
+}
+
+macro_rules! awaiting {
+    ($this:ident.$operation:ident($($argument:expr),*)) => {
+        Box::pin(async move {
+            $this.client.await_within($this.$operation(Way::Async, $($argument),*)).await
+        })
+    };
+}
+
+impl Backend for Memcached {
+    fn name(&self) -> &'static str {
+        "memcached"
+    }
+
+    fn bind(&mut self, name: &str) {
+        self.names = Names::of(name);
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        blocking!(self.get_one(key))
+    }
+
+    fn mark(&self, key: &Key) -> BackendResult<Mark> {
+        blocking!(self.mark_one(key))
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        blocking!(self.set_all(&[(key, payload)]))
+    }
+
+    fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        blocking!(self.fill_one(key, payload, mark))
+    }
+
+    fn put(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        blocking!(self.put_one(key, payload, mark))
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        blocking!(self.evict_one(key))
+    }
+
+    /// Always 0: how many entries are in a scope is known to nobody here.
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        blocking!(self.evict_scope_uncounted(scope))
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        blocking!(self.evict_scope(&Scope::global()))
+    }
+
+    fn get_many(&self, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
+        blocking!(self.get_several(keys))
+    }
+
+    fn set_many(&self, entries: &[(Key, Payload)]) -> BackendResult<()> {
+        blocking!(self.set_several(entries))
+    }
+
+    fn fill_many(&self, entries: &[(Key, Payload, Mark)]) -> BackendResult<Vec<bool>> {
+        blocking!(self.fill_several(entries))
+    }
+
+    fn lease(&self, key: &Key, span: Duration) -> BackendResult<Lease> {
+        blocking!(self.claim(key, span))
+    }
+
+    fn release(&self, key: &Key, mark: &Mark) -> BackendResult<()> {
+        blocking!(self.give_back(key, mark))
+    }
+
+    fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
+        awaiting!(self.get_one(key))
+    }
+
+    fn mark_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Mark> {
+        awaiting!(self.mark_one(key))
+    }
+
+    fn set_async<'a>(&'a self, key: &'a Key, payload: &'a Payload) -> BackendFuture<'a, ()> {
+        awaiting!(self.set_all(&[(key, payload)]))
+    }
+
+    fn fill_async<'a>(
+        &'a self,
+        key: &'a Key,
+        payload: &'a Payload,
+        mark: &'a Mark,
+    ) -> BackendFuture<'a, bool> {
+        awaiting!(self.fill_one(key, payload, mark))
+    }
+
+    fn put_async<'a>(
+        &'a self,
+        key: &'a Key,
+        payload: &'a Payload,
+        mark: &'a Mark,
+    ) -> BackendFuture<'a, bool> {
+        awaiting!(self.put_one(key, payload, mark))
+    }
+
+    fn evict_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, bool> {
+        awaiting!(self.evict_one(key))
+    }
+
+    fn evict_by_scope_async<'a>(&'a self, scope: &'a Scope) -> BackendFuture<'a, u64> {
+        awaiting!(self.evict_scope_uncounted(scope))
+    }
+
+    fn clear_async(&self) -> BackendFuture<'_, ()> {
+        awaiting!(self.evict_scope(&Scope::global()))
+    }
+
+    fn get_many_async<'a>(&'a self, keys: &'a [Key]) -> BackendFuture<'a, Vec<Lookup>> {
+        awaiting!(self.get_several(keys))
+    }
+
+    fn set_many_async<'a>(&'a self, entries: &'a [(Key, Payload)]) -> BackendFuture<'a, ()> {
+        awaiting!(self.set_several(entries))
+    }
+
+    fn fill_many_async<'a>(
+        &'a self,
+        entries: &'a [(Key, Payload, Mark)],
+    ) -> BackendFuture<'a, Vec<bool>> {
+        awaiting!(self.fill_several(entries))
+    }
+
+    fn lease_async<'a>(&'a self, key: &'a Key, span: Duration) -> BackendFuture<'a, Lease> {
+        awaiting!(self.claim(key, span))
+    }
+
+    fn release_async<'a>(&'a self, key: &'a Key, mark: &'a Mark) -> BackendFuture<'a, ()> {
+        awaiting!(self.give_back(key, mark))
+    }
+}

@@ -1,0 +1,294 @@
+//! The client crate, and all that this backend knows of it: exchanges of several commands at once, blocking and not.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use memcache::exp::{
+    AsyncMetaClient, Error, MetaClient, MetaClientBuilder, Op, OpResult, ServerAddress,
+};
+use tokio::runtime::Handle;
+
+use super::servers::Servers;
+use crate::backend::{BackendResult, Refused};
+use crate::io::{TimedOut, runtime, wait, within};
+use crate::sync::{Mutex, lock};
+
+/// How many connections to a server each of the two clients has at most; who finds none free waits for one.
+const CONNECTIONS: usize = 64;
+
+/// How an operation waits for answers.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    /// By blocking the thread, until then at most.
+    Blocking(Instant),
+    /// As a future.
+    Async,
+}
+
+type Answers = Result<Vec<Result<OpResult, Error>>, Error>;
+
+/// Connections to the servers, made when they are first needed.
+pub(super) struct Client {
+    servers: Servers,
+    /// How long an operation may take.
+    limit: Duration,
+    blocking: Mutex<Option<MetaClient>>,
+    waiting: Mutex<Option<AsyncMetaClient>>,
+}
+
+impl Client {
+    pub(super) fn new(servers: Servers, limit: Duration) -> Self {
+        Self {
+            servers,
+            limit,
+            blocking: Mutex::default(),
+            waiting: Mutex::default(),
+        }
+    }
+
+    pub(super) fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// How a blocking operation that begins now waits.
+    pub(super) fn blocking(&self) -> Way {
+        Way::Blocking(Instant::now() + self.limit)
+    }
+
+    /// Runs `operation`, all of whose exchanges block.
+    pub(super) fn block<T>(
+        &self,
+        operation: impl Future<Output = BackendResult<T>>,
+    ) -> BackendResult<T> {
+        let mut operation = std::pin::pin!(operation);
+        match operation
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(done) => done,
+            Poll::Pending => Err("a blocking exchange did not block".into()),
+        }
+    }
+
+    /// Runs `operation`, none of whose exchanges block, on any runtime or none.
+    pub(super) async fn await_within<T>(
+        &self,
+        operation: impl Future<Output = BackendResult<T>>,
+    ) -> BackendResult<T> {
+        let done = within(self.limit, operation).await;
+        if done.as_ref().is_err_and(|error| error.is::<TimedOut>()) {
+            self.forget();
+        }
+        done
+    }
+
+    /// Sends `commands` at once and returns their answers, in their order. If one fails so does this, and what became of the others
+    /// is not known. The connection is closed then, since what comes on it may belong to another question.
+    ///
+    /// What was sent is not sent again: it may have arrived.
+    pub(super) async fn exchange(
+        &self,
+        way: Way,
+        commands: Vec<Op>,
+    ) -> BackendResult<Vec<OpResult>> {
+        let answers = match way {
+            Way::Async => self.await_answers(commands).await?,
+            Way::Blocking(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                // what the blocking client's own limits make sure of; also, it asks several servers one after the other
+                if self.servers.addresses().len() == 1 && left >= self.limit * 3 / 4 {
+                    self.blocking_client()?.run_batch(commands)
+                } else {
+                    self.wait_for_answers(left, commands)?
+                }
+            }
+        };
+        let answers = answers.and_then(|answers| answers.into_iter().collect());
+        answers.map_err(|error| self.failure(error))
+    }
+
+    async fn await_answers(&self, commands: Vec<Op>) -> BackendResult<Answers> {
+        let existing = lock(&self.waiting).clone();
+        let client = match existing {
+            Some(client) => client,
+            None => {
+                let client = OnRuntime::new(connect(self.servers.clone(), self.limit))?.await;
+                self.keep(client)?
+            }
+        };
+        Ok(OnRuntime::new(async move { client.run_batch(commands).await })?.await)
+    }
+
+    /// As [`await_answers`](Self::await_answers), by blocking this thread.
+    fn wait_for_answers(&self, left: Duration, commands: Vec<Op>) -> BackendResult<Answers> {
+        let existing = lock(&self.waiting).clone();
+        let (servers, limit) = (self.servers.clone(), self.limit);
+        let (client, answers) = wait(left, async move {
+            let client = match existing {
+                Some(client) => Ok(client),
+                None => connect(servers, limit).await,
+            };
+            match client {
+                Ok(client) => {
+                    let answers = client.run_batch(commands).await;
+                    Ok((Ok(client), answers))
+                }
+                Err(error) => Ok((Err(error), Ok(Vec::new()))),
+            }
+        })
+        .inspect_err(|_| self.forget())?;
+        self.keep(client)?;
+        Ok(answers)
+    }
+
+    fn keep(&self, client: Result<AsyncMetaClient, Error>) -> BackendResult<AsyncMetaClient> {
+        let client = client.map_err(|error| self.failure(error))?;
+        Ok(lock(&self.waiting).get_or_insert(client).clone())
+    }
+
+    fn blocking_client(&self) -> BackendResult<MetaClient> {
+        if let Some(client) = &*lock(&self.blocking) {
+            return Ok(client.clone());
+        }
+        let quarter = self.limit / 4;
+        let addresses = self.servers.addresses().iter();
+        let addresses: Vec<_> = addresses
+            .map(|address| Resolved::new(address, quarter))
+            .collect::<BackendResult<_>>()?;
+        let client = builder(&self.servers)
+            .connect_timeout(Some(quarter))
+            .io_timeout(Some(self.limit / 2))
+            .connect_multiple(addresses)
+            .map_err(|error| self.failure(error))?;
+        Ok(lock(&self.blocking).get_or_insert(client).clone())
+    }
+
+    /// Lets go of all connections: the next ones may lead elsewhere, since they look up the servers' names anew.
+    fn forget(&self) {
+        lock(&self.blocking).take();
+        lock(&self.waiting).take();
+    }
+
+    /// What `error` comes to. Errors of the client crate name the key, which is left out: it is somebody's data.
+    fn failure(&self, error: Error) -> Box<dyn std::error::Error + Send + Sync> {
+        match error {
+            Error::Ambiguous { source, .. } => self.failure(*source),
+            Error::Server(message) if is_refusal(&message) => {
+                Refused::new(format!("the server said: {message}")).into()
+            }
+            Error::Server(message) => format!("the server said: {message}").into(),
+            Error::Rejected(message) => format!(
+                "the server took a command for none (memcached 1.6 or later is needed): {message}"
+            )
+            .into(),
+            Error::Timeout { .. } => {
+                self.forget();
+                TimedOut(self.limit).into()
+            }
+            Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+                self.forget();
+                TimedOut(self.limit).into()
+            }
+            Error::Io(error) => {
+                self.forget();
+                error.into()
+            }
+            other => other.to_string().into(),
+        }
+    }
+}
+
+/// Whether the server understood, and would not: its memory is full, or the value too large.
+fn is_refusal(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["memory", "too large"]
+        .iter()
+        .any(|reason| message.contains(reason))
+}
+
+fn builder(servers: &Servers) -> MetaClientBuilder {
+    MetaClient::builder()
+        .router(servers.clone())
+        .max_idle(CONNECTIONS)
+        .max_connections(Some(CONNECTIONS))
+}
+
+/// The client that doesn't block. Its time is limited by whoever awaits.
+async fn connect(servers: Servers, limit: Duration) -> Result<AsyncMetaClient, Error> {
+    builder(&servers)
+        .connect_timeout(Some(limit))
+        .io_timeout(Some(limit))
+        .connect_multiple_async(servers.addresses())
+        .await
+}
+
+/// A server whose name has been looked up.
+struct Resolved {
+    name: String,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Resolved {
+    fn new(name: &str, limit: Duration) -> BackendResult<Self> {
+        let addresses = match name.parse() {
+            Ok(address) => vec![address],
+            Err(_) => {
+                let name = name.to_owned();
+                wait(limit, async move {
+                    Ok(tokio::net::lookup_host(name).await?.collect())
+                })?
+            }
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            addresses,
+        })
+    }
+}
+
+impl ToSocketAddrs for Resolved {
+    type Iter = std::vec::IntoIter<SocketAddr>;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        Ok(self.addresses.clone().into_iter())
+    }
+}
+
+impl ServerAddress for Resolved {
+    fn identity(&self) -> String {
+        self.name.clone()
+    }
+}
+
+/// A future that finds the sockets and timers of the backends' runtime around it, wherever it is polled. So an answer wakes the
+/// caller itself, not a task that then wakes the caller.
+struct OnRuntime<F> {
+    runtime: &'static Handle,
+    future: Pin<Box<F>>,
+}
+
+impl<F> OnRuntime<F> {
+    fn new(future: F) -> BackendResult<Self> {
+        Ok(Self {
+            runtime: runtime()?,
+            future: Box::pin(future),
+        })
+    }
+}
+
+impl<F: Future> Future for OnRuntime<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let _entered = self.runtime.enter();
+        self.future.as_mut().poll(context)
+    }
+}

@@ -1,0 +1,180 @@
+//! Marks: a key for each scope, with a random nonce that is replaced to evict the scope. A value counts while the marks of all
+//! scopes that it is in are what they were when its making began.
+//!
+//! A mark that is missing, because the server has made room or started anew, gets a nonce that was never there: what it stood for
+//! is evicted by that, and never comes back.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use memcache::exp::{Get, Meta, Op, OpResult, Set};
+
+use super::client::Way;
+use super::clock::{self, HORIZON};
+use super::header::Generation;
+use super::{Memcached, unexpected};
+use crate::backend::BackendResult;
+use crate::key::Key;
+use crate::sync::{Mutex, lock};
+
+/// How many nonces are remembered; past that all are forgotten.
+const REMEMBERED: usize = 4_096;
+
+/// The names of some entries, and of the marks of all scopes that they are in.
+pub(super) struct Places {
+    pub(super) entries: Vec<Place>,
+    /// Each once. That of everything is the first.
+    marks: Vec<String>,
+}
+
+/// The name of an entry, and which of the marks are those of its scopes, root first.
+pub(super) struct Place {
+    pub(super) name: String,
+    marks: Vec<usize>,
+}
+
+impl Place {
+    /// The generation of the entry; `None` while one of its marks is missing.
+    pub(super) fn generation(&self, nonces: &[Option<u64>]) -> Option<Generation> {
+        let nonces: Option<Vec<u64>> = self.marks.iter().map(|&mark| nonces[mark]).collect();
+        nonces.map(Generation::of)
+    }
+}
+
+/// The nonces that were last seen, which a store may go by until it is told otherwise.
+#[derive(Default)]
+pub(super) struct Remembered(Mutex<HashMap<String, u64>>);
+
+impl Remembered {
+    pub(super) fn insert(&self, mark: &str, nonce: u64) {
+        let mut nonces = lock(&self.0);
+        if nonces.get(mark) == Some(&nonce) {
+            return;
+        }
+        if nonces.len() >= REMEMBERED {
+            nonces.clear();
+        }
+        nonces.insert(mark.to_owned(), nonce);
+    }
+
+    fn of(&self, marks: &[String]) -> Vec<Option<u64>> {
+        let nonces = lock(&self.0);
+        marks.iter().map(|mark| nonces.get(mark).copied()).collect()
+    }
+}
+
+impl Memcached {
+    /// Where the entries of `keys` are.
+    pub(super) fn places<'k>(&self, keys: impl IntoIterator<Item = &'k Key>) -> Places {
+        let mut marks: Vec<String> = Vec::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
+        let entries = keys.into_iter().map(|key| {
+            let (name, its) = self.names.entry(key);
+            let mut place = |mark: String| {
+                *known.entry(mark).or_insert_with_key(|mark| {
+                    marks.push(mark.clone());
+                    marks.len() - 1
+                })
+            };
+            Place {
+                name,
+                marks: its.into_iter().map(&mut place).collect(),
+            }
+        });
+        let entries = entries.collect();
+        Places { entries, marks }
+    }
+
+    /// The commands that read the marks of `places`.
+    pub(super) fn reads(places: &Places) -> impl Iterator<Item = Op> {
+        let reads = places.marks.iter().enumerate();
+        reads.map(|(nth, mark)| Self::read(mark, nth == 0).into())
+    }
+
+    /// Reads a mark. That of everything tells the time as well.
+    fn read(mark: &str, of_all: bool) -> Get {
+        let meta = if of_all { Meta::NONE.ttl() } else { Meta::NONE };
+        Get::new(mark).meta(meta)
+    }
+
+    /// Writes a mark. That of everything has a date by which the time can be told.
+    pub(super) fn write(mark: &str, of_all: bool, nonce: u64) -> Set {
+        let set = Set::new(mark, nonce.to_be_bytes());
+        set.ttl_raw(if of_all { HORIZON } else { 0 })
+    }
+
+    /// The nonces in `answers`, those to [`reads`](Self::reads) that were sent at `sent`.
+    pub(super) fn heard(
+        &self,
+        places: &Places,
+        answers: impl IntoIterator<Item = OpResult>,
+        sent: Instant,
+    ) -> BackendResult<Vec<Option<u64>>> {
+        let marks = places.marks.iter().enumerate();
+        let heard = marks
+            .zip(answers)
+            .map(|((nth, mark), answer)| self.hear(mark, nth == 0, answer, sent));
+        heard.collect()
+    }
+
+    fn hear(
+        &self,
+        mark: &str,
+        of_all: bool,
+        answer: OpResult,
+        sent: Instant,
+    ) -> BackendResult<Option<u64>> {
+        let OpResult::Get(answer) = answer else {
+            return Err(unexpected());
+        };
+        // anything else is none of ours
+        let nonce = answer
+            .value
+            .and_then(|value| value.try_into().ok())
+            .map(u64::from_be_bytes);
+        if let Some(nonce) = nonce {
+            self.remembered.insert(mark, nonce);
+            if let Some(left) = answer.item.ttl.filter(|_| of_all) {
+                self.clock.learn(nonce, left, sent);
+            }
+        }
+        Ok(nonce)
+    }
+
+    /// Makes the marks that are missing in `nonces`, each with a new nonce.
+    pub(super) async fn complete(
+        &self,
+        way: Way,
+        places: &Places,
+        mut nonces: Vec<Option<u64>>,
+    ) -> BackendResult<Vec<Option<u64>>> {
+        let missing: Vec<usize> = (0..nonces.len())
+            .filter(|&nth| nonces[nth].is_none())
+            .collect();
+        if missing.is_empty() {
+            return Ok(nonces);
+        }
+        let sent = Instant::now();
+        let commands = missing.iter().flat_map(|&nth| {
+            let (mark, of_all) = (&places.marks[nth], nth == 0);
+            // another process may be making it too: both then go by what is there
+            let add = Self::write(mark, of_all, clock::nonce()).add();
+            [add.into(), Self::read(mark, of_all).into()]
+        });
+        let answers = self.client.exchange(way, commands.collect()).await?;
+        for (nth, answer) in missing
+            .into_iter()
+            .zip(answers.into_iter().skip(1).step_by(2))
+        {
+            let nonce = self.hear(&places.marks[nth], nth == 0, answer, sent)?;
+            nonces[nth] =
+                Some(nonce.ok_or("the mark of a scope was not kept, or is something else")?);
+        }
+        Ok(nonces)
+    }
+
+    /// What is remembered of the marks of `places`.
+    pub(super) fn recalled(&self, places: &Places) -> Vec<Option<u64>> {
+        self.remembered.of(&places.marks)
+    }
+}

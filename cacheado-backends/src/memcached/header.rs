@@ -1,0 +1,171 @@
+//! What stands before the bytes of a value in the store, and what of it tells whether the value still counts.
+
+use std::time::Duration;
+
+use super::clock::{Moment, Now};
+
+/// The number of the form. A value of another one is none.
+const FORMAT: u8 = 1;
+
+/// How many bytes a header has.
+pub(super) const LEN: usize = 1 + 4 + 8 + Moment::LEN + Generation::LEN;
+
+/// Lives until evicted.
+const FOREVER: u64 = u64::MAX;
+
+/// What tells one time between two evictions from all others, for what is in certain scopes: a hash of the nonces of their marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Generation(pub(super) [u8; 16]);
+
+impl Generation {
+    pub(super) const LEN: usize = 16;
+
+    /// That of `nonces`, root first.
+    pub(super) fn of(nonces: impl IntoIterator<Item = u64>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for nonce in nonces {
+            hasher.update(&nonce.to_be_bytes());
+        }
+        let mut bytes = [0; Self::LEN];
+        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..Self::LEN]);
+        Self(bytes)
+    }
+}
+
+/// What is known of a value beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// How long it lives, in milliseconds; `None`: until evicted.
+    pub(super) lifetime: Option<u64>,
+    /// A moment at or before that from which it lives.
+    pub(super) stored: Moment,
+    /// That of its scopes when its making began.
+    pub(super) generation: Generation,
+}
+
+impl Header {
+    /// The header of a value that lives for `lifetime` from `stored` on.
+    pub(super) fn new(lifetime: Option<Duration>, stored: Moment, generation: Generation) -> Self {
+        // cut off, since a value never lives longer than it should
+        let millis =
+            |lifetime: Duration| u64::try_from(lifetime.as_millis()).unwrap_or(FOREVER - 1);
+        Self {
+            lifetime: lifetime.map(|lifetime| millis(lifetime).min(FOREVER - 1)),
+            stored,
+            generation,
+        }
+    }
+
+    /// The header and `value`, as they are stored.
+    ///
+    /// # Errors
+    ///
+    /// If the value is longer than a header can say.
+    pub(super) fn write(&self, value: &[u8]) -> Option<Vec<u8>> {
+        let len = u32::try_from(value.len()).ok()?;
+        let mut bytes = Vec::with_capacity(LEN + value.len());
+        bytes.push(FORMAT);
+        bytes.extend(len.to_be_bytes());
+        bytes.extend(self.lifetime.unwrap_or(FOREVER).to_be_bytes());
+        bytes.extend(self.stored.to_bytes());
+        bytes.extend(self.generation.0);
+        bytes.extend(value);
+        Some(bytes)
+    }
+
+    /// The header in `bytes` and the value behind it. `None` if they are of another form, or not whole.
+    pub(super) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (&format, rest) = bytes.split_first()?;
+        let (&len, rest) = rest.split_first_chunk()?;
+        let (&lifetime, rest) = rest.split_first_chunk()?;
+        let (&stored, rest) = rest.split_first_chunk()?;
+        let (&generation, value) = rest.split_first_chunk()?;
+        if format != FORMAT || value.len() != u32::from_be_bytes(len) as usize {
+            return None;
+        }
+        let lifetime = u64::from_be_bytes(lifetime);
+        let header = Self {
+            lifetime: (lifetime != FOREVER).then_some(lifetime),
+            stored: Moment::from_bytes(stored),
+            generation: Generation(generation),
+        };
+        Some((header, value))
+    }
+
+    /// What is left of the lifetime `now`, in the generation that is now: `Some(None)` if it never ends, `None` if it is over.
+    pub(super) fn left(&self, now: &Now, generation: Generation) -> Option<Option<Duration>> {
+        if self.generation != generation {
+            return None;
+        }
+        let Some(lifetime) = self.lifetime else {
+            return Some(None);
+        };
+        let left = lifetime.checked_sub(now.since(self.stored)?)?;
+        (left > 0).then(|| Some(Duration::from_millis(left)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use std::time::Instant;
+
+    use super::super::clock::Clock;
+    use super::*;
+
+    fn header(lifetime: Option<u64>, generation: [u8; 16]) -> Header {
+        let stored = Clock::default().now(Instant::now()).moment();
+        let lifetime = lifetime.map(Duration::from_millis);
+        Header::new(lifetime, stored, Generation(generation))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(lifetime: Option<u64>, generation: [u8; 16], value: Vec<u8>) {
+            let header = header(lifetime, generation);
+            let bytes = header.write(&value).unwrap();
+            prop_assert_eq!(bytes.len(), LEN + value.len());
+            prop_assert_eq!(Header::read(&bytes), Some((header, &value[..])));
+        }
+
+        #[test]
+        fn what_is_not_whole_is_none(value: Vec<u8>, cut: prop::sample::Index, more in 1_u8..) {
+            let mut bytes = header(Some(7), [1; 16]).write(&value).unwrap();
+            prop_assert_eq!(Header::read(&bytes[..cut.index(bytes.len())]), None);
+            bytes.push(more);
+            prop_assert_eq!(Header::read(&bytes), None);
+        }
+
+        #[test]
+        fn anything_is_read_without_a_panic(mut bytes: Vec<u8>, format: u8) {
+            let now = Clock::default().now(Instant::now());
+            let read = |bytes: &[u8]| Header::read(bytes).map(|(it, _)| it.left(&now, it.generation));
+            let _ = read(&bytes);
+            let mut whole = header(None, [2; 16]).write(b"value").unwrap();
+            whole[0] = format;
+            prop_assert_eq!(read(&whole).is_some(), format == FORMAT);
+            // the numbers of a header are whatever they are
+            bytes.resize(LEN - 5, 0);
+            whole = [&[FORMAT, 0, 0, 0, 0], &bytes[..]].concat();
+            prop_assert!(read(&whole).is_some());
+        }
+    }
+
+    #[test]
+    fn a_value_ends_with_its_lifetime_and_its_generation() {
+        let clock = Clock::default();
+        let began = Instant::now();
+        let stored = clock.now(began).moment();
+        let (this, other) = (Generation::of([1, 2]), Generation::of([2, 1]));
+        let header = Header::new(Some(Duration::from_secs(10)), stored, this);
+        let after = |millis| clock.now(began + Duration::from_millis(millis));
+
+        let left = header.left(&after(4_000), this).unwrap().unwrap();
+        assert!(left <= Duration::from_secs(6) && left > Duration::from_millis(5_990));
+        assert_eq!(header.left(&after(4_000), other), None);
+        assert_eq!(header.left(&after(10_000), this), None);
+        let forever = Header::new(None, stored, this);
+        assert_eq!(forever.left(&after(10_000), this), Some(None));
+    }
+}

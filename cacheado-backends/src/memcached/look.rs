@@ -1,0 +1,154 @@
+//! Looking up: what is there, and the marks of loads.
+
+use std::time::Instant;
+
+use memcache::exp::{Get, GetResult, Meta, Op, OpResult, Set};
+
+use super::client::Way;
+use super::clock::Now;
+use super::header::{Generation, Header};
+use super::mark::LoadMark;
+use super::{Memcached, VALUE, unexpected};
+use crate::backend::{BackendResult, Lookup, Mark, Payload};
+use crate::key::Key;
+
+/// What is under the name of an entry.
+pub(super) enum Found {
+    /// A value that counts.
+    Live(Payload),
+    /// One that doesn't any more.
+    Dead { cas: u64 },
+    /// A stub, which stands for the loads under way.
+    Stub { cas: u64 },
+}
+
+impl Memcached {
+    /// What is under each of `keys`.
+    ///
+    /// One round trip, and one more for what is new: marks that are missing, and values that no longer count.
+    pub(super) async fn look(&self, way: Way, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
+        self.look_up(way, keys, true).await
+    }
+
+    /// The marks of `keys`, whatever is under them.
+    pub(super) async fn marks(&self, way: Way, keys: &[Key]) -> BackendResult<Vec<Mark>> {
+        let looked = self.look_up(way, keys, false).await?;
+        let marks = looked.into_iter().map(|looked| match looked {
+            Lookup::Miss(mark) => mark,
+            Lookup::Hit(_) => Mark::none(),
+        });
+        Ok(marks.collect())
+    }
+
+    async fn look_up(&self, way: Way, keys: &[Key], values: bool) -> BackendResult<Vec<Lookup>> {
+        let sent = Instant::now();
+        let places = self.places(keys);
+        let names = places.entries.iter().map(|place| &place.name);
+        let commands = names
+            .map(|name| self.probe(name, values).into())
+            .chain(Self::reads(&places));
+        let mut answers = self
+            .client
+            .exchange(way, commands.collect())
+            .await?
+            .into_iter();
+        let items: Vec<_> = answers.by_ref().take(keys.len()).collect();
+        let nonces = self.heard(&places, answers, sent)?;
+        let nonces = self.complete(way, &places, nonces).await?;
+
+        let now = self.clock.now(sent);
+        let mut looked = Vec::with_capacity(keys.len());
+        let mut dead = Vec::new();
+        for (nth, (item, place)) in items.into_iter().zip(&places.entries).enumerate() {
+            let OpResult::Get(item) = item else {
+                return Err(unexpected());
+            };
+            let generation = place.generation(&nonces).ok_or_else(unexpected)?;
+            looked.push(match self.judge(item, Some(generation), &now) {
+                Found::Live(payload) => Lookup::Hit(payload),
+                Found::Stub { cas } => Lookup::Miss(
+                    LoadMark {
+                        cas,
+                        generation,
+                        lease: 0,
+                    }
+                    .mark(sent),
+                ),
+                Found::Dead { cas } => {
+                    dead.push((nth, &place.name, cas, generation));
+                    Lookup::Miss(Mark::none())
+                }
+            });
+        }
+        // a dead value goes by itself soon, and the mark would go with it
+        let stubs = self
+            .renew(way, dead.iter().map(|&(_, name, cas, _)| (name, cas)))
+            .await?;
+        for ((nth, _, _, generation), cas) in dead.into_iter().zip(stubs) {
+            looked[nth] = Lookup::Miss(
+                LoadMark {
+                    cas,
+                    generation,
+                    lease: 0,
+                }
+                .mark(sent),
+            );
+        }
+        Ok(looked)
+    }
+
+    /// Reads an entry, with its number. If there is none, there is a stub from then on.
+    pub(super) fn probe(&self, name: &str, value: bool) -> Get {
+        let probe = Get::new(name)
+            .meta(Meta::NONE.cas())
+            .lease_ttl(self.stub_seconds());
+        if value { probe } else { probe.without_value() }
+    }
+
+    /// What `item` is in the generation that is now; in none without one.
+    pub(super) fn judge(
+        &self,
+        item: GetResult,
+        generation: Option<Generation>,
+        now: &Now,
+    ) -> Found {
+        let cas = item.item.cas.unwrap_or(0);
+        let value = match item.value {
+            Some(value) if item.client_flags == Some(VALUE) => value,
+            // not asked for, or a stub, or nothing, which is a stub by now
+            _ => return Found::Stub { cas },
+        };
+        let live = Header::read(&value).and_then(|(header, bytes)| {
+            let lifetime = header.left(now, generation?)?;
+            Some(Payload {
+                bytes: bytes.into(),
+                lifetime,
+            })
+        });
+        live.map_or(Found::Dead { cas }, Found::Live)
+    }
+
+    /// Puts stubs in the place of what has these names and numbers. Returns the numbers of the stubs: 0 where something else was
+    /// there by then.
+    pub(super) async fn renew<'n>(
+        &self,
+        way: Way,
+        items: impl Iterator<Item = (&'n String, u64)>,
+    ) -> BackendResult<Vec<u64>> {
+        let stub = |(name, cas)| {
+            let stub = Set::new(name, []).ttl_raw(self.stub_seconds());
+            Op::from(stub.compare_cas(cas).return_cas())
+        };
+        let stubs: Vec<_> = items.map(stub).collect();
+        if stubs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers = self.client.exchange(way, stubs).await?;
+        let numbers = answers.into_iter().map(|answer| match answer {
+            OpResult::Mutation(stored) if stored.applied() => Ok(stored.cas.unwrap_or(0)),
+            OpResult::Mutation(_) => Ok(0),
+            _ => Err(unexpected()),
+        });
+        numbers.collect()
+    }
+}

@@ -1,0 +1,193 @@
+//! The shared tier in Memcached, version 1.6 or later.
+//!
+//! | file | responsible for |
+//! |---|---|
+//! | `mod.rs` | the settings |
+//! | `backend.rs` | the [`Backend`](crate::Backend) trait, blocking and not, over one set of operations |
+//! | `look.rs` | looking up, and the marks of loads |
+//! | `store.rs` | storing and evicting |
+//! | `lease.rs` | claims among processes |
+//! | `generations.rs` | the marks of scopes, by which scopes are evicted |
+//! | `header.rs` | what stands before a value in the store |
+//! | `clock.rs` | what time it is by the server's clock |
+//! | `mark.rs` | what is in the mark of a load |
+//! | `names.rs` | what things are called in the store |
+//! | `servers.rs` | which server has a key |
+//! | `client.rs` | the client crate |
+//!
+//! # Why an invalidation wins over a load that began before it
+//!
+//! Memcached gives each item a number that no other has had (its CAS). A look-up that finds nothing leaves a stub, an item without
+//! a value, and its number is the load's mark. The load's value is stored only in the place of an item of that number.
+//!
+//! - *The key is evicted during a load*: the stub is removed. One that comes after has another number.
+//! - *It is set*: the value has another number.
+//! - *A scope is evicted, or everything*: a value carries a hash of the nonces that the marks of its scopes had when its load began,
+//!   and an eviction replaces the nonce. What a load stores after that counts for nothing, and is told to be refused.
+//! - *The server makes room*: a stub that is gone takes its load's mark with it; a mark of a scope that is gone comes back with
+//!   another nonce.
+//! - *The server starts anew*, which numbers items from 1 again: the nonces are gone with all else.
+//! - *A load takes longer than [`load_limit`](Memcached::load_limit)*: its stub has expired, and nothing is stored.
+//!
+//! With several servers, a scope's mark is at one of them and its entries at all. While one server is down, what it has can't be
+//! reached, and neither can what is in the scopes whose marks it has.
+//!
+//! # What memcached can't do
+//!
+//! It has no lists. So [`evict_by_scope`](crate::Backend::evict_by_scope) returns 0, whatever was there; what it evicts is never
+//! served again, and stays in the server's memory until it expires, is stored anew, or the server makes room. It tells no one what
+//! others do, so processes keep copies for the builder's `coherence` at most. It measures time in seconds: see [`Memcached`].
+//!
+//! # The client crate
+//!
+//! `memcache` 0.21, its protocol level of `memcache::exp`: the one maintained crate that has a blocking and a tokio client over one
+//! set of commands, with the numbers and stubs of memcached's meta protocol, pipelines, pools, and limits of time. What keeps the
+//! others out: `memcache`'s own older client swallows the answer that a key exists already, and waits 30 s for a server that
+//! refuses connections; `async-memcached` has one connection, no limits of time, and no blocking side; `memcache-async` has no
+//! numbers of items; `mtop-client` is under the GPL; the rest have not been maintained for years. The module is marked experimental
+//! there, so the version is pinned, and all that names the crate's connections is `client.rs`. It has no TLS, and no passwords.
+
+mod backend;
+mod client;
+mod clock;
+mod generations;
+mod header;
+mod lease;
+mod look;
+mod mark;
+mod names;
+mod servers;
+mod store;
+
+use std::fmt;
+use std::time::Duration;
+
+use self::client::Client;
+use self::clock::Clock;
+use self::generations::Remembered;
+use self::names::Names;
+use self::servers::Servers;
+use crate::error::Result;
+
+/// The client flags of a value. Those of a stub are 0.
+const VALUE: u32 = 0xCAC;
+
+/// The longest span that memcached takes, in seconds: 30 days.
+const MOST_SECONDS: u32 = 60 * 60 * 24 * 30;
+
+/// What memcached takes of an item's size for itself, with the longest key and the header of a value, generously.
+const OVERHEAD: usize = 1_024;
+
+/// A shared tier in Memcached, version 1.6 or later.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use cacheado_backends::memcached::Memcached;
+///
+/// let backend = Memcached::new("127.0.0.1:11211")?
+///     .timeout(Duration::from_millis(100))
+///     .load_limit(Duration::from_secs(10));
+/// # let _: Memcached = backend;
+/// # Ok::<(), cacheado_backends::Error>(())
+/// ```
+///
+/// It connects at first use. Its connections live in a runtime of its own, so that the cache can be used from any runtime, and from
+/// none.
+///
+/// No value is served past its lifetime. Memcached's clock has steps of a second, so other processes than the one that stored a
+/// value stop serving it early: by about a second if they look up something every second or so, by 4.2 s at most. For lifetimes
+/// below that the process that stored the value alone may be served from the store.
+///
+/// [`evict_by_scope`](crate::Backend::evict_by_scope) always returns 0: memcached can't list what is in a scope.
+pub struct Memcached {
+    client: Client,
+    names: Names,
+    clock: Clock,
+    remembered: Remembered,
+    load_limit: Duration,
+    max_value_bytes: usize,
+}
+
+impl Memcached {
+    /// The server at `address`: `host:port`, or `memcached://host:port`. The port is 11211 if left out.
+    ///
+    /// # Errors
+    ///
+    /// If it is no such address. Whether a server is there shows at first use.
+    pub fn new(address: impl AsRef<str>) -> Result<Self> {
+        Self::several([address])
+    }
+
+    /// The servers at `addresses`, each of which has a share of the entries. All processes must have the same ones written the same
+    /// way, in any order.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or one is no address.
+    ///
+    /// ```
+    /// use cacheado_backends::memcached::Memcached;
+    ///
+    /// let backend = Memcached::several(["cache-1:11211", "cache-2:11211"])?;
+    /// # let _: Memcached = backend;
+    /// # Ok::<(), cacheado_backends::Error>(())
+    /// ```
+    pub fn several<A: AsRef<str>>(addresses: impl IntoIterator<Item = A>) -> Result<Self> {
+        let servers = Servers::parse(addresses)?;
+        Ok(Self {
+            client: Client::new(servers, Duration::from_millis(200)),
+            names: Names::of("cacheado"),
+            clock: Clock::default(),
+            remembered: Remembered::default(),
+            load_limit: Duration::from_secs(60),
+            max_value_bytes: 1024 * 1024 - OVERHEAD,
+        })
+    }
+
+    /// How long an operation may take, by default 200 ms. A blocking one gives half of it to one question, and a quarter to
+    /// connecting.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.client = Client::new(self.client.servers().clone(), limit);
+        self
+    }
+
+    /// How long a load may take whose value is to be stored, by default 60 s, and 30 days at most. It is also how long a stub of a
+    /// key that was looked up in vain stays in the server's memory.
+    #[must_use]
+    pub fn load_limit(mut self, limit: Duration) -> Self {
+        self.load_limit = limit;
+        self
+    }
+
+    /// How many bytes a value may have as it is stored, by default 1 MiB less 1 KiB, since a server takes no larger ones unless
+    /// started with `-I`. A larger one is refused before it is sent: memcached would remove what is under its key.
+    #[must_use]
+    pub fn max_value_bytes(mut self, most: usize) -> Self {
+        self.max_value_bytes = most;
+        self
+    }
+
+    /// For how many seconds a stub stays. Memcached lets go up to a second early.
+    fn stub_seconds(&self) -> u32 {
+        let seconds = u32::try_from(self.load_limit.as_secs()).unwrap_or(MOST_SECONDS);
+        seconds.saturating_add(2).min(MOST_SECONDS)
+    }
+}
+
+impl fmt::Debug for Memcached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memcached")
+            .field("servers", &self.client.servers().addresses())
+            .field("timeout", &self.client.limit())
+            .field("load_limit", &self.load_limit)
+            .field("max_value_bytes", &self.max_value_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The error for an answer that belongs to no question.
+fn unexpected() -> Box<dyn std::error::Error + Send + Sync> {
+    "the server answered something else than was asked".into()
+}

@@ -1,0 +1,136 @@
+//! Which servers there are, and which of them has a key.
+
+use memcache::exp::Router;
+
+use crate::error::{Error, Result};
+
+/// The port that memcached listens at if not told another.
+const PORT: u16 = 11_211;
+
+/// The servers' addresses, each a host and a port. One at least.
+#[derive(Clone, Debug)]
+pub(super) struct Servers(Vec<String>);
+
+impl Servers {
+    pub(super) fn parse<A: AsRef<str>>(addresses: impl IntoIterator<Item = A>) -> Result<Self> {
+        let servers: Vec<String> = addresses
+            .into_iter()
+            .map(|address| parse(address.as_ref()))
+            .collect::<Result<_>>()?;
+        if servers.is_empty() {
+            return Err(Error::config(
+                "Memcached",
+                "give it the address of one server at least",
+            ));
+        }
+        Ok(Self(servers))
+    }
+
+    pub(super) fn addresses(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// `HOST`, `HOST:PORT` or either behind `memcached://`, as `HOST:PORT`.
+fn parse(address: &str) -> Result<String> {
+    // what is wrong is not shown: it may be a password
+    let wrong = || {
+        Error::config(
+            "Memcached",
+            "an address is `host:port` or `memcached://host:port`, without a user or a path",
+        )
+    };
+    let address = match address.strip_prefix("memcached://") {
+        Some(rest) => rest.strip_suffix('/').unwrap_or(rest),
+        None => address,
+    };
+    // the colons of an IPv6 address are between brackets
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong())?),
+        _ => (address, PORT),
+    };
+    let name = host
+        .strip_prefix('[')
+        .map_or(Some(host), |rest| rest.strip_suffix(']'));
+    let bracketed = host.starts_with('[');
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c) || (bracketed && ":%".contains(c));
+    match name {
+        Some(name) if !name.is_empty() && name.chars().all(plain) => Ok(format!("{host}:{port}")),
+        _ => Err(wrong()),
+    }
+}
+
+impl Router for Servers {
+    /// By rendezvous hashing (Thaler and Ravishankar, 1996): a key is at the server that has the highest hash with it, so one more
+    /// or one less moves no keys but its own. The order of the servers is of no matter, and the hash is the same in every build.
+    fn route(&self, key: &[u8], _: &[String]) -> usize {
+        if self.0.len() == 1 {
+            return 0;
+        }
+        let score = |server: &String| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(server.as_bytes());
+            hasher.update(&[0]);
+            hasher.update(key);
+            *hasher.finalize().as_bytes()
+        };
+        let scored = self.0.iter().enumerate();
+        scored
+            .max_by_key(|(_, server)| score(server))
+            .map_or(0, |(nth, _)| nth)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_hosts_and_ports() {
+        let parsed = |address| parse(address).unwrap();
+        assert_eq!(parsed("127.0.0.1:1234"), "127.0.0.1:1234");
+        assert_eq!(parsed("memcached://cache.example/"), "cache.example:11211");
+        assert_eq!(parsed("[::1]:5"), "[::1]:5");
+        assert_eq!(parsed("[::1]"), "[::1]:11211");
+        for wrong in [
+            "",
+            ":1",
+            "a:b",
+            "a:70000",
+            "a/b",
+            "redis://a",
+            "::1",
+            "[a",
+            "memcached://user:word@a:1",
+            "a b",
+        ] {
+            let error = parse(wrong).unwrap_err().to_string();
+            assert!(
+                error.contains("host:port") && !error.contains("word"),
+                "{wrong}: {error}"
+            );
+        }
+        assert!(Servers::parse::<&str>([]).is_err());
+    }
+
+    #[test]
+    fn a_server_less_moves_its_own_keys_alone() {
+        let three = Servers::parse(["a", "b", "c"]).unwrap();
+        let two = Servers::parse(["c", "a"]).unwrap();
+        let mut counts = [0; 3];
+        for key in 0..600_u32 {
+            let key = key.to_be_bytes();
+            let before = three.route(&key, &[]);
+            counts[before] += 1;
+            let after = two.route(&key, &[]);
+            if before != 1 {
+                assert_eq!(three.0[before], two.0[after]);
+            }
+        }
+        assert!(
+            counts.iter().all(|count| (150..250).contains(count)),
+            "{counts:?}"
+        );
+    }
+}

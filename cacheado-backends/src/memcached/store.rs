@@ -1,0 +1,218 @@
+//! Storing and evicting.
+
+use std::time::{Duration, Instant};
+
+use memcache::exp::{Delete, Get, Op, OpResult, Set};
+
+use super::client::Way;
+use super::clock::{self, Now};
+use super::header::{Generation, Header};
+use super::look::Found;
+use super::mark::LoadMark;
+use super::{Memcached, VALUE, unexpected};
+use crate::backend::{BackendResult, Mark, Payload, Refused};
+use crate::key::Key;
+use crate::scope::Scope;
+
+/// The longest time that memcached takes as a span, in seconds; what is more it takes for a date.
+const MONTH: u64 = 60 * 60 * 24 * 30;
+
+impl Memcached {
+    /// Stores each of `entries`, in the place of what was there.
+    ///
+    /// One round trip while no scope of theirs has been evicted since this process last saw it.
+    pub(super) async fn set_all(
+        &self,
+        way: Way,
+        entries: &[(&Key, &Payload)],
+    ) -> BackendResult<()> {
+        let places = self.places(entries.iter().map(|(key, _)| *key));
+        let (small, large): (Vec<usize>, Vec<usize>) =
+            (0..entries.len()).partition(|&nth| entries[nth].1.bytes.len() <= self.max_value_bytes);
+        let mut left = small;
+        let mut nonces = self.recalled(&places);
+        // what can't be stored is not to be older than what was to be
+        let mut evictions: Vec<Op> = large
+            .iter()
+            .map(|&nth| Delete::new(&places.entries[nth].name).into())
+            .collect();
+        loop {
+            let sent = Instant::now();
+            let now = self.clock.now(sent);
+            let written: Vec<_> = left
+                .iter()
+                .map(|&nth| places.entries[nth].generation(&nonces))
+                .collect();
+            let sets = left.iter().zip(&written).filter_map(|(&nth, &generation)| {
+                let set =
+                    self.item(&places.entries[nth].name, entries[nth].1, generation?, &now)?;
+                Some(Op::from(set))
+            });
+            let mut commands: Vec<_> = sets.collect();
+            commands.append(&mut evictions);
+            let stored = commands.len();
+            commands.extend(Self::reads(&places));
+            let answers = self.client.exchange(way, commands).await?;
+            let heard = self.heard(&places, answers.into_iter().skip(stored), sent)?;
+            nonces = self.complete(way, &places, heard).await?;
+            // those that were stored in a generation that was over
+            let mut again = Vec::new();
+            for (&nth, written) in left.iter().zip(written) {
+                if written.is_none() || written != places.entries[nth].generation(&nonces) {
+                    again.push(nth);
+                }
+            }
+            if again.is_empty() {
+                break;
+            }
+            left = again;
+        }
+        large
+            .first()
+            .map_or(Ok(()), |&nth| Err(self.too_large(entries[nth].1)))
+    }
+
+    /// Stores each of `entries` whose key was neither evicted nor set since its mark. Returns which it stored.
+    pub(super) async fn fill_all(
+        &self,
+        way: Way,
+        entries: &[(&Key, &Payload, &Mark)],
+    ) -> BackendResult<Vec<bool>> {
+        let sent = Instant::now();
+        let now = self.clock.now(sent);
+        let places = self.places(entries.iter().map(|(key, ..)| *key));
+        let mut commands = Vec::new();
+        // for each, which of the answers tells, and the generation that it is stored in
+        let mut stores = Vec::with_capacity(entries.len());
+        let mut large = None;
+        for ((key, payload, mark), place) in entries.iter().zip(&places.entries) {
+            let mark = LoadMark::of(mark);
+            let mut store = None;
+            if payload.bytes.len() > self.max_value_bytes {
+                large = Some(self.too_large(payload));
+            } else if let Some(mark) = mark.filter(|mark| mark.cas != 0)
+                && let Some(set) = self.item(&place.name, payload, mark.generation, &now)
+            {
+                store = Some((commands.len(), mark.generation));
+                commands.push(set.compare_cas(mark.cas).into());
+            }
+            stores.push(store);
+            commands.extend(mark.and_then(|mark| self.let_go(key, mark)));
+        }
+        let told = commands.len();
+        commands.extend(Self::reads(&places));
+        let answers = self.client.exchange(way, commands).await?;
+        let (answers, marks) = answers.split_at(told);
+        let nonces = self.heard(&places, marks.iter().cloned(), sent)?;
+        if let Some(large) = large {
+            return Err(large);
+        }
+        // one that was stored in a generation that is over counts for nothing
+        let filled = stores
+            .into_iter()
+            .zip(&places.entries)
+            .map(|(store, place)| {
+                store.is_some_and(|(nth, generation)| {
+                    applied(&answers[nth]) && place.generation(&nonces) == Some(generation)
+                })
+            });
+        Ok(filled.collect())
+    }
+
+    /// As [`fill_all`](Self::fill_all) for one, but what is there goes if it is not stored.
+    pub(super) async fn put_one(
+        &self,
+        way: Way,
+        key: &Key,
+        payload: &Payload,
+        mark: &Mark,
+    ) -> BackendResult<bool> {
+        let filled = self.fill_all(way, &[(key, payload, mark)]).await;
+        if !matches!(filled.as_deref(), Ok([true])) {
+            self.evict_one(way, key).await?;
+        }
+        Ok(filled?.first() == Some(&true))
+    }
+
+    /// Removes what is under `key`. Returns whether it counted.
+    pub(super) async fn evict_one(&self, way: Way, key: &Key) -> BackendResult<bool> {
+        let sent = Instant::now();
+        let places = self.places([key]);
+        let [place] = &places.entries[..] else {
+            return Err(unexpected());
+        };
+        // read as it is: without a stub, which would be removed at once
+        let commands = [
+            Get::new(&place.name).into(),
+            Delete::new(&place.name).into(),
+        ];
+        let commands = commands.into_iter().chain(Self::reads(&places));
+        let mut answers = self
+            .client
+            .exchange(way, commands.collect())
+            .await?
+            .into_iter();
+        let Some(OpResult::Get(item)) = answers.next() else {
+            return Err(unexpected());
+        };
+        let nonces = self.heard(&places, answers.skip(1), sent)?;
+        let found = self.judge(item, place.generation(&nonces), &self.clock.now(sent));
+        Ok(matches!(found, Found::Live(_)))
+    }
+
+    /// Evicts all that is in `scope` and below it.
+    pub(super) async fn evict_scope(&self, way: Way, scope: &Scope) -> BackendResult<()> {
+        let mark = self.names.mark(scope);
+        let nonce = clock::nonce();
+        let write = Self::write(&mark, scope.level().depth() == 0, nonce);
+        let answers = self.client.exchange(way, vec![write.into()]).await?;
+        if !answers.iter().all(applied) {
+            return Err(unexpected());
+        }
+        self.remembered.insert(&mark, nonce);
+        Ok(())
+    }
+
+    /// The item that holds `payload`. `None` if no header can say so.
+    fn item(
+        &self,
+        name: &str,
+        payload: &Payload,
+        generation: Generation,
+        now: &Now,
+    ) -> Option<Set> {
+        let header = Header::new(payload.lifetime, now.moment(), generation);
+        let mut set = Set::new(name, []).client_flags(VALUE);
+        set.value = header.write(&payload.bytes)?;
+        Some(set.ttl_raw(seconds(payload.lifetime, now)))
+    }
+
+    fn too_large(&self, payload: &Payload) -> Box<dyn std::error::Error + Send + Sync> {
+        let (len, most) = (payload.bytes.len(), self.max_value_bytes);
+        Refused::new(format!("the value has {len} bytes, and {most} is the most")).into()
+    }
+}
+
+/// When memcached itself is to let go of what is stored now. It may do so up to a second early, so it is given one more; what
+/// counts is in the header.
+fn seconds(lifetime: Option<Duration>, now: &Now) -> u32 {
+    // for memcached, until evicted
+    const NEVER: u32 = 0;
+    let Some(lifetime) = lifetime else {
+        return NEVER;
+    };
+    let span = lifetime.as_secs().saturating_add(2);
+    let date = if span <= MONTH {
+        Some(span)
+    } else {
+        now.date_in(span)
+    };
+    // past the last date that memcached knows
+    let known = date.filter(|&date| date <= u64::from(clock::HORIZON));
+    known.and_then(|date| date.try_into().ok()).unwrap_or(NEVER)
+}
+
+/// Whether a write was done.
+pub(super) fn applied(answer: &OpResult) -> bool {
+    matches!(answer, OpResult::Mutation(done) if done.applied())
+}
