@@ -13,6 +13,8 @@ mod error;
 mod io;
 mod key;
 pub mod memory;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 pub mod rule;
 pub mod rules;
 mod scope;
