@@ -1,6 +1,7 @@
 //! The operations on one key, on a scope and on all. They run on the backend's own runtime, whoever waits for them.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,9 @@ use crate::scope::Scope;
 /// How often an upsert is tried that finds its document made by another in the meantime.
 const TRIES: usize = 3;
 
+/// After so many misses in a row the next look-up is taken for one, too.
+const COLD: u32 = 2;
+
 /// Where the entries of one cache are.
 pub(super) struct Store {
     pub(super) documents: Collection<RawDocumentBuf>,
@@ -30,6 +34,8 @@ pub(super) struct Store {
     pub(super) database: Database,
     /// For commands that the driver has no operation for.
     pub(super) write_concern: Option<Document>,
+    /// How many look-ups in a row found nothing, roughly.
+    misses: AtomicU32,
     /// What the names of all entries begin with.
     prefix: String,
 }
@@ -49,6 +55,7 @@ impl Store {
             load_limit,
             database: database.clone(),
             write_concern: database.write_concern().and_then(document::concern),
+            misses: AtomicU32::new(0),
             prefix: format!("{cache}:"),
         }
     }
@@ -63,23 +70,37 @@ impl Store {
         self.load_limit * 2
     }
 
-    /// What is there: one read if it is live, or if a load is under way. Otherwise a place is made, which is one write more.
+    /// What is there: one read if it is live, or if a load is under way; otherwise a place is made, which is one write more. While
+    /// misses follow each other, as in a cache that is being filled, the write alone does both. It costs about as much as the read
+    /// where it changes nothing, so a wrong guess costs little.
     pub(super) async fn get(self: Arc<Self>, id: String) -> BackendResult<Lookup> {
         let taken = Instant::now();
-        let find = self.documents.find_one(doc! { "_id": &id });
-        let found = find.projection(document::all()).await;
-        let found = found.map_err(|error| failure(&error))?;
-        if let Some(found) = found.as_deref().map(Found::read) {
-            if let Some(payload) = found.payload() {
-                return Ok(Lookup::Hit(payload));
-            }
-            if let Some(token) = found.token_for(self.load_limit) {
-                return Ok(Lookup::Miss(mark::write(token, None, taken)));
+        let misses = self.misses.load(Ordering::Relaxed);
+        if misses < COLD {
+            let find = self.documents.find_one(doc! { "_id": &id });
+            let found = find.projection(document::all()).await;
+            let found = found.map_err(|error| failure(&error))?;
+            if let Some(found) = found.as_deref().map(Found::read) {
+                if let Some(payload) = found.payload() {
+                    if misses > 0 {
+                        self.misses.store(0, Ordering::Relaxed);
+                    }
+                    return Ok(Lookup::Hit(payload));
+                }
+                if let Some(token) = found.token_for(self.load_limit) {
+                    return Ok(Lookup::Miss(mark::write(token, None, taken)));
+                }
             }
         }
         let made = self.make_place(&id, document::all()).await?;
-        match (made.payload(), made.token) {
-            // filled since
+        let payload = made.payload();
+        let misses = if payload.is_some() {
+            0
+        } else {
+            misses.saturating_add(1)
+        };
+        self.misses.store(misses, Ordering::Relaxed);
+        match (payload, made.token) {
             (Some(payload), _) => Ok(Lookup::Hit(payload)),
             (None, Some(token)) => Ok(Lookup::Miss(mark::write(token, None, taken))),
             (None, None) => Err(no_token()),
