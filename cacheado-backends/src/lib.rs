@@ -7,6 +7,8 @@
 #[cfg(feature = "shared")]
 pub mod address;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod entry;
 mod error;
 #[cfg(feature = "tokio")]

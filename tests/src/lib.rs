@@ -1,5 +1,7 @@
 //! What the behaviour tests share; the tests are in `tests/`.
 
+pub mod servers;
+
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;

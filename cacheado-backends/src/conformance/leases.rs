@@ -1,0 +1,162 @@
+//! Leases: one load among all processes, by an owner who can be gone.
+
+use std::time::{Duration, Instant};
+
+use super::bench::{Bench, Store};
+use super::keys::{key, payload, tenant, user};
+use super::lifetimes::sleep_past;
+use crate::backend::{Lease, Mark};
+use crate::key::Key;
+
+/// Longer than any check takes.
+const LONG: Duration = Duration::from_secs(60);
+
+/// What another does to a key while it is loaded.
+type Disturb<'a> = &'a dyn Fn(&Key);
+
+/// Claims what nobody has claimed.
+fn claim(store: &Store<'_>, key: &Key, span: Duration) -> Mark {
+    match store.lease(key, span) {
+        Lease::Granted(mark) => mark,
+        other => store.bench.fail(format_args!(
+            "a claim of {key} should be granted, since nobody else holds one; it is {other:?}"
+        )),
+    }
+}
+
+fn expect_taken(store: &Store<'_>, key: &Key) {
+    let lease = store.lease(key, LONG);
+    store.bench.expect(
+        matches!(lease, Lease::Taken),
+        format_args!("a claim of {key} should be taken, since another holds it; it is {lease:?}"),
+    );
+}
+
+pub(super) fn a_load_is_claimed_once(bench: &Bench<'_>) {
+    let (one, other) = (bench.open(), bench.open());
+    let mine = key(&user("1", "1"), "k");
+    // after a miss, as loads begin
+    one.miss(&mine);
+    let _mark = claim(&one, &mine, LONG);
+    expect_taken(&other, &mine);
+    expect_taken(&one, &mine);
+    other.miss(&mine);
+    // what is beside it is free
+    claim(&other, &key(&user("1", "1"), "other"), LONG);
+    claim(&other, &key(&user("1", "2"), "k"), LONG);
+    claim(&bench.open_as("2"), &mine, LONG);
+    // a claim is no entry
+    other.expect_evicted(&tenant("1"), 0);
+}
+
+pub(super) fn a_claim_ends_with_the_load(bench: &Bench<'_>) {
+    let (one, other) = (bench.open(), bench.open());
+    let key = key(&user("1", "1"), "k");
+    let mark = claim(&one, &key, LONG);
+    bench.expect(
+        one.fill(&key, &payload("v"), &mark),
+        format_args!("the owner of the claim of {key} should be let store"),
+    );
+    other.expect_hit(&key, &payload("v"));
+    bench.expect(other.evict(&key), "what was filled is an entry");
+    claim(&other, &key, LONG);
+}
+
+pub(super) fn a_claim_can_be_given_back(bench: &Bench<'_>) {
+    let (one, other) = (bench.open(), bench.open());
+    let key = key(&user("1", "1"), "k");
+    let mark = claim(&one, &key, LONG);
+    one.release(&key, &mark);
+    one.miss(&key);
+    let second = claim(&other, &key, LONG);
+    // again, by whom it is no longer: of no effect
+    one.release(&key, &mark);
+    expect_taken(&one, &key);
+    other.release(&key, &second);
+    claim(&one, &key, LONG);
+}
+
+/// How long a claim is that is to end: longer than what a store that counts in seconds may take off.
+fn short(bench: &Bench<'_>) -> Duration {
+    Duration::from_millis(50) + 2 * bench.options().early
+}
+
+pub(super) fn a_claim_ends_with_its_time(bench: &Bench<'_>) {
+    let (one, other) = (bench.open(), bench.open());
+    let key = key(&user("1", "1"), "k");
+    let short = short(bench);
+    let _mark = claim(&one, &key, short);
+    // such a store may hold it longer
+    sleep_past(Instant::now() + short + bench.options().early);
+    claim(&other, &key, LONG);
+    expect_taken(&one, &key);
+}
+
+pub(super) fn an_old_owner_can_neither_store_nor_release(bench: &Bench<'_>) {
+    let (one, other) = (bench.open(), bench.open());
+    let key = key(&user("1", "1"), "k");
+    let short = short(bench);
+    let old = claim(&one, &key, short);
+    sleep_past(Instant::now() + short + bench.options().early);
+    let new = claim(&other, &key, LONG);
+    one.release(&key, &old);
+    expect_taken(&one, &key);
+    bench.expect(
+        !one.fill(&key, &payload("old"), &old),
+        format_args!("who held the claim of {key} before should not be let store"),
+    );
+    other.miss(&key);
+    bench.expect(
+        other.fill(&key, &payload("new"), &new),
+        format_args!("who holds the claim of {key} should be let store"),
+    );
+    bench.expect(
+        !one.fill(&key, &payload("old"), &old),
+        format_args!(
+            "who held the claim of {key} before should not be let store over the new value"
+        ),
+    );
+    one.expect_hit(&key, &payload("new"));
+}
+
+pub(super) fn an_eviction_wins_over_a_claimed_load(bench: &Bench<'_>) {
+    let (one, other) = (bench.open(), bench.open());
+    let place = user("1", "1");
+    let disturb: [(&str, Disturb<'_>); 4] = [
+        ("evicting it", &|key| {
+            other.evict(key);
+        }),
+        ("evicting its scope", &|_| {
+            other.evict_by_scope(&place);
+        }),
+        ("clearing", &|_| other.clear()),
+        ("setting it", &|key| other.set(key, &payload("newer"))),
+    ];
+    for (what, disturb) in disturb {
+        let key = key(&place, what);
+        let mark = claim(&one, &key, LONG);
+        disturb(&key);
+        bench.expect(
+            !one.fill(&key, &payload("old"), &mark),
+            format_args!("{what} during a claimed load of {key} should make `fill` say false"),
+        );
+        let found = one.hit(&key);
+        bench.expect(
+            found != Some(payload("old")),
+            format_args!("{what} during a claimed load of {key} should leave no old value"),
+        );
+        // the load is over, and its claim with it
+        one.release(&key, &mark);
+        other.evict(&key);
+        claim(&other, &key, LONG);
+    }
+}
+
+pub(super) fn claims_are_said_to_be_unsupported(bench: &Bench<'_>) {
+    let store = bench.open();
+    let lease = store.lease(&key(&user("1", "1"), "k"), LONG);
+    bench.expect(
+        matches!(lease, Lease::Unsupported),
+        format_args!("`lease` should say that there are no claims; it says {lease:?}"),
+    );
+}

@@ -1,0 +1,71 @@
+//! Free ports, also among test processes that run side by side.
+
+use std::collections::hash_map::RandomState;
+use std::fs::{File, create_dir_all};
+use std::hash::BuildHasher;
+use std::net::{Ipv4Addr, TcpListener};
+
+/// Below the ports that systems give to outgoing connections, also with the 10,000 added that Redis Cluster's own traffic takes,
+/// and the one range is not in the other.
+const PORTS: std::ops::Range<u16> = 12_000..22_000;
+const BUS: u16 = 10_000;
+
+/// A port that no other test on this machine gets while this is held. The system frees it when the process ends, however it does.
+#[derive(Debug)]
+pub(crate) struct Port {
+    number: u16,
+    /// Locked.
+    _claim: File,
+}
+
+impl Port {
+    /// One that nobody listens on.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub(crate) fn claim() -> Self {
+        let claims = std::env::temp_dir().join("cacheado-test-ports");
+        create_dir_all(&claims).expect("the temporary directory can be written to");
+        let size = u64::from(PORTS.end - PORTS.start);
+        // anywhere, so that few meet
+        let start = RandomState::new().hash_one(0);
+        let mut candidates = (0..size).map(|nth| {
+            let offset = u16::try_from((start.wrapping_add(nth)) % size).unwrap_or_default();
+            PORTS.start + offset
+        });
+        let claimed = candidates.find_map(|number| {
+            let claim = File::create(claims.join(number.to_string())).ok()?;
+            claim.try_lock().ok()?;
+            let free = is_free(number) && is_free(number + BUS);
+            free.then_some(Self {
+                number,
+                _claim: claim,
+            })
+        });
+        claimed.expect("a port from 12000 to 21999 is free")
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_port_is_given_twice_and_none_that_is_in_use() {
+        let ports: Vec<Port> = (0..50).map(|_| Port::claim()).collect();
+        let mut numbers: Vec<u16> = ports.iter().map(Port::number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 50);
+        assert!(numbers.iter().all(|port| PORTS.contains(port)));
+    }
+}

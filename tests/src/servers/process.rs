@@ -1,0 +1,115 @@
+//! A process that does not outlive the test's, however that ends.
+//!
+//! Between the two stands a small shell that reads from a pipe: orders while the test's process lives, and the end of it when that
+//! is gone, killed with SIGKILL included. Then it kills the server and removes its directory. It is also the one that sends signals,
+//! so no id of a process is used that may be another's by now.
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+/// Arguments: the directory, and the command. Answers each order with a line. A dead child stays a zombie until it is waited for, so
+/// its id stays its own.
+const SUPERVISOR: &str = r#"
+directory=$1; shift
+cd / || exit
+"$@" >>"$directory/output" 2>&1 &
+pid=$!
+echo "$pid"
+while read -r order; do
+    case $order in
+    leave) kill -KILL "$pid"; wait "$pid"; exit ;;
+    KILL) kill -KILL "$pid"; wait "$pid" ;;
+    *) kill -"$order" "$pid" ;;
+    esac 2>/dev/null
+    echo done
+done
+kill -KILL "$pid"
+wait "$pid"
+rm -rf "$directory"
+"#;
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: u32,
+    shell: Mutex<Shell>,
+}
+
+#[derive(Debug)]
+struct Shell {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Process {
+    /// Starts `command` and its arguments; what it prints goes to the file `output` in `directory`.
+    pub(crate) fn start<A: AsRef<OsStr>>(directory: &Path, command: &[A]) -> io::Result<Self> {
+        let mut child = Command::new("sh")
+            .args(["-c", SUPERVISOR, "supervisor"])
+            .arg(directory)
+            .args(command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // an interrupt from the terminal is for the tests; the shell must live to clean up after them
+            .process_group(0)
+            .spawn()?;
+        let (Some(orders), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("no pipes to the supervisor"));
+        };
+        let mut shell = Shell {
+            child,
+            orders,
+            answers: BufReader::new(answers),
+        };
+        let pid = shell.answer()?;
+        Ok(Self {
+            pid: pid.parse().map_err(io::Error::other)?,
+            shell: Mutex::new(shell),
+        })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sends `signal`: `KILL`, `STOP`, `CONT`. A killed process is gone when this returns.
+    pub(crate) fn signal(&self, signal: &str) -> io::Result<()> {
+        let mut shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(shell.orders, "{signal}")?;
+        shell.answer().map(drop)
+    }
+
+    /// Whether it has not ended by itself.
+    pub(crate) fn is_alive(&self) -> bool {
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)) else {
+            return false;
+        };
+        // behind the name, which is in parentheses: the state
+        let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+        !state.starts_with(['Z', 'X'])
+    }
+}
+
+impl Shell {
+    fn answer(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    }
+}
+
+impl Drop for Process {
+    /// Kills it and waits until it is gone. Its directory stays.
+    fn drop(&mut self) {
+        let shell = self.shell.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // a shell that is gone has cleaned up
+        let _ = writeln!(shell.orders, "leave");
+        let _ = shell.child.wait();
+    }
+}

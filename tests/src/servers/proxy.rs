@@ -1,0 +1,168 @@
+//! A network between a client and a server that can fail.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use super::port::Port;
+
+/// Passes what comes to its port on to a server, and back, until told otherwise.
+#[derive(Debug)]
+pub struct Proxy {
+    port: Port,
+    network: Arc<Network>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Network {
+    server: SocketAddr,
+    traffic: Mutex<Traffic>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Traffic {
+    state: State,
+    /// Both ends of each connection.
+    open: Vec<TcpStream>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Flowing,
+    Stalled,
+    Cut,
+    Ended,
+}
+
+impl Proxy {
+    /// Starts one in front of `server`.
+    ///
+    /// # Panics
+    ///
+    /// If the system gives it no port.
+    pub fn start(server: SocketAddr) -> Self {
+        let port = Port::claim();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number()));
+        let listener = listener.expect("the port was free just now");
+        let network = Arc::new(Network {
+            server,
+            traffic: Mutex::new(Traffic {
+                state: State::Flowing,
+                open: Vec::new(),
+            }),
+            changed: Condvar::new(),
+        });
+        let of_thread = Arc::clone(&network);
+        let thread = thread::spawn(move || of_thread.accept(&listener));
+        Self {
+            port,
+            network,
+            thread: Some(thread),
+        }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port.number()).into()
+    }
+
+    /// `SCHEME://127.0.0.1:PORT`.
+    pub fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://{}", self.addr())
+    }
+
+    /// Closes all connections, and each new one at once.
+    pub fn cut(&self) {
+        self.network.enter(State::Cut);
+    }
+
+    /// Lets nothing pass in either direction, and closes nothing: a cable pulled out. What is sent meanwhile arrives after
+    /// [`restore`](Self::restore).
+    pub fn stall(&self) {
+        self.network.enter(State::Stalled);
+    }
+
+    /// Lets everything pass again.
+    pub fn restore(&self) {
+        self.network.enter(State::Flowing);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.network.enter(State::Ended);
+        // wakes it
+        let _ = TcpStream::connect(self.addr());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Network {
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, state: State) {
+        let mut traffic = self.traffic();
+        traffic.state = state;
+        if matches!(state, State::Cut | State::Ended) {
+            for stream in traffic.open.drain(..) {
+                // one that is closed already
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        for client in listener.incoming() {
+            match self.traffic().state {
+                State::Ended => return,
+                // dropped, and so closed
+                State::Cut => continue,
+                State::Flowing | State::Stalled => {}
+            }
+            if let Ok(client) = client {
+                // a server that is not there: the client's connection is closed
+                let _ = self.connect(client);
+            }
+        }
+    }
+
+    fn connect(self: &Arc<Self>, client: TcpStream) -> std::io::Result<()> {
+        let server = TcpStream::connect(self.server)?;
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        let mut traffic = self.traffic();
+        if matches!(traffic.state, State::Cut | State::Ended) {
+            return Ok(());
+        }
+        traffic.open.push(client.try_clone()?);
+        traffic.open.push(server.try_clone()?);
+        drop(traffic);
+        for (from, to) in [(client.try_clone()?, server.try_clone()?), (server, client)] {
+            let network = Arc::clone(self);
+            thread::spawn(move || network.copy(from, to));
+        }
+        Ok(())
+    }
+
+    /// Passes on what comes from `from`, until either end closes.
+    fn copy(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut bytes = [0; 16 * 1024];
+        while let Ok(count) = from.read(&mut bytes) {
+            let stalled = |traffic: &mut Traffic| traffic.state == State::Stalled;
+            drop(self.changed.wait_while(self.traffic(), stalled));
+            if count == 0 || to.write_all(&bytes[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    }
+}

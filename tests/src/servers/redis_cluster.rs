@@ -1,0 +1,68 @@
+//! A Redis Cluster.
+
+use std::time::Duration;
+
+use super::redis::{Redis, cli};
+use super::wait_until;
+
+/// Three masters and three replicas.
+#[derive(Debug)]
+pub struct RedisCluster {
+    nodes: Vec<Redis>,
+}
+
+/// How long the nodes may take to agree.
+const AGREES_WITHIN: Duration = Duration::from_secs(60);
+
+impl RedisCluster {
+    /// Starts one; it takes some seconds, so tests share it where they can.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be had.
+    pub fn start() -> Self {
+        let arguments = [
+            ["--cluster-enabled", "yes"],
+            ["--cluster-config-file", "nodes.conf"],
+            ["--cluster-node-timeout", "2000"],
+            // else a replica is five seconds late
+            ["--repl-diskless-sync-delay", "0"],
+        ];
+        let nodes: Vec<Redis> = (0..6)
+            .map(|_| Redis::start_with(&arguments.concat()))
+            .collect();
+        let addresses: Vec<String> = nodes.iter().map(|node| node.addr().to_string()).collect();
+        let mut create = vec!["--cluster", "create"];
+        create.extend(addresses.iter().map(String::as_str));
+        create.extend(["--cluster-replicas", "1", "--cluster-yes"]);
+        let printed = cli(nodes[0].port(), None, &create);
+        assert!(printed.contains("All 16384 slots covered"), "{printed}");
+
+        let cluster = Self { nodes };
+        let agreed = wait_until(AGREES_WITHIN, || cluster.is_whole());
+        assert!(agreed, "the nodes do not agree: {cluster:?}");
+        cluster
+    }
+
+    /// The nodes' URLs.
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Redis::url).collect()
+    }
+
+    /// The nodes, to kill and restart. The first three are the masters to begin with.
+    pub fn nodes(&self) -> &[Redis] {
+        &self.nodes
+    }
+
+    /// Whether all nodes are there, all slots are served, and all replicas follow.
+    pub fn is_whole(&self) -> bool {
+        self.nodes.iter().all(|node| {
+            let info = node.cli(&["cluster", "info"]);
+            let replication = node.cli(&["info", "replication"]);
+            info.contains("cluster_state:ok")
+                && info.contains("cluster_known_nodes:6")
+                && (replication.contains("role:master")
+                    || replication.contains("master_link_status:up"))
+        })
+    }
+}
