@@ -6,8 +6,9 @@ use cacheado_backends::backend::{Backend, Refused};
 use cacheado_backends::mongodb::MongoDb;
 use mongodb::bson::doc;
 
-use super::server::{Mongod, RUNTIME, SHARED};
+use super::server::{RUNTIME, SHARED, admin, documents};
 use super::{backend, backend_at, forever, fresh, key, missed, value};
+use cacheado_tests::servers::Mongo;
 
 const LIMIT: Duration = Duration::from_millis(200);
 
@@ -46,7 +47,7 @@ fn a_server_that_is_not_there_is_an_outage_in_time() {
 
 #[test]
 fn a_server_that_hangs_or_is_killed_is_an_outage_in_time_and_comes_back() {
-    let mut server = Mongod::start();
+    let server = Mongo::start();
     let backend = backend_at(&server, "x", "x").timeout(LIMIT);
     recovers(&backend);
     backend.set(&key("b"), &forever("1")).unwrap();
@@ -65,10 +66,13 @@ fn a_server_that_hangs_or_is_killed_is_an_outage_in_time_and_comes_back() {
 
 #[test]
 fn a_primary_that_steps_down_is_an_outage_and_comes_back() {
-    let server = Mongod::start();
+    let server = Mongo::start();
     let backend = backend_at(&server, "x", "x").timeout(LIMIT);
     recovers(&backend);
-    server.admin(&doc! { "replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 0, "force": true });
+    admin(
+        &server,
+        &doc! { "replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 0, "force": true },
+    );
     let error = backend.set(&key("a"), &forever("1")).unwrap_err();
     assert!(!error.is::<Refused>(), "{error}");
     recovers(&backend);
@@ -77,7 +81,7 @@ fn a_primary_that_steps_down_is_an_outage_and_comes_back() {
 #[test]
 fn what_the_server_refuses_is_no_outage() {
     let database = fresh();
-    let documents = SHARED.documents(&database);
+    let documents = documents(&database);
     let validated = documents.client().database(&database);
     let create = validated
         .create_collection(documents.name())
@@ -99,7 +103,7 @@ fn what_the_server_refuses_is_no_outage() {
 #[test]
 fn a_wrong_password_is_an_outage_and_not_told() {
     let uri = SHARED
-        .uri()
+        .url()
         .replace("mongodb://", "mongodb://nobody:hunter2@");
     let backend = MongoDb::new(&uri).unwrap().timeout(Duration::from_secs(5));
     let error = backend.get(&key("a")).unwrap_err();

@@ -8,7 +8,7 @@ use cacheado_backends::{Key, Scope};
 use mongodb::bson::{Bson, Document, doc};
 use tokio::runtime::Builder;
 
-use super::server::{RUNTIME, SHARED};
+use super::server::{RUNTIME, SHARED, documents};
 use super::{
     backend, backend_at, forever, fresh, key, key_in, missed, organization, payload, user, value,
 };
@@ -16,7 +16,7 @@ use super::{
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn count(database: &str, filter: Document) -> u64 {
-    let documents = SHARED.documents(database);
+    let documents = documents(database);
     RUNTIME
         .block_on(documents.count_documents(filter).into_future())
         .unwrap()
@@ -157,7 +157,7 @@ fn caches_of_one_collection_leave_each_other_and_what_is_foreign_alone() {
         backend.set(&global, &forever(name)).unwrap();
         backend.set(&key("x"), &forever(name)).unwrap();
     }
-    let foreign = SHARED.documents(&database);
+    let foreign = documents(&database);
     let ids = [
         Bson::from("a"),
         Bson::from("b;"),
@@ -191,7 +191,7 @@ fn names_can_be_read_in_the_shell() {
     backend(&database)
         .set(&key("settings"), &forever("1"))
         .unwrap();
-    let found = SHARED.documents(&database);
+    let found = documents(&database);
     let found = RUNTIME
         .block_on(found.find_one(doc! {}).into_future())
         .unwrap();

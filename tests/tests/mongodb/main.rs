@@ -1,5 +1,6 @@
 //! The MongoDB backend on a real server.
 
+mod conformance;
 mod operations;
 mod outages;
 mod races;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use cacheado_backends::backend::{Backend, Lookup, Mark, Payload};
 use cacheado_backends::mongodb::MongoDb;
 use cacheado_backends::{Hierarchy, Key, Probe, Scope, Space};
+use cacheado_tests::servers::Mongo;
 
 static HIERARCHY: LazyLock<Hierarchy> = LazyLock::new(|| {
     Hierarchy::builder()
@@ -58,8 +60,8 @@ fn fresh() -> String {
     format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn backend_at(server: &server::Mongod, database: &str, cache: &str) -> MongoDb {
-    let mut backend = MongoDb::new(&server.uri())
+fn backend_at(server: &Mongo, database: &str, cache: &str) -> MongoDb {
+    let mut backend = MongoDb::new(&server.url())
         .unwrap()
         .database(database)
         // the machine that tests may be busy

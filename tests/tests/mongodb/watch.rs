@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cacheado_backends::backend::{Backend, Change, Changes};
 
-use super::server::Mongod;
+use super::Mongo;
 use super::{backend, backend_at, forever, fresh, key, missed, organization};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -72,7 +72,7 @@ fn all_that_another_does_is_reported_and_nothing_else() {
 
 #[test]
 fn a_server_that_falls_silent_is_noticed_and_heard_again() {
-    let server = Mongod::start();
+    let server = Mongo::start();
     let database = fresh();
     let watcher = backend_at(&server, &database, "x");
     let changes = watched(&watcher);
@@ -90,7 +90,7 @@ fn a_server_that_falls_silent_is_noticed_and_heard_again() {
 
 #[test]
 fn a_server_that_is_killed_is_noticed_and_heard_again() {
-    let mut server = Mongod::start();
+    let server = Mongo::start();
     let watcher = backend_at(&server, "x", "x");
     let changes = watched(&watcher);
     expect(&changes, &Change::Covered);
@@ -107,7 +107,7 @@ fn a_server_that_is_killed_is_noticed_and_heard_again() {
 
 #[test]
 fn a_standalone_server_covers_nothing() {
-    let server = Mongod::standalone();
+    let server = Mongo::standalone();
     let one = backend_at(&server, "x", "x");
     let changes = watched(&one);
     one.set(&key("a"), &forever("1")).unwrap();
