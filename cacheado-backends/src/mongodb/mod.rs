@@ -58,8 +58,9 @@ use crate::io;
 /// A shared tier in MongoDB, version 4.4 or later.
 ///
 /// Documents are deleted by the server itself once they have expired (a TTL index), and are never served after, however late
-/// that is. Other processes hear of evictions and sets by a change stream, which needs a replica set or a sharded cluster; on a
-/// standalone server they keep their own copies as long as the builder's `coherence` says.
+/// that is. Other processes hear of evictions and sets by a change stream, within milliseconds, or 100 of them if the server is
+/// busy; that it is broken is noticed within a second. It needs a replica set or a sharded cluster; on a standalone server they keep
+/// their own copies as long as the builder's `coherence` says.
 ///
 /// The client connects at first use, in a runtime of its own, so that the cache can be used from any runtime, and from none. It
 /// reads from the primary alone, and doesn't retry: `retryWrites` and `retryReads` of the address have no effect.
@@ -191,6 +192,7 @@ impl MongoDb {
         let store = Store::new(&database, &self.collection, &self.cache, self.load_limit);
         let store = Arc::new(store);
         runtime.spawn(store::expire_natively(Arc::downgrade(&store)));
+        runtime.spawn(notices::hurry(Arc::downgrade(&store)));
         Ok(store)
     }
 }

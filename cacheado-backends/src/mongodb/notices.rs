@@ -1,15 +1,19 @@
 //! Telling other processes what was evicted and set, and hearing them: documents in a small capped collection, whose insertions
 //! every process follows by a change stream.
+//!
+//! A stream says only what a majority of the members has in its journal. The server writes that each 100 ms
+//! (`storage.journal.commitIntervalMs`), or when somebody waits for it; nobody who tells does, so a task in the background does,
+//! for all that was told since it did so last.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ::mongodb::bson::oid::ObjectId;
 use ::mongodb::bson::{Document, RawDocument, RawDocumentBuf, doc};
 use ::mongodb::change_stream::ChangeStream;
-use ::mongodb::options::ReadConcern;
+use ::mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
 use ::mongodb::{Collection, Database};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tokio::time::{sleep, timeout};
 
 use super::document::binary;
@@ -33,6 +37,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// And where the server has no such streams.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 
+/// Between two requests to write the journal, each of which costs the server a write to its disk.
+const JOURNAL_PAUSE: Duration = Duration::from_millis(5);
+
 /// What processes tell each other of one cache.
 pub(super) struct Notices {
     database: Database,
@@ -42,6 +49,8 @@ pub(super) struct Notices {
     cache: String,
     /// This process, or one of its caches: what it tells is nothing new to it.
     me: ObjectId,
+    /// Something was told, or nothing ever will be again.
+    told: Arc<Notify>,
 }
 
 impl Notices {
@@ -52,6 +61,7 @@ impl Notices {
             made: OnceCell::new(),
             cache: cache.to_owned(),
             me: ObjectId::new(),
+            told: Arc::default(),
         }
     }
 
@@ -77,7 +87,18 @@ impl Notices {
             [notice] => self.collection.insert_one(notice).await.map(|_| ()),
             notices => self.collection.insert_many(notices).await.map(|_| ()),
         };
-        told.map_err(|error| failure(&error))
+        told.map_err(|error| failure(&error))?;
+        self.told.notify_one();
+        Ok(())
+    }
+
+    /// Has the server write its journal now.
+    async fn journal(&self) -> BackendResult<()> {
+        let majority = WriteConcern::builder().w(Acknowledgment::Majority);
+        // there is no such document, and the server waits for all that was written before
+        let nothing = self.collection.delete_one(doc! { "_id": self.me });
+        let done = nothing.write_concern(majority.build()).await;
+        done.map(|_| ()).map_err(|error| failure(&error))
     }
 
     /// Makes sure that the collection is there, and capped if this process is the one to make it.
@@ -116,6 +137,31 @@ impl Notices {
             .read_concern(ReadConcern::majority());
         let stream = stream.await.map_err(|error| failure(&error))?;
         Ok(stream.with_type())
+    }
+}
+
+impl Drop for Notices {
+    fn drop(&mut self) {
+        self.told.notify_one();
+    }
+}
+
+/// Has what is told reach others soon, for as long as there is the store.
+pub(super) async fn hurry(store: Weak<Store>) {
+    let Some(told) = store.upgrade().map(|store| Arc::clone(&store.notices.told)) else {
+        return;
+    };
+    loop {
+        told.notified().await;
+        let Some(store) = store.upgrade() else {
+            return;
+        };
+        // without, it only takes longer
+        if let Ok(Err(error)) = timeout(SILENCE, store.notices.journal()).await {
+            tracing::debug!(%error, "MongoDB was not made to hurry");
+        }
+        drop(store);
+        sleep(JOURNAL_PAUSE).await;
     }
 }
 

@@ -71,6 +71,25 @@ fn all_that_another_does_is_reported_and_nothing_else() {
 }
 
 #[test]
+fn what_is_told_is_heard_soon() {
+    let database = fresh();
+    let (one, other) = (backend(&database), backend(&database));
+    let changes = watched(&one);
+    expect(&changes, &Change::Covered);
+    let mut took: Vec<Duration> = (0..21)
+        .map(|_| {
+            other.evict(&key("a")).unwrap();
+            let told = Instant::now();
+            expect(&changes, &Change::Key(key("a")));
+            told.elapsed()
+        })
+        .collect();
+    took.sort_unstable();
+    // by itself the server takes up to 100 ms, one evicted on hearing of another as long as that
+    assert!(took[10] < Duration::from_millis(40), "{took:?}");
+}
+
+#[test]
 fn a_server_that_falls_silent_is_noticed_and_heard_again() {
     let server = Mongo::start();
     let database = fresh();
