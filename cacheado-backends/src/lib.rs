@@ -21,6 +21,8 @@ pub mod memcached;
 pub mod memory;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 pub mod rule;
 pub mod rules;
 mod scope;

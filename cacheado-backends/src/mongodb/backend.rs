@@ -1,0 +1,222 @@
+//! The [`Backend`] trait: each operation of the store, awaited by blocking the caller's thread or without.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::MongoDb;
+use super::notices;
+use super::store::Store;
+use crate::backend::{
+    Backend, BackendFuture, BackendResult, Changes, Lease, Lookup, Mark, Payload,
+};
+use crate::io;
+use crate::key::Key;
+use crate::scope::Scope;
+
+impl MongoDb {
+    /// `operation` on the runtime of the driver, awaited by blocking.
+    fn wait<T, F>(&self, operation: impl FnOnce(Arc<Store>) -> F) -> BackendResult<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = BackendResult<T>> + Send + 'static,
+    {
+        io::wait(self.timeout, operation(Arc::clone(self.store()?)))
+    }
+
+    /// `operation` on the runtime of the driver, awaited without blocking. It goes on to its end if nobody awaits it any more: to
+    /// break off would cost its connection.
+    fn run<'a, T, F>(
+        &'a self,
+        operation: impl FnOnce(Arc<Store>) -> F + Send + 'a,
+    ) -> BackendFuture<'a, T>
+    where
+        T: Send + 'static,
+        F: Future<Output = BackendResult<T>> + Send + 'static,
+    {
+        let limit = self.timeout;
+        Box::pin(async move {
+            let operation = operation(Arc::clone(self.store()?));
+            let task = io::runtime()?.spawn(io::within(limit, operation));
+            task.await
+                .unwrap_or_else(|_| Err("the operation panicked".into()))
+        })
+    }
+}
+
+impl Backend for MongoDb {
+    fn name(&self) -> &'static str {
+        "mongodb"
+    }
+
+    fn bind(&mut self, name: &str) {
+        name.clone_into(&mut self.cache);
+    }
+
+    /// True, also where there is no replica set: then nothing is ever covered.
+    fn watch(&self, changes: Changes) -> bool {
+        let (Ok(store), Ok(runtime)) = (self.store(), io::runtime()) else {
+            return false;
+        };
+        let listener = notices::listen(Arc::downgrade(store), changes);
+        let listener = runtime.spawn(listener).abort_handle();
+        if let Err(second) = self.listener.set(listener) {
+            second.abort();
+            return false;
+        }
+        true
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        self.wait(|store| {
+            let id = store.id(key);
+            store.get(id)
+        })
+    }
+
+    fn mark(&self, key: &Key) -> BackendResult<Mark> {
+        self.wait(|store| {
+            let id = store.id(key);
+            store.mark(id)
+        })
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.wait(|store| store.set(key.clone(), payload.clone()))
+    }
+
+    fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        self.wait(|store| {
+            let id = store.id(key);
+            store.fill(id, payload.clone(), mark.clone())
+        })
+    }
+
+    fn put(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        self.wait(|store| store.put(key.clone(), payload.clone(), mark.clone()))
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        self.wait(|store| store.evict(key.clone()))
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        self.wait(|store| store.evict_by_scope(scope.clone()))
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        self.wait(Store::clear)
+    }
+
+    fn get_many(&self, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
+        self.wait(|store| {
+            let ids = keys.iter().map(|key| store.id(key)).collect();
+            store.get_many(ids)
+        })
+    }
+
+    fn set_many(&self, entries: &[(Key, Payload)]) -> BackendResult<()> {
+        self.wait(|store| store.set_many(entries.to_vec()))
+    }
+
+    fn fill_many(&self, entries: &[(Key, Payload, Mark)]) -> BackendResult<Vec<bool>> {
+        self.wait(|store| store.fill_many(entries.to_vec()))
+    }
+
+    fn lease(&self, key: &Key, span: Duration) -> BackendResult<Lease> {
+        self.wait(|store| {
+            let id = store.id(key);
+            store.lease(id, span)
+        })
+    }
+
+    fn release(&self, key: &Key, mark: &Mark) -> BackendResult<()> {
+        self.wait(|store| {
+            let id = store.id(key);
+            store.release(id, mark.clone())
+        })
+    }
+
+    fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
+        self.run(|store| {
+            let id = store.id(key);
+            store.get(id)
+        })
+    }
+
+    fn mark_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Mark> {
+        self.run(|store| {
+            let id = store.id(key);
+            store.mark(id)
+        })
+    }
+
+    fn set_async<'a>(&'a self, key: &'a Key, payload: &'a Payload) -> BackendFuture<'a, ()> {
+        self.run(|store| store.set(key.clone(), payload.clone()))
+    }
+
+    fn fill_async<'a>(
+        &'a self,
+        key: &'a Key,
+        payload: &'a Payload,
+        mark: &'a Mark,
+    ) -> BackendFuture<'a, bool> {
+        self.run(|store| {
+            let id = store.id(key);
+            store.fill(id, payload.clone(), mark.clone())
+        })
+    }
+
+    fn put_async<'a>(
+        &'a self,
+        key: &'a Key,
+        payload: &'a Payload,
+        mark: &'a Mark,
+    ) -> BackendFuture<'a, bool> {
+        self.run(|store| store.put(key.clone(), payload.clone(), mark.clone()))
+    }
+
+    fn evict_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, bool> {
+        self.run(|store| store.evict(key.clone()))
+    }
+
+    fn evict_by_scope_async<'a>(&'a self, scope: &'a Scope) -> BackendFuture<'a, u64> {
+        self.run(|store| store.evict_by_scope(scope.clone()))
+    }
+
+    fn clear_async(&self) -> BackendFuture<'_, ()> {
+        self.run(Store::clear)
+    }
+
+    fn get_many_async<'a>(&'a self, keys: &'a [Key]) -> BackendFuture<'a, Vec<Lookup>> {
+        self.run(|store| {
+            let ids = keys.iter().map(|key| store.id(key)).collect();
+            store.get_many(ids)
+        })
+    }
+
+    fn set_many_async<'a>(&'a self, entries: &'a [(Key, Payload)]) -> BackendFuture<'a, ()> {
+        self.run(|store| store.set_many(entries.to_vec()))
+    }
+
+    fn fill_many_async<'a>(
+        &'a self,
+        entries: &'a [(Key, Payload, Mark)],
+    ) -> BackendFuture<'a, Vec<bool>> {
+        self.run(|store| store.fill_many(entries.to_vec()))
+    }
+
+    fn lease_async<'a>(&'a self, key: &'a Key, span: Duration) -> BackendFuture<'a, Lease> {
+        self.run(move |store| {
+            let id = store.id(key);
+            store.lease(id, span)
+        })
+    }
+
+    fn release_async<'a>(&'a self, key: &'a Key, mark: &'a Mark) -> BackendFuture<'a, ()> {
+        self.run(|store| {
+            let id = store.id(key);
+            store.release(id, mark.clone())
+        })
+    }
+}

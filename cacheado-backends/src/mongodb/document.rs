@@ -1,0 +1,173 @@
+//! What a document holds, and the expressions over it that the server evaluates: by its own clock, whatever those of its clients say.
+//!
+//! | field | |
+//! |---|---|
+//! | `_id` | the cache's name, a colon, and the entry's name as [`address`](crate::address) writes it |
+//! | `value` | the value; a document without one holds its place for a load |
+//! | `exp` | when it is over, which is when the server may delete it; without: never |
+//! | `gen` | the token: another after each set and each eviction |
+//! | `owner`, `until` | who claimed the load, and for how long |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::mongodb::bson::oid::ObjectId;
+use ::mongodb::bson::spec::BinarySubtype;
+use ::mongodb::bson::{Binary, Bson, Document, RawDocument, doc, serialize_to_document};
+use ::mongodb::options::WriteConcern;
+
+use crate::backend::Payload;
+
+/// About 35,000 years, in milliseconds: more than that is added to no date.
+const LONGEST: u64 = 1 << 50;
+
+/// What the server takes as a document, at most, in bytes.
+pub(super) const LARGEST: usize = 16 * 1024 * 1024;
+
+pub(super) fn milliseconds(span: Duration) -> i64 {
+    let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    span.min(LONGEST).cast_signed()
+}
+
+/// A write concern as commands carry it.
+pub(super) fn concern(concern: &WriteConcern) -> Option<Document> {
+    serialize_to_document(concern).ok()
+}
+
+/// `span` from now.
+fn after(span: Duration) -> Document {
+    doc! { "$add": ["$$NOW", milliseconds(span)] }
+}
+
+pub(super) fn binary(bytes: &[u8]) -> Bson {
+    Bson::Binary(Binary {
+        subtype: BinarySubtype::Generic,
+        bytes: bytes.to_vec(),
+    })
+}
+
+/// Whether the document holds a value whose time is not over.
+pub(super) fn is_live() -> Document {
+    doc! { "$and": [
+        { "$ne": [{ "$type": "$value" }, "missing"] },
+        { "$or": [
+            { "$eq": [{ "$type": "$exp" }, "missing"] },
+            { "$gt": ["$exp", "$$NOW"] },
+        ] },
+    ] }
+}
+
+/// Whether somebody's claim stands.
+pub(super) fn is_claimed() -> Document {
+    doc! { "$gt": ["$until", "$$NOW"] }
+}
+
+/// All of the names that begin with `prefix`, which ends in an ASCII character.
+pub(super) fn beginning_with(prefix: &str) -> Document {
+    let mut end = prefix.as_bytes().to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    doc! { "_id": { "$gte": prefix, "$lt": String::from_utf8_lossy(&end).into_owned() } }
+}
+
+/// Selects what [`Found`] reads.
+pub(super) fn all() -> Document {
+    doc! { "value": 1, "gen": 1, "left": { "$subtract": ["$exp", "$$NOW"] } }
+}
+
+/// Selects what [`Found`] reads but the value; the name serves to say whether there is one.
+pub(super) fn all_but_the_value() -> Document {
+    doc! { "gen": 1, "owner": 1, "live": is_live(), "left": { "$subtract": ["$exp", "$$NOW"] } }
+}
+
+/// Turns whatever is there into `payload`, with what of the document is to `stay` besides.
+pub(super) fn with(payload: &Payload, stay: Document) -> Vec<Document> {
+    let mut new = doc! { "_id": "$_id", "value": binary(&payload.bytes) };
+    new.extend(stay);
+    if let Some(lifetime) = payload.lifetime {
+        new.insert("exp", after(lifetime));
+    }
+    vec![doc! { "$replaceWith": new }]
+}
+
+/// The document if it is live; otherwise it without its value, or a new one, for `span` at least. A token that is there stays.
+pub(super) fn place(token: ObjectId, span: Duration) -> Document {
+    let empty = doc! {
+        "_id": "$_id",
+        "gen": { "$ifNull": ["$gen", token] },
+        "owner": "$owner",
+        "until": "$until",
+        "exp": { "$max": [after(span), "$until"] },
+    };
+    doc! { "$cond": [is_live(), "$$ROOT", empty] }
+}
+
+/// [`place`], with the load claimed by `owner` for `claim` unless it is claimed already.
+pub(super) fn claimed_place(
+    token: ObjectId,
+    span: Duration,
+    owner: ObjectId,
+    claim: Duration,
+) -> Document {
+    let mine = doc! { "owner": owner, "until": after(claim) };
+    doc! { "$mergeObjects": [
+        place(token, span.max(claim)),
+        { "$cond": [is_claimed(), {}, mine] },
+    ] }
+}
+
+/// What a document says.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) token: Option<ObjectId>,
+    pub(super) owner: Option<ObjectId>,
+    value: Option<Arc<[u8]>>,
+    /// The server says that it is live.
+    live: bool,
+    /// Milliseconds; `None` for what never expires.
+    left: Option<i64>,
+}
+
+impl Found {
+    /// A place that was just made.
+    pub(super) fn place(token: ObjectId) -> Self {
+        Self {
+            token: Some(token),
+            ..Self::default()
+        }
+    }
+
+    /// Reads what was selected of `document`. What is of another type than it should be is taken for missing.
+    pub(super) fn read(document: &RawDocument) -> Self {
+        Self {
+            token: document.get_object_id("gen").ok(),
+            owner: document.get_object_id("owner").ok(),
+            value: document
+                .get_binary("value")
+                .ok()
+                .map(|value| value.bytes.into()),
+            live: document.get_bool("live").unwrap_or(false),
+            left: document.get_i64("left").ok(),
+        }
+    }
+
+    /// The value, if its time is not over.
+    pub(super) fn payload(&self) -> Option<Payload> {
+        let lifetime = match self.left {
+            None => None,
+            Some(left) => {
+                let left = u64::try_from(left).ok().filter(|left| *left > 0)?;
+                Some(Duration::from_millis(left))
+            }
+        };
+        let bytes = self.value.clone()?;
+        Some(Payload { bytes, lifetime })
+    }
+
+    /// The token, if it is sure to be there for `span` if nobody deletes it, or belongs to a value.
+    pub(super) fn token_for(&self, span: Duration) -> Option<ObjectId> {
+        let lasting = self.live || self.left.is_some_and(|left| left >= milliseconds(span));
+        self.token.filter(|_| lasting)
+    }
+}

@@ -1,0 +1,81 @@
+//! Which of the driver's errors are refusals, and what is said of each.
+
+use std::error::Error as StdError;
+
+use ::mongodb::error::{Error, ErrorKind, WriteFailure};
+
+use crate::backend::Refused;
+
+/// Codes of a server that is no primary (any more), is going down, was interrupted, or could not reach another.
+const OUTAGES: [i32; 26] = [
+    6, 7, 18, 24, 43, 50, 64, 89, 91, 112, 133, 134, 175, 189, 237, 262, 290, 391, 9001, 10058,
+    10107, 11600, 11601, 11602, 13435, 13436,
+];
+
+/// An entry was to be made where one was made in the meantime.
+pub(super) const DUPLICATE: i32 = 11000;
+
+/// What was to be made is there.
+pub(super) const EXISTS: i32 = 48;
+
+/// The driver's error as the cache is to see it.
+pub(super) fn failure(error: &Error) -> Box<dyn StdError + Send + Sync> {
+    let text = text(&error.kind);
+    let is_refusal = match &*error.kind {
+        ErrorKind::InvalidArgument { .. } | ErrorKind::Bson(_) => true,
+        _ => code(error).is_some_and(|code| !OUTAGES.contains(&code)),
+    };
+    if is_refusal {
+        Refused::new(text).into()
+    } else {
+        text.into()
+    }
+}
+
+/// What the server said of one of several writes.
+pub(super) fn refusal(code: i32, message: &str) -> Box<dyn StdError + Send + Sync> {
+    let text = format!("{message} ({code})");
+    if OUTAGES.contains(&code) {
+        text.into()
+    } else {
+        Refused::new(text).into()
+    }
+}
+
+/// The code that the server answered with, if it did. That too few have acknowledged a write is no answer to it.
+pub(super) fn code(error: &Error) -> Option<i32> {
+    match &*error.kind {
+        ErrorKind::Command(answer) => Some(answer.code),
+        ErrorKind::Write(WriteFailure::WriteError(answer)) => Some(answer.code),
+        ErrorKind::InsertMany(answer) if answer.write_concern_error.is_none() => answer
+            .write_errors
+            .as_ref()
+            .and_then(|errors| errors.first())
+            .map(|error| error.code),
+        _ => None,
+    }
+}
+
+/// In short: the driver's own text holds the server's whole answer, documents included.
+fn text(kind: &ErrorKind) -> String {
+    match kind {
+        ErrorKind::Command(answer) => format!("{} ({})", answer.message, answer.code),
+        ErrorKind::Write(WriteFailure::WriteError(answer)) => {
+            format!("{} ({})", answer.message, answer.code)
+        }
+        ErrorKind::Write(WriteFailure::WriteConcernError(answer)) => {
+            format!("{} ({})", answer.message, answer.code)
+        }
+        ErrorKind::InsertMany(answer) => {
+            let first = answer
+                .write_errors
+                .as_ref()
+                .and_then(|errors| errors.first());
+            first.map_or_else(
+                || "the write was not acknowledged".to_owned(),
+                |error| format!("{} ({})", error.message, error.code),
+            )
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,40 @@
+//! Claims among processes: one load of a key at a time. A claim is in the key's document, so it goes with its token when the key is
+//! evicted or set, and ends by the server's clock.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::mongodb::bson::doc;
+use ::mongodb::bson::oid::ObjectId;
+
+use super::document;
+use super::failure::failure;
+use super::mark;
+use super::store::{Store, no_token};
+use crate::backend::{BackendResult, Lease, Mark};
+
+impl Store {
+    pub(super) async fn lease(self: Arc<Self>, id: String, span: Duration) -> BackendResult<Lease> {
+        let taken = Instant::now();
+        let me = ObjectId::new();
+        let place = document::claimed_place(ObjectId::new(), self.place_span(), me, span);
+        let found = self
+            .upsert(&id, place, document::all_but_the_value())
+            .await?;
+        if found.owner != Some(me) {
+            return Ok(Lease::Taken);
+        }
+        let token = found.token.ok_or_else(no_token)?;
+        Ok(Lease::Granted(mark::write(token, Some(me), taken)))
+    }
+
+    pub(super) async fn release(self: Arc<Self>, id: String, mark: Mark) -> BackendResult<()> {
+        let Some((_, Some(owner))) = mark::read(&mark) else {
+            return Ok(());
+        };
+        let filter = doc! { "_id": id, "owner": owner };
+        let release = doc! { "$unset": { "owner": "", "until": "" } };
+        let done = self.documents.update_one(filter, release).await;
+        done.map(|_| ()).map_err(|error| failure(&error))
+    }
+}

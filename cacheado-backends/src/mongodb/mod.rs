@@ -1,0 +1,293 @@
+//! The shared tier in MongoDB: one document an entry, in one collection.
+//!
+//! | file | responsible for |
+//! |---|---|
+//! | `mod.rs` | the settings and the client, made at first use |
+//! | `backend.rs` | the [`Backend`](crate::Backend) trait, blocking and not, over one set of operations |
+//! | `document.rs` | what a document holds, and the server-side expressions over it |
+//! | `store.rs` | the operations on one key, on a scope and on all |
+//! | `lease.rs` | claims among processes |
+//! | `bulk.rs` | the operations on many keys |
+//! | `notices.rs` | telling other processes, and hearing them |
+//! | `mark.rs` | what is in a mark |
+//! | `failure.rs` | which errors are refusals |
+//!
+//! # Why an invalidation wins over a load that began before it
+//!
+//! Each document carries a token in `gen`: one that never recurs. A look-up that misses makes sure that there is a document, if
+//! only an empty one (a *place*), and its token is the load's mark. The load's value is stored by one update that looks for the
+//! mark's token in the document. An eviction deletes documents, tokens with them; a set writes a new token. So:
+//!
+//! - *Evicted during a load, by key, scope or all*: the document is gone, or is a new one with another token. The update finds
+//!   nothing. The server orders the two writes of one document; there is no time between looking and storing.
+//! - *Two loads of one key*: both know the same token, and both may store; neither began before an invalidation.
+//! - *The value expires, and the key is looked up anew, while an older load runs*: a look-up keeps the token that is there. No
+//!   invalidation came between, so the older load may store.
+//! - *The server sweeps the place*: the token is gone, what comes is not stored. A place lasts for two `load_limit`s from when it
+//!   was made, and one that has less than one left is prolonged, so this happens only to loads past the limit, which are refused
+//!   anyway.
+//! - *A scope is evicted while values expire and are filled in it*: the last of its deletions removes whatever is there; see
+//!   `store.rs`.
+//! - *The primary fails over*: what was acknowledged by it alone may be undone, evictions as well. With
+//!   [`write_concern_majority`](MongoDb::write_concern_majority) it is not.
+
+mod backend;
+mod bulk;
+mod document;
+mod failure;
+mod lease;
+mod mark;
+mod notices;
+mod store;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ::mongodb::Client;
+use ::mongodb::options::{
+    Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern,
+};
+use tokio::task::AbortHandle;
+
+use self::store::Store;
+use crate::backend::BackendResult;
+use crate::error::Error;
+use crate::io;
+
+/// A shared tier in MongoDB, version 4.4 or later.
+///
+/// Documents are deleted by the server itself once they have expired (a TTL index), and are never served after, however late
+/// that is. Other processes hear of evictions and sets by a change stream, within milliseconds, or 100 of them if the server is
+/// busy; that it is broken is noticed within a second. It needs a replica set or a sharded cluster; on a standalone server they keep
+/// their own copies as long as the builder's `coherence` says.
+///
+/// The client connects at first use, in a runtime of its own, so that the cache can be used from any runtime, and from none. It
+/// reads from the primary alone, and doesn't retry: `retryWrites` and `retryReads` of the address have no effect.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use cacheado_backends::mongodb::MongoDb;
+///
+/// let backend = MongoDb::new("mongodb://127.0.0.1:27017")?
+///     .database("storefront")
+///     .collection("cache")
+///     .timeout(Duration::from_millis(100));
+/// # let _: MongoDb = backend;
+/// # Ok::<(), cacheado_backends::Error>(())
+/// ```
+///
+/// The collection is for caches alone: several may share it, but it must not have a default collation, since names of entries
+/// differ in case. A second one, `<collection>.changes`, capped to 1 MiB, carries what processes tell each other.
+pub struct MongoDb {
+    options: ClientOptions,
+    database: String,
+    collection: String,
+    timeout: Duration,
+    load_limit: Duration,
+    /// The cache's name.
+    cache: String,
+    /// Made at first use; the error is the driver's of a configuration that it can't work with.
+    store: OnceLock<Result<Arc<Store>, String>>,
+    listener: OnceLock<AbortHandle>,
+}
+
+impl MongoDb {
+    /// The deployment at `uri`: `mongodb://[user:password@]host[:port][,…][/database][?options]`. Nothing is sent yet, so a server
+    /// that is down is no error here. `mongodb+srv` addresses, which are looked up in DNS, aren't supported: name the hosts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if that is no such address, or its options can't be had. The user and the password are in no message.
+    pub fn new(uri: &str) -> crate::Result<Self> {
+        let mut options = parse(uri)?;
+        match options.selection_criteria.take() {
+            None | Some(SelectionCriteria::ReadPreference(ReadPreference::Primary)) => {}
+            Some(_) => {
+                return Err(config(
+                    "a cache reads from the primary alone: leave `readPreference` out",
+                ));
+            }
+        }
+        options.retry_writes = Some(false);
+        options.retry_reads = Some(false);
+        let nodes = Acknowledgment::Nodes(1);
+        options
+            .write_concern
+            .get_or_insert_with(|| WriteConcern::builder().w(nodes).build());
+        Ok(Self {
+            options,
+            database: "cacheado_cache_db".to_owned(),
+            collection: "cacheado_cache_collection".to_owned(),
+            timeout: Duration::from_millis(200),
+            load_limit: Duration::from_secs(60),
+            cache: String::new(),
+            store: OnceLock::new(),
+            listener: OnceLock::new(),
+        })
+    }
+
+    /// The database that holds the collection; default `cacheado_cache_db`.
+    #[must_use]
+    pub fn database(mut self, name: impl Into<String>) -> Self {
+        self.database = name.into();
+        self
+    }
+
+    /// The collection that holds the entries; default `cacheado_cache_collection`.
+    #[must_use]
+    pub fn collection(mut self, name: impl Into<String>) -> Self {
+        self.collection = name.into();
+        self
+    }
+
+    /// How long each operation may take, connecting included; default 200 ms. Longer ones fail, and count as an outage.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long a load may take for its value to be stored; default 60 s. A look-up that misses leaves a small document behind for
+    /// twice as long, if nothing is stored there before.
+    #[must_use]
+    pub fn load_limit(mut self, limit: Duration) -> Self {
+        self.load_limit = limit;
+        self
+    }
+
+    /// Writes are acknowledged by a majority of the members, so that no failover undoes an eviction. Default: by the primary
+    /// alone, which is several times as fast, and may after a failover bring back an entry that was evicted just before it;
+    /// or what `w` of the address says.
+    #[must_use]
+    pub fn write_concern_majority(mut self) -> Self {
+        let majority = WriteConcern::builder().w(Acknowledgment::Majority).build();
+        self.options.write_concern = Some(majority);
+        self
+    }
+
+    /// The store, with a client that connects when it is used.
+    fn store(&self) -> BackendResult<&Arc<Store>> {
+        match self.store.get_or_init(|| self.connect()) {
+            Ok(store) => Ok(store),
+            Err(message) => Err(message.clone().into()),
+        }
+    }
+
+    fn connect(&self) -> Result<Arc<Store>, String> {
+        let runtime = io::runtime().map_err(|error| error.to_string())?;
+        let mut options = self.options.clone();
+        let shorter = |asked: Option<Duration>| {
+            Some(asked.map_or(self.timeout, |asked| asked.min(self.timeout)))
+        };
+        options.server_selection_timeout = shorter(options.server_selection_timeout);
+        options.connect_timeout = shorter(options.connect_timeout);
+        let client = {
+            // its tasks are the runtime's
+            let _context = runtime.enter();
+            Client::with_options(options).map_err(|error| error.kind.to_string())?
+        };
+        let database = client.database(&self.database);
+        let store = Store::new(&database, &self.collection, &self.cache, self.load_limit);
+        let store = Arc::new(store);
+        runtime.spawn(store::expire_natively(Arc::downgrade(&store)));
+        runtime.spawn(notices::hurry(Arc::downgrade(&store)));
+        Ok(store)
+    }
+}
+
+impl Drop for MongoDb {
+    fn drop(&mut self) {
+        if let Some(listener) = self.listener.get() {
+            listener.abort();
+        }
+    }
+}
+
+impl fmt::Debug for MongoDb {
+    /// Without the user, the password and whatever else the address may hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoDb")
+            .field("hosts", &self.options.hosts)
+            .field("database", &self.database)
+            .field("collection", &self.collection)
+            .field("timeout", &self.timeout)
+            .field("load_limit", &self.load_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+fn config(message: impl Into<String>) -> Error {
+    Error::config("MongoDb", message)
+}
+
+fn parse(uri: &str) -> crate::Result<ClientOptions> {
+    if uri.starts_with("mongodb+srv:") {
+        return Err(config(
+            "`mongodb+srv` addresses are not supported: name the hosts, `mongodb://host1,host2/?replicaSet=…&tls=true`",
+        ));
+    }
+    read_options(uri).map_err(|message| {
+        // the driver quotes what it can't read, which may be a piece of the password
+        match uri.rsplit_once('@') {
+            None => config(message),
+            Some((_, rest)) => config(
+                match read_options(&format!("mongodb://{rest}")) {
+                    Err(message) => message,
+                    Ok(_) => "no address could be made out: write `mongodb://user:password@host:port/?options`, with user and password percent-encoded".to_owned(),
+                },
+            ),
+        }
+    })
+}
+
+fn read_options(uri: &str) -> Result<ClientOptions, String> {
+    let uri = uri.to_owned();
+    // it waits for nothing, as long as no name is looked up
+    let parsed = io::wait(Duration::from_secs(5), async move {
+        Ok(ClientOptions::parse(uri).await)
+    });
+    let parsed = parsed.map_err(|error| error.to_string())?;
+    parsed.map_err(|error| error.kind.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(uri: &str) -> String {
+        MongoDb::new(uri).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_and_says_what_would_be_right() {
+        assert!(refused("redis://127.0.0.1").contains("scheme"));
+        assert!(refused("mongodb+srv://u:hunter2@x.example").contains("name the hosts"));
+        assert!(refused("mongodb://h/?readPreference=secondary").contains("readPreference"));
+        assert!(refused("mongodb://h:notaport").contains("notaport"));
+    }
+
+    #[test]
+    fn a_password_is_nowhere() {
+        let wrong = [
+            "mongodb://user:hunter2@host:notaport/",
+            "mongodb://user:hunter2/x@host/",
+            "mongodb://user:hunter2:x@host/",
+            "mongodb://user:hunter2@x@host/",
+            "mongodb://user:hunter2%@host/",
+            "mongodb+srv://user:hunter2@host/",
+            "redis://user:hunter2@host/",
+            "mongodb://user:hunter2@host/?maxPoolSize=many",
+        ];
+        for uri in wrong {
+            assert!(!refused(uri).contains("hunter2"), "{}", refused(uri));
+        }
+        let right = MongoDb::new("mongodb://user:hunter2@host:1234/").unwrap();
+        let shown = format!("{right:?}");
+        assert!(
+            shown.contains("1234") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
+}

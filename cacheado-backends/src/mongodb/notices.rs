@@ -1,0 +1,222 @@
+//! Telling other processes what was evicted and set, and hearing them: documents in a small capped collection, whose insertions
+//! every process follows by a change stream.
+//!
+//! A stream says only what a majority of the members has in its journal. The server writes that each 100 ms
+//! (`storage.journal.commitIntervalMs`), or when somebody waits for it; nobody who tells does, so a task in the background does,
+//! for all that was told since it did so last.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use ::mongodb::bson::oid::ObjectId;
+use ::mongodb::bson::{Document, RawDocument, RawDocumentBuf, doc};
+use ::mongodb::change_stream::ChangeStream;
+use ::mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
+use ::mongodb::{Collection, Database};
+use tokio::sync::{Notify, OnceCell};
+use tokio::time::{sleep, timeout};
+
+use super::document::binary;
+use super::failure::{EXISTS, code, failure};
+use super::store::Store;
+use crate::backend::{BackendResult, Change, Changes, Refused};
+
+/// The size of the collection, in bytes. Nobody reads it: the change stream is fed by the log of the replica set.
+const SIZE: u64 = 1 << 20;
+
+/// The server says that it has nothing to say at least this often.
+const BEAT: Duration = Duration::from_millis(400);
+
+/// A stream that is silent for longer is dead.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Between two attempts to open a stream.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// And where the server has no such streams.
+const REFUSED_PAUSE: Duration = Duration::from_secs(30);
+
+/// Between two requests to write the journal, each of which costs the server a write to its disk.
+const JOURNAL_PAUSE: Duration = Duration::from_millis(5);
+
+/// What processes tell each other of one cache.
+pub(super) struct Notices {
+    database: Database,
+    collection: Collection<Document>,
+    /// Done once the collection is there, or can't be made.
+    made: OnceCell<()>,
+    cache: String,
+    /// This process, or one of its caches: what it tells is nothing new to it.
+    me: ObjectId,
+    /// Something was told, or nothing ever will be again.
+    told: Arc<Notify>,
+}
+
+impl Notices {
+    pub(super) fn new(database: &Database, collection: &str, cache: &str) -> Self {
+        Self {
+            database: database.clone(),
+            collection: database.collection(&format!("{collection}.changes")),
+            made: OnceCell::new(),
+            cache: cache.to_owned(),
+            me: ObjectId::new(),
+            told: Arc::default(),
+        }
+    }
+
+    /// Tells of `change`, after it was made: whoever hears of it must find it made.
+    pub(super) async fn tell(&self, change: &Change) -> BackendResult<()> {
+        self.tell_all([change]).await
+    }
+
+    pub(super) async fn tell_all<'c>(
+        &self,
+        changes: impl IntoIterator<Item = &'c Change>,
+    ) -> BackendResult<()> {
+        let notices: Vec<Document> = changes
+            .into_iter()
+            .filter_map(Change::to_bytes)
+            .map(|bytes| doc! { "of": &self.cache, "by": self.me, "change": binary(&bytes) })
+            .collect();
+        if notices.is_empty() {
+            return Ok(());
+        }
+        self.make().await?;
+        let told = match &notices[..] {
+            [notice] => self.collection.insert_one(notice).await.map(|_| ()),
+            notices => self.collection.insert_many(notices).await.map(|_| ()),
+        };
+        told.map_err(|error| failure(&error))?;
+        self.told.notify_one();
+        Ok(())
+    }
+
+    /// Has the server write its journal now.
+    async fn journal(&self) -> BackendResult<()> {
+        let majority = WriteConcern::builder().w(Acknowledgment::Majority);
+        // there is no such document, and the server waits for all that was written before
+        let nothing = self.collection.delete_one(doc! { "_id": self.me });
+        let done = nothing.write_concern(majority.build()).await;
+        done.map(|_| ()).map_err(|error| failure(&error))
+    }
+
+    /// Makes sure that the collection is there, and capped if this process is the one to make it.
+    async fn make(&self) -> BackendResult<()> {
+        let make = async || {
+            let create = self.database.create_collection(self.collection.name());
+            match create.capped(true).size(SIZE).await {
+                Err(error) if code(&error) != Some(EXISTS) => {
+                    let error = failure(&error);
+                    if !error.is::<Refused>() {
+                        return Err(error);
+                    }
+                    // it may be there and this user be allowed to write to it
+                    tracing::debug!(%error, "the collection of changes could not be made");
+                    Ok(())
+                }
+                _ => Ok(()),
+            }
+        };
+        self.made.get_or_try_init(make).await?;
+        Ok(())
+    }
+
+    async fn open(&self) -> BackendResult<ChangeStream<RawDocumentBuf>> {
+        self.make().await?;
+        let others = doc! { "$match": {
+            "operationType": "insert",
+            "fullDocument.of": &self.cache,
+            "fullDocument.by": { "$ne": self.me },
+        } };
+        let stream = self
+            .collection
+            .watch()
+            .pipeline([others])
+            .max_await_time(BEAT)
+            .read_concern(ReadConcern::majority());
+        let stream = stream.await.map_err(|error| failure(&error))?;
+        Ok(stream.with_type())
+    }
+}
+
+impl Drop for Notices {
+    fn drop(&mut self) {
+        self.told.notify_one();
+    }
+}
+
+/// Has what is told reach others soon, for as long as there is the store.
+pub(super) async fn hurry(store: Weak<Store>) {
+    let Some(told) = store.upgrade().map(|store| Arc::clone(&store.notices.told)) else {
+        return;
+    };
+    loop {
+        told.notified().await;
+        let Some(store) = store.upgrade() else {
+            return;
+        };
+        // without, it only takes longer
+        if let Ok(Err(error)) = timeout(SILENCE, store.notices.journal()).await {
+            tracing::debug!(%error, "MongoDB was not made to hurry");
+        }
+        drop(store);
+        sleep(JOURNAL_PAUSE).await;
+    }
+}
+
+/// Reports to `changes` what others tell, for as long as there is the store. Covered is what happens while a stream is open.
+pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
+    let mut pause = SHORTEST_PAUSE;
+    while let Some(store) = store.upgrade() {
+        let opened = timeout(SILENCE, store.notices.open()).await;
+        drop(store);
+        let error = match opened {
+            Ok(Ok(stream)) => {
+                pause = SHORTEST_PAUSE;
+                changes.report(Change::Covered);
+                let error = hear(stream, &changes).await;
+                changes.report(Change::Lost);
+                tracing::warn!(%error, "MongoDB no longer tells what other processes do");
+                error
+            }
+            Ok(Err(error)) => error,
+            Err(_) => "no answer".into(),
+        };
+        if error.is::<Refused>() {
+            tracing::warn!(%error, "MongoDB does not tell what other processes do");
+            sleep(REFUSED_PAUSE).await;
+        } else {
+            tracing::debug!(%error, "no change stream of MongoDB could be opened");
+            sleep(pause).await;
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Reports what the stream says until it says no more; returns why.
+async fn hear(
+    mut stream: ChangeStream<RawDocumentBuf>,
+    changes: &Changes,
+) -> Box<dyn std::error::Error + Send + Sync> {
+    loop {
+        match timeout(SILENCE, stream.next_if_any()).await {
+            Ok(Ok(Some(event))) => {
+                if let Some(change) = told(&event) {
+                    changes.report(change);
+                }
+            }
+            Ok(Ok(None)) if stream.is_alive() => {}
+            Ok(Ok(None)) => return "the stream has ended".into(),
+            Ok(Err(error)) => return failure(&error),
+            Err(_) => return "it fell silent".into(),
+        }
+    }
+}
+
+/// What the event tells. What can't be read may concern anything.
+fn told(event: &RawDocument) -> Option<Change> {
+    let notice = event.get_document("fullDocument").ok();
+    let change = notice.and_then(|notice| notice.get_binary("change").ok());
+    change.map_or(Some(Change::All), |change| Change::from_bytes(change.bytes))
+}

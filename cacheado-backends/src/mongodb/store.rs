@@ -1,0 +1,321 @@
+//! The operations on one key, on a scope and on all. They run on the backend's own runtime, whoever waits for them.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use ::mongodb::bson::oid::ObjectId;
+use ::mongodb::bson::{Document, RawDocumentBuf, doc};
+use ::mongodb::error::Error;
+use ::mongodb::options::{IndexOptions, ReturnDocument};
+use ::mongodb::{Collection, Database, IndexModel};
+
+use super::document::{self, Found};
+use super::failure::{DUPLICATE, code, failure};
+use super::mark;
+use super::notices::Notices;
+use crate::address;
+use crate::backend::{BackendResult, Change, Lookup, Mark, Payload, Refused};
+use crate::key::Key;
+use crate::scope::Scope;
+
+/// How often an upsert is tried that finds its document made by another in the meantime.
+const TRIES: usize = 3;
+
+/// After so many misses in a row the next look-up is taken for one, too.
+const COLD: u32 = 2;
+
+/// Where the entries of one cache are.
+pub(super) struct Store {
+    pub(super) documents: Collection<RawDocumentBuf>,
+    pub(super) notices: Notices,
+    pub(super) load_limit: Duration,
+    pub(super) database: Database,
+    /// For commands that the driver has no operation for.
+    pub(super) write_concern: Option<Document>,
+    /// How many look-ups in a row found nothing, roughly.
+    misses: AtomicU32,
+    /// What the names of all entries begin with.
+    prefix: String,
+}
+
+impl Store {
+    pub(super) fn new(
+        database: &Database,
+        collection: &str,
+        cache: &str,
+        load_limit: Duration,
+    ) -> Self {
+        // no name holds a colon, so none begins with another's prefix
+        let cache = cache.replace('%', "%25").replace(':', "%3A");
+        Self {
+            documents: database.collection(collection),
+            notices: Notices::new(database, collection, &cache),
+            load_limit,
+            database: database.clone(),
+            write_concern: database.write_concern().and_then(document::concern),
+            misses: AtomicU32::new(0),
+            prefix: format!("{cache}:"),
+        }
+    }
+
+    /// The `_id` of the entry of `key`.
+    pub(super) fn id(&self, key: &Key) -> String {
+        format!("{}{}", self.prefix, address::entry(key))
+    }
+
+    /// How long a place lasts.
+    pub(super) fn place_span(&self) -> Duration {
+        self.load_limit * 2
+    }
+
+    /// What is there: one read if it is live, or if a load is under way; otherwise a place is made, which is one write more. While
+    /// misses follow each other, as in a cache that is being filled, the write alone does both. It costs about as much as the read
+    /// where it changes nothing, so a wrong guess costs little.
+    pub(super) async fn get(self: Arc<Self>, id: String) -> BackendResult<Lookup> {
+        let taken = Instant::now();
+        let misses = self.misses.load(Ordering::Relaxed);
+        if misses < COLD {
+            let find = self.documents.find_one(doc! { "_id": &id });
+            let found = find.projection(document::all()).await;
+            let found = found.map_err(|error| failure(&error))?;
+            if let Some(found) = found.as_deref().map(Found::read) {
+                if let Some(payload) = found.payload() {
+                    if misses > 0 {
+                        self.misses.store(0, Ordering::Relaxed);
+                    }
+                    return Ok(Lookup::Hit(payload));
+                }
+                if let Some(token) = found.token_for(self.load_limit) {
+                    return Ok(Lookup::Miss(mark::write(token, None, taken)));
+                }
+            }
+        }
+        let made = self.make_place(&id, document::all()).await?;
+        let payload = made.payload();
+        let misses = if payload.is_some() {
+            0
+        } else {
+            misses.saturating_add(1)
+        };
+        self.misses.store(misses, Ordering::Relaxed);
+        match (payload, made.token) {
+            (Some(payload), _) => Ok(Lookup::Hit(payload)),
+            (None, Some(token)) => Ok(Lookup::Miss(mark::write(token, None, taken))),
+            (None, None) => Err(no_token()),
+        }
+    }
+
+    pub(super) async fn mark(self: Arc<Self>, id: String) -> BackendResult<Mark> {
+        let taken = Instant::now();
+        let find = self.documents.find_one(doc! { "_id": &id });
+        let found = find.projection(document::all_but_the_value()).await;
+        let found = found.map_err(|error| failure(&error))?;
+        let found = found.as_deref().map(Found::read);
+        let token = match found.and_then(|found| found.token_for(self.load_limit)) {
+            Some(token) => token,
+            None => {
+                let made = self.make_place(&id, document::all_but_the_value()).await?;
+                made.token.ok_or_else(no_token)?
+            }
+        };
+        Ok(mark::write(token, None, taken))
+    }
+
+    /// Makes sure that a document is there, live or a place, and returns what is `selected` of it.
+    async fn make_place(&self, id: &str, selected: Document) -> BackendResult<Found> {
+        let place = document::place(ObjectId::new(), self.place_span());
+        self.upsert(id, place, selected).await
+    }
+
+    /// Turns the document into `new`, an expression over what is there or over nothing, and returns what is `selected` of it.
+    pub(super) async fn upsert(
+        &self,
+        id: &str,
+        new: Document,
+        selected: Document,
+    ) -> BackendResult<Found> {
+        let update = vec![doc! { "$replaceWith": new }];
+        let made = insistently(|| {
+            let filter = doc! { "_id": id };
+            let update = self.documents.find_one_and_update(filter, update.clone());
+            let update = update.upsert(true).return_document(ReturnDocument::After);
+            update.projection(selected.clone()).into_future()
+        });
+        let made = made.await.map_err(|error| failure(&error))?;
+        Ok(made.as_deref().map(Found::read).unwrap_or_default())
+    }
+
+    /// A new token goes with the value, so that no load under way replaces it.
+    pub(super) async fn set(self: Arc<Self>, key: Key, payload: Payload) -> BackendResult<()> {
+        let id = self.id(&key);
+        fits(&id, &payload)?;
+        let update = document::with(&payload, doc! { "gen": ObjectId::new() });
+        let done = insistently(|| {
+            let update = self
+                .documents
+                .update_one(doc! { "_id": &id }, update.clone());
+            update.upsert(true).into_future()
+        });
+        done.await.map_err(|error| failure(&error))?;
+        self.notices.tell(&Change::Key(key)).await
+    }
+
+    pub(super) async fn fill(
+        self: Arc<Self>,
+        id: String,
+        payload: Payload,
+        mark: Mark,
+    ) -> BackendResult<bool> {
+        fits(&id, &payload)?;
+        let Some((filter, update)) = self.filling(&id, &payload, &mark) else {
+            return Ok(false);
+        };
+        let done = self.documents.update_one(filter, update).await;
+        done.map(|done| done.matched_count > 0)
+            .map_err(|error| failure(&error))
+    }
+
+    /// The update by which the value of a load is stored, and what it looks for; `None` if it is too late, or the mark says nothing.
+    /// The token stays, for other loads that have begun since the last invalidation. The claim of the load ends, another's stays.
+    pub(super) fn filling(
+        &self,
+        id: &str,
+        payload: &Payload,
+        mark: &Mark,
+    ) -> Option<(Document, Vec<Document>)> {
+        if mark.age() > self.load_limit {
+            return None;
+        }
+        let (token, owner) = mark::read(mark)?;
+        let mut filter = doc! { "_id": id, "gen": token };
+        let mut stay = doc! { "gen": "$gen" };
+        if let Some(owner) = owner {
+            filter.insert("owner", owner);
+            filter.insert("$expr", document::is_claimed());
+        } else {
+            stay.insert("owner", "$owner");
+            stay.insert("until", "$until");
+        }
+        Some((filter, document::with(payload, stay)))
+    }
+
+    pub(super) async fn put(
+        self: Arc<Self>,
+        key: Key,
+        payload: Payload,
+        mark: Mark,
+    ) -> BackendResult<bool> {
+        let id = self.id(&key);
+        fits(&id, &payload)?;
+        let token = mark::read(&mark).map(|(token, _)| token);
+        let stored = match token.filter(|_| mark.age() <= self.load_limit) {
+            None => false,
+            Some(token) => {
+                let filter = doc! { "_id": &id, "gen": token };
+                let update = document::with(&payload, doc! { "gen": ObjectId::new() });
+                let done = self.documents.update_one(filter, update).await;
+                done.map_err(|error| failure(&error))?.matched_count > 0
+            }
+        };
+        if !stored {
+            let gone = self.documents.delete_one(doc! { "_id": &id }).await;
+            gone.map_err(|error| failure(&error))?;
+        }
+        self.notices.tell(&Change::Key(key)).await?;
+        Ok(stored)
+    }
+
+    /// Whether a live value was there is found out by the deletion itself.
+    pub(super) async fn evict(self: Arc<Self>, key: Key) -> BackendResult<bool> {
+        let filter = doc! { "_id": self.id(&key) };
+        let delete = self.documents.find_one_and_delete(filter);
+        let selected = doc! { "_id": 0, "live": document::is_live() };
+        let gone = delete.projection(selected).await;
+        let gone = gone.map_err(|error| failure(&error))?;
+        self.notices.tell(&Change::Key(key)).await?;
+        Ok(gone.is_some_and(|gone| gone.get_bool("live").unwrap_or(false)))
+    }
+
+    /// First what is live goes, and is counted; then all that is left: places, and with them the tokens of loads under way, and what
+    /// has expired. The second deletion spares nothing: a value whose time was over at the first may be filled again before the
+    /// second comes to it, by a load that began before either. What is set between the two goes uncounted; it is as if it had
+    /// been set just before.
+    pub(super) async fn evict_by_scope(self: Arc<Self>, scope: Scope) -> BackendResult<u64> {
+        let prefix = format!("{}{}", self.prefix, address::scope(&scope));
+        let all = document::beginning_with(&prefix);
+        let mut live = all.clone();
+        live.insert("$expr", document::is_live());
+        let gone = self.documents.delete_many(live).await;
+        let count = gone.map_err(|error| failure(&error))?.deleted_count;
+        let gone = self.documents.delete_many(all).await;
+        gone.map_err(|error| failure(&error))?;
+        self.notices.tell(&Change::Scope(scope)).await?;
+        Ok(count)
+    }
+
+    pub(super) async fn clear(self: Arc<Self>) -> BackendResult<()> {
+        let all = document::beginning_with(&self.prefix);
+        let gone = self.documents.delete_many(all).await;
+        gone.map_err(|error| failure(&error))?;
+        self.notices.tell(&Change::All).await
+    }
+}
+
+/// `operation`, again if another has made the document at the same moment.
+async fn insistently<T, F: Future<Output = Result<T, Error>>>(
+    operation: impl Fn() -> F,
+) -> Result<T, Error> {
+    for _ in 1..TRIES {
+        match operation().await {
+            Err(error) if code(&error) == Some(DUPLICATE) => {}
+            done => return done,
+        }
+    }
+    operation().await
+}
+
+/// Whether the server takes a document of that size. One far beyond it would make it hang up, which looks like an outage.
+pub(super) fn fits(id: &str, payload: &Payload) -> BackendResult<()> {
+    // the rest of the document, and of the command around it
+    let size = payload.bytes.len() + id.len() + 1024;
+    if size > document::LARGEST {
+        let len = payload.bytes.len();
+        let message = format!("a value of {len} bytes: MongoDB takes 16 MiB, with its name");
+        return Err(Refused::new(message).into());
+    }
+    Ok(())
+}
+
+pub(super) fn no_token() -> Box<dyn std::error::Error + Send + Sync> {
+    Refused::new("another than this cache has written to its collection").into()
+}
+
+/// Has the server delete what has expired, with patience: until it could be told so, or has refused. Without, what has expired
+/// stays there, and is not served.
+pub(super) async fn expire_natively(store: Weak<Store>) {
+    let mut pause = Duration::from_millis(100);
+    while let Some(store) = store.upgrade() {
+        let options = IndexOptions::builder()
+            .name("expiry".to_owned())
+            .expire_after(Duration::ZERO);
+        let index = IndexModel::builder()
+            .keys(doc! { "exp": 1 })
+            .options(options.build());
+        let made = store.documents.create_index(index.build()).await;
+        drop(store);
+        let Err(error) = made.map_err(|error| failure(&error)) else {
+            return;
+        };
+        if error.is::<Refused>() {
+            tracing::warn!(
+                    %error,
+                "MongoDB will not delete what has expired: no index could be made"
+            );
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}

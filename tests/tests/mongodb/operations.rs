@@ -1,0 +1,363 @@
+//! What each operation does, alone.
+
+use std::time::{Duration, Instant};
+
+use cacheado_backends::backend::{Backend, Lease, Lookup, Refused};
+use cacheado_backends::mongodb::MongoDb;
+use cacheado_backends::{Key, Scope};
+use mongodb::bson::{Bson, Document, doc};
+use tokio::runtime::Builder;
+
+use super::server::{RUNTIME, SHARED, documents};
+use super::{
+    backend, backend_at, forever, fresh, key, key_in, missed, organization, payload, user, value,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn count(database: &str, filter: Document) -> u64 {
+    let documents = documents(database);
+    RUNTIME
+        .block_on(documents.count_documents(filter).into_future())
+        .unwrap()
+}
+
+#[test]
+fn what_is_set_is_found_until_it_is_evicted() {
+    let backend = backend(&fresh());
+    missed(&backend, &key("a"));
+    backend.set(&key("a"), &forever("1")).unwrap();
+    assert_eq!(value(&backend, &key("a")).unwrap(), "1");
+    backend.set(&key("a"), &forever("2")).unwrap();
+    assert_eq!(value(&backend, &key("a")).unwrap(), "2");
+    assert!(backend.evict(&key("a")).unwrap());
+    missed(&backend, &key("a"));
+    // a place is no entry
+    assert!(!backend.evict(&key("a")).unwrap());
+    assert!(!backend.evict(&key("a")).unwrap());
+}
+
+#[test]
+fn values_of_all_sizes_come_back() {
+    let backend = backend(&fresh());
+    for len in [0, 1, 1000, 500_000, 15 * 1024 * 1024] {
+        let stored = forever(&"x".repeat(len));
+        backend.set(&key("a"), &stored).unwrap();
+        let found = backend.get(&key("a")).unwrap().hit().unwrap();
+        assert!(found == stored, "{len}");
+    }
+    let error = backend.set(&key("a"), &forever(&"x".repeat(16 * 1024 * 1024)));
+    assert!(error.unwrap_err().is::<Refused>());
+    let mark = missed(&backend, &key("b"));
+    let error = backend.fill(&key("b"), &forever(&"x".repeat(60 * 1024 * 1024)), &mark);
+    assert!(error.unwrap_err().is::<Refused>());
+    // and the connection is as good as before
+    assert!(backend.fill(&key("b"), &forever("x"), &mark).unwrap());
+}
+
+#[test]
+fn what_is_left_shrinks_and_what_is_over_is_gone() {
+    let backend = backend(&fresh());
+    let lifetime = Duration::from_millis(300);
+    let stored = Instant::now();
+    backend
+        .set(&key("a"), &payload("1", Some(lifetime)))
+        .unwrap();
+    let mut last = lifetime;
+    while let Lookup::Hit(found) = backend.get(&key("a")).unwrap() {
+        let left = found.lifetime.unwrap();
+        assert!(left <= last);
+        last = left;
+        assert!(stored.elapsed() < MINUTE);
+    }
+    assert!(stored.elapsed() >= lifetime);
+    backend
+        .set(&key("b"), &payload("1", Some(Duration::MAX)))
+        .unwrap();
+    assert!(backend.get(&key("b")).unwrap().hit().unwrap().lifetime > Some(MINUTE));
+    backend
+        .set(&key("b"), &payload("1", Some(Duration::ZERO)))
+        .unwrap();
+    missed(&backend, &key("b"));
+}
+
+#[test]
+fn the_server_deletes_what_has_expired() {
+    let database = fresh();
+    let backend = backend(&database);
+    let mut left = payload("1", Some(Duration::from_millis(1)));
+    backend.set(&key("a"), &left).unwrap();
+    left.lifetime = None;
+    backend.set(&key("b"), &left).unwrap();
+    let deadline = Instant::now() + MINUTE;
+    while count(&database, doc! {}) > 1 {
+        assert!(Instant::now() < deadline, "it is still there");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(value(&backend, &key("b")).unwrap(), "1");
+}
+
+#[test]
+fn a_scope_is_evicted_with_what_is_below_it_and_nothing_else() {
+    let database = fresh();
+    let backend = backend(&database);
+    let scopes = [
+        organization("1"),
+        user("1", "1"),
+        user("1", "10"),
+        user("1", "1/user=10"),
+        organization("10"),
+        user("10", "1"),
+        organization("1/"),
+        organization("1\0"),
+        organization(""),
+        organization("1%2F"),
+        organization(&"ü".repeat(5000)),
+        Scope::global(),
+    ];
+    let store = || {
+        for (nth, scope) in scopes.iter().enumerate() {
+            backend
+                .set(&key_in(scope, "x"), &forever(&nth.to_string()))
+                .unwrap();
+            // neither expired values nor places are counted
+            let gone = payload("over", Some(Duration::ZERO));
+            backend.set(&key_in(scope, "gone"), &gone).unwrap();
+            missed(&backend, &key_in(scope, "missed"));
+        }
+    };
+    for evicted in &scopes {
+        store();
+        let inside = scopes
+            .iter()
+            .filter(|scope| evicted.contains(scope))
+            .count() as u64;
+        assert_eq!(
+            backend.evict_by_scope(evicted).unwrap(),
+            inside,
+            "{evicted}"
+        );
+        for (nth, scope) in scopes.iter().enumerate() {
+            let found = value(&backend, &key_in(scope, "x"));
+            let expected = (!evicted.contains(scope)).then(|| nth.to_string());
+            assert_eq!(found, expected, "{scope} after {evicted}");
+        }
+        backend.clear().unwrap();
+    }
+    assert_eq!(count(&database, doc! {}), 0);
+}
+
+#[test]
+fn caches_of_one_collection_leave_each_other_and_what_is_foreign_alone() {
+    let database = fresh();
+    let names = ["a", "a:", "a%3A", "b", "a:b", ""];
+    let backends = names.map(|name| backend_at(&SHARED, &database, name));
+    let global = key_in(&Scope::global(), "x");
+    for (backend, name) in backends.iter().zip(names) {
+        backend.set(&global, &forever(name)).unwrap();
+        backend.set(&key("x"), &forever(name)).unwrap();
+    }
+    let foreign = documents(&database);
+    let ids = [
+        Bson::from("a"),
+        Bson::from("b;"),
+        Bson::from(7),
+        Bson::from("organization=1/"),
+    ];
+    for id in &ids {
+        RUNTIME
+            .block_on(foreign.insert_one(doc! { "_id": id }).into_future())
+            .unwrap();
+    }
+    for nth in 0..names.len() {
+        if nth % 2 == 0 {
+            backends[nth].clear().unwrap();
+        } else {
+            assert_eq!(backends[nth].evict_by_scope(&Scope::global()).unwrap(), 2);
+        }
+        for (other, (backend, name)) in backends.iter().zip(names).enumerate() {
+            let expected = (other > nth).then(|| name.to_owned());
+            assert_eq!(value(backend, &global), expected);
+            assert_eq!(value(backend, &key("x")), expected);
+        }
+    }
+    let ids = ids.to_vec();
+    assert_eq!(count(&database, doc! { "_id": { "$in": ids } }), 4);
+}
+
+#[test]
+fn names_can_be_read_in_the_shell() {
+    let database = fresh();
+    backend(&database)
+        .set(&key("settings"), &forever("1"))
+        .unwrap();
+    let found = documents(&database);
+    let found = RUNTIME
+        .block_on(found.find_one(doc! {}).into_future())
+        .unwrap();
+    let id = found.unwrap().get_str("_id").unwrap().to_owned();
+    let start = "storefront:organization=acme/user=7/\"settings\"~";
+    assert!(id.starts_with(start), "{id}");
+}
+
+#[test]
+fn a_claim_is_one_processs_until_it_is_given_back_or_over() {
+    let database = fresh();
+    let (one, other) = (backend(&database), backend(&database));
+    let granted = |backend: &MongoDb, span| match backend.lease(&key("a"), span).unwrap() {
+        Lease::Granted(mark) => Some(mark),
+        Lease::Taken => None,
+        Lease::Unsupported => panic!("it is supported"),
+    };
+    let mark = granted(&one, MINUTE).unwrap();
+    assert!(granted(&other, MINUTE).is_none());
+    assert!(granted(&one, MINUTE).is_none());
+    // another's release changes nothing
+    other
+        .release(&key("a"), &missed(&other, &key("a")))
+        .unwrap();
+    assert!(granted(&other, MINUTE).is_none());
+    one.release(&key("a"), &mark).unwrap();
+    assert!(!one.fill(&key("a"), &forever("given back"), &mark).unwrap());
+
+    let short = granted(&other, Duration::from_millis(50)).unwrap();
+    let deadline = Instant::now() + MINUTE;
+    let mark = loop {
+        if let Some(mark) = granted(&one, MINUTE) {
+            break mark;
+        }
+        assert!(Instant::now() < deadline);
+    };
+    assert!(!other.fill(&key("a"), &forever("slow"), &short).unwrap());
+    other.release(&key("a"), &short).unwrap();
+    assert!(granted(&other, MINUTE).is_none());
+    assert!(one.fill(&key("a"), &forever("1"), &mark).unwrap());
+    assert_eq!(value(&other, &key("a")).unwrap(), "1");
+    // the claim ended with the fill, and a live value may be claimed for a refresh
+    let mark = granted(&other, MINUTE).unwrap();
+    assert_eq!(value(&one, &key("a")).unwrap(), "1");
+    assert!(one.evict(&key("a")).unwrap());
+    assert!(!other.fill(&key("a"), &forever("old"), &mark).unwrap());
+    assert!(granted(&one, MINUTE).is_some());
+}
+
+#[test]
+fn many_keys_go_as_each_alone_would() {
+    let backend = backend(&fresh());
+    let keys: Vec<Key> = (0..120).map(|nth| key(&nth.to_string())).collect();
+    let entries: Vec<_> = keys[..40]
+        .iter()
+        .map(|key| (key.clone(), forever("set")))
+        .collect();
+    backend.set_many(&entries).unwrap();
+    let over = payload("over", Some(Duration::ZERO));
+    backend.set(&keys[40], &over).unwrap();
+    let known = missed(&backend, &keys[41]);
+    let asked: Vec<Key> = keys.iter().chain([&keys[0], &keys[119]]).cloned().collect();
+    let found = backend.get_many(&asked).unwrap();
+    assert_eq!(found.len(), asked.len());
+    assert!(
+        found[..40]
+            .iter()
+            .all(|found| matches!(found, Lookup::Hit(it) if *it == forever("set")))
+    );
+    assert!(matches!(found[120], Lookup::Hit(_)));
+    let fills: Vec<_> = keys[40..]
+        .iter()
+        .zip(&found[40..120])
+        .map(|(key, found)| match found {
+            Lookup::Miss(mark) => (key.clone(), forever("filled"), mark.clone()),
+            Lookup::Hit(_) => panic!("{key} is there"),
+        })
+        .collect();
+    assert_eq!(fills[1].2.bytes(), known.bytes());
+    // one is evicted, one set in the meantime
+    backend.evict(&keys[50]).unwrap();
+    backend.set(&keys[51], &forever("newer")).unwrap();
+    let filled = backend.fill_many(&fills).unwrap();
+    for (nth, filled) in filled.iter().enumerate() {
+        assert_eq!(*filled, ![10, 11].contains(&nth), "{nth}");
+    }
+    missed(&backend, &keys[50]);
+    assert_eq!(value(&backend, &keys[51]).unwrap(), "newer");
+    assert_eq!(value(&backend, &keys[119]).unwrap(), "filled");
+    let again = backend.get_many(&keys).unwrap();
+    assert_eq!(
+        again
+            .iter()
+            .filter(|found| matches!(found, Lookup::Hit(_)))
+            .count(),
+        119
+    );
+    assert!(backend.get_many(&[]).unwrap().is_empty());
+    assert!(backend.fill_many(&[]).unwrap().is_empty());
+    backend.set_many(&[]).unwrap();
+}
+
+#[test]
+fn every_operation_works_in_every_runtime_and_in_none() {
+    async fn all(backend: &MongoDb) {
+        let key = key("a");
+        let found = backend.get_async(&key).await.unwrap();
+        let Lookup::Miss(mark) = found else {
+            panic!("{found:?}")
+        };
+        assert!(
+            backend
+                .fill_async(&key, &forever("1"), &mark)
+                .await
+                .unwrap()
+        );
+        let mark = backend.mark_async(&key).await.unwrap();
+        assert!(backend.put_async(&key, &forever("2"), &mark).await.unwrap());
+        backend.set_async(&key, &forever("3")).await.unwrap();
+        let entries = [(key.clone(), forever("4"))];
+        backend.set_many_async(&entries).await.unwrap();
+        let keys = [key.clone()];
+        let found = backend.get_many_async(&keys).await.unwrap();
+        assert!(matches!(&found[..], [Lookup::Hit(it)] if *it == forever("4")));
+        let lease = backend.lease_async(&key, MINUTE).await.unwrap();
+        let Lease::Granted(mark) = lease else {
+            panic!("{lease:?}")
+        };
+        let fill = [(key.clone(), forever("5"), mark.clone())];
+        assert_eq!(backend.fill_many_async(&fill).await.unwrap(), [true]);
+        backend.release_async(&key, &mark).await.unwrap();
+        assert!(backend.evict_async(&key).await.unwrap());
+        assert_eq!(
+            backend
+                .evict_by_scope_async(&organization("acme"))
+                .await
+                .unwrap(),
+            0
+        );
+        backend.clear_async().await.unwrap();
+        // and the blocking ones, in whatever this is
+        missed(backend, &key);
+        backend.set(&key, &forever("6")).unwrap();
+        assert_eq!(value(backend, &key).unwrap(), "6");
+        backend.clear().unwrap();
+    }
+    let backend = backend(&fresh());
+    // the client is made by the first, which doesn't outlive it; it has no timers
+    let first = Builder::new_current_thread().build().unwrap();
+    first.block_on(all(&backend));
+    drop(first);
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(all(&backend));
+    let several = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let task = several.spawn(async move {
+        all(&backend).await;
+        backend
+    });
+    let backend = several.block_on(task).unwrap();
+    drop(several);
+    assert!(!backend.evict(&key("a")).unwrap());
+}

@@ -1,0 +1,125 @@
+//! A server that is slow, down or unwilling.
+
+use std::time::{Duration, Instant};
+
+use cacheado_backends::backend::{Backend, Refused};
+use cacheado_backends::mongodb::MongoDb;
+use mongodb::bson::doc;
+
+use super::server::{RUNTIME, SHARED, admin, documents};
+use super::{backend, backend_at, forever, fresh, key, missed, value};
+use cacheado_tests::servers::Mongo;
+
+const LIMIT: Duration = Duration::from_millis(200);
+
+/// Whether it fails, as an outage, and in time.
+fn fails_in_time(backend: &MongoDb) {
+    let started = Instant::now();
+    let error = backend.get(&key("a")).unwrap_err();
+    let took = started.elapsed();
+    assert!(took < LIMIT * 2, "{took:?}: {error}");
+    assert!(!error.is::<Refused>(), "{error}");
+    let started = Instant::now();
+    let error = RUNTIME
+        .block_on(backend.set_async(&key("a"), &forever("1")))
+        .unwrap_err();
+    let took = started.elapsed();
+    assert!(took < LIMIT * 2, "{took:?}: {error}");
+    assert!(!error.is::<Refused>(), "{error}");
+}
+
+fn recovers(backend: &MongoDb) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while let Err(error) = backend.get(&key("b")) {
+        assert!(Instant::now() < deadline, "{error}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_outage_in_time() {
+    let backend = MongoDb::new("mongodb://user:hunter2@127.0.0.1:9/").unwrap();
+    fails_in_time(&backend);
+    fails_in_time(&backend);
+    let error = backend.clear().unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_server_that_hangs_or_is_killed_is_an_outage_in_time_and_comes_back() {
+    let server = Mongo::start();
+    let backend = backend_at(&server, "x", "x").timeout(LIMIT);
+    recovers(&backend);
+    backend.set(&key("b"), &forever("1")).unwrap();
+    server.pause();
+    for _ in 0..15 {
+        fails_in_time(&backend);
+    }
+    server.resume();
+    recovers(&backend);
+    server.kill();
+    fails_in_time(&backend);
+    server.restart();
+    recovers(&backend);
+    assert_eq!(value(&backend, &key("b")).unwrap_or("1".into()), "1");
+}
+
+#[test]
+fn a_primary_that_steps_down_is_an_outage_and_comes_back() {
+    let server = Mongo::start();
+    let backend = backend_at(&server, "x", "x").timeout(LIMIT);
+    recovers(&backend);
+    admin(
+        &server,
+        &doc! { "replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 0, "force": true },
+    );
+    let error = backend.set(&key("a"), &forever("1")).unwrap_err();
+    assert!(!error.is::<Refused>(), "{error}");
+    recovers(&backend);
+}
+
+#[test]
+fn what_the_server_refuses_is_no_outage() {
+    let database = fresh();
+    let documents = documents(&database);
+    let validated = documents.client().database(&database);
+    let create = validated
+        .create_collection(documents.name())
+        .validator(doc! { "nope": true });
+    RUNTIME.block_on(create.into_future()).unwrap();
+    let backend = backend(&database);
+    let entries = [(key("a"), forever("1"))];
+    let errors = [
+        backend.set(&key("a"), &forever("1")).unwrap_err(),
+        backend.set_many(&entries).unwrap_err(),
+        backend.get(&key("a")).unwrap_err(),
+        backend.get_many(&[key("a")]).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.is::<Refused>(), "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_an_outage_and_not_told() {
+    let uri = SHARED
+        .url()
+        .replace("mongodb://", "mongodb://nobody:hunter2@");
+    let backend = MongoDb::new(&uri).unwrap().timeout(Duration::from_secs(5));
+    let error = backend.get(&key("a")).unwrap_err();
+    assert!(!error.is::<Refused>());
+    assert!(
+        !format!("{error} {error:?} {backend:?}").contains("hunter2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_majority_can_be_asked_for() {
+    let backend = backend(&fresh()).write_concern_majority();
+    backend.set(&key("a"), &forever("1")).unwrap();
+    backend.set_many(&[(key("b"), forever("2"))]).unwrap();
+    assert_eq!(value(&backend, &key("b")).unwrap(), "2");
+    assert!(backend.evict(&key("a")).unwrap());
+    missed(&backend, &key("a"));
+}
