@@ -19,10 +19,10 @@ mod key;
 #[cfg(feature = "memcached")]
 pub mod memcached;
 pub mod memory;
-#[cfg(feature = "redis")]
-mod redis;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod rule;
 pub mod rules;
 mod scope;
@@ -37,8 +37,6 @@ pub use backend::Backend;
 pub use clock::{Clock, ManualClock};
 pub use entry::Entry;
 pub use error::{Error, Result};
-#[cfg(feature = "redis")]
-pub use self::redis::Redis;
 pub use key::{Key, Probe, Space, SpaceSpec, leaves_nothing_out, serialized_size};
 pub use rule::Rule;
 pub use scope::{Hierarchy, HierarchyBuilder, IdText, Level, LevelDef, Scope, ScopeId};

@@ -48,10 +48,18 @@ pub use default::default_cache;
 pub use stats::{Counts, Stats};
 pub use weight::Weighed;
 
-/// The shared tiers that ship with the crate: none yet. A type of one's own that implements [`Backend`] can be one.
+/// The shared tiers. A type of one's own that implements [`Backend`] is one as well.
 pub mod backends {
     pub use cacheado_backends::backend::{
         Backend, BackendFuture, BackendResult, Change, Changes, Lease, Lookup, Mark, Payload,
         Refused,
     };
+    #[cfg(feature = "conformance")]
+    pub use cacheado_backends::conformance;
+    #[cfg(feature = "memcached")]
+    pub use cacheado_backends::memcached::Memcached;
+    #[cfg(feature = "mongodb")]
+    pub use cacheado_backends::mongodb::MongoDb;
+    #[cfg(feature = "redis")]
+    pub use cacheado_backends::redis::Redis;
 }

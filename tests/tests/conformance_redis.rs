@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cacheado_backends::Redis;
 use cacheado_backends::conformance::{Check, Suite};
+use cacheado_backends::redis::Redis;
 use cacheado_tests::servers;
 
 /// The machine that tests may be busy; how soon an operation ends is another test's matter.

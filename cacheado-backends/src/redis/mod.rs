@@ -43,7 +43,7 @@ use crate::sync::lock;
 ///
 /// ```
 /// use std::time::Duration;
-/// use cacheado_backends::Redis;
+/// use cacheado_backends::redis::Redis;
 ///
 /// let backend = Redis::new("redis://127.0.0.1:6379")?.timeout(Duration::from_millis(100));
 /// # Ok::<(), cacheado_backends::Error>(())

@@ -153,9 +153,10 @@ impl Slot {
     /// The next operation makes another connection, if this one is the current one.
     fn forget(&self, number: u64) {
         let mut current = lock(&self.current);
-        if current.as_ref().is_some_and(|link| {
-            link.number == number && matches!(link.way, Way::Single(_))
-        }) {
+        if current
+            .as_ref()
+            .is_some_and(|link| link.number == number && matches!(link.way, Way::Single(_)))
+        {
             *current = None;
         }
     }
@@ -165,17 +166,19 @@ impl Link {
     async fn send(&self, pipes: &[Pipeline]) -> RedisResult<Vec<Vec<Value>>> {
         match (self.way.clone(), pipes) {
             (_, []) => Ok(Vec::new()),
-            (Way::Single(mut connection), [pipe]) => {
-                Ok(vec![connection.req_packed_commands(pipe, 0, pipe.len()).await?])
-            }
+            (Way::Single(mut connection), [pipe]) => Ok(vec![
+                connection.req_packed_commands(pipe, 0, pipe.len()).await?,
+            ]),
             (Way::Single(mut connection), pipes) => {
                 let joined = join(pipes);
-                let answers = connection.req_packed_commands(&joined, 0, joined.len()).await?;
+                let answers = connection
+                    .req_packed_commands(&joined, 0, joined.len())
+                    .await?;
                 Ok(split(pipes, answers))
             }
-            (Way::Cluster(mut connection), [pipe]) => {
-                Ok(vec![connection.req_packed_commands(pipe, 0, pipe.len()).await?])
-            }
+            (Way::Cluster(mut connection), [pipe]) => Ok(vec![
+                connection.req_packed_commands(pipe, 0, pipe.len()).await?,
+            ]),
             (Way::Cluster(connection), pipes) => side_by_side(&connection, pipes).await,
         }
     }

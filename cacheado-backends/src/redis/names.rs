@@ -117,9 +117,11 @@ mod tests {
 
     fn key(ids: &[&str], args: &str) -> Key {
         let levels = ["organization", "user"];
-        let level = levels[..ids.len()].iter().fold(Level::global(), |under, name| {
-            Level::intern(under, name, false)
-        });
+        let level = levels[..ids.len()]
+            .iter()
+            .fold(Level::global(), |under, name| {
+                Level::intern(under, name, false)
+            });
         let scope = Scope::of(level, ids.iter().copied());
         let probe = Probe::in_scope(Space::programmatic(level), &scope, args);
         probe.unwrap().to_key().unwrap()

@@ -70,7 +70,8 @@ impl Servers {
     /// If `pem` is no certificate, or a URL is not one of TLS.
     pub(super) fn trust(&mut self, pem: &[u8]) -> crate::Result<()> {
         if !pem.windows(5).any(|it| it == b"BEGIN") {
-            let message = "give the root certificate in PEM form, which has a line of BEGIN CERTIFICATE";
+            let message =
+                "give the root certificate in PEM form, which has a line of BEGIN CERTIFICATE";
             return Err(Error::config("redis", message));
         }
         let certificates = TlsCertificates {
@@ -150,7 +151,10 @@ impl Servers {
     }
 
     /// An error of connecting to the cluster.
-    pub(super) fn no_cluster(&self, error: &RedisError) -> Box<dyn std::error::Error + Send + Sync> {
+    pub(super) fn no_cluster(
+        &self,
+        error: &RedisError,
+    ) -> Box<dyn std::error::Error + Send + Sync> {
         self.unreachable(&"the cluster", error)
     }
 
@@ -170,7 +174,9 @@ impl Servers {
         let mut failure = format!("no sentinel knows a master named {name:?}");
         while let Some(answer) = asked.join_next().await {
             match answer {
-                Ok(Ok((sentinel, Some((host, port))))) => return Ok(with_address(sentinel, host, port)),
+                Ok(Ok((sentinel, Some((host, port))))) => {
+                    return Ok(with_address(sentinel, host, port));
+                }
                 Ok(Err(error)) => {
                     failure = self.unreachable(&"the sentinels", &error).to_string();
                 }
@@ -189,7 +195,10 @@ impl Servers {
         let mut text = format!("no connection to {what}: {error}");
         for node in &self.nodes {
             // a server may quote what it was sent
-            for secret in [node.redis_settings().password(), node.redis_settings().username()] {
+            for secret in [
+                node.redis_settings().password(),
+                node.redis_settings().username(),
+            ] {
                 if let Some(secret) = secret.filter(|it| !it.is_empty()) {
                     text = text.replace(secret, "***");
                 }
@@ -217,7 +226,9 @@ async fn connect(
     config: &AsyncConnectionConfig,
 ) -> RedisResult<MultiplexedConnection> {
     let client = Client::open(server)?;
-    client.get_multiplexed_async_connection_with_config(config).await
+    client
+        .get_multiplexed_async_connection_with_config(config)
+        .await
 }
 
 /// The address of the master that the sentinel names. Sentinels are asked without the servers' user and password.

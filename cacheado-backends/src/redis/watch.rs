@@ -58,7 +58,10 @@ impl Watch {
             match self.listen().await {
                 Ok(()) => {
                     self.changes.report(Change::Lost);
-                    tracing::warn!(channel = self.channel, "no longer hearing of other processes' changes");
+                    tracing::warn!(
+                        channel = self.channel,
+                        "no longer hearing of other processes' changes"
+                    );
                     pause = PAUSES.0;
                 }
                 Err(error) => {
@@ -80,7 +83,8 @@ impl Watch {
             .set_push_sender(move |push: PushInfo| pushed.send(Event::Push(push)));
         let mut connection = timeout(
             2 * BEAT,
-            self.servers.connect_async(BEAT, config, Some(ProtocolVersion::RESP3)),
+            self.servers
+                .connect_async(BEAT, config, Some(ProtocolVersion::RESP3)),
         )
         .await
         .map_err(|_| "no connection in time")??;
@@ -173,7 +177,9 @@ impl Beats {
             // a master that has become a replica is asked by nobody
             Kind::Sentinels(_) => {
                 let role: Value = ask("ROLE", None).query_async(&mut self.connection).await?;
-                Ok(matches!(role, Value::Array(it) if it.first() == Some(&Value::BulkString(b"master".to_vec()))))
+                Ok(
+                    matches!(role, Value::Array(it) if it.first() == Some(&Value::BulkString(b"master".to_vec()))),
+                )
             }
         }
     }
