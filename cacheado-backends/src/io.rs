@@ -43,14 +43,18 @@ pub(crate) async fn within<T>(
     limit: Duration,
     operation: impl Future<Output = BackendResult<T>>,
 ) -> BackendResult<T> {
+    let runtime = runtime()?;
     let timeout = {
-        // the timer is this runtime's: the caller's may have none
-        let _context = runtime()?.enter();
+        let _context = runtime.enter();
         tokio::time::timeout(limit, operation)
     };
-    timeout
-        .await
-        .unwrap_or_else(|_| Err(TimedOut(limit).into()))
+    let mut timeout = std::pin::pin!(timeout);
+    let done = std::future::poll_fn(|cx| {
+        // the driver's timers and tasks are to be this runtime's: the caller's may have no timers, and may end before them
+        let _context = runtime.enter();
+        timeout.as_mut().poll(cx)
+    });
+    done.await.unwrap_or_else(|_| Err(TimedOut(limit).into()))
 }
 
 /// `operation` on the runtime, awaited by blocking this thread for `limit` at most. For a thread of any runtime but this one.

@@ -13,7 +13,7 @@ mod entry;
 #[doc(hidden)]
 pub mod envelope;
 mod error;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "memcached", feature = "mongodb", feature = "redis"))]
 mod io;
 mod key;
 #[cfg(feature = "memcached")]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Memcached;
+use super::client::Client;
 use super::client::Way;
 use super::names::Names;
 use super::unexpected;
@@ -77,7 +78,7 @@ impl Memcached {
 /// The two ways of each operation: its arguments are those of the one it is over, behind how it waits.
 macro_rules! blocking {
     ($this:ident.$operation:ident($($argument:expr),*)) => {
-        $this.client.block($this.$operation($this.client.blocking(), $($argument),*))
+        Client::block($this.$operation($this.client.blocking(), $($argument),*))
     };
 }
 

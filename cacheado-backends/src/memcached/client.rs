@@ -64,10 +64,7 @@ impl Client {
     }
 
     /// Runs `operation`, all of whose exchanges block.
-    pub(super) fn block<T>(
-        &self,
-        operation: impl Future<Output = BackendResult<T>>,
-    ) -> BackendResult<T> {
+    pub(super) fn block<T>(operation: impl Future<Output = BackendResult<T>>) -> BackendResult<T> {
         let mut operation = std::pin::pin!(operation);
         match operation
             .as_mut()

@@ -67,7 +67,7 @@ impl Memcached {
             let nonces = self.heard(&places, answers, sent)?;
             let nonces = self.complete(way, &places, nonces).await?;
             let generation = place.generation(&nonces).ok_or_else(unexpected)?;
-            let cas = match self.judge(item, Some(generation), &self.clock.now(sent)) {
+            let cas = match Self::judge(item, Some(generation), &self.clock.now(sent)) {
                 Found::Live(_) => return Ok(None),
                 Found::Stub { cas } | Found::Dead { cas } => cas,
             };

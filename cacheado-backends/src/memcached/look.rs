@@ -64,7 +64,7 @@ impl Memcached {
                 return Err(unexpected());
             };
             let generation = place.generation(&nonces).ok_or_else(unexpected)?;
-            looked.push(match self.judge(item, Some(generation), &now) {
+            looked.push(match Self::judge(item, Some(generation), &now) {
                 Found::Live(payload) => Lookup::Hit(payload),
                 Found::Stub { cas } => Lookup::Miss(
                     LoadMark {
@@ -106,12 +106,7 @@ impl Memcached {
     }
 
     /// What `item` is in the generation that is now; in none without one.
-    pub(super) fn judge(
-        &self,
-        item: GetResult,
-        generation: Option<Generation>,
-        now: &Now,
-    ) -> Found {
+    pub(super) fn judge(item: GetResult, generation: Option<Generation>, now: &Now) -> Found {
         let cas = item.item.cas.unwrap_or(0);
         let value = match item.value {
             Some(value) if item.client_flags == Some(VALUE) => value,

@@ -44,8 +44,7 @@ impl Memcached {
                 .map(|&nth| places.entries[nth].generation(&nonces))
                 .collect();
             let sets = left.iter().zip(&written).filter_map(|(&nth, &generation)| {
-                let set =
-                    self.item(&places.entries[nth].name, entries[nth].1, generation?, &now)?;
+                let set = Self::item(&places.entries[nth].name, entries[nth].1, generation?, &now)?;
                 Some(Op::from(set))
             });
             let mut commands: Vec<_> = sets.collect();
@@ -91,7 +90,7 @@ impl Memcached {
             if payload.bytes.len() > self.max_value_bytes {
                 large = Some(self.too_large(payload));
             } else if let Some(mark) = mark.filter(|mark| mark.cas != 0)
-                && let Some(set) = self.item(&place.name, payload, mark.generation, &now)
+                && let Some(set) = Self::item(&place.name, payload, mark.generation, &now)
             {
                 store = Some((commands.len(), mark.generation));
                 commands.push(set.compare_cas(mark.cas).into());
@@ -156,7 +155,7 @@ impl Memcached {
             return Err(unexpected());
         };
         let nonces = self.heard(&places, answers.skip(1), sent)?;
-        let found = self.judge(item, place.generation(&nonces), &self.clock.now(sent));
+        let found = Self::judge(item, place.generation(&nonces), &self.clock.now(sent));
         Ok(matches!(found, Found::Live(_)))
     }
 
@@ -174,13 +173,7 @@ impl Memcached {
     }
 
     /// The item that holds `payload`. `None` if no header can say so.
-    fn item(
-        &self,
-        name: &str,
-        payload: &Payload,
-        generation: Generation,
-        now: &Now,
-    ) -> Option<Set> {
+    fn item(name: &str, payload: &Payload, generation: Generation, now: &Now) -> Option<Set> {
         let header = Header::new(payload.lifetime, now.moment(), generation);
         let mut set = Set::new(name, []).client_flags(VALUE);
         set.value = header.write(&payload.bytes)?;

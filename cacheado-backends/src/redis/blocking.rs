@@ -54,11 +54,11 @@ impl Blocking {
             }
         }
         let mut connection = self.servers.connect(self.left(start))?;
-        self.limit(&connection, self.left(start))?;
+        Self::limit(&connection, self.left(start))?;
         let answers = connection
             .req_packed_commands(&packed, 0, count)
             .map_err(reply::error)?;
-        self.limit(&connection, self.timeout)?;
+        Self::limit(&connection, self.timeout)?;
         self.keep(connection, &answers);
         Ok(answers)
     }
@@ -69,7 +69,7 @@ impl Blocking {
         left.max(Duration::from_millis(1))
     }
 
-    fn limit(&self, connection: &Connection, limit: Duration) -> BackendResult<()> {
+    fn limit(connection: &Connection, limit: Duration) -> BackendResult<()> {
         connection
             .set_read_timeout(Some(limit))
             .and_then(|()| connection.set_write_timeout(Some(limit)))

@@ -169,7 +169,7 @@ impl Redis {
 }
 
 impl Backend for Redis {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "redis"
     }
 
