@@ -21,7 +21,9 @@ struct Held {
 
 impl Hoard {
     fn cache(&self) -> CacheBuilder {
-        Cache::builder().backend(self.clone())
+        Cache::builder()
+            .coherence(Duration::MAX)
+            .backend(self.clone())
     }
 
     /// How many bytes there are.

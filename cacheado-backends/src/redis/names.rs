@@ -134,7 +134,7 @@ mod tests {
         let tag = bucket.0;
         assert!(tag.starts_with("{my%20shop:"), "{tag}");
         let entry = bucket.entry(&name);
-        let start = format!("{tag}:organization=acme/user=7/(\"x\")~");
+        let start = format!("{tag}:organization=acme/user=7/\"x\"~");
         assert!(entry.starts_with(&start), "{entry}");
         let marks: Vec<_> = bucket.marks(&name).collect();
         let expected = [
