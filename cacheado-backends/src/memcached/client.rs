@@ -11,6 +11,7 @@ use memcache::exp::{
     AsyncMetaClient, Error, MetaClient, MetaClientBuilder, Op, OpResult, ServerAddress,
 };
 use tokio::runtime::Handle;
+use tokio::task::{Unconstrained, unconstrained};
 
 use super::servers::Servers;
 use crate::backend::{BackendResult, Refused};
@@ -266,17 +267,18 @@ impl ServerAddress for Resolved {
 }
 
 /// A future that finds the sockets and timers of the backends' runtime around it, wherever it is polled. So an answer wakes the
-/// caller itself, not a task that then wakes the caller.
+/// caller itself, not a task that then wakes the caller. It takes no part in the caller's budget of steps, which may be used up:
+/// an exchange is one step.
 struct OnRuntime<F> {
     runtime: &'static Handle,
-    future: Pin<Box<F>>,
+    future: Pin<Box<Unconstrained<F>>>,
 }
 
 impl<F> OnRuntime<F> {
     fn new(future: F) -> BackendResult<Self> {
         Ok(Self {
             runtime: runtime()?,
-            future: Box::pin(future),
+            future: Box::pin(unconstrained(future)),
         })
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn write(payload: &Payload, life: u64) -> Vec<u8> {
 /// `ago`. `None` if that is over. Bytes that this did not write are taken as they are: what they are worth is for others to tell.
 pub(super) fn read(bytes: &[u8], left: i64, ago: Duration) -> Option<Payload> {
     let (life, value) = split(bytes).unwrap_or((0, bytes));
-    let left = u64::try_from(left).ok();
+    // the server counts by a clock that it looks at now and then, in whole steps
+    let left = u64::try_from(left).ok().map(|it| it.saturating_sub(1));
     let life = (life > 0).then_some(life);
     let left = match (left, life) {
         (Some(left), Some(life)) => Some(left.min(life)),
@@ -104,10 +105,11 @@ mod tests {
     fn what_is_left_is_the_less_of_both() {
         let stored = write(&payload(b"x"), 5_000);
         let left = |left| read(&stored, left, SECOND).unwrap().lifetime.unwrap();
-        assert_eq!(left(3_000), 2 * SECOND);
+        assert_eq!(left(3_001), 2 * SECOND);
         assert_eq!(left(60_000), 4 * SECOND);
         assert_eq!(left(-1), 4 * SECOND);
-        assert_eq!(read(&stored, 1_000, SECOND), None);
+        assert_eq!(read(&stored, 1_001, SECOND), None);
+        assert_eq!(read(&stored, 1, Duration::ZERO), None);
     }
 
     #[test]

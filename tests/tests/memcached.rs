@@ -1,0 +1,418 @@
+//! The Memcached backend when things go wrong, and what it does beyond the conformance suite, over real servers.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cacheado_backends::backend::{BackendResult, Lookup, Mark, Payload, Refused};
+use cacheado_backends::memcached::Memcached;
+use cacheado_backends::{Backend, Key, Level, Probe, Scope, Space, address};
+use cacheado_tests::servers::{self, Silent, wait_until};
+
+/// How long an operation may take in these tests, and the most that one is measured to take on a busy machine.
+const LIMIT: Duration = Duration::from_millis(200);
+const BOUND: Duration = Duration::from_millis(450);
+
+fn backend(address: &impl ToString) -> Memcached {
+    let mut backend = Memcached::new(address.to_string()).unwrap().timeout(LIMIT);
+    backend.bind("tests");
+    backend
+}
+
+fn key(args: &str) -> Key {
+    let scope = Scope::global();
+    let probe = Probe::in_scope(Space::programmatic(Level::global()), &scope, &args);
+    probe.unwrap().to_key().unwrap()
+}
+
+fn payload(bytes: impl AsRef<[u8]>) -> Payload {
+    Payload {
+        bytes: Arc::from(bytes.as_ref()),
+        lifetime: None,
+    }
+}
+
+fn miss(found: BackendResult<Lookup>) -> Mark {
+    match found.unwrap() {
+        Lookup::Miss(mark) => mark,
+        Lookup::Hit(payload) => panic!("nothing should be there, and {payload:?} is"),
+    }
+}
+
+/// What is stored under `key`, both ways.
+fn value(backend: &Memcached, key: &Key) -> Option<Vec<u8>> {
+    let found = backend.get(key).unwrap().hit();
+    let awaited = futures::executor::block_on(backend.get_async(key))
+        .unwrap()
+        .hit();
+    let bytes = |found: Option<Payload>| found.map(|found| found.bytes.to_vec());
+    let found = bytes(found);
+    assert_eq!(found, bytes(awaited));
+    found
+}
+
+/// Fails if any operation answers, or takes too long to fail.
+fn expect_outage(backend: &Memcached) {
+    let key = key("k");
+    let everywhere = Scope::global();
+    let payload = payload("v");
+    let mark = Mark::none();
+    let lease = Duration::from_secs(1);
+    let operations: [(&str, &dyn Fn() -> bool); 9] = [
+        ("get", &|| {
+            backend.get(&key).is_err_and(|error| !error.is::<Refused>())
+        }),
+        ("set", &|| backend.set(&key, &payload).is_err()),
+        ("put", &|| backend.put(&key, &payload, &mark).is_err()),
+        ("evict", &|| backend.evict(&key).is_err()),
+        ("evict_by_scope", &|| {
+            backend.evict_by_scope(&everywhere).is_err()
+        }),
+        ("lease", &|| backend.lease(&key, lease).is_err()),
+        ("get_async", &|| {
+            futures::executor::block_on(backend.get_async(&key)).is_err()
+        }),
+        ("set_async", &|| {
+            futures::executor::block_on(backend.set_async(&key, &payload)).is_err()
+        }),
+        ("clear_async", &|| {
+            futures::executor::block_on(backend.clear_async()).is_err()
+        }),
+    ];
+    for (name, fails) in operations {
+        let began = Instant::now();
+        assert!(fails(), "{name} should fail");
+        let took = began.elapsed();
+        assert!(took < BOUND, "{name} took {took:?}");
+    }
+}
+
+/// Sends a command as anybody could, and returns the first line of the answer.
+fn raw(server: SocketAddr, command: &str) -> String {
+    let mut stream = TcpStream::connect(server).unwrap();
+    stream.write_all(command.as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
+}
+
+/// What the store calls the entry of `key`.
+fn name(key: &Key) -> String {
+    format!("tests/e/{}", address::entry(key))
+}
+
+#[test]
+fn a_server_that_refuses_connections_is_an_outage() {
+    let server = servers::Memcached::start();
+    server.kill();
+    expect_outage(&backend(&server.addr()));
+}
+
+#[test]
+fn a_server_that_never_answers_is_an_outage() {
+    let silent = Silent::start();
+    expect_outage(&backend(&silent.addr()));
+}
+
+#[test]
+fn a_paused_server_is_an_outage_until_it_goes_on() {
+    let server = servers::Memcached::start();
+    let backend = backend(&server.url());
+    let key = key("k");
+    backend.set(&key, &payload("v")).unwrap();
+    assert_eq!(value(&backend, &key).as_deref(), Some(&b"v"[..]));
+    server.pause();
+    expect_outage(&backend);
+    server.resume();
+    // what was sent before may have arrived by now, a clear among it
+    assert!(wait_until(Duration::from_secs(5), || backend
+        .get(&key)
+        .is_ok()));
+    backend.set(&key, &payload("w")).unwrap();
+    assert_eq!(value(&backend, &key).as_deref(), Some(&b"w"[..]));
+}
+
+#[test]
+fn a_server_that_starts_anew_is_used_again_and_old_marks_are_over() {
+    let server = servers::Memcached::start();
+    let backend = backend(&server.url());
+    let (loading, set) = (key("loading"), key("set"));
+    let mark = miss(backend.get(&loading));
+    backend.set(&set, &payload("v")).unwrap();
+    server.kill();
+    expect_outage(&backend);
+    server.restart();
+    assert!(wait_until(Duration::from_secs(5), || backend
+        .get(&set)
+        .is_ok()));
+    assert_eq!(value(&backend, &set), None);
+    // it numbers items from 1 again, so the number in the mark is soon another item's
+    for _ in 0..20 {
+        miss(backend.get(&loading));
+        assert!(!backend.fill(&loading, &payload("old"), &mark).unwrap());
+        backend.evict(&loading).unwrap();
+    }
+    assert_eq!(value(&backend, &loading), None);
+    let mark = miss(backend.get(&loading));
+    assert!(backend.fill(&loading, &payload("new"), &mark).unwrap());
+    assert_eq!(value(&backend, &loading).as_deref(), Some(&b"new"[..]));
+}
+
+#[test]
+fn a_value_that_is_too_large_is_refused_and_takes_the_old_one_along() {
+    let server = servers::Memcached::start();
+    let usual = backend(&server.url());
+    let key = key("k");
+    let most = 1024 * 1024 - 1024;
+    usual.set(&key, &payload(vec![7; most])).unwrap();
+    assert_eq!(value(&usual, &key).map(|found| found.len()), Some(most));
+    let error = usual.set(&key, &payload(vec![7; most + 1])).unwrap_err();
+    assert!(error.is::<Refused>(), "{error}");
+    assert_eq!(value(&usual, &key), None);
+
+    let mark = miss(usual.get(&key));
+    let large = payload(vec![7; most + 1]);
+    assert!(usual.fill(&key, &large, &mark).unwrap_err().is::<Refused>());
+    assert!(usual.put(&key, &large, &mark).unwrap_err().is::<Refused>());
+
+    // one that believes the server to take more hears it from there
+    let bold = backend(&server.url()).max_value_bytes(8 << 20);
+    let error = bold.set(&key, &payload(vec![7; 3 << 20])).unwrap_err();
+    assert!(error.is::<Refused>(), "{error}");
+    assert_eq!(value(&usual, &key), None);
+    usual.set(&key, &payload("small")).unwrap();
+    assert_eq!(value(&usual, &key).as_deref(), Some(&b"small"[..]));
+}
+
+#[test]
+fn a_full_memory_is_a_refusal() {
+    // it is to say so rather than make room
+    let server = servers::Memcached::start_with(&["-M", "-m", "8"]);
+    let backend = backend(&server.url()).timeout(Duration::from_secs(5));
+    let full = (0..40).find_map(|nth| {
+        let stored = backend.set(&key(&nth.to_string()), &payload(vec![7; 500_000]));
+        stored.err()
+    });
+    let error = full.expect("20 MB don't fit into 8");
+    assert!(error.is::<Refused>(), "{error}");
+}
+
+#[test]
+fn foreign_keys_stay_and_foreign_values_are_misses() {
+    let server = servers::Memcached::start();
+    let backend = backend(&server.url());
+    let key = key("k");
+    assert_eq!(raw(server.addr(), "set tests 0 0 3\r\nabc\r\n"), "STORED");
+    backend.set(&key, &payload("v")).unwrap();
+    for (flags, bytes) in [
+        (0, "abc"),
+        (3244, "abc"),
+        (3244, ""),
+        (3244, &*"\u{1}".repeat(80)),
+    ] {
+        let set = format!(
+            "set {} {flags} 0 {}\r\n{bytes}\r\n",
+            name(&key),
+            bytes.len()
+        );
+        assert_eq!(raw(server.addr(), &set), "STORED");
+        let mark = miss(backend.get(&key));
+        assert!(backend.fill(&key, &payload("w"), &mark).unwrap());
+        assert_eq!(value(&backend, &key).as_deref(), Some(&b"w"[..]));
+    }
+    backend.clear().unwrap();
+    backend.evict_by_scope(&Scope::global()).unwrap();
+    assert_eq!(raw(server.addr(), "get tests\r\n"), "VALUE tests 0 3");
+}
+
+#[test]
+fn the_server_itself_lets_go_also_past_thirty_days() {
+    let server = servers::Memcached::start();
+    let backend = backend(&server.url());
+    let key = key("k");
+    let day = 24 * 3_600;
+    for seconds in [60, 30 * day - 2, 30 * day, 31 * day, 365 * day] {
+        let lifetime = Some(Duration::from_secs(seconds));
+        backend
+            .set(
+                &key,
+                &Payload {
+                    lifetime,
+                    ..payload("v")
+                },
+            )
+            .unwrap();
+        let answer = raw(server.addr(), &format!("mg {} t\r\n", name(&key)));
+        let left: u64 = answer.strip_prefix("HD t").unwrap().parse().unwrap();
+        assert!(
+            (seconds..seconds + 6).contains(&left),
+            "{seconds}: {answer}"
+        );
+    }
+    // memcached knows no date past 2038: nothing then, and the value says itself when it is over
+    let lifetime = Some(Duration::from_secs(50 * 365 * day));
+    backend
+        .set(
+            &key,
+            &Payload {
+                lifetime,
+                ..payload("v")
+            },
+        )
+        .unwrap();
+    assert_eq!(
+        raw(server.addr(), &format!("mg {} t\r\n", name(&key))),
+        "HD t-1"
+    );
+}
+
+/// Answers each connection with `answer`, whatever is asked.
+fn liar(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            thread::spawn(move || {
+                let mut asked = [0; 4096];
+                while stream.read(&mut asked).is_ok_and(|read| read > 0) {
+                    let _ = stream.write_all(answer);
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_that_answers_something_else_is_an_outage() {
+    let answers: [&[u8]; 9] = [
+        b"ERROR\r\n",
+        b"CLIENT_ERROR bad command line format\r\nERROR\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\r\n",
+        b"\0\xff\xfe\r\n",
+        b"VA 18446744073709551615 O0\r\n",
+        b"HD O0\r\nHD O1\r\nHD O2\r\nHD O3\r\n",
+        b"VA 8 O1\r\n12345678\r\n",
+        b"SERVER_ERROR busy\r\n",
+    ];
+    for answer in answers {
+        let backend = backend(&liar(answer));
+        let error = backend.get(&key("k")).unwrap_err();
+        assert!(!error.is::<Refused>(), "{}: {error}", answer.escape_ascii());
+        futures::executor::block_on(backend.get_async(&key("k"))).unwrap_err();
+        backend.set(&key("k"), &payload("v")).unwrap_err();
+    }
+}
+
+#[test]
+fn of_several_servers_one_may_be_down() {
+    let servers: Vec<_> = (0..3).map(|_| servers::Memcached::start()).collect();
+    let mut backend = Memcached::several(servers.iter().map(servers::Memcached::url)).unwrap();
+    backend.bind("tests");
+    let keys: Vec<Key> = (0..30).map(|nth| key(&nth.to_string())).collect();
+    let entries: Vec<_> = keys.iter().map(|key| (key.clone(), payload("v"))).collect();
+    backend.set_many(&entries).unwrap();
+    servers[0].kill();
+    let answered = keys
+        .iter()
+        .filter(|key| backend.get(key).is_ok_and(|found| found.hit().is_some()));
+    // none if it had the mark of everything
+    assert!(answered.count() < keys.len());
+    servers[0].restart();
+    assert!(wait_until(Duration::from_secs(5), || backend
+        .get_many(&keys)
+        .is_ok()));
+}
+
+/// What the second process of the next test does: reads until there is a miss, and tells.
+#[test]
+#[ignore = "it is the second process of the next test"]
+fn child_reads_until_a_miss() {
+    let address = std::env::var("CACHEADO_TEST_SERVER").expect("the next test says which");
+    let backend = backend(&address);
+    let key = key("k");
+    let mut hits = 0;
+    while let Some(found) = backend.get(&key).unwrap().hit() {
+        assert!(found.lifetime.unwrap() <= Duration::from_secs(5));
+        hits += 1;
+        thread::sleep(Duration::from_millis(5));
+    }
+    println!("hits {hits}");
+}
+
+#[test]
+fn another_process_is_never_served_past_a_lifetime() {
+    let server = servers::Memcached::start();
+    let backend = backend(&server.url());
+    let key = key("k");
+    // some time of which the server's clock is known
+    let watched = Instant::now();
+    while watched.elapsed() < Duration::from_millis(1_100) {
+        miss(backend.get(&key));
+        thread::sleep(Duration::from_millis(5));
+    }
+    let lifetime = Duration::from_secs(5);
+    backend
+        .set(
+            &key,
+            &Payload {
+                lifetime: Some(lifetime),
+                ..payload("v")
+            },
+        )
+        .unwrap();
+    let stored = Instant::now();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args([
+        "--ignored",
+        "--exact",
+        "child_reads_until_a_miss",
+        "--nocapture",
+    ]);
+    child
+        .env("CACHEADO_TEST_SERVER", server.url())
+        .stdout(Stdio::piped());
+    let output = child.spawn().unwrap().wait_with_output().unwrap();
+    let took = stored.elapsed();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("hits ") && !said.contains("hits 0"), "{said}");
+    // with what it takes to start and to end a process
+    assert!(took < lifetime + Duration::from_millis(100), "{took:?}");
+    assert!(took > Duration::from_millis(2_000), "{took:?}");
+}
+
+#[test]
+fn many_callers_at_once_share_connections() {
+    let server = servers::Memcached::start();
+    let backend = Memcached::new(server.url())
+        .unwrap()
+        .timeout(Duration::from_secs(10));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    let backend = Arc::new(backend);
+    let tasks: Vec<_> = (0..200)
+        .map(|nth| {
+            let backend = Arc::clone(&backend);
+            runtime.spawn(async move {
+                let key = key(&nth.to_string());
+                let value = payload(nth.to_string());
+                for _ in 0..10 {
+                    backend.set_async(&key, &value).await.unwrap();
+                    let found = backend.get_async(&key).await.unwrap().hit().unwrap();
+                    assert_eq!(found.bytes, value.bytes);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        runtime.block_on(task).unwrap();
+    }
+}

@@ -1,0 +1,91 @@
+//! A Redis Cluster.
+
+use cacheado_backends::redis::Redis;
+use cacheado_tests::servers::{self, wait_until};
+
+use crate::coherence::Heard;
+use crate::shared::{Asked, BOTH, SECOND, Way, key, key_in, scope, text};
+
+fn backend(cluster: &servers::RedisCluster) -> Redis {
+    let urls = cluster.urls();
+    Redis::cluster(urls.iter().map(String::as_str)).unwrap()
+}
+
+fn store(cluster: &servers::RedisCluster, way: Way) -> Asked {
+    Asked::new(backend(cluster), way)
+}
+
+#[test]
+fn all_operations_reach_the_nodes_that_they_concern() {
+    let cluster = servers::RedisCluster::start();
+    for way in BOTH {
+        let store = store(&cluster, way);
+        let other = self::store(&cluster, way);
+        let heard = Heard::by(&other.backend);
+        heard.hears("covered");
+        // of many tenants, so on all nodes
+        let keys: Vec<_> = (0..60)
+            .map(|nth| key_in(&[&nth.to_string(), "7"], "x"))
+            .collect();
+        let entries: Vec<_> = keys.iter().map(|key| (key.clone(), text("v"))).collect();
+        store.set_many(&entries).unwrap();
+        let masters = &cluster.nodes()[..3];
+        assert!(
+            masters
+                .iter()
+                .all(|node| node.cli(&["--scan"]).lines().count() > 10)
+        );
+        let found = store.get_many(&keys).unwrap();
+        assert!(found.into_iter().all(|lookup| lookup.hit().is_some()));
+        assert_eq!(store.evict_by_scope(&scope(&["3"])).unwrap(), 1);
+        assert!(store.evict(&keys[4]).unwrap());
+        let mark = store.missed(&keys[4]);
+        assert!(store.fill(&keys[4], &text("w"), &mark).unwrap());
+        let lease = store.granted(&keys[3], 10 * SECOND);
+        assert!(other.is_taken(&keys[3]));
+        other.evict(&keys[3]).unwrap();
+        assert!(!store.fill(&keys[3], &text("w"), &lease).unwrap());
+        assert_eq!(store.evict_by_scope(&scope(&[])).unwrap(), 59);
+        heard.hears("scope organization=3");
+        heard.hears("scope global");
+        store.set_many(&entries).unwrap();
+        store.clear().unwrap();
+        heard.hears("all");
+        let found = store.get_many(&keys).unwrap();
+        assert!(found.into_iter().all(|lookup| lookup.hit().is_none()));
+    }
+}
+
+#[test]
+fn a_node_that_dies_is_replaced_by_its_replica() {
+    let cluster = servers::RedisCluster::start();
+    let stores = BOTH.map(|way| store(&cluster, way));
+    for store in &stores {
+        store.set(&key("x"), &text("v")).unwrap();
+    }
+    // the node that has it, whichever that is
+    let has = |node: &&servers::Redis| node.cli(&["--scan"]).contains("organization=acme");
+    let node = cluster.nodes()[..3].iter().find(has).unwrap();
+    node.kill();
+    for store in &stores {
+        let back = wait_until(20 * SECOND, || store.set(&key("x"), &text("back")).is_ok());
+        assert!(back, "{:?}", store.set(&key("x"), &text("back")));
+        assert_eq!(store.found(&key("x")).as_deref(), Some("back"));
+    }
+}
+
+#[test]
+fn nobody_there() {
+    let cluster = servers::RedisCluster::start();
+    for node in cluster.nodes() {
+        node.kill();
+    }
+    for way in BOTH {
+        let store = store(&cluster, way);
+        let error = store.get(&key("x")).unwrap_err();
+        assert!(
+            !error.is::<cacheado_backends::backend::Refused>(),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! What one process does, others hear of; and when they do not, they know.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use cacheado_backends::Backend;
+use cacheado_backends::backend::{Change, Changes};
+use cacheado_backends::redis::Redis;
+use cacheado_tests::servers::{self, wait_until};
+
+use crate::shared::{Asked, BOTH, SECOND, key, scope, text};
+
+/// What a process has heard.
+#[derive(Clone, Default)]
+pub struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    pub fn by(backend: &Redis) -> Self {
+        let heard = Self::default();
+        let log = Arc::clone(&heard.0);
+        let watched = backend.watch(Changes::new(move |change| {
+            let text = match change {
+                Change::Key(key) => format!("key {key}"),
+                Change::Scope(scope) => format!("scope {scope}"),
+                other => format!("{other:?}").to_lowercase(),
+            };
+            log.lock().unwrap().push(text);
+        }));
+        assert!(watched);
+        heard
+    }
+
+    pub fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// Waits for it, and forgets all up to it.
+    pub fn hears(&self, what: &str) {
+        let heard = wait_until(10 * SECOND, || {
+            self.0.lock().unwrap().iter().any(|it| it == what)
+        });
+        assert!(heard, "heard {:?}, but not {what}", self.all());
+        let mut log = self.0.lock().unwrap();
+        let nth = log.iter().position(|it| it == what).unwrap();
+        log.drain(..=nth);
+    }
+}
+
+#[test]
+fn changes_are_heard_by_others_alone() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let one = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let other = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let mut stranger = Redis::new(&server.url()).unwrap();
+        stranger.bind("another shop");
+        let (own, others, strangers) = (
+            Heard::by(&one.backend),
+            Heard::by(&other.backend),
+            Heard::by(&stranger),
+        );
+        for heard in [&own, &others, &strangers] {
+            heard.hears("covered");
+        }
+        let name = "key organization=acme/user=7 (programmatic)(\"x\")";
+        one.set(&key("x"), &text("v")).unwrap();
+        others.hears(name);
+        one.put(&key("x"), &text("v"), &one.mark(&key("x")).unwrap())
+            .unwrap();
+        others.hears(name);
+        one.evict(&key("x")).unwrap();
+        others.hears(name);
+        one.evict_by_scope(&scope(&["acme"])).unwrap();
+        others.hears("scope organization=acme");
+        one.evict_by_scope(&scope(&[])).unwrap();
+        others.hears("scope global");
+        one.clear().unwrap();
+        others.hears("all");
+        one.set_many(&[(key("x"), text("v"))]).unwrap();
+        others.hears(name);
+        // what a load found is no news
+        let mark = one.missed(&key("y"));
+        one.fill(&key("y"), &text("v"), &mark).unwrap();
+        one.get(&key("x")).unwrap();
+        // heard in order, so what came before this would have been heard
+        other.clear().unwrap();
+        own.hears("all");
+        assert_eq!(own.all(), [""; 0]);
+        assert_eq!(others.all(), [""; 0]);
+        assert_eq!(strangers.all(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_lost_connection_is_known_and_made_again() {
+    let server = servers::Redis::start();
+    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let other = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let heard = Heard::by(&store.backend);
+    heard.hears("covered");
+    server.kill();
+    heard.hears("lost");
+    server.restart();
+    heard.hears("covered");
+    other.evict(&key("x")).unwrap();
+    heard.hears("key organization=acme/user=7 (programmatic)(\"x\")");
+}
+
+#[test]
+fn one_that_hangs_is_known_within_a_second() {
+    let server = servers::Redis::start();
+    let network = servers::Proxy::start(server.addr());
+    let backend = Redis::new(&network.url("redis")).unwrap();
+    let heard = Heard::by(&backend);
+    heard.hears("covered");
+    let began = Instant::now();
+    network.stall();
+    heard.hears("lost");
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(1500), "{took:?}");
+    network.restore();
+    heard.hears("covered");
+}
+
+#[test]
+fn what_can_not_be_read_is_everything() {
+    let server = servers::Redis::start();
+    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let heard = Heard::by(&store.backend);
+    heard.hears("covered");
+    server.cli(&["PUBLISH", "{shop}changes", "short"]);
+    heard.hears("all");
+    server.cli(&["PUBLISH", "{shop}changes", "somebody's own message"]);
+    heard.hears("all");
+}
+
+#[test]
+fn a_watch_begins_once_there_is_a_server_and_ends_with_the_backend() {
+    let server = servers::Redis::start();
+    server.kill();
+    let backend = Redis::new(&server.url()).unwrap();
+    let heard = Heard::by(&backend);
+    server.restart();
+    heard.hears("covered");
+    let subscribers = || server.cli(&["CLIENT", "LIST", "TYPE", "pubsub"]);
+    assert_eq!(subscribers().lines().count(), 1);
+    drop(backend);
+    assert!(wait_until(10 * SECOND, || subscribers().is_empty()));
+    assert_eq!(heard.all(), [""; 0]);
+}

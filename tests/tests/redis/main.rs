@@ -1,0 +1,15 @@
+//! The Redis backend against real servers: what its operations come to there, blocking and async, and what it makes of outages.
+//!
+//! What any backend does is for the conformance suite; this is about what only Redis has.
+
+mod cluster;
+mod coherence;
+mod contents;
+mod index;
+mod marks;
+mod outages;
+mod refusals;
+mod runtimes;
+mod sentinel;
+mod shared;
+mod tls;

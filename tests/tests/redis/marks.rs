@@ -1,0 +1,228 @@
+//! Loads that something has overtaken are not stored, and of several loads one holds the lease.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use cacheado_backends::backend::Mark;
+use cacheado_backends::redis::Redis;
+use cacheado_tests::servers;
+
+use crate::shared::{Asked, BOTH, SECOND, key, key_in, scope, text, text_for};
+
+#[test]
+fn a_load_is_stored_unless_something_came_between() {
+    type Between = fn(&Asked);
+    let overtaking: [Between; 8] = [
+        |store| {
+            store.evict(&key("x")).unwrap();
+        },
+        |store| store.set(&key("x"), &text("newer")).unwrap(),
+        |store| {
+            store.evict_by_scope(&scope(&["acme", "7"])).unwrap();
+        },
+        |store| {
+            store.evict_by_scope(&scope(&["acme"])).unwrap();
+        },
+        |store| {
+            store.evict_by_scope(&scope(&[])).unwrap();
+        },
+        |store| store.clear().unwrap(),
+        |store| {
+            let mark = store.mark(&key("x")).unwrap();
+            assert!(store.put(&key("x"), &text("newer"), &mark).unwrap());
+        },
+        |store| store.set(&key("x"), &text_for("", Duration::ZERO)).unwrap(),
+    ];
+    let harmless: [Between; 4] = [
+        |_| (),
+        |store| {
+            store.evict(&key("y")).unwrap();
+        },
+        |store| {
+            store.evict_by_scope(&scope(&["acme", "70"])).unwrap();
+        },
+        |store| store.set(&key_in(&["acme"], "x"), &text("other")).unwrap(),
+    ];
+    let server = servers::Redis::start();
+    // another process, which is what comes between
+    let other = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        for (nth, between) in overtaking.iter().enumerate() {
+            other.clear().unwrap();
+            let mark = store.missed(&key("x"));
+            between(&other);
+            let meanwhile = store.found(&key("x"));
+            assert!(
+                !store.fill(&key("x"), &text("old"), &mark).unwrap(),
+                "{nth}"
+            );
+            assert_eq!(store.found(&key("x")), meanwhile, "{nth}");
+            other.clear().unwrap();
+            let mark = store.missed(&key("x"));
+            between(&other);
+            assert!(!store.put(&key("x"), &text("old"), &mark).unwrap(), "{nth}");
+            assert_eq!(store.found(&key("x")), None, "{nth}");
+        }
+        for (nth, between) in harmless.iter().enumerate() {
+            other.clear().unwrap();
+            let mark = store.missed(&key("x"));
+            between(&other);
+            assert!(store.fill(&key("x"), &text("v"), &mark).unwrap(), "{nth}");
+            assert_eq!(store.found(&key("x")).as_deref(), Some("v"), "{nth}");
+            let mark = store.mark(&key("x")).unwrap();
+            between(&other);
+            assert!(store.put(&key("x"), &text("w"), &mark).unwrap(), "{nth}");
+            assert_eq!(store.found(&key("x")).as_deref(), Some("w"), "{nth}");
+        }
+    }
+}
+
+#[test]
+fn of_two_loads_at_once_both_may_store() {
+    let server = servers::Redis::start();
+    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let marks = [store.missed(&key("x")), store.missed(&key("x"))];
+    for mark in marks {
+        assert!(store.fill(&key("x"), &text("v"), &mark).unwrap());
+    }
+}
+
+#[test]
+fn a_load_that_a_server_has_forgotten_is_not_stored() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let mark = store.missed(&key("x"));
+        // whatever was evicted since, nobody knows any more
+        server.cli(&["FLUSHALL"]);
+        assert!(!store.fill(&key("x"), &text("old"), &mark).unwrap());
+        assert_eq!(store.found(&key("x")), None);
+        let mark = store.missed(&key("x"));
+        assert!(store.fill(&key("x"), &text("v"), &mark).unwrap());
+        store.clear().unwrap();
+    }
+}
+
+#[test]
+fn a_load_that_takes_too_long_is_not_stored() {
+    let server = servers::Redis::start();
+    let limit = Duration::from_millis(40);
+    for way in BOTH {
+        let backend = Redis::new(&server.url()).unwrap().load_limit(limit);
+        let store = Asked::new(backend, way);
+        let mark = store.missed(&key("x"));
+        assert!(store.fill(&key("x"), &text("v"), &mark).unwrap());
+        store.evict(&key("x")).unwrap();
+        let mark = store.missed(&key("x"));
+        sleep(2 * limit);
+        assert!(!store.fill(&key("x"), &text("v"), &mark).unwrap());
+        store.set(&key("x"), &text("w")).unwrap();
+        assert!(!store.put(&key("x"), &text("v"), &mark).unwrap());
+        assert_eq!(store.found(&key("x")), None);
+        // marks live twice as long, so by now none is left but the index
+        sleep(2 * limit);
+        assert_eq!(server.cli(&["--scan", "--pattern", "*mark:*"]), "");
+        // and a load can be told from another again
+        let mark = store.missed(&key("x"));
+        store.evict(&key("x")).unwrap();
+        assert!(!store.fill(&key("x"), &text("v"), &mark).unwrap());
+    }
+}
+
+#[test]
+fn the_server_itself_refuses_what_outlasted_the_marks() {
+    let server = servers::Redis::start();
+    let limit = Duration::from_millis(30);
+    let short = Asked::new(
+        Redis::new(&server.url()).unwrap().load_limit(limit),
+        BOTH[0],
+    );
+    // a process that knows of no limit, as one whose request was under way for long
+    let long = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let mark = short.missed(&key("x"));
+    short.evict(&key("x")).unwrap();
+    sleep(4 * limit);
+    assert_eq!(server.cli(&["--scan", "--pattern", "*mark:*"]), "");
+    assert!(!long.fill(&key("x"), &text("old"), &mark).unwrap());
+    assert_eq!(long.found(&key("x")), None);
+}
+
+#[test]
+fn no_mark_stores_nothing() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        store.set(&key("x"), &text("v")).unwrap();
+        for mark in [
+            Mark::none(),
+            Mark::new(*b"not ours", std::time::Instant::now()),
+        ] {
+            assert!(!store.fill(&key("y"), &text("v"), &mark).unwrap());
+            assert_eq!(store.found(&key("y")), None);
+            assert!(!store.put(&key("x"), &text("w"), &mark).unwrap());
+            assert_eq!(store.found(&key("x")), None);
+        }
+    }
+}
+
+#[test]
+fn a_lease_is_one_loads_alone() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let other = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let mark = store.granted(&key("x"), 10 * SECOND);
+        assert!(store.is_taken(&key("x")) && other.is_taken(&key("x")));
+        assert!(!other.is_taken(&key("y")));
+        // stored with the lease that it was made under, which ends with it
+        assert!(store.fill(&key("x"), &text("v"), &mark).unwrap());
+        assert!(!store.fill(&key("x"), &text("again"), &mark).unwrap());
+        let mine = other.granted(&key("x"), 10 * SECOND);
+        // that of a lease that is over gives back nobody's
+        store.release(&key("x"), &mark).unwrap();
+        assert!(store.is_taken(&key("x")));
+        other.release(&key("x"), &mine).unwrap();
+        other.release(&key("x"), &mine).unwrap();
+        assert!(!store.is_taken(&key("x")));
+        store.release(&key("x"), &Mark::none()).unwrap();
+        server.cli(&["FLUSHALL"]);
+    }
+}
+
+#[test]
+fn a_slow_owner_can_not_overwrite() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let short = Duration::from_millis(30);
+        let slow = store.granted(&key("x"), short);
+        sleep(2 * short);
+        let quick = store.granted(&key("x"), 10 * SECOND);
+        assert!(!store.fill(&key("x"), &text("slow"), &slow).unwrap());
+        assert!(store.fill(&key("x"), &text("quick"), &quick).unwrap());
+        assert!(!store.fill(&key("x"), &text("slow"), &slow).unwrap());
+        assert_eq!(store.found(&key("x")).as_deref(), Some("quick"));
+        // one that ended and was taken by nobody is over all the same
+        let slow = store.granted(&key("y"), short);
+        sleep(2 * short);
+        assert!(!store.fill(&key("y"), &text("slow"), &slow).unwrap());
+        server.cli(&["FLUSHALL"]);
+    }
+}
+
+#[test]
+fn a_load_that_was_overtaken_holds_up_nobody() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let old = store.granted(&key("x"), 10 * SECOND);
+        store.evict_by_scope(&scope(&["acme"])).unwrap();
+        let new = store.granted(&key("x"), 10 * SECOND);
+        assert!(!store.fill(&key("x"), &text("old"), &old).unwrap());
+        store.release(&key("x"), &old).unwrap();
+        assert!(store.is_taken(&key("x")));
+        assert!(store.fill(&key("x"), &text("new"), &new).unwrap());
+        store.clear().unwrap();
+    }
+}

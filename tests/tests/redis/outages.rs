@@ -1,0 +1,132 @@
+//! Servers that are down, that hang, and that come back.
+
+use std::time::{Duration, Instant};
+
+use cacheado_backends::backend::Refused;
+use cacheado_backends::redis::Redis;
+use cacheado_tests::servers;
+
+use crate::shared::{Asked, BOTH, SECOND, key, scope, text};
+
+const LIMIT: Duration = Duration::from_millis(100);
+/// What a busy machine may add to it.
+const BOUND: Duration = Duration::from_millis(400);
+
+/// That the operations fail, each in time.
+fn fails(store: &Asked) {
+    type Operation = fn(&Asked) -> Option<Box<dyn std::error::Error + Send + Sync>>;
+    let operations: [Operation; 7] = [
+        |store| store.get(&key("x")).err(),
+        |store| store.mark(&key("x")).err(),
+        |store| store.set(&key("x"), &text("v")).err(),
+        |store| store.evict(&key("x")).err(),
+        |store| store.evict_by_scope(&scope(&["acme"])).err(),
+        |store| store.clear().err(),
+        |store| store.get_many(&[key("x"), key("y")]).err(),
+    ];
+    for (nth, operation) in operations.iter().enumerate() {
+        let began = Instant::now();
+        let error = operation(store).expect("the server is down");
+        let took = began.elapsed();
+        assert!(took < BOUND, "operation {nth} took {took:?}: {error}");
+        assert!(!error.is::<Refused>(), "{error}");
+    }
+}
+
+/// That they work again, within a moment.
+fn works(store: &Asked) {
+    let back = servers::wait_until(5 * SECOND, || store.set(&key("x"), &text("back")).is_ok());
+    assert!(back, "{:?}", store.set(&key("x"), &text("back")));
+    assert_eq!(store.found(&key("x")).as_deref(), Some("back"));
+}
+
+#[test]
+fn nobody_there() {
+    let server = servers::Redis::start();
+    server.kill();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap().timeout(LIMIT), way);
+        fails(&store);
+        server.restart();
+        works(&store);
+        server.kill();
+        fails(&store);
+    }
+}
+
+#[test]
+fn a_restart_that_nobody_noticed_fails_nothing() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        store.set(&key("x"), &text("v")).unwrap();
+        server.kill();
+        server.restart();
+        assert_eq!(store.found(&key("x")), None);
+        store.set(&key("x"), &text("v")).unwrap();
+    }
+}
+
+#[test]
+fn one_that_never_answers() {
+    let silent = servers::Silent::start();
+    for way in BOTH {
+        let url = silent.url("redis");
+        let store = Asked::new(Redis::new(&url).unwrap().timeout(LIMIT), way);
+        fails(&store);
+    }
+}
+
+#[test]
+fn one_that_pauses() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap().timeout(LIMIT), way);
+        store.set(&key("x"), &text("v")).unwrap();
+        server.pause();
+        fails(&store);
+        server.resume();
+        works(&store);
+    }
+}
+
+#[test]
+fn a_cable_that_is_pulled_out_and_plugged_in() {
+    let server = servers::Redis::start();
+    let network = servers::Proxy::start(server.addr());
+    for way in BOTH {
+        let url = network.url("redis");
+        let store = Asked::new(Redis::new(&url).unwrap().timeout(LIMIT), way);
+        store.set(&key("x"), &text("v")).unwrap();
+        network.stall();
+        fails(&store);
+        network.restore();
+        works(&store);
+        network.cut();
+        fails(&store);
+        network.restore();
+        works(&store);
+    }
+}
+
+#[test]
+fn answers_are_never_another_operations() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap().timeout(LIMIT), way);
+        for nth in 0..10 {
+            store
+                .set(&key(&nth.to_string()), &text(&nth.to_string()))
+                .unwrap();
+        }
+        server.pause();
+        assert!(store.get(&key("0")).is_err());
+        server.resume();
+        for nth in (1..10).cycle().take(100) {
+            let found = store.get(&key(&nth.to_string()));
+            if let Ok(found) = found {
+                assert_eq!(&*found.hit().unwrap().bytes, nth.to_string().as_bytes());
+            }
+        }
+    }
+}

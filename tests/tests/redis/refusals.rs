@@ -1,0 +1,227 @@
+//! What a server will not do, and what that is taken for.
+
+use std::error::Error;
+
+use cacheado_backends::backend::Refused;
+use cacheado_backends::redis::Redis;
+use cacheado_tests::servers;
+
+use crate::shared::{Asked, BOTH, SECOND, key, scope, text, text_for};
+
+fn is_refused(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    error.is::<Refused>()
+}
+
+#[test]
+fn a_full_server_refuses_and_keeps_no_old_value() {
+    let server = servers::Redis::start_with(&["--maxmemory-policy", "noeviction"]);
+    for way in BOTH {
+        server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        store.set(&key("x"), &text("old")).unwrap();
+        store.set(&key("y"), &text("v")).unwrap();
+        store.set(&key("z"), &text("v")).unwrap();
+        let mark = store.missed(&key("new"));
+        server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+        assert_eq!(store.found(&key("x")).as_deref(), Some("old"));
+        let error = store.fill(&key("new"), &text("v"), &mark).unwrap_err();
+        assert!(is_refused(&*error), "{error}");
+        let error = store.set(&key("x"), &text("newer")).unwrap_err();
+        assert!(
+            is_refused(&*error) && error.to_string().contains("OOM"),
+            "{error}"
+        );
+        assert_eq!(store.found(&key("x")), None);
+        let lifetime = text_for("newer", 10 * SECOND);
+        let error = store.put(&key("y"), &lifetime, &store.mark(&key("y")).unwrap());
+        assert!(is_refused(&*error.unwrap_err()));
+        assert_eq!(store.found(&key("y")), None);
+        // what frees memory works
+        assert!(store.evict(&key("z")).unwrap());
+        let mark = store.missed(&key("z"));
+        assert_eq!(store.evict_by_scope(&scope(&["acme"])).unwrap(), 0);
+        store.clear().unwrap();
+        server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+        assert!(!store.fill(&key("z"), &text("old"), &mark).unwrap());
+        // a miss where no mark can be made is a miss
+        server.cli(&["FLUSHALL"]);
+        server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+        let mark = store.missed(&key("x"));
+        server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+        assert!(!store.fill(&key("x"), &text("v"), &mark).unwrap());
+    }
+}
+
+#[test]
+fn something_else_under_a_name_is_an_error_until_it_is_overwritten() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        store.set(&key("x"), &text("v")).unwrap();
+        let entry = server.cli(&["--scan", "--pattern", "{shop:*}:*"]);
+        server.cli(&["DEL", &entry]);
+        server.cli(&["LPUSH", &entry, "theirs"]);
+        let error = store.get(&key("x")).unwrap_err();
+        assert!(is_refused(&*error), "{error}");
+        let error = store.get_many(&[key("y"), key("x")]).unwrap_err();
+        assert!(is_refused(&*error), "{error}");
+        store.set(&key("x"), &text("w")).unwrap();
+        assert_eq!(store.found(&key("x")).as_deref(), Some("w"));
+        server.cli(&["DEL", &entry]);
+        server.cli(&["LPUSH", &entry, "theirs"]);
+        assert!(store.evict(&key("x")).unwrap());
+        assert_eq!(store.found(&key("x")), None);
+    }
+}
+
+#[test]
+fn bytes_of_others_are_found_as_they_are() {
+    let server = servers::Redis::start();
+    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    store.set(&key("x"), &text("v")).unwrap();
+    let entry = server.cli(&["--scan", "--pattern", "{shop:*}:*"]);
+    server.cli(&["SET", &entry, "garbage"]);
+    assert_eq!(store.found(&key("x")).as_deref(), Some("garbage"));
+    server.cli(&["SET", &entry, ""]);
+    assert_eq!(store.found(&key("x")).as_deref(), Some(""));
+}
+
+#[test]
+fn an_index_that_is_something_else_fails_operations_and_nothing_more() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        store.set(&key("x"), &text("v")).unwrap();
+        let mark = store.missed(&key("y"));
+        let index = server.cli(&["--scan", "--pattern", "{shop:*}index"]);
+        server.cli(&["SET", &index, "theirs"]);
+        for error in [
+            store.set(&key("x"), &text("w")).unwrap_err(),
+            store.fill(&key("y"), &text("w"), &mark).unwrap_err(),
+            store.evict_by_scope(&scope(&["acme"])).unwrap_err(),
+            store.clear().unwrap_err(),
+        ] {
+            assert!(is_refused(&*error), "{error}");
+        }
+        // what can't be found by its scope is not stored
+        assert_eq!(store.found(&key("x")), None);
+        assert_eq!(store.found(&key("y")), None);
+        server.cli(&["DEL", &index]);
+        store.set(&key("x"), &text("v")).unwrap();
+        assert_eq!(store.evict_by_scope(&scope(&["acme"])).unwrap(), 1);
+    }
+}
+
+#[test]
+fn scripts_that_a_server_forgets_are_sent_again() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        for nth in 0..3 {
+            server.cli(&["SCRIPT", "FLUSH"]);
+            let value = nth.to_string();
+            let entries: Vec<_> = (0..20)
+                .map(|nth| (key(&nth.to_string()), text(&value)))
+                .collect();
+            store.set_many(&entries).unwrap();
+            assert_eq!(store.found(&key("19")), Some(value));
+            assert_eq!(store.evict_by_scope(&scope(&["acme"])).unwrap(), 20);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_password_is_an_outage_that_names_no_password() {
+    let server = servers::Redis::start_with(&["--requirepass", "right-horse"]);
+    for way in BOTH {
+        let url = server.url();
+        let url = url.strip_prefix("redis://").unwrap();
+        for given in [
+            "",
+            "wrong-battery@",
+            ":wrong-battery@",
+            "someone:wrong-battery@",
+        ] {
+            for protocol in ["", "?protocol=resp3"] {
+                let given = format!("redis://{given}{url}/{protocol}");
+                let backend = Redis::new(&given).unwrap();
+                let shown = format!("{backend:?}");
+                let store = Asked::new(backend, way);
+                let error = store.get(&key("x")).unwrap_err();
+                assert!(!is_refused(&*error), "{error}");
+                for text in [shown, error.to_string(), format!("{error:?}")] {
+                    assert!(
+                        !text.contains("battery") && !text.contains("horse"),
+                        "{text}"
+                    );
+                }
+            }
+        }
+        let store = Asked::new(
+            Redis::new(&format!("redis://:right-horse@{url}")).unwrap(),
+            way,
+        );
+        store.set(&key("x"), &text("v")).unwrap();
+        assert_eq!(store.found(&key("x")).as_deref(), Some("v"));
+    }
+}
+
+#[test]
+fn a_user_without_the_right_is_an_outage() {
+    let server = servers::Redis::start();
+    server.cli(&[
+        "ACL", "SETUSER", "reader", "on", ">pw", "~*", "&*", "+get", "+mget", "+pttl",
+    ]);
+    let url = server.url().replace("redis://", "redis://reader:pw@");
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&url).unwrap(), way);
+        let error = store.set(&key("x"), &text("v")).unwrap_err();
+        assert!(!is_refused(&*error), "{error}");
+    }
+}
+
+#[test]
+fn a_replica_is_read_from_and_not_written_to() {
+    let master = servers::Redis::start();
+    let port = master.port().to_string();
+    let replica = servers::Redis::start_with(&["--replicaof", "127.0.0.1", &port]);
+    let writer = Asked::new(Redis::new(&master.url()).unwrap(), BOTH[0]);
+    writer.set(&key("x"), &text("v")).unwrap();
+    assert!(servers::wait_until(10 * SECOND, || !replica
+        .cli(&["--scan"])
+        .is_empty()));
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&replica.url()).unwrap(), way);
+        assert_eq!(store.found(&key("x")).as_deref(), Some("v"));
+        let error = store.set(&key("x"), &text("w")).unwrap_err();
+        assert!(!is_refused(&*error), "{error}");
+        let error = store.evict(&key("x")).unwrap_err();
+        assert!(!is_refused(&*error), "{error}");
+    }
+}
+
+#[test]
+fn what_is_no_url_is_said_at_once() {
+    let wrong = [
+        "",
+        "127.0.0.1",
+        "http://127.0.0.1",
+        "redis://",
+        "redis://h/x",
+        "redis://u:secret@h:port",
+    ];
+    for url in wrong {
+        let error = Redis::new(url).unwrap_err().to_string();
+        assert!(error.contains("redis://user:password@host"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    assert!(Redis::cluster([]).is_err());
+    assert!(Redis::sentinel([], "mymaster").is_err());
+    assert!(Redis::cluster(["redis://:a@127.0.0.1:1", "redis://:b@127.0.0.1:2"]).is_err());
+    assert!(
+        Redis::new("redis://127.0.0.1")
+            .unwrap()
+            .root_certificate("no PEM")
+            .is_err()
+    );
+}

@@ -1,0 +1,98 @@
+//! In which threads and runtimes it can be used: in all, and in none.
+
+use std::sync::Arc;
+use std::thread;
+
+use cacheado_backends::Backend;
+use cacheado_backends::redis::Redis;
+use cacheado_tests::servers;
+use futures::executor::block_on;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::shared::{key, text};
+
+fn runtimes() -> [Runtime; 4] {
+    [
+        Builder::new_current_thread().build().unwrap(),
+        Builder::new_current_thread().enable_all().build().unwrap(),
+        Builder::new_multi_thread()
+            .worker_threads(2)
+            .build()
+            .unwrap(),
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap(),
+    ]
+}
+
+fn blocking(backend: &Redis, value: &str) {
+    backend.set(&key("x"), &text(value)).unwrap();
+    let found = backend.get(&key("x")).unwrap().hit().unwrap();
+    assert_eq!(&*found.bytes, value.as_bytes());
+}
+
+async fn without(backend: &Redis, value: &str) {
+    backend.set_async(&key("x"), &text(value)).await.unwrap();
+    let found = backend.get_async(&key("x")).await.unwrap().hit().unwrap();
+    assert_eq!(&*found.bytes, value.as_bytes());
+}
+
+fn everywhere(backend: &Arc<Redis>) {
+    blocking(backend, "no runtime");
+    block_on(without(backend, "no runtime"));
+    for runtime in runtimes() {
+        runtime.block_on(async {
+            blocking(backend, "blocked on");
+            without(backend, "blocked on").await;
+        });
+        let spawned = Arc::clone(backend);
+        let task = runtime.spawn(async move {
+            blocking(&spawned, "spawned");
+            without(&spawned, "spawned").await;
+        });
+        runtime.block_on(task).unwrap();
+        // the runtime ends here, and what was connected in it must not
+    }
+}
+
+#[test]
+fn one_server() {
+    let server = servers::Redis::start();
+    everywhere(&Arc::new(Redis::new(&server.url()).unwrap()));
+}
+
+#[test]
+fn a_cluster() {
+    let cluster = servers::RedisCluster::start();
+    let urls = cluster.urls();
+    let urls = urls.iter().map(String::as_str);
+    everywhere(&Arc::new(Redis::cluster(urls).unwrap()));
+}
+
+#[test]
+fn many_at_once() {
+    let server = servers::Redis::start();
+    let backend = Arc::new(Redis::new(&server.url()).unwrap());
+    let threads = (0..16).map(|thread| {
+        let backend = Arc::clone(&backend);
+        thread::spawn(move || {
+            for nth in 0..100 {
+                let key = key(&format!("{thread}/{nth}"));
+                let value = format!("{thread}:{nth}");
+                if nth % 2 == 0 {
+                    backend.set(&key, &text(&value)).unwrap();
+                } else {
+                    block_on(backend.set_async(&key, &text(&value))).unwrap();
+                }
+                for found in [backend.get(&key), block_on(backend.get_async(&key))] {
+                    assert_eq!(&*found.unwrap().hit().unwrap().bytes, value.as_bytes());
+                }
+            }
+        })
+    });
+    for thread in threads.collect::<Vec<_>>() {
+        thread.join().unwrap();
+    }
+}
