@@ -92,11 +92,11 @@ impl Header {
         Some((header, value))
     }
 
+    /// What is left of the lifetime `now`, in the generation that is now: `Some(None)` if it never ends, `None` if it is over.
     #[allow(
         clippy::option_option,
         reason = "whether it lives, and whether that ends, are two questions"
     )]
-    /// What is left of the lifetime `now`, in the generation that is now: `Some(None)` if it never ends, `None` if it is over.
     pub(super) fn left(&self, now: &Now, generation: Generation) -> Option<Option<Duration>> {
         if self.generation != generation {
             return None;
