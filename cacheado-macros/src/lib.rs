@@ -67,7 +67,9 @@ use self::verbs::Verb;
 /// | `bypass` | `bool` expression over the arguments | true: neither read nor stored |
 /// | `cache_none` | `bool`, default `true` | whether `None` is stored |
 /// | `local` | flag | in-process only: the value needs no serde |
-/// | `single_flight` | `true` (default), `false` | one load per key at a time |
+/// | `batch(ids)` | an argument that is a slice or a `Vec` | a function of many ids, each of which has an entry |
+/// | `single_flight` | `true` (default), `false`, `"cluster"` | one load per key at a time, in the process or among all that share a store |
+/// | `on_backend_error` | `"bypass"` (default), `"error"` | shared tier down: run the body, or return the error |
 ///
 /// Of a `Result<T, E>` the `T` is stored, and an `Err` is not; of anything else the whole. `ttl` and
 /// `when` see what is stored. A `ttl` expression is evaluated after a miss, before the body. A `ttl`
@@ -79,6 +81,36 @@ use self::verbs::Verb;
 /// (they are in the scope's path) and those in `skip`. An argument taken as `&mut` must be skipped.
 /// `self` must be accounted for: `skip(self)`, or named in `key`, `scope(…)` or `cache`. An argument
 /// that is a pattern is a part as a whole. `key = (a, b)` moves neither `a` nor `b`.
+///
+/// # Many ids
+///
+/// A function with `batch(ids)` takes a slice or a `Vec` of ids and returns a `HashMap` or `BTreeMap` from ids to values, or a
+/// `Result` of one. Each id has an entry of its own, of which the other arguments are a part too. The body is given the ids that are
+/// missing, each once, and does not run if none is; an id that its map lacks is not stored. The shared tier is asked once for
+/// all. A call waits for no other call's load. It has no verbs of its own: a function of one id that has the same `name`, and
+/// otherwise the same arguments and value, shares the entries, and its verbs reach them.
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use cacheado::{cache, evict};
+///
+/// #[cache(name = "price", ttl = 60)]
+/// fn price(currency: &str, product_id: u32) -> u64 {
+///     prices(currency, &[product_id])[&product_id]
+/// }
+///
+/// #[cache(name = "price", ttl = 60, batch(product_ids))]
+/// fn prices(currency: &str, product_ids: &[u32]) -> HashMap<u32, u64> {
+///     println!("asked for {product_ids:?}");
+///     product_ids.iter().map(|&id| (id, u64::from(id) * 100)).collect()
+/// }
+///
+/// prices("EUR", &[1, 2]); // asked for [1, 2]
+/// prices("EUR", &[1, 2, 3]); // asked for [3]
+/// assert!(evict!(price("EUR", 2)).unwrap());
+/// prices("EUR", &[1, 2, 3]); // asked for [2]
+/// ```
 ///
 /// # Methods
 ///

@@ -458,9 +458,29 @@ impl Function {
         space: &Space,
         message: &str,
     ) -> Pending<R, K> {
+        self.has_no_key(cache, space, message);
+        Pending::uncached()
+    }
+
+    fn has_no_key(&self, cache: &Cache, space: &Space, message: &str) {
         cache.count_space(space, Event::KeyError);
         tracing::warn!(function = %self.path, message, "no key could be made for a call: it runs uncached");
-        Pending::uncached()
+    }
+
+    /// The keys of a call of many ids; `None` if it is not cached, or one of the keys can't be made, which is counted and traced.
+    pub(crate) fn keys<T: 'static, A: Serialize>(
+        &'static self,
+        cache: &Cache,
+        ids: &[&[u8]],
+        args: impl Iterator<Item = A>,
+    ) -> Option<Vec<Key>> {
+        let key = |args: A| {
+            let space = self.space::<A, T>(&args)?;
+            let key = Probe::new(space, ids, &args).and_then(|probe| probe.to_key());
+            key.map_err(|message| self.has_no_key(cache, space, &message))
+                .ok()
+        };
+        args.map(key).collect()
     }
 
     /// The lifetime of its values, if that is one for all.

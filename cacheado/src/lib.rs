@@ -2,6 +2,8 @@
 
 mod active;
 mod arity;
+mod batch;
+mod batched;
 mod builder;
 mod cache;
 mod call;

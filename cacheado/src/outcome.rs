@@ -120,6 +120,13 @@ pub trait Outcome<R> {
     /// What of `ret` is stored; `None` for an `Err`.
     fn stored(ret: &R) -> Option<&Self::Stored>;
 
+    /// What of `ret` is stored; `ret` itself for an `Err`.
+    ///
+    /// # Errors
+    ///
+    /// There is nothing to store.
+    fn split(ret: R) -> Result<Self::Stored, R>;
+
     /// The return value for a hit.
     fn restore(stored: Self::Stored) -> R;
 }
@@ -129,6 +136,10 @@ impl<T, E> Outcome<Result<T, E>> for ResultKind {
 
     fn stored(ret: &Result<T, E>) -> Option<&T> {
         ret.as_ref().ok()
+    }
+
+    fn split(ret: Result<T, E>) -> Result<T, Result<T, E>> {
+        ret.map_err(Err)
     }
 
     fn restore(stored: T) -> Result<T, E> {
@@ -141,6 +152,10 @@ impl<R> Outcome<R> for WholeKind {
 
     fn stored(ret: &R) -> Option<&R> {
         Some(ret)
+    }
+
+    fn split(ret: R) -> Result<R, R> {
+        Ok(ret)
     }
 
     fn restore(stored: R) -> R {

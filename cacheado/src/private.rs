@@ -7,6 +7,7 @@ pub use cacheado_macros::__expand;
 pub use {core, std};
 
 pub use crate::arity::*;
+pub use crate::batched::{BatchCarry, Batched, PendingBatch, batch, batch_local, batch_portable};
 pub use crate::call::{Async, Blocking, Call, ScopeEviction, scope_eviction};
 pub use crate::default::default_cache;
 pub use crate::function::{Function, Mode, Site};

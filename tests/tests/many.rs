@@ -41,7 +41,7 @@ fn only_what_is_missing_is_loaded_and_each_once() {
     let cache = Cache::builder().build().unwrap();
     cache.set(2_u32, &4_u64).run().unwrap();
     let load = |missing: Vec<u32>| {
-        assert_eq!(missing, [3, 1, 3]);
+        assert_eq!(missing, [3, 1]);
         squares(missing)
     };
     let got = cache.get_or_load_many([3_u32, 2, 1, 3], load).run();
@@ -55,7 +55,7 @@ fn only_what_is_missing_is_loaded_and_each_once() {
     let stats = cache.stats();
     assert_eq!(
         (stats.hits, stats.misses, stats.loads),
-        (5, 3, 3),
+        (5, 3, 2),
         "{stats}"
     );
 }

@@ -168,16 +168,7 @@ fn check_skip(function: &Function, options: &Options, errors: &mut Errors) {
         } else if !names.contains(skipped) {
             let mut known: Vec<String> = names.iter().map(Ident::to_string).collect();
             known.extend(function.receiver().map(|_| String::from("self")));
-            let hint = did_you_mean(&text, known.iter().map(String::as_str));
-            let hint = match (hint.is_empty(), known.is_empty()) {
-                (false, _) => hint,
-                (true, true) => String::from(", there are none"),
-                (true, false) => format!(", the arguments are {}", list_names(&known)),
-            };
-            errors.at(
-                skipped.span(),
-                format!("`skip` names no argument `{text}`{hint}"),
-            );
+            errors.at(skipped.span(), names_no_argument("skip", &text, &known));
         }
     }
     for arg in &function.args {
@@ -199,6 +190,17 @@ fn check_skip(function: &Function, options: &Options, errors: &mut Errors) {
             );
         }
     }
+}
+
+/// That `option` names an argument `text`, which is not one of those `known`.
+pub(crate) fn names_no_argument(option: &str, text: &str, known: &[String]) -> String {
+    let hint = did_you_mean(text, known.iter().map(String::as_str));
+    let hint = match (hint.is_empty(), known.is_empty()) {
+        (false, _) => hint,
+        (true, true) => String::from(", there are none"),
+        (true, false) => format!(", the arguments are {}", list_names(known)),
+    };
+    format!("`{option}` names no argument `{text}`{hint}")
 }
 
 fn check_self(function: &Function, options: &Options, errors: &mut Errors) {

@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::Attribute;
 
+use super::batch;
 use super::companions::{self, as_allow, companions, forward, own_mode, visible_signature};
 use super::look;
 use super::plan::{Place, Plan};
@@ -14,11 +15,11 @@ pub(crate) fn expand(plan: &Plan) -> TokenStream {
     match plan.place {
         Place::Free => free(plan),
         Place::Inherent => inherent(plan),
-        Place::Method => method(plan),
+        Place::Bare => method(plan),
     }
 }
 
-/// A method: the body is replaced, nothing stands beside it.
+/// The body is replaced, nothing stands beside it.
 fn method(plan: &Plan) -> TokenStream {
     let Function {
         attrs,
@@ -28,14 +29,18 @@ fn method(plan: &Plan) -> TokenStream {
         args,
         ..
     } = &plan.function;
-    let body = look::body(plan, &own_mode(plan));
+    let mode = own_mode(plan);
+    let body = match &plan.options.batch {
+        None => look::body(plan, &mode),
+        Some(ids) => batch::body(plan, ids, &mode),
+    };
     // the body sees the arguments as they were written, but for patterns, which it binds itself
     let mut sig = sig.clone();
     let mut args = args.iter();
     for input in &mut sig.inputs {
         if let syn::FnArg::Typed(typed) = input
             && let Some(arg) = args.next()
-            && arg.pat.is_some()
+            && (arg.pat.is_some() || plan.options.batch.as_ref() == Some(&arg.name))
         {
             let name = &arg.name;
             typed.pat = syn::parse_quote!(#name);

@@ -41,7 +41,7 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
         || matches!(function.output, Type::Never(_))
         || find_impl_trait(&function.output).is_some()
         || (place == Place::Free && function.mentions_self_type());
-    if place == Place::Method || odd {
+    if place == Place::Bare || odd {
         return TokenStream::new();
     }
     let attrs = companion_attrs(function);

@@ -39,8 +39,16 @@ impl KeyParts {
                         arg.is_bound_whole() && binds.iter().all(|name| ids.contains(name));
                     !in_path && !is_skipped(arg, options)
                 });
-                args.map(|arg| part(runtime, &arg.name, &arg.name))
-                    .collect()
+                args.map(|arg| match &options.batch {
+                    // a reference to one of them
+                    Some(ids) if arg.name == *ids => {
+                        let span = ids.span();
+                        let key_part = runtime.private_at("key_part", span);
+                        quote_spanned!(at(span)=> #key_part(#ids))
+                    }
+                    _ => part(runtime, &arg.name, &arg.name),
+                })
+                .collect()
             }
         };
         KeyParts(at_most(parts))

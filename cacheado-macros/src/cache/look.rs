@@ -55,7 +55,8 @@ fn load(plan: &Plan, method: &str, body: &TokenStream, then: &TokenStream) -> To
 fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     let (looked, hit) = (local("__cacheado_looked"), local("__cacheado_hit"));
     let pending = local("__cacheado_pending");
-    let (site, carry) = (site::site(plan), carry(plan, &plan.function.output));
+    let carry = carry(plan, &plan.function.output, VALUE, None);
+    let site = site::site(plan);
     let bindings: Vec<_> = plan.key_bindings.iter().flatten().collect();
     let mode = with_bypass(plan, mode);
     let cache = cache(&plan.runtime, plan.options.cache.as_ref());
@@ -97,7 +98,7 @@ fn or_fail(plan: &Plan) -> Option<TokenStream> {
 
 /// A handle on what is asked for by a verb or an eviction: it owns its key. `decide` says what becomes of a value that is put.
 pub(crate) fn call(plan: &Plan, output: &Type, decide: Option<&Decide>) -> TokenStream {
-    let (site, carry) = (site::site(plan), carry(plan, output));
+    let (site, carry) = (site::site(plan), carry(plan, output, VALUE, None));
     let bindings = plan.key_bindings.iter().flatten();
     let cache = cache(&plan.runtime, plan.options.cache.as_ref());
     let (ids, parts) = (ids(plan), &plan.key.0);
@@ -134,18 +135,25 @@ fn output_span(plan: &Plan) -> (Span, Span) {
     }
 }
 
-/// How the value travels, decided by the return type, which an error about the value underlines.
-fn carry(plan: &Plan, output: &Type) -> TokenStream {
+/// How a value travels: in the process alone, or out of it as well.
+const VALUE: [&str; 2] = ["local", "portable"];
+
+/// How the value travels, one of two `ways`, decided by the return type, which an error about the value underlines,
+/// and by what it is `of`.
+pub(crate) fn carry(
+    plan: &Plan,
+    output: &Type,
+    ways: [&str; 2],
+    of: Option<TokenStream>,
+) -> TokenStream {
     let (first, last) = output_span(plan);
     let kind = kind(&plan.runtime, output, (first, last));
-    let carry = if plan.options.local {
-        "local"
-    } else {
-        "portable"
-    };
+    let [local, portable] = ways;
+    let carry = if plan.options.local { local } else { portable };
     let carry = plan.runtime.private_at(carry, first);
     let last = at(last);
-    let argument = quote_spanned!(last=> (#kind));
+    let of = of.map(|of| quote!(#of,));
+    let argument = quote_spanned!(last=> (#of #kind));
     quote!(#carry #argument)
 }
 
@@ -157,7 +165,7 @@ pub(crate) fn kind(runtime: &Runtime, output: &Type, (first, last): (Span, Span)
     quote!(#probe::<#output>::new() #kind)
 }
 
-fn with_bypass(plan: &Plan, mode: &TokenStream) -> TokenStream {
+pub(crate) fn with_bypass(plan: &Plan, mode: &TokenStream) -> TokenStream {
     let Some(bypass) = &plan.options.bypass else {
         return mode.clone();
     };
@@ -180,7 +188,7 @@ pub(crate) fn cache(runtime: &Runtime, cache: Option<&Expr>) -> TokenStream {
 }
 
 /// The text of each id of the scope.
-fn ids(plan: &Plan) -> impl Iterator<Item = TokenStream> {
+pub(crate) fn ids(plan: &Plan) -> impl Iterator<Item = TokenStream> {
     plan.scope.ids.iter().map(|id| id_text(&plan.runtime, id))
 }
 
@@ -196,7 +204,7 @@ pub(crate) fn id_text(runtime: &Runtime, id: &Expr) -> TokenStream {
 }
 
 /// Binds the patterns that the body expects.
-fn rebind(plan: &Plan) -> impl Iterator<Item = TokenStream> {
+pub(crate) fn rebind(plan: &Plan) -> impl Iterator<Item = TokenStream> {
     let args = plan.function.args.iter().zip(&plan.key_bindings);
     args.filter(|(arg, _)| arg.rebind).map(|(arg, in_key)| {
         let (pat, name) = (&arg.pat, &arg.name);

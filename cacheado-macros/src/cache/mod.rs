@@ -6,6 +6,7 @@
 //! (see `detour`).
 
 pub(crate) mod argument;
+mod batch;
 mod boxed;
 mod check;
 pub(crate) mod companions;
@@ -60,6 +61,7 @@ fn run(
     };
     let (options, mut errors) = Options::read(attr.clone());
     check::check(&function, &options, &mut errors);
+    batch::check(kind, &function, &options, &mut errors);
     if let Err(error) = errors.finish() {
         return fallback::with_stubs(&error, item, &function, &options);
     }

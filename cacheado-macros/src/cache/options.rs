@@ -31,6 +31,7 @@ const OPTIONS: &[(&str, Form)] = &[
     ("bypass", Form::Value),
     ("cache_none", Form::Value),
     ("local", Form::Flag),
+    ("batch", Form::List),
     ("single_flight", Form::Value),
     ("on_backend_error", Form::Value),
 ];
@@ -46,7 +47,6 @@ const LATER: &[&str] = &[
     "err_ttl",
     "none_ttl",
     "detached",
-    "batch",
 ];
 
 /// What `#[cache_impl]` tells the attributes inside it.
@@ -81,6 +81,8 @@ pub(crate) struct Options {
     /// Where `cache_none = false` stands, if it does.
     pub(crate) no_none: Option<Span>,
     pub(crate) local: bool,
+    /// The argument that has many ids.
+    pub(crate) batch: Option<Ident>,
     pub(crate) single_flight: SingleFlight,
     /// The text of `on_backend_error = "error"`, if it stands there.
     pub(crate) fails: Option<LitStr>,
@@ -183,6 +185,18 @@ impl Options {
                     Ident::parse_any,
                 )?;
                 self.skip = names.into_iter().collect();
+            }
+            "batch" => {
+                let content;
+                syn::parenthesized!(content in input);
+                let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(
+                    &content,
+                    Ident::parse_any,
+                )?;
+                match names.iter().collect::<Vec<_>>()[..] {
+                    [ids] => self.batch = Some(ids.clone()),
+                    _ => errors.at(keyword.0.span(), "`batch` names one argument: `batch(ids)`"),
+                }
             }
             "local" => self.local = true,
             _ => {
@@ -311,6 +325,7 @@ mod tests {
                 bypass = a > 3,
                 cache_none = false,
                 local,
+                batch(ids),
                 single_flight = false,
                 on_backend_error = "error",
             )),

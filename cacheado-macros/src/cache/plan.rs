@@ -38,8 +38,8 @@ pub(crate) enum Place {
     Free,
     /// A function of an inherent impl under `#[cache_impl]`: companions beside it.
     Inherent,
-    /// A method, in whatever impl: no companions.
-    Method,
+    /// A method, in whatever impl, or a function of many ids: no companions.
+    Bare,
 }
 
 /// Everything `expand` needs, found to be right.
@@ -61,8 +61,8 @@ pub(crate) struct Plan {
 pub(crate) fn place(function: &Function, block: Block) -> Place {
     match block {
         Block::Inherent => Place::Inherent,
-        Block::Trait => Place::Method,
-        Block::Unknown if function.receiver().is_some() => Place::Method,
+        Block::Trait => Place::Bare,
+        Block::Unknown if function.receiver().is_some() => Place::Bare,
         Block::Unknown => Place::Free,
     }
 }
@@ -126,7 +126,10 @@ pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: Scop
         key_bindings.push(pat.map(|pat| quote!(#[allow(unused_variables)] let #pat = &#name;)));
         needed.push(in_key || !is_skipped(arg, &options));
     }
-    let place = place(&function, options.block);
+    let place = match options.batch {
+        Some(_) => Place::Bare,
+        None => place(&function, options.block),
+    };
     Plan {
         runtime,
         kind,

@@ -6,7 +6,7 @@ use syn::{GenericParam, Generics};
 
 use super::companions;
 use super::options::SingleFlight;
-use super::plan::{Place, Plan};
+use super::plan::{Place, Plan, place};
 use super::signature::{Function, extended, turbofish, type_and_const_params};
 use super::ttl::Ttl;
 use crate::parse::ends;
@@ -14,7 +14,7 @@ use crate::runtime::at;
 
 /// The call's `&'static Function`.
 pub(crate) fn site(plan: &Plan) -> TokenStream {
-    if plan.place == Place::Method {
+    if plan.place == Place::Bare {
         let site = site_static(plan);
         return quote!({ #site });
     }
@@ -32,7 +32,7 @@ fn site_static(plan: &Plan) -> TokenStream {
     let site = runtime.private("Site");
     let name = function.name();
     let (line, column) = position(function.sig.ident.span());
-    let method = (plan.place != Place::Free).then(|| quote!(.method()));
+    let method = (place(function, options.block) != Place::Free).then(|| quote!(.method()));
     let explicit = options.name.as_ref().map(|name| quote!(.name(#name)));
     let version = options
         .version

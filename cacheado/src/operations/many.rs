@@ -8,11 +8,11 @@ use cacheado_backends::backend::Payload;
 use cacheado_backends::{Error, Key, Result, Scope};
 use serde::Serialize;
 
-use super::batch::{Batch, keys_of};
 use super::{Begun, Operation, OperationFuture, awaitable, key};
+use crate::batch::Batch;
 use crate::cache::Cache;
 use crate::flight::Ticket;
-use crate::outcome::Portable;
+use crate::outcome::{Decision, Portable};
 use crate::put::{Put, Stored};
 use crate::value::Typed;
 
@@ -49,7 +49,7 @@ impl<'a, T: Portable, K: Serialize> GetMany<'a, T, K> {
     /// [`Error::Key`](crate::Error::Key) if one of the keys fails to serialize.
     pub fn run(self) -> Result<Vec<Option<T>>> {
         let keys = keys_of(&self.scope, &self.keys)?;
-        let mut batch = Batch::begin(self.cache, keys, true)?;
+        let mut batch = begin(self.cache, keys, true)?;
         if let Some((tier, codec, keys)) = batch.shared() {
             batch.absorb(tier.look_many(&keys, codec));
             self.cache.evict_chosen();
@@ -67,7 +67,7 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
             Ok(keys) => keys,
             Err(error) => return Begun::Done(Err(error)),
         };
-        let mut batch = match Batch::begin(self.cache, keys, false) {
+        let mut batch = match begin(self.cache, keys, false) {
             Ok(batch) => batch,
             Err(error) => return Begun::Done(Err(error)),
         };
@@ -284,7 +284,7 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         L: IntoIterator<Item = (K, T)>,
     {
         let keys = keys_of(&self.scope, &self.keys)?;
-        let mut batch = Batch::begin(self.cache, keys, true)?;
+        let mut batch = begin(self.cache, keys, true)?;
         if let Some((tier, codec, keys)) = batch.shared() {
             batch.absorb(tier.look_many(&keys, codec));
         }
@@ -294,7 +294,8 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         }
         let loaded = (self.loader)(missing);
         let loaded = keyed(&self.scope, loaded)?;
-        let fills = batch.settle(loaded, self.ttl);
+        let (loaded, ttl) = (batch.arranged(loaded), self.ttl);
+        let fills = batch.settle(loaded, |_| Decision::Store { ttl });
         if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
             let stored = tier.fill_many(&fills);
             for key in batch.told(&fills, &stored) {
@@ -304,6 +305,16 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         }
         Ok(batch.finish())
     }
+}
+
+/// The keys as the cache knows them.
+fn keys_of<K: Serialize>(scope: &Scope, keys: &[K]) -> Result<Vec<Key>> {
+    keys.iter().map(|it| key(scope, it)).collect()
+}
+
+/// Looks into the process.
+fn begin<T: Portable>(cache: &Cache, keys: Vec<Key>, blocking: bool) -> Result<Batch<'_, T>> {
+    Batch::begin(cache, Typed::PORTABLE, keys, blocking).of_one_type()
 }
 
 /// Those of `keys` that are at the places.
@@ -337,7 +348,7 @@ where
             Ok(keys) => keys,
             Err(error) => return Begun::Done(Err(error)),
         };
-        let mut batch = match Batch::begin(self.cache, keys, false) {
+        let mut batch = match begin(self.cache, keys, false) {
             Ok(batch) => batch,
             Err(error) => return Begun::Done(Err(error)),
         };
@@ -351,7 +362,8 @@ where
             }
             let load = (self.loader)(missing);
             let loaded = keyed(&self.scope, load.await)?;
-            let fills = batch.settle(loaded, self.ttl);
+            let (loaded, ttl) = (batch.arranged(loaded), self.ttl);
+            let fills = batch.settle(loaded, |_| Decision::Store { ttl });
             if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
                 let stored = tier.fill_many_async(&fills).await;
                 for key in batch.told(&fills, &stored) {

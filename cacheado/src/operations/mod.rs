@@ -1,6 +1,5 @@
 //! Operations as values: made by the cache's methods, refined by their own, carried out by `.run()` or `.await`.
 
-mod batch;
 mod evict;
 mod get;
 mod get_or_load;

@@ -45,9 +45,4 @@ fn with_detached(x: u64) -> u64 {
     x
 }
 
-#[cache(ttl = 60, batch)]
-fn with_batch(x: u64) -> u64 {
-    x
-}
-
 fn main() {}

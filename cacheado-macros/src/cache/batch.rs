@@ -1,0 +1,178 @@
+//! `batch(ids)`: the body of a function of many ids, each of which has an entry of its own.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+use syn::ext::IdentExt as _;
+use syn::{GenericArgument, PathArguments, Type};
+
+use super::argument::Arg;
+use super::check::names_no_argument;
+use super::decide::{self, Decide};
+use super::look;
+use super::options::{Options, SingleFlight};
+use super::plan::{Kind, Plan, is_skipped};
+use super::signature::{Flavor, Function};
+use super::site;
+use crate::parse::Errors;
+
+/// What can be said of the option without the hierarchy.
+pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: &mut Errors) {
+    let Some(batch) = &options.batch else {
+        return;
+    };
+    let names: Vec<Ident> = function.args.iter().flat_map(Arg::binds).collect();
+    let arg = function.args.iter().find(|arg| arg.name == *batch);
+    match arg {
+        None => {
+            let known: Vec<String> = names.iter().map(Ident::to_string).collect();
+            let message = names_no_argument("batch", &batch.unraw().to_string(), &known);
+            errors.at(batch.span(), message);
+        }
+        Some(arg) if is_skipped(arg, options) => errors.at(
+            batch.span(),
+            format!("`{batch}` is skipped, and `batch` makes an entry for each of it: leave out one of the two"),
+        ),
+        Some(arg) if Ids::of(&arg.ty).is_none() => errors.on(
+            &arg.ty,
+            "the ids of a `batch` are a slice or a `Vec`: `&[Id]` or `Vec<Id>`",
+        ),
+        Some(_) => {}
+    }
+    if kind == Kind::Put {
+        errors.at(
+            batch.span(),
+            "`batch` is for `#[cache]`: `#[cache_put]` stores what one call returns",
+        );
+    }
+    let conflict = |what: &str, why: &str| format!("`{what}` doesn't go with `batch`: {why}");
+    if let Some(key) = &options.key {
+        errors.on(
+            key,
+            conflict("key", "each id has a key of its own, made of it and of the other arguments; leave some out with `skip(…)`"),
+        );
+    }
+    if let SingleFlight::Cluster(cluster) = &options.single_flight {
+        errors.on(
+            cluster,
+            conflict("single_flight", "a load of many ids waits for none of them"),
+        );
+    }
+    if let Some(fails) = &options.fails {
+        errors.on(
+            fails,
+            conflict(
+                "on_backend_error",
+                "what the shared tier can't tell is loaded",
+            ),
+        );
+    }
+}
+
+/// In which form the ids are.
+#[derive(Clone, Copy)]
+enum Ids {
+    Slice,
+    Vec,
+}
+
+impl Ids {
+    fn of(ty: &Type) -> Option<Self> {
+        match ty {
+            Type::Group(group) => Self::of(&group.elem),
+            Type::Paren(paren) => Self::of(&paren.elem),
+            Type::Reference(reference) if reference.mutability.is_none() => {
+                matches!(*reference.elem, Type::Slice(_)).then_some(Self::Slice)
+            }
+            Type::Path(path) => {
+                let last = path
+                    .path
+                    .segments
+                    .last()
+                    .filter(|last| last.ident == "Vec")?;
+                let PathArguments::AngleBracketed(generics) = &last.arguments else {
+                    return None;
+                };
+                matches!(generics.args.first(), Some(GenericArgument::Type(_))).then_some(Self::Vec)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// The body of the function: what is missing of the ids is loaded by what its author wrote.
+pub(crate) fn body(plan: &Plan, ids: &Ident, mode: &TokenStream) -> TokenStream {
+    let function = &plan.function;
+    let (output, body) = (&function.output, &function.body);
+    let (missing, given) = (local("__cacheado_missing"), given(function, ids));
+    let load_async = |body: &TokenStream| {
+        let typed = look::typed_return(output, function.sig.ident.span());
+        let body = quote!(|#missing: ::std::vec::Vec<_>| async move { #given #typed #body });
+        let load = load(plan, "load_async", &body);
+        named(plan, ids, mode, &quote!(#load.await))
+    };
+    match &function.flavor {
+        Flavor::Sync => {
+            let body = quote!(|#missing: ::std::vec::Vec<_>| -> #output { #given #body });
+            named(plan, ids, mode, &load(plan, "load", &body))
+        }
+        Flavor::Async => load_async(body),
+        Flavor::Boxed(boxed) => boxed.with_body(&load_async(&boxed.body())),
+    }
+}
+
+/// Gives the body what is missing in the place of the ids.
+fn given(function: &Function, ids: &Ident) -> TokenStream {
+    let missing = local("__cacheado_missing");
+    let arg = function.args.iter().find(|arg| arg.name == *ids);
+    let mutability = arg.and_then(|arg| arg.mutability);
+    match arg.and_then(|arg| Ids::of(&arg.ty)) {
+        Some(Ids::Vec) => quote!(let #mutability #ids = #missing;),
+        _ => quote!(let #mutability #ids = &#missing[..];),
+    }
+}
+
+/// What runs the body for what is missing.
+fn load(plan: &Plan, method: &str, body: &TokenStream) -> TokenStream {
+    let pending = local("__cacheado_pending");
+    match decide::borrowed(plan) {
+        None => {
+            let method = local(method);
+            quote!(#pending.#method(#body))
+        }
+        Some(Decide { prelude, closure }) => {
+            let method = local(&format!("{method}_if"));
+            quote!({ #prelude #pending.#method(#closure, #body) })
+        }
+    }
+}
+
+/// Names the call, then loads.
+fn named(plan: &Plan, ids: &Ident, mode: &TokenStream, load: &TokenStream) -> TokenStream {
+    let pending = local("__cacheado_pending");
+    let batch = plan.runtime.private("batch");
+    let carry = look::carry(
+        plan,
+        &plan.function.output,
+        ["batch_local", "batch_portable"],
+        Some(quote!(&#ids[..])),
+    );
+    let (site, mode) = (site::site(plan), look::with_bypass(plan, mode));
+    let cache = look::cache(&plan.runtime, plan.options.cache.as_ref());
+    let (scope, parts) = (look::ids(plan), &plan.key.0);
+    let bindings = plan.key_bindings.iter().flatten();
+    let (rebind, allow) = (look::rebind(plan), plan.function.allow_underscores());
+    quote! {
+        // a statement of its own: nothing that is borrowed here lives on while the body runs
+        #allow
+        let #pending = {
+            #(#bindings)*
+            #batch(#site, #carry, #mode, #cache, &[#(#scope),*], &#ids[..], |#ids| (#(#parts,)*))
+        };
+        #(#rebind)*
+        #load
+    }
+}

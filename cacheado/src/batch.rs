@@ -1,0 +1,266 @@
+//! Many keys at once: each is looked up and kept as if it came alone, and the shared tier is asked once for all.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use std::time::Duration;
+
+use cacheado_backends::backend::{Mark, Payload};
+use cacheado_backends::memory::Inserted;
+use cacheado_backends::{Error, Key, Result};
+
+use crate::cache::Cache;
+use crate::counters::Event;
+use crate::flight::{FlightKind, Ticket};
+use crate::outcome::Decision;
+use crate::shared::{Seen, SharedTier};
+use crate::value::{Codec, Typed};
+
+/// What is known of the keys of one call.
+pub(crate) struct Batch<'a, T> {
+    cache: &'a Cache,
+    typed: Typed<T>,
+    values: Vec<Option<T>>,
+    /// Those that the process does not have, each once.
+    absent: Vec<Absent>,
+    /// The same keys again.
+    again: Vec<Again>,
+    /// That one was stored as another type.
+    mismatch: Option<Error>,
+}
+
+/// A key that the process does not have.
+struct Absent {
+    /// Its place among the keys of the call.
+    place: usize,
+    key: Key,
+    /// What an invalidation that comes meanwhile is told by.
+    ticket: Ticket,
+    mark: Option<Mark>,
+}
+
+/// A key that the process does not have and that came before.
+struct Again {
+    place: usize,
+    key: Key,
+    /// Its first place.
+    first: usize,
+}
+
+/// What a batch has loaded and the shared tier is to have.
+pub(crate) type Fills = Vec<(Key, Payload, Mark)>;
+
+impl<'a, T> Batch<'a, T> {
+    /// Looks into the process. Counts the hits there.
+    pub(crate) fn begin(cache: &'a Cache, typed: Typed<T>, keys: Vec<Key>, blocking: bool) -> Self {
+        let mut batch = Self {
+            cache,
+            typed,
+            values: Vec::with_capacity(keys.len()),
+            absent: Vec::new(),
+            again: Vec::new(),
+            mismatch: None,
+        };
+        let mut seen: HashMap<Key, usize> = HashMap::new();
+        for (place, key) in keys.into_iter().enumerate() {
+            let value = batch.stored(&key);
+            if value.is_some() {
+                cache.count(&key, Event::Hit);
+            } else {
+                match seen.entry(key.clone()) {
+                    Entry::Occupied(seen) => {
+                        let first = *seen.get();
+                        batch.again.push(Again { place, key, first });
+                    }
+                    Entry::Vacant(vacant) => {
+                        vacant.insert(place);
+                        let ticket = cache.flights().beside(&key, FlightKind::Load, blocking);
+                        batch.absent.push(Absent {
+                            place,
+                            key,
+                            ticket,
+                            mark: None,
+                        });
+                    }
+                }
+            }
+            batch.values.push(value);
+        }
+        batch
+    }
+
+    /// What the process has.
+    fn stored(&mut self, key: &Key) -> Option<T> {
+        let cache = self.cache;
+        if !cache.is_enabled() || !cache.is_in_process() {
+            return None;
+        }
+        let types = self.typed.values;
+        let found = cache.store().get_key(key, |entry| {
+            types.clone_stored(entry).ok_or_else(|| entry.type_name())
+        });
+        match found? {
+            Ok(value) => Some((self.typed.own)(value)),
+            Err(stored) => {
+                self.mismatch.get_or_insert_with(|| Error::TypeMismatch {
+                    key: key.to_string(),
+                    stored: stored.to_owned(),
+                    requested: std::any::type_name::<T>(),
+                });
+                None
+            }
+        }
+    }
+
+    /// The same, if none was stored as another type: else that is the error, and all that were not found are counted as misses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TypeMismatch`].
+    pub(crate) fn of_one_type(mut self) -> Result<Self> {
+        match self.mismatch.take() {
+            None => Ok(self),
+            Some(error) => {
+                self.missing(false);
+                Err(error)
+            }
+        }
+    }
+
+    /// The shared tier and what it is to be asked for, if anything.
+    pub(crate) fn shared(&self) -> Option<(&'a SharedTier, Codec, Vec<Key>)> {
+        let tier = self.cache.shared().filter(|_| self.cache.is_enabled())?;
+        let codec = self.typed.values.codec?;
+        let absent = self.absent.iter().map(|absent| &absent.key);
+        let shared = absent.filter(|key| self.cache.can_share(key));
+        let keys: Vec<Key> = shared.cloned().collect();
+        (!keys.is_empty()).then_some((tier, codec, keys))
+    }
+
+    /// Takes over what the shared tier has, in the order in which it was asked. Counts the hits.
+    pub(crate) fn absorb(&mut self, seen: Vec<Seen>) {
+        let mut seen = seen.into_iter();
+        let (cache, own, types) = (self.cache, self.typed.own, self.typed.values);
+        let values = &mut self.values;
+        self.absent.retain_mut(|absent| {
+            if !cache.can_share(&absent.key) {
+                return true;
+            }
+            match seen.next() {
+                Some(Seen::Hit((value, left))) => {
+                    cache.count(&absent.key, Event::Hit);
+                    let entry = cache.entry(&absent.key, types, &*value, true);
+                    // what went for it is dropped here, where no lock is held
+                    drop(absent.ticket.store(|| cache.store_local(entry, left)));
+                    values[absent.place] = Some(own(value));
+                    false
+                }
+                Some(Seen::Miss(mark)) => {
+                    absent.mark = mark;
+                    true
+                }
+                None => true,
+            }
+        });
+    }
+
+    /// Counts what is missing as misses, and as loads if it is to be loaded. Returns which of the call's keys that are, each once.
+    pub(crate) fn missing(&self, loads: bool) -> Vec<usize> {
+        for Absent { key, .. } in &self.absent {
+            self.cache.count(key, Event::Miss);
+            if loads {
+                self.cache.count(key, Event::Load);
+            }
+        }
+        for Again { key, first, .. } in &self.again {
+            let found = self.values[*first].is_some();
+            let event = if found { Event::Hit } else { Event::Miss };
+            self.cache.count(key, event);
+        }
+        self.absent.iter().map(|absent| absent.place).collect()
+    }
+
+    /// What was loaded, in the order of what is [missing](Self::missing). What belongs to no missing key is left out.
+    pub(crate) fn arranged(&self, loaded: impl IntoIterator<Item = (Key, T)>) -> Vec<Option<T>> {
+        let mut loaded: HashMap<Key, T> = loaded.into_iter().collect();
+        let keys = self.absent.iter().map(|absent| &absent.key);
+        keys.map(|key| loaded.remove(key)).collect()
+    }
+
+    /// Keeps what was loaded in the process, as `decide` says of each, unless it was invalidated meanwhile. `loaded` is in the order of
+    /// what is [missing](Self::missing). Returns what the shared tier is to have.
+    pub(crate) fn settle(
+        &mut self,
+        loaded: Vec<Option<T>>,
+        mut decide: impl FnMut(&T) -> Decision,
+    ) -> Fills {
+        let mut fills = Fills::new();
+        for (absent, value) in self.absent.iter().zip(loaded) {
+            let Some(value) = value else { continue };
+            if let Decision::Store { ttl } = decide(&value)
+                && self.cache.is_enabled()
+                && ttl != Some(Duration::ZERO)
+            {
+                fills.extend(self.keep(absent, &value, ttl));
+            }
+            self.values[absent.place] = Some(value);
+        }
+        fills
+    }
+
+    /// Keeps one that was loaded. Returns what the shared tier is to have of it.
+    fn keep(
+        &self,
+        absent: &Absent,
+        value: &T,
+        ttl: Option<Duration>,
+    ) -> Option<(Key, Payload, Mark)> {
+        let Absent {
+            key, ticket, mark, ..
+        } = absent;
+        let (cache, values) = (self.cache, self.typed.values);
+        let value = (self.typed.erase)(value);
+        let tier = cache.shared_for(key, values.codec);
+        let entry = cache.entry(key, values, value, tier.is_some());
+        let stored = ticket.store(|| cache.store_local(entry, ttl));
+        // what went is dropped here, where no lock is held
+        let Some(Inserted::Stored(lifetime)) = stored.map(|(inserted, _dropped)| inserted) else {
+            return None;
+        };
+        let ((tier, codec), mark) = tier.zip(mark.as_ref())?;
+        let payload = tier.seal(key, codec, value, lifetime).ok()?;
+        Some((key.clone(), payload, mark.clone()))
+    }
+
+    /// After the shared tier was told of `fills`: it may have refused what is older than an invalidation, or an invalidation may have
+    /// come while it was told. Returns what is to be evicted there.
+    pub(crate) fn told(&self, fills: &Fills, stored: &Result<Vec<bool>>) -> Vec<Key> {
+        let Ok(stored) = stored else {
+            return Vec::new();
+        };
+        let mut outdated = Vec::new();
+        for ((key, ..), stored) in fills.iter().zip(stored) {
+            if !stored {
+                let remove = || self.cache.store().remove(key);
+                drop(self.cache.flights().invalidate(key, remove));
+            } else if self
+                .absent
+                .iter()
+                .any(|absent| absent.key == *key && !absent.ticket.is_valid())
+            {
+                outdated.push(key.clone());
+            }
+        }
+        outdated
+    }
+
+    /// The values, in the order of the call's keys.
+    pub(crate) fn finish(mut self) -> Vec<Option<T>> {
+        for Again { place, first, .. } in self.again {
+            let value = self.values[first].as_ref();
+            let value = value.map(|it| self.typed.values.clone((self.typed.erase)(it)));
+            self.values[place] = value.map(self.typed.own);
+        }
+        self.values
+    }
+}

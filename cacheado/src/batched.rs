@@ -1,0 +1,259 @@
+//! Functions of many ids: `#[cache(batch(ids))]`. What generated code asks for, and hands the body to.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::hash::{BuildHasher, Hash};
+
+use cacheado_backends::{IdText, Key};
+use serde::Serialize;
+
+use crate::batch::Batch;
+use crate::cache::Cache;
+use crate::function::{Function, Mode};
+use crate::outcome::{Decision, Kind, Outcome, Portable, Value};
+use crate::value::Typed;
+
+/// What a function of many ids returns: a map from the ids to their values. An id that it lacks has none.
+#[diagnostic::on_unimplemented(
+    message = "a function with `batch` returns a map from its ids to their values",
+    label = "`{Self}` is no map of `{I}`",
+    note = "return a `HashMap<Id, Value>` or a `BTreeMap<Id, Value>`, or a `Result` of one, where `Id` is `From<{I}>`"
+)]
+pub trait Batched<I> {
+    /// What is stored under each id.
+    type Value;
+
+    /// Takes the value of `id` out of it.
+    fn take(&mut self, id: &I) -> Option<Self::Value>;
+
+    /// The map of these.
+    fn of(values: impl Iterator<Item = (I, Self::Value)>) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<I, Id, V, S> Batched<I> for HashMap<Id, V, S>
+where
+    I: Clone,
+    Id: From<I> + Eq + Hash,
+    S: BuildHasher + Default,
+{
+    type Value = V;
+
+    fn take(&mut self, id: &I) -> Option<V> {
+        self.remove(&Id::from(id.clone()))
+    }
+
+    fn of(values: impl Iterator<Item = (I, V)>) -> Self {
+        values.map(|(id, value)| (id.into(), value)).collect()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<I, Id, V> Batched<I> for BTreeMap<Id, V>
+where
+    I: Clone,
+    Id: From<I> + Ord,
+{
+    type Value = V;
+
+    fn take(&mut self, id: &I) -> Option<V> {
+        self.remove(&Id::from(id.clone()))
+    }
+
+    fn of(values: impl Iterator<Item = (I, V)>) -> Self {
+        values.map(|(id, value)| (id.into(), value)).collect()
+    }
+}
+
+/// The map of a return type.
+type Map<R, K> = <K as Outcome<R>>::Stored;
+
+/// [`Batched::of`].
+type MakeMap<R, K, I, V> = fn(Vec<(I, V)>) -> Map<R, K>;
+
+/// How the values `V` of one function of many ids are kept, and how they are in its map.
+pub struct BatchCarry<R, K: Outcome<R>, I, V> {
+    typed: Typed<V>,
+    take: fn(&mut Map<R, K>, &I) -> Option<V>,
+    map: MakeMap<R, K, I, V>,
+}
+
+impl<R, K: Outcome<R>, I, V> BatchCarry<R, K, I, V> {
+    /// What the function returns: of each id, what was found.
+    fn restored(&self, ids: Vec<I>, values: Vec<Option<V>>) -> R {
+        let found = ids.into_iter().zip(values);
+        let found = found.filter_map(|(id, value)| Some((id, value?)));
+        K::restore((self.map)(found.collect()))
+    }
+}
+
+impl<R, K, I, V> BatchCarry<R, K, I, V>
+where
+    K: Outcome<R>,
+    Map<R, K>: Batched<I, Value = V>,
+{
+    fn new(typed: Typed<V>) -> Self {
+        Self {
+            typed,
+            take: Batched::take,
+            map: |values| Batched::of(values.into_iter()),
+        }
+    }
+}
+
+/// Values that can leave the process.
+#[must_use]
+pub fn batch_portable<R, K, I>(
+    _: &[I],
+    _: Kind<R, K>,
+) -> BatchCarry<R, K, I, <Map<R, K> as Batched<I>>::Value>
+where
+    K: Outcome<R>,
+    Map<R, K>: Batched<I, Value: Portable>,
+{
+    BatchCarry::new(Typed::PORTABLE)
+}
+
+/// Values that stay in the process.
+#[must_use]
+pub fn batch_local<R, K, I>(
+    _: &[I],
+    _: Kind<R, K>,
+) -> BatchCarry<R, K, I, <Map<R, K> as Batched<I>>::Value>
+where
+    K: Outcome<R>,
+    Map<R, K>: Batched<I, Value: Value>,
+{
+    BatchCarry::new(Typed::LOCAL)
+}
+
+/// Names a call: `args` makes up the key of each of `ids`, in the scope that `scope` has the ids of.
+pub fn batch<'i, R, K, I, V, A, const IDS: usize>(
+    function: &'static Function,
+    carry: BatchCarry<R, K, I, V>,
+    mode: Mode,
+    cache: &Cache,
+    scope: &[IdText<'_>; IDS],
+    ids: &'i [I],
+    args: impl Fn(&'i I) -> A,
+) -> PendingBatch<R, K, I, V>
+where
+    K: Outcome<R>,
+    I: Clone,
+    V: 'static,
+    A: Serialize,
+{
+    let scope = scope.each_ref().map(IdText::as_bytes);
+    let args = ids.iter().map(args);
+    let cached = mode != Mode::Bypass;
+    let keys = cached.then(|| function.keys::<V, A>(cache, &scope, args));
+    PendingBatch {
+        keys: keys.flatten().map(|keys| (cache.clone(), keys)),
+        ids: ids.to_vec(),
+        function,
+        carry,
+    }
+}
+
+/// A call of a function of many ids. It owns all it needs and borrows nothing of the arguments, which the body may consume.
+///
+/// It asks nothing of the value's type, which [`batch_portable`] has asked for: what is wrong with it is said once.
+#[must_use = "naming a call does nothing"]
+pub struct PendingBatch<R, K: Outcome<R>, I, V> {
+    /// `None`: the body runs for all ids, and nothing is stored.
+    keys: Option<(Cache, Vec<Key>)>,
+    ids: Vec<I>,
+    function: &'static Function,
+    carry: BatchCarry<R, K, I, V>,
+}
+
+impl<R, K: Outcome<R>, I: Clone, V> PendingBatch<R, K, I, V> {
+    /// The values of all ids. Runs the body for those that are missing, each once, or not at all if none is.
+    pub fn load(self, body: impl FnOnce(Vec<I>) -> R) -> R {
+        let ttl = self.function.ttl();
+        self.load_if(|_| Decision::Store { ttl }, body)
+    }
+
+    /// As [`load`](Self::load). `decide` says what becomes of each value that the body has.
+    pub fn load_if(self, decide: impl FnMut(&V) -> Decision, body: impl FnOnce(Vec<I>) -> R) -> R {
+        let Some((cache, keys)) = self.keys else {
+            return body(self.ids);
+        };
+        let mut batch = Batch::begin(&cache, self.carry.typed, keys, true);
+        if let Some((tier, codec, keys)) = batch.shared() {
+            batch.absorb(tier.look_many(&keys, codec));
+            cache.evict_chosen();
+        }
+        let missing = at(&self.ids, &batch.missing(true));
+        if !missing.is_empty() {
+            let mut loaded = match K::split(body(missing.clone())) {
+                Ok(loaded) => loaded,
+                Err(ret) => return ret,
+            };
+            let loaded = missing
+                .iter()
+                .map(|id| (self.carry.take)(&mut loaded, id))
+                .collect();
+            let fills = batch.settle(loaded, decide);
+            if let Some(tier) = cache.shared().filter(|_| !fills.is_empty()) {
+                let stored = tier.fill_many(&fills);
+                for key in batch.told(&fills, &stored) {
+                    // counted, traced, and kept until it can be sent
+                    let _ = tier.evict(&key);
+                }
+                cache.evict_chosen();
+            }
+        }
+        self.carry.restored(self.ids, batch.finish())
+    }
+
+    /// As [`load`](Self::load), without blocking.
+    pub fn load_async<B: Future<Output = R>>(
+        self,
+        body: impl FnOnce(Vec<I>) -> B,
+    ) -> impl Future<Output = R> {
+        let ttl = self.function.ttl();
+        self.load_async_if(move |_| Decision::Store { ttl }, body)
+    }
+
+    /// As [`load_if`](Self::load_if), without blocking.
+    pub async fn load_async_if<B: Future<Output = R>>(
+        self,
+        decide: impl FnMut(&V) -> Decision,
+        body: impl FnOnce(Vec<I>) -> B,
+    ) -> R {
+        let Some((cache, keys)) = self.keys else {
+            return body(self.ids).await;
+        };
+        let mut batch = Batch::begin(&cache, self.carry.typed, keys, false);
+        if let Some((tier, codec, keys)) = batch.shared() {
+            batch.absorb(tier.look_many_async(&keys, codec).await);
+            cache.evict_chosen_async().await;
+        }
+        let missing = at(&self.ids, &batch.missing(true));
+        if !missing.is_empty() {
+            let mut loaded = match K::split(body(missing.clone()).await) {
+                Ok(loaded) => loaded,
+                Err(ret) => return ret,
+            };
+            let loaded = missing
+                .iter()
+                .map(|id| (self.carry.take)(&mut loaded, id))
+                .collect();
+            let fills = batch.settle(loaded, decide);
+            if let Some(tier) = cache.shared().filter(|_| !fills.is_empty()) {
+                let stored = tier.fill_many_async(&fills).await;
+                for key in batch.told(&fills, &stored) {
+                    let _ = tier.evict_async(&key).await;
+                }
+                cache.evict_chosen_async().await;
+            }
+        }
+        self.carry.restored(self.ids, batch.finish())
+    }
+}
+
+/// Those of `ids` that are at the places.
+fn at<I: Clone>(ids: &[I], places: &[usize]) -> Vec<I> {
+    places.iter().map(|&place| ids[place].clone()).collect()
+}

@@ -1,0 +1,337 @@
+//! `batch(ids)`: functions of many ids, each of which has an entry of its own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, cache, cache_evict, cache_impl, evict, peek, put, scopes};
+use cacheado_tests::store::Client;
+use futures::FutureExt as _;
+use futures::executor::block_on;
+use serde::{Deserialize, Serialize};
+
+scopes! {
+    organization(org_id) { user(user_id) }
+}
+
+/// What bodies were asked for.
+#[derive(Default)]
+struct Asked(Mutex<Vec<Vec<u32>>>);
+
+impl Asked {
+    fn note(&self, ids: &[u32]) {
+        self.0.lock().unwrap().push(ids.to_vec());
+    }
+
+    fn take(&self) -> Vec<Vec<u32>> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+fn cache() -> Cache {
+    Cache::builder().build().unwrap()
+}
+
+fn squared(ids: &[u32]) -> HashMap<u32, u64> {
+    let square = |&id| (id, u64::from(id) * u64::from(id));
+    ids.iter().map(square).collect()
+}
+
+#[test]
+fn only_what_is_missing_is_asked_for_and_each_once() {
+    #[cache(cache = cache, skip(cache, asked), batch(ids))]
+    fn squares(cache: &Cache, asked: &Asked, ids: &[u32]) -> HashMap<u32, u64> {
+        asked.note(ids);
+        squared(ids)
+    }
+    let (cache, asked) = (cache(), Asked::default());
+    assert_eq!(squares(&cache, &asked, &[3, 1, 3]), squared(&[1, 3]));
+    assert_eq!(
+        squares(&cache, &asked, &[1, 2, 3, 4]),
+        squared(&[1, 2, 3, 4])
+    );
+    assert_eq!(squares(&cache, &asked, &[4, 4, 1]), squared(&[1, 4]));
+    assert_eq!(squares(&cache, &asked, &[]), HashMap::new());
+    assert_eq!(asked.take(), [vec![3, 1], vec![2, 4]]);
+    let stats = cache.stats();
+    assert_eq!(
+        (stats.hits, stats.misses, stats.loads),
+        (5, 5, 4),
+        "{stats}"
+    );
+    assert_eq!(stats.total_keys, 4);
+}
+
+#[test]
+fn what_the_body_lacks_is_asked_for_again_and_what_it_brings_beside_is_left() {
+    #[cache(cache = cache, skip(cache, asked), batch(ids))]
+    fn even(cache: &Cache, asked: &Asked, ids: &[u32]) -> BTreeMap<u32, String> {
+        asked.note(ids);
+        let even = ids.iter().filter(|id| *id % 2 == 0);
+        even.chain(&[100]).map(|id| (*id, id.to_string())).collect()
+    }
+    let (cache, asked) = (cache(), Asked::default());
+    for _ in 0..2 {
+        let found = even(&cache, &asked, &[1, 2, 3, 4]);
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), [2, 4]);
+    }
+    assert_eq!(asked.take(), [vec![1, 2, 3, 4], vec![1, 3]]);
+    assert_eq!(cache.stats().total_keys, 2);
+}
+
+#[derive(Debug, PartialEq)]
+struct Down;
+
+#[test]
+fn an_error_is_the_calls_and_is_not_stored() {
+    #[cache(cache = cache, skip(cache, down), batch(ids))]
+    fn squares(cache: &Cache, down: bool, ids: Vec<u32>) -> Result<HashMap<u32, u64>, Down> {
+        if down {
+            return Err(Down);
+        }
+        Ok(squared(&ids))
+    }
+    let cache = cache();
+    assert_eq!(squares(&cache, true, vec![1]), Err(Down));
+    assert_eq!(squares(&cache, false, vec![1]), Ok(squared(&[1])));
+    assert_eq!(squares(&cache, true, vec![1]), Ok(squared(&[1])));
+    assert_eq!(squares(&cache, true, vec![1, 2]), Err(Down));
+}
+
+#[test]
+fn async_functions_and_methods() {
+    struct Shop {
+        cache: Cache,
+        asked: Asked,
+    }
+
+    #[cache_impl]
+    impl Shop {
+        #[cache(cache = self.cache, scope = "organization", batch(ids))]
+        async fn prices(
+            &self,
+            org_id: &str,
+            currency: &str,
+            mut ids: Vec<u32>,
+        ) -> Result<HashMap<u32, u64>, Down> {
+            self.asked.note(&ids);
+            ids.reverse();
+            std::future::ready(()).await;
+            let price = |id: &u32| {
+                (
+                    *id,
+                    u64::from(*id) + org_id.len() as u64 + currency.len() as u64,
+                )
+            };
+            Ok(ids.iter().map(price).collect())
+        }
+
+        #[cache(cache = cache, skip(cache), batch(ids))]
+        fn own(cache: &Cache, ids: &[u32]) -> HashMap<u32, u64> {
+            squared(ids)
+        }
+    }
+
+    #[async_trait::async_trait]
+    trait Prices {
+        async fn of(&self, org_id: &str, ids: &[u32]) -> HashMap<u32, u64>;
+    }
+
+    #[async_trait::async_trait]
+    impl Prices for Shop {
+        #[cache(cache = self.cache, scope = "organization", batch(ids))]
+        async fn of(&self, org_id: &str, ids: &[u32]) -> HashMap<u32, u64> {
+            self.asked.note(ids);
+            let _ = org_id;
+            squared(ids)
+        }
+    }
+
+    let shop = Shop {
+        cache: cache(),
+        asked: Asked::default(),
+    };
+    let acme = block_on(shop.prices("acme", "EUR", vec![1, 2])).unwrap();
+    assert_eq!(acme, HashMap::from([(1, 8), (2, 9)]));
+    assert_eq!(block_on(shop.prices("acme", "EUR", vec![2, 1])), Ok(acme));
+    block_on(shop.prices("acme", "US$", vec![1])).unwrap();
+    let other = block_on(shop.prices("umbrella", "EUR", vec![1])).unwrap();
+    assert_eq!(other, HashMap::from([(1, 12)]), "of another tenant");
+    assert_eq!(shop.asked.take(), [vec![1, 2], vec![1], vec![1]]);
+    assert_eq!(
+        shop.cache
+            .evict_by_scope(scope::organization("acme"))
+            .run()
+            .unwrap(),
+        3
+    );
+
+    for _ in 0..2 {
+        assert_eq!(block_on(shop.of("acme", &[5])), squared(&[5]));
+        assert_eq!(Shop::own(&shop.cache, &[5]), squared(&[5]));
+    }
+    assert_eq!(shop.asked.take(), [[5]]);
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Product {
+    name: String,
+}
+
+#[cache(name = "batch::product", cache = cache, scope = "organization", skip(cache))]
+fn product(cache: &Cache, org_id: &str, product_id: u32) -> Option<Product> {
+    let _ = (org_id, product_id);
+    None
+}
+
+#[cache(name = "batch::product", cache = cache, scope = "organization", skip(cache, asked), batch(product_ids))]
+fn products(
+    cache: &Cache,
+    asked: &Asked,
+    org_id: &str,
+    product_ids: &[u32],
+) -> HashMap<u32, Option<Product>> {
+    asked.note(product_ids);
+    let product = |id: &u32| {
+        (
+            *id,
+            Some(Product {
+                name: format!("{org_id} {id}"),
+            }),
+        )
+    };
+    product_ids.iter().map(product).collect()
+}
+
+#[cache_evict(product(cache, org_id, product_id))]
+fn rename(cache: &Cache, org_id: &str, product_id: u32) {
+    let _ = (cache, org_id, product_id);
+}
+
+/// By a common name, a function of one id has the entries of the function of many, and so the verbs.
+#[test]
+fn entries_are_shared_with_a_function_of_one_id() {
+    let (cache, asked) = (cache(), Asked::default());
+    let many = |ids: &[u32]| products(&cache, &asked, "acme", ids);
+    many(&[1, 2]);
+    let one = |name: &str| {
+        Some(Product {
+            name: name.to_owned(),
+        })
+    };
+    assert_eq!(product(&cache, "acme", 1), one("acme 1"));
+    assert_eq!(product(&cache, "umbrella", 1), None, "of another tenant");
+    assert_eq!(
+        peek!(product(&cache, "acme", 2)).unwrap(),
+        Some(one("acme 2"))
+    );
+    assert!(evict!(product(&cache, "acme", 1)).unwrap());
+    rename(&cache, "acme", 2);
+    assert!(put!(product(&cache, "acme", 3), one("new")).unwrap());
+    assert_eq!(many(&[1, 2, 3])[&3], one("new"));
+    assert_eq!(asked.take(), [[1, 2], [1, 2]]);
+}
+
+#[test]
+fn each_value_has_its_own_lifetime_and_may_not_be_stored() {
+    #[cache(
+        cache = cache, skip(cache, asked), batch(ids), cache_none = false,
+        ttl = |value| Duration::from_secs(value.unwrap_or(0)), when = |value| *value != Some(3),
+    )]
+    fn halves(cache: &Cache, asked: &Asked, ids: &[u32]) -> HashMap<u32, Option<u64>> {
+        asked.note(ids);
+        let half = |&id: &u32| (id, (id % 2 == 0).then_some(u64::from(id) / 2));
+        ids.iter().map(half).collect()
+    }
+    let clock = ManualClock::new();
+    let cache = Cache::builder().clock(clock.clone()).build().unwrap();
+    let asked = Asked::default();
+    let ids = [1, 2, 4, 6];
+    let found = halves(&cache, &asked, &ids);
+    assert_eq!(
+        found,
+        HashMap::from([(1, None), (2, Some(1)), (4, Some(2)), (6, Some(3))])
+    );
+    assert_eq!(halves(&cache, &asked, &ids), found);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(halves(&cache, &asked, &ids), found);
+    assert_eq!(asked.take(), [vec![1, 2, 4, 6], vec![1, 6], vec![1, 2, 6]]);
+}
+
+#[test]
+fn an_invalidation_wins_over_the_load() {
+    #[cache(cache = cache, skip(cache, between), scope = "organization", batch(ids))]
+    fn versions(cache: &Cache, between: &dyn Fn(), org_id: &str, ids: &[u32]) -> HashMap<u32, u64> {
+        let _ = org_id;
+        between();
+        squared(ids)
+    }
+    let cache = cache();
+    let evict = || {
+        let acme = scope::organization("acme");
+        cache.evict_by_scope(acme).run().unwrap();
+    };
+    assert_eq!(versions(&cache, &evict, "acme", &[1, 2]), squared(&[1, 2]));
+    assert_eq!(cache.stats().total_keys, 0);
+    versions(&cache, &|| (), "acme", &[1, 2]);
+    assert_eq!(cache.stats().total_keys, 2);
+}
+
+#[test]
+fn values_without_serde_stay_in_the_process() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct Handle(u32);
+
+    #[cache(cache = cache, skip(cache), local, batch(ids))]
+    fn handles(cache: &Cache, ids: &[&str]) -> HashMap<String, Handle> {
+        ids.iter()
+            .map(|id| ((*id).to_owned(), Handle(id.len() as u32)))
+            .collect()
+    }
+    let client = Client::new();
+    let cache = client.cache();
+    let found = handles(&cache, &["a", "bcd"]);
+    assert_eq!(found["bcd"], Handle(3));
+    assert_eq!(handles(&cache, &["bcd", "a"]), found);
+    assert!(client.asked().is_empty());
+}
+
+#[test]
+fn bypassed_and_disabled_caches_ask_for_everything() {
+    #[cache(cache = cache, skip(cache, asked, fresh), bypass = fresh, batch(ids))]
+    fn squares(cache: &Cache, asked: &Asked, fresh: bool, ids: &[u32]) -> HashMap<u32, u64> {
+        asked.note(ids);
+        squared(ids)
+    }
+    let asked = Asked::default();
+    let stored = cache();
+    squares(&stored, &asked, false, &[1]);
+    assert_eq!(squares(&stored, &asked, true, &[1, 2]), squared(&[1, 2]));
+    assert_eq!(stored.stats().total_keys, 1);
+    let disabled = Cache::disabled();
+    for _ in 0..2 {
+        squares(&disabled, &asked, false, &[1]);
+    }
+    assert_eq!(asked.take(), [vec![1], vec![1, 2], vec![1], vec![1]]);
+}
+
+#[test]
+fn the_shared_tier_is_asked_once_and_told_once() {
+    #[cache(name = "batch::shared", cache = cache, skip(cache, asked), batch(ids))]
+    async fn squares(cache: &Cache, asked: &Asked, ids: &[u32]) -> HashMap<u32, u64> {
+        asked.note(ids);
+        squared(ids)
+    }
+    let client = Client::new();
+    let (here, there) = (client.cache(), client.cache());
+    let asked = Asked::default();
+    let now = |cache: &Cache, ids: &[u32]| squares(cache, &asked, ids).now_or_never().unwrap();
+    now(&here, &[1, 2]);
+    client.asked();
+    // one round trip in a store that can; this one's defaults ask for one after the other
+    assert_eq!(now(&there, &[1, 2]), squared(&[1, 2]));
+    assert_eq!(client.asked(), ["get", "get"]);
+    assert_eq!(now(&there, &[1, 2, 3]), squared(&[1, 2, 3]));
+    assert_eq!(asked.take(), [vec![1, 2], vec![3]]);
+}
