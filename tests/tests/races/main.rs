@@ -6,6 +6,7 @@
 //! the longest staleness and the longest call were. `CACHEADO_SEED` gives another seed than the usual one.
 
 mod accounts;
+mod acknowledged;
 mod claims;
 mod invalidations;
 mod outages;
