@@ -96,13 +96,18 @@ impl Load {
                 Judged::Over(begun) => return begun,
                 Judged::Lead(claim) => claim,
                 Judged::Claim(mark) => {
-                    match Claim::of(tier.lease(&self.key, patience.most()), mark) {
-                        Some(claim) => claim,
-                        None => {
-                            patience.sleep();
-                            continue;
-                        }
+                    let Some(claim) = Claim::of(tier.lease(&self.key, patience.span()), mark)
+                    else {
+                        patience.sleep();
+                        continue;
+                    };
+                    if let Some(mark) = claim.leased()
+                        && let Ok(Seen::Hit(found)) = tier.look(&self.key, codec)
+                    {
+                        let _ = tier.release(&self.key, mark);
+                        return Begun::Found(self.landed_from_shared(&ticket, found));
                     }
+                    claim
                 }
             };
             return self.lead(ticket, claim);
@@ -139,14 +144,18 @@ impl Load {
                 Judged::Over(begun) => return begun,
                 Judged::Lead(claim) => claim,
                 Judged::Claim(mark) => {
-                    let leased = tier.lease_async(&self.key, patience.most()).await;
-                    match Claim::of(leased, mark) {
-                        Some(claim) => claim,
-                        None => {
-                            patience.sleep_async().await;
-                            continue;
-                        }
+                    let leased = tier.lease_async(&self.key, patience.span()).await;
+                    let Some(claim) = Claim::of(leased, mark) else {
+                        patience.sleep_async().await;
+                        continue;
+                    };
+                    if let Some(mark) = claim.leased()
+                        && let Ok(Seen::Hit(found)) = tier.look_async(&self.key, codec).await
+                    {
+                        let _ = tier.release_async(&self.key, mark).await;
+                        return Begun::Found(self.landed_from_shared(&ticket, found));
                     }
+                    claim
                 }
             };
             return self.lead(ticket, claim);
@@ -469,6 +478,12 @@ impl Claim {
             mark,
             leased: false,
         }
+    }
+
+    /// The mark of one that is held among all processes. Between the look-up that led to it and the claim another may have stored
+    /// the value and ended its own, so it is looked for once more.
+    fn leased(&self) -> Option<&Mark> {
+        self.mark.as_ref().filter(|_| self.leased)
     }
 
     /// What came of asking for one; `None`: another process has it.

@@ -12,27 +12,29 @@ use crate::watchdog::{self, Prod};
 /// How long the first wait is, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 
-/// How long another process is waited for, and how often it is looked at.
+/// How long other processes are waited for, and how often they are looked at.
 pub(crate) struct Patience {
-    most: Duration,
+    span: Duration,
     /// When it ends; `None`: never, as far as the clock can count.
     until: Option<Instant>,
     wait: Duration,
 }
 
 impl Patience {
-    /// For `most` from here on.
-    pub(crate) fn new(most: Duration) -> Self {
+    /// For claims that last for `span`. A process that is gone holds others up until its claim is over. Then one of them claims, and
+    /// the rest wait for that one as long again; otherwise all would load at once. Each is late by as long as it does not look.
+    pub(crate) fn new(span: Duration) -> Self {
+        let most = span.saturating_add(WAITS.1).saturating_mul(2);
         Self {
-            most,
+            span,
             until: Instant::now().checked_add(most),
             wait: WAITS.0,
         }
     }
 
-    /// How long it lasts.
-    pub(crate) fn most(&self) -> Duration {
-        self.most
+    /// How long a claim lasts.
+    pub(crate) fn span(&self) -> Duration {
+        self.span
     }
 
     pub(crate) fn is_over(&self) -> bool {

@@ -380,8 +380,8 @@ fn a_claim_is_given_back_if_nothing_is_stored() {
     assert_eq!(once(&there, 2000, &|| Some(1)), Ok(1));
     assert_eq!(
         client.asked(),
-        ["get", "lease", "fill"],
-        "nobody had to be waited for"
+        ["get", "lease", "get", "fill"],
+        "nobody had to be waited for, and nobody stored it before it was claimed"
     );
 }
 

@@ -21,12 +21,15 @@ impl Memcached {
     /// Claims the load of `key`.
     pub(super) async fn claim(&self, way: Way, key: &Key, span: Duration) -> BackendResult<Lease> {
         let name = self.names.lease(key);
-        let span = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+        // the server counts seconds from when its clock last ticked, so the first may be over at once
+        let span = span
+            .as_secs()
+            .saturating_add(1 + u64::from(span.subsec_nanos() > 0));
         let add = Set::new(&name, []).add().return_cas();
         let add = add.ttl_raw(
             u32::try_from(span)
                 .unwrap_or(u32::MAX)
-                .clamp(1, super::MOST_SECONDS),
+                .min(super::MOST_SECONDS),
         );
         let answers = self.client.exchange(way, vec![add.into()]).await?;
         let lease = match answers.first() {

@@ -157,9 +157,9 @@ impl MongoDb {
         self
     }
 
-    /// Writes are acknowledged by a majority of the members, so that no failover undoes an eviction. Default: by the primary
-    /// alone, which is several times as fast, and may after a failover bring back an entry that was evicted just before it;
-    /// or what `w` of the address says.
+    /// Writes are acknowledged by a majority of the members and their journals, so that neither a failover nor a crash undoes an
+    /// eviction. Default: by the primary alone, which is several times as fast, and may after a failover or a crash bring back an entry
+    /// that was evicted just before it; or what `w` of the address says.
     #[must_use]
     pub fn write_concern_majority(mut self) -> Self {
         let majority = WriteConcern::builder().w(Acknowledgment::Majority).build();

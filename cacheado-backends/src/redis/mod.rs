@@ -64,6 +64,11 @@ use crate::sync::lock;
 /// Under a `maxmemory-policy` that evicts (`allkeys-lru` and the like) Redis may take marks and indexes as well as entries. What has lost its
 /// index is no longer found by an eviction of its scope. Where evictions by scope must reach all, use `noeviction`: a full server then
 /// refuses to store more, and entries expire.
+///
+/// # Restarts
+///
+/// One that keeps nothing on disk comes back empty. One that is restarted from a snapshot has again what was evicted after that was made,
+/// and it is served until it expires: where data is to be kept, let the server write its append-only file (`appendonly yes`).
 pub struct Redis {
     settings: Settings,
     store: Store,
