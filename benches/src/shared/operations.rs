@@ -17,8 +17,9 @@ pub(super) const MOST_CALLERS: usize = 64;
 /// How many keys are asked for at once, or one after the other, where there are many.
 const MANY: usize = 100;
 
-/// How many entries hits and sets go to.
-const ENTRIES: u64 = 256;
+/// How many entries hits and sets go to: each operation of a turn to another, since callers of one key at once would be one caller
+/// to the server.
+const ENTRIES: u64 = 1536;
 
 /// The entries that are set are not those that are hit.
 const SET: u64 = 500_000;
@@ -116,9 +117,13 @@ fn all_there(found: Option<Vec<Option<Item>>>) {
 pub(super) fn fill(contenders: &Contenders) {
     for contender in contenders {
         for size in SIZES {
-            for key in (0..ENTRIES).chain(KEYS.iter().copied()) {
-                contender.load(0, key, size);
-            }
+            Callers::threads(4, 4, |caller, quarter| {
+                let own = |key: &u64| key % 4 == quarter as u64;
+                let others = KEYS.iter().copied().filter(|key| *key >= ENTRIES);
+                for key in (0..ENTRIES).chain(others).filter(own) {
+                    contender.load(caller, key, size);
+                }
+            });
         }
     }
 }
@@ -191,7 +196,7 @@ fn measure(
             (true, true) => how.callers.max(16) * 4,
             (true, false) => 4,
             (false, true) if how.callers == 1 => 400,
-            (false, true) => how.callers * 24,
+            (false, true) => MOST_CALLERS * 24,
             (false, false) => 16,
         };
         for lane in lanes {
