@@ -45,7 +45,7 @@ impl Driver for Redis {
     }
 
     fn set(&self, caller: usize, key: &str, value: Vec<u8>) {
-        self.with(caller, |it| it.pset_ex(key, value, milliseconds()))
+        let () = self.with(caller, |it| it.pset_ex(key, value, milliseconds()));
     }
 
     fn get_many(&self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
@@ -61,7 +61,7 @@ impl Driver for Redis {
         let mut connection = self.multiplexed.clone();
         Box::pin(async move {
             let set = connection.pset_ex(key, value, milliseconds());
-            set.await.expect("the server answers")
+            let () = set.await.expect("the server answers");
         })
     }
 
