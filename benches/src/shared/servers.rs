@@ -34,7 +34,7 @@ pub(super) struct Bytes {
 }
 
 /// Longer than the default, which a machine with more callers than cores may exceed: an operation that failed would be a body that ran.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Kind {
     pub(crate) const ALL: [Self; 3] = [Self::Redis, Self::MongoDb, Self::Memcached];

@@ -3,12 +3,13 @@
 use std::sync::Mutex;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, Client, Commands, Connection};
+use redis::{AsyncCommands, AsyncConnectionConfig, Client, Commands, Connection};
 
 use super::Driver;
 use crate::shared::callers::Callers;
 use crate::shared::contender::{LIFETIME, Waiting};
 use crate::shared::operations::MOST_CALLERS;
+use crate::shared::servers::TIMEOUT;
 
 pub(super) struct Redis {
     /// By the caller's number, so that none is waited for.
@@ -22,7 +23,10 @@ impl Redis {
         let connections: Result<Vec<_>, _> = (0..MOST_CALLERS)
             .map(|_| client.get_connection().map(Mutex::new))
             .collect();
-        let multiplexed = callers.wait(client.get_multiplexed_async_connection());
+        // as patient as the cache: on a busy machine the default, half a second, would end the measurement
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(TIMEOUT));
+        let multiplexed =
+            callers.wait(client.get_multiplexed_async_connection_with_config(&config));
         Ok(Self {
             connections: connections.map_err(|error| error.to_string())?,
             multiplexed: multiplexed.map_err(|error| error.to_string())?,
