@@ -25,6 +25,7 @@ mod ratio;
 mod report;
 mod scale;
 mod shapes;
+mod shared;
 mod stream;
 
 use std::process::{self, ExitCode};
@@ -49,7 +50,7 @@ struct Command {
     run: fn(&Options, &Report) -> Outcome,
 }
 
-const COMMANDS: [Command; 8] = [
+const COMMANDS: [Command; 9] = [
     Command {
         name: "hit",
         what: "what a hit costs",
@@ -89,6 +90,11 @@ const COMMANDS: [Command; 8] = [
         name: "evict",
         what: "evicting a scope of 1,000 entries among 10,000 and among 1,000,000",
         run: |_, _| evict::run(),
+    },
+    Command {
+        name: "shared",
+        what: "the shared tier beside the bare drivers of Redis, MongoDB and Memcached",
+        run: shared::run,
     },
 ];
 

@@ -5,12 +5,16 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use crate::shared::Kind;
+
 pub(crate) const USAGE: &str = "\
 options:
   --quick         fewer rounds and smaller sets: to see that it runs, not to compare
   --rounds N      how often each contender has its turn (default 7)
   --large         memory: 10,000,000 entries too
   --only NAMES    ratio: these traces alone, comma-separated parts of names
+  --redis, --mongodb, --memcached
+                  shared: these servers alone
   --out DIR       where the CSV files and the plots go (default target/bench)
 ";
 
@@ -22,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     pub(crate) large: bool,
     pub(crate) only: Vec<String>,
+    /// The servers that were named; none for all.
+    pub(crate) stores: Vec<Kind>,
     pub(crate) out: PathBuf,
     /// The folder of traces.
     pub(crate) traces: Option<PathBuf>,
@@ -35,6 +41,7 @@ impl Options {
             rounds: 0,
             large: false,
             only: Vec::new(),
+            stores: Vec::new(),
             out: "target/bench".into(),
             traces: None,
         };
@@ -48,6 +55,7 @@ impl Options {
                     let names = parser.value()?.string()?;
                     options.only.extend(names.split(',').map(str::to_owned));
                 }
+                Arg::Long(name) if let Some(kind) = Kind::named(name) => options.stores.push(kind),
                 Arg::Value(command) if options.command.is_empty() => {
                     options.command = command.string()?;
                 }
@@ -75,6 +83,8 @@ impl Options {
         if !self.only.is_empty() {
             arguments.extend(["--only".into(), self.only.join(",").into()]);
         }
+        let stores = self.stores.iter();
+        arguments.extend(stores.map(|kind| format!("--{}", kind.name()).into()));
         arguments.extend(["--out".into(), self.out.clone().into()]);
         // no other command takes one
         let traces = self.traces.clone().filter(|_| command == "ratio");
@@ -89,12 +99,13 @@ mod tests {
 
     #[test]
     fn each_command_understands_what_is_said_of_all() {
-        let line = "all traces --quick --large --rounds 4 --only lirs/,OLTP --out there";
+        let line = "all traces --quick --large --rounds 4 --only lirs/,OLTP --redis --memcached --out there";
         let all = parse(line).unwrap();
         for (command, traces) in [("hit", None), ("ratio", Some("traces".into()))] {
             let one = Options::parse(Parser::from_args(all.arguments_of(command))).unwrap();
             assert_eq!((one.command.as_str(), one.traces), (command, traces));
             assert_eq!((one.quick, one.large, one.rounds), (true, true, 4));
+            assert_eq!(one.stores, [Kind::Redis, Kind::Memcached]);
             assert_eq!((one.only, one.out), (all.only.clone(), all.out.clone()));
         }
     }

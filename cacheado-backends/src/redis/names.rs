@@ -10,6 +10,7 @@
 //! | `{shop:17}mark:organization=acme/user=7/shop::profile(3)~5d41…` | when an entry was evicted or set last |
 //! | `{shop:17}mark:` | when all was evicted last |
 //! | `{shop:17}lease:organization=acme/user=7/shop::profile(3)~5d41…` | who loads an entry |
+//! | `{shop:17}new:3f.2` | a large value that is about to be stored |
 //! | `{shop:17}index`, `{shop:17}deadlines` | the names of the bucket's entries, by name and by when they expire |
 //! | `{shop}changes` | the channel on which processes hear of each other's changes |
 //!
@@ -79,6 +80,11 @@ impl Bucket<'_> {
 
     pub(super) fn lease(self, name: &str) -> String {
         self.key("lease:", name)
+    }
+
+    /// Where a value is laid down, by a nonce.
+    pub(super) fn staged(self, nonce: &str) -> String {
+        self.key("new:", nonce)
     }
 
     /// The mark of the entry or the scope that is called `name`.

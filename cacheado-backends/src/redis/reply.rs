@@ -18,7 +18,7 @@ impl fmt::Display for Unexpected {
 
 impl std::error::Error for Unexpected {}
 
-fn unexpected<T>(what: &str) -> BackendResult<T> {
+pub(super) fn unexpected<T>(what: &str) -> BackendResult<T> {
     Err(Unexpected(what.to_owned()).into())
 }
 

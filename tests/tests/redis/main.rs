@@ -6,6 +6,7 @@ mod cluster;
 mod coherence;
 mod contents;
 mod index;
+mod large;
 mod marks;
 mod outages;
 mod refusals;

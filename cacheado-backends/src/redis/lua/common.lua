@@ -56,9 +56,33 @@ local function enter(index, deadlines, name, life)
   return nil
 end
 
--- Stores the value of an entry that is in the index.
+-- Whether `value` is the key under which the value was laid down, which begins with a brace: no value does.
+local function is_staged(value)
+  return string.byte(value) == 123
+end
+
+-- Whether the value is there: one that was laid down may have expired, or the server may have refused it.
+local function is_there(value)
+  return not is_staged(value) or redis.call('EXISTS', value) == 1
+end
+
+-- Lets go of what was laid down and is not stored.
+local function discard(value)
+  if is_staged(value) then
+    redis.call('UNLINK', value)
+  end
+end
+
+-- Stores the value, which is there, of an entry that is in the index.
 local function store(entry, value, life)
-  if life == 0 then
+  if is_staged(value) then
+    redis.call('RENAME', value, entry)
+    if life == 0 then
+      redis.call('PERSIST', entry)
+    else
+      redis.call('PEXPIRE', entry, life)
+    end
+  elseif life == 0 then
     redis.call('SET', entry, value)
   else
     redis.call('SET', entry, value, 'PX', life)

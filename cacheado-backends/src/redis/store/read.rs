@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ::redis::{Pipeline, Value, cmd};
+use ::redis::{Cmd, Pipeline, Value, cmd};
 
 use super::super::exchange::Exchange;
 use super::super::names::Bucket;
@@ -37,6 +37,8 @@ impl Store {
         self.settle(io, found, bucket, &name, sent).await
     }
 
+    /// One round trip for all, and one more for the marks of those that are missing: a hit has no use for marks, and they are several
+    /// a key.
     pub(in super::super) async fn get_many(
         &self,
         io: &impl Exchange,
@@ -45,13 +47,24 @@ impl Store {
         let mut lookups = Vec::with_capacity(keys.len());
         for keys in keys.chunks(BATCH) {
             let entries: Vec<_> = keys.iter().map(|key| self.names.entry(key)).collect();
-            let look_up = |(bucket, name): &(Bucket<'_>, String)| look_up(*bucket, name);
-            let pipes: Vec<_> = entries.iter().map(look_up).collect();
+            let mut found = values(io, &entries).await?;
+            let missing: Vec<_> = (0..found.len())
+                .filter(|&nth| found[nth].is_none())
+                .collect();
+            let ask_for = |&nth: &usize| {
+                let (bucket, name) = &entries[nth];
+                let mut pipe = Pipeline::with_capacity(1);
+                pipe.add_command(look_for_marks(*bucket, name));
+                pipe
+            };
+            let pipes: Vec<_> = missing.iter().map(ask_for).collect();
             let sent = Instant::now();
-            let answers = ask_all(io, &pipes).await?;
-            let ago = sent.elapsed();
-            for ((bucket, name), answers) in entries.into_iter().zip(answers) {
-                let found = found(answers, ago)?;
+            for (nth, answer) in missing.into_iter().zip(ask_all(io, &pipes).await?) {
+                let seen = marks(reply::array(reply::first(answer)?)?)?;
+                found[nth] = Some(seen.map_or(Found::Unmarked, Found::Miss));
+            }
+            for ((bucket, name), found) in entries.into_iter().zip(found) {
+                let found = found.unwrap_or(Found::Unmarked);
                 lookups.push(self.settle(io, found, bucket, &name, sent).await?);
             }
         }
@@ -64,12 +77,9 @@ impl Store {
         key: &Key,
     ) -> BackendResult<Mark> {
         let (bucket, name) = self.names.entry(key);
-        let mut mget = cmd("MGET");
-        for mark in bucket.marks(&name) {
-            mget.arg(mark);
-        }
         let sent = Instant::now();
-        match marks(reply::array(ask_one(io, mget).await?)?)? {
+        let seen = ask_one(io, look_for_marks(bucket, &name)).await?;
+        match marks(reply::array(seen)?)? {
             Some(seen) => Ok(unowned(&seen, sent)),
             None => self.first_mark(io, bucket, &name).await,
         }
@@ -129,24 +139,77 @@ fn look_up(bucket: Bucket<'_>, name: &str) -> Pipeline {
     pipe
 }
 
+/// What asks for the marks of an entry alone.
+fn look_for_marks(bucket: Bucket<'_>, name: &str) -> Cmd {
+    let mut mget = cmd("MGET");
+    for mark in bucket.marks(name) {
+        mget.arg(mark);
+    }
+    mget
+}
+
+/// What is under each of these names, without marks: `None` for nothing. The values of a bucket are asked for in one command.
+async fn values(
+    io: &impl Exchange,
+    entries: &[(Bucket<'_>, String)],
+) -> BackendResult<Vec<Option<Found>>> {
+    let mut buckets: Vec<(Bucket<'_>, Vec<usize>)> = Vec::new();
+    for (nth, (bucket, _)) in entries.iter().enumerate() {
+        match buckets.iter_mut().find(|(known, _)| known == bucket) {
+            Some((_, own)) => own.push(nth),
+            None => buckets.push((*bucket, vec![nth])),
+        }
+    }
+    let ask_for = |(bucket, own): &(Bucket<'_>, Vec<usize>)| {
+        let names: Vec<_> = own
+            .iter()
+            .map(|&nth| bucket.entry(&entries[nth].1))
+            .collect();
+        let mut pipe = Pipeline::with_capacity(names.len() + 1);
+        for name in &names {
+            pipe.cmd("PTTL").arg(name);
+        }
+        pipe.cmd("MGET").arg(names);
+        pipe
+    };
+    let pipes: Vec<_> = buckets.iter().map(ask_for).collect();
+    let sent = Instant::now();
+    let answers = ask_all(io, &pipes).await?;
+    let ago = sent.elapsed();
+    let mut found: Vec<Option<Found>> = entries.iter().map(|_| None).collect();
+    for ((_, own), mut answers) in buckets.into_iter().zip(answers) {
+        let values = reply::array(answers.pop().unwrap_or_default())?;
+        if answers.len() != own.len() || values.len() != own.len() {
+            return reply::unexpected("fewer or more than it was asked");
+        }
+        for ((nth, left), value) in own.into_iter().zip(answers).zip(values) {
+            found[nth] = value_of(reply::integer(left)?, value, ago)?;
+        }
+    }
+    Ok(found)
+}
+
 /// What the answers to a look-up say, which was sent `ago`.
 fn found(answers: Vec<Value>, ago: Duration) -> BackendResult<Found> {
-    /// What PTTL says of a key that there is not.
-    const ABSENT: i64 = -2;
-
     let [left, values] = reply::all(answers)?;
     let left = reply::integer(left)?;
     let mut values = reply::array(values)?.into_iter();
-    match values.next().map(reply::bytes).transpose()?.flatten() {
-        Some(value) if left != ABSENT => {
-            if let Some(payload) = stored::read(&value, left, ago) {
-                return Ok(Found::Hit(payload));
-            }
-        }
-        None if left != ABSENT => return Ok(Found::Foreign),
-        _ => {}
+    if let Some(found) = value_of(left, values.next().unwrap_or_default(), ago)? {
+        return Ok(found);
     }
     Ok(marks(values)?.map_or(Found::Unmarked, Found::Miss))
+}
+
+/// What PTTL and MGET, which were sent `ago`, say of an entry; `None` if there is none.
+fn value_of(left: i64, value: Value, ago: Duration) -> BackendResult<Option<Found>> {
+    /// What PTTL says of a key that there is not.
+    const ABSENT: i64 = -2;
+
+    Ok(match reply::bytes(value)? {
+        Some(value) if left != ABSENT => stored::read(&value, left, ago).map(Found::Hit),
+        None if left != ABSENT => Some(Found::Foreign),
+        _ => None,
+    })
 }
 
 /// The marks in one text, as the scripts write it, the root's first; `None` if there is none of the root's.

@@ -1,15 +1,25 @@
 //! Storing values.
+//!
+//! What is stored is decided by a script. A value that passes through one is copied several times and left to the script's collector
+//! of garbage, which takes the server several times as long as storing it. So a large one is laid down under a key of its own, by a
+//! plain command just before the script, which then renames it. Until then nobody looks there, and it expires by itself.
 
-use ::redis::{Cmd, Pipeline};
+use ::redis::{Cmd, Pipeline, Value, cmd};
 
 use super::super::exchange::Exchange;
 use super::super::names::Bucket;
-use super::super::script::{FILL, PUT, ask_all, ask_one};
+use super::super::script::{FILL, PUT, ask, ask_all};
 use super::super::{reply, stored};
 use super::lease::parts;
 use super::{BATCH, Store};
 use crate::backend::{BackendResult, Change, Mark, Payload};
 use crate::key::Key;
+
+/// From how many bytes on a value is laid down first.
+const LARGE: usize = 2048;
+
+/// How long what is laid down stays, in milliseconds: the script comes with it, or after one more round trip if it is unknown.
+const STAGED: u64 = 10_000;
 
 impl Store {
     pub(in super::super) async fn set(
@@ -18,7 +28,7 @@ impl Store {
         key: &Key,
         payload: &Payload,
     ) -> BackendResult<()> {
-        reply::integer(ask_one(io, self.set_call(key, payload)).await?).map(drop)
+        told(ask(io, self.set_pipe(key, payload)).await?).map(drop)
     }
 
     pub(in super::super) async fn set_many(
@@ -27,10 +37,10 @@ impl Store {
         entries: &[(Key, Payload)],
     ) -> BackendResult<()> {
         for entries in entries.chunks(BATCH) {
-            let set = |(key, payload): &(Key, Payload)| single(self.set_call(key, payload));
+            let set = |(key, payload): &(Key, Payload)| self.set_pipe(key, payload);
             let pipes: Vec<_> = entries.iter().map(set).collect();
             for answer in ask_all(io, &pipes).await? {
-                reply::integer(reply::first(answer)?)?;
+                told(answer)?;
             }
         }
         Ok(())
@@ -43,8 +53,8 @@ impl Store {
         payload: &Payload,
         mark: &Mark,
     ) -> BackendResult<bool> {
-        match self.fill_call(key, payload, mark) {
-            Some(call) => Ok(reply::integer(ask_one(io, call).await?)? == 1),
+        match self.fill_pipe(key, payload, mark) {
+            Some(pipe) => Ok(told(ask(io, pipe).await?)? == 1),
             None => self.release(io, key, mark).await.map(|()| false),
         }
     }
@@ -56,17 +66,17 @@ impl Store {
     ) -> BackendResult<Vec<bool>> {
         let mut filled = Vec::with_capacity(entries.len());
         for entries in entries.chunks(BATCH) {
-            let calls: Vec<_> = entries
+            let pipes: Vec<_> = entries
                 .iter()
-                .map(|(key, payload, mark)| self.fill_call(key, payload, mark))
+                .map(|(key, payload, mark)| self.fill_pipe(key, payload, mark))
                 .collect();
-            let sent: Vec<_> = calls.iter().map(Option::is_some).collect();
-            let pipes: Vec<_> = calls.into_iter().flatten().map(single).collect();
+            let sent: Vec<_> = pipes.iter().map(Option::is_some).collect();
+            let pipes: Vec<_> = pipes.into_iter().flatten().collect();
             let mut answers = ask_all(io, &pipes).await?.into_iter();
             for (sent, (key, _, mark)) in sent.into_iter().zip(entries) {
                 filled.push(if sent {
                     let answer = answers.next().unwrap_or_default();
-                    reply::integer(reply::first(answer)?)? == 1
+                    told(answer)? == 1
                 } else {
                     self.release(io, key, mark).await?;
                     false
@@ -90,43 +100,47 @@ impl Store {
         };
         let (bucket, name) = self.names.entry(key);
         let marks = bucket.marks(&name);
-        let mut call = self.put_call((bucket, &name), marks, key, payload, life);
-        call.arg(seen);
-        Ok(reply::integer(ask_one(io, call).await?)? == 1)
+        let pipe = self.put_pipe((bucket, &name), marks, key, payload, life, Some(seen));
+        Ok(told(ask(io, pipe).await?)? == 1)
     }
 
     /// What stores the payload whatever came between. One that is over before it begins is stored by removing what it takes the place of.
-    fn set_call(&self, key: &Key, payload: &Payload) -> Cmd {
+    fn set_pipe(&self, key: &Key, payload: &Payload) -> Pipeline {
         let Some(life) = stored::life(payload.lifetime) else {
-            return self.evict_call(key);
+            return pipe([self.evict_call(key)]);
         };
         let (bucket, name) = self.names.entry(key);
         let mark = [bucket.mark(&name)];
-        self.put_call((bucket, &name), mark, key, payload, life)
+        self.put_pipe((bucket, &name), mark, key, payload, life, None)
     }
 
-    fn put_call(
+    fn put_pipe(
         &self,
         (bucket, name): (Bucket<'_>, &str),
         marks: impl IntoIterator<Item = String>,
         key: &Key,
         payload: &Payload,
         life: u64,
-    ) -> Cmd {
+        seen: Option<&[u8]>,
+    ) -> Pipeline {
         let keys = [bucket.index(), bucket.deadlines(), bucket.entry(name)];
         let mut call = PUT.call(keys.into_iter().chain(marks));
+        let (lay_down, value) = self.value(bucket, payload, life);
         call.arg(name)
-            .arg(stored::write(payload, life))
+            .arg(value)
             .arg(life)
             .arg(self.nonces.next())
             .arg(self.span())
             .arg(self.names.channel())
             .arg(self.message(&Change::Key(key.clone())));
-        call
+        if let Some(seen) = seen {
+            call.arg(seen);
+        }
+        pipe(lay_down.into_iter().chain([call]))
     }
 
     /// What stores the payload of a load that began at `mark`; `None` if no server need be asked to know that it must not be.
-    fn fill_call(&self, key: &Key, payload: &Payload, mark: &Mark) -> Option<Cmd> {
+    fn fill_pipe(&self, key: &Key, payload: &Payload, mark: &Mark) -> Option<Pipeline> {
         let life = stored::life(payload.lifetime)?;
         let (owner, seen) = parts(mark).filter(|_| mark.age() <= self.load_limit)?;
         let (bucket, name) = self.names.entry(key);
@@ -137,18 +151,37 @@ impl Store {
             bucket.lease(&name),
         ];
         let mut call = FILL.call(keys.into_iter().chain(bucket.marks(&name)));
-        call.arg(&name)
-            .arg(stored::write(payload, life))
-            .arg(life)
-            .arg(owner)
-            .arg(seen);
-        Some(call)
+        let (lay_down, value) = self.value(bucket, payload, life);
+        call.arg(&name).arg(value).arg(life).arg(owner).arg(seen);
+        Some(pipe(lay_down.into_iter().chain([call])))
+    }
+
+    /// The value as a script is given it, and what lays it down if it is large: then the script is given its key.
+    fn value(&self, bucket: Bucket<'_>, payload: &Payload, life: u64) -> (Option<Cmd>, Vec<u8>) {
+        let value = stored::write(payload, life);
+        if value.len() < LARGE {
+            return (None, value);
+        }
+        let staged = bucket.staged(&self.nonces.next());
+        let mut lay_down = cmd("SET");
+        lay_down.arg(&staged).arg(value).arg("PX").arg(STAGED);
+        (Some(lay_down), staged.into_bytes())
     }
 }
 
-/// A pipe of one command.
-fn single(call: Cmd) -> Pipeline {
-    let mut pipe = Pipeline::with_capacity(1);
-    pipe.add_command(call);
+fn pipe(calls: impl IntoIterator<Item = Cmd>) -> Pipeline {
+    let mut pipe = Pipeline::with_capacity(2);
+    for call in calls {
+        pipe.add_command(call);
+    }
     pipe
+}
+
+/// What the script says, which comes last. If the value could not be laid down, that is why.
+fn told(mut answers: Vec<Value>) -> BackendResult<i64> {
+    let script = answers.pop().unwrap_or_default();
+    for laid_down in answers {
+        reply::bytes(laid_down)?;
+    }
+    reply::integer(script)
 }

@@ -1,0 +1,115 @@
+//! What the shared tier costs, beside the bare driver of the same server: Redis, MongoDB and Memcached, each started for this.
+//!
+//! | file | responsible for |
+//! |---|---|
+//! | `servers.rs` | the servers, and what they say of bytes |
+//! | `bare/` | the contenders that are a driver alone |
+//! | `cached.rs` | the contenders that are a cache before it |
+//! | `contender.rs` | what a contender does |
+//! | `callers.rs` | several callers at once, blocking or not |
+//! | `operations.rs` | what is measured, and its tables |
+//! | `wire.rs` | bytes an operation |
+//!
+//! The caches have no in-process tier, so each look-up is one of the server's. A round trip over the loopback is short: what a
+//! cache adds weighs more here than over a network.
+
+mod bare;
+mod cached;
+mod callers;
+mod contender;
+mod operations;
+mod servers;
+mod wire;
+
+use std::sync::Arc;
+
+use crate::Outcome;
+use crate::options::Options;
+use crate::report::Report;
+
+use self::callers::Callers;
+use self::contender::Contender;
+use self::servers::Running;
+
+pub(crate) use self::servers::Kind;
+
+/// The contenders over one server: the bare driver first.
+type Contenders = Vec<Arc<dyn Contender>>;
+
+/// Starts the servers one after the other, so that none has the machine's time while another is measured.
+pub(crate) fn run(options: &Options, report: &Report) -> Outcome {
+    let chosen = match &options.stores[..] {
+        [] => &Kind::ALL,
+        chosen => chosen,
+    };
+    let callers = Callers::new()?;
+    for kind in chosen {
+        let running = kind.start();
+        let (contenders, cache) = contenders(&running, &callers)?;
+        operations::run(kind.name(), &contenders, &callers, options, report)?;
+        wire::run(&running, &contenders, options, report)?;
+        let failed = cache.stats().backend_errors;
+        if failed > 0 {
+            return Err(format!(
+                "{}: {failed} operations failed; what was measured is not what is claimed",
+                kind.name()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn contenders(
+    running: &Running,
+    callers: &Callers,
+) -> Result<(Contenders, cacheado::Cache), String> {
+    let cache = running.cache()?;
+    let contenders: Contenders = vec![
+        Arc::new(bare::Bare::new(running, callers)?),
+        Arc::new(cached::Functions(cache.clone())),
+        Arc::new(cached::Calls(cache.clone())),
+    ];
+    Ok((contenders, cache))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contender::{Item, SIZES};
+    use super::*;
+
+    #[test]
+    fn all_contenders_find_what_they_stored_and_load_what_there_is_not() {
+        for kind in Kind::ALL {
+            let running = kind.start();
+            let callers = Callers::new().unwrap();
+            let (contenders, cache) = contenders(&running, &callers).unwrap();
+            for contender in contenders {
+                let name = contender.name();
+                for size in SIZES {
+                    let item = Item::new(0, size);
+                    // what is under the key is no longer what a load would find
+                    let other = Item::new(9, size);
+                    assert_eq!(contender.load(0, 0, size), item, "{name}");
+                    contender.set(0, &other, 0, size);
+                    assert_eq!(contender.get(0, 0, size), Some(other.clone()), "{name}");
+                    assert_eq!(contender.load(0, 0, size), other, "{name}");
+                    callers.wait(async {
+                        contender.set_async(&item, 0, size).await;
+                        assert_eq!(contender.get_async(0, size).await, Some(item.clone()));
+                        assert_eq!(contender.load_async(0, size).await, item, "{name}");
+                    });
+                }
+                let [size, _] = SIZES;
+                contender.load(0, 100, size);
+                let keys = [0, 700, 100];
+                let items = [Some(Item::new(0, size)), None, Some(Item::new(100, size))];
+                if let Some(found) = contender.get_many(&keys, size) {
+                    assert_eq!(found, items, "{name}");
+                    let found = callers.wait(contender.get_many_async(&keys, size));
+                    assert_eq!(found.unwrap(), items, "{name}");
+                }
+            }
+            assert_eq!(cache.stats().backend_errors, 0);
+        }
+    }
+}
