@@ -85,10 +85,11 @@ pub fn bucket_of_name(name: &str, count: u16) -> u16 {
     u16::from_le_bytes([bytes[0], bytes[1]]) % count.max(1)
 }
 
-/// Appends `text` with all but letters, digits and `plain` escaped by percent signs.
+/// Appends `text` with all but letters and digits of ASCII and `plain` escaped by percent signs. Which other characters are letters
+/// depends on the version of Unicode, and two builds must not differ in a name.
 fn escape(text: &str, plain: &str, out: &mut String) {
     for c in text.chars() {
-        if c.is_alphanumeric() || plain.contains(c) {
+        if c.is_ascii_alphanumeric() || plain.contains(c) {
             out.push(c);
         } else {
             let mut utf8 = [0; 4];

@@ -7,7 +7,7 @@ use crate::key::Key;
 use crate::scope::Scope;
 
 /// Something that another process did to what is shared, or that keeps this one from hearing of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// What is under the key was evicted or set.
     Key(Key),

@@ -39,7 +39,8 @@ impl Store {
             .map(String::as_str)
             .filter(|id| {
                 known.get(*id).is_none_or(|found| {
-                    found.payload().is_none() && found.token_for(self.load_limit).is_none()
+                    found.payload(taken.elapsed()).is_none()
+                        && found.token_for(self.load_limit).is_none()
                 })
             })
             .collect();
@@ -69,7 +70,7 @@ impl Store {
         }
         let look = |id: &String| {
             let found = known.get(id);
-            if let Some(payload) = found.and_then(Found::payload) {
+            if let Some(payload) = found.and_then(|found| found.payload(taken.elapsed())) {
                 return Lookup::Hit(payload);
             }
             // one that was evicted at this moment has no token: what is loaded is not stored

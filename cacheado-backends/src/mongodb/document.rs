@@ -152,13 +152,13 @@ impl Found {
         }
     }
 
-    /// The value, if its time is not over.
-    pub(super) fn payload(&self) -> Option<Payload> {
+    /// The value, if its time is not over. The server was asked `ago`, and what is left is what was left then.
+    pub(super) fn payload(&self, ago: Duration) -> Option<Payload> {
         let lifetime = match self.left {
             None => None,
             Some(left) => {
-                let left = u64::try_from(left).ok().filter(|left| *left > 0)?;
-                Some(Duration::from_millis(left))
+                let left = Duration::from_millis(u64::try_from(left).ok()?);
+                Some(left.checked_sub(ago).filter(|left| !left.is_zero())?)
             }
         };
         let bytes = self.value.clone()?;

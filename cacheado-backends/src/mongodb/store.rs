@@ -81,7 +81,7 @@ impl Store {
             let found = find.projection(document::all()).await;
             let found = found.map_err(|error| failure(&error))?;
             if let Some(found) = found.as_deref().map(Found::read) {
-                if let Some(payload) = found.payload() {
+                if let Some(payload) = found.payload(taken.elapsed()) {
                     if misses > 0 {
                         self.misses.store(0, Ordering::Relaxed);
                     }
@@ -93,7 +93,7 @@ impl Store {
             }
         }
         let made = self.make_place(&id, document::all()).await?;
-        let payload = made.payload();
+        let payload = made.payload(taken.elapsed());
         let misses = if payload.is_some() {
             0
         } else {

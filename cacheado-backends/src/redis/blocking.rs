@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ::redis::{Connection, ConnectionLike, Pipeline, Value};
+use ::redis::{Connection, Pipeline, RedisResult, Value};
 
 use super::exchange::{Exchange, join, split};
 use super::multiplexed::Multiplexed;
@@ -42,7 +42,7 @@ impl Blocking {
         // released before the connection is used
         let idle = lock(&self.idle).pop();
         if let Some(mut connection) = idle {
-            match connection.req_packed_commands(&packed, 0, count) {
+            match self.ask(&mut connection, &packed, count, start) {
                 Ok(answers) => {
                     self.keep(connection, &answers);
                     return Ok(answers);
@@ -54,12 +54,37 @@ impl Blocking {
             }
         }
         let mut connection = self.servers.connect(self.left(start))?;
-        Self::limit(&connection, self.left(start))?;
-        let answers = connection
-            .req_packed_commands(&packed, 0, count)
+        let answers = self
+            .ask(&mut connection, &packed, count, start)
             .map_err(reply::error)?;
-        Self::limit(&connection, self.timeout)?;
         self.keep(connection, &answers);
+        Ok(answers)
+    }
+
+    /// Sends the `packed` commands and reads the answers to the `count` of them. All of it takes as long as is left of the timeout, and
+    /// about an eighth more: the driver's own function waits that long for each answer.
+    fn ask(
+        &self,
+        connection: &mut Connection,
+        packed: &[u8],
+        count: usize,
+        start: Instant,
+    ) -> RedisResult<Vec<Value>> {
+        let mut limited = Instant::now();
+        Self::limit(connection, self.left(start))?;
+        connection.send_packed_command(packed)?;
+        let mut answers = Vec::with_capacity(count);
+        while answers.len() < count {
+            // not for each of a thousand that come at once
+            if limited.elapsed() > self.timeout / 8 {
+                limited = Instant::now();
+                Self::limit(connection, self.left(start))?;
+            }
+            match connection.recv_response()? {
+                Value::Push { .. } => {}
+                answer => answers.push(answer),
+            }
+        }
         Ok(answers)
     }
 
@@ -69,11 +94,9 @@ impl Blocking {
         left.max(Duration::from_millis(1))
     }
 
-    fn limit(connection: &Connection, limit: Duration) -> BackendResult<()> {
-        connection
-            .set_read_timeout(Some(limit))
-            .and_then(|()| connection.set_write_timeout(Some(limit)))
-            .map_err(reply::error)
+    fn limit(connection: &Connection, limit: Duration) -> RedisResult<()> {
+        connection.set_read_timeout(Some(limit))?;
+        connection.set_write_timeout(Some(limit))
     }
 
     /// Keeps the connection for the next, unless it leads to the wrong server by now.

@@ -96,6 +96,24 @@ impl Scope {
         }
     }
 
+    /// The scope of which this one is a part; `None` of the global one.
+    ///
+    /// ```
+    /// use cacheado_backends::Hierarchy;
+    ///
+    /// let levels = Hierarchy::builder().level("organization", "org_id");
+    /// let hierarchy = levels.level_under("organization", "user", "user_id").build()?;
+    /// let user = hierarchy.scope("user", [("org_id", "acme"), ("user_id", "7")])?;
+    /// let acme = hierarchy.scope("organization", [("org_id", "acme")])?;
+    /// assert_eq!(user.parent(), Some(acme));
+    /// # Ok::<(), cacheado_backends::Error>(())
+    /// ```
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let parent = self.level.parent()?;
+        Some(Self::of(parent, self.ids().take(parent.depth())))
+    }
+
     /// Whether `other` is this scope or lies below it.
     ///
     /// Costs a comparison of the ids' bytes.

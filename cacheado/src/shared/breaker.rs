@@ -83,12 +83,19 @@ impl Breaker {
     /// The store has answered.
     pub(crate) fn answered(&self) {
         // read first: while all is well nothing is written
-        if self.failures.load(Ordering::Relaxed) != 0 {
+        let failures = self.failures.load(Ordering::Relaxed);
+        // the second: a failure that was counted before an answer may open the circuit after it
+        if failures != 0 || self.asks_at.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
             if self.asks_at.swap(0, Ordering::AcqRel) != 0 {
                 tracing::info!("the shared tier answers again");
             }
         }
+    }
+
+    /// Whether operations are let through.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.asks_at.load(Ordering::Relaxed) == 0
     }
 
     /// The store has not.
@@ -141,6 +148,19 @@ mod tests {
         assert!(!breaker.lets_through(), "a failure begins another pause");
         clock.advance(Duration::from_millis(1));
         assert!(breaker.lets_through());
+        breaker.answered();
+        assert!(breaker.lets_through() && breaker.lets_through());
+    }
+
+    #[test]
+    fn an_answer_closes_it_also_where_no_failure_is_counted_any_more() {
+        let clock = ManualClock::new();
+        let breaker = Breaker::new(BreakerOptions::default(), clock.clone().into());
+        // what is left when an answer comes between the two steps of a failure
+        breaker.asks_at.store(1, Ordering::Relaxed);
+        clock.advance(Duration::from_secs(1));
+        assert!(breaker.lets_through(), "one asks");
+        assert!(!breaker.lets_through());
         breaker.answered();
         assert!(breaker.lets_through() && breaker.lets_through());
     }

@@ -1,5 +1,6 @@
 //! What other processes did to the shared tier, done here: to the copies in the process and to the loads under way.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use cacheado_backends::backend::{Change, Changes};
 use cacheado_backends::memory::Store;
 
 use crate::flight::Flights;
+
+/// So often what is removed for one change may panic.
+const MOST_PANICS: usize = 100;
 
 /// The copies in one process of what a shared tier has.
 pub(crate) struct Coherence {
@@ -41,7 +45,23 @@ impl Coherence {
     /// Where a backend reports.
     pub(crate) fn changes(self: &Arc<Self>) -> Changes {
         let this = Arc::clone(self);
-        Changes::new(move |change| this.apply(&change))
+        Changes::new(move |change| this.apply_all(&change))
+    }
+
+    /// Applies `change` to the end, though a rule or the destructor of a value may panic: what has panicked is gone by then.
+    fn apply_all(&self, change: &Change) {
+        for _ in 0..MOST_PANICS {
+            let apply = AssertUnwindSafe(|| self.apply(change));
+            if catch_unwind(apply).is_ok() {
+                return;
+            }
+            tracing::error!(
+                ?change,
+                "a rule or a value has panicked while a change was applied"
+            );
+        }
+        // nothing that is known to be old is served: copies end soon
+        self.limit_copies(false);
     }
 
     fn apply(&self, change: &Change) {

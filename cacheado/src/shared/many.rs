@@ -3,7 +3,7 @@
 use cacheado_backends::backend::{Change, Mark, Payload};
 use cacheado_backends::{Key, Result};
 
-use super::{Seen, SharedTier};
+use super::{Seen, SharedTier, Unsent};
 use crate::value::Codec;
 
 impl SharedTier {
@@ -67,7 +67,14 @@ impl SharedTier {
         }
         let outside = self.outside_of(entries);
         let put = self.ask_async("set", None, |it| it.set_many_async(&outside));
-        self.put_many_is_over(entries, put.await)
+        let unsent = entries.iter().map(|(key, _)| Change::Key(key.clone()));
+        let unsent: Vec<_> = unsent.map(|change| Unsent::new(self, change)).collect();
+        let put = put.await;
+        for unsent in unsent {
+            // what is to be said of each is said below
+            let _ = unsent.over(Ok(()));
+        }
+        self.put_many_is_over(entries, put)
     }
 
     fn outside_of(&self, entries: &[(Key, Payload)]) -> Vec<(Key, Payload)> {

@@ -277,14 +277,6 @@ impl SharedTier {
         }
     }
 
-    /// After a value was put, or was to be: an older one that could not be replaced is to go.
-    fn put_is_over(&self, key: &Key, put: &Result<bool>) {
-        match put {
-            Ok(_) => self.outbox.forget(key),
-            Err(_) => self.keep(Change::Key(key.clone())),
-        }
-    }
-
     /// Stores a value that is newer than any other; with a mark, only if nothing came since. Returns whether it is stored.
     pub(crate) fn put(&self, key: &Key, payload: &Payload, since: Option<&Mark>) -> Result<bool> {
         let outside = self.outside(key);
@@ -293,8 +285,9 @@ impl SharedTier {
             Some(mark) => backend.put(&outside, payload, mark),
             None => backend.set(&outside, payload).map(|()| true),
         });
-        self.put_is_over(key, &put);
-        put
+        let put = self.or_keep(put, || Change::Key(key.clone()))?;
+        self.outbox.forget(key);
+        Ok(put)
     }
 
     /// As [`put`](Self::put), without blocking.
@@ -312,9 +305,11 @@ impl SharedTier {
                 Box::pin(async move { set.await.map(|()| true) })
             }
         });
-        let put = put.await;
-        self.put_is_over(key, &put);
-        put
+        // a caller who goes away has seen no answer: an older value may be there still
+        let unsent = Unsent::new(self, Change::Key(key.clone()));
+        let put = unsent.over(put.await)?;
+        self.outbox.forget(key);
+        Ok(put)
     }
 
     /// Removes what is under `key`. Returns whether something was. One that can't be sent is kept until it can.
@@ -401,7 +396,7 @@ handed_on! {
     release, release_async(mark: &Mark) -> ();
 }
 
-/// An eviction that is being sent: kept, if its caller goes away before there is an answer.
+/// An eviction or a put that is being sent: the eviction is kept, if its caller goes away before there is an answer.
 struct Unsent<'a> {
     tier: &'a SharedTier,
     change: Option<Change>,

@@ -3,7 +3,7 @@
 //! They are kept until they are sent, which a thread of their own sees to. There is a bound: beyond it everything is to be evicted,
 //! which is safe, if it costs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cacheado_backends::backend::Change;
@@ -21,20 +21,70 @@ pub(crate) struct Outbox {
     any: AtomicBool,
 }
 
-/// What is to be sent. Each has a number, which a newer one of the same key replaces.
+/// What is to be sent. Each has a turn, which that of a newer one of the same key or scope replaces.
 #[derive(Default)]
 struct Pending {
     number: u64,
-    all: Option<u64>,
-    scopes: HashMap<Scope, u64>,
-    keys: HashMap<Key, u64>,
+    all: Option<Turn>,
+    scopes: HashMap<Scope, Turn>,
+    keys: HashMap<Key, Turn>,
+    /// The keys and scopes in the order in which they are sent.
+    order: BTreeMap<Turn, Change>,
     /// A thread is sending.
     sending: bool,
 }
 
+/// When one is sent: those that have failed less often come first, then the older ones. So what can't be sent, since one server of
+/// several is down or would not do it, holds up nothing that can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn {
+    failures: u32,
+    number: u64,
+}
+
 impl Pending {
     fn is_empty(&self) -> bool {
-        self.all.is_none() && self.scopes.is_empty() && self.keys.is_empty()
+        self.all.is_none() && self.order.is_empty()
+    }
+
+    /// The turn that `change` has.
+    fn turn_of(&self, change: &Change) -> Option<Turn> {
+        match change {
+            Change::Key(key) => self.keys.get(key).copied(),
+            Change::Scope(scope) => self.scopes.get(scope).copied(),
+            Change::All => self.all,
+            Change::Covered | Change::Lost => None,
+        }
+    }
+
+    /// Gives `change` a turn, in the place of the one that it has.
+    fn give(&mut self, change: Change, turn: Turn) {
+        let old = match &change {
+            Change::Key(key) => self.keys.insert(key.clone(), turn),
+            Change::Scope(scope) => self.scopes.insert(scope.clone(), turn),
+            Change::All | Change::Covered | Change::Lost => {
+                self.all = Some(turn);
+                return;
+            }
+        };
+        if let Some(old) = old {
+            self.order.remove(&old);
+        }
+        self.order.insert(turn, change);
+    }
+
+    fn remove(&mut self, change: &Change) {
+        let turn = match change {
+            Change::Key(key) => self.keys.remove(key),
+            Change::Scope(scope) => self.scopes.remove(scope),
+            Change::All | Change::Covered | Change::Lost => {
+                self.all = None;
+                return;
+            }
+        };
+        if let Some(turn) = turn {
+            self.order.remove(&turn);
+        }
     }
 }
 
@@ -44,21 +94,22 @@ impl Outbox {
         let mut pending = lock(&self.pending);
         let pending = &mut *pending;
         pending.number += 1;
-        let number = pending.number;
+        let turn = Turn {
+            failures: 0,
+            number: pending.number,
+        };
         match change {
-            Change::Key(key) => _ = pending.keys.insert(key, number),
-            Change::Scope(scope) if scope.level().depth() > 0 => {
-                _ = pending.scopes.insert(scope, number);
-            }
-            Change::Scope(_) | Change::All => pending.all = Some(number),
             Change::Covered | Change::Lost => return false,
+            Change::Scope(scope) if scope.level().depth() == 0 => pending.give(Change::All, turn),
+            change => pending.give(change, turn),
         }
-        if pending.keys.len() + pending.scopes.len() > MOST {
-            pending.all = Some(number);
+        if pending.order.len() > MOST {
+            pending.all = Some(turn);
         }
         if pending.all.is_some() {
             pending.keys.clear();
             pending.scopes.clear();
+            pending.order.clear();
         }
         self.any.store(true, Ordering::Release);
         !std::mem::replace(&mut pending.sending, true)
@@ -70,53 +121,60 @@ impl Outbox {
             return false;
         }
         let pending = lock(&self.pending);
-        pending.all.is_some()
-            || pending.keys.contains_key(key)
-            || pending
-                .scopes
-                .keys()
-                .any(|scope| scope.contains(&key.scope()))
+        if pending.all.is_some() || pending.keys.contains_key(key) {
+            return true;
+        }
+        if pending.scopes.is_empty() {
+            return false;
+        }
+        let mut scope = Some(key.scope());
+        while let Some(within) = scope {
+            if pending.scopes.contains_key(&within) {
+                return true;
+            }
+            scope = within.parent();
+        }
+        false
     }
 
     /// The shared tier has a newer value of `key` than the one that was to be evicted.
     pub(crate) fn forget(&self, key: &Key) {
         if self.any.load(Ordering::Acquire) {
             let mut pending = lock(&self.pending);
-            pending.keys.remove(key);
+            pending.remove(&Change::Key(key.clone()));
             self.any.store(!pending.is_empty(), Ordering::Release);
         }
     }
 
-    /// What is to be sent next, and its number. Once there is nothing, the one who asks has to stop sending.
-    pub(crate) fn next(&self) -> Option<(Change, u64)> {
+    /// What is to be sent next, and its turn. Once there is nothing, the one who asks has to stop sending.
+    pub(crate) fn next(&self) -> Option<(Change, Turn)> {
         let mut pending = lock(&self.pending);
-        if let Some(number) = pending.all {
-            return Some((Change::All, number));
+        if let Some(turn) = pending.all {
+            return Some((Change::All, turn));
         }
-        if let Some((scope, number)) = pending.scopes.iter().next() {
-            return Some((Change::Scope(scope.clone()), *number));
-        }
-        if let Some((key, number)) = pending.keys.iter().next() {
-            return Some((Change::Key(key.clone()), *number));
+        if let Some((turn, change)) = pending.order.first_key_value() {
+            return Some((change.clone(), *turn));
         }
         pending.sending = false;
         None
     }
 
-    /// `change` with this `number` was sent. A newer one of the same stays.
-    pub(crate) fn sent(&self, change: &Change, number: u64) {
+    /// `change` was sent at its `turn`. A newer one of the same stays.
+    pub(crate) fn sent(&self, change: &Change, turn: Turn) {
         let mut pending = lock(&self.pending);
-        match change {
-            Change::Key(key) if pending.keys.get(key) == Some(&number) => {
-                pending.keys.remove(key);
-            }
-            Change::Scope(scope) if pending.scopes.get(scope) == Some(&number) => {
-                pending.scopes.remove(scope);
-            }
-            Change::All if pending.all == Some(number) => pending.all = None,
-            _ => {}
+        if pending.turn_of(change) == Some(turn) {
+            pending.remove(change);
         }
         self.any.store(!pending.is_empty(), Ordering::Release);
+    }
+
+    /// `change` could not be sent at its `turn`: others come first from now on.
+    pub(crate) fn not_sent(&self, change: Change, turn: Turn) {
+        let mut pending = lock(&self.pending);
+        if pending.turn_of(&change) == Some(turn) {
+            let failures = turn.failures.saturating_add(1);
+            pending.give(change, Turn { failures, ..turn });
+        }
     }
 
     /// Nobody sends any more, though there may be something.
@@ -148,6 +206,38 @@ mod tests {
         assert!(!outbox.covers(&key_of(1)));
         assert!(outbox.next().is_none());
         assert!(outbox.keep(Change::Key(key_of(1))), "nobody sends any more");
+    }
+
+    #[test]
+    fn what_can_not_be_sent_holds_up_nothing_that_can() {
+        let outbox = Outbox::default();
+        outbox.keep(Change::Key(key_of(1)));
+        outbox.keep(Change::Key(key_of(2)));
+        let mut sent = Vec::new();
+        for _ in 0..5 {
+            let Some((change, turn)) = outbox.next() else {
+                break;
+            };
+            if change == Change::Key(key_of(1)) {
+                outbox.not_sent(change, turn);
+            } else {
+                outbox.sent(&change, turn);
+                sent.push(change);
+            }
+        }
+        assert_eq!(sent, [Change::Key(key_of(2))]);
+        assert!(outbox.covers(&key_of(1)) && !outbox.covers(&key_of(2)));
+        // a new one of the same begins anew
+        outbox.keep(Change::Key(key_of(3)));
+        outbox.keep(Change::Key(key_of(1)));
+        let (change, turn) = outbox
+            .next()
+            .expect("the older of two that have not failed");
+        assert_eq!(change, Change::Key(key_of(3)));
+        outbox.sent(&change, turn);
+        let (change, turn) = outbox.next().expect("the newer");
+        outbox.sent(&change, turn);
+        assert!(outbox.next().is_none() && !outbox.covers(&key_of(1)));
     }
 
     #[test]

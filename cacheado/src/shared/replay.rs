@@ -9,7 +9,7 @@ use cacheado_backends::backend::{BackendResult, Change};
 
 use super::SharedTier;
 
-/// How long it waits after a failure, at first and at most.
+/// How long it waits after a failure, at first and at most: the latter if the store answers to nobody else either.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// Begins to send what `tier` has unsent.
@@ -43,17 +43,21 @@ fn send_all(tier: &Weak<SharedTier>) {
     let mut wait = WAITS.0;
     // the cache may end meanwhile
     while let Some(tier) = tier.upgrade() {
-        let Some((change, number)) = tier.outbox.next() else {
+        let Some((change, turn)) = tier.outbox.next() else {
             return;
         };
         match tier.send(&change) {
             Ok(()) => {
                 tier.breaker.answered();
-                tier.outbox.sent(&change, number);
+                tier.outbox.sent(&change, turn);
                 wait = WAITS.0;
             }
             Err(error) => {
                 tracing::debug!(%error, "an eviction could still not be sent");
+                tier.outbox.not_sent(change, turn);
+                if tier.breaker.is_closed() {
+                    wait = WAITS.0;
+                }
                 drop(tier);
                 thread::sleep(wait);
                 wait = (2 * wait).min(WAITS.1);

@@ -90,6 +90,33 @@ fn one_that_pauses() {
     }
 }
 
+/// However many commands go together, they are waited for once, also by a connection that was in use before.
+#[test]
+fn many_commands_of_one_that_pauses_are_one_wait() {
+    type Operation = fn(&Asked) -> Option<Box<dyn std::error::Error + Send + Sync>>;
+    let operations: [Operation; 3] = [
+        |store| {
+            let keys: Vec<_> = (0..300).map(|n| key(&n.to_string())).collect();
+            store.get_many(&keys).err()
+        },
+        |store| store.clear().err(),
+        |store| store.get(&key("x")).err(),
+    ];
+    let server = servers::Redis::start();
+    for way in BOTH {
+        for (nth, operation) in operations.iter().enumerate() {
+            let store = Asked::new(Redis::new(&server.url()).unwrap().timeout(LIMIT), way);
+            store.clear().unwrap();
+            server.pause();
+            let began = Instant::now();
+            operation(&store).expect("the server says nothing");
+            let took = began.elapsed();
+            server.resume();
+            assert!(took < BOUND, "operation {nth} took {took:?}");
+        }
+    }
+}
+
 #[test]
 fn a_cable_that_is_pulled_out_and_plugged_in() {
     let server = servers::Redis::start();
