@@ -62,8 +62,8 @@ pub(crate) struct Lead {
     ticket: Ticket,
     /// What the shared tier knows the load by; `None`: it is to store nothing there.
     mark: Option<Mark>,
-    /// The mark holds a claim among all processes.
-    leased: bool,
+    /// The claim that it holds among all processes.
+    claim: Option<Held>,
 }
 
 impl Load {
@@ -96,15 +96,16 @@ impl Load {
                 Judged::Over(begun) => return begun,
                 Judged::Lead(claim) => claim,
                 Judged::Claim(mark) => {
-                    let Some(claim) = Claim::of(tier.lease(&self.key, patience.span()), mark)
-                    else {
+                    let leased = tier.lease(&self.key, patience.span());
+                    let Some(mut claim) = Claim::of(&self, leased, mark) else {
                         patience.sleep();
                         continue;
                     };
                     if let Some(mark) = claim.leased()
                         && let Ok(Seen::Hit(found)) = tier.look(&self.key, codec)
                     {
-                        let _ = tier.release(&self.key, mark);
+                        let released = tier.release(&self.key, mark);
+                        claim.is_over(&released);
                         return Begun::Found(self.landed_from_shared(&ticket, found));
                     }
                     claim
@@ -145,14 +146,15 @@ impl Load {
                 Judged::Lead(claim) => claim,
                 Judged::Claim(mark) => {
                     let leased = tier.lease_async(&self.key, patience.span()).await;
-                    let Some(claim) = Claim::of(leased, mark) else {
+                    let Some(mut claim) = Claim::of(&self, leased, mark) else {
                         patience.sleep_async().await;
                         continue;
                     };
                     if let Some(mark) = claim.leased()
                         && let Ok(Seen::Hit(found)) = tier.look_async(&self.key, codec).await
                     {
-                        let _ = tier.release_async(&self.key, mark).await;
+                        let released = tier.release_async(&self.key, mark).await;
+                        claim.is_over(&released);
                         return Begun::Found(self.landed_from_shared(&ticket, found));
                     }
                     claim
@@ -199,7 +201,7 @@ impl Load {
             load: self,
             ticket,
             mark: claim.mark,
-            leased: claim.leased,
+            claim: claim.held,
         })
     }
 
@@ -352,7 +354,7 @@ impl Lead {
             }
             Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => load.unstored().write,
         };
-        if write.is_none() && !self.leased {
+        if write.is_none() && self.claim.is_none() {
             let Self { load, ticket, .. } = self;
             ticket.finish(|| load.share(value));
             return None;
@@ -387,20 +389,25 @@ impl Lead {
 
     /// What is left to be done, if anything is.
     fn remaining(self, settled: Settled) -> Option<(Self, Settled)> {
-        (settled.write.is_some() || self.leased).then_some((self, settled))
+        (settled.write.is_some() || self.claim.is_some()).then_some((self, settled))
     }
 
     /// Tells the shared tier, by blocking, and then those who still wait.
-    pub(crate) fn tell(&self, Settled { write, shared }: Settled) {
+    pub(crate) fn tell(mut self, Settled { write, shared }: Settled) {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
             let stored = match (&write, &self.mark) {
                 (Some(Write::Fill(payload)), Some(mark)) => tier.fill(&load.key, payload, mark),
                 (Some(Write::Put(payload)), mark) => tier.put(&load.key, payload, mark.as_ref()),
                 (Some(_), _) => tier.evict(&load.key).map(|_| true),
-                (None, Some(mark)) if self.leased => tier.release(&load.key, mark).map(|()| true),
+                (None, Some(mark)) if self.claim.is_some() => {
+                    tier.release(&load.key, mark).map(|()| true)
+                }
                 (None, _) => Ok(true),
             };
+            if let Some(held) = &mut self.claim {
+                held.is_over(&stored);
+            }
             if self.is_outdated(&stored) {
                 let _ = tier.evict(&load.key);
             }
@@ -410,7 +417,7 @@ impl Lead {
     }
 
     /// The same without blocking.
-    pub(crate) async fn tell_async(&self, Settled { write, shared }: Settled) {
+    pub(crate) async fn tell_async(mut self, Settled { write, shared }: Settled) {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
             let stored = match (&write, &self.mark) {
@@ -421,11 +428,14 @@ impl Lead {
                     tier.put_async(&load.key, payload, mark.as_ref()).await
                 }
                 (Some(_), _) => tier.evict_async(&load.key).await.map(|_| true),
-                (None, Some(mark)) if self.leased => {
+                (None, Some(mark)) if self.claim.is_some() => {
                     tier.release_async(&load.key, mark).await.map(|()| true)
                 }
                 (None, _) => Ok(true),
             };
+            if let Some(held) = &mut self.claim {
+                held.is_over(&stored);
+            }
             if self.is_outdated(&stored) {
                 let _ = tier.evict_async(&load.key).await;
             }
@@ -468,33 +478,69 @@ enum Judged {
 #[derive(Default)]
 struct Claim {
     mark: Option<Mark>,
-    /// The mark holds a claim among all processes.
-    leased: bool,
+    /// It is held among all processes, by the mark.
+    held: Option<Held>,
 }
 
 impl Claim {
     fn unclaimed(mark: Option<Mark>) -> Self {
-        Self {
-            mark,
-            leased: false,
-        }
+        Self { mark, held: None }
     }
 
     /// The mark of one that is held among all processes. Between the look-up that led to it and the claim another may have stored
     /// the value and ended its own, so it is looked for once more.
     fn leased(&self) -> Option<&Mark> {
-        self.mark.as_ref().filter(|_| self.leased)
+        self.mark.as_ref().filter(|_| self.held.is_some())
+    }
+
+    fn is_over(&mut self, released: &Result<()>) {
+        if let Some(held) = &mut self.held {
+            held.is_over(released);
+        }
     }
 
     /// What came of asking for one; `None`: another process has it.
-    fn of(lease: Result<Lease>, mark: Option<Mark>) -> Option<Self> {
+    fn of(load: &Load, lease: Result<Lease>, mark: Option<Mark>) -> Option<Self> {
         match lease {
             Ok(Lease::Granted(mark)) => Some(Self {
+                held: Some(Held::new(load, mark.clone())),
                 mark: Some(mark),
-                leased: true,
             }),
             Ok(Lease::Taken) => None,
             Ok(Lease::Unsupported) | Err(_) => Some(Self::unclaimed(mark)),
+        }
+    }
+}
+
+/// A claim among all processes. Given back if its load ends before the shared tier was told, by a panic or with its caller: else it would
+/// hold everybody up until it is over by itself.
+struct Held {
+    cache: Cache,
+    key: Key,
+    mark: Option<Mark>,
+}
+
+impl Held {
+    fn new(load: &Load, mark: Mark) -> Self {
+        Self {
+            cache: load.cache.clone(),
+            key: load.key.clone(),
+            mark: Some(mark),
+        }
+    }
+
+    /// The shared tier was told of the load, and with that of the claim's end.
+    fn is_over<T>(&mut self, told: &Result<T>) {
+        if told.is_ok() {
+            self.mark = None;
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let (Some(mark), Some(tier)) = (self.mark.take(), self.cache.shared()) {
+            tier.release_later(self.key.clone(), mark);
         }
     }
 }

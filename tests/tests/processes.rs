@@ -11,6 +11,7 @@ use cacheado::{Cache, cache, cache_put, evict, peek, put, refresh, scopes};
 use cacheado_tests::store::Client;
 use cacheado_tests::within;
 use futures::FutureExt;
+use futures::executor::block_on;
 
 scopes! {
     organization(org_id) {
@@ -325,6 +326,15 @@ async fn once_async(cache: &Cache, n: u32) -> u32 {
     n
 }
 
+#[cache(cache = cache, skip(cache, waits), single_flight = "cluster")]
+async fn once_begun(cache: &Cache, waits: bool) -> u32 {
+    let _ = cache;
+    if waits {
+        std::future::pending::<()>().await;
+    }
+    1
+}
+
 fn loads(processes: &[Cache]) -> u64 {
     processes.iter().map(|cache| cache.stats().loads).sum()
 }
@@ -386,15 +396,18 @@ fn a_claim_is_given_back_if_nothing_is_stored() {
 }
 
 #[test]
-fn whoever_holds_a_claim_and_is_gone_holds_others_up_for_a_while_only() {
+fn a_load_that_panics_or_is_dropped_gives_its_claim_back() {
     within(LONG, || {
         let client = Client::new();
-        let patience = Duration::from_millis(100);
-        let here = client.builder().flight_timeout(patience).build().unwrap();
-        let there = client.builder().flight_timeout(patience).build().unwrap();
+        // for longer than the test may take
+        let cache = || client.builder().flight_timeout(10 * LONG).build().unwrap();
+        let (here, there) = (cache(), cache());
         let panics = || once(&here, 3000, &|| panic!("as asked"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
         assert_eq!(once(&there, 3000, &|| Some(1)), Ok(1));
+
+        assert!(once_begun(&here, true).now_or_never().is_none());
+        assert_eq!(block_on(once_begun(&there, false)), 1);
     });
 }
 

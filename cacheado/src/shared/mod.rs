@@ -8,6 +8,7 @@ mod breaker;
 mod coherence;
 mod many;
 mod outbox;
+mod release;
 mod replay;
 mod seal;
 mod secret;
@@ -32,6 +33,7 @@ pub(crate) use secret::SecretKey;
 
 use breaker::Breaker;
 use outbox::Outbox;
+use release::Releases;
 
 /// What the shared tier is told of a key.
 pub(crate) enum Write {
@@ -67,6 +69,7 @@ pub(crate) struct SharedTier {
     counters: Arc<Counters>,
     breaker: Breaker,
     outbox: Outbox,
+    releases: Releases,
     secret: Option<SecretKey>,
     compression: Compression,
     this: Weak<Self>,
@@ -105,6 +108,7 @@ impl SharedTier {
             name: options.name,
             counters,
             outbox: Outbox::default(),
+            releases: Releases::default(),
             secret: options.secret,
             compression: options.compression,
         })

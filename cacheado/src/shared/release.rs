@@ -1,0 +1,63 @@
+//! Claims whose loads have ended with nobody left to give them back: a thread does, for as long as there are any.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Weak;
+use std::thread;
+
+use cacheado_backends::Key;
+use cacheado_backends::backend::Mark;
+
+use super::SharedTier;
+use crate::sync::{Mutex, lock};
+
+/// What is to be given back.
+#[derive(Default)]
+pub(super) struct Releases(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    claims: Vec<(Key, Mark)>,
+    /// A thread is at it.
+    busy: bool,
+}
+
+impl Releases {
+    /// What is next; once there is nothing, the thread ends.
+    fn next(&self) -> Option<(Key, Mark)> {
+        let mut waiting = lock(&self.0);
+        let next = waiting.claims.pop();
+        waiting.busy = next.is_some();
+        next
+    }
+}
+
+impl SharedTier {
+    /// Gives the claim `mark` back, from a thread of its own. One that can't be given back ends by itself.
+    pub(crate) fn release_later(&self, key: Key, mark: Mark) {
+        let mut waiting = lock(&self.releases.0);
+        waiting.claims.push((key, mark));
+        if std::mem::replace(&mut waiting.busy, true) || cfg!(shuttle) {
+            return;
+        }
+        drop(waiting);
+        let tier = Weak::clone(&self.this);
+        let thread = thread::Builder::new().name("cacheado-release".to_owned());
+        let spawned = thread.spawn(move || release_all(&tier));
+        if let Err(error) = spawned {
+            tracing::debug!(%error, "no thread to give claims back with");
+            let mut waiting = lock(&self.releases.0);
+            waiting.claims.clear();
+            waiting.busy = false;
+        }
+    }
+}
+
+fn release_all(tier: &Weak<SharedTier>) {
+    while let Some(tier) = tier.upgrade() {
+        let Some((key, mark)) = tier.releases.next() else {
+            return;
+        };
+        // a backend of the user's may panic
+        let _ = catch_unwind(AssertUnwindSafe(|| tier.release(&key, &mark)));
+    }
+}
