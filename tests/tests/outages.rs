@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use cacheado::{Cache, Error, cache, cache_put, scopes};
 use cacheado_tests::store::Client;
+use futures::FutureExt as _;
 use futures::executor::block_on;
 
 scopes! {
@@ -164,7 +165,33 @@ fn an_eviction_whose_caller_goes_away_is_sent_all_the_same() {
     until(|| client.is_empty());
 }
 
-/// A client whose async evictions never come to an end.
+/// The value in the process is the newer one by then, so the older one outside of it is to go.
+#[test]
+fn a_put_whose_caller_goes_away_leaves_no_older_value_outside() {
+    let client = Client::new();
+    let slow = client.builder().backend(Slow(client.clone()));
+    let (cache, other) = (slow.build().unwrap(), client.cache());
+    for many in [false, true] {
+        other.set("key", &1_u8).run().unwrap();
+        let newer = if many {
+            cache
+                .set_many([("key", &2_u8)])
+                .into_future()
+                .now_or_never()
+                .is_none()
+        } else {
+            cache
+                .set("key", &2_u8)
+                .into_future()
+                .now_or_never()
+                .is_none()
+        };
+        assert!(newer, "it is under way");
+        until(|| client.is_empty());
+    }
+}
+
+/// A client whose async evictions and puts never come to an end.
 struct Slow(Client);
 
 impl cacheado::Backend for Slow {
@@ -203,6 +230,14 @@ impl cacheado::Backend for Slow {
         &'a self,
         _: &'a cacheado::Key,
     ) -> cacheado::backends::BackendFuture<'a, bool> {
+        Box::pin(std::future::pending())
+    }
+
+    fn set_async<'a>(
+        &'a self,
+        _: &'a cacheado::Key,
+        _: &'a cacheado::backends::Payload,
+    ) -> cacheado::backends::BackendFuture<'a, ()> {
         Box::pin(std::future::pending())
     }
 }
