@@ -120,7 +120,8 @@ impl Memcached {
     }
 
     /// The servers at `addresses`, each of which has a share of the entries. All processes must have the same ones written the same
-    /// way, in any order.
+    /// way, in any order. A server that is added takes keys over from the others, which keep what they had: when one is taken out again,
+    /// [`clear`](crate::Backend::clear) what there is, or what was evicted meanwhile is found again.
     ///
     /// # Errors
     ///
