@@ -131,9 +131,9 @@ mod tests {
     #[test]
     fn names_can_be_read() {
         let user = place(&["acme".into(), "7/8 ü".into()]);
-        assert_eq!(scope(&user), "organisation=acme/user=7%2F8%20ü/");
+        assert_eq!(scope(&user), "organisation=acme/user=7%2F8%20%C3%BC/");
         let name = entry(&key(&user, &("settings", 3_u8)));
-        let start = "organisation=acme/user=7%2F8%20ü/(\"settings\",%203)~";
+        let start = "organisation=acme/user=7%2F8%20%C3%BC/(\"settings\",%203)~";
         assert!(name.starts_with(start), "{name}");
         assert_eq!(name.len(), start.len() + 32);
         assert!(entry(&key(&user, &"x".repeat(10_000))).len() < 200);

@@ -152,12 +152,14 @@ impl Found {
         }
     }
 
-    /// The value, if its time is not over. The server was asked `ago`, and what is left is what was left then.
+    /// The value, if its time is not over. The server was asked `ago`, and what is left is what was left then, but for a step of its
+    /// clock, which has whole milliseconds.
     pub(super) fn payload(&self, ago: Duration) -> Option<Payload> {
         let lifetime = match self.left {
             None => None,
             Some(left) => {
-                let left = Duration::from_millis(u64::try_from(left).ok()?);
+                let left = u64::try_from(left).ok()?.saturating_sub(1);
+                let left = Duration::from_millis(left);
                 Some(left.checked_sub(ago).filter(|left| !left.is_zero())?)
             }
         };
