@@ -123,6 +123,9 @@ impl Table {
                 let old = std::mem::replace(place.get_mut(), Arc::clone(&entry));
                 let twins = Twins::new(place.into_table(), hash);
                 swapped(&entry, Some((&old, twins)));
+                // while the shard is locked, this is not the last one: once it is not, another may take the entry out, and a value
+                // must not be dropped here, where its caller may hold locks
+                drop(entry);
                 Some(old)
             }
             Place::Vacant(place) => {
