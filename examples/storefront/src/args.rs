@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::database::fill::Size;
+use crate::shared::SharedTier;
 
 /// Serves a multi-tenant shop from a database file, and measures it with the cache off and on.
 ///
@@ -48,6 +49,10 @@ pub struct Args {
     /// Visitors whose cached answers are compared with the database afterwards
     #[arg(long, default_value_t = 500)]
     pub sample: u32,
+
+    /// The server behind the cache, if any
+    #[command(flatten)]
+    pub shared: SharedTier,
 
     /// Keep serving, with the cache on, instead of measuring
     #[arg(long)]

@@ -15,7 +15,7 @@ use crate::report::{self, Phase};
 use crate::server::Server;
 use crate::verify::verify;
 use crate::workload::{Plan, Workload};
-use crate::{scope, single};
+use crate::{scope, shared, single};
 
 /// Runs the demonstration, or the service alone if that is asked for.
 ///
@@ -32,7 +32,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let visitors: Arc<[Visitor]> = db.read(rows::visitors)?.into();
     let visitor = visitors.first().context("a database without users")?;
     if args.serve {
-        return serve(db.with_cache(cache()?), args.port, visitor).await;
+        return serve(db.with_cache(cache(args).await?), args.port, visitor).await;
     }
 
     let workload = Workload::new(Arc::clone(&visitors), args);
@@ -40,7 +40,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     // The first to read the file finds it on the disk: not a difference that the cache makes.
     phase(&workload.brief(), &db, "warming up").await?;
     let off = phase(&workload, &db, "cache off").await?;
-    let db = db.with_cache(cache()?);
+    let db = db.with_cache(cache(args).await?);
     let on = phase(&workload, &db, "cache on").await?;
     report::comparison(&off, &on);
     report::single(&single::measure(&db, visitor).await?);
@@ -51,19 +51,23 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         args.sample,
     )
     .await?;
-    let eviction = evict_organization(db.cache(), &visitor.org_id).await?;
+    let eviction = evict_organization(db.cache(), &visitor.org_id, args.shared.is_some()).await?;
     report::eviction(&visitor.org_id, &eviction);
+    report::shared_tier(&args.shared, &db.cache().stats());
     Ok(())
 }
 
 /// The cache of the service: the attributes say how long each answer lives, the rules keep the whole within bounds.
-fn cache() -> anyhow::Result<Cache> {
-    let cache = Cache::builder()
+async fn cache(args: &Args) -> anyhow::Result<Cache> {
+    let builder = Cache::builder()
         .scopes(scope::hierarchy())
         .rule(Lru::new(100_000))
         .rule(Ttl::new().max(Duration::from_hours(1)))
-        .name("storefront")
-        .build()?;
+        .name("storefront");
+    let cache = args.shared.behind(builder)?.build()?;
+    if args.shared.is_some() {
+        shared::empty(&cache).await?;
+    }
     Ok(cache)
 }
 

@@ -11,6 +11,7 @@ pub mod demo;
 mod eviction;
 mod report;
 pub mod server;
+pub mod shared;
 mod single;
 mod verify;
 mod workload;

@@ -11,6 +11,7 @@ use crate::args::Args;
 use crate::database::model::Visitor;
 use crate::database::{Db, Result, rows};
 use crate::eviction::Eviction;
+use crate::shared::SharedTier;
 use crate::single::Single;
 use crate::verify::Verdict;
 use crate::workload::{Outcome, Question};
@@ -58,6 +59,24 @@ pub(crate) fn workload(args: &Args) {
     println!(
         "           clients and service share this machine's processors: compare the columns, not the numbers"
     );
+}
+
+/// What the shared tier has done.
+pub(crate) fn shared_tier(tier: &SharedTier, stats: &Stats) {
+    if !tier.is_some() {
+        return;
+    }
+    println!();
+    println!(
+        "shared     {}: {} operations failed",
+        stats.storage_type,
+        count(stats.backend_errors)
+    );
+    if !tier.counts() {
+        println!(
+            "           it can't count what an eviction takes: the number above is the process's"
+        );
+    }
 }
 
 /// The two phases side by side.
