@@ -31,8 +31,10 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     report::database(&db, &path, made.then(|| begin.elapsed()))?;
     let visitors: Arc<[Visitor]> = db.read(rows::visitors)?.into();
     let visitor = visitors.first().context("a database without users")?;
+    // first of all, since the server of its shared tier may not be there
+    let cache = cache(args).await?;
     if args.serve {
-        return serve(db.with_cache(cache(args).await?), args.port, visitor).await;
+        return serve(db.with_cache(cache), args.port, visitor).await;
     }
 
     let workload = Workload::new(Arc::clone(&visitors), args);
@@ -40,7 +42,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     // The first to read the file finds it on the disk: not a difference that the cache makes.
     phase(&workload.brief(), &db, "warming up").await?;
     let off = phase(&workload, &db, "cache off").await?;
-    let db = db.with_cache(cache(args).await?);
+    let db = db.with_cache(cache);
     let on = phase(&workload, &db, "cache on").await?;
     report::comparison(&off, &on);
     report::single(&single::measure(&db, visitor).await?);
