@@ -74,7 +74,7 @@ pub(crate) fn shared_tier(tier: &SharedTier, stats: &Stats) {
     );
     if !tier.counts() {
         println!(
-            "           it can't count what an eviction takes: the number above is the process's"
+            "           it can't count what an eviction takes, so it adds nothing to the number above"
         );
     }
 }
