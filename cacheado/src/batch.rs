@@ -12,6 +12,7 @@ use cacheado_backends::{Error, Key, Result};
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{FlightKind, Ticket};
+use crate::operations::{evict_key, evict_key_async};
 use crate::outcome::Decision;
 use crate::shared::{Seen, SharedTier};
 use crate::value::{Codec, Typed};
@@ -48,7 +49,7 @@ struct Again {
 }
 
 /// What a batch has loaded and the shared tier is to have.
-pub(crate) type Fills = Vec<(Key, Payload, Mark)>;
+type Fills = Vec<(Key, Payload, Mark)>;
 
 impl<'a, T> Batch<'a, T> {
     /// Looks into the process. Counts the hits there.
@@ -128,17 +129,42 @@ impl<'a, T> Batch<'a, T> {
     }
 
     /// The shared tier and what it is to be asked for, if anything.
-    pub(crate) fn shared(&self) -> Option<(&'a SharedTier, Codec, Vec<Key>)> {
-        let tier = self.cache.shared().filter(|_| self.cache.is_enabled())?;
-        let codec = self.typed.values.codec?;
+    fn shared(&self) -> Option<(&'a SharedTier, Codec, Vec<Key>)> {
+        let (tier, codec) = self.cache.shared().zip(self.typed.values.codec)?;
         let absent = self.absent.iter().map(|absent| &absent.key);
         let shared = absent.filter(|key| self.cache.can_share(key));
-        let keys: Vec<Key> = shared.cloned().collect();
-        (!keys.is_empty()).then_some((tier, codec, keys))
+        self.asks()
+            .then(|| (tier, codec, shared.cloned().collect()))
+    }
+
+    /// Whether the shared tier is to be asked for something.
+    pub(crate) fn asks(&self) -> bool {
+        self.typed.values.codec.is_some()
+            && self.cache.is_enabled()
+            && self
+                .absent
+                .iter()
+                .any(|absent| self.cache.can_share(&absent.key))
+    }
+
+    /// Asks the shared tier for what the process does not have, by blocking.
+    pub(crate) fn look(&mut self) {
+        if let Some((tier, codec, keys)) = self.shared() {
+            self.absorb(tier.look_many(&keys, codec));
+            self.cache.evict_chosen();
+        }
+    }
+
+    /// As [`look`](Self::look), without blocking.
+    pub(crate) async fn look_async(&mut self) {
+        if let Some((tier, codec, keys)) = self.shared() {
+            self.absorb(tier.look_many_async(&keys, codec).await);
+            self.cache.evict_chosen_async().await;
+        }
     }
 
     /// Takes over what the shared tier has, in the order in which it was asked. Counts the hits.
-    pub(crate) fn absorb(&mut self, seen: Vec<Seen>) {
+    fn absorb(&mut self, seen: Vec<Seen>) {
         let mut seen = seen.into_iter();
         let (cache, own, types) = (self.cache, self.typed.own, self.typed.values);
         let values = &mut self.values;
@@ -187,13 +213,38 @@ impl<'a, T> Batch<'a, T> {
         keys.map(|key| loaded.remove(key)).collect()
     }
 
-    /// Keeps what was loaded in the process, as `decide` says of each, unless it was invalidated meanwhile. `loaded` is in the order of
-    /// what is [missing](Self::missing). Returns what the shared tier is to have.
-    pub(crate) fn settle(
+    /// Keeps what was loaded, in the order of what is [missing](Self::missing), as `decide` says of each: in the process, and by
+    /// blocking in the shared tier.
+    pub(crate) fn store(&mut self, loaded: Vec<Option<T>>, decide: impl FnMut(&T) -> Decision) {
+        let fills = self.settle(loaded, decide);
+        if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
+            let stored = tier.fill_many(&fills);
+            for key in self.outdated(&fills, &stored) {
+                // counted, traced, and kept until it can be sent
+                let _ = evict_key(self.cache, &key, true);
+            }
+            self.cache.evict_chosen();
+        }
+    }
+
+    /// As [`store`](Self::store), without blocking.
+    pub(crate) async fn store_async(
         &mut self,
         loaded: Vec<Option<T>>,
-        mut decide: impl FnMut(&T) -> Decision,
-    ) -> Fills {
+        decide: impl FnMut(&T) -> Decision,
+    ) {
+        let fills = self.settle(loaded, decide);
+        if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
+            let stored = tier.fill_many_async(&fills).await;
+            for key in self.outdated(&fills, &stored) {
+                let _ = evict_key_async(self.cache, &key, true).await;
+            }
+            self.cache.evict_chosen_async().await;
+        }
+    }
+
+    /// Keeps what was loaded in the process, unless it was invalidated meanwhile. Returns what the shared tier is to have.
+    fn settle(&mut self, loaded: Vec<Option<T>>, mut decide: impl FnMut(&T) -> Decision) -> Fills {
         let mut fills = Fills::new();
         for (absent, value) in self.absent.iter().zip(loaded) {
             let Some(value) = value else { continue };
@@ -233,8 +284,8 @@ impl<'a, T> Batch<'a, T> {
     }
 
     /// After the shared tier was told of `fills`: it may have refused what is older than an invalidation, or an invalidation may have
-    /// come while it was told. Returns what is to be evicted there.
-    pub(crate) fn told(&self, fills: &Fills, stored: &Result<Vec<bool>>) -> Vec<Key> {
+    /// come while it was told. Returns what is to be evicted.
+    fn outdated(&self, fills: &Fills, stored: &Result<Vec<bool>>) -> Vec<Key> {
         let Ok(stored) = stored else {
             return Vec::new();
         };

@@ -79,6 +79,11 @@ pub struct BatchCarry<R, K: Outcome<R>, I, V> {
 }
 
 impl<R, K: Outcome<R>, I, V> BatchCarry<R, K, I, V> {
+    /// What the body has of `ids`.
+    fn taken(&self, map: &mut Map<R, K>, ids: &[I]) -> Vec<Option<V>> {
+        ids.iter().map(|id| (self.take)(map, id)).collect()
+    }
+
     /// What the function returns: of each id, what was found.
     fn restored(&self, ids: Vec<I>, values: Vec<Option<V>>) -> R {
         let found = ids.into_iter().zip(values);
@@ -180,29 +185,15 @@ impl<R, K: Outcome<R>, I: Clone, V> PendingBatch<R, K, I, V> {
             return body(self.ids);
         };
         let mut batch = Batch::begin(&cache, self.carry.typed, keys, true);
-        if let Some((tier, codec, keys)) = batch.shared() {
-            batch.absorb(tier.look_many(&keys, codec));
-            cache.evict_chosen();
-        }
+        batch.look();
         let missing = at(&self.ids, &batch.missing(true));
         if !missing.is_empty() {
             let mut loaded = match K::split(body(missing.clone())) {
                 Ok(loaded) => loaded,
                 Err(ret) => return ret,
             };
-            let loaded = missing
-                .iter()
-                .map(|id| (self.carry.take)(&mut loaded, id))
-                .collect();
-            let fills = batch.settle(loaded, decide);
-            if let Some(tier) = cache.shared().filter(|_| !fills.is_empty()) {
-                let stored = tier.fill_many(&fills);
-                for key in batch.told(&fills, &stored) {
-                    // counted, traced, and kept until it can be sent
-                    let _ = tier.evict(&key);
-                }
-                cache.evict_chosen();
-            }
+            let loaded = self.carry.taken(&mut loaded, &missing);
+            batch.store(loaded, decide);
         }
         self.carry.restored(self.ids, batch.finish())
     }
@@ -226,28 +217,15 @@ impl<R, K: Outcome<R>, I: Clone, V> PendingBatch<R, K, I, V> {
             return body(self.ids).await;
         };
         let mut batch = Batch::begin(&cache, self.carry.typed, keys, false);
-        if let Some((tier, codec, keys)) = batch.shared() {
-            batch.absorb(tier.look_many_async(&keys, codec).await);
-            cache.evict_chosen_async().await;
-        }
+        batch.look_async().await;
         let missing = at(&self.ids, &batch.missing(true));
         if !missing.is_empty() {
             let mut loaded = match K::split(body(missing.clone()).await) {
                 Ok(loaded) => loaded,
                 Err(ret) => return ret,
             };
-            let loaded = missing
-                .iter()
-                .map(|id| (self.carry.take)(&mut loaded, id))
-                .collect();
-            let fills = batch.settle(loaded, decide);
-            if let Some(tier) = cache.shared().filter(|_| !fills.is_empty()) {
-                let stored = tier.fill_many_async(&fills).await;
-                for key in batch.told(&fills, &stored) {
-                    let _ = tier.evict_async(&key).await;
-                }
-                cache.evict_chosen_async().await;
-            }
+            let loaded = self.carry.taken(&mut loaded, &missing);
+            batch.store_async(loaded, decide).await;
         }
         self.carry.restored(self.ids, batch.finish())
     }

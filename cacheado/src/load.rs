@@ -14,6 +14,7 @@ use crate::active::Active;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
+use crate::operations::{evict_key, evict_key_async};
 use crate::outcome::Decision;
 use crate::patience::Patience;
 use crate::shared::{Found, Seen, SharedTier, Write};
@@ -409,7 +410,7 @@ impl Lead {
                 held.is_over(&stored);
             }
             if self.is_outdated(&stored) {
-                let _ = tier.evict(&load.key);
+                let _ = evict_key(&load.cache, &load.key, true);
             }
             load.cache.evict_chosen();
         }
@@ -437,7 +438,7 @@ impl Lead {
                 held.is_over(&stored);
             }
             if self.is_outdated(&stored) {
-                let _ = tier.evict_async(&load.key).await;
+                let _ = evict_key_async(&load.cache, &load.key, true).await;
             }
             load.cache.evict_chosen_async().await;
         }
@@ -445,7 +446,7 @@ impl Lead {
     }
 
     /// Whether what was stored in the shared tier is to go again: an invalidation came while it was being written, went first and
-    /// found nothing. Where the tier refused a value that is older than an invalidation, the process forgets it.
+    /// found nothing. It goes from the process as well, where another load may have brought it from there. Where the tier refused a value that is older than an invalidation, the process forgets it.
     fn is_outdated(&self, stored: &Result<bool>) -> bool {
         match stored {
             Ok(true) => !self.ticket.is_valid(),

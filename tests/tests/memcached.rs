@@ -28,6 +28,13 @@ fn key(args: &str) -> Key {
     probe.unwrap().to_key().unwrap()
 }
 
+fn lasting(bytes: impl AsRef<[u8]>, lifetime: Duration) -> Payload {
+    Payload {
+        lifetime: Some(lifetime),
+        ..payload(bytes)
+    }
+}
+
 fn payload(bytes: impl AsRef<[u8]>) -> Payload {
     Payload {
         bytes: Arc::from(bytes.as_ref()),
@@ -235,16 +242,8 @@ fn the_server_itself_lets_go_also_past_thirty_days() {
     let key = key("k");
     let day = 24 * 3_600;
     for seconds in [60, 30 * day - 2, 30 * day, 31 * day, 365 * day] {
-        let lifetime = Some(Duration::from_secs(seconds));
-        backend
-            .set(
-                &key,
-                &Payload {
-                    lifetime,
-                    ..payload("v")
-                },
-            )
-            .unwrap();
+        let lifetime = Duration::from_secs(seconds);
+        backend.set(&key, &lasting("v", lifetime)).unwrap();
         let answer = raw(server.addr(), &format!("mg {} t\r\n", name(&key)));
         let left: u64 = answer.strip_prefix("HD t").unwrap().parse().unwrap();
         assert!(
@@ -253,16 +252,8 @@ fn the_server_itself_lets_go_also_past_thirty_days() {
         );
     }
     // memcached knows no date past 2038: nothing then, and the value says itself when it is over
-    let lifetime = Some(Duration::from_secs(50 * 365 * day));
-    backend
-        .set(
-            &key,
-            &Payload {
-                lifetime,
-                ..payload("v")
-            },
-        )
-        .unwrap();
+    let lifetime = Duration::from_secs(50 * 365 * day);
+    backend.set(&key, &lasting("v", lifetime)).unwrap();
     assert_eq!(
         raw(server.addr(), &format!("mg {} t\r\n", name(&key))),
         "HD t-1"

@@ -2,12 +2,12 @@
 //! is doing.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use cacheado::backends::Change;
-use cacheado::{Cache, cache, cache_put, evict, peek, put, refresh, scopes};
+use cacheado::backends::{Backend, BackendResult, Change, Changes, Lookup, Mark, Payload};
+use cacheado::{Cache, Key, Scope, cache, cache_put, evict, peek, put, refresh, scopes};
 use cacheado_tests::store::Client;
 use cacheado_tests::within;
 use futures::FutureExt;
@@ -409,6 +409,111 @@ fn a_load_that_panics_or_is_dropped_gives_its_claim_back() {
         assert!(once_begun(&here, true).now_or_never().is_none());
         assert_eq!(block_on(once_begun(&there, false)), 1);
     });
+}
+
+#[test]
+fn whoever_holds_a_claim_and_is_gone_holds_others_up_for_a_while_only() {
+    within(LONG, || {
+        let client = Client::new();
+        let patience = Duration::from_millis(100);
+        let cache = || client.builder().flight_timeout(patience).build().unwrap();
+        let (here, there) = (cache(), cache());
+        // as a process that is killed: nothing of it ever runs again
+        let mut begun = Box::pin(once_begun(&here, true));
+        assert!(begun.as_mut().now_or_never().is_none());
+        std::mem::forget(begun);
+        assert_eq!(block_on(once_begun(&there, false)), 1);
+    });
+}
+
+type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
+/// While a load of this process is written there, its copies are given up, and it asks for the same once more.
+struct Crossed {
+    inner: Client,
+    changes: OnceLock<Changes>,
+    meanwhile: Meanwhile,
+}
+
+impl Backend for Crossed {
+    fn name(&self) -> &'static str {
+        "crossed"
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        self.inner.get(key)
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.inner.set(key, payload)
+    }
+
+    fn mark(&self, key: &Key) -> BackendResult<Mark> {
+        self.inner.mark(key)
+    }
+
+    fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        let stored = self.inner.fill(key, payload, mark);
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            self.changes.get().unwrap().report(Change::Covered);
+            meanwhile();
+        }
+        stored
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        self.inner.evict(key)
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        self.inner.evict_by_scope(scope)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        self.inner.clear()
+    }
+
+    fn watch(&self, changes: Changes) -> bool {
+        self.changes.set(changes.clone()).unwrap();
+        self.inner.watch(changes)
+    }
+}
+
+#[test]
+fn what_goes_from_the_store_after_a_load_goes_from_the_process() {
+    let client = Client::new();
+    let meanwhile = Meanwhile::default();
+    let backend = Crossed {
+        inner: client.clone(),
+        changes: OnceLock::new(),
+        meanwhile: Arc::clone(&meanwhile),
+    };
+    let cache = client.builder().backend(backend).build().unwrap();
+    let asks = cache.clone();
+    *meanwhile.lock().unwrap() = Some(Box::new(move || {
+        assert_eq!(shared(&asks, 1), 1, "the store's");
+    }));
+    assert_eq!(shared(&cache, 1), 1);
+    assert!(meanwhile.lock().unwrap().is_none(), "they have crossed");
+    assert_eq!(cache.stats().total_keys, client.len() as u64);
+
+    let asks = cache.clone();
+    *meanwhile.lock().unwrap() = Some(Box::new(move || {
+        let got = asks.get_many::<u32, _>(["many"]).run().unwrap();
+        assert_eq!(got, [Some(2)], "the store's");
+    }));
+    let load = |missing: Vec<&'static str>| missing.into_iter().map(|key| (key, 2_u32));
+    let got = cache.get_or_load_many(["many"], load).run().unwrap();
+    assert_eq!(got, [Some(2)]);
+    assert!(meanwhile.lock().unwrap().is_none(), "they have crossed");
+    assert_eq!(cache.stats().total_keys, client.len() as u64);
+}
+
+#[cache(cache = cache, skip(cache))]
+fn shared(cache: &Cache, n: u32) -> u32 {
+    let _ = cache;
+    n
 }
 
 #[test]

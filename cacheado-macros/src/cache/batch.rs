@@ -7,7 +7,6 @@ use syn::{GenericArgument, PathArguments, Type};
 
 use super::argument::Arg;
 use super::check::names_no_argument;
-use super::decide::{self, Decide};
 use super::look;
 use super::options::{Options, SingleFlight};
 use super::plan::{Kind, Plan, is_skipped};
@@ -20,11 +19,11 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
     let Some(batch) = &options.batch else {
         return;
     };
-    let names: Vec<Ident> = function.args.iter().flat_map(Arg::binds).collect();
     let arg = function.args.iter().find(|arg| arg.name == *batch);
     match arg {
         None => {
-            let known: Vec<String> = names.iter().map(Ident::to_string).collect();
+            let names = function.args.iter().flat_map(Arg::binds);
+            let known: Vec<String> = names.map(|name| name.to_string()).collect();
             let message = names_no_argument("batch", &batch.unraw().to_string(), &known);
             errors.at(batch.span(), message);
         }
@@ -111,13 +110,14 @@ pub(crate) fn body(plan: &Plan, ids: &Ident, mode: &TokenStream) -> TokenStream 
     let load_async = |body: &TokenStream| {
         let typed = look::typed_return(output, function.sig.ident.span());
         let body = quote!(|#missing: ::std::vec::Vec<_>| async move { #given #typed #body });
-        let load = load(plan, "load_async", &body);
-        named(plan, ids, mode, &quote!(#load.await))
+        let load = look::load(plan, "load_async", &body, &quote!(.await));
+        named(plan, ids, mode, &load)
     };
     match &function.flavor {
         Flavor::Sync => {
             let body = quote!(|#missing: ::std::vec::Vec<_>| -> #output { #given #body });
-            named(plan, ids, mode, &load(plan, "load", &body))
+            let load = look::load(plan, "load", &body, &TokenStream::new());
+            named(plan, ids, mode, &load)
         }
         Flavor::Async => load_async(body),
         Flavor::Boxed(boxed) => boxed.with_body(&load_async(&boxed.body())),
@@ -132,21 +132,6 @@ fn given(function: &Function, ids: &Ident) -> TokenStream {
     match arg.and_then(|arg| Ids::of(&arg.ty)) {
         Some(Ids::Vec) => quote!(let #mutability #ids = #missing;),
         _ => quote!(let #mutability #ids = &#missing[..];),
-    }
-}
-
-/// What runs the body for what is missing.
-fn load(plan: &Plan, method: &str, body: &TokenStream) -> TokenStream {
-    let pending = local("__cacheado_pending");
-    match decide::borrowed(plan) {
-        None => {
-            let method = local(method);
-            quote!(#pending.#method(#body))
-        }
-        Some(Decide { prelude, closure }) => {
-            let method = local(&format!("{method}_if"));
-            quote!({ #prelude #pending.#method(#closure, #body) })
-        }
     }
 }
 

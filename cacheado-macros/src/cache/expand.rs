@@ -15,12 +15,12 @@ pub(crate) fn expand(plan: &Plan) -> TokenStream {
     match plan.place {
         Place::Free => free(plan),
         Place::Inherent => inherent(plan),
-        Place::Bare => method(plan),
+        Place::Bare => bare(plan),
     }
 }
 
 /// The body is replaced, nothing stands beside it.
-fn method(plan: &Plan) -> TokenStream {
+fn bare(plan: &Plan) -> TokenStream {
     let Function {
         attrs,
         vis,

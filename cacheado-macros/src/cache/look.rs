@@ -42,7 +42,12 @@ pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
 }
 
 /// What runs the body on a miss, and what is done with that.
-fn load(plan: &Plan, method: &str, body: &TokenStream, then: &TokenStream) -> TokenStream {
+pub(crate) fn load(
+    plan: &Plan,
+    method: &str,
+    body: &TokenStream,
+    then: &TokenStream,
+) -> TokenStream {
     let pending = local("__cacheado_pending");
     let Some(Decide { prelude, closure }) = decide::borrowed(plan) else {
         let method = local(method);

@@ -178,26 +178,12 @@ impl Options {
                 self.scope = errors.take(scope);
             }
             "skip" => {
-                let content;
-                syn::parenthesized!(content in input);
-                let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(
-                    &content,
-                    Ident::parse_any,
-                )?;
-                self.skip = names.into_iter().collect();
+                self.skip = names(input)?;
             }
-            "batch" => {
-                let content;
-                syn::parenthesized!(content in input);
-                let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(
-                    &content,
-                    Ident::parse_any,
-                )?;
-                match names.iter().collect::<Vec<_>>()[..] {
-                    [ids] => self.batch = Some(ids.clone()),
-                    _ => errors.at(keyword.0.span(), "`batch` names one argument: `batch(ids)`"),
-                }
-            }
+            "batch" => match &names(input)?[..] {
+                [ids] => self.batch = Some(ids.clone()),
+                _ => errors.at(keyword.0.span(), "`batch` names one argument: `batch(ids)`"),
+            },
             "local" => self.local = true,
             _ => {
                 let value = keyword.value(input)?;
@@ -259,6 +245,14 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// The names in an option's list.
+fn names(input: ParseStream<'_>) -> Result<Vec<Ident>> {
+    let content;
+    syn::parenthesized!(content in input);
+    let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, Ident::parse_any)?;
+    Ok(names.into_iter().collect())
 }
 
 /// The text that an option's value is, if it is one.

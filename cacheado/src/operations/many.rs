@@ -50,10 +50,7 @@ impl<'a, T: Portable, K: Serialize> GetMany<'a, T, K> {
     pub fn run(self) -> Result<Vec<Option<T>>> {
         let keys = keys_of(&self.scope, &self.keys)?;
         let mut batch = begin(self.cache, keys, true)?;
-        if let Some((tier, codec, keys)) = batch.shared() {
-            batch.absorb(tier.look_many(&keys, codec));
-            self.cache.evict_chosen();
-        }
+        batch.look();
         batch.missing(false);
         Ok(batch.finish())
     }
@@ -71,13 +68,12 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
             Ok(batch) => batch,
             Err(error) => return Begun::Done(Err(error)),
         };
-        let Some((tier, codec, keys)) = batch.shared() else {
+        if !batch.asks() {
             batch.missing(false);
             return Begun::Done(Ok(batch.finish()));
-        };
+        }
         Begun::Waits(Box::pin(async move {
-            batch.absorb(tier.look_many_async(&keys, codec).await);
-            self.cache.evict_chosen_async().await;
+            batch.look_async().await;
             batch.missing(false);
             Ok(batch.finish())
         }))
@@ -285,9 +281,7 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
     {
         let keys = keys_of(&self.scope, &self.keys)?;
         let mut batch = begin(self.cache, keys, true)?;
-        if let Some((tier, codec, keys)) = batch.shared() {
-            batch.absorb(tier.look_many(&keys, codec));
-        }
+        batch.look();
         let missing = take(self.keys, &batch.missing(true));
         if missing.is_empty() {
             return Ok(batch.finish());
@@ -295,14 +289,7 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         let loaded = (self.loader)(missing);
         let loaded = keyed(&self.scope, loaded)?;
         let (loaded, ttl) = (batch.arranged(loaded), self.ttl);
-        let fills = batch.settle(loaded, |_| Decision::Store { ttl });
-        if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
-            let stored = tier.fill_many(&fills);
-            for key in batch.told(&fills, &stored) {
-                let _ = tier.evict(&key);
-            }
-            self.cache.evict_chosen();
-        }
+        batch.store(loaded, |_| Decision::Store { ttl });
         Ok(batch.finish())
     }
 }
@@ -353,9 +340,7 @@ where
             Err(error) => return Begun::Done(Err(error)),
         };
         Begun::Waits(Box::pin(async move {
-            if let Some((tier, codec, keys)) = batch.shared() {
-                batch.absorb(tier.look_many_async(&keys, codec).await);
-            }
+            batch.look_async().await;
             let missing = take(self.keys, &batch.missing(true));
             if missing.is_empty() {
                 return Ok(batch.finish());
@@ -363,14 +348,7 @@ where
             let load = (self.loader)(missing);
             let loaded = keyed(&self.scope, load.await)?;
             let (loaded, ttl) = (batch.arranged(loaded), self.ttl);
-            let fills = batch.settle(loaded, |_| Decision::Store { ttl });
-            if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
-                let stored = tier.fill_many_async(&fills).await;
-                for key in batch.told(&fills, &stored) {
-                    let _ = tier.evict_async(&key).await;
-                }
-                self.cache.evict_chosen_async().await;
-            }
+            batch.store_async(loaded, |_| Decision::Store { ttl }).await;
             Ok(batch.finish())
         }))
     }

@@ -53,7 +53,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         args.sample,
     )
     .await?;
-    let eviction = evict_organization(db.cache(), &visitor.org_id, args.shared.is_some()).await?;
+    let eviction = evict_organization(db.cache(), &visitor.org_id, args.shared.counted()).await?;
     report::eviction(&visitor.org_id, &eviction);
     report::shared_tier(&args.shared, &db.cache().stats());
     Ok(())

@@ -6,6 +6,7 @@ use anyhow::ensure;
 use cacheado::{Cache, Key};
 
 use crate::scope;
+use crate::shared::Counted;
 
 /// How many entries there were of the evicted organization and of everything else, before and after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub(crate) struct Eviction {
 pub(crate) async fn evict_organization(
     cache: &Cache,
     org_id: &str,
-    shared: bool,
+    counted: Counted,
 ) -> anyhow::Result<Eviction> {
     let organization = scope::organization(org_id);
     let is_its = |key: &Key| organization.contains(&key.scope());
@@ -67,11 +68,15 @@ pub(crate) async fn evict_organization(
         "evicting {organization} left {} of its entries",
         eviction.after.of_it
     );
-    let counted = eviction.before.of_it as u64;
-    // with a shared tier it is that one's number, which has what the process was not given and lacks what the process alone has
+    let went = eviction.before.of_it as u64;
+    let right = match counted {
+        Counted::Process => evicted == went,
+        Counted::Server => evicted >= went,
+        Counted::Nothing => evicted == 0,
+    };
     ensure!(
-        evicted == counted || shared,
-        "evicting {organization} was said to take {evicted} entries, and took {counted}"
+        right,
+        "evicting {organization} was said to take {evicted} entries, and {went} went from the process"
     );
     Ok(eviction)
 }

@@ -11,7 +11,7 @@ use crate::args::Args;
 use crate::database::model::Visitor;
 use crate::database::{Db, Result, rows};
 use crate::eviction::Eviction;
-use crate::shared::SharedTier;
+use crate::shared::{Counted, SharedTier};
 use crate::single::Single;
 use crate::verify::Verdict;
 use crate::workload::{Outcome, Question};
@@ -72,7 +72,7 @@ pub(crate) fn shared_tier(tier: &SharedTier, stats: &Stats) {
         stats.storage_type,
         count(stats.backend_errors)
     );
-    if !tier.counts() {
+    if tier.counted() == Counted::Nothing {
         println!(
             "           it can't count what an eviction takes, so it adds nothing to the number above"
         );

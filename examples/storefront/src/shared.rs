@@ -1,5 +1,7 @@
 //! The shared tier: a server behind the cache of the process, if one is named on the command line.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use cacheado::backends::{Memcached, MongoDb, Redis};
 use cacheado::{Cache, CacheBuilder};
@@ -21,12 +23,25 @@ pub struct SharedTier {
     pub memcached: Option<String>,
 }
 
+/// Which entries an eviction by scope counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// Those of the process: there is no other place.
+    Process,
+    /// Those of the server, which has all that the process has, and what the process has let go.
+    Server,
+    /// None: memcached does not know what it has.
+    Nothing,
+}
+
 impl SharedTier {
     /// Puts the server behind the cache that `builder` makes.
     pub(crate) fn behind(&self, builder: CacheBuilder) -> anyhow::Result<CacheBuilder> {
         // Session ids leave the process as hashes with this key. The processes of a real service all have the same, from where they
         // have their other secrets; this is one process, which takes another for each run.
         let builder = builder.secret_key(rand::random());
+        // nobody else writes there, so copies are right also while the server reports nothing, and need not be given up for that
+        let builder = builder.coherence(Duration::MAX);
         Ok(match self {
             Self {
                 redis: Some(url), ..
@@ -48,9 +63,15 @@ impl SharedTier {
         self.redis.is_some() || self.mongodb.is_some() || self.memcached.is_some()
     }
 
-    /// Whether an eviction says how many entries went, of those that the server has.
-    pub(crate) fn counts(&self) -> bool {
-        self.redis.is_some() || self.mongodb.is_some()
+    /// What the number says that an eviction by scope answers with.
+    pub(crate) fn counted(&self) -> Counted {
+        match self {
+            Self {
+                memcached: Some(_), ..
+            } => Counted::Nothing,
+            _ if self.is_some() => Counted::Server,
+            _ => Counted::Process,
+        }
     }
 }
 

@@ -18,14 +18,8 @@ const EVICT: u64 = 6;
 fn stays_evicted(store: Store, server: &Server, url: &str) {
     let directory = Directory::new(&format!("acknowledged-{store:?}"));
     let settings = Settings {
-        store,
-        url: url.to_owned(),
         majority: true,
-        directory: directory.path().to_owned(),
-        timeout: Duration::from_secs(10),
-        coherence: Duration::from_secs(5),
-        flight_timeout: Duration::from_secs(5),
-        slowness: Duration::ZERO,
+        ..Settings::new(store, url, &directory)
     };
     let accounts = settings.accounts(false);
     let slots: Vec<u32> = (1..=6).map(|user| slot(0, user)).collect();

@@ -72,14 +72,9 @@ impl Bench {
     fn new(store: Store, url: &str) -> Self {
         let directory = Directory::new(&format!("claims-{store:?}"));
         let settings = Settings {
-            store,
-            url: url.to_owned(),
-            majority: false,
-            directory: directory.path().to_owned(),
-            timeout: Duration::from_secs(10),
             coherence: Duration::from_secs(60),
             flight_timeout: claim_lasts(store).0,
-            slowness: Duration::ZERO,
+            ..Settings::new(store, url, &directory)
         };
         let mut bench = Self {
             _directory: directory,

@@ -45,15 +45,9 @@ fn rounds(store: Store, url: &str, coherence: Duration, bound: Duration) {
     let mut random = Random::new(seed);
     let directory = Directory::new(&format!("{store:?}"));
     let settings = Settings {
-        store,
-        url: url.to_owned(),
-        majority: false,
-        directory: directory.path().to_owned(),
-        // so that a busy machine is not taken for an outage
-        timeout: Duration::from_secs(10),
         coherence,
-        flight_timeout: Duration::from_secs(5),
         slowness: Duration::from_micros(600),
+        ..Settings::new(store, url, &directory)
     };
     let mut processes: Vec<Process> = (0..3).map(|_| Process::start(&settings)).collect();
     // looks at the shared tier alone

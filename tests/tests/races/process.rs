@@ -48,6 +48,21 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// As most tests have it.
+    pub fn new(store: Store, url: &str, directory: &Directory) -> Self {
+        Self {
+            store,
+            url: url.to_owned(),
+            majority: false,
+            directory: directory.path().to_owned(),
+            // so that a busy machine is not taken for an outage
+            timeout: Duration::from_secs(10),
+            coherence: Duration::from_secs(5),
+            flight_timeout: Duration::from_secs(5),
+            slowness: Duration::ZERO,
+        }
+    }
+
     pub fn builder(&self) -> CacheBuilder {
         let builder = Cache::builder()
             .name("races")
