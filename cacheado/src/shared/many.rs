@@ -57,7 +57,14 @@ impl SharedTier {
         }
         let outside = self.outside_of(entries);
         let put = self.ask("set", None, |it| it.set_many(&outside));
-        self.put_many_is_over(entries, put)
+        if put.is_ok() {
+            self.forget_older(entries);
+        } else {
+            for (key, _) in entries {
+                self.keep(Change::Key(key.clone()));
+            }
+        }
+        put
     }
 
     /// As [`put_many`](Self::put_many), without blocking.
@@ -69,12 +76,13 @@ impl SharedTier {
         let put = self.ask_async("set", None, |it| it.set_many_async(&outside));
         let unsent = entries.iter().map(|(key, _)| Change::Key(key.clone()));
         let unsent: Vec<_> = unsent.map(|change| Unsent::new(self, change)).collect();
-        let put = put.await;
+        // what is dropped, by an error or with the caller, is kept
+        put.await?;
         for unsent in unsent {
-            // what is to be said of each is said below
-            let _ = unsent.over(Ok(()));
+            unsent.sent();
         }
-        self.put_many_is_over(entries, put)
+        self.forget_older(entries);
+        Ok(())
     }
 
     fn outside_of(&self, entries: &[(Key, Payload)]) -> Vec<(Key, Payload)> {
@@ -84,14 +92,11 @@ impl SharedTier {
         outside.collect()
     }
 
-    fn put_many_is_over(&self, entries: &[(Key, Payload)], put: Result<()>) -> Result<()> {
+    /// Evictions that could not be sent need not be any more: the store has newer values.
+    fn forget_older(&self, entries: &[(Key, Payload)]) {
         for (key, _) in entries {
-            match put {
-                Ok(()) => self.outbox.forget(key),
-                Err(_) => self.keep(Change::Key(key.clone())),
-            }
+            self.outbox.forget(key);
         }
-        put
     }
 
     /// Stores what loads have found. Returns of each whether it is stored.

@@ -412,11 +412,15 @@ impl<'a> Unsent<'a> {
         Self { tier, change }
     }
 
-    fn over<T>(mut self, sent: Result<T>) -> Result<T> {
+    fn over<T>(self, sent: Result<T>) -> Result<T> {
         if sent.is_ok() {
-            self.change = None;
+            self.sent();
         }
         sent
+    }
+
+    fn sent(mut self) {
+        self.change = None;
     }
 }
 
