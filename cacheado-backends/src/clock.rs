@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// A moment: nanoseconds since the clock's start. A `u64` of them lasts for 584 years.
-pub(crate) type Tick = u64;
+pub type Tick = u64;
 
 /// The deadline of what has no lifetime.
-pub(crate) const NEVER: Tick = Tick::MAX;
+pub const NEVER: Tick = Tick::MAX;
 
 /// Where a cache takes its time from. The default is the system's monotonic clock.
 #[derive(Clone, Debug)]
@@ -51,8 +51,10 @@ impl Clock {
         Duration::from_nanos(self.now())
     }
 
+    /// What time it is.
     #[inline]
-    pub(crate) fn now(&self) -> Tick {
+    #[must_use]
+    pub fn now(&self) -> Tick {
         match &self.0 {
             Source::Monotonic(clock) => clock.now(),
             Source::Manual(clock) => clock.0.now.load(Ordering::Acquire),
@@ -61,7 +63,8 @@ impl Clock {
 
     /// Whether `deadline` has come. Cheaper than to ask what time it is, while the deadline is far away.
     #[inline]
-    pub(crate) fn has_reached(&self, deadline: Tick) -> bool {
+    #[must_use]
+    pub fn has_reached(&self, deadline: Tick) -> bool {
         match &self.0 {
             Source::Monotonic(clock) => clock.has_reached(deadline),
             Source::Manual(clock) => clock.0.now.load(Ordering::Acquire) >= deadline,
@@ -84,17 +87,19 @@ impl Clock {
     }
 
     /// When something stored `now` is over. Times past what the clock can count are never.
-    pub(crate) fn deadline(now: Tick, lifetime: Option<Duration>) -> Tick {
+    #[must_use]
+    pub fn deadline(now: Tick, lifetime: Option<Duration>) -> Tick {
         lifetime.map_or(NEVER, |lifetime| now.saturating_add(nanos(lifetime)))
     }
 
     /// Whether time passes by itself, so that a thread must watch for what expires.
-    pub(crate) fn runs(&self) -> bool {
+    #[must_use]
+    pub fn runs(&self) -> bool {
         matches!(self.0, Source::Monotonic(_))
     }
 
     /// Has `listener` called after each advance of a manual clock.
-    pub(crate) fn listen(&self, listener: Weak<dyn Listener>) {
+    pub fn listen(&self, listener: Weak<dyn Listener>) {
         if let Source::Manual(clock) = &self.0 {
             let mut listeners = clock
                 .0
@@ -187,7 +192,8 @@ pub(crate) fn nanos(span: Duration) -> u64 {
 }
 
 /// Told when a manual clock has moved.
-pub(crate) trait Listener: Send + Sync {
+pub trait Listener: Send + Sync {
+    /// It has, and shows its new time already.
     fn advanced(&self);
 }
 

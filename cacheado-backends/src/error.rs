@@ -78,6 +78,16 @@ pub enum Error {
         /// The function that was refused.
         second: String,
     },
+    /// A body took longer than its `hard_timeout`. It goes on, and what it returns is stored when it comes.
+    #[error(
+        "no value for `{key}` within {limit:?}: its load goes on, and another call may find what it brings"
+    )]
+    Timeout {
+        /// What was to be loaded.
+        key: String,
+        /// The `hard_timeout`.
+        limit: std::time::Duration,
+    },
     /// A value could not be turned into bytes for the shared tier, or back.
     #[error("a `{type_name}` could not be {direction}: {message}")]
     Codec {

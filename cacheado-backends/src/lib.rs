@@ -34,7 +34,7 @@ mod sync;
 pub mod backend;
 
 pub use backend::Backend;
-pub use clock::{Clock, ManualClock};
+pub use clock::{Clock, Listener, ManualClock, NEVER, Tick};
 pub use entry::Entry;
 pub use error::{Error, Result};
 pub use key::{Key, Probe, Space, SpaceSpec, leaves_nothing_out, serialized_size};

@@ -25,6 +25,7 @@ struct Case {
     type_name: String,
     shape: u64,
     lifetime: Option<Duration>,
+    stale: Duration,
     value: Vec<u8>,
     compression: Compression,
 }
@@ -59,6 +60,7 @@ impl Case {
             type_name: &self.type_name,
             shape: self.shape,
             lifetime: self.lifetime,
+            stale: self.stale,
             generation: next_generation(),
             value: &self.value,
         };
@@ -112,7 +114,8 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::collection::vec("[a1/\u{0}]{0,2}", 0..=2),
     );
     let args = (prop::option::of(0_u16..2), "[ab]{0,2}");
-    let kind = ("[uv]{0,2}", any::<u64>(), any::<Option<Duration>>());
+    let stale = prop_oneof![Just(0), any::<u64>()].prop_map(Duration::from_millis);
+    let kind = ("[uv]{0,2}", any::<u64>(), any::<Option<Duration>>(), stale);
     let compressions = vec![
         Compression::default(),
         #[cfg(feature = "lz4")]
@@ -131,6 +134,7 @@ fn cases() -> impl Strategy<Value = Case> {
         type_name: kind.0,
         shape: kind.1,
         lifetime: kind.2,
+        stale: kind.3,
         value,
         compression,
     })
@@ -153,6 +157,7 @@ proptest! {
         prop_assert_eq!(opened.type_name, case.type_name);
         prop_assert_eq!(opened.shape, case.shape);
         prop_assert_eq!(&*opened.value().unwrap(), &case.value[..]);
+        prop_assert_eq!(opened.stale, case.stale);
         prop_assert_eq!(opened.lifetime.is_some(), case.lifetime.is_some());
         let millis = case.lifetime.map(|it| it.as_nanos().div_ceil(1_000_000));
         if let Some(Ok(millis)) = millis.map(u64::try_from) {
@@ -254,6 +259,7 @@ fn it_is_as_large_as_it_says() {
         type_name: "storefront::orders::Profile".to_owned(),
         shape: u64::MAX,
         lifetime: Some(Duration::from_secs(300)),
+        stale: Duration::ZERO,
         value: vec![7; 100],
         compression: Compression::default(),
     };

@@ -63,6 +63,7 @@ struct Golden {
     type_name: &'static str,
     shape: u64,
     lifetime: Option<Duration>,
+    stale: Duration,
     compression: Compression,
     value: Vec<u8>,
     is_value: IsValue,
@@ -83,6 +84,7 @@ impl Golden {
             type_name,
             shape: shape(&value).unwrap(),
             lifetime: None,
+            stale: Duration::ZERO,
             compression: Compression::default(),
             value: postcard::to_allocvec(&value).unwrap(),
             is_value: Box::new(move |bytes| postcard::from_bytes::<T>(bytes).unwrap() == value),
@@ -94,6 +96,10 @@ impl Golden {
             lifetime: Some(lifetime),
             ..self
         }
+    }
+
+    fn then_stale(self, stale: Duration) -> Self {
+        Self { stale, ..self }
     }
 
     #[cfg(feature = "lz4")]
@@ -116,6 +122,7 @@ impl Golden {
             type_name: self.type_name,
             shape: self.shape,
             lifetime: self.lifetime,
+            stale: self.stale,
             generation: GENERATION,
             value: &self.value,
         };
@@ -178,6 +185,9 @@ fn payloads() -> Vec<Golden> {
         Golden::new("v1-pair", square, "(i128, f64)", (i128::MIN, f64::MAX)),
         Golden::new("v1-struct", by_struct, "shop::Order", order(2, State::Open))
             .living(Duration::from_millis(1_500)),
+        Golden::new("v1-stale", by_org.clone(), list, orders())
+            .living(Duration::from_secs(360))
+            .then_stale(Duration::from_micros(60_000_001)),
         Golden::new("v1-list", by_org, list, orders()),
         #[cfg(feature = "lz4")]
         Golden::new("v1-lz4-list", by_user, list, orders())
@@ -199,6 +209,8 @@ fn payloads_of_each_format_are_read() {
         assert_eq!(opened.shape, golden.shape, "{file}");
         assert_eq!(opened.generation, GENERATION, "{file}");
         assert!((golden.is_value)(&opened.value().unwrap()), "{file}");
+        let stale = golden.stale.as_nanos().div_ceil(1_000_000);
+        assert_eq!(opened.stale.as_nanos(), stale * 1_000_000, "{file}");
         match (opened.lifetime, golden.lifetime) {
             (None, None) => {}
             // in whole milliseconds, as far as they go

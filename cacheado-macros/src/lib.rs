@@ -351,6 +351,38 @@ pub fn evict(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Evict, input.into()).into()
 }
 
+/// Has one call of a cached function count as past its lifetime: `Result<bool>`, whether its value was good. A future, if the function
+/// is async.
+///
+/// With [`stale`](macro@cache), the value stays and stands in if the body fails, or takes longer than its `timeout`; the next call runs
+/// the body, and waits for it. Without `stale` the entry goes, as by [`evict!`].
+///
+/// ```
+/// use cacheado::{cache, expire};
+///
+/// #[cache(ttl = 60, stale = "1h")]
+/// fn rate(pair: &str) -> Result<f64, String> {
+///     if pair == "EUR/USD" { Ok(1.07) } else { Err(format!("no rate for {pair}")) }
+/// }
+///
+/// # fn main() -> cacheado::Result<()> {
+/// let _ = rate("EUR/USD");
+/// assert!(expire!(rate("EUR/USD"))?);
+/// assert_eq!(rate("EUR/USD"), Ok(1.07));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The shared tier keeps nothing of it: other processes would go on to serve it.
+///
+/// # Errors
+///
+/// No key could be made of the arguments, or the shared tier failed.
+#[proc_macro]
+pub fn expire(input: TokenStream) -> TokenStream {
+    verbs::expand(Verb::Expire, input.into()).into()
+}
+
 /// What is stored for one call of a cached function, which is not run: `Result<Option<T>>`. A future,
 /// if the function is async.
 ///

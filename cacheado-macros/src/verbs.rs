@@ -15,6 +15,7 @@ use crate::runtime::{Runtime, at};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     Evict,
+    Expire,
     Peek,
     Put,
     Refresh,
@@ -26,6 +27,7 @@ impl Verb {
     fn form(self) -> &'static str {
         match self {
             Verb::Evict => "evict!(profile(org_id, user_id))",
+            Verb::Expire => "expire!(profile(org_id, user_id))",
             Verb::Peek => "peek!(profile(org_id, user_id))",
             Verb::Put => "put!(profile(org_id, user_id), value)",
             Verb::Refresh => "refresh!(profile(org_id, user_id))",
@@ -69,7 +71,7 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
     let runtime = Runtime::find();
     let what = match verb {
         Verb::Refresh | Verb::Bypass => "run",
-        Verb::Evict | Verb::Peek => "call",
+        Verb::Evict | Verb::Expire | Verb::Peek => "call",
         Verb::Put => "put",
     };
     let Some(written) = WrittenCall::of(call) else {
@@ -86,6 +88,10 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
         Verb::Evict => {
             let handle = handle(None);
             quote!(#handle.evict())
+        }
+        Verb::Expire => {
+            let handle = handle(None);
+            quote!(#handle.expire())
         }
         Verb::Peek | Verb::Put => {
             let handle = handle(None);

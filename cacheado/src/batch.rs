@@ -98,10 +98,15 @@ impl<'a, T> Batch<'a, T> {
         }
         let types = self.typed.values;
         let found = cache.store().get_key(key, |entry| {
-            types.clone_stored(entry).ok_or_else(|| entry.type_name())
+            match types.clone_fresh(entry, cache.clock()) {
+                Some(value) => Ok(Some(value)),
+                // past its lifetime, it may stand in for another, which is nothing to a call of many
+                None if types.age(entry).is_some() => Ok(None),
+                None => Err(entry.type_name()),
+            }
         });
         match found? {
-            Ok(value) => Some((self.typed.own)(value)),
+            Ok(value) => value.map(self.typed.own),
             Err(stored) => {
                 self.mismatch.get_or_insert_with(|| Error::TypeMismatch {
                     key: key.to_string(),
@@ -173,12 +178,19 @@ impl<'a, T> Batch<'a, T> {
                 return true;
             }
             match seen.next() {
-                Some(Seen::Hit((value, left))) => {
+                // a mark of its own would be another question
+                Some(Seen::Hit(found)) if found.is_stale() => true,
+                Some(Seen::Hit(found)) => {
                     cache.count(&absent.key, Event::Hit);
-                    let entry = cache.entry(&absent.key, types, &*value, true);
+                    let span = found.span(cache.aging());
+                    let entry = cache.entry(&absent.key, types, &*found.value, &span, true);
                     // what went for it is dropped here, where no lock is held
-                    drop(absent.ticket.store(|| cache.store_local(entry, left)));
-                    values[absent.place] = Some(own(value));
+                    drop(
+                        absent
+                            .ticket
+                            .store(|| cache.store_local(entry, span.total())),
+                    );
+                    values[absent.place] = Some(own(found.value));
                     false
                 }
                 Some(Seen::Miss(mark)) => {
@@ -272,14 +284,15 @@ impl<'a, T> Batch<'a, T> {
         let (cache, values) = (self.cache, self.typed.values);
         let value = (self.typed.erase)(value);
         let tier = cache.shared_for(key, values.codec);
-        let entry = cache.entry(key, values, value, tier.is_some());
-        let stored = ticket.store(|| cache.store_local(entry, ttl));
+        let span = cache.aging().span(ttl);
+        let entry = cache.entry(key, values, value, &span, tier.is_some());
+        let stored = ticket.store(|| cache.store_local(entry, span.total()));
         // what went is dropped here, where no lock is held
         let Some(Inserted::Stored(lifetime)) = stored.map(|(inserted, _dropped)| inserted) else {
             return None;
         };
         let ((tier, codec), mark) = tier.zip(mark.as_ref())?;
-        let payload = tier.seal(key, codec, value, lifetime).ok()?;
+        let payload = tier.seal(key, codec, value, lifetime, &span).ok()?;
         Some((key.clone(), payload, mark.clone()))
     }
 

@@ -9,6 +9,8 @@ use cacheado_backends::rule::Cause;
 use cacheado_backends::rules::WTinyLfu;
 use cacheado_backends::{Backend, Clock, Error, Hierarchy, Key, Result, Rule};
 
+use crate::aging::Aging;
+use crate::background::{Background, LIMIT};
 use crate::cache::{Cache, Inner};
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
@@ -21,6 +23,9 @@ const FLIGHT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long copies of what the shared tier has are kept while nothing says when they are old, if the builder is not told otherwise.
 const COHERENCE: Duration = Duration::from_secs(5);
+
+/// After a load that failed while a value could stand in, how long there is no other, if the builder is not told otherwise.
+const REST: Duration = Duration::from_secs(5);
 
 /// Makes a [`Cache`].
 ///
@@ -52,6 +57,9 @@ pub struct CacheBuilder {
     coherence: Duration,
     breaker: BreakerOptions,
     secret: Option<SecretKey>,
+    aging: Aging,
+    rest: Duration,
+    background: usize,
 }
 
 /// How much the cache holds at most.
@@ -78,6 +86,9 @@ impl Default for CacheBuilder {
             coherence: COHERENCE,
             breaker: BreakerOptions::default(),
             secret: None,
+            aging: Aging::NONE,
+            rest: REST,
+            background: LIMIT,
         }
     }
 }
@@ -257,6 +268,53 @@ impl CacheBuilder {
         self
     }
 
+    /// How long past its lifetime a value may stand in for one that can't be had, for functions whose attribute has no `stale`.
+    /// Without one, it ends with its lifetime.
+    ///
+    /// A function whose attribute has `stale`, `refresh_after` or `timeout` serves such a value at once, and has its body run in the
+    /// background. Any other runs its body when it is called, and serves the value if that fails: returns an `Err`, or panics.
+    pub fn stale(mut self, span: Duration) -> Self {
+        self.aging.stale = Some(span);
+        self
+    }
+
+    /// The part of its lifetime past which a hit of a value begins a refresh in the background, for functions whose attribute has
+    /// `stale` or `timeout` and no `refresh_after`. Without one, a value is not refreshed while it is good. Must be more than 0 and less
+    /// than 1.
+    pub fn refresh_after(mut self, part: f64) -> Self {
+        self.aging.refresh_after = Some(part);
+        self
+    }
+
+    /// How long a body is waited for while a value past its lifetime may stand in, for functions whose attribute has `stale` or
+    /// `refresh_after` and no `timeout`. Without one, it is not waited for at all.
+    pub fn timeout(mut self, span: Duration) -> Self {
+        self.aging.timeout = Some(span);
+        self
+    }
+
+    /// By how much of itself a lifetime may be longer, evenly spread, so that what is stored at once does not end at once: for functions
+    /// whose attribute has no `jitter`, and for values that are set. Without one, lifetimes are as they are given. Must be between 0
+    /// and 1.
+    pub fn jitter(mut self, part: f64) -> Self {
+        self.aging.jitter = Some(part);
+        self
+    }
+
+    /// After a body that failed while a value could stand in for what it should have returned, how long it is not run again: 5 s if
+    /// not given. Time is the [clock](Self::clock)'s.
+    pub fn retry_after(mut self, span: Duration) -> Self {
+        self.rest = span;
+        self
+    }
+
+    /// How many bodies run in the background at once: 64 if not given. At that many no refresh begins, and a call with a `timeout`
+    /// runs its body itself and waits for it.
+    pub fn background_limit(mut self, most: usize) -> Self {
+        self.background = most;
+        self
+    }
+
     /// What ids of levels marked `#[secret]` are hashed with before they leave the process: 32 random bytes, the same in all
     /// processes that share the store. Without it their entries stay in the process, and `build()` fails if the hierarchy given by
     /// [`scopes`](Self::scopes) has such a level and there is a backend.
@@ -271,7 +329,7 @@ impl CacheBuilder {
     /// # Errors
     ///
     /// [`Error::Config`] for a rule without sense (`Lru::new(0)`), two rules that each keep the entries in an order of their own, more
-    /// than one bound, an empty name, compression without a backend, a flight timeout of zero, a circuit breaker without sense, secret
+    /// than one bound, an empty name, compression without a backend, a flight timeout of zero, a `refresh_after` or `jitter` that is no part, a circuit breaker without sense, secret
     /// ids that nothing hides from the shared tier, a cache without any tier, and a bound of what is in the process on a cache that
     /// keeps nothing there.
     pub fn build(mut self) -> Result<Cache> {
@@ -293,6 +351,7 @@ impl CacheBuilder {
                 "it leaves the cache without any tier: add a `backend(…)`, or use `Cache::disabled()`",
             ));
         }
+        self.check_aging()?;
         self.breaker.check()?;
         self.check_secrets()?;
         if self.compression.is_some() && self.backend.is_none() {
@@ -313,6 +372,24 @@ impl CacheBuilder {
             ));
         }
         Ok(self.assemble(weigher, true))
+    }
+
+    /// Parts that are none.
+    fn check_aging(&self) -> Result<()> {
+        let is_part = |part: f64| part > 0.0 && part < 1.0;
+        if let Some(part) = self.aging.refresh_after.filter(|part| !is_part(*part)) {
+            return Err(Error::config(
+                format!("refresh_after({part})"),
+                "give the part of a lifetime past which a hit begins a refresh: more than 0 and less than 1",
+            ));
+        }
+        if let Some(part) = self.aging.jitter.filter(|part| !(0.0..=1.0).contains(part)) {
+            return Err(Error::config(
+                format!("jitter({part})"),
+                "give the part of itself by which a lifetime may be longer: from 0 to 1",
+            ));
+        }
+        Ok(())
     }
 
     /// A hierarchy with secret ids, and nothing to hide them with from the shared tier.
@@ -414,6 +491,7 @@ impl CacheBuilder {
             observed.count(key.space(), event);
         });
         let ruled = !self.rules.is_empty();
+        let clock = self.clock.clone();
         let store = Store::new(self.clock.clone(), self.rules, observer);
         let flights = Arc::new(Flights::new(self.flight_timeout));
         let shared = self.backend.map(|backend| {
@@ -439,6 +517,10 @@ impl CacheBuilder {
             enabled,
             ledger,
             ruled,
+            clock,
+            aging: self.aging,
+            rest: self.rest,
+            background: Background::new(self.background),
         })
     }
 }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cacheado_backends::memory::{Dropped, Inserted, Store};
-use cacheado_backends::{Entry, Hierarchy, Key, Result, Scope, ScopeId, Space};
+use cacheado_backends::{Clock, Entry, Hierarchy, Key, Result, Scope, ScopeId, Space};
 use serde::Serialize;
 
+use crate::aged::Age;
+use crate::aging::{Aging, Span};
+use crate::background::Background;
 use crate::builder::CacheBuilder;
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
@@ -52,6 +55,12 @@ pub(crate) struct Inner {
     pub(crate) ledger: Option<Arc<Ledger>>,
     /// Some rule has a say in all that is stored.
     pub(crate) ruled: bool,
+    pub(crate) clock: Clock,
+    /// How values age whose function does not say.
+    pub(crate) aging: Aging,
+    /// After a load that failed while a value could stand in, how long there is no other.
+    pub(crate) rest: Duration,
+    pub(crate) background: Background,
 }
 
 /// Tells caches apart, for as long as they live.
@@ -250,6 +259,19 @@ impl Cache {
     }
 
     /// For generated code: a handle from whatever dereferences to one.
+    /// Ends what runs in the background: refreshes that tasks run end at their next `.await`, those that threads run go on to their
+    /// end, and no other begins. The cache goes on to serve: what is past its lifetime and may stand in for another still does, and
+    /// calls with a `timeout` wait for their bodies. Calling it again does nothing.
+    ///
+    /// ```
+    /// let cache = cacheado::Cache::builder().build()?;
+    /// cache.shutdown();
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
+    pub fn shutdown(&self) {
+        self.0.background.close();
+    }
+
     #[doc(hidden)]
     #[must_use]
     pub fn __handle(&self) -> &Self {
@@ -307,6 +329,33 @@ impl Cache {
         }
     }
 
+    #[inline]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(crate) fn aging(&self) -> &Aging {
+        &self.0.aging
+    }
+
+    pub(crate) fn rest(&self) -> Duration {
+        self.0.rest
+    }
+
+    pub(crate) fn background(&self) -> &Background {
+        &self.0.background
+    }
+
+    /// How long a value lives that no function was asked for.
+    pub(crate) fn span(&self, ttl: Option<Duration>) -> Span {
+        let jitter = self.0.aging.jitter;
+        let aging = Aging {
+            jitter,
+            ..Aging::NONE
+        };
+        aging.span(ttl)
+    }
+
     pub(crate) fn flights(&self) -> &Arc<Flights> {
         &self.0.flights
     }
@@ -321,18 +370,20 @@ impl Cache {
         self.0.counters.count(space, event);
     }
 
-    /// An entry of a clone of `value` for the in-process tier. If that keeps no values, one that stands for it, for the rules to see;
+    /// An entry of a clone of `value`, which lives as `span` says, for the in-process tier. If that keeps no values, one that stands for it, for the rules to see;
     /// none if there are none. `portable`: the shared tier can have it too. Runs the user's code, so no lock is to be held.
     pub(crate) fn entry(
         &self,
         key: &Key,
         values: &ValueType,
         value: &AnyValue,
+        span: &Span,
         portable: bool,
     ) -> Option<Arc<Entry>> {
         let weight = || self.0.weigher.weigh(key, values, value);
         if self.is_in_process() {
-            return Some(values.entry(key.clone(), value, weight(), portable));
+            let age = span.ages().then(|| Age::new(self.clock().now(), span));
+            return Some(values.entry(key.clone(), value, age, weight(), portable));
         }
         let ruled = portable && (self.0.ruled || key.space().max_items().is_some());
         ruled.then(|| Entry::new(key.clone(), Elsewhere, weight(), true))

@@ -7,11 +7,13 @@ use std::time::Duration;
 use cacheado_backends::{Key, Result, Scope};
 use serde::Serialize;
 
+use crate::aging::{Aging, Span};
 use crate::cache::Cache;
 use crate::function::Function;
-use crate::operations::{evict_key, evict_key_async};
+use crate::operations::{evict_key, evict_key_async, expire_key, expire_key_async};
 use crate::outcome::{Carry, Decision, Kind, Outcome, Probe, Value};
 use crate::put::Put;
+use crate::shared::Found;
 use crate::value::{AnyValue, ValueType, unboxed};
 
 /// The function is sync: the verbs block.
@@ -29,6 +31,7 @@ pub struct Call<R, D> {
     /// `None`: the function is not cached, since its name is another's.
     key: Result<Option<Key>>,
     values: &'static ValueType,
+    aging: Aging,
     decide: Decide,
     types: PhantomData<fn() -> (R, D)>,
 }
@@ -59,6 +62,7 @@ impl Function {
             cache: cache.clone(),
             key: self.key::<K::Stored, A>(ids, args),
             values: carry.0.values,
+            aging: self.aging(),
             decide: Decide::Store { ttl: self.ttl() },
             types: PhantomData,
         }
@@ -90,8 +94,11 @@ impl<R, D> Call<R, D> {
     fn peek_local<T: Value>(&self, key: &Key) -> Option<T> {
         self.cache
             .store()
-            .peek_key(key, |entry| entry.value::<T>().cloned())
+            .peek_key(key, |entry| {
+                self.values.clone_fresh(entry, self.cache.clock())
+            })
             .flatten()
+            .map(unboxed)
     }
 
     fn evict_now(self) -> Result<bool> {
@@ -108,6 +115,18 @@ impl<R, D> Call<R, D> {
         }
     }
 
+    fn expire_now(self) -> Result<bool> {
+        self.key?
+            .map_or(Ok(false), |key| expire_key(&self.cache, &key, self.values))
+    }
+
+    async fn expire_soon(self) -> Result<bool> {
+        match self.key? {
+            Some(key) => expire_key_async(&self.cache, &key, self.values).await,
+            None => Ok(false),
+        }
+    }
+
     fn peek_now<T: Value>(self) -> Result<Option<T>> {
         let Some(key) = self.key.clone()? else {
             return Ok(None);
@@ -117,7 +136,7 @@ impl<R, D> Call<R, D> {
         }
         let tier = self.cache.shared_for(&key, self.values.codec);
         let found = tier.map_or(Ok(None), |(tier, codec)| tier.get(&key, codec))?;
-        Ok(found.map(|(value, _)| unboxed(value)))
+        Ok(good(found))
     }
 
     async fn peek_soon<T: Value>(self) -> Result<Option<T>> {
@@ -130,7 +149,7 @@ impl<R, D> Call<R, D> {
         match self.cache.shared_for(&key, self.values.codec) {
             Some((tier, codec)) => {
                 let found = tier.get_async(&key, codec).await?;
-                Ok(found.map(|(value, _)| unboxed(value)))
+                Ok(good(found))
             }
             None => Ok(None),
         }
@@ -145,16 +164,16 @@ impl<R, D> Call<R, D> {
             Decide::Store { ttl } => Decision::Store { ttl },
             Decide::Ask(decide) => decide(value),
         };
-        let ttl = match decision {
-            Decision::Store { ttl } => ttl,
+        let span = match decision {
+            Decision::Store { ttl } => self.aging.or(self.cache.aging()).span(ttl),
             // a value that is not to be stored replaces what is, all the same: as one of no lifetime does
-            Decision::Skip => Some(Duration::ZERO),
+            Decision::Skip => Span::plain(Some(Duration::ZERO)),
         };
         Ok(Some(Put {
             cache: self.cache,
             key,
             values: self.values,
-            ttl,
+            span,
         }))
     }
 
@@ -180,6 +199,12 @@ impl<R, D> Call<R, D> {
     }
 }
 
+/// What the shared tier has, unless it only stands in for another value.
+fn good<T: Value>(found: Option<Found>) -> Option<T> {
+    let found = found.filter(|found| !found.is_stale())?;
+    Some(unboxed(found.value))
+}
+
 fn trace<T>(evicted: Result<T>) {
     if let Err(error) = evicted {
         tracing::warn!(%error, "an eviction failed");
@@ -194,6 +219,15 @@ impl<R> Call<R, Blocking> {
     /// No key could be made, or the shared tier failed.
     pub fn evict(self) -> Result<bool> {
         self.evict_now()
+    }
+
+    /// Has its entry count as past its lifetime: it stands in only for a value that can't be had. Answers whether it was good.
+    ///
+    /// # Errors
+    ///
+    /// No key could be made, or the shared tier failed.
+    pub fn expire(self) -> Result<bool> {
+        self.expire_now()
     }
 
     /// Its stored value, if there is one. Loads nothing, counts nothing, and is no use of the entry.
@@ -229,6 +263,15 @@ impl<R> Call<R, Async> {
     /// No key could be made, or the shared tier failed.
     pub fn evict(self) -> impl Future<Output = Result<bool>> + Send {
         self.evict_soon()
+    }
+
+    /// Has its entry count as past its lifetime: it stands in only for a value that can't be had. Answers whether it was good.
+    ///
+    /// # Errors
+    ///
+    /// No key could be made, or the shared tier failed.
+    pub fn expire(self) -> impl Future<Output = Result<bool>> + Send {
+        self.expire_soon()
     }
 
     /// Its stored value, if there is one. Loads nothing, counts nothing, and is no use of the entry.

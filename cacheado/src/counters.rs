@@ -21,11 +21,20 @@ pub(crate) enum Event {
     Expiration,
     BackendError,
     KeyError,
+    /// A call was answered by a value past its lifetime.
+    StaleHit,
+    /// A body was run in the background for a value that is there.
+    Refresh,
+    /// A body failed while a value could stand in.
+    Failure,
+    /// A caller did not wait for a body any longer.
+    Timeout,
 }
 
-const EVENTS: usize = 8;
+/// Two cache lines, of which a hit touches the first alone.
+const EVENTS: usize = 16;
 
-/// One function's counts in one thread, by event: one cache line.
+/// One function's counts in one thread, by event.
 #[repr(align(64))]
 #[derive(Default)]
 struct Cell([AtomicU64; EVENTS]);

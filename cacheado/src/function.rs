@@ -11,13 +11,17 @@ use std::num::NonZeroUsize;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use cacheado_backends::{Error, Key, Level, LevelDef, Probe, Space, SpaceSpec};
+use cacheado_backends::{
+    Entry as Stored, Error, Key, Level, LevelDef, Probe, Space, SpaceSpec, Tick,
+};
 use serde::Serialize;
 
 use crate::active::Active;
+use crate::aged::{Aged, Freshness};
+use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
-use crate::load::{Flight, Load};
+use crate::load::{Flight, Load, Renewal};
 use crate::outcome::{Carry, Outcome, Value};
 use crate::pending::Pending;
 use crate::value::ValueType;
@@ -52,6 +56,9 @@ struct SiteSpec {
     max_items: Option<usize>,
     flight: Flight,
     ttl: Option<Duration>,
+    aging: Aging,
+    /// Whether its body owns what it needs, so that it can run in the background.
+    owned: bool,
 }
 
 /// A function as it stands in the source; a generic one has an instance for each instantiation.
@@ -115,6 +122,8 @@ impl Site {
             max_items: None,
             flight: Flight::Single,
             ttl: None,
+            aging: Aging::NONE,
+            owned: false,
         };
         Self {
             spec,
@@ -175,6 +184,53 @@ impl Site {
     #[must_use]
     pub const fn ttl(mut self, seconds: u64, nanos: u32) -> Self {
         self.spec.ttl = Some(Duration::new(seconds, nanos));
+        self
+    }
+
+    /// How long past its lifetime a value may stand in for one that can't be had.
+    #[must_use]
+    pub const fn stale(mut self, span: Duration) -> Self {
+        self.spec.aging.stale = Some(span);
+        self
+    }
+
+    /// The part of its lifetime past which a hit begins a refresh.
+    #[must_use]
+    pub const fn refresh_after(mut self, part: f64) -> Self {
+        assert!(
+            part > 0.0 && part < 1.0,
+            "`refresh_after` is more than 0 and less than 1"
+        );
+        self.spec.aging.refresh_after = Some(part);
+        self
+    }
+
+    /// By how much of itself a lifetime may be longer.
+    #[must_use]
+    pub const fn jitter(mut self, part: f64) -> Self {
+        assert!(part >= 0.0 && part <= 1.0, "`jitter` is from 0 to 1");
+        self.spec.aging.jitter = Some(part);
+        self
+    }
+
+    /// How long the body is waited for while there is a value that may stand in.
+    #[must_use]
+    pub const fn timeout(mut self, span: Duration) -> Self {
+        self.spec.aging.timeout = Some(span);
+        self
+    }
+
+    /// How long the body is waited for at all.
+    #[must_use]
+    pub const fn hard_timeout(mut self, span: Duration) -> Self {
+        self.spec.aging.hard_timeout = Some(span);
+        self
+    }
+
+    /// Its body owns what it needs.
+    #[must_use]
+    pub const fn owned(mut self) -> Self {
+        self.spec.owned = true;
         self
     }
 
@@ -385,14 +441,124 @@ impl Function {
         if mode == Mode::Normal {
             let found = cache
                 .store()
-                .get(&probe, |entry| entry.value::<K::Stored>().cloned());
-            // of another type only if functions share a name and one of them lies about its value: a miss, then
-            if let Some(Some(value)) = found {
-                cache.count_space(space, Event::Hit);
-                return Ok(K::restore(value));
+                .get(&probe, |entry| self.read::<K::Stored>(cache, entry));
+            match found {
+                Some(Read::Hit(value)) => {
+                    cache.count_space(space, Event::Hit);
+                    return Ok(K::restore(value));
+                }
+                Some(Read::StandIn(value)) => {
+                    cache.count_space(space, Event::Hit);
+                    cache.count_space(space, Event::StaleHit);
+                    return Ok(K::restore(value));
+                }
+                Some(Read::Refresh(value, claim)) => {
+                    return Err(self.refresh(carry, cache, &probe, value, claim));
+                }
+                Some(Read::Miss) | None => {}
             }
         }
         Err(self.missed(carry, mode, cache, &probe))
+    }
+
+    /// What an entry of the function's is to a look-up.
+    #[inline]
+    fn read<T: Value>(&self, cache: &Cache, entry: &Stored) -> Read<T> {
+        match entry.value::<T>() {
+            Some(value) => Read::Hit(value.clone()),
+            // of another type only if functions share a name and one of them lies about its value: a miss, then
+            None => match entry.value::<Aged<T>>() {
+                Some(Aged { value, age }) if age.is_young(cache.clock()) => {
+                    Read::Hit(value.clone())
+                }
+                Some(aged) => self.read_aged(cache, aged),
+                None => Read::Miss,
+            },
+        }
+    }
+
+    /// The same of one that is past its `refresh_after`, or its lifetime.
+    #[cold]
+    fn read_aged<T: Value>(&self, cache: &Cache, Aged { value, age }: &Aged<T>) -> Read<T> {
+        let now = cache.clock().now();
+        let stale = match age.freshness(now) {
+            Freshness::Fresh => return Read::Hit(value.clone()),
+            Freshness::Due if !self.spec.owned => return Read::Hit(value.clone()),
+            Freshness::Due => false,
+            Freshness::Stale => true,
+        };
+        let aging = self.aging().or(cache.aging());
+        if stale && aging.stale.is_none() {
+            // another function of the same name stored it, and this one's users asked for no such values
+            return Read::Miss;
+        }
+        // a stale value that one of them is to wait for, or to run the body for, is not served at once
+        let waits = stale && (!self.spec.owned || aging.timeout.is_some() || age.is_expired());
+        if waits && !age.is_resting(now) {
+            return Read::Miss;
+        }
+        if !waits && age.claim(now) {
+            let claim = Claimed {
+                stale,
+                stored_at: age.stored_at(),
+            };
+            return Read::Refresh(value.clone(), claim);
+        }
+        if stale {
+            Read::StandIn(value.clone())
+        } else {
+            Read::Hit(value.clone())
+        }
+    }
+
+    /// A hit for which the body is to be run in the background.
+    #[cold]
+    fn refresh<R, K, A>(
+        &'static self,
+        carry: Carry<R, K>,
+        cache: &Cache,
+        probe: &Probe<'_, A>,
+        value: K::Stored,
+        claim: Claimed,
+    ) -> Pending<R, K>
+    where
+        K: Outcome<R>,
+        A: Serialize,
+    {
+        cache.count_space(probe.space(), Event::Hit);
+        if claim.stale {
+            cache.count_space(probe.space(), Event::StaleHit);
+        }
+        let typed = carry.0;
+        let load = match probe.to_key() {
+            // inside of its own load it is under way already
+            Ok(key) if !Active::contains(cache.id(), &key) => {
+                let mut load = self.load(cache, key, typed.values, self.spec.flight);
+                load.renewal = Some(Renewal::new(&load, claim.stored_at));
+                Some(load)
+            }
+            Ok(_) => None,
+            Err(message) => {
+                self.has_no_key(cache, probe.space(), &message);
+                None
+            }
+        };
+        Pending::ahead(value, load.map(|load| (load, typed)))
+    }
+
+    /// A load of `key`, whose look-up has been counted.
+    fn load(&self, cache: &Cache, key: Key, values: &'static ValueType, flight: Flight) -> Load {
+        Load {
+            cache: cache.clone(),
+            key,
+            values,
+            ttl: self.spec.ttl,
+            aging: self.aging().or(cache.aging()),
+            flight,
+            counted: true,
+            fails: false,
+            renewal: None,
+        }
     }
 
     /// Out of the way of a hit.
@@ -441,13 +607,8 @@ impl Function {
             _ => self.spec.flight,
         };
         Some(Load {
-            cache: cache.clone(),
-            key,
-            values,
-            ttl: self.spec.ttl,
-            flight,
             counted: !open,
-            fails: false,
+            ..self.load(cache, key, values, flight)
         })
     }
 
@@ -483,6 +644,11 @@ impl Function {
         args.map(key).collect()
     }
 
+    /// How its values age, as its attribute says.
+    pub(crate) fn aging(&self) -> Aging {
+        self.spec.aging
+    }
+
     /// The lifetime of its values, if that is one for all.
     pub(crate) fn ttl(&self) -> Option<Duration> {
         self.spec.ttl
@@ -503,6 +669,23 @@ impl Function {
             message,
         })
     }
+}
+
+/// What an entry is to a look-up.
+enum Read<T> {
+    Hit(T),
+    /// A hit of a value past its lifetime.
+    StandIn(T),
+    /// A hit, and the body is to be run in the background.
+    Refresh(T, Claimed),
+    Miss,
+}
+
+/// The right and the duty to refresh a value.
+struct Claimed {
+    /// It is past its lifetime.
+    stale: bool,
+    stored_at: Tick,
 }
 
 /// A call on a cache that holds nothing.

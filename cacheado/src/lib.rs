@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod active;
+mod aged;
+mod aging;
 mod arity;
+mod background;
 mod batch;
 mod batched;
 mod builder;
@@ -15,14 +18,18 @@ mod ledger;
 mod load;
 pub mod operations;
 mod outcome;
+mod owned;
 mod patience;
 mod pending;
 mod put;
 mod runtime;
 mod shared;
+mod slot;
 mod stats;
 mod sync;
 pub mod testing;
+mod timed;
+mod timer;
 mod value;
 mod watchdog;
 mod weight;
@@ -41,7 +48,7 @@ pub use cacheado_backends::{
     ScopeId, Space, rule, rules,
 };
 pub use cacheado_macros::{
-    bypass, cache, cache_evict, cache_impl, cache_put, evict, peek, put, refresh, scopes,
+    bypass, cache, cache_evict, cache_impl, cache_put, evict, expire, peek, put, refresh, scopes,
 };
 
 pub use builder::CacheBuilder;

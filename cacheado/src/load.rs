@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use cacheado_backends::backend::{Lease, Mark};
 use cacheado_backends::memory::Inserted;
-use cacheado_backends::{Error, Key, Result};
+use cacheado_backends::{Error, Key, Result, Tick};
 
 use crate::active::Active;
+use crate::aged::{Age, Freshness};
+use crate::aging::{Aging, Span};
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
@@ -27,11 +29,23 @@ pub(crate) struct Load {
     pub(crate) values: &'static ValueType,
     /// How long a value lives, unless the one says otherwise.
     pub(crate) ttl: Option<Duration>,
+    pub(crate) aging: Aging,
     pub(crate) flight: Flight,
     /// Whether the look-up that led here has been counted as a miss. One that may still be a hit of the shared tier has not.
     pub(crate) counted: bool,
     /// Whether the caller wants to be told that the shared tier failed, instead of the body being run.
     pub(crate) fails: bool,
+    /// It runs in the background, for a value that is there.
+    pub(crate) renewal: Option<Renewal>,
+}
+
+/// That a value which is there is loaded anew. While it lives, nobody else does that.
+pub(crate) struct Renewal {
+    cache: Cache,
+    key: Key,
+    values: &'static ValueType,
+    /// Which value it is.
+    stored_at: Tick,
 }
 
 /// Whether a load is shared.
@@ -65,6 +79,8 @@ pub(crate) struct Lead {
     mark: Option<Mark>,
     /// The claim that it holds among all processes.
     claim: Option<Held>,
+    /// What the shared tier had that only stands in for another.
+    stand_in: Option<Box<AnyValue>>,
 }
 
 impl Load {
@@ -80,6 +96,11 @@ impl Load {
                 },
             }
         };
+        self.aboard(ticket)
+    }
+
+    /// Looks whether another has the value, or the shared tier, by blocking.
+    pub(crate) fn aboard(self, ticket: Ticket) -> Begun {
         if let Some(value) = self.found_meanwhile(&ticket) {
             return Begun::Found(value);
         }
@@ -92,8 +113,17 @@ impl Load {
         }
         self.cache.evict_chosen();
         let mut patience = Patience::new(self.cache.flights().timeout());
+        let mut stand_in = None;
         loop {
-            let claim = match self.judge(tier.look(&self.key, codec), &ticket, &patience) {
+            let seen = match tier.look(&self.key, codec) {
+                Ok(Seen::Hit(found)) if self.is_old(&found) => {
+                    stand_in = self.landed_old(&ticket, found);
+                    let mark = tier.mark(&self.key);
+                    mark.map(|mark| Seen::Miss(Some(mark)))
+                }
+                seen => seen,
+            };
+            let claim = match self.judge(seen, &ticket, &patience) {
                 Judged::Over(begun) => return begun,
                 Judged::Lead(claim) => claim,
                 Judged::Claim(mark) => {
@@ -104,6 +134,7 @@ impl Load {
                     };
                     if let Some(mark) = claim.leased()
                         && let Ok(Seen::Hit(found)) = tier.look(&self.key, codec)
+                        && !self.is_old(&found)
                     {
                         let released = tier.release(&self.key, mark);
                         claim.is_over(&released);
@@ -112,7 +143,7 @@ impl Load {
                     claim
                 }
             };
-            return self.lead(ticket, claim);
+            return self.lead_with(ticket, claim, stand_in);
         }
     }
 
@@ -128,6 +159,11 @@ impl Load {
                 },
             }
         };
+        self.aboard_async(ticket).await
+    }
+
+    /// The same as [`aboard`](Self::aboard) by awaiting.
+    pub(crate) async fn aboard_async(self, ticket: Ticket) -> Begun {
         if let Some(value) = self.found_meanwhile(&ticket) {
             return Begun::Found(value);
         }
@@ -140,8 +176,16 @@ impl Load {
         }
         self.cache.evict_chosen_async().await;
         let mut patience = Patience::new(self.cache.flights().timeout());
+        let mut stand_in = None;
         loop {
-            let seen = tier.look_async(&self.key, codec).await;
+            let seen = match tier.look_async(&self.key, codec).await {
+                Ok(Seen::Hit(found)) if self.is_old(&found) => {
+                    stand_in = self.landed_old(&ticket, found);
+                    let mark = tier.mark_async(&self.key).await;
+                    mark.map(|mark| Seen::Miss(Some(mark)))
+                }
+                seen => seen,
+            };
             let claim = match self.judge(seen, &ticket, &patience) {
                 Judged::Over(begun) => return begun,
                 Judged::Lead(claim) => claim,
@@ -153,6 +197,7 @@ impl Load {
                     };
                     if let Some(mark) = claim.leased()
                         && let Ok(Seen::Hit(found)) = tier.look_async(&self.key, codec).await
+                        && !self.is_old(&found)
                     {
                         let released = tier.release_async(&self.key, mark).await;
                         claim.is_over(&released);
@@ -161,7 +206,7 @@ impl Load {
                     claim
                 }
             };
-            return self.lead(ticket, claim);
+            return self.lead_with(ticket, claim, stand_in);
         }
     }
 
@@ -196,9 +241,18 @@ impl Load {
     }
 
     fn lead(self, ticket: Ticket, claim: Claim) -> Begun {
+        self.lead_with(ticket, claim, None)
+    }
+
+    fn lead_with(self, ticket: Ticket, claim: Claim, stand_in: Option<Box<AnyValue>>) -> Begun {
         self.missed();
-        self.cache.count(&self.key, Event::Load);
+        let event = match self.renewal {
+            Some(_) => Event::Refresh,
+            None => Event::Load,
+        };
+        self.cache.count(&self.key, event);
         Begun::Lead(Lead {
+            stand_in,
             load: self,
             ticket,
             mark: claim.mark,
@@ -207,7 +261,7 @@ impl Load {
     }
 
     /// Counts the look-up that led here as a miss, unless that is done.
-    fn missed(&self) {
+    pub(crate) fn missed(&self) {
         if !self.counted {
             self.cache.count(&self.key, Event::Miss);
         }
@@ -220,7 +274,7 @@ impl Load {
         }
     }
 
-    fn board(&self, blocking: bool) -> Boarding {
+    pub(crate) fn board(&self, blocking: bool) -> Boarding {
         match self.flight {
             Flight::Single | Flight::Cluster => self.cache.flights().board(&self.key, blocking),
             Flight::Beside | Flight::Refresh => Boarding::Lead(self.beside(blocking)),
@@ -236,7 +290,7 @@ impl Load {
     }
 
     /// What a caller who has waited does next.
-    fn waited(&self, wait: Wait, blocking: bool) -> Waited {
+    pub(crate) fn waited(&self, wait: Wait, blocking: bool) -> Waited {
         match wait {
             // the leader's type is this one's, unless two programmatic calls use one key for two types
             Wait::Value(shared) if self.values.is(&*shared) => {
@@ -255,10 +309,26 @@ impl Load {
     }
 
     fn stored(&self) -> Option<Box<AnyValue>> {
+        let clock = self.cache.clock();
+        let takes = |age: &Age| match self.renewal {
+            None => age.is_fresh(clock),
+            // what is to be renewed is none; what has taken its place meanwhile is one
+            Some(_) => age.freshness(clock.now()) == Freshness::Fresh,
+        };
         self.cache
             .store()
-            .get_key(&self.key, |entry| self.values.clone_stored(entry))
+            .get_key(&self.key, |entry| self.values.clone_aged(entry, takes))
             .flatten()
+    }
+
+    /// What the process has that stands in for a value that can't be had.
+    pub(crate) fn stand_in(&self) -> Option<Box<AnyValue>> {
+        self.values.stand_in(&self.cache, &self.key)
+    }
+
+    /// Whether what the shared tier has is to be loaded anew.
+    fn is_old(&self, found: &Found) -> bool {
+        found.is_stale() || (self.renewal.is_some() && found.span(&self.aging).is_due())
     }
 
     /// Another load may have landed after this caller's look-up and before it began its own.
@@ -277,12 +347,28 @@ impl Load {
     }
 
     /// Keeps what the shared tier had, for as long as it lives there.
-    fn landed_from_shared(&self, ticket: &Ticket, (value, left): Found) -> Box<AnyValue> {
+    fn landed_from_shared(&self, ticket: &Ticket, found: Found) -> Box<AnyValue> {
         self.hit();
-        let entry = self.cache.entry(&self.key, self.values, &*value, true);
-        ticket.store(|| self.cache.store_local(entry, left));
-        ticket.land(|| self.share(&*value));
-        value
+        self.keep(ticket, &found);
+        ticket.land(|| self.share(&*found.value));
+        found.value
+    }
+
+    fn keep(&self, ticket: &Ticket, found: &Found) {
+        let span = found.span(&self.aging);
+        let entry = self
+            .cache
+            .entry(&self.key, self.values, &*found.value, &span, true);
+        ticket.store(|| self.cache.store_local(entry, span.total()));
+    }
+
+    /// Keeps what the shared tier had that only stands in for another, if this function's values may. It is returned, if so.
+    fn landed_old(&self, ticket: &Ticket, found: Found) -> Option<Box<AnyValue>> {
+        self.aging.stale?;
+        if found.is_stale() && self.renewal.is_none() {
+            self.keep(ticket, &found);
+        }
+        Some(found.value)
     }
 
     /// A clone for those who wait.
@@ -299,8 +385,10 @@ impl Load {
 
     /// A value was loaded and is not kept. If it was a refresh's, what was kept before goes: it is older than what was loaded,
     /// or than what another put stored meanwhile, and which of the two the source holds is not known.
-    fn unstored(&self) -> Settled {
-        if self.flight != Flight::Refresh {
+    fn unstored(&self, ticket: &Ticket) -> Settled {
+        // one that nobody asked for changes nothing where something came meanwhile
+        let renews = self.renewal.is_some() && ticket.is_valid();
+        if self.flight != Flight::Refresh && !renews {
             return Settled::default();
         }
         self.forget();
@@ -321,9 +409,46 @@ impl Lead {
     pub(crate) fn turn_of_poll(&self) -> Turn<'_> {
         self.ticket.polled();
         Turn {
-            _panic: LandOnPanic(&self.ticket),
+            // a panic that may be forgiven is looked at first
+            _panic: (!self.forgives()).then_some(LandOnPanic(&self.ticket)),
             _active: self.turn(),
         }
+    }
+
+    /// Whether a failure of the body is not to be its caller's, if there is a value that stands in.
+    pub(crate) fn forgives(&self) -> bool {
+        self.load.aging.stale.is_some() || self.load.renewal.is_some()
+    }
+
+    /// The body has failed. If there is a value that stands in, it is returned, those who wait have got it too, and no other load
+    /// begins for a while. Else they go on by themselves.
+    pub(crate) fn failed(&mut self) -> Option<Box<AnyValue>> {
+        let load = &self.load;
+        if !self.forgives() || !self.ticket.is_valid() {
+            return None;
+        }
+        let now = load.cache.clock().now();
+        let rest = |age: &Age| {
+            age.failed(now, load.cache.rest());
+            true
+        };
+        let stored = load
+            .cache
+            .store()
+            .peek_key(&load.key, |entry| load.values.clone_aged(entry, rest));
+        let value = stored.flatten().or_else(|| self.stand_in.take())?;
+        load.cache.count(&load.key, Event::Failure);
+        if load.renewal.is_none() {
+            load.cache.count(&load.key, Event::StaleHit);
+        }
+        tracing::warn!(key = %load.key, "a load failed, and the value before stands in");
+        self.ticket.land(|| load.share(&*value));
+        Some(value)
+    }
+
+    /// Those who wait go on by themselves.
+    pub(crate) fn abandon(&self) {
+        self.ticket.land_empty();
     }
 
     /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
@@ -334,15 +459,16 @@ impl Lead {
             Some((_, Decision::Store { ttl })) if ttl != Some(Duration::ZERO) => ttl,
             _ => {
                 ticket.land_empty();
-                let settled = value.map_or_else(Settled::default, |_| load.unstored());
+                let settled = value.map_or_else(Settled::default, |_| load.unstored(ticket));
                 return self.remaining(settled);
             }
         };
         let (value, _) = value?;
         let tier = load.shared();
         let cache = &load.cache;
-        let entry = cache.entry(&load.key, load.values, value, tier.is_some());
-        let store = || cache.store_local(entry, ttl);
+        let span = load.aging.span(ttl);
+        let entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
+        let store = || cache.store_local(entry, span.total());
         let stored = if load.flight == Flight::Refresh {
             ticket.put(false, store)
         } else {
@@ -351,9 +477,9 @@ impl Lead {
         // what went is dropped here, where no lock is held
         let write = match stored.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => {
-                tier.and_then(|(tier, codec)| self.write(tier, codec, value, lifetime))
+                tier.and_then(|(tier, codec)| self.write(tier, codec, value, lifetime, &span))
             }
-            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => load.unstored().write,
+            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => load.unstored(ticket).write,
         };
         if write.is_none() && self.claim.is_none() {
             let Self { load, ticket, .. } = self;
@@ -376,16 +502,19 @@ impl Lead {
         codec: Codec,
         value: &AnyValue,
         lifetime: Option<Duration>,
+        span: &Span,
     ) -> Option<Write> {
         let refresh = self.load.flight == Flight::Refresh;
         if self.mark.is_none() {
             return refresh.then_some(Write::Evict);
         }
-        Some(match tier.seal(&self.load.key, codec, value, lifetime) {
-            Err(_) => Write::Evict,
-            Ok(payload) if refresh => Write::Put(payload),
-            Ok(payload) => Write::Fill(payload),
-        })
+        Some(
+            match tier.seal(&self.load.key, codec, value, lifetime, span) {
+                Err(_) => Write::Evict,
+                Ok(payload) if refresh => Write::Put(payload),
+                Ok(payload) => Write::Fill(payload),
+            },
+        )
     }
 
     /// What is left to be done, if anything is.
@@ -462,6 +591,28 @@ impl Lead {
         if let Some(shared) = shared {
             self.ticket.land(|| shared);
         }
+    }
+}
+
+impl Renewal {
+    pub(crate) fn new(load: &Load, stored_at: Tick) -> Self {
+        Self {
+            cache: load.cache.clone(),
+            key: load.key.clone(),
+            values: load.values,
+            stored_at,
+        }
+    }
+}
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.cache.store().peek_key(&self.key, |entry| {
+            let age = self.values.age(entry);
+            if let Some(age) = age.filter(|age| age.stored_at() == self.stored_at) {
+                age.unclaim();
+            }
+        });
     }
 }
 
@@ -556,7 +707,7 @@ pub(crate) struct Settled {
 }
 
 /// What a caller who has waited does next.
-enum Waited {
+pub(crate) enum Waited {
     /// It returns this.
     Value(Box<AnyValue>),
     /// It loads by itself.
@@ -565,13 +716,13 @@ enum Waited {
     Again,
 }
 
-async fn landing(seat: Seat) -> Wait {
+pub(crate) async fn landing(seat: Seat) -> Wait {
     poll_fn(|cx| seat.poll_wait(cx)).await
 }
 
 /// The thread is inside of a poll of the body.
 pub(crate) struct Turn<'a> {
-    _panic: LandOnPanic<'a>,
+    _panic: Option<LandOnPanic<'a>>,
     _active: Active,
 }
 

@@ -217,11 +217,34 @@ pub fn or_fail<R: Fails, K: Outcome<R>>(pending: Pending<R, K>) -> Pending<R, K>
     pending.or_fail(R::failed)
 }
 
+/// Only a `Result` can say that a body took too long.
+#[diagnostic::on_unimplemented(
+    message = "`hard_timeout` needs a function that returns a `Result` whose error is `From<cacheado::Error>`",
+    label = "the function returns `{Self}`",
+    note = "implement `From<cacheado::Error>` for the error, or leave `hard_timeout` out: then the body is waited for"
+)]
+pub trait TimesOut {
+    /// What is returned if the body took too long.
+    fn timed_out(error: Error) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E: From<Error>> TimesOut for Result<T, E> {
+    fn timed_out(error: Error) -> Self {
+        Err(error.into())
+    }
+}
+
+/// The same call, which returns an error if the body takes too long.
+pub fn or_time_out<R: TimesOut, K: Outcome<R>>(pending: Pending<R, K>) -> Pending<R, K> {
+    pending.or_time_out(R::timed_out)
+}
+
 /// Only `Option` can be `None`.
 #[diagnostic::on_unimplemented(
-    message = "`cache_none = false` needs a function that returns an `Option`, or a `Result` of one",
+    message = "`cache_none` and `none_ttl` need a function that returns an `Option`, or a `Result` of one",
     label = "the stored value is `{Self}`, which is never `None`",
-    note = "leave `cache_none` out"
+    note = "leave the option out"
 )]
 pub trait MaybeNone {
     /// Whether it is.

@@ -1,13 +1,19 @@
 //! A call that was not found: what generated code hands the body to.
+//!
+//! A body that borrows the call's arguments runs where it was called. One that owns them can be told from that by its method
+//! (`load_owned…`): it may run in the background, so that the call returns what is there, or does not wait for it to the end.
 
+use std::any::Any;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::time::Duration;
 
 use cacheado_backends::Error;
 
-use crate::load::{Begun, Load};
+use crate::load::{Begun, Lead, Load};
 use crate::outcome::{Decision, Outcome};
+use crate::timed::Limits;
 use crate::value::Typed;
 
 /// A call that has to run its body. It owns all it needs and borrows nothing of the arguments, which the body may consume.
@@ -15,24 +21,51 @@ use crate::value::Typed;
 /// It asks nothing of the value's type, which `Function::look` has asked for: what is wrong with it is said once.
 pub struct Pending<R, K: Outcome<R>> {
     load: Option<(Load, Typed<K::Stored>)>,
-    /// What is returned if the shared tier fails; `None`: the body runs.
-    failed: Option<fn(Error) -> R>,
+    /// What the call returns, while the body runs in the background.
+    ahead: Option<K::Stored>,
+    late: Late<R>,
 }
 
+/// What a call returns that has neither a value nor what the body returned.
+pub(crate) struct Late<R> {
+    /// If the shared tier fails; `None`: the body runs.
+    pub(crate) failed: Option<fn(Error) -> R>,
+    /// If the body takes too long; `None`: it is waited for.
+    pub(crate) timed_out: Option<fn(Error) -> R>,
+}
+
+impl<R> Clone for Late<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Late<R> {}
+
 impl<R, K: Outcome<R>> Pending<R, K> {
-    /// The body runs and nothing is stored.
-    pub(crate) fn uncached() -> Self {
+    fn new(load: Option<(Load, Typed<K::Stored>)>, ahead: Option<K::Stored>) -> Self {
         Self {
-            load: None,
-            failed: None,
+            load,
+            ahead,
+            late: Late {
+                failed: None,
+                timed_out: None,
+            },
         }
     }
 
+    /// The body runs and nothing is stored.
+    pub(crate) fn uncached() -> Self {
+        Self::new(None, None)
+    }
+
     pub(crate) fn with(load: Load, typed: Typed<K::Stored>) -> Self {
-        Self {
-            load: Some((load, typed)),
-            failed: None,
-        }
+        Self::new(Some((load, typed)), None)
+    }
+
+    /// The call returns `value`, and the body runs in the background if there is a load for it.
+    pub(crate) fn ahead(value: K::Stored, load: Option<(Load, Typed<K::Stored>)>) -> Self {
+        Self::new(load, Some(value))
     }
 
     /// The same, and if the shared tier fails, what `failed` makes of its error is returned instead of running the body.
@@ -40,8 +73,15 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     pub fn or_fail(mut self, failed: fn(Error) -> R) -> Self {
         if let Some((load, _)) = &mut self.load {
             load.fails = true;
-            self.failed = Some(failed);
+            self.late.failed = Some(failed);
         }
+        self
+    }
+
+    /// The same, and if the body takes too long, what `timed_out` makes of the error is returned instead of waiting for it.
+    #[must_use]
+    pub fn or_time_out(mut self, timed_out: fn(Error) -> R) -> Self {
+        self.late.timed_out = Some(timed_out);
         self
     }
 
@@ -76,26 +116,10 @@ impl<R, K: Outcome<R>> Pending<R, K> {
 
     /// Compiled once for all functions of one return type. Both are called once at most.
     fn run(self, decide: &mut dyn FnMut(&K::Stored) -> Decision, body: &mut dyn FnMut() -> R) -> R {
-        let Some((load, typed)) = self.load else {
-            return body();
-        };
-        let lead = match load.begin() {
-            Begun::Found(value) => return K::restore((typed.own)(value)),
-            Begun::Lead(lead) => lead,
-            Begun::Failed(error) => match self.failed {
-                Some(failed) => return failed(error),
-                None => return body(),
-            },
-        };
-        let ret = {
-            let _turn = lead.turn();
-            body()
-        };
-        let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
-        if let Some((lead, settled)) = lead.settle(value) {
-            lead.tell(settled);
+        match self.load {
+            None => body(),
+            Some((load, typed)) => conclude::<R, K>(load.begin(), typed, self.late, decide, body),
         }
-        ret
     }
 
     /// As [`load_if`](Self::load_if), without blocking.
@@ -104,31 +128,193 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         decide: impl FnOnce(&K::Stored) -> Decision,
         body: impl Future<Output = R>,
     ) -> R {
-        let Some((load, typed)) = self.load else {
-            return body.await;
-        };
-        let lead = match load.begin_async().await {
-            Begun::Found(value) => return K::restore((typed.own)(value)),
-            Begun::Lead(lead) => lead,
-            Begun::Failed(error) => match self.failed {
-                Some(failed) => return failed(error),
-                None => return body.await,
-            },
-        };
-        let ret = {
-            let mut body = pin!(body);
-            poll_fn(|cx| {
-                let _turn = lead.turn_of_poll();
-                body.as_mut().poll(cx)
-            })
-            .await
-        };
-        let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
-        if let Some((lead, settled)) = lead.settle(value) {
-            lead.tell_async(settled).await;
+        match self.load {
+            None => body.await,
+            Some((load, typed)) => {
+                let begun = load.begin_async().await;
+                conclude_async::<R, K>(begun, typed, self.late, decide, body).await
+            }
         }
-        ret
     }
+}
+
+impl<R: Send + 'static, K: Outcome<R> + 'static> Pending<R, K>
+where
+    K::Stored: 'static,
+{
+    /// Runs the body, waits for another call that does, or returns what is there while it runs in the background.
+    pub fn load_owned(self, body: impl FnOnce() -> R + Send + 'static) -> R {
+        let ttl = self.ttl();
+        self.load_owned_if(move |_| Decision::Store { ttl }, body)
+    }
+
+    /// As [`load_owned`](Self::load_owned), without blocking.
+    pub fn load_owned_async(
+        self,
+        body: impl Future<Output = R> + Send + 'static,
+    ) -> impl Future<Output = R> {
+        let ttl = self.ttl();
+        self.load_owned_async_if(move |_| Decision::Store { ttl }, body)
+    }
+
+    /// The same as [`load_owned`](Self::load_owned), and `decide` says what becomes of the value.
+    pub fn load_owned_if(
+        self,
+        decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
+        body: impl FnOnce() -> R + Send + 'static,
+    ) -> R {
+        let Self { load, ahead, late } = self;
+        let Some((load, typed)) = load else {
+            return ahead.map_or_else(body, K::restore);
+        };
+        let job = move |begun: Begun| {
+            let mut decide = Some(decide);
+            let mut decide =
+                |value: &K::Stored| decide.take().map_or(Decision::Skip, |it| it(value));
+            conclude::<R, K>(begun, typed, late, &mut decide, &mut once(body))
+        };
+        if let Some(value) = ahead {
+            let cache = load.cache.clone();
+            // at the limit it does not run, and another look-up may try again
+            drop(cache.background().run(move || _ = job(load.begin())));
+            return K::restore(value);
+        }
+        match Limits::of(&load, late) {
+            None => job(load.begin()),
+            Some(limits) => limits.load::<K>(load, typed, job),
+        }
+    }
+
+    /// The same as [`load_owned_if`](Self::load_owned_if), without blocking.
+    pub async fn load_owned_async_if(
+        self,
+        decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
+        body: impl Future<Output = R> + Send + 'static,
+    ) -> R {
+        let Self { load, ahead, late } = self;
+        let Some((load, typed)) = load else {
+            return match ahead {
+                Some(value) => K::restore(value),
+                None => body.await,
+            };
+        };
+        if let Some(value) = ahead {
+            let cache = load.cache.clone();
+            let job = async move {
+                let begun = load.begin_async().await;
+                drop(conclude_async::<R, K>(begun, typed, late, decide, body).await);
+            };
+            drop(cache.background().spawn(job, true));
+            return K::restore(value);
+        }
+        match Limits::of(&load, late) {
+            None => {
+                let begun = load.begin_async().await;
+                conclude_async::<R, K>(begun, typed, late, decide, body).await
+            }
+            Some(limits) => {
+                let job = async move |begun: Begun| {
+                    conclude_async::<R, K>(begun, typed, late, decide, body).await
+                };
+                limits.load_async::<K, _>(load, typed, job).await
+            }
+        }
+    }
+}
+
+/// Runs the body, if it is to be run, and stores what it returns. Both closures are called once at most.
+fn conclude<R, K: Outcome<R>>(
+    begun: Begun,
+    typed: Typed<K::Stored>,
+    late: Late<R>,
+    decide: &mut dyn FnMut(&K::Stored) -> Decision,
+    body: &mut dyn FnMut() -> R,
+) -> R {
+    let mut lead = match begun {
+        Begun::Found(value) => return K::restore((typed.own)(value)),
+        Begun::Lead(lead) => lead,
+        Begun::Failed(error) => match late.failed {
+            Some(failed) => return failed(error),
+            None => return body(),
+        },
+    };
+    let ran = {
+        let _turn = lead.turn();
+        if lead.forgives() {
+            catch_unwind(AssertUnwindSafe(body))
+        } else {
+            Ok(body())
+        }
+    };
+    let ret = match forgiven::<R, K>(&mut lead, typed, ran) {
+        Ok(ret) => ret,
+        Err(stood_in) => return stood_in,
+    };
+    let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
+    if let Some((lead, settled)) = lead.settle(value) {
+        lead.tell(settled);
+    }
+    ret
+}
+
+/// The same without blocking.
+async fn conclude_async<R, K: Outcome<R>>(
+    begun: Begun,
+    typed: Typed<K::Stored>,
+    late: Late<R>,
+    decide: impl FnOnce(&K::Stored) -> Decision,
+    body: impl Future<Output = R>,
+) -> R {
+    let mut lead = match begun {
+        Begun::Found(value) => return K::restore((typed.own)(value)),
+        Begun::Lead(lead) => lead,
+        Begun::Failed(error) => match late.failed {
+            Some(failed) => return failed(error),
+            None => return body.await,
+        },
+    };
+    let ran = {
+        let mut body = pin!(body);
+        poll_fn(|cx| {
+            let _turn = lead.turn_of_poll();
+            if !lead.forgives() {
+                return body.as_mut().poll(cx).map(Ok);
+            }
+            match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(cx))) {
+                Ok(poll) => poll.map(Ok),
+                Err(panic) => std::task::Poll::Ready(Err(panic)),
+            }
+        })
+        .await
+    };
+    let ret = match forgiven::<R, K>(&mut lead, typed, ran) {
+        Ok(ret) => ret,
+        Err(stood_in) => return stood_in,
+    };
+    let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
+    if let Some((lead, settled)) = lead.settle(value) {
+        lead.tell_async(settled).await;
+    }
+    ret
+}
+
+/// What the body returned; an `Err` is what is returned in its place, if it failed and there is something that stands in.
+fn forgiven<R, K: Outcome<R>>(
+    lead: &mut Lead,
+    typed: Typed<K::Stored>,
+    ran: Result<R, Box<dyn Any + Send>>,
+) -> Result<R, R> {
+    let failed = match ran {
+        Ok(ret) if K::stored(&ret).is_some() => return Ok(ret),
+        failed => failed,
+    };
+    if let Some(value) = lead.failed() {
+        return Err(K::restore((typed.own)(value)));
+    }
+    failed.map_err(|panic| {
+        lead.abandon();
+        resume_unwind(panic)
+    })
 }
 
 /// `body` in a shape that need not be known where it is called, which is once.

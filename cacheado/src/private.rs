@@ -12,9 +12,10 @@ pub use crate::call::{Async, Blocking, Call, ScopeEviction, scope_eviction};
 pub use crate::default::default_cache;
 pub use crate::function::{Function, Mode, Site};
 pub use crate::outcome::{
-    Carry, Decision, Fails, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind, Value,
-    WholeKind, is_none, local, or_fail, portable,
+    Carry, Decision, Fails, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind, TimesOut, Value,
+    WholeKind, is_none, local, or_fail, or_time_out, portable,
 };
+pub use crate::owned::{Kept, Owned, keep};
 pub use crate::pending::Pending;
 
 /// The scope of `level` with `ids`, root first.

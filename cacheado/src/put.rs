@@ -1,21 +1,20 @@
 //! Storing a value that nobody loaded: `set`, `put!`.
 
-use std::time::Duration;
-
 use cacheado_backends::backend::Payload;
 use cacheado_backends::memory::Inserted;
 use cacheado_backends::{Key, Result};
 
+use crate::aging::Span;
 use crate::cache::Cache;
 use crate::flight::{FlightKind, Ticket};
 use crate::value::{AnyValue, ValueType};
 
-/// Where a value goes, and for how long.
+/// Where a value goes, and how long it lives there.
 pub(crate) struct Put {
     pub(crate) cache: Cache,
     pub(crate) key: Key,
     pub(crate) values: &'static ValueType,
-    pub(crate) ttl: Option<Duration>,
+    pub(crate) span: Span,
 }
 
 impl Put {
@@ -67,14 +66,14 @@ impl Put {
     fn local(&self, ticket: &Ticket, value: &AnyValue) -> Stored {
         let cache = &self.cache;
         let tier = cache.shared_for(&self.key, self.values.codec);
-        let entry = cache.entry(&self.key, self.values, value, tier.is_some());
-        let inserted = ticket.put(true, || cache.store_local(entry, self.ttl));
+        let entry = cache.entry(&self.key, self.values, value, &self.span, tier.is_some());
+        let inserted = ticket.put(true, || cache.store_local(entry, self.span.total()));
         // what went is dropped here, where no lock is held
         match inserted.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => Stored {
                 stored: true,
                 write: tier.map(|(tier, codec)| {
-                    let sealed = tier.seal(&self.key, codec, value, lifetime);
+                    let sealed = tier.seal(&self.key, codec, value, lifetime, &self.span);
                     sealed.map(Some)
                 }),
             },

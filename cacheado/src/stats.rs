@@ -30,6 +30,15 @@ pub struct Stats {
     pub backend_errors: u64,
     /// Calls whose key could not be made, since an argument failed to serialize. They ran uncached.
     pub key_errors: u64,
+    /// Calls that were answered by a value past its lifetime, which stood in for another. Those that did not wait for it count as
+    /// hits as well, the others as misses.
+    pub stale_hits: u64,
+    /// Bodies that were run in the background for a value that was there: past its `refresh_after`, or past its lifetime.
+    pub refreshes: u64,
+    /// Bodies that failed, by an `Err` or a panic, while a value was there that stands in.
+    pub failures: u64,
+    /// Calls that did not wait for a body to its end: past their `timeout` or `hard_timeout`.
+    pub timeouts: u64,
     /// Live entries in the process.
     pub total_keys: u64,
     /// What the cache stores in: `in-process`, `in-process + Redis`, …, `disabled`.
@@ -58,6 +67,14 @@ pub struct Counts {
     pub backend_errors: u64,
     /// Calls whose key could not be made.
     pub key_errors: u64,
+    /// Calls that were answered by a value past its lifetime.
+    pub stale_hits: u64,
+    /// Bodies that were run in the background for a value that was there.
+    pub refreshes: u64,
+    /// Bodies that failed while a value was there that stands in.
+    pub failures: u64,
+    /// Calls that did not wait for a body to its end.
+    pub timeouts: u64,
 }
 
 /// Hits in all look-ups, from 0 to 1; 0 if there were none.
@@ -85,6 +102,10 @@ impl Counts {
         self.expirations += tally[Event::Expiration as usize];
         self.backend_errors += tally[Event::BackendError as usize];
         self.key_errors += tally[Event::KeyError as usize];
+        self.stale_hits += tally[Event::StaleHit as usize];
+        self.refreshes += tally[Event::Refresh as usize];
+        self.failures += tally[Event::Failure as usize];
+        self.timeouts += tally[Event::Timeout as usize];
     }
 }
 
@@ -131,6 +152,10 @@ impl Stats {
             expirations: total.expirations,
             backend_errors: total.backend_errors,
             key_errors: total.key_errors,
+            stale_hits: total.stale_hits,
+            refreshes: total.refreshes,
+            failures: total.failures,
+            timeouts: total.timeouts,
             total_keys,
             storage_type: if cache.enabled {
                 tiers.join(" + ")
@@ -154,6 +179,10 @@ impl fmt::Display for Stats {
             expirations: self.expirations,
             backend_errors: self.backend_errors,
             key_errors: self.key_errors,
+            stale_hits: self.stale_hits,
+            refreshes: self.refreshes,
+            failures: self.failures,
+            timeouts: self.timeouts,
         };
         let functions = self
             .by_function

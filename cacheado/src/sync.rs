@@ -1,16 +1,16 @@
-//! The locks, threads and time of the single flight, which `cfg(shuttle)` swaps for those of a model checker, so that what is
+//! The locks, atomics, threads and time of the single flight, which `cfg(shuttle)` swaps for those of a model checker, so that what is
 //! checked is what ships.
 
 #[cfg(not(shuttle))]
 pub(crate) use std::{
-    sync::{Condvar, Mutex, MutexGuard},
+    sync::{Condvar, Mutex, MutexGuard, atomic},
     thread, thread_local,
     time::Instant,
 };
 
 #[cfg(shuttle)]
 pub(crate) use shuttle::{
-    sync::{Condvar, Mutex, MutexGuard},
+    sync::{Condvar, Mutex, MutexGuard, atomic},
     thread, thread_local,
 };
 

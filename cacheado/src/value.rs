@@ -6,8 +6,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use cacheado_backends::{Entry, Key, leaves_nothing_out, serialized_size, shape};
+use cacheado_backends::{Clock, Entry, Key, leaves_nothing_out, serialized_size, shape};
 
+use crate::aged::{Age, Aged};
+use crate::cache::Cache;
 use crate::outcome::{Portable, Value};
 
 /// A value of any type that a cache can hold.
@@ -17,7 +19,8 @@ pub(crate) type AnyValue = dyn Any + Send + Sync;
 pub(crate) struct ValueType {
     is: fn(&AnyValue) -> bool,
     clone: fn(&AnyValue) -> Box<AnyValue>,
-    clone_stored: fn(&Entry) -> Option<Box<AnyValue>>,
+    clone_stored: CloneStored,
+    age: fn(&Entry) -> Option<&Age>,
     entry: MakeEntry,
     bytes: fn(&AnyValue) -> usize,
     /// How they are kept outside of the process; `None`: they stay in it.
@@ -25,7 +28,10 @@ pub(crate) struct ValueType {
 }
 
 /// [`Entry::new`] of a clone.
-type MakeEntry = fn(Key, &AnyValue, u32, bool) -> Arc<Entry>;
+type MakeEntry = fn(Key, &AnyValue, Option<Age>, u32, bool) -> Arc<Entry>;
+
+/// Clones the value of an entry, if `takes` says so of its age. One without an age is taken in any case.
+type CloneStored = fn(&Entry, takes: &mut dyn FnMut(&Age) -> bool) -> Option<Box<AnyValue>>;
 
 type Decode = fn(Encoded<&[u8]>) -> Result<Box<AnyValue>, String>;
 
@@ -50,13 +56,23 @@ impl ValueType {
         Self {
             is: |value| value.is::<T>(),
             clone: |value| Box::new(known(value.downcast_ref::<T>()).clone()),
-            clone_stored: |entry| {
-                let value = entry.value::<T>()?.clone();
-                Some(Box::new(value))
+            clone_stored: |entry, takes| {
+                let value = match entry.value::<T>() {
+                    Some(value) => value,
+                    None => {
+                        let aged = entry.value::<Aged<T>>()?;
+                        takes(&aged.age).then_some(&aged.value)?
+                    }
+                };
+                Some(Box::new(value.clone()))
             },
-            entry: |key, value, weight, portable| {
+            age: |entry| Some(&entry.value::<Aged<T>>()?.age),
+            entry: |key, value, age, weight, portable| {
                 let value = known(value.downcast_ref::<T>()).clone();
-                Entry::new(key, value, weight, portable)
+                match age {
+                    None => Entry::new(key, value, weight, portable),
+                    Some(age) => Entry::new(key, Aged { value, age }, weight, portable),
+                }
             },
             bytes: |_| size_of::<T>(),
             codec: None,
@@ -82,9 +98,31 @@ impl ValueType {
         (self.clone)(value)
     }
 
-    /// A clone of the entry's value; `None` if that is of another type.
-    pub(crate) fn clone_stored(&self, entry: &Entry) -> Option<Box<AnyValue>> {
-        (self.clone_stored)(entry)
+    /// The value of an entry, if it is of this type and is good.
+    pub(crate) fn clone_fresh(&self, entry: &Entry, clock: &Clock) -> Option<Box<AnyValue>> {
+        (self.clone_stored)(entry, &mut |age| age.is_fresh(clock))
+    }
+
+    /// The value of an entry, if it is of this type and `takes` says so of its age. One that has none is taken in any case.
+    pub(crate) fn clone_aged(
+        &self,
+        entry: &Entry,
+        mut takes: impl FnMut(&Age) -> bool,
+    ) -> Option<Box<AnyValue>> {
+        (self.clone_stored)(entry, &mut takes)
+    }
+
+    /// The value that `cache` has under `key`, good or past its lifetime.
+    pub(crate) fn stand_in(&self, cache: &Cache, key: &Key) -> Option<Box<AnyValue>> {
+        let found = cache
+            .store()
+            .peek_key(key, |entry| self.clone_aged(entry, |_| true));
+        found.flatten()
+    }
+
+    /// How old the value of an entry is, if that is kept, and it is of this type.
+    pub(crate) fn age<'e>(&self, entry: &'e Entry) -> Option<&'e Age> {
+        (self.age)(entry)
     }
 
     /// How many bytes `value` takes, about: its own, and as many as serde serializes of it.
@@ -97,10 +135,11 @@ impl ValueType {
         &self,
         key: Key,
         value: &AnyValue,
+        age: Option<Age>,
         weight: u32,
         portable: bool,
     ) -> Arc<Entry> {
-        (self.entry)(key, value, weight, portable)
+        (self.entry)(key, value, age, weight, portable)
     }
 }
 

@@ -34,6 +34,7 @@ pub fn read(bytes: &[u8]) {
             type_name: opened.type_name,
             shape: opened.shape,
             lifetime: opened.lifetime,
+            stale: opened.stale,
             generation: opened.generation,
             value: &value,
         };
@@ -43,6 +44,7 @@ pub fn read(bytes: &[u8]) {
             assert_eq!(again.type_name, opened.type_name);
             assert_eq!(again.shape, opened.shape);
             assert_eq!(again.lifetime, opened.lifetime);
+            assert_eq!(again.stale, opened.stale);
             assert_eq!(again.generation, opened.generation);
             assert!(again.value().expect("so was its value") == value);
         }
@@ -59,6 +61,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             type_name: "alloc::string::String",
             shape: 0x0123_4567_89ab_cdef,
             lifetime,
+            stale: std::time::Duration::from_secs(nth as u64 / 2),
             generation: 1,
             value,
         };

@@ -8,10 +8,11 @@
 //! | part | bytes | |
 //! |---|---|---|
 //! | format | 1 | [`FORMAT`] |
-//! | flags | 1 | 1: the name is explicit, 2: there is a lifetime, 4: the value is compressed by LZ4 |
+//! | flags | 1 | 1: the name is explicit, 2: there is a lifetime, 4: the value is compressed by LZ4, 8: a part of the lifetime is stale |
 //! | generation | 8 | |
 //! | shape | 8 | |
 //! | lifetime | 1 to 10 | in milliseconds, rounded up; if there is one |
+//! | stale | 1 to 10 | how much of the lifetime, at its end, the value only stands in for another; likewise, if there is any |
 //! | length | 1 to 10 | the value's, if it is compressed |
 //! | cache | text | |
 //! | name, version, level | text, 1 to 5, text | of the key's space; the level by its path, which is empty for the root |
@@ -43,6 +44,7 @@ pub const FORMAT: u8 = 1;
 const EXPLICIT: u8 = 1;
 const LIFETIME: u8 = 2;
 const LZ4: u8 = 4;
+const STALE: u8 = 8;
 
 /// A value on its way out, and what a reader will want to know of it.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +59,8 @@ pub struct Envelope<'a> {
     pub shape: u64,
     /// How long it lives.
     pub lifetime: Option<Duration>,
+    /// How much of that, at its end, it only stands in for a value that can't be had.
+    pub stale: Duration,
     /// What tells this store of the key from others, by [`next_generation`].
     pub generation: u64,
     /// The value, encoded.
@@ -81,12 +85,16 @@ impl Envelope<'_> {
         out.push(
             flag(EXPLICIT, space.is_explicit())
                 | flag(LIFETIME, self.lifetime.is_some())
-                | flag(LZ4, compressed.is_some()),
+                | flag(LZ4, compressed.is_some())
+                | flag(STALE, !self.stale.is_zero()),
         );
         out.extend(self.generation.to_le_bytes());
         out.extend(self.shape.to_le_bytes());
         if let Some(lifetime) = self.lifetime {
             put_number(&mut out, whole_millis(lifetime));
+        }
+        if !self.stale.is_zero() {
+            put_number(&mut out, whole_millis(self.stale));
         }
         if compressed.is_some() {
             put_number(&mut out, self.value.len() as u64);
@@ -113,6 +121,8 @@ pub struct Opened<'a> {
     pub shape: u64,
     /// How long the value was to live when it was stored, in whole milliseconds: never less than it has left.
     pub lifetime: Option<Duration>,
+    /// How much of that, at its end, it only stands in for a value that can't be had.
+    pub stale: Duration,
     /// What tells this store of the key from others.
     pub generation: u64,
     value: &'a [u8],
@@ -130,7 +140,7 @@ impl<'a> Opened<'a> {
             return None;
         }
         let flags = reader.byte()?;
-        if flags & !(EXPLICIT | LIFETIME | LZ4) != 0 {
+        if flags & !(EXPLICIT | LIFETIME | LZ4 | STALE) != 0 {
             return None;
         }
         let generation = u64::from_le_bytes(reader.fixed()?);
@@ -138,6 +148,10 @@ impl<'a> Opened<'a> {
         let lifetime = match flags & LIFETIME {
             0 => None,
             _ => Some(reader.number()?),
+        };
+        let stale = match flags & STALE {
+            0 => 0,
+            _ => reader.number()?,
         };
         let length = match flags & LZ4 {
             0 => None,
@@ -157,6 +171,7 @@ impl<'a> Opened<'a> {
             type_name: std::str::from_utf8(reader.text()?).ok()?,
             shape,
             lifetime: lifetime.map(Duration::from_millis),
+            stale: Duration::from_millis(stale),
             generation,
             value: reader.0,
             length,

@@ -1,9 +1,10 @@
-//! `ttl`, `when` and `cache_none`: the closure that says of a value whether and how long it is stored.
+//! `ttl`, `none_ttl`, `when` and `cache_none`: the closure that says of a value whether and how long it is stored.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 
 use super::argument::Arg;
+use super::owned::{self, Keeping};
 use super::plan::Plan;
 use super::ttl::Ttl;
 use crate::parse::mentions;
@@ -19,13 +20,32 @@ pub(crate) struct Decide {
 fn is_needed(plan: &Plan) -> bool {
     let options = &plan.options;
     options.no_none.is_some()
+        || options.aging.none_ttl.is_some()
         || options.when.is_some()
         || matches!(options.ttl, Some(Ttl::Expr(_) | Ttl::Closure(_)))
 }
 
 /// For the function's own load: may borrow arguments.
 pub(crate) fn borrowed(plan: &Plan) -> Option<Decide> {
-    is_needed(plan).then(|| decide(plan, &TokenStream::new()))
+    is_needed(plan).then(|| decide(plan, &TokenStream::new(), &TokenStream::new()))
+}
+
+/// For a load that may outlive the call: keeps the arguments that it asks for.
+pub(crate) fn kept(plan: &Plan) -> Option<Decide> {
+    if !is_needed(plan) {
+        return None;
+    }
+    let (ttl, when) = (&plan.options.ttl, &plan.options.when);
+    let mut asked = when.to_token_stream();
+    if let Some(Ttl::Closure(closure)) = ttl {
+        asked.extend(closure.to_token_stream());
+    }
+    let Keeping { keep, lend } = owned::around_closure(plan, &asked);
+    let Decide { prelude, closure } = decide(plan, &quote!(move), &lend);
+    Some(Decide {
+        prelude: quote!(#prelude #keep),
+        closure: owned::closure_without_self(plan, &closure),
+    })
 }
 
 /// What a value that is put is asked.
@@ -61,11 +81,12 @@ pub(crate) fn owned(plan: &Plan) -> Owned {
     if ttl_borrows || when_borrows {
         Owned::Borrows
     } else {
-        Owned::Asks(decide(plan, &quote!(move)))
+        Owned::Asks(decide(plan, &quote!(move), &TokenStream::new()))
     }
 }
 
-fn decide(plan: &Plan, capture: &TokenStream) -> Decide {
+/// `lend` binds what the closure asks for, if it is not to borrow that.
+fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
     let options = &plan.options;
     let runtime = &plan.runtime;
     let value = Ident::new("__cacheado_value", Span::mixed_site());
@@ -73,6 +94,20 @@ fn decide(plan: &Plan, capture: &TokenStream) -> Decide {
     let decision = runtime.private("Decision");
     let skip_unless = |keep: TokenStream| quote!(if !#keep { return #decision::Skip; });
 
+    let none_ttl = options.aging.none_ttl.as_ref().map(|given| {
+        let is_none = runtime.private_at("is_none", given.span);
+        let span = at(given.span);
+        // the same local, shown where the option stands
+        let value = Ident::new("__cacheado_value", span);
+        let is_none = quote_spanned!(span=> #is_none(#value));
+        let ttl = &given.value;
+        quote! {
+            if #is_none {
+                const NONE_TTL: ::core::time::Duration = #ttl;
+                return #decision::Store { ttl: ::core::option::Option::Some(NONE_TTL) };
+            }
+        }
+    });
     let none = options.no_none.map(|span| {
         let is_none = runtime.private_at("is_none", span);
         let span = at(span);
@@ -113,7 +148,7 @@ fn decide(plan: &Plan, capture: &TokenStream) -> Decide {
             }
         }
     });
-    let param = if asks || none.is_some() {
+    let param = if asks || none.is_some() || none_ttl.is_some() {
         quote!(#value)
     } else {
         quote!(_)
@@ -121,8 +156,10 @@ fn decide(plan: &Plan, capture: &TokenStream) -> Decide {
     let closure = quote! {
         #capture |#param| -> #decision {
             #given
+            #lend
             #none
             #when
+            #none_ttl
             #decision::Store { ttl: #ttl }
         }
     };

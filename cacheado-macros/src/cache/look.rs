@@ -8,6 +8,7 @@ use quote::{quote, quote_spanned};
 use syn::{Expr, ReturnType, Type};
 
 use super::decide::{self, Decide};
+use super::owned::{self, Keeping};
 use super::plan::Plan;
 use super::signature::Flavor;
 use super::site;
@@ -24,14 +25,26 @@ pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
     let (output, body) = (&function.output, &function.body);
     let load_async = |body: &TokenStream| {
         let typed = typed_return(output, function.sig.ident.span());
-        let body = quote!(async move { #typed #body });
-        look(
-            plan,
-            mode,
-            &load(plan, "load_async", &body, &quote!(.await)),
-        )
+        let load = if plan.owned {
+            let Keeping { keep, lend } = owned::around_body(plan, body);
+            let body = owned::without_self(plan, body);
+            let body = quote!(async move { #typed #lend #body });
+            let load = load(plan, "load_owned_async", &body, &quote!(.await));
+            quote!({ #keep #load })
+        } else {
+            let body = quote!(async move { #typed #body });
+            load(plan, "load_async", &body, &quote!(.await))
+        };
+        look(plan, mode, &load)
     };
     match &function.flavor {
+        Flavor::Sync if plan.owned => {
+            let Keeping { keep, lend } = owned::around_body(plan, body);
+            let body = owned::without_self(plan, body);
+            let body = quote!(move || -> #output { #lend #body });
+            let load = load(plan, "load_owned", &body, &TokenStream::new());
+            look(plan, mode, &quote!({ #keep #load }))
+        }
         Flavor::Sync => {
             let body = quote!(|| -> #output { #body });
             look(plan, mode, &load(plan, "load", &body, &TokenStream::new()))
@@ -49,7 +62,12 @@ pub(crate) fn load(
     then: &TokenStream,
 ) -> TokenStream {
     let pending = local("__cacheado_pending");
-    let Some(Decide { prelude, closure }) = decide::borrowed(plan) else {
+    let decide = if plan.owned {
+        decide::kept(plan)
+    } else {
+        decide::borrowed(plan)
+    };
+    let Some(Decide { prelude, closure }) = decide else {
         let method = local(method);
         return quote!(#pending.#method(#body) #then);
     };
@@ -74,8 +92,10 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     } else {
         quote!(let #looked = { #(#bindings)* #look #looked };)
     };
-    let (rebind, allow) = (rebind(plan), plan.function.allow_underscores());
-    let fails = or_fail(plan);
+    // what may outlive the call binds its own
+    let rebind = rebind(plan).filter(|_| !plan.owned);
+    let allow = plan.function.allow_underscores();
+    let (fails, times_out) = (or_fail(plan), or_time_out(plan));
     quote! {
         // a statement of its own: nothing that is borrowed here lives on while the body runs
         #allow
@@ -84,6 +104,7 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
             ::core::result::Result::Ok(#hit) => #hit,
             ::core::result::Result::Err(#pending) => {
                 #fails
+                #times_out
                 #(#rebind)*
                 #load
             }
@@ -99,6 +120,16 @@ fn or_fail(plan: &Plan) -> Option<TokenStream> {
     let mut pending = local("__cacheado_pending");
     pending.set_span(pending.span().located_at(fails.span()));
     Some(quote_spanned!(span=> let #pending = #or_fail(#pending);))
+}
+
+/// Has a body that takes too long returned as an error, if the options say so. An error about the return type underlines the option.
+fn or_time_out(plan: &Plan) -> Option<TokenStream> {
+    let given = plan.options.aging.hard_timeout.as_ref()?;
+    let span = at(given.span);
+    let or_time_out = plan.runtime.private_at("or_time_out", given.span);
+    let mut pending = local("__cacheado_pending");
+    pending.set_span(pending.span().located_at(given.span));
+    Some(quote_spanned!(span=> let #pending = #or_time_out(#pending);))
 }
 
 /// A handle on what is asked for by a verb or an eviction: it owns its key. `decide` says what becomes of a value that is put.

@@ -5,6 +5,7 @@
 //! that names a scope makes a detour through the hidden macro of `scopes!`, which adds the hierarchy
 //! (see `detour`).
 
+mod aging;
 pub(crate) mod argument;
 mod batch;
 mod boxed;
@@ -12,11 +13,13 @@ mod check;
 pub(crate) mod companions;
 mod decide;
 pub(crate) mod detour;
+mod duration;
 mod expand;
 mod fallback;
 mod key;
 pub(crate) mod look;
 pub(crate) mod options;
+mod owned;
 mod plan;
 pub(crate) mod scope_option;
 pub(crate) mod signature;
@@ -62,6 +65,8 @@ fn run(
     let (options, mut errors) = Options::read(attr.clone());
     check::check(&function, &options, &mut errors);
     batch::check(kind, &function, &options, &mut errors);
+    aging::check(kind, &options, &mut errors);
+    owned::check(kind, &function, &options, &mut errors);
     if let Err(error) = errors.finish() {
         return fallback::with_stubs(&error, item, &function, &options);
     }

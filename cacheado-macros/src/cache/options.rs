@@ -9,6 +9,7 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Result, Token};
 
+use super::aging::Aging;
 use super::scope_option::{ScopeOption, parse_scope};
 use super::ttl::Ttl;
 use super::values::{at_least_one, bool_of, cache_of, integer_of, path_of, text_of};
@@ -34,20 +35,16 @@ const OPTIONS: &[(&str, Form)] = &[
     ("batch", Form::List),
     ("single_flight", Form::Value),
     ("on_backend_error", Form::Value),
+    ("stale", Form::Value),
+    ("refresh_after", Form::Value),
+    ("timeout", Form::Value),
+    ("hard_timeout", Form::Value),
+    ("jitter", Form::Value),
+    ("none_ttl", Form::Value),
 ];
 
 /// Options that a later release brings: an error until then, never silently accepted.
-const LATER: &[&str] = &[
-    "stale",
-    "refresh_after",
-    "timeout",
-    "hard_timeout",
-    "jitter",
-    "idle",
-    "err_ttl",
-    "none_ttl",
-    "detached",
-];
+const LATER: &[&str] = &["idle", "err_ttl", "detached"];
 
 /// What `#[cache_impl]` tells the attributes inside it.
 pub(crate) const INHERENT: &str = "__cacheado_inherent";
@@ -86,6 +83,7 @@ pub(crate) struct Options {
     pub(crate) single_flight: SingleFlight,
     /// The text of `on_backend_error = "error"`, if it stands there.
     pub(crate) fails: Option<LitStr>,
+    pub(crate) aging: Aging,
 }
 
 /// Among whom a key is loaded once at a time.
@@ -112,7 +110,6 @@ impl Options {
 
     fn read_all(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> Result<()> {
         let mut seen: Vec<String> = Vec::new();
-        let mut stale: Option<Ident> = None;
         while !input.is_empty() {
             let keyword: Keyword = input.parse()?;
             let name = keyword.text();
@@ -123,9 +120,7 @@ impl Options {
                 seen.push(name.clone());
             }
             if LATER.contains(&name.as_str()) {
-                if name == "stale" {
-                    stale = Some(keyword.0);
-                } else if !repeated {
+                if !repeated {
                     errors.at(keyword.0.span(), later(&name));
                 }
                 skip_option(input)?;
@@ -135,16 +130,6 @@ impl Options {
                 self.read_one(&keyword, input, errors)?;
             }
             comma_or_end(input)?;
-        }
-        if let Some(stale) = stale {
-            if seen.iter().any(|name| name == "ttl") {
-                errors.at(stale.span(), later("stale"));
-            } else {
-                errors.at(
-                    stale.span(),
-                    "`stale` needs `ttl`: it says how long past its lifetime a value may stand in",
-                );
-            }
         }
         Ok(())
     }
@@ -187,7 +172,8 @@ impl Options {
             "local" => self.local = true,
             _ => {
                 let value = keyword.value(input)?;
-                let read = self.read_value(&name, value);
+                let aging = self.aging.read(&name, keyword.0.span(), &value);
+                let read = aging.unwrap_or_else(|| self.read_value(&name, value));
                 errors.take(read);
             }
         }
@@ -322,6 +308,12 @@ mod tests {
                 batch(ids),
                 single_flight = false,
                 on_backend_error = "error",
+                stale = "1h",
+                refresh_after = 0.8,
+                timeout = 0.2,
+                hard_timeout = LIMIT,
+                jitter = 0.1,
+                none_ttl = 5,
             )),
             "fine"
         );
@@ -334,8 +326,12 @@ mod tests {
             "unknown option `tll`, did you mean `ttl`?"
         );
         assert_eq!(message(quote!(ttl = 5, ttl = 6)), "duplicate option `ttl`");
-        assert!(message(quote!(stale = 5)).starts_with("`stale` needs `ttl`"));
-        assert!(message(quote!(stale = 5, ttl = 1)).contains("not supported yet"));
+        assert!(message(quote!(idle = 5, ttl = 1)).contains("not supported yet"));
+        assert!(message(quote!(stale = 0)).contains("`stale` is zero"));
+        assert!(message(quote!(timeout = |it| it)).contains("constant `Duration`"));
+        assert!(message(quote!(refresh_after = 1.0)).contains("less than 1"));
+        assert!(message(quote!(refresh_after = "80%")).contains("less than 1"));
+        assert!(message(quote!(jitter = 1.5)).contains("1 at most"));
         assert_eq!(
             message(quote!(local = true)),
             "`local` is a flag and takes no value"

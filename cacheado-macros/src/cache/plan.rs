@@ -8,6 +8,7 @@ use syn::{Expr, Path, Result};
 use super::argument::Arg;
 use super::key::KeyParts;
 use super::options::{Block, Options};
+use super::owned::is_owned;
 use super::signature::Function;
 use crate::parse::{Errors, mentions};
 use crate::runtime::Runtime;
@@ -56,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) key_bindings: Vec<Option<TokenStream>>,
     /// Of each argument, whether key, scope or cache need it.
     pub(crate) needed: Vec<bool>,
+    /// Whether the body may outlive its call.
+    pub(crate) owned: bool,
 }
 
 pub(crate) fn place(function: &Function, block: Block) -> Place {
@@ -126,6 +129,7 @@ pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: Scop
         key_bindings.push(pat.map(|pat| quote!(#[allow(unused_variables)] let #pat = &#name;)));
         needed.push(in_key || !is_skipped(arg, &options));
     }
+    let owned = is_owned(kind, &options);
     let place = match options.batch {
         Some(_) => Place::Bare,
         None => place(&function, options.block),
@@ -140,6 +144,7 @@ pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: Scop
         key,
         key_bindings,
         needed,
+        owned,
     }
 }
 

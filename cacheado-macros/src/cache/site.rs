@@ -58,6 +58,7 @@ fn site_static(plan: &Plan) -> TokenStream {
         }
         _ => None,
     };
+    let aging = options.aging.site(plan.owned);
     // a type of the item's own, if there is one; else that of a closure, which has every generic parameter of the function and of
     // the impl around it
     let is_one = plan.place == Place::Free
@@ -71,7 +72,7 @@ fn site_static(plan: &Plan) -> TokenStream {
     };
     quote! {
         static SITE: #site = #site::new(::core::module_path!(), #name, #line, #column)
-            #method #explicit #version #level #max_items #flight #ttl;
+            #method #explicit #version #level #max_items #flight #ttl #aging;
         #identity
     }
 }

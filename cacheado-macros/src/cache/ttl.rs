@@ -1,9 +1,10 @@
-//! The forms of `ttl`: what a literal means, and which literals can't be a lifetime.
+//! The forms of `ttl`.
 
 use std::time::Duration;
 
-use syn::{Error, Expr, ExprLit, Lit, Result, UnOp};
+use syn::{Expr, Result};
 
+use super::duration::literal;
 use crate::parse::peel;
 
 /// How long an entry lives.
@@ -16,60 +17,14 @@ pub(crate) enum Ttl {
     Closure(Expr),
 }
 
-const TOO_LONG: &str =
-    "`ttl` has more seconds than a `Duration` holds: leave `ttl` out to keep a value until evicted";
-
 impl Ttl {
     pub(crate) fn read(value: Expr) -> Result<Ttl> {
-        let error = |message: &str| Err(Error::new_spanned(&value, message));
-        let lifetime = match peel(&value) {
-            Expr::Closure(_) => return Ok(Ttl::Closure(value)),
-            Expr::Unary(minus)
-                if matches!(minus.op, UnOp::Neg(_))
-                    && matches!(peel(&minus.expr), Expr::Lit(_)) =>
-            {
-                return error("`ttl` is negative: a lifetime is more than zero");
-            }
-            Expr::Lit(ExprLit { lit, .. }) => match lit {
-                Lit::Int(int) if !int.suffix().starts_with('f') => {
-                    int.base10_parse::<u64>().ok().map(Duration::from_secs)
-                }
-                Lit::Int(int) => from_seconds(int.base10_parse().ok()),
-                Lit::Float(float) => from_seconds(float.base10_parse().ok()),
-                Lit::Str(text) => match humantime::parse_duration(text.value().trim()) {
-                    Ok(lifetime) => Some(lifetime),
-                    // with a point, it is the precision that is too fine
-                    Err(humantime::DurationError::NumberOverflow)
-                        if !text.value().contains('.') =>
-                    {
-                        None
-                    }
-                    Err(why) => {
-                        return error(&format!(
-                            "`ttl` is no duration ({why}): write it as `\"5m\"` or `\"1h 30m\"`"
-                        ));
-                    }
-                },
-                _ => {
-                    return error(
-                        "`ttl` takes seconds (`300`, `0.5`), text (`\"5m\"`), a `Duration`, \
-                         or `|value| -> Duration`",
-                    );
-                }
-            },
-            _ => return Ok(Ttl::Expr(value)),
-        };
-        match lifetime {
-            None => error(TOO_LONG),
-            Some(Duration::ZERO) => error("`ttl` is zero: a lifetime is more than zero"),
-            Some(lifetime) => Ok(Ttl::Fixed(lifetime)),
+        if matches!(peel(&value), Expr::Closure(_)) {
+            return Ok(Ttl::Closure(value));
         }
+        let literal = literal("ttl", "lifetime", &value)?;
+        Ok(literal.map_or_else(|| Ttl::Expr(value), Ttl::Fixed))
     }
-}
-
-/// A lifetime of that many seconds; nothing if a `Duration` can't hold them.
-fn from_seconds(seconds: Option<f64>) -> Option<Duration> {
-    Duration::try_from_secs_f64(seconds?).ok()
 }
 
 #[cfg(test)]

@@ -29,6 +29,12 @@ struct NameImplTraits {
 
 impl VisitMut for NameImplTraits {
     fn visit_type_mut(&mut self, ty: &mut Type) {
+        // a name needs no parentheses, which the compiler would warn of
+        while let Type::Paren(paren) = ty
+            && matches!(*paren.elem, Type::ImplTrait(_))
+        {
+            *ty = (*paren.elem).clone();
+        }
         if let Type::ImplTrait(bounds) = ty {
             let of = self
                 .of

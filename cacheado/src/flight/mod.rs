@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use cacheado_backends::Listener;
+
 pub(crate) use lanes::Flights;
 pub(crate) use seat::Seat;
 pub(crate) use ticket::Ticket;
@@ -165,6 +167,14 @@ impl Prod for Flight {
             std::mem::take(&mut state.wakers)
         };
         wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Listener for Flight {
+    /// Wakes those who wait, so that they look at the time.
+    fn advanced(&self) {
+        self.prod();
+        self.landed.notify_all();
     }
 }
 

@@ -1,13 +1,14 @@
 //! The side of those who wait for a load.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-use cacheado_backends::Key;
+use cacheado_backends::{Clock, Key, Tick};
 
 use super::{Flight, Flights, Leader, Wait};
 use crate::runtime;
 use crate::sync::{Instant, lock, thread};
+use crate::timer::instant;
 
 /// A place among those who wait.
 pub(crate) struct Seat {
@@ -32,21 +33,52 @@ impl Seat {
 
     /// Waits by blocking the thread.
     pub(crate) fn wait(self) -> Wait {
+        self.blocked(|| self.block()).unwrap_or(Wait::Alone)
+    }
+
+    /// As [`wait`](Self::wait), but not past `until`: then it is `None`.
+    pub(crate) fn wait_until(&self, clock: &Clock, until: Option<Tick>) -> Option<Wait> {
+        let Some(until) = until else {
+            return Some(self.blocked(|| self.block()).unwrap_or(Wait::Alone));
+        };
+        if !clock.runs() {
+            let flight: Weak<Flight> = Arc::downgrade(&self.flight);
+            clock.listen(flight);
+        }
+        let end = instant(clock, until);
+        let block = || self.block_while(end, || !clock.has_reached(until));
+        self.blocked(block).unwrap_or(Some(Wait::Alone))
+    }
+
+    /// Runs `block`, unless that would stall the runtime that is to poll the leader.
+    fn blocked<R>(&self, block: impl FnOnce() -> R) -> Option<R> {
         let polled_here = match lock(&self.flight.state).leader {
             Leader::Blocking => false,
             Leader::Polled { by } => by == thread::current().id(),
         };
-        runtime::block(polled_here, || self.block()).unwrap_or(Wait::Alone)
+        runtime::block(polled_here, block)
     }
 
     fn block(&self) -> Wait {
+        self.block_while(None, || true).unwrap_or(Wait::Again)
+    }
+
+    /// `None` once `goes_on` says no, which is asked at `end` at the latest.
+    fn block_while(&self, end: Option<Instant>, goes_on: impl Fn() -> bool) -> Option<Wait> {
         let mut state = lock(&self.flight.state);
         loop {
             if let Some(outcome) = state.outcome() {
-                return outcome;
+                return Some(outcome);
+            }
+            if !goes_on() {
+                return None;
             }
             let patience = state.patience(self.flights.timeout());
-            state = match patience {
+            let wake = match (patience, end) {
+                (Some(patience), Some(end)) => Some(patience.min(end)),
+                (patience, end) => patience.or(end),
+            };
+            state = match wake {
                 None => self
                     .flight
                     .landed
@@ -54,17 +86,18 @@ impl Seat {
                     .unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
                     let now = Instant::now();
-                    if until <= now {
+                    if patience.is_some_and(|patience| patience <= now) {
                         break;
                     }
-                    let waited = self.flight.landed.wait_timeout(state, until - now);
+                    let left = until.saturating_duration_since(now);
+                    let waited = self.flight.landed.wait_timeout(state, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
         drop(state);
         self.flights.overtake(&self.key, &self.flight);
-        Wait::Again
+        Some(Wait::Again)
     }
 
     /// Waits as a future: ready once the load has ended, or its leader counts as gone.

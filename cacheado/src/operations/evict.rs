@@ -4,12 +4,13 @@
 //! took over from there meanwhile goes too.
 
 use cacheado_backends::memory::Removed;
-use cacheado_backends::{Key, Result, Scope};
+use cacheado_backends::{Entry, Key, Result, Scope};
 use serde::Serialize;
 
 use super::{Begun, Operation, awaitable, key};
 use crate::cache::Cache;
 use crate::shared::SharedTier;
+use crate::value::ValueType;
 
 /// [`Cache::evict`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -75,6 +76,43 @@ pub(crate) async fn evict_key_async(cache: &Cache, key: &Key, portable: bool) ->
         removed |= shared?;
     }
     Ok(removed)
+}
+
+/// What the process has under `key` is good no more, but may stand in for a value that can't be had; if it has no such part of its
+/// lifetime, it goes. Answers whether it was good.
+fn expire_local(cache: &Cache, key: &Key, values: &ValueType) -> bool {
+    let now = cache.clock().now();
+    let expire = |entry: &Entry| values.age(entry).map(|age| age.expire(now));
+    // what went for it is dropped here, where no lock is held
+    let expired = cache.flights().invalidate(key, || {
+        match cache.store().peek_key(key, expire).flatten() {
+            Some(was_good) => Ok(was_good),
+            None => Err(cache.store().remove(key)),
+        }
+    });
+    expired.unwrap_or_else(|removed| removed.is_some_and(|(_, live)| live))
+}
+
+/// The shared tier keeps nothing of what is expired: other processes would go on to serve it.
+pub(crate) fn expire_key(cache: &Cache, key: &Key, values: &ValueType) -> Result<bool> {
+    let mut expired = expire_local(cache, key, values);
+    if let Some(tier) = tier_of(cache, key, values.codec.is_some()) {
+        let shared = tier.evict(key);
+        expired |= expire_local(cache, key, values);
+        expired |= shared?;
+    }
+    Ok(expired)
+}
+
+/// As [`expire_key`], without blocking.
+pub(crate) async fn expire_key_async(cache: &Cache, key: &Key, values: &ValueType) -> Result<bool> {
+    let mut expired = expire_local(cache, key, values);
+    if let Some(tier) = tier_of(cache, key, values.codec.is_some()) {
+        let shared = tier.evict_async(key).await;
+        expired |= expire_local(cache, key, values);
+        expired |= shared?;
+    }
+    Ok(expired)
 }
 
 impl<'a, K: Serialize> Operation<'a> for Evict<'a, K> {

@@ -6,6 +6,7 @@ use cacheado_backends::{Error, Key, Result, Scope, Space};
 use serde::Serialize;
 
 use super::{Begun, Operation, awaitable, key, probe};
+use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{FlightKind, Ticket};
@@ -105,15 +106,19 @@ fn keep<T: Portable>(
     ticket: &Ticket,
     found: Result<Option<Found>>,
 ) -> Result<Option<T>> {
-    let Ok(Some((value, left))) = found else {
-        cache.count(key, Event::Miss);
-        return found.map(|_| None);
+    let found = match found {
+        Ok(Some(found)) if !found.is_stale() => found,
+        other => {
+            cache.count(key, Event::Miss);
+            return other.map(|_| None);
+        }
     };
     cache.count(key, Event::Hit);
     let values = Typed::<T>::PORTABLE.values;
-    let entry = cache.entry(key, values, &*value, true);
-    ticket.store(|| cache.store_local(entry, left));
-    Ok(Some(unboxed(value)))
+    let span = found.span(&Aging::NONE);
+    let entry = cache.entry(key, values, &*found.value, &span, true);
+    ticket.store(|| cache.store_local(entry, span.total()));
+    Ok(Some(unboxed(found.value)))
 }
 
 impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {

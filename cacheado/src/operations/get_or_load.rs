@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Begun, Operation, OperationFuture, key, probe};
 use crate::active::Active;
+use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::load::{Flight, Load};
@@ -69,9 +70,14 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             key,
             values: typed.values,
             ttl: self.ttl,
+            aging: Aging {
+                jitter: self.cache.aging().jitter,
+                ..Aging::NONE
+            },
             flight: Flight::Single,
             counted,
             fails: false,
+            renewal: None,
         };
         Err(Pending::with(load, typed))
     }

@@ -148,7 +148,7 @@ impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
                 cache: self.cache.clone(),
                 key,
                 values: Typed::<T>::PORTABLE.values,
-                ttl: self.ttl,
+                span: self.cache.span(self.ttl),
             };
             let (ticket, stored) = put.store(*value, blocking);
             puts.add(put.key, ticket, stored);

@@ -64,7 +64,7 @@ impl<'a, T: Portable, K: Serialize> Set<'a, T, K> {
             cache: self.cache.clone(),
             key,
             values: Typed::<T>::PORTABLE.values,
-            ttl: self.ttl,
+            span: self.cache.span(self.ttl),
         })
     }
 }

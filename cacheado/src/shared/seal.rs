@@ -8,14 +8,42 @@ use cacheado_backends::envelope::{Envelope, Opened, next_generation};
 use cacheado_backends::{Error, Key, Result};
 
 use super::SharedTier;
+use crate::aging::{Aging, Span};
 use crate::counters::Event;
 use crate::value::{AnyValue, Codec, Encoded};
 
-/// A value of the tier, of the type that was asked for, and what is left of its lifetime.
-pub(crate) type Found = (Box<AnyValue>, Option<Duration>);
+/// A value of the tier, of the type that was asked for.
+pub(crate) struct Found {
+    pub(crate) value: Box<AnyValue>,
+    /// What is left of its lifetime, with the part in which it only stands in for another; `None`: it lives until evicted.
+    left: Option<Duration>,
+    /// How long that part is.
+    stale: Duration,
+    /// How long it lived in all when it was stored.
+    whole: Option<Duration>,
+}
+
+impl Found {
+    /// What is left of the time in which it is good.
+    fn fresh(&self) -> Option<Duration> {
+        self.left.map(|left| left.saturating_sub(self.stale))
+    }
+
+    /// Whether it only stands in for another.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.fresh() == Some(Duration::ZERO)
+    }
+
+    /// How long it lives in the process, where values age as `aging` says.
+    pub(crate) fn span(&self, aging: &Aging) -> Span {
+        let whole = self.whole.map(|whole| whole.saturating_sub(self.stale));
+        let left = self.left.unwrap_or_default();
+        aging.span_of_rest(self.fresh(), whole, self.stale.min(left))
+    }
+}
 
 impl SharedTier {
-    /// `value` as it goes to the tier.
+    /// `value` as it goes to the tier, for `lifetime`, which is all of `span`, or what the rules have left of it.
     ///
     /// # Errors
     ///
@@ -26,6 +54,7 @@ impl SharedTier {
         codec: Codec,
         value: &AnyValue,
         lifetime: Option<Duration>,
+        span: &Span,
     ) -> Result<Payload> {
         let type_name = (codec.type_name)();
         match (codec.encode)(value) {
@@ -38,6 +67,7 @@ impl SharedTier {
                     type_name,
                     shape: encoded.shape,
                     lifetime,
+                    stale: span.stale_within(lifetime),
                     generation,
                     value: &encoded.bytes,
                 };
@@ -94,7 +124,12 @@ impl SharedTier {
             tracing::trace!(key = %outside, generation = opened.generation, "found in the shared tier");
             // nothing has more left than it was given
             let lifetimes = [payload.lifetime, opened.lifetime];
-            Some((value, lifetimes.into_iter().flatten().min()))
+            Some(Found {
+                value,
+                left: lifetimes.into_iter().flatten().min(),
+                stale: opened.stale,
+                whole: opened.lifetime,
+            })
         });
         if found.is_none() {
             self.counters.count(outside.space(), Event::BackendError);

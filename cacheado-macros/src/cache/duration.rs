@@ -1,0 +1,112 @@
+//! The durations and parts that options take: what a literal means, and which literals can't be one.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Error, Expr, ExprLit, Lit, Result, UnOp};
+
+use crate::parse::peel;
+
+/// What a literal says; `None`: it is none, but an expression.
+///
+/// `noun` is what the option calls it.
+pub(crate) fn literal(option: &str, noun: &str, value: &Expr) -> Result<Option<Duration>> {
+    let error = |message: String| Err(Error::new_spanned(value, message));
+    let span = match peel(value) {
+        Expr::Unary(minus)
+            if matches!(minus.op, UnOp::Neg(_)) && matches!(peel(&minus.expr), Expr::Lit(_)) =>
+        {
+            return error(format!(
+                "`{option}` is negative: a {noun} is more than zero"
+            ));
+        }
+        Expr::Lit(ExprLit { lit, .. }) => match lit {
+            Lit::Int(int) if !int.suffix().starts_with('f') => {
+                int.base10_parse::<u64>().ok().map(Duration::from_secs)
+            }
+            Lit::Int(int) => from_seconds(int.base10_parse().ok()),
+            Lit::Float(float) => from_seconds(float.base10_parse().ok()),
+            Lit::Str(text) => match humantime::parse_duration(text.value().trim()) {
+                Ok(span) => Some(span),
+                // with a point, it is the precision that is too fine
+                Err(humantime::DurationError::NumberOverflow) if !text.value().contains('.') => {
+                    None
+                }
+                Err(why) => {
+                    return error(format!(
+                        "`{option}` is no duration ({why}): write it as `\"5m\"` or `\"1h 30m\"`"
+                    ));
+                }
+            },
+            _ => return error(format!("`{option}` {}", forms(option))),
+        },
+        _ => return Ok(None),
+    };
+    match span {
+        None => error(too_long(option)),
+        Some(Duration::ZERO) => error(format!("`{option}` is zero: a {noun} is more than zero")),
+        Some(span) => Ok(Some(span)),
+    }
+}
+
+fn too_long(option: &str) -> String {
+    let instead = match option {
+        "ttl" => "leave `ttl` out to keep a value until evicted",
+        _ => "leave it out, or give less",
+    };
+    format!("`{option}` has more seconds than a `Duration` holds: {instead}")
+}
+
+fn forms(option: &str) -> &'static str {
+    match option {
+        "ttl" => {
+            "takes seconds (`300`, `0.5`), text (`\"5m\"`), a `Duration`, or `|value| -> Duration`"
+        }
+        _ => "takes seconds (`300`, `0.5`), text (`\"5m\"`), or a constant `Duration`",
+    }
+}
+
+/// A lifetime of that many seconds; nothing if a `Duration` can't hold them.
+fn from_seconds(seconds: Option<f64>) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds?).ok()
+}
+
+/// The expression of a constant `Duration`.
+pub(crate) fn constant(option: &str, value: &Expr) -> Result<TokenStream> {
+    if matches!(peel(value), Expr::Closure(_)) {
+        let message = format!("`{option}` {}", forms(option));
+        return Err(Error::new_spanned(value, message));
+    }
+    let literal = literal(option, "duration", value)?;
+    Ok(literal.map_or_else(|| value.to_token_stream(), spelled))
+}
+
+/// The expression of a known `Duration`.
+pub(crate) fn spelled(span: Duration) -> TokenStream {
+    let (seconds, nanos) = (span.as_secs(), span.subsec_nanos());
+    quote!(::core::time::Duration::new(#seconds, #nanos))
+}
+
+/// The expression of a constant part, as a `f64`: more than 0, and less than 1, or up to that if it may be `all`.
+pub(crate) fn part(option: &str, all: bool, value: &Expr) -> Result<TokenStream> {
+    let limit = if all { "1 at most" } else { "less than 1" };
+    let error = || {
+        let message = format!("`{option}` is a part of `ttl`: more than 0 and {limit}, as `0.8`");
+        Err(Error::new_spanned(value, message))
+    };
+    let number: Option<f64> = match peel(value) {
+        Expr::Lit(ExprLit { lit, .. }) => match lit {
+            Lit::Int(int) => int.base10_parse().ok(),
+            Lit::Float(float) => float.base10_parse().ok(),
+            _ => None,
+        },
+        Expr::Unary(_) | Expr::Closure(_) => None,
+        _ => return Ok(value.to_token_stream()),
+    };
+    let fits = |part: f64| part > 0.0 && (part < 1.0 || (all && part <= 1.0));
+    match number {
+        Some(part) if fits(part) => Ok(quote!(#part)),
+        _ => error(),
+    }
+}

@@ -1,0 +1,122 @@
+//! Values that are looked at again while they live: they outlive their lifetime to stand in for one that can't be had, or are loaded
+//! anew before its end.
+//!
+//! Such a value lies in its entry as an [`Aged`] one, which nobody takes for a plain one by mistake. The store keeps the entry to
+//! the very end; whether the value is still good is decided here.
+
+use std::time::Duration;
+
+use cacheado_backends::{Clock, NEVER, Tick};
+
+use crate::aging::Span;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// A value, and how old it is.
+pub(crate) struct Aged<T> {
+    pub(crate) value: T,
+    pub(crate) age: Age,
+}
+
+/// How old a value is, and what is done about it.
+pub(crate) struct Age {
+    /// When a look-up has to look closer: from `due` or `fresh_until` on, whichever comes first.
+    attention: AtomicU64,
+    stored_at: Tick,
+    /// From when on a hit begins a refresh.
+    due: Tick,
+    /// The first moment at which it is good no more; 0 if it was said to be good no more.
+    fresh_until: AtomicU64,
+    /// Somebody is refreshing it.
+    claimed: AtomicBool,
+    /// After a load that failed, the first moment at which there is another.
+    retry_at: AtomicU64,
+}
+
+/// What a value is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    Fresh,
+    /// It is good, and the one who is told so is to load another.
+    Due,
+    /// It may stand in for one that can't be had.
+    Stale,
+}
+
+impl Age {
+    /// Of a value that is stored `now`.
+    pub(crate) fn new(now: Tick, span: &Span) -> Self {
+        let fresh_until = Clock::deadline(now, span.fresh);
+        let due = span
+            .due
+            .map_or(NEVER, |due| Clock::deadline(now, Some(due)));
+        Self {
+            attention: AtomicU64::new(due.min(fresh_until)),
+            stored_at: now,
+            due,
+            fresh_until: AtomicU64::new(fresh_until),
+            claimed: AtomicBool::new(false),
+            retry_at: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether there is nothing to be asked of it.
+    #[inline]
+    pub(crate) fn is_young(&self, clock: &Clock) -> bool {
+        !clock.has_reached(self.attention.load(Ordering::Relaxed))
+    }
+
+    /// Whether it is good.
+    pub(crate) fn is_fresh(&self, clock: &Clock) -> bool {
+        self.is_young(clock) || clock.now() < self.fresh_until.load(Ordering::Acquire)
+    }
+
+    /// What it is good for. Nothing is claimed by asking.
+    pub(crate) fn freshness(&self, now: Tick) -> Freshness {
+        if now >= self.fresh_until.load(Ordering::Acquire) {
+            Freshness::Stale
+        } else if now >= self.due {
+            Freshness::Due
+        } else {
+            Freshness::Fresh
+        }
+    }
+
+    /// Whether a load failed a short while ago, so that none is begun.
+    pub(crate) fn is_resting(&self, now: Tick) -> bool {
+        now < self.retry_at.load(Ordering::Acquire)
+    }
+
+    /// Asks to be the one who refreshes it. Of all who ask, one is told so, until that is over.
+    pub(crate) fn claim(&self, now: Tick) -> bool {
+        !self.is_resting(now) && !self.claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// What tells it from those of the values before and after it.
+    pub(crate) fn stored_at(&self) -> Tick {
+        self.stored_at
+    }
+
+    /// The refresh is over: another may be begun.
+    pub(crate) fn unclaim(&self) {
+        self.claimed.store(false, Ordering::Release);
+    }
+
+    /// The load failed: no other is begun for `rest`.
+    pub(crate) fn failed(&self, now: Tick, rest: Duration) {
+        self.retry_at
+            .store(Clock::deadline(now, Some(rest)), Ordering::Release);
+    }
+
+    /// It is good no more, whatever is left of its lifetime: who asks is to have a new value, and this one if there is none.
+    /// Returns whether it was good.
+    pub(crate) fn expire(&self, now: Tick) -> bool {
+        let was = self.fresh_until.swap(0, Ordering::AcqRel);
+        self.attention.store(0, Ordering::Release);
+        now < was
+    }
+
+    /// Whether it was [expired](Self::expire).
+    pub(crate) fn is_expired(&self) -> bool {
+        self.fresh_until.load(Ordering::Acquire) == 0
+    }
+}

@@ -1,0 +1,129 @@
+//! How values age: `stale`, `refresh_after`, `jitter` and the timeouts, as an attribute or a builder gives them, and what comes of
+//! them for one value.
+
+use std::time::Duration;
+
+/// What is said of how values age. What an attribute leaves out, the builder says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Aging {
+    /// How long past its lifetime a value may stand in for one that can't be had.
+    pub(crate) stale: Option<Duration>,
+    /// The part of its lifetime past which a hit begins a refresh.
+    pub(crate) refresh_after: Option<f64>,
+    /// By how much of itself a lifetime may be longer.
+    pub(crate) jitter: Option<f64>,
+    /// How long a body is waited for while there is a value that may stand in.
+    pub(crate) timeout: Option<Duration>,
+    /// How long a body is waited for at all.
+    pub(crate) hard_timeout: Option<Duration>,
+}
+
+/// How long one value lives.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Span {
+    /// As a value; `None`: until evicted.
+    pub(crate) fresh: Option<Duration>,
+    /// And then, as one that stands in for another.
+    pub(crate) stale: Duration,
+    /// From when on a hit begins a refresh.
+    pub(crate) due: Option<Duration>,
+}
+
+impl Aging {
+    pub(crate) const NONE: Self = Self {
+        stale: None,
+        refresh_after: None,
+        jitter: None,
+        timeout: None,
+        hard_timeout: None,
+    };
+
+    /// The same, and for what it leaves out, what `defaults` say.
+    pub(crate) fn or(self, defaults: &Self) -> Self {
+        Self {
+            stale: self.stale.or(defaults.stale),
+            refresh_after: self.refresh_after.or(defaults.refresh_after),
+            jitter: self.jitter.or(defaults.jitter),
+            timeout: self.timeout.or(defaults.timeout),
+            hard_timeout: self.hard_timeout.or(defaults.hard_timeout),
+        }
+    }
+
+    /// How long a new value of this lifetime lives. It is worked out anew for each, since the jitter is another each time.
+    pub(crate) fn span(&self, ttl: Option<Duration>) -> Span {
+        let Some(ttl) = ttl.filter(|ttl| *ttl != Duration::MAX) else {
+            return Span::plain(ttl);
+        };
+        if ttl.is_zero() {
+            return Span::plain(Some(ttl));
+        }
+        let fresh = match self.jitter {
+            None => ttl,
+            Some(jitter) => longer(ttl, jitter * fastrand::f64()),
+        };
+        Span {
+            fresh: Some(fresh),
+            stale: self.stale.unwrap_or_default(),
+            due: self.refresh_after.map(|part| fresh.mul_f64(part)),
+        }
+    }
+
+    /// The same for a value that has `left` of a lifetime `of` that long.
+    pub(crate) fn span_of_rest(
+        &self,
+        left: Option<Duration>,
+        of: Option<Duration>,
+        stale: Duration,
+    ) -> Span {
+        let due = self.refresh_after.zip(left).zip(of);
+        let due = due.map(|((part, left), of)| {
+            // from the end, since the beginning is some time ago
+            left.saturating_sub(of.saturating_sub(of.mul_f64(part)))
+        });
+        Span {
+            fresh: left,
+            stale: self.stale.unwrap_or_default().min(stale),
+            due,
+        }
+    }
+}
+
+impl Span {
+    /// Of a value that is not looked at again while it lives.
+    pub(crate) const fn plain(fresh: Option<Duration>) -> Self {
+        Self {
+            fresh,
+            stale: Duration::ZERO,
+            due: None,
+        }
+    }
+
+    /// From the beginning to the end.
+    pub(crate) fn total(&self) -> Option<Duration> {
+        self.fresh.map(|fresh| fresh.saturating_add(self.stale))
+    }
+
+    /// Whether there is more to it than an end.
+    pub(crate) fn ages(&self) -> bool {
+        self.due.is_some() || !self.stale.is_zero()
+    }
+
+    /// Whether a hit begins a refresh from the beginning on.
+    pub(crate) fn is_due(&self) -> bool {
+        self.due == Some(Duration::ZERO)
+    }
+
+    /// What is left of its stale part, if a rule has cut the whole to `total`.
+    pub(crate) fn stale_within(&self, total: Option<Duration>) -> Duration {
+        let fresh = self.fresh.unwrap_or(Duration::MAX);
+        total.map_or(self.stale, |total| {
+            self.stale.min(total.saturating_sub(fresh))
+        })
+    }
+}
+
+/// `ttl` and `part` of it.
+fn longer(ttl: Duration, part: f64) -> Duration {
+    let more = Duration::try_from_secs_f64(ttl.as_secs_f64() * part);
+    ttl.saturating_add(more.unwrap_or_default())
+}

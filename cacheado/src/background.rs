@@ -1,0 +1,278 @@
+//! Bodies that run in the background: how many at once, where, and until when.
+//!
+//! What is async runs on the runtime of the caller who began it, what is sync on threads of the cache's own, which are started when
+//! they are needed and end when they are not.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How many run at once, if the builder is not told otherwise.
+pub(crate) const LIMIT: usize = 64;
+
+/// How long a thread waits for another body before it ends.
+const IDLE: Duration = Duration::from_secs(5);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// What runs in the background for one cache.
+pub(crate) struct Background(Arc<Workers>);
+
+struct Workers {
+    limit: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Nothing begins any more.
+    closed: bool,
+    /// Bodies that run or wait for a thread.
+    running: usize,
+    waiting: VecDeque<Job>,
+    idle: usize,
+    #[cfg(feature = "tokio")]
+    tasks: tasks::Tasks,
+}
+
+/// A place among those that may run. Given back when it is dropped.
+struct Place {
+    workers: Arc<Workers>,
+    #[cfg(feature = "tokio")]
+    task: Option<u64>,
+}
+
+impl Background {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self(Arc::new(Workers {
+            limit,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }))
+    }
+
+    /// Runs `job` on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// The job, if as many run as may, or nothing begins any more.
+    pub(crate) fn run<J: FnOnce() + Send + 'static>(&self, job: J) -> Result<(), J> {
+        let Some(place) = self.0.enter() else {
+            return Err(job);
+        };
+        let mut state = self.0.lock();
+        if state.idle <= state.waiting.len() {
+            let workers = Arc::clone(&self.0);
+            let thread = thread::Builder::new().name("cacheado-background".to_owned());
+            if let Err(error) = thread.spawn(move || workers.work()) {
+                tracing::warn!(%error, "no thread to run a body in the background on");
+                drop(state);
+                return Err(job);
+            }
+        }
+        state.waiting.push_back(Box::new(move || {
+            let _place = place;
+            job();
+        }));
+        drop(state);
+        self.0.changed.notify_one();
+        Ok(())
+    }
+
+    /// Nothing begins any more, and what can be ended is: tasks at their next `.await`. A body that a thread runs goes on to its end.
+    pub(crate) fn close(&self) {
+        let waiting = {
+            let mut state = self.0.lock();
+            state.closed = true;
+            #[cfg(feature = "tokio")]
+            state.tasks.abort();
+            std::mem::take(&mut state.waiting)
+        };
+        // dropped here, where no lock is held: each holds values of the user's
+        drop(waiting);
+        self.0.changed.notify_all();
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Workers {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place, if there is one.
+    fn enter(self: &Arc<Self>) -> Option<Place> {
+        let mut state = self.lock();
+        if state.closed || state.running >= self.limit {
+            return None;
+        }
+        state.running += 1;
+        drop(state);
+        Some(Place {
+            workers: Arc::clone(self),
+            #[cfg(feature = "tokio")]
+            task: None,
+        })
+    }
+
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = state.waiting.pop_front() {
+                drop(state);
+                // it was reported by the panic hook, and whoever waits for it has been let go
+                let _ = catch_unwind(AssertUnwindSafe(job));
+                state = self.lock();
+                continue;
+            }
+            if state.closed {
+                return;
+            }
+            state.idle += 1;
+            let (woken, waited) = self
+                .changed
+                .wait_timeout(state, IDLE)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.idle -= 1;
+            if waited.timed_out() && state.waiting.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.workers.lock();
+        state.running -= 1;
+        #[cfg(feature = "tokio")]
+        if let Some(task) = self.task {
+            state.tasks.remove(task);
+        }
+    }
+}
+
+#[cfg(feature = "tokio")]
+mod tasks {
+    use std::collections::HashMap;
+    use std::future::Future;
+
+    use tokio::runtime::Handle;
+    use tokio::task::AbortHandle;
+
+    use super::{Background, Place};
+
+    /// The tasks that run, to be ended when nothing is to run any more.
+    #[derive(Default)]
+    pub(super) struct Tasks {
+        next: u64,
+        running: HashMap<u64, AbortHandle>,
+    }
+
+    impl Tasks {
+        pub(super) fn remove(&mut self, task: u64) {
+            self.running.remove(&task);
+        }
+
+        pub(super) fn abort(&mut self) {
+            for (_, task) in self.running.drain() {
+                task.abort();
+            }
+        }
+    }
+
+    impl Background {
+        /// Runs `job` on the runtime that this is called in; outside of any, on a thread of its own. One that is not `ends` goes on
+        /// when the others are [ended](Background::close).
+        ///
+        /// # Errors
+        ///
+        /// The job, if as many run as may, or nothing begins any more.
+        pub(crate) fn spawn<J>(&self, job: J, ends: bool) -> Result<(), J>
+        where
+            J: Future<Output = ()> + Send + 'static,
+        {
+            let Ok(runtime) = Handle::try_current() else {
+                return self.run_to_end(job);
+            };
+            let Some(mut place) = self.0.enter() else {
+                return Err(job);
+            };
+            if !ends {
+                runtime.spawn(async move {
+                    let _place = place;
+                    job.await;
+                });
+                return Ok(());
+            }
+            // the task may be over before its handle is noted, so it waits for this lock to say so
+            let mut state = self.0.lock();
+            let number = state.tasks.next;
+            state.tasks.next += 1;
+            place.task = Some(number);
+            let task = runtime.spawn(async move {
+                let _place: Place = place;
+                job.await;
+            });
+            state.tasks.running.insert(number, task.abort_handle());
+            Ok(())
+        }
+    }
+}
+
+impl Background {
+    /// Polls `job` to its end on a thread of its own.
+    fn run_to_end<J>(&self, job: J) -> Result<(), J>
+    where
+        J: Future<Output = ()> + Send + 'static,
+    {
+        // handed over in a cell, so that it comes back if there is no place
+        let cell = Arc::new(Mutex::new(Some(job)));
+        let taken = Arc::clone(&cell);
+        let take =
+            |cell: &Mutex<Option<J>>| cell.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let run = move || {
+            if let Some(job) = take(&taken) {
+                block_on(job);
+            }
+        };
+        match self.run(run) {
+            Ok(()) => Ok(()),
+            Err(_) => take(&cell).map_or(Ok(()), Err),
+        }
+    }
+
+    /// The same as with the feature `tokio`, outside of its runtimes.
+    #[cfg(not(feature = "tokio"))]
+    pub(crate) fn spawn<J>(&self, job: J, _ends: bool) -> Result<(), J>
+    where
+        J: Future<Output = ()> + Send + 'static,
+    {
+        self.run_to_end(job)
+    }
+}
+
+/// Polls `future` to its end, by parking the thread.
+fn block_on(future: impl Future<Output = ()>) {
+    struct Unpark(thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    while future.as_mut().poll(&mut context).is_pending() {
+        thread::park();
+    }
+}

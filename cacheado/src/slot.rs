@@ -1,0 +1,94 @@
+//! A place for one value that another thread or task brings.
+
+use std::sync::{Arc, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+
+use cacheado_backends::{Clock, Listener, Tick};
+
+use crate::sync::{Condvar, Instant, Mutex, MutexGuard, lock};
+use crate::timer::instant;
+
+pub(crate) struct Slot<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    value: Option<T>,
+    waker: Option<Waker>,
+}
+
+impl<T: Send + 'static> Slot<T> {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                value: None,
+                waker: None,
+            }),
+            changed: Condvar::new(),
+        })
+    }
+
+    pub(crate) fn put(&self, value: T) {
+        let mut state = lock(&self.state);
+        state.value = Some(value);
+        self.wake(state);
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State<T>>) {
+        let waker = state.waker.take();
+        drop(state);
+        self.changed.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The value, waited for by blocking the thread; `None` if it has not come `until` then.
+    pub(crate) fn wait(self: &Arc<Self>, clock: &Clock, until: Option<Tick>) -> Option<T> {
+        if until.is_some() && !clock.runs() {
+            let this: Weak<Self> = Arc::downgrade(self);
+            clock.listen(this);
+        }
+        let end = until.and_then(|until| instant(clock, until));
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(value) = state.value.take() {
+                return Some(value);
+            }
+            if until.is_some_and(|until| clock.has_reached(until)) {
+                return None;
+            }
+            state = match end {
+                None => self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(end) => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// The value, once it is there.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<T> {
+        let mut state = lock(&self.state);
+        match state.value.take() {
+            Some(value) => Poll::Ready(value),
+            None => {
+                state.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T: Send + 'static> Listener for Slot<T> {
+    fn advanced(&self) {
+        // under the lock, or one who has just looked at the time would wait for the next advance
+        self.wake(lock(&self.state));
+    }
+}

@@ -1,0 +1,255 @@
+//! Calls that don't wait for their body to the end: past `timeout` they return a value that stands in, past `hard_timeout` an error.
+//! The body goes on, and what it returns is stored when it comes.
+//!
+//! One of all who call at once has the body run, and all of them wait, each as long as it may.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use cacheado_backends::{Clock, Error, Key, Tick};
+
+use crate::cache::Cache;
+use crate::counters::Event;
+use crate::flight::Boarding;
+use crate::load::{Begun, Flight, Load, Waited, landing};
+use crate::outcome::Outcome;
+use crate::pending::Late;
+use crate::slot::Slot;
+use crate::timer::Timer;
+use crate::value::{AnyValue, Typed, ValueType};
+
+/// How long a call waits, and what it returns then.
+pub(crate) struct Limits<R> {
+    cache: Cache,
+    key: Key,
+    values: &'static ValueType,
+    /// Until then, while there is a value that stands in.
+    soft: Option<Tick>,
+    /// Until then in any case.
+    hard: Option<Hard<R>>,
+}
+
+struct Hard<R> {
+    until: Tick,
+    span: Duration,
+    timed_out: fn(Error) -> R,
+}
+
+/// How waiting ended.
+enum Ended<T, R> {
+    /// With what was waited for.
+    Done(T),
+    /// Without.
+    Late(R),
+}
+
+impl<R: Send + 'static> Limits<R> {
+    /// The limits of a call that is to load; `None` if it waits as long as it takes, and so may as well run the body itself.
+    pub(crate) fn of(load: &Load, late: Late<R>) -> Option<Self> {
+        let now = load.cache.clock().now();
+        let until = |span| Clock::deadline(now, Some(span));
+        let hard = load.aging.hard_timeout.zip(late.timed_out);
+        let hard = hard.map(|(span, timed_out)| Hard {
+            until: until(span),
+            span,
+            timed_out,
+        });
+        // who asks for a new value is not given the old one; and without one there is nothing to be served early
+        let soft = load
+            .aging
+            .timeout
+            .filter(|_| load.flight != Flight::Refresh);
+        let soft = soft.filter(|_| hard.is_some() || load.stand_in().is_some());
+        (soft.is_some() || hard.is_some()).then(|| Self {
+            cache: load.cache.clone(),
+            key: load.key.clone(),
+            values: load.values,
+            soft: soft.map(until),
+            hard,
+        })
+    }
+
+    /// Waits by `wait`, which gives up at the moment that it is given. Of both limits, in order.
+    fn ended<K: Outcome<R>, T>(
+        &self,
+        typed: Typed<K::Stored>,
+        mut wait: impl FnMut(Option<Tick>) -> Option<T>,
+    ) -> Ended<T, R> {
+        if self.soft.is_some() {
+            if let Some(done) = wait(self.soft) {
+                return Ended::Done(done);
+            }
+            if let Some(value) = self.stand_in() {
+                return Ended::Late(K::restore((typed.own)(value)));
+            }
+        }
+        loop {
+            let until = self.hard.as_ref().map(|hard| hard.until);
+            if let Some(done) = wait(until) {
+                return Ended::Done(done);
+            }
+            if let Some(hard) = &self.hard {
+                return Ended::Late(self.timed_out(hard));
+            }
+        }
+    }
+
+    /// The same by awaiting `wait`.
+    async fn ended_async<K: Outcome<R>, F: Future + Unpin>(
+        &self,
+        typed: Typed<K::Stored>,
+        mut wait: F,
+    ) -> Ended<F::Output, R> {
+        let clock = self.cache.clock();
+        if let Some(soft) = self.soft {
+            if let Some(done) = before(&mut wait, Timer::new(clock, soft)).await {
+                return Ended::Done(done);
+            }
+            if let Some(value) = self.stand_in() {
+                return Ended::Late(K::restore((typed.own)(value)));
+            }
+        }
+        let Some(hard) = &self.hard else {
+            return Ended::Done(wait.await);
+        };
+        match before(&mut wait, Timer::new(clock, hard.until)).await {
+            Some(done) => Ended::Done(done),
+            None => Ended::Late(self.timed_out(hard)),
+        }
+    }
+
+    /// What is returned past the soft limit, if there is something.
+    fn stand_in(&self) -> Option<Box<AnyValue>> {
+        let value = self.values.stand_in(&self.cache, &self.key)?;
+        self.cache.count(&self.key, Event::StaleHit);
+        self.cache.count(&self.key, Event::Timeout);
+        Some(value)
+    }
+
+    fn timed_out(&self, hard: &Hard<R>) -> R {
+        self.cache.count(&self.key, Event::Timeout);
+        (hard.timed_out)(Error::Timeout {
+            key: self.key.to_string(),
+            limit: hard.span,
+        })
+    }
+
+    /// Has `job` load, on another thread, and waits for it; or waits for another who loads.
+    pub(crate) fn load<K: Outcome<R>>(
+        self,
+        load: Load,
+        typed: Typed<K::Stored>,
+        job: impl FnOnce(Begun) -> R + Send + 'static,
+    ) -> R {
+        let clock = self.cache.clock();
+        let ticket = loop {
+            let seat = match load.board(true) {
+                Boarding::Lead(ticket) => break ticket,
+                Boarding::Wait(seat) => seat,
+            };
+            let wait = |until| seat.wait_until(clock, until);
+            match self.ended::<K, _>(typed, wait) {
+                Ended::Late(ret) => {
+                    load.missed();
+                    return ret;
+                }
+                Ended::Done(wait) => match load.waited(wait, true) {
+                    Waited::Value(value) => return K::restore((typed.own)(value)),
+                    Waited::Beside(ticket) => break ticket,
+                    Waited::Again => {}
+                },
+            }
+        };
+        let slot = Slot::new();
+        let answer = Arc::clone(&slot);
+        let ran = self.cache.background().run(move || {
+            // whoever waits gets the panic
+            let run = AssertUnwindSafe(|| job(load.aboard(ticket)));
+            answer.put(catch_unwind(run));
+        });
+        if let Err(job) = ran {
+            job();
+        }
+        match self.ended::<K, _>(typed, |until| slot.wait(clock, until)) {
+            Ended::Done(ran) => ran.unwrap_or_else(|panic: Panic| resume_unwind(panic)),
+            Ended::Late(ret) => ret,
+        }
+    }
+
+    /// The same as [`load`](Self::load) as a future, on a task.
+    pub(crate) async fn load_async<K: Outcome<R>, F>(
+        self,
+        load: Load,
+        typed: Typed<K::Stored>,
+        job: impl FnOnce(Begun) -> F + Send + 'static,
+    ) -> R
+    where
+        F: Future<Output = R> + Send + 'static,
+    {
+        let ticket = loop {
+            let seat = match load.board(false) {
+                Boarding::Lead(ticket) => break ticket,
+                Boarding::Wait(seat) => seat,
+            };
+            let wait = pin!(landing(seat));
+            match self.ended_async::<K, _>(typed, wait).await {
+                Ended::Late(ret) => {
+                    load.missed();
+                    return ret;
+                }
+                Ended::Done(wait) => match load.waited(wait, false) {
+                    Waited::Value(value) => return K::restore((typed.own)(value)),
+                    Waited::Beside(ticket) => break ticket,
+                    Waited::Again => {}
+                },
+            }
+        };
+        let slot = Slot::new();
+        let answer = Arc::clone(&slot);
+        let job = async move {
+            let run = async move { job(load.aboard_async(ticket).await).await };
+            answer.put(Caught(Box::pin(run)).await);
+        };
+        if let Err(job) = self.cache.background().spawn(job, false) {
+            job.await;
+        }
+        let wait = std::future::poll_fn(|cx| slot.poll(cx));
+        match self.ended_async::<K, _>(typed, wait).await {
+            Ended::Done(ran) => ran.unwrap_or_else(|panic: Panic| resume_unwind(panic)),
+            Ended::Late(ret) => ret,
+        }
+    }
+}
+
+type Panic = Box<dyn Any + Send>;
+
+/// What `wait` gives, unless `timer` is ready first.
+async fn before<F: Future + Unpin>(wait: &mut F, timer: Timer) -> Option<F::Output> {
+    let mut timer = pin!(timer);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(done) = Pin::new(&mut *wait).poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        timer.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// A future whose panic is a value.
+struct Caught<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for Caught<F> {
+    type Output = Result<F::Output, Panic>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}

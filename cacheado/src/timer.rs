@@ -1,0 +1,133 @@
+//! Waiting for a moment of a cache's clock.
+//!
+//! A manual clock says itself when it has moved. For the real one, a future on a tokio runtime uses that runtime's timers, so that
+//! tests which pause its time are in control of this too; elsewhere the watchdog reminds it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use cacheado_backends::{Clock, Listener, Tick};
+
+use crate::sync::{Instant, Mutex, lock};
+use crate::watchdog::{Prod, watch};
+
+/// How far away `moment` is, if `clock` is the real one; a day if it is further.
+fn left(clock: &Clock, moment: Tick) -> Option<Duration> {
+    let left = Duration::from_nanos(moment.saturating_sub(clock.now()));
+    clock.runs().then(|| left.min(Duration::from_secs(86_400)))
+}
+
+/// When `moment` is, if `clock` is the real one.
+pub(crate) fn instant(clock: &Clock, moment: Tick) -> Option<Instant> {
+    Instant::now().checked_add(left(clock, moment)?)
+}
+
+/// Ready when the moment has come.
+pub(crate) struct Timer {
+    clock: Clock,
+    moment: Tick,
+    state: State,
+}
+
+enum State {
+    New,
+    #[cfg(feature = "tokio")]
+    Runtime(Pin<Box<tokio::time::Sleep>>),
+    Alarm(Arc<Alarm>),
+}
+
+/// Wakes who waits.
+#[derive(Default)]
+struct Alarm(Mutex<Ringing>);
+
+#[derive(Default)]
+struct Ringing {
+    waker: Option<Waker>,
+    /// The watchdog has said that it is time.
+    rung: bool,
+}
+
+impl Timer {
+    pub(crate) fn new(clock: &Clock, moment: Tick) -> Self {
+        Self {
+            clock: clock.clone(),
+            moment,
+            state: State::New,
+        }
+    }
+
+    fn begin(&self) -> State {
+        let alarm = Arc::new(Alarm::default());
+        let Some(left) = left(&self.clock, self.moment) else {
+            let listener: Weak<Alarm> = Arc::downgrade(&alarm);
+            self.clock.listen(listener);
+            return State::Alarm(alarm);
+        };
+        #[cfg(feature = "tokio")]
+        if tokio::runtime::Handle::try_current().is_ok() {
+            return State::Runtime(Box::pin(tokio::time::sleep(left)));
+        }
+        if let Some(end) = Instant::now().checked_add(left) {
+            watch(&alarm, end);
+        }
+        State::Alarm(alarm)
+    }
+}
+
+impl Future for Timer {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(self.state, State::New) {
+            self.state = self.begin();
+        }
+        match &mut self.state {
+            #[cfg(feature = "tokio")]
+            State::Runtime(sleep) => sleep.as_mut().poll(cx),
+            State::Alarm(alarm) => {
+                // first, so that what comes in between wakes
+                let rung = alarm.keep(cx.waker());
+                if rung || self.clock.has_reached(self.moment) {
+                    return Poll::Ready(());
+                }
+                Poll::Pending
+            }
+            State::New => Poll::Pending,
+        }
+    }
+}
+
+impl Alarm {
+    /// Whether it has rung; else it will wake `waker`.
+    fn keep(&self, waker: &Waker) -> bool {
+        let mut ringing = lock(&self.0);
+        ringing.waker = Some(waker.clone());
+        ringing.rung
+    }
+
+    fn ring(&self, time: bool) {
+        let waker = {
+            let mut ringing = lock(&self.0);
+            ringing.rung |= time;
+            ringing.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Listener for Alarm {
+    fn advanced(&self) {
+        self.ring(false);
+    }
+}
+
+impl Prod for Alarm {
+    fn prod(&self) {
+        self.ring(true);
+    }
+}

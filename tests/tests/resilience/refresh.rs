@@ -1,0 +1,147 @@
+//! `refresh_after`: a hit past a part of the lifetime begins a refresh, and no timer does.
+
+use std::thread;
+
+use cacheado::{Cache, cache, evict, peek};
+
+use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
+
+#[cache(ttl = 100, refresh_after = 0.8, cache = cache, skip(cache, source))]
+fn early(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load()
+}
+
+#[test]
+fn nothing_is_loaded_before_it_or_without_a_hit() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(early(&cache, &source), Ok(1));
+    clock.advance(80 * SECOND - NANO);
+    assert_eq!(early(&cache, &source), Ok(1));
+    clock.advance(10 * SECOND);
+    assert_eq!(peek!(early(&cache, &source)).unwrap(), Some(1));
+    assert_eq!(source.loads(), 1);
+    assert_eq!(early(&cache, &source), Ok(1));
+    comes("the new value", || {
+        peek!(early(&cache, &source)).unwrap() == Some(2)
+    });
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.stale_hits, stats.refreshes), (2, 0, 1));
+    // it lives for a lifetime of its own
+    clock.advance(80 * SECOND - NANO);
+    assert_eq!(early(&cache, &source), Ok(2));
+    assert_eq!(source.loads(), 2);
+}
+
+#[test]
+fn callers_meanwhile_get_the_current_value_and_those_after_its_end_join() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(early(&cache, &source), Ok(1));
+    clock.advance(80 * SECOND);
+    source.close();
+    for _ in 0..100 {
+        assert_eq!(early(&cache, &source), Ok(1));
+    }
+    source.has_begun(2);
+    clock.advance(20 * SECOND);
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| early(&cache, &source)))
+            .collect();
+        source.open();
+        for caller in callers {
+            assert_eq!(caller.join().unwrap(), Ok(2));
+        }
+    });
+    assert_eq!(source.loads(), 2);
+}
+
+#[test]
+fn one_that_fails_leaves_the_value_for_the_rest_of_its_lifetime() {
+    for failure in [Failure::Error, Failure::Panic] {
+        let source = Source::default();
+        let (cache, clock) = cache();
+        assert_eq!(early(&cache, &source), Ok(1));
+        clock.advance(90 * SECOND);
+        source.fails(failure);
+        assert_eq!(early(&cache, &source), Ok(1));
+        comes("the failure", || cache.stats().failures == 1);
+        clock.advance(5 * SECOND - NANO);
+        assert_eq!(early(&cache, &source), Ok(1));
+        assert_eq!(source.loads(), 2);
+        source.fails(None);
+        clock.advance(5 * SECOND + NANO);
+        assert_eq!(early(&cache, &source), Ok(3));
+    }
+}
+
+#[test]
+fn an_eviction_undoes_it() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(early(&cache, &source), Ok(1));
+    clock.advance(80 * SECOND);
+    source.close();
+    assert_eq!(early(&cache, &source), Ok(1));
+    source.has_begun(2);
+    assert!(evict!(early(&cache, &source)).unwrap());
+    source.open();
+    assert_eq!(early(&cache, &source), Ok(3));
+}
+
+#[tokio::test]
+async fn an_async_one_runs_on_the_callers_runtime() {
+    #[cache(ttl = 100, refresh_after = 0.5, cache = cache, skip(cache, source))]
+    async fn early(cache: &Cache, source: &Source) -> Result<u64, String> {
+        // without a runtime it would panic
+        tokio::time::sleep(std::time::Duration::ZERO).await;
+        source.load_async().await
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(early(&cache, &source).await, Ok(1));
+    clock.advance(50 * SECOND);
+    assert_eq!(early(&cache, &source).await, Ok(1));
+    while peek!(early(&cache, &source)).await.unwrap() != Some(2) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(source.loads(), 2);
+}
+
+#[test]
+fn an_async_one_without_a_runtime_runs_on_a_thread() {
+    #[cache(ttl = 100, refresh_after = 0.5, cache = cache, skip(cache, source))]
+    async fn early(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load()
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    let now = |value| {
+        assert_eq!(
+            futures::executor::block_on(early(&cache, &source)),
+            Ok(value)
+        )
+    };
+    now(1);
+    clock.advance(50 * SECOND);
+    now(1);
+    comes("the new value", || {
+        futures::executor::block_on(peek!(early(&cache, &source))).unwrap() == Some(2)
+    });
+}
+
+#[test]
+fn a_value_that_is_not_to_be_stored_takes_the_old_one_with_it() {
+    #[cache(ttl = 100, refresh_after = 0.5, cache = cache, skip(cache, source), when = |value| *value != 2)]
+    fn odd(cache: &Cache, source: &Source) -> u64 {
+        source.load().unwrap()
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(odd(&cache, &source), 1);
+    clock.advance(50 * SECOND);
+    assert_eq!(odd(&cache, &source), 1);
+    comes("its end", || peek!(odd(&cache, &source)).unwrap() == None);
+    assert_eq!(odd(&cache, &source), 3);
+}

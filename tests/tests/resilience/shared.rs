@@ -1,0 +1,1 @@
+//! With a shared tier behind: what stands in there, and for whom.

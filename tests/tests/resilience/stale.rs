@@ -1,0 +1,344 @@
+//! `stale`: a value past its lifetime stands in while another is loaded, or when that fails.
+
+use std::thread;
+
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, cache, cache_put, evict, expire, peek, put, refresh};
+
+use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
+
+#[cache(ttl = 60, stale = "1h", cache = cache, skip(cache, source))]
+fn served(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+    source.load()
+}
+
+#[cache(ttl = 60, stale = "1h", cache = cache, skip(cache, source))]
+async fn served_async(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+    source.load_async().await
+}
+
+/// After its first load, whose value is 1.
+fn loaded(source: &Source) -> (Cache, ManualClock) {
+    let (cache, clock) = cache();
+    assert_eq!(served(&cache, source, 7), Ok(1));
+    (cache, clock)
+}
+
+/// The refresh is over, and its value is what calls return.
+fn is_refreshed(cache: &Cache, source: &Source, value: u64) {
+    let peeked = || peek!(served(cache, source, 7)).unwrap();
+    comes("the refreshed value", || peeked() == Some(value));
+}
+
+#[test]
+fn it_is_good_up_to_its_last_nanosecond() {
+    let source = Source::default();
+    let (cache, clock) = loaded(&source);
+    clock.advance(60 * SECOND - NANO);
+    assert_eq!(served(&cache, &source, 7), Ok(1));
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.stale_hits, stats.refreshes), (1, 0, 0));
+    clock.advance(NANO);
+    assert_eq!(served(&cache, &source, 7), Ok(1));
+    assert_eq!(cache.stats().stale_hits, 1);
+    is_refreshed(&cache, &source, 2);
+    assert_eq!(source.loads(), 2);
+}
+
+#[test]
+fn many_readers_get_it_at_once_and_one_load_runs() {
+    let source = Source::default();
+    let (cache, clock) = loaded(&source);
+    clock.advance(60 * SECOND);
+    source.close();
+    thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    assert_eq!(served(&cache, &source, 7), Ok(1));
+                }
+            });
+        }
+    });
+    source.has_begun(2);
+    source.open();
+    is_refreshed(&cache, &source, 2);
+    assert_eq!(source.loads(), 2);
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.stale_hits), (1000, 1000));
+    assert_eq!((stats.misses, stats.loads, stats.refreshes), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn many_tasks_get_it_at_once_and_one_load_runs() {
+    let (cache, clock) = cache();
+    let source = Source::default();
+    assert_eq!(served_async(&cache, &source, 7).await, Ok(1));
+    clock.advance(60 * SECOND);
+    source.close();
+    for _ in 0..100 {
+        assert_eq!(served_async(&cache, &source, 7).await, Ok(1));
+    }
+    while source.loads() < 2 {
+        tokio::task::yield_now().await;
+    }
+    source.open();
+    while peek!(served_async(&cache, &source, 7)).await.unwrap() != Some(2) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(source.loads(), 2);
+    assert_eq!(cache.stats().refreshes, 1);
+}
+
+#[test]
+fn past_its_stale_part_it_is_gone() {
+    let source = Source::default();
+    let (cache, clock) = loaded(&source);
+    source.fails(Failure::Error);
+    clock.advance(3660 * SECOND - NANO);
+    assert_eq!(served(&cache, &source, 7), Ok(1));
+    comes("the failure", || cache.stats().failures == 1);
+    clock.advance(NANO);
+    assert_eq!(served(&cache, &source, 7), Err("as asked".to_owned()));
+    assert_eq!(cache.stats().total_keys, 0);
+}
+
+#[test]
+fn a_failed_refresh_rests_a_while() {
+    for failure in [Failure::Error, Failure::Panic] {
+        let source = Source::default();
+        let clock = ManualClock::new();
+        let cache = Cache::builder().clock(clock.clone());
+        let cache = cache.retry_after(10 * SECOND).build().unwrap();
+        assert_eq!(served(&cache, &source, 7), Ok(1));
+        source.fails(failure);
+        clock.advance(60 * SECOND);
+        assert_eq!(served(&cache, &source, 7), Ok(1));
+        comes("the failure", || cache.stats().failures == 1);
+        clock.advance(10 * SECOND - NANO);
+        for _ in 0..10 {
+            assert_eq!(served(&cache, &source, 7), Ok(1));
+        }
+        assert_eq!(source.loads(), 2);
+        source.fails(None);
+        clock.advance(NANO);
+        assert_eq!(served(&cache, &source, 7), Ok(1));
+        is_refreshed(&cache, &source, 3);
+        assert_eq!(cache.stats().refreshes, 2);
+    }
+}
+
+#[test]
+fn what_was_evicted_stands_in_for_nothing() {
+    let source = Source::default();
+    let (cache, clock) = loaded(&source);
+    clock.advance(60 * SECOND);
+    assert!(evict!(served(&cache, &source, 7)).unwrap());
+    source.fails(Failure::Error);
+    assert!(served(&cache, &source, 7).is_err());
+}
+
+#[test]
+fn what_is_evicted_during_its_refresh_does_not_come_back() {
+    let source = Source::default();
+    let (cache, clock) = loaded(&source);
+    clock.advance(60 * SECOND);
+    source.close();
+    assert_eq!(served(&cache, &source, 7), Ok(1));
+    source.has_begun(2);
+    evict!(served(&cache, &source, 7)).unwrap();
+    thread::scope(|scope| {
+        // it joins no load that began before the eviction
+        let later = scope.spawn(|| served(&cache, &source, 7));
+        source.has_begun(3);
+        source.open();
+        assert_eq!(later.join().unwrap(), Ok(3));
+    });
+    assert_eq!(served(&cache, &source, 7), Ok(3));
+}
+
+#[test]
+fn what_is_put_during_a_refresh_stays() {
+    let source = Source::default();
+    let (cache, clock) = loaded(&source);
+    clock.advance(60 * SECOND);
+    source.close();
+    assert_eq!(served(&cache, &source, 7), Ok(1));
+    source.has_begun(2);
+    assert!(put!(served(&cache, &source, 7), 100).unwrap());
+    source.open();
+    // nothing of the refresh is left: neither its value nor its claim
+    clock.advance(60 * SECOND - NANO);
+    assert_eq!(served(&cache, &source, 7), Ok(100));
+    clock.advance(NANO);
+    assert_eq!(served(&cache, &source, 7), Ok(100));
+    is_refreshed(&cache, &source, 3);
+}
+
+#[test]
+fn who_expires_it_has_the_next_call_wait() {
+    let source = Source::default();
+    let (cache, clock) = loaded(&source);
+    assert!(expire!(served(&cache, &source, 7)).unwrap());
+    assert!(!expire!(served(&cache, &source, 7)).unwrap());
+    assert_eq!(peek!(served(&cache, &source, 7)).unwrap(), None);
+    assert_eq!(served(&cache, &source, 7), Ok(2));
+    // and it stands in if there is none
+    expire!(served(&cache, &source, 7)).unwrap();
+    source.fails(Failure::Error);
+    assert_eq!(served(&cache, &source, 7), Ok(2));
+    assert_eq!((cache.stats().failures, cache.stats().stale_hits), (1, 1));
+    clock.advance(3660 * SECOND);
+    assert!(served(&cache, &source, 7).is_err());
+}
+
+#[test]
+fn what_has_no_stale_part_goes_when_it_is_expired() {
+    #[cache(ttl = 60, cache = cache, skip(cache))]
+    fn plain(cache: &Cache, id: u64) -> u64 {
+        id
+    }
+    let (cache, _) = cache();
+    plain(&cache, 7);
+    assert!(expire!(plain(&cache, 7)).unwrap());
+    assert!(!expire!(plain(&cache, 7)).unwrap());
+    assert_eq!(cache.stats().total_keys, 0);
+}
+
+#[test]
+fn what_is_expired_during_a_load_is_loaded_anew() {
+    let source = Source::default();
+    let (cache, clock) = loaded(&source);
+    clock.advance(60 * SECOND);
+    source.close();
+    assert_eq!(served(&cache, &source, 7), Ok(1));
+    source.has_begun(2);
+    expire!(served(&cache, &source, 7)).unwrap();
+    source.open();
+    assert_eq!(served(&cache, &source, 7), Ok(3));
+}
+
+#[test]
+fn the_builders_stale_serves_functions_that_run_their_bodies_themselves() {
+    #[cache(ttl = 60, cache = cache, skip(cache, source))]
+    fn plain(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load()
+    }
+    let (source, clock) = (Source::default(), ManualClock::new());
+    let cache = Cache::builder().clock(clock.clone()).stale(60 * SECOND);
+    let cache = cache.build().unwrap();
+    assert_eq!(plain(&cache, &source), Ok(1));
+    clock.advance(60 * SECOND);
+    for failure in [Failure::Error, Failure::Panic] {
+        source.fails(failure);
+        let loads = source.loads();
+        assert_eq!(plain(&cache, &source), Ok(1));
+        assert_eq!(source.loads(), loads + 1);
+        // not again within a while
+        assert_eq!(plain(&cache, &source), Ok(1));
+        assert_eq!(source.loads(), loads + 1);
+        clock.advance(5 * SECOND);
+    }
+    source.fails(None);
+    assert_eq!(plain(&cache, &source), Ok(4));
+    source.fails(Failure::Error);
+    clock.advance(120 * SECOND);
+    assert!(plain(&cache, &source).is_err());
+}
+
+#[tokio::test]
+async fn the_builders_stale_serves_async_functions_too() {
+    #[cache(ttl = 60, cache = cache, skip(cache, source))]
+    async fn plain(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load_async().await
+    }
+    let (source, clock) = (Source::default(), ManualClock::new());
+    let cache = Cache::builder().clock(clock.clone()).stale(60 * SECOND);
+    let cache = cache.build().unwrap();
+    assert_eq!(plain(&cache, &source).await, Ok(1));
+    clock.advance(60 * SECOND);
+    for failure in [Failure::Error, Failure::Panic] {
+        source.fails(failure);
+        assert_eq!(plain(&cache, &source).await, Ok(1));
+        clock.advance(5 * SECOND);
+    }
+    assert_eq!(source.loads(), 3);
+}
+
+#[test]
+fn those_who_wait_for_a_load_that_fails_get_it_too() {
+    #[cache(ttl = 60, cache = cache, skip(cache, source))]
+    fn plain(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load()
+    }
+    let (source, clock) = (Source::default(), ManualClock::new());
+    let cache = Cache::builder().clock(clock.clone()).stale(60 * SECOND);
+    let cache = cache.build().unwrap();
+    assert_eq!(plain(&cache, &source), Ok(1));
+    clock.advance(60 * SECOND);
+    source.close();
+    source.fails(Failure::Panic);
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| plain(&cache, &source)))
+            .collect();
+        source.has_begun(2);
+        source.open();
+        for caller in callers {
+            assert_eq!(caller.join().unwrap(), Ok(1));
+        }
+    });
+    assert_eq!(source.loads(), 2);
+}
+
+#[test]
+fn what_is_put_ages_as_what_is_loaded() {
+    #[cache_put(ttl = 60, stale = 60, cache = cache, skip(cache, source), name = "aged")]
+    fn store(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+        source.load()
+    }
+    #[cache(ttl = 60, stale = 60, cache = cache, skip(cache, source), name = "aged")]
+    fn read(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+        source.load()
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(store(&cache, &source, 7), Ok(1));
+    clock.advance(60 * SECOND);
+    assert_eq!(read(&cache, &source, 7), Ok(1));
+    let peeked = || peek!(read(&cache, &source, 7)).unwrap();
+    comes("the refreshed value", || peeked() == Some(2));
+    assert!(put!(read(&cache, &source, 7), 100).unwrap());
+    clock.advance(60 * SECOND);
+    assert_eq!(read(&cache, &source, 7), Ok(100));
+}
+
+#[test]
+fn a_refresh_that_is_asked_for_is_waited_for() {
+    let source = Source::default();
+    let (cache, clock) = loaded(&source);
+    assert_eq!(refresh!(served(&cache, &source, 7)), Ok(2));
+    clock.advance(60 * SECOND);
+    assert_eq!(refresh!(served(&cache, &source, 7)), Ok(3));
+    assert_eq!(served(&cache, &source, 7), Ok(3));
+    assert_eq!(cache.stats().refreshes, 0);
+}
+
+#[test]
+fn a_function_of_the_same_name_without_stale_serves_no_such_value() {
+    #[cache(ttl = 60, stale = 60, cache = cache, skip(cache, source), name = "shared stale")]
+    fn with(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+        source.load()
+    }
+    #[cache(ttl = 60, cache = cache, skip(cache, source), name = "shared stale")]
+    fn without(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+        source.load()
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(with(&cache, &source, 7), Ok(1));
+    assert_eq!(without(&cache, &source, 7), Ok(1));
+    clock.advance(60 * SECOND);
+    assert_eq!(without(&cache, &source, 7), Ok(2));
+    assert_eq!(with(&cache, &source, 7), Ok(2));
+}

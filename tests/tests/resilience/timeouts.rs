@@ -1,0 +1,293 @@
+//! `timeout` and `hard_timeout`: how long a body is waited for.
+
+use std::thread;
+
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, Error, cache, peek, refresh};
+
+use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
+
+#[derive(Clone, Debug, PartialEq)]
+enum Failed {
+    Late,
+    Source,
+    Other,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Timeout { limit, key } if limit == 10 * SECOND && key.contains("timeouts") => {
+                Self::Late
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+impl From<String> for Failed {
+    fn from(_: String) -> Self {
+        Self::Source
+    }
+}
+
+#[cache(ttl = 60, stale = 600, timeout = 2, cache = cache, skip(cache, source))]
+fn soft(cache: &Cache, source: &Source) -> Result<u64, Failed> {
+    Ok(source.load()?)
+}
+
+#[cache(ttl = 60, stale = 600, timeout = 2, hard_timeout = 10, cache = cache, skip(cache, source))]
+fn both(cache: &Cache, source: &Source) -> Result<u64, Failed> {
+    Ok(source.load()?)
+}
+
+#[cache(ttl = 60, hard_timeout = 10, cache = cache, skip(cache, source))]
+fn hard(cache: &Cache, source: &Source) -> Result<u64, Failed> {
+    Ok(source.load()?)
+}
+
+#[cache(ttl = 60, stale = 600, timeout = 2, hard_timeout = 10, cache = cache, skip(cache, source))]
+async fn both_async(cache: &Cache, source: &Source) -> Result<u64, Failed> {
+    Ok(source.load_async().await?)
+}
+
+/// A call that has not returned.
+struct Waits<'s, T>(thread::ScopedJoinHandle<'s, T>);
+
+impl<T> Waits<'_, T> {
+    fn still(&self) {
+        assert!(!self.0.is_finished());
+    }
+
+    fn returns(self) -> T {
+        self.0.join().unwrap()
+    }
+}
+
+#[test]
+fn a_body_in_time_is_waited_for() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(soft(&cache, &source), Ok(1));
+    clock.advance(60 * SECOND);
+    assert_eq!(soft(&cache, &source), Ok(2));
+    let stats = cache.stats();
+    assert_eq!((stats.misses, stats.stale_hits, stats.timeouts), (2, 0, 0));
+}
+
+#[test]
+fn past_it_the_value_before_is_served_and_the_result_stored_when_it_comes() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(soft(&cache, &source), Ok(1));
+    clock.advance(60 * SECOND);
+    source.close();
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..5)
+            .map(|_| Waits(scope.spawn(|| soft(&cache, &source))))
+            .collect();
+        source.has_begun(2);
+        clock.advance(2 * SECOND - NANO);
+        callers.iter().for_each(Waits::still);
+        // those that have come late have a time of their own, so the clock is moved until all have gone
+        for caller in callers {
+            comes("the value before", || {
+                clock.advance(SECOND);
+                caller.0.is_finished()
+            });
+            assert_eq!(caller.returns(), Ok(1));
+        }
+    });
+    assert_eq!(cache.stats().timeouts, 5);
+    assert_eq!(cache.stats().stale_hits, 5);
+    source.open();
+    comes("the result", || {
+        peek!(soft(&cache, &source)).unwrap() == Some(2)
+    });
+    assert_eq!(source.loads(), 2);
+}
+
+#[test]
+fn without_a_value_before_it_is_waited_for() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    source.close();
+    thread::scope(|scope| {
+        let caller = Waits(scope.spawn(|| soft(&cache, &source)));
+        source.has_begun(1);
+        clock.advance(100 * SECOND);
+        caller.still();
+        source.open();
+        assert_eq!(caller.returns(), Ok(1));
+    });
+}
+
+#[test]
+fn the_value_before_serves_if_the_body_fails_in_time() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(soft(&cache, &source), Ok(1));
+    clock.advance(60 * SECOND);
+    for failure in [Failure::Error, Failure::Panic] {
+        source.fails(failure);
+        let loads = source.loads();
+        assert_eq!(soft(&cache, &source), Ok(1));
+        assert_eq!(soft(&cache, &source), Ok(1));
+        assert_eq!(source.loads(), loads + 1, "it rests");
+        clock.advance(5 * SECOND);
+    }
+}
+
+#[test]
+fn a_hard_one_is_an_error_and_the_result_is_stored_when_it_comes() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    source.close();
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..3)
+            .map(|_| Waits(scope.spawn(|| hard(&cache, &source))))
+            .collect();
+        source.has_begun(1);
+        clock.advance(10 * SECOND - NANO);
+        for caller in callers {
+            comes("the error", || {
+                clock.advance(SECOND);
+                caller.0.is_finished()
+            });
+            assert_eq!(caller.returns(), Err(Failed::Late));
+        }
+    });
+    source.open();
+    comes("the result", || {
+        peek!(hard(&cache, &source)).unwrap() == Some(1)
+    });
+    assert_eq!(hard(&cache, &source), Ok(1));
+    assert_eq!((source.loads(), cache.stats().timeouts), (1, 3));
+}
+
+#[test]
+fn of_both_the_first_that_has_something_to_say_counts() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    source.close();
+    thread::scope(|scope| {
+        let caller = Waits(scope.spawn(|| both(&cache, &source)));
+        source.has_begun(1);
+        clock.advance(9 * SECOND);
+        caller.still();
+        clock.advance(SECOND);
+        assert_eq!(caller.returns(), Err(Failed::Late));
+    });
+    source.open();
+    comes("the result", || {
+        peek!(both(&cache, &source)).unwrap() == Some(1)
+    });
+    clock.advance(60 * SECOND);
+    source.close();
+    thread::scope(|scope| {
+        let caller = Waits(scope.spawn(|| both(&cache, &source)));
+        source.has_begun(2);
+        clock.advance(2 * SECOND);
+        assert_eq!(caller.returns(), Ok(1));
+    });
+    source.open();
+}
+
+#[test]
+fn a_refresh_that_is_asked_for_serves_no_value_before() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(both(&cache, &source), Ok(1));
+    source.close();
+    thread::scope(|scope| {
+        let caller = Waits(scope.spawn(|| refresh!(both(&cache, &source))));
+        source.has_begun(2);
+        clock.advance(9 * SECOND);
+        caller.still();
+        clock.advance(SECOND);
+        assert_eq!(caller.returns(), Err(Failed::Late));
+    });
+    source.open();
+    comes("the result", || {
+        peek!(both(&cache, &source)).unwrap() == Some(2)
+    });
+}
+
+#[tokio::test]
+async fn async_callers_wait_no_longer_either() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    source.close();
+    let call = || {
+        let (cache, source) = (cache.clone(), source.clone());
+        tokio::spawn(async move { both_async(&cache, &source).await })
+    };
+    let callers = [call(), call()];
+    while source.loads() < 1 {
+        tokio::task::yield_now().await;
+    }
+    // both have begun to wait, on the one thread there is
+    tokio::task::yield_now().await;
+    clock.advance(10 * SECOND);
+    for caller in callers {
+        assert_eq!(caller.await.unwrap(), Err(Failed::Late));
+    }
+    source.open();
+    while peek!(both_async(&cache, &source)).await.unwrap() != Some(1) {
+        tokio::task::yield_now().await;
+    }
+    clock.advance(60 * SECOND);
+    source.close();
+    let caller = call();
+    while source.loads() < 2 {
+        tokio::task::yield_now().await;
+    }
+    clock.advance(2 * SECOND);
+    assert_eq!(caller.await.unwrap(), Ok(1));
+    source.open();
+    while peek!(both_async(&cache, &source)).await.unwrap() != Some(2) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_runtimes_paused_time_counts() {
+    #[cache(ttl = 3600, hard_timeout = 10, cache = cache, skip(cache))]
+    async fn slow(cache: &Cache) -> Result<u64, Failed> {
+        tokio::time::sleep(25 * SECOND).await;
+        Ok(1)
+    }
+    let cache = Cache::builder().build().unwrap();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(slow(&cache).await, Err(Failed::Late));
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    // a second call joins the load that goes on
+    assert_eq!(slow(&cache).await, Err(Failed::Late));
+    assert_eq!(slow(&cache).await, Ok(1));
+    assert_eq!(begun.elapsed().as_secs(), 25);
+    assert_eq!(cache.stats().loads, 1);
+}
+
+#[test]
+fn a_panic_of_the_body_is_its_callers() {
+    let source = Source::default();
+    let (cache, _clock) = cache();
+    source.fails(Failure::Panic);
+    let call = std::panic::AssertUnwindSafe(|| hard(&cache, &source));
+    let panic = std::panic::catch_unwind(call).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"as asked"));
+}
+
+#[test]
+fn the_builders_timeout_serves_functions_that_may_run_in_the_background() {
+    #[cache(ttl = 60, stale = 600, cache = cache, skip(cache, source))]
+    fn served(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load()
+    }
+    let (source, clock) = (Source::default(), ManualClock::new());
+    let cache = Cache::builder().clock(clock.clone()).timeout(2 * SECOND);
+    let cache = cache.build().unwrap();
+    assert_eq!(served(&cache, &source), Ok(1));
+    clock.advance(60 * SECOND);
+    assert_eq!(served(&cache, &source), Ok(2));
+}

@@ -1,0 +1,27 @@
+//! Options of age where they have no sense.
+
+use std::collections::HashMap;
+
+use cacheado::{cache, cache_put};
+
+#[cache(ttl = 5, stale = 5, batch(ids))]
+fn many(ids: &[u64]) -> HashMap<u64, u64> {
+    ids.iter().map(|id| (*id, *id)).collect()
+}
+
+#[cache_put(ttl = 5, timeout = 1)]
+fn put(x: u64) -> u64 {
+    x
+}
+
+#[cache(none_ttl = 5, cache_none = false)]
+fn none(x: u64) -> Option<u64> {
+    Some(x)
+}
+
+#[cache(none_ttl = 5)]
+fn never_none(x: u64) -> u64 {
+    x
+}
+
+fn main() {}

@@ -1,0 +1,20 @@
+//! What is said of a lifetime needs one.
+
+use cacheado::cache;
+
+#[cache(stale = 5)]
+fn stale(x: u64) -> u64 {
+    x
+}
+
+#[cache(refresh_after = 0.5)]
+fn refreshed(x: u64) -> u64 {
+    x
+}
+
+#[cache(jitter = 0.5)]
+fn spread(x: u64) -> u64 {
+    x
+}
+
+fn main() {}

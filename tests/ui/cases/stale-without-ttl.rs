@@ -1,8 +1,0 @@
-use cacheado::cache;
-
-#[cache(stale = 30)]
-fn orders(limit: usize) -> usize {
-    limit
-}
-
-fn main() {}
