@@ -9,11 +9,8 @@ use std::borrow::Borrow;
     note = "with `stale`, `refresh_after` or a timeout the body may outlive the call: take the argument as an `Arc`, or derive `Clone` for it"
 )]
 pub trait Owned {
-    /// [`Kept`] in every case. That it is looked up here makes one error of what can't be kept, not several.
-    type Kept;
-
-    /// That.
-    fn kept(&self) -> Self::Kept;
+    /// Its owned form.
+    fn kept(&self) -> Kept<Self>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -22,24 +19,33 @@ where
     T: ToOwned + ?Sized,
     T::Owned: Send + 'static,
 {
-    type Kept = Kept<T>;
-
     fn kept(&self) -> Kept<T> {
-        Kept(self.to_owned())
+        Kept(Box::new(self.to_owned()))
     }
 }
 
-/// The owned form of an argument.
-pub struct Kept<T: ToOwned + ?Sized>(T::Owned);
+/// The owned form of an argument. It asks nothing of the argument's type, so what can't be kept is one error, not several.
+pub struct Kept<T: ?Sized>(Box<dyn Lends<T> + Send>);
 
-impl<T: ToOwned + ?Sized> Kept<T> {
+trait Lends<T: ?Sized> {
+    fn lend(&self) -> &T;
+}
+
+impl<T: ?Sized, O: Borrow<T>> Lends<T> for O {
+    fn lend(&self) -> &T {
+        self.borrow()
+    }
+}
+
+impl<T: ?Sized> Kept<T> {
     /// The argument, as the body expects it.
+    #[must_use]
     pub fn lend(&self) -> &T {
-        self.0.borrow()
+        (*self.0).lend()
     }
 }
 
 /// Keeps an argument.
-pub fn keep<T: Owned + ?Sized>(lent: &T) -> T::Kept {
+pub fn keep<T: Owned + ?Sized>(lent: &T) -> Kept<T> {
     lent.kept()
 }
