@@ -1,1 +1,163 @@
-//! With a shared tier behind: what stands in there, and for whom.
+//! With a shared tier behind: what stands in there, and for whom. Two processes on one store, whose clock is that of both.
+
+use std::sync::atomic::Ordering;
+
+use cacheado::{Cache, cache, expire, peek};
+use cacheado_tests::store::Client;
+
+use crate::source::{Failure, NANO, SECOND, Source, comes};
+
+#[cache(ttl = 60, stale = 60, cache = cache, skip(cache, source))]
+fn served(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load()
+}
+
+#[cache(ttl = 60, stale = 60, cache = cache, skip(cache, source))]
+async fn served_async(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load_async().await
+}
+
+#[cache(ttl = 100, refresh_after = 0.8, cache = cache, skip(cache, source))]
+fn early(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load()
+}
+
+/// Of two processes, neither of which hears of the other too late.
+fn two() -> (Client, Cache, Client, Cache) {
+    let client = Client::new();
+    let other = client.clone();
+    let (one, two) = (client.cache(), other.cache());
+    (client, one, other, two)
+}
+
+#[test]
+fn another_process_takes_over_what_is_left_of_both_parts() {
+    let source = Source::default();
+    let (client, one, _, two) = two();
+    let clock = &client.store().clock;
+    assert_eq!(served(&one, &source), Ok(1));
+    clock.advance(60 * SECOND - NANO);
+    assert_eq!(served(&two, &source), Ok(1));
+    assert_eq!(peek!(served(&two, &source)).unwrap(), Some(1));
+    source.fails(Failure::Error);
+    // in whole milliseconds, rounded up
+    clock.advance(SECOND / 1000);
+    assert_eq!(peek!(served(&two, &source)).unwrap(), None);
+    assert_eq!(served(&two, &source), Ok(1));
+    comes("the failure", || two.stats().failures == 1);
+    assert_eq!(two.stats().stale_hits, 1);
+    clock.advance(60 * SECOND);
+    assert!(served(&two, &source).is_err());
+}
+
+#[test]
+fn what_is_stale_outside_is_loaded_anew_and_stands_in_if_that_fails() {
+    let source = Source::default();
+    let (client, one, _, two) = two();
+    assert_eq!(served(&one, &source), Ok(1));
+    client.store().clock.advance(61 * SECOND);
+    for failure in [Failure::Error, Failure::Panic] {
+        source.fails(failure);
+        let three = client.clone().cache();
+        assert_eq!(served(&three, &source), Ok(1));
+        let stats = three.stats();
+        assert_eq!((stats.misses, stats.failures, stats.stale_hits), (1, 1, 1));
+    }
+    source.fails(None);
+    assert_eq!(served(&two, &source), Ok(4));
+    assert_eq!(two.stats().stale_hits, 0);
+    let third = client.clone().cache();
+    assert_eq!(served(&third, &source), Ok(4));
+}
+
+#[tokio::test]
+async fn so_it_is_for_async_functions() {
+    let source = Source::default();
+    let (client, one, _, two) = two();
+    assert_eq!(served_async(&one, &source).await, Ok(1));
+    client.store().clock.advance(61 * SECOND);
+    source.fails(Failure::Error);
+    assert_eq!(served_async(&two, &source).await, Ok(1));
+    source.fails(None);
+    client.store().clock.advance(5 * SECOND);
+    // it stands in at once now, and the process has it
+    assert_eq!(served_async(&two, &source).await, Ok(1));
+    while peek!(served_async(&two, &source)).await.unwrap() != Some(3) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn functions_without_stale_get_none_of_it() {
+    #[cache(ttl = 60, stale = 60, cache = cache, skip(cache, source), name = "outside")]
+    fn with(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+        source.load()
+    }
+    #[cache(ttl = 60, cache = cache, skip(cache, source), name = "outside")]
+    fn without(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+        source.load()
+    }
+    let source = Source::default();
+    let (client, one, _, two) = two();
+    assert_eq!(with(&one, &source, 7), Ok(1));
+    assert_eq!(without(&two, &source, 7), Ok(1));
+    client.store().clock.advance(61 * SECOND);
+    source.fails(Failure::Error);
+    assert_eq!(peek!(without(&two, &source, 7)).unwrap(), None);
+    assert!(without(&two, &source, 7).is_err());
+    source.fails(None);
+    assert_eq!(without(&two, &source, 7), Ok(3));
+}
+
+#[test]
+fn a_refresh_takes_what_another_process_has_loaded() {
+    let source = Source::default();
+    let (client, one, _, two) = two();
+    let clock = &client.store().clock;
+    assert_eq!(early(&one, &source), Ok(1));
+    assert_eq!(early(&two, &source), Ok(1));
+    clock.advance(80 * SECOND);
+    assert_eq!(early(&one, &source), Ok(1));
+    comes("the first's", || peek!(early(&one, &source)).unwrap() == Some(2));
+    // the second may have heard of it, or finds it outside: it loads nothing
+    comes("the second's", || early(&two, &source) == Ok(2));
+    assert_eq!(source.loads(), 2);
+}
+
+#[test]
+fn what_is_expired_is_nobodys_but_the_process_own() {
+    let source = Source::default();
+    let (client, one, _, two) = two();
+    assert_eq!(served(&one, &source), Ok(1));
+    assert_eq!(served(&two, &source), Ok(1));
+    assert!(expire!(served(&one, &source)).unwrap());
+    assert_eq!(client.len(), 0);
+    source.fails(Failure::Error);
+    assert_eq!(served(&one, &source), Ok(1));
+    assert!(served(&two, &source).is_err());
+}
+
+#[test]
+fn with_the_tier_down_the_process_serves_as_ever() {
+    let source = Source::default();
+    let (client, one, _, _) = two();
+    assert_eq!(served(&one, &source), Ok(1));
+    client.store().down.store(true, Ordering::SeqCst);
+    client.store().clock.advance(60 * SECOND);
+    assert_eq!(served(&one, &source), Ok(1));
+    comes("the new value", || peek!(served(&one, &source)).unwrap_or(None) == Some(2));
+}
+
+#[test]
+fn a_cache_that_keeps_nothing_in_the_process_serves_what_is_outside() {
+    let source = Source::default();
+    let client = Client::new();
+    let cache = client.builder().in_process(false).build().unwrap();
+    assert_eq!(served(&cache, &source), Ok(1));
+    client.store().clock.advance(60 * SECOND);
+    source.fails(Failure::Error);
+    assert_eq!(served(&cache, &source), Ok(1));
+    assert_eq!(cache.stats().failures, 1);
+    source.fails(None);
+    assert_eq!(served(&cache, &source), Ok(3));
+}
