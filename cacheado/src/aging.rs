@@ -1,4 +1,4 @@
-//! How values age: `stale`, `refresh_after`, `jitter` and the timeouts, as an attribute or a builder gives them, and what comes of
+//! How values age: `stale`, `refresh_after`, `jitter`, `err_ttl` and the timeouts, as an attribute or a builder gives them, and what comes of
 //! them for one value.
 
 use std::time::Duration;
@@ -16,6 +16,10 @@ pub(crate) struct Aging {
     pub(crate) timeout: Option<Duration>,
     /// How long a body is waited for at all.
     pub(crate) hard_timeout: Option<Duration>,
+    /// How long an `Err` is kept.
+    pub(crate) err_ttl: Option<Duration>,
+    /// Whether a load outlives its caller.
+    pub(crate) detached: bool,
 }
 
 /// How long one value lives.
@@ -36,6 +40,8 @@ impl Aging {
         jitter: None,
         timeout: None,
         hard_timeout: None,
+        err_ttl: None,
+        detached: false,
     };
 
     /// The same, and for what it leaves out, what `defaults` say.
@@ -45,7 +51,10 @@ impl Aging {
             refresh_after: self.refresh_after.or(defaults.refresh_after),
             jitter: self.jitter.or(defaults.jitter),
             timeout: self.timeout.or(defaults.timeout),
-            hard_timeout: self.hard_timeout.or(defaults.hard_timeout),
+            // these are the function's alone
+            hard_timeout: self.hard_timeout,
+            err_ttl: self.err_ttl,
+            detached: self.detached,
         }
     }
 

@@ -61,7 +61,7 @@ impl Function {
         Call {
             cache: cache.clone(),
             key: self.key::<K::Stored, A>(ids, args),
-            values: carry.0.values,
+            values: carry.typed.values,
             aging: self.aging(),
             decide: Decide::Store { ttl: self.ttl() },
             types: PhantomData,

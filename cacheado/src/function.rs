@@ -227,6 +227,20 @@ impl Site {
         self
     }
 
+    /// How long an `Err` is kept.
+    #[must_use]
+    pub const fn err_ttl(mut self, span: Duration) -> Self {
+        self.spec.aging.err_ttl = Some(span);
+        self
+    }
+
+    /// A load outlives its caller.
+    #[must_use]
+    pub const fn detached(mut self) -> Self {
+        self.spec.aging.detached = true;
+        self
+    }
+
     /// Its body owns what it needs.
     #[must_use]
     pub const fn owned(mut self) -> Self {
@@ -441,8 +455,12 @@ impl Function {
         if mode == Mode::Normal {
             let found = cache
                 .store()
-                .get(&probe, |entry| self.read::<K::Stored>(cache, entry));
+                .get(&probe, |entry| self.read(carry, cache, entry));
             match found {
+                Some(Read::Error(ret)) => {
+                    cache.count_space(space, Event::Hit);
+                    return Ok(ret);
+                }
                 Some(Read::Hit(value)) => {
                     cache.count_space(space, Event::Hit);
                     return Ok(K::restore(value));
@@ -463,23 +481,28 @@ impl Function {
 
     /// What an entry of the function's is to a look-up.
     #[inline]
-    fn read<T: Value>(&self, cache: &Cache, entry: &Stored) -> Read<T> {
-        match entry.value::<T>() {
-            Some(value) => Read::Hit(value.clone()),
-            // of another type only if functions share a name and one of them lies about its value: a miss, then
-            None => match entry.value::<Aged<T>>() {
-                Some(Aged { value, age }) if age.is_young(cache.clock()) => {
-                    Read::Hit(value.clone())
-                }
-                Some(aged) => self.read_aged(cache, aged),
-                None => Read::Miss,
-            },
+    fn read<R, K>(&self, carry: Carry<R, K>, cache: &Cache, entry: &Stored) -> Read<R, K::Stored>
+    where
+        K: Outcome<R>,
+        K::Stored: Value,
+    {
+        if let Some(value) = entry.value::<K::Stored>() {
+            return Read::Hit(value.clone());
         }
+        if let Some(aged) = entry.value::<Aged<K::Stored>>() {
+            if aged.age.is_young(cache.clock()) {
+                return Read::Hit(aged.value.clone());
+            }
+            return self.read_aged(cache, aged);
+        }
+        // else of another type, only if functions share a name and one of them lies about its value: a miss, then
+        let error = carry.errors.and_then(|errors| errors.read(entry));
+        error.map_or(Read::Miss, Read::Error)
     }
 
     /// The same of one that is past its `refresh_after`, or its lifetime.
     #[cold]
-    fn read_aged<T: Value>(&self, cache: &Cache, Aged { value, age }: &Aged<T>) -> Read<T> {
+    fn read_aged<R, T: Value>(&self, cache: &Cache, Aged { value, age }: &Aged<T>) -> Read<R, T> {
         let now = cache.clock().now();
         let stale = match age.freshness(now) {
             Freshness::Fresh => return Read::Hit(value.clone()),
@@ -529,7 +552,7 @@ impl Function {
         if claim.stale {
             cache.count_space(probe.space(), Event::StaleHit);
         }
-        let typed = carry.0;
+        let typed = carry.typed;
         let load = match probe.to_key() {
             // inside of its own load it is under way already
             Ok(key) if !Active::contains(cache.id(), &key) => {
@@ -557,6 +580,7 @@ impl Function {
             flight,
             counted: true,
             fails: false,
+            errors: None,
             renewal: None,
         }
     }
@@ -574,10 +598,10 @@ impl Function {
         K: Outcome<R>,
         A: Serialize,
     {
-        let typed = carry.0;
+        let typed = carry.typed;
         match probe.to_key() {
             Ok(key) => match self.begin(mode, cache, key, typed.values) {
-                Some(load) => Pending::with(load, typed),
+                Some(load) => Pending::with(load, typed).keeping(carry.errors),
                 None => Pending::uncached(),
             },
             Err(message) => self.unkeyed(cache, probe.space(), &message),
@@ -672,8 +696,10 @@ impl Function {
 }
 
 /// What an entry is to a look-up.
-enum Read<T> {
+enum Read<R, T> {
     Hit(T),
+    /// A hit of what the function returned when it failed.
+    Error(R),
     /// A hit of a value past its lifetime.
     StandIn(T),
     /// A hit, and the body is to be run in the background.

@@ -12,6 +12,7 @@ mod cache;
 mod call;
 mod counters;
 mod default;
+mod errors;
 mod flight;
 mod function;
 mod ledger;

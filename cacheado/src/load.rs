@@ -15,6 +15,7 @@ use crate::aged::{Age, Freshness};
 use crate::aging::{Aging, Span};
 use crate::cache::Cache;
 use crate::counters::Event;
+use crate::errors::{CloneError, Errors};
 use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
 use crate::operations::{evict_key, evict_key_async};
 use crate::outcome::Decision;
@@ -35,6 +36,8 @@ pub(crate) struct Load {
     pub(crate) counted: bool,
     /// Whether the caller wants to be told that the shared tier failed, instead of the body being run.
     pub(crate) fails: bool,
+    /// How an error is found that is kept.
+    pub(crate) errors: Option<CloneError>,
     /// It runs in the background, for a value that is there.
     pub(crate) renewal: Option<Renewal>,
 }
@@ -65,6 +68,8 @@ pub(crate) enum Flight {
 pub(crate) enum Begun {
     /// It is over: another had the value, or the shared tier.
     Found(Box<AnyValue>),
+    /// It is over: another has failed, and its error is kept.
+    FoundError(Box<AnyValue>),
     /// The body is to run.
     Lead(Lead),
     /// It is not: the shared tier failed, and the caller wants to know.
@@ -91,6 +96,7 @@ impl Load {
                 Boarding::Lead(ticket) => break ticket,
                 Boarding::Wait(seat) => match self.waited(seat.wait(), true) {
                     Waited::Value(value) => return Begun::Found(value),
+                    Waited::Error(error) => return Begun::FoundError(error),
                     Waited::Beside(ticket) => break ticket,
                     Waited::Again => {}
                 },
@@ -101,8 +107,8 @@ impl Load {
 
     /// Looks whether another has the value, or the shared tier, by blocking.
     pub(crate) fn aboard(self, ticket: Ticket) -> Begun {
-        if let Some(value) = self.found_meanwhile(&ticket) {
-            return Begun::Found(value);
+        if let Some(found) = self.found_meanwhile(&ticket) {
+            return found;
         }
         let Some((tier, codec)) = self.shared() else {
             return self.lead(ticket, Claim::default());
@@ -154,6 +160,7 @@ impl Load {
                 Boarding::Lead(ticket) => break ticket,
                 Boarding::Wait(seat) => match self.waited(landing(seat).await, false) {
                     Waited::Value(value) => return Begun::Found(value),
+                    Waited::Error(error) => return Begun::FoundError(error),
                     Waited::Beside(ticket) => break ticket,
                     Waited::Again => {}
                 },
@@ -164,8 +171,8 @@ impl Load {
 
     /// The same as [`aboard`](Self::aboard) by awaiting.
     pub(crate) async fn aboard_async(self, ticket: Ticket) -> Begun {
-        if let Some(value) = self.found_meanwhile(&ticket) {
-            return Begun::Found(value);
+        if let Some(found) = self.found_meanwhile(&ticket) {
+            return found;
         }
         let Some((tier, codec)) = self.shared() else {
             return self.lead(ticket, Claim::default());
@@ -298,13 +305,17 @@ impl Load {
                 Waited::Value(self.values.clone(&*shared))
             }
             Wait::Value(_) | Wait::Alone => Waited::Beside(self.beside(blocking)),
-            Wait::Again => match self.stored() {
-                Some(value) => {
+            Wait::Again => {
+                if let Some(value) = self.stored() {
                     self.hit();
-                    Waited::Value(value)
+                    return Waited::Value(value);
                 }
-                None => Waited::Again,
-            },
+                if let Some(error) = self.stored_error() {
+                    self.hit();
+                    return Waited::Error(error);
+                }
+                Waited::Again
+            }
         }
     }
 
@@ -331,15 +342,26 @@ impl Load {
         found.is_stale() || (self.renewal.is_some() && found.span(&self.aging).is_due())
     }
 
+    /// The error that is kept in the place of a value.
+    fn stored_error(&self) -> Option<Box<AnyValue>> {
+        let clone = self.errors?;
+        self.cache.store().get_key(&self.key, clone).flatten()
+    }
+
     /// Another load may have landed after this caller's look-up and before it began its own.
-    fn found_meanwhile(&self, ticket: &Ticket) -> Option<Box<AnyValue>> {
+    fn found_meanwhile(&self, ticket: &Ticket) -> Option<Begun> {
         if !matches!(self.flight, Flight::Single | Flight::Cluster) {
             return None;
         }
-        let value = self.stored()?;
+        if let Some(value) = self.stored() {
+            self.hit();
+            ticket.land(|| self.share(&*value));
+            return Some(Begun::Found(value));
+        }
+        // those who wait find it as this one did
+        let error = self.stored_error()?;
         self.hit();
-        ticket.land(|| self.share(&*value));
-        Some(value)
+        Some(Begun::FoundError(error))
     }
 
     fn shared(&self) -> Option<(&SharedTier, Codec)> {
@@ -444,6 +466,29 @@ impl Lead {
         tracing::warn!(key = %load.key, "a load failed, and the value before stands in");
         self.ticket.land(|| load.share(&*value));
         Some(value)
+    }
+
+    /// Keeps the error in `ret`, if there is one, for those who wait as well; then nothing is left to be done. If an invalidation or a
+    /// put came meanwhile, it is not kept.
+    pub(crate) fn keep_error<R>(self, errors: Option<Errors<R>>, ret: &R) -> Option<Self> {
+        let load = &self.load;
+        let lifetime = load.aging.err_ttl;
+        // what was asked for anew, or in the background, leaves what is there
+        let keeps = load.flight != Flight::Refresh && load.renewal.is_none();
+        let errors = errors.filter(|_| keeps && load.cache.is_in_process());
+        let Some(entry) = errors.and_then(|errors| errors.entry(&load.key, ret, 1)) else {
+            return Some(self);
+        };
+        let entry = Some(entry);
+        // what went for it is dropped here, where no lock is held
+        let stored = self
+            .ticket
+            .store(|| load.cache.store_local(entry, lifetime));
+        if matches!(stored, Some((Inserted::Stored(_), _))) {
+            // those who wait look again, and find it
+            return None;
+        }
+        Some(self)
     }
 
     /// Those who wait go on by themselves.
@@ -710,6 +755,8 @@ pub(crate) struct Settled {
 pub(crate) enum Waited {
     /// It returns this.
     Value(Box<AnyValue>),
+    /// So has the one it waited for failed.
+    Error(Box<AnyValue>),
     /// It loads by itself.
     Beside(Ticket),
     /// It looks for a load to join again.

@@ -10,6 +10,7 @@ use cacheado_backends::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::errors::Errors;
 use crate::pending::Pending;
 use crate::value::Typed;
 
@@ -43,7 +44,7 @@ impl<T: Value + Serialize + DeserializeOwned> Portable for T {
     type Carry<R, K: Outcome<R, Stored = Self>> = Carry<R, K>;
 
     fn carry<R, K: Outcome<R, Stored = Self>>() -> Carry<R, K> {
-        Carry(Typed::PORTABLE)
+        Carry::new(Typed::PORTABLE)
     }
 }
 
@@ -164,7 +165,20 @@ impl<R> Outcome<R> for WholeKind {
 }
 
 /// How the values of one function are kept.
-pub struct Carry<R, K: Outcome<R>>(pub(crate) Typed<K::Stored>);
+pub struct Carry<R, K: Outcome<R>> {
+    pub(crate) typed: Typed<K::Stored>,
+    /// How errors are kept, if they are.
+    pub(crate) errors: Option<Errors<R>>,
+}
+
+impl<R, K: Outcome<R>> Carry<R, K> {
+    fn new(typed: Typed<K::Stored>) -> Self {
+        Self {
+            typed,
+            errors: None,
+        }
+    }
+}
 
 impl<R, K: Outcome<R>> Clone for Carry<R, K> {
     fn clone(&self) -> Self {
@@ -191,7 +205,7 @@ where
     K: Outcome<R>,
     K::Stored: Value,
 {
-    Carry(Typed::LOCAL)
+    Carry::new(Typed::LOCAL)
 }
 
 /// Only a `Result` can be a failure of the shared tier.
@@ -238,6 +252,32 @@ impl<T, E: From<Error>> TimesOut for Result<T, E> {
 /// The same call, which returns an error if the body takes too long.
 pub fn or_time_out<R: TimesOut, K: Outcome<R>>(pending: Pending<R, K>) -> Pending<R, K> {
     pending.or_time_out(R::timed_out)
+}
+
+/// Only a `Result` has errors to keep.
+#[diagnostic::on_unimplemented(
+    message = "`err_ttl` needs a function that returns a `Result` whose error can be kept",
+    label = "the function returns `{Self}`",
+    note = "what is kept is `Clone + Send + Sync + 'static`: derive `Clone` for the error, wrap it into an `Arc`, or leave `err_ttl` out"
+)]
+pub trait KeepsErrors: Sized {
+    /// How.
+    fn errors() -> Errors<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E: Value> KeepsErrors for Result<T, E> {
+    fn errors() -> Errors<Self> {
+        Errors::of()
+    }
+}
+
+/// The same, and errors are kept as well.
+pub fn with_errors<R: KeepsErrors, K: Outcome<R>>(carry: Carry<R, K>) -> Carry<R, K> {
+    Carry {
+        errors: Some(R::errors()),
+        ..carry
+    }
 }
 
 /// Only `Option` can be `None`.

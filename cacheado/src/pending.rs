@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use cacheado_backends::Error;
 
+use crate::errors::Errors;
 use crate::load::{Begun, Lead, Load};
 use crate::outcome::{Decision, Outcome};
 use crate::timed::Limits;
-use crate::value::Typed;
+use crate::value::{AnyValue, Typed};
 
 /// A call that has to run its body. It owns all it needs and borrows nothing of the arguments, which the body may consume.
 ///
@@ -23,33 +24,43 @@ pub struct Pending<R, K: Outcome<R>> {
     load: Option<(Load, Typed<K::Stored>)>,
     /// What the call returns, while the body runs in the background.
     ahead: Option<K::Stored>,
-    late: Late<R>,
+    instead: Instead<R>,
 }
 
-/// What a call returns that has neither a value nor what the body returned.
-pub(crate) struct Late<R> {
+/// What a call returns that has neither a value nor what its body returns.
+pub(crate) struct Instead<R> {
     /// If the shared tier fails; `None`: the body runs.
     pub(crate) failed: Option<fn(Error) -> R>,
     /// If the body takes too long; `None`: it is waited for.
     pub(crate) timed_out: Option<fn(Error) -> R>,
+    /// How an `Err` is kept, and had again, if it is.
+    pub(crate) errors: Option<Errors<R>>,
 }
 
-impl<R> Clone for Late<R> {
+impl<R> Clone for Instead<R> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<R> Copy for Late<R> {}
+impl<R> Copy for Instead<R> {}
+
+impl<R> Instead<R> {
+    /// What the function returned when it failed.
+    pub(crate) fn restore(&self, error: Box<AnyValue>) -> Option<R> {
+        self.errors.and_then(|errors| errors.restore(error))
+    }
+}
 
 impl<R, K: Outcome<R>> Pending<R, K> {
     fn new(load: Option<(Load, Typed<K::Stored>)>, ahead: Option<K::Stored>) -> Self {
         Self {
             load,
             ahead,
-            late: Late {
+            instead: Instead {
                 failed: None,
                 timed_out: None,
+                errors: None,
             },
         }
     }
@@ -73,7 +84,7 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     pub fn or_fail(mut self, failed: fn(Error) -> R) -> Self {
         if let Some((load, _)) = &mut self.load {
             load.fails = true;
-            self.late.failed = Some(failed);
+            self.instead.failed = Some(failed);
         }
         self
     }
@@ -81,7 +92,16 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     /// The same, and if the body takes too long, what `timed_out` makes of the error is returned instead of waiting for it.
     #[must_use]
     pub fn or_time_out(mut self, timed_out: fn(Error) -> R) -> Self {
-        self.late.timed_out = Some(timed_out);
+        self.instead.timed_out = Some(timed_out);
+        self
+    }
+
+    /// The same, and an `Err` is kept as `errors` say, if they say so.
+    pub(crate) fn keeping(mut self, errors: Option<Errors<R>>) -> Self {
+        if let Some((load, _)) = &mut self.load {
+            load.errors = errors.as_ref().map(Errors::clone_error);
+            self.instead.errors = errors;
+        }
         self
     }
 
@@ -118,7 +138,9 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     fn run(self, decide: &mut dyn FnMut(&K::Stored) -> Decision, body: &mut dyn FnMut() -> R) -> R {
         match self.load {
             None => body(),
-            Some((load, typed)) => conclude::<R, K>(load.begin(), typed, self.late, decide, body),
+            Some((load, typed)) => {
+                conclude::<R, K>(load.begin(), typed, self.instead, decide, body)
+            }
         }
     }
 
@@ -132,7 +154,7 @@ impl<R, K: Outcome<R>> Pending<R, K> {
             None => body.await,
             Some((load, typed)) => {
                 let begun = load.begin_async().await;
-                conclude_async::<R, K>(begun, typed, self.late, decide, body).await
+                conclude_async::<R, K>(begun, typed, self.instead, decide, body).await
             }
         }
     }
@@ -163,7 +185,11 @@ where
         decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
         body: impl FnOnce() -> R + Send + 'static,
     ) -> R {
-        let Self { load, ahead, late } = self;
+        let Self {
+            load,
+            ahead,
+            instead,
+        } = self;
         let Some((load, typed)) = load else {
             return ahead.map_or_else(body, K::restore);
         };
@@ -171,7 +197,7 @@ where
             let mut decide = Some(decide);
             let mut decide =
                 |value: &K::Stored| decide.take().map_or(Decision::Skip, |it| it(value));
-            conclude::<R, K>(begun, typed, late, &mut decide, &mut once(body))
+            conclude::<R, K>(begun, typed, instead, &mut decide, &mut once(body))
         };
         if let Some(value) = ahead {
             let cache = load.cache.clone();
@@ -179,7 +205,7 @@ where
             drop(cache.background().run(move || _ = job(load.begin())));
             return K::restore(value);
         }
-        match Limits::of(&load, late) {
+        match Limits::of(&load, instead) {
             None => job(load.begin()),
             Some(limits) => limits.load::<K>(load, typed, job),
         }
@@ -191,7 +217,11 @@ where
         decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
         body: impl Future<Output = R> + Send + 'static,
     ) -> R {
-        let Self { load, ahead, late } = self;
+        let Self {
+            load,
+            ahead,
+            instead,
+        } = self;
         let Some((load, typed)) = load else {
             return match ahead {
                 Some(value) => K::restore(value),
@@ -202,19 +232,19 @@ where
             let cache = load.cache.clone();
             let job = async move {
                 let begun = load.begin_async().await;
-                drop(conclude_async::<R, K>(begun, typed, late, decide, body).await);
+                drop(conclude_async::<R, K>(begun, typed, instead, decide, body).await);
             };
             drop(cache.background().spawn(job, true));
             return K::restore(value);
         }
-        match Limits::of(&load, late) {
+        match Limits::of(&load, instead) {
             None => {
                 let begun = load.begin_async().await;
-                conclude_async::<R, K>(begun, typed, late, decide, body).await
+                conclude_async::<R, K>(begun, typed, instead, decide, body).await
             }
             Some(limits) => {
                 let job = async move |begun: Begun| {
-                    conclude_async::<R, K>(begun, typed, late, decide, body).await
+                    conclude_async::<R, K>(begun, typed, instead, decide, body).await
                 };
                 limits.load_async::<K, _>(load, typed, job).await
             }
@@ -226,14 +256,18 @@ where
 fn conclude<R, K: Outcome<R>>(
     begun: Begun,
     typed: Typed<K::Stored>,
-    late: Late<R>,
+    instead: Instead<R>,
     decide: &mut dyn FnMut(&K::Stored) -> Decision,
     body: &mut dyn FnMut() -> R,
 ) -> R {
     let mut lead = match begun {
         Begun::Found(value) => return K::restore((typed.own)(value)),
         Begun::Lead(lead) => lead,
-        Begun::Failed(error) => match late.failed {
+        Begun::FoundError(error) => match instead.restore(error) {
+            Some(ret) => return ret,
+            None => return body(),
+        },
+        Begun::Failed(error) => match instead.failed {
             Some(failed) => return failed(error),
             None => return body(),
         },
@@ -250,6 +284,9 @@ fn conclude<R, K: Outcome<R>>(
         Ok(ret) => ret,
         Err(stood_in) => return stood_in,
     };
+    let Some(lead) = lead.keep_error(instead.errors, &ret) else {
+        return ret;
+    };
     let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
     if let Some((lead, settled)) = lead.settle(value) {
         lead.tell(settled);
@@ -261,14 +298,18 @@ fn conclude<R, K: Outcome<R>>(
 async fn conclude_async<R, K: Outcome<R>>(
     begun: Begun,
     typed: Typed<K::Stored>,
-    late: Late<R>,
+    instead: Instead<R>,
     decide: impl FnOnce(&K::Stored) -> Decision,
     body: impl Future<Output = R>,
 ) -> R {
     let mut lead = match begun {
         Begun::Found(value) => return K::restore((typed.own)(value)),
         Begun::Lead(lead) => lead,
-        Begun::Failed(error) => match late.failed {
+        Begun::FoundError(error) => match instead.restore(error) {
+            Some(ret) => return ret,
+            None => return body.await,
+        },
+        Begun::Failed(error) => match instead.failed {
             Some(failed) => return failed(error),
             None => return body.await,
         },
@@ -290,6 +331,9 @@ async fn conclude_async<R, K: Outcome<R>>(
     let ret = match forgiven::<R, K>(&mut lead, typed, ran) {
         Ok(ret) => ret,
         Err(stood_in) => return stood_in,
+    };
+    let Some(lead) = lead.keep_error(instead.errors, &ret) else {
+        return ret;
     };
     let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
     if let Some((lead, settled)) = lead.settle(value) {

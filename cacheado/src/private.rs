@@ -12,8 +12,8 @@ pub use crate::call::{Async, Blocking, Call, ScopeEviction, scope_eviction};
 pub use crate::default::default_cache;
 pub use crate::function::{Function, Mode, Site};
 pub use crate::outcome::{
-    Carry, Decision, Fails, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind, TimesOut, Value,
-    WholeKind, is_none, local, or_fail, or_time_out, portable,
+    Carry, Decision, Fails, KeepsErrors, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind,
+    TimesOut, Value, WholeKind, is_none, local, or_fail, or_time_out, portable, with_errors,
 };
 pub use crate::owned::{Kept, Owned, keep};
 pub use crate::pending::Pending;

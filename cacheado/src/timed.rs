@@ -18,12 +18,12 @@ use crate::counters::Event;
 use crate::flight::Boarding;
 use crate::load::{Begun, Flight, Load, Waited, landing};
 use crate::outcome::Outcome;
-use crate::pending::Late;
+use crate::pending::Instead;
 use crate::slot::Slot;
 use crate::timer::Timer;
 use crate::value::{AnyValue, Typed, ValueType};
 
-/// How long a call waits, and what it returns then.
+/// How long a call waits, and what it returns then. One whose load outlives its caller may wait without a limit.
 pub(crate) struct Limits<R> {
     cache: Cache,
     key: Key,
@@ -32,6 +32,7 @@ pub(crate) struct Limits<R> {
     soft: Option<Tick>,
     /// Until then in any case.
     hard: Option<Hard<R>>,
+    instead: Instead<R>,
 }
 
 struct Hard<R> {
@@ -49,11 +50,12 @@ enum Ended<T, R> {
 }
 
 impl<R: Send + 'static> Limits<R> {
-    /// The limits of a call that is to load; `None` if it waits as long as it takes, and so may as well run the body itself.
-    pub(crate) fn of(load: &Load, late: Late<R>) -> Option<Self> {
+    /// The limits of a call that is to load; `None` if it waits as long as it takes, and its load ends with it: then it
+    /// may as well run the body itself.
+    pub(crate) fn of(load: &Load, instead: Instead<R>) -> Option<Self> {
         let now = load.cache.clock().now();
         let until = |span| Clock::deadline(now, Some(span));
-        let hard = load.aging.hard_timeout.zip(late.timed_out);
+        let hard = load.aging.hard_timeout.zip(instead.timed_out);
         let hard = hard.map(|(span, timed_out)| Hard {
             until: until(span),
             span,
@@ -65,7 +67,9 @@ impl<R: Send + 'static> Limits<R> {
             .timeout
             .filter(|_| load.flight != Flight::Refresh);
         let soft = soft.filter(|_| hard.is_some() || load.stand_in().is_some());
-        (soft.is_some() || hard.is_some()).then(|| Self {
+        let limited = soft.is_some() || hard.is_some() || load.aging.detached;
+        limited.then(|| Self {
+            instead,
             cache: load.cache.clone(),
             key: load.key.clone(),
             values: load.values,
@@ -160,6 +164,10 @@ impl<R: Send + 'static> Limits<R> {
                 }
                 Ended::Done(wait) => match load.waited(wait, true) {
                     Waited::Value(value) => return K::restore((typed.own)(value)),
+                    Waited::Error(error) => match self.instead.restore(error) {
+                        Some(ret) => return ret,
+                        None => {}
+                    },
                     Waited::Beside(ticket) => break ticket,
                     Waited::Again => {}
                 },
@@ -204,6 +212,10 @@ impl<R: Send + 'static> Limits<R> {
                 }
                 Ended::Done(wait) => match load.waited(wait, false) {
                     Waited::Value(value) => return K::restore((typed.own)(value)),
+                    Waited::Error(error) => match self.instead.restore(error) {
+                        Some(ret) => return ret,
+                        None => {}
+                    },
                     Waited::Beside(ticket) => break ticket,
                     Waited::Again => {}
                 },

@@ -1,4 +1,5 @@
-//! How values age: `stale`, `refresh_after`, `timeout`, `hard_timeout`, `jitter` and `none_ttl`, and what can't be said of them.
+//! How values age: `stale`, `refresh_after`, `timeout`, `hard_timeout`, `detached`, `jitter`, `none_ttl` and `err_ttl`, and what can't be
+//! said of them.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -7,6 +8,7 @@ use syn::{Expr, Result};
 use super::duration::{constant, part};
 use super::options::Options;
 use super::plan::Kind;
+use super::signature::{Flavor, Function};
 use crate::parse::{Errors, start};
 
 /// What the options say, as expressions.
@@ -18,6 +20,9 @@ pub(crate) struct Aging {
     pub(crate) hard_timeout: Option<Given>,
     pub(crate) jitter: Option<Given>,
     pub(crate) none_ttl: Option<Given>,
+    pub(crate) err_ttl: Option<Given>,
+    /// Where `detached` stands.
+    pub(crate) detached: Option<Span>,
 }
 
 /// The value of an option, and where it stands.
@@ -36,30 +41,29 @@ impl Aging {
             "hard_timeout" => (&mut self.hard_timeout, constant(name, value)),
             "jitter" => (&mut self.jitter, part(name, true, value)),
             "none_ttl" => (&mut self.none_ttl, constant(name, value)),
+            "err_ttl" => (&mut self.err_ttl, constant(name, value)),
             _ => return None,
         };
         let span = match name {
-            "hard_timeout" | "none_ttl" => start(value),
+            "hard_timeout" | "none_ttl" | "err_ttl" => start(value),
             _ => option,
         };
         Some(read.map(|value| *place = Some(Given { value, span })))
     }
 
     /// Those by which the body may run in the background, and outlive its call.
-    fn background(&self) -> impl Iterator<Item = (&'static str, Span)> {
+    fn background(&self) -> impl Iterator<Item = (&'static str, Span)> + use<> {
+        let at = |given: &Option<Given>| given.as_ref().map(|given| given.span);
         let options = [
-            ("stale", &self.stale),
-            ("refresh_after", &self.refresh_after),
-            ("timeout", &self.timeout),
-            ("hard_timeout", &self.hard_timeout),
+            ("stale", at(&self.stale)),
+            ("refresh_after", at(&self.refresh_after)),
+            ("timeout", at(&self.timeout)),
+            ("hard_timeout", at(&self.hard_timeout)),
+            ("detached", self.detached),
         ];
-        let given =
-            |(name, given): (&'static str, &Option<Given>)| Some((name, given.as_ref()?.span));
         options
             .into_iter()
-            .filter_map(given)
-            .collect::<Vec<_>>()
-            .into_iter()
+            .filter_map(|(name, span)| Some((name, span?)))
     }
 
     /// The first of the options by which the body may outlive its call.
@@ -75,19 +79,27 @@ impl Aging {
             (quote!(timeout), &self.timeout),
             (quote!(hard_timeout), &self.hard_timeout),
             (quote!(jitter), &self.jitter),
+            (quote!(err_ttl), &self.err_ttl),
         ];
         let options = options.into_iter().filter_map(|(method, given)| {
             let value = &given.as_ref()?.value;
             Some(quote!(.#method(#value)))
         });
         let owned = owned.then(|| quote!(.owned()));
-        quote!(#(#options)* #owned)
+        let detached = self.detached.map(|_| quote!(.detached()));
+        quote!(#(#options)* #owned #detached)
     }
 }
 
 /// What can be said without the hierarchy.
-pub(crate) fn check(kind: Kind, options: &Options, errors: &mut Errors) {
+pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: &mut Errors) {
     let aging = &options.aging;
+    if let (Some(span), Flavor::Sync) = (aging.detached, &function.flavor) {
+        errors.at(
+            span,
+            "`detached` is for async functions: the caller of any other stays until its body is over",
+        );
+    }
     if options.ttl.is_none() {
         let mut needs = |name: &str, given: &Option<Given>, why: &str| {
             if let Some(given) = given {
@@ -127,10 +139,17 @@ pub(crate) fn check(kind: Kind, options: &Options, errors: &mut Errors) {
             "of many ids some may be there, some past their lifetime, and some not",
         );
     }
+    if let Some(given) = aging.err_ttl.as_ref().filter(|_| options.batch.is_some()) {
+        errors.at(
+            given.span,
+            "`err_ttl` doesn't go with `batch`: an error of many ids is no single one's",
+        );
+    }
     if kind == Kind::Put {
         let timeouts = [
             ("timeout", &aging.timeout),
             ("hard_timeout", &aging.hard_timeout),
+            ("err_ttl", &aging.err_ttl),
         ];
         for (name, given) in timeouts {
             if let Some(given) = given {

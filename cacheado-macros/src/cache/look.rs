@@ -78,7 +78,7 @@ pub(crate) fn load(
 fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     let (looked, hit) = (local("__cacheado_looked"), local("__cacheado_hit"));
     let pending = local("__cacheado_pending");
-    let carry = carry(plan, &plan.function.output, VALUE, None);
+    let carry = with_errors(plan, carry(plan, &plan.function.output, VALUE, None));
     let site = site::site(plan);
     let bindings: Vec<_> = plan.key_bindings.iter().flatten().collect();
     let mode = with_bypass(plan, mode);
@@ -130,6 +130,16 @@ fn or_time_out(plan: &Plan) -> Option<TokenStream> {
     let mut pending = local("__cacheado_pending");
     pending.set_span(pending.span().located_at(given.span));
     Some(quote_spanned!(span=> let #pending = #or_time_out(#pending);))
+}
+
+/// Has errors kept as well, if the options say so. An error about the return type underlines the option.
+fn with_errors(plan: &Plan, carry: TokenStream) -> TokenStream {
+    let Some(given) = &plan.options.aging.err_ttl else {
+        return carry;
+    };
+    let span = at(given.span);
+    let with_errors = plan.runtime.private_at("with_errors", given.span);
+    quote_spanned!(span=> #with_errors(#carry))
 }
 
 /// A handle on what is asked for by a verb or an eviction: it owns its key. `decide` says what becomes of a value that is put.

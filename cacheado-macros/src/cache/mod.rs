@@ -65,7 +65,7 @@ fn run(
     let (options, mut errors) = Options::read(attr.clone());
     check::check(&function, &options, &mut errors);
     batch::check(kind, &function, &options, &mut errors);
-    aging::check(kind, &options, &mut errors);
+    aging::check(kind, &function, &options, &mut errors);
     owned::check(kind, &function, &options, &mut errors);
     if let Err(error) = errors.finish() {
         return fallback::with_stubs(&error, item, &function, &options);

@@ -41,10 +41,12 @@ const OPTIONS: &[(&str, Form)] = &[
     ("hard_timeout", Form::Value),
     ("jitter", Form::Value),
     ("none_ttl", Form::Value),
+    ("err_ttl", Form::Value),
+    ("detached", Form::Flag),
 ];
 
 /// Options that a later release brings: an error until then, never silently accepted.
-const LATER: &[&str] = &["idle", "err_ttl", "detached"];
+const LATER: &[&str] = &["idle"];
 
 /// What `#[cache_impl]` tells the attributes inside it.
 pub(crate) const INHERENT: &str = "__cacheado_inherent";
@@ -170,6 +172,7 @@ impl Options {
                 _ => errors.at(keyword.0.span(), "`batch` names one argument: `batch(ids)`"),
             },
             "local" => self.local = true,
+            "detached" => self.aging.detached = Some(keyword.0.span()),
             _ => {
                 let value = keyword.value(input)?;
                 let aging = self.aging.read(&name, keyword.0.span(), &value);
@@ -314,6 +317,8 @@ mod tests {
                 hard_timeout = LIMIT,
                 jitter = 0.1,
                 none_ttl = 5,
+                err_ttl = 5,
+                detached,
             )),
             "fine"
         );

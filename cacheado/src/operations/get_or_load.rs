@@ -77,6 +77,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             flight: Flight::Single,
             counted,
             fails: false,
+            errors: None,
             renewal: None,
         };
         Err(Pending::with(load, typed))

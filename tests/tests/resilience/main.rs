@@ -4,6 +4,8 @@
 
 mod arguments;
 mod background;
+mod detached;
+mod errors;
 mod jitter;
 mod none;
 mod refresh;

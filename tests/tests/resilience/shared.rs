@@ -118,7 +118,9 @@ fn a_refresh_takes_what_another_process_has_loaded() {
     assert_eq!(early(&two, &source), Ok(1));
     clock.advance(80 * SECOND);
     assert_eq!(early(&one, &source), Ok(1));
-    comes("the first's", || peek!(early(&one, &source)).unwrap() == Some(2));
+    comes("the first's", || {
+        peek!(early(&one, &source)).unwrap() == Some(2)
+    });
     // the second may have heard of it, or finds it outside: it loads nothing
     comes("the second's", || early(&two, &source) == Ok(2));
     assert_eq!(source.loads(), 2);
@@ -145,7 +147,9 @@ fn with_the_tier_down_the_process_serves_as_ever() {
     client.store().down.store(true, Ordering::SeqCst);
     client.store().clock.advance(60 * SECOND);
     assert_eq!(served(&one, &source), Ok(1));
-    comes("the new value", || peek!(served(&one, &source)).unwrap_or(None) == Some(2));
+    comes("the new value", || {
+        peek!(served(&one, &source)).unwrap_or(None) == Some(2)
+    });
 }
 
 #[test]

@@ -19,6 +19,21 @@ fn none(x: u64) -> Option<u64> {
     Some(x)
 }
 
+#[cache(ttl = 5, detached)]
+fn sync(x: u64) -> u64 {
+    x
+}
+
+#[cache(err_ttl = 5, batch(ids))]
+fn of_many(ids: &[u64]) -> Result<HashMap<u64, u64>, String> {
+    Ok(ids.iter().map(|id| (*id, *id)).collect())
+}
+
+#[cache_put(err_ttl = 5)]
+fn put_error(x: u64) -> Result<u64, String> {
+    Ok(x)
+}
+
 #[cache(none_ttl = 5)]
 fn never_none(x: u64) -> u64 {
     x

@@ -2,7 +2,7 @@
 
 use cacheado::cache;
 
-#[cache(ttl = 5, idle = "5m", err_ttl = 1, detached)]
+#[cache(ttl = 5, idle = "5m")]
 fn later(x: u64) -> u64 {
     x
 }

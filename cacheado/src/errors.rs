@@ -1,0 +1,68 @@
+//! Errors that are kept for a while: `err_ttl`.
+//!
+//! Such an error lies in the entry of its call as a [`Failure`], so nobody takes it for a value. It stays in the process.
+
+use std::sync::Arc;
+
+use cacheado_backends::{Entry, Key};
+
+use crate::outcome::Value;
+use crate::value::AnyValue;
+
+/// What a function returned when it failed.
+struct Failure<E>(E);
+
+/// What can be done with the error of a function that returns `R`.
+pub struct Errors<R> {
+    /// What an entry has the function return, if it is an error.
+    read: fn(&Entry) -> Option<R>,
+    /// An entry of the error in what the function returned, if it is one.
+    entry: fn(&Key, &R, u32) -> Option<Arc<Entry>>,
+    /// For those who don't know the type.
+    clone: CloneError,
+    restore: fn(Box<AnyValue>) -> Option<R>,
+}
+
+/// The error in an entry, if it is one.
+pub(crate) type CloneError = fn(&Entry) -> Option<Box<AnyValue>>;
+
+impl<R> Clone for Errors<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Errors<R> {}
+
+impl<T, E: Value> Errors<Result<T, E>> {
+    pub(crate) fn of() -> Self {
+        Self {
+            read: |entry| Some(Err(entry.value::<Failure<E>>()?.0.clone())),
+            entry: |key, ret, weight| {
+                let error = ret.as_ref().err()?.clone();
+                Some(Entry::new(key.clone(), Failure(error), weight, false))
+            },
+            clone: |entry| Some(Box::new(entry.value::<Failure<E>>()?.0.clone())),
+            restore: |error| Some(Err(*error.downcast().ok()?)),
+        }
+    }
+}
+
+impl<R> Errors<R> {
+    pub(crate) fn read(&self, entry: &Entry) -> Option<R> {
+        (self.read)(entry)
+    }
+
+    pub(crate) fn entry(&self, key: &Key, ret: &R, weight: u32) -> Option<Arc<Entry>> {
+        (self.entry)(key, ret, weight)
+    }
+
+    pub(crate) fn clone_error(&self) -> CloneError {
+        self.clone
+    }
+
+    /// What the function returned.
+    pub(crate) fn restore(&self, error: Box<AnyValue>) -> Option<R> {
+        (self.restore)(error)
+    }
+}

@@ -1,0 +1,167 @@
+//! `err_ttl`: how long an `Err` is kept.
+
+use std::thread;
+
+use cacheado::{Cache, cache, evict, peek, put, refresh};
+
+use crate::source::{Failure, NANO, SECOND, Source, cache};
+
+/// Not serializable: it stays in the process.
+#[derive(Clone, Debug, PartialEq)]
+struct Broken(String);
+
+#[cache(ttl = 60, err_ttl = 5, cache = cache, skip(cache, source))]
+fn kept(cache: &Cache, source: &Source, id: u64) -> Result<u64, Broken> {
+    source.load().map_err(Broken)
+}
+
+#[cache(ttl = 60, err_ttl = 5, cache = cache, skip(cache, source))]
+async fn kept_async(cache: &Cache, source: &Source) -> Result<u64, Broken> {
+    source.load_async().await.map_err(Broken)
+}
+
+fn broken<T>() -> Result<T, Broken> {
+    Err(Broken("as asked".to_owned()))
+}
+
+#[test]
+fn an_error_is_kept_for_its_own_time() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    source.fails(Failure::Error);
+    assert_eq!(kept(&cache, &source, 7), broken());
+    source.fails(None);
+    clock.advance(5 * SECOND - NANO);
+    assert_eq!(kept(&cache, &source, 7), broken());
+    assert_eq!(kept(&cache, &source, 8), Ok(2));
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses, stats.loads), (1, 2, 2));
+    clock.advance(NANO);
+    assert_eq!(kept(&cache, &source, 7), Ok(3));
+    source.fails(Failure::Error);
+    clock.advance(60 * SECOND - NANO);
+    assert_eq!(kept(&cache, &source, 7), Ok(3));
+}
+
+#[tokio::test]
+async fn so_is_an_async_functions() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    source.fails(Failure::Error);
+    assert_eq!(kept_async(&cache, &source).await, broken());
+    source.fails(None);
+    assert_eq!(kept_async(&cache, &source).await, broken());
+    clock.advance(5 * SECOND);
+    assert_eq!(kept_async(&cache, &source).await, Ok(2));
+}
+
+#[test]
+fn those_who_wait_get_it_and_load_nothing() {
+    let source = Source::default();
+    let (cache, _clock) = cache();
+    source.close();
+    source.fails(Failure::Error);
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| kept(&cache, &source, 7)))
+            .collect();
+        source.has_begun(1);
+        source.open();
+        for caller in callers {
+            assert_eq!(caller.join().unwrap(), broken());
+        }
+    });
+    assert_eq!(source.loads(), 1);
+}
+
+#[test]
+fn it_goes_as_any_entry_does() {
+    let source = Source::default();
+    let (cache, _clock) = cache();
+    source.fails(Failure::Error);
+    assert_eq!(kept(&cache, &source, 7), broken());
+    assert_eq!(peek!(kept(&cache, &source, 7)).unwrap(), None);
+    assert_eq!(refresh!(kept(&cache, &source, 7)), broken());
+    source.fails(None);
+    assert!(evict!(kept(&cache, &source, 7)).unwrap());
+    assert_eq!(kept(&cache, &source, 7), Ok(3));
+    source.fails(Failure::Error);
+    assert_eq!(kept(&cache, &source, 8), broken());
+    assert!(put!(kept(&cache, &source, 8), 100).unwrap());
+    assert_eq!(kept(&cache, &source, 8), Ok(100));
+}
+
+#[test]
+fn one_that_comes_after_an_eviction_is_not_kept() {
+    let source = Source::default();
+    let (cache, _clock) = cache();
+    source.close();
+    source.fails(Failure::Error);
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| kept(&cache, &source, 7));
+        source.has_begun(1);
+        evict!(kept(&cache, &source, 7)).unwrap();
+        source.open();
+        assert_eq!(caller.join().unwrap(), broken());
+    });
+    source.fails(None);
+    assert_eq!(kept(&cache, &source, 7), Ok(2));
+}
+
+#[test]
+fn with_stale_it_is_kept_only_if_nothing_stands_in() {
+    #[cache(ttl = 60, stale = 60, err_ttl = 5, cache = cache, skip(cache, source))]
+    fn both(cache: &Cache, source: &Source) -> Result<u64, Broken> {
+        source.load().map_err(Broken)
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(both(&cache, &source), Ok(1));
+    source.fails(Failure::Error);
+    clock.advance(120 * SECOND - NANO);
+    assert_eq!(both(&cache, &source), Ok(1));
+    crate::source::comes("the failure", || cache.stats().failures == 1);
+    assert_eq!(both(&cache, &source), Ok(1));
+    clock.advance(NANO);
+    assert_eq!(both(&cache, &source), broken());
+    source.fails(None);
+    assert_eq!(both(&cache, &source), broken());
+    clock.advance(5 * SECOND);
+    assert_eq!(both(&cache, &source), Ok(4));
+}
+
+#[test]
+fn with_a_timeout_too() {
+    #[cache(ttl = 60, err_ttl = 5, hard_timeout = 9, cache = cache, skip(cache, source))]
+    fn timed(cache: &Cache, source: &Source) -> Result<u64, Failed> {
+        source.load().map_err(|_| Failed::Source)
+    }
+    #[derive(Clone, Debug, PartialEq)]
+    enum Failed {
+        Source,
+        Late,
+    }
+    impl From<cacheado::Error> for Failed {
+        fn from(_: cacheado::Error) -> Self {
+            Self::Late
+        }
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    source.fails(Failure::Error);
+    assert_eq!(timed(&cache, &source), Err(Failed::Source));
+    assert_eq!(timed(&cache, &source), Err(Failed::Source));
+    assert_eq!(source.loads(), 1);
+    clock.advance(5 * SECOND);
+    source.close();
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| timed(&cache, &source));
+        source.has_begun(2);
+        clock.advance(9 * SECOND);
+        // that it is late is not kept
+        assert_eq!(caller.join().unwrap(), Err(Failed::Late));
+        source.fails(None);
+        source.open();
+    });
+    crate::source::comes("the value", || timed(&cache, &source) == Ok(2));
+}
