@@ -38,6 +38,7 @@ scripts! {
     PUT = "lua/put.lua";
     EVICT = "lua/evict.lua";
     EVICT_SCOPE = "lua/evict_scope.lua";
+    TELL = "lua/tell.lua";
     LEASE = "lua/lease.lua";
     RELEASE = "lua/release.lua";
 }

@@ -1,11 +1,11 @@
 //! Removing entries.
 
-use ::redis::{Cmd, Pipeline, cmd};
+use ::redis::{Cmd, Pipeline};
 
 use super::super::exchange::Exchange;
 use super::super::names::Bucket;
 use super::super::reply;
-use super::super::script::{EVICT, EVICT_SCOPE, ask_all, ask_one};
+use super::super::script::{EVICT, EVICT_SCOPE, TELL, ask_all, ask_one};
 use super::Store;
 use crate::address;
 use crate::backend::{BackendResult, Change};
@@ -72,6 +72,7 @@ impl Store {
     ) -> BackendResult<u64> {
         let name = address::scope(scope);
         let buckets = self.names.scope(scope);
+        let first = buckets[0];
         let message = self.message(change);
         // of several buckets none knows which is the last
         let in_script = (buckets.len() == 1).then_some(&*message);
@@ -102,9 +103,9 @@ impl Store {
             rest = left;
         }
         if in_script.is_none() {
-            let mut publish = cmd("PUBLISH");
-            publish.arg(self.names.channel()).arg(&*message);
-            reply::integer(ask_one(io, publish).await?)?;
+            let mut tell = TELL.call([first.staged(&self.nonces.next())]);
+            tell.arg(self.names.channel()).arg(&*message);
+            reply::integer(ask_one(io, tell).await?)?;
         }
         Ok(removed)
     }
