@@ -23,7 +23,14 @@ pub(super) struct Blocking {
     servers: Arc<Servers>,
     shared: Arc<Multiplexed>,
     timeout: Duration,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Idle>,
+}
+
+/// Connections that nobody uses, all of one era.
+#[derive(Default)]
+struct Idle {
+    era: u64,
+    connections: Vec<Connection>,
 }
 
 impl Blocking {
@@ -39,16 +46,15 @@ impl Blocking {
     fn send(&self, pipe: &Pipeline) -> BackendResult<Vec<Value>> {
         let start = Instant::now();
         let (packed, count) = (pipe.get_packed_pipeline(), pipe.len());
-        // released before the connection is used
-        let idle = lock(&self.idle).pop();
-        if let Some(mut connection) = idle {
+        let era = self.servers.era();
+        if let Some(mut connection) = self.idle_of(era) {
             match self.ask(&mut connection, &packed, count, start) {
                 Ok(answers) => {
-                    self.keep(connection, &answers);
+                    self.keep(era, connection, &answers);
                     return Ok(answers);
                 }
                 // closed since, and so are the others
-                Err(error) if error.is_connection_dropped() => lock(&self.idle).clear(),
+                Err(error) if error.is_connection_dropped() => lock(&self.idle).connections.clear(),
                 // its answer may still come, and would be taken for the next one's
                 Err(error) => return Err(reply::error(error)),
             }
@@ -57,8 +63,22 @@ impl Blocking {
         let answers = self
             .ask(&mut connection, &packed, count, start)
             .map_err(reply::error)?;
-        self.keep(connection, &answers);
+        self.keep(era, connection, &answers);
         Ok(answers)
+    }
+
+    /// One that nobody uses, made in this era. Those of an earlier one go.
+    fn idle_of(&self, era: u64) -> Option<Connection> {
+        let mut idle = lock(&self.idle);
+        if idle.era < era {
+            idle.connections.clear();
+            idle.era = era;
+        }
+        if idle.era == era {
+            idle.connections.pop()
+        } else {
+            None
+        }
     }
 
     /// Sends the `packed` commands and reads the answers to the `count` of them. All of it takes as long as is left of the timeout, and
@@ -100,12 +120,12 @@ impl Blocking {
     }
 
     /// Keeps the connection for the next, unless it leads to the wrong server by now.
-    fn keep(&self, connection: Connection, answers: &[Value]) {
+    fn keep(&self, era: u64, connection: Connection, answers: &[Value]) {
         let mut idle = lock(&self.idle);
         if answers.iter().any(reply::is_wrong_server) {
-            idle.clear();
-        } else if idle.len() < IDLE {
-            idle.push(connection);
+            idle.connections.clear();
+        } else if idle.era == era && idle.connections.len() < IDLE {
+            idle.connections.push(connection);
         }
     }
 }

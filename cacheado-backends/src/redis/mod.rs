@@ -6,6 +6,7 @@
 //! - `script`, `lua/`: what runs in the server
 //! - `exchange`, `blocking`, `multiplexed`: a round trip, and its two kinds
 //! - `servers`: how each kind of server is connected to
+//! - `sentinels`, `topology`: who is the master by the word of sentinels, and of the nodes of a cluster
 //! - `watch`: hearing of what other processes do
 
 mod blocking;
@@ -15,9 +16,11 @@ mod names;
 mod nonce;
 mod reply;
 mod script;
+mod sentinels;
 mod servers;
 mod store;
 mod stored;
+mod topology;
 mod watch;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ::redis::aio::{ConnectionLike, MultiplexedConnection};
 use ::redis::cluster_async::ClusterConnection;
-use ::redis::{AsyncConnectionConfig, Pipeline, RedisResult, Value};
+use ::redis::{Pipeline, RedisResult, Value};
 use tokio::task::JoinSet;
 
 use super::exchange::{Exchange, join, split};
@@ -41,6 +41,7 @@ struct Slot {
 struct Link {
     /// Tells it from those before.
     number: u64,
+    era: u64,
     way: Way,
 }
 
@@ -126,6 +127,7 @@ impl Slot {
 
     async fn make(&self) -> BackendResult<Link> {
         let limit = self.timeout.max(CONNECTING);
+        let era = self.servers.era();
         let way = within(limit, async {
             if self.servers.kind == Kind::Cluster {
                 let client = self.servers.cluster(self.timeout);
@@ -134,12 +136,12 @@ impl Slot {
                 let connection = connection.map_err(|error| self.servers.no_cluster(&error))?;
                 return Ok(Way::Cluster(connection));
             }
-            let config = AsyncConnectionConfig::new();
-            let connection = self.servers.connect_async(limit, config, None).await?;
+            let connection = self.servers.connect_async(limit).await?;
             Ok(Way::Single(connection))
         });
         let link = Link {
             way: way.await?,
+            era,
             number: self.made.fetch_add(1, Ordering::Relaxed) + 1,
         };
         *lock(&self.current) = Some(link.clone());
@@ -147,7 +149,8 @@ impl Slot {
     }
 
     fn current(&self) -> Option<Link> {
-        lock(&self.current).clone()
+        let current = lock(&self.current).clone();
+        current.filter(|link| link.era == self.servers.era())
     }
 
     /// The next operation makes another connection, if this one is the current one.

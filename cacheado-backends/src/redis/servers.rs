@@ -1,27 +1,33 @@
 //! Which servers there are, and how each kind is connected to.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::cluster::{ClusterClient, ClusterClientBuilder};
 use ::redis::{
     AsyncConnectionConfig, Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
-    ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, cmd,
+    RedisError, RedisResult, TlsCertificates,
 };
-use tokio::task::JoinSet;
 
 use crate::backend::BackendResult;
 use crate::{Error, io};
+
+/// Host and port.
+pub(super) type Address = (String, u16);
 
 /// One server, those of a cluster, or those that a group of sentinels knows the master of.
 #[derive(Clone)]
 pub(super) struct Servers {
     pub(super) kind: Kind,
     /// That, the seeds of the cluster, or the sentinels.
-    nodes: Vec<ConnectionInfo>,
+    pub(super) nodes: Vec<ConnectionInfo>,
     /// In the place of the system's own.
     certificates: Option<TlsCertificates>,
+    /// Counts how often the servers that matter may have become others.
+    era: Arc<AtomicU64>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -56,6 +62,7 @@ impl Servers {
             kind,
             nodes,
             certificates: None,
+            era: Arc::default(),
         };
         if servers.kind == Kind::Cluster {
             // looks whether they fit together
@@ -87,13 +94,23 @@ impl Servers {
         Ok(())
     }
 
+    /// The number of the era. What was connected to in another may be an old master, which nobody changes any more.
+    pub(super) fn era(&self) -> u64 {
+        self.era.load(Ordering::SeqCst)
+    }
+
+    /// From here on operations use connections that are yet to be made.
+    pub(super) fn begin_era(&self) {
+        self.era.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// A connection that blocks, made within `limit`.
     pub(super) fn connect(&self, limit: Duration) -> BackendResult<Connection> {
         let start = Instant::now();
         let server = match &self.kind {
-            Kind::Sentinels(_) => {
-                let servers = self.clone();
-                io::wait(limit, async move { servers.master(limit).await })?
+            Kind::Sentinels(name) => {
+                let (servers, name) = (self.clone(), name.clone());
+                io::wait(limit, async move { servers.master(&name, limit).await })?
             }
             Kind::Single | Kind::Cluster => self.nodes[0].clone(),
         };
@@ -105,34 +122,34 @@ impl Servers {
             .map_err(|error| self.unreachable(&address, &error))
     }
 
-    /// A connection that many share, made within `limit`, whose driver runs on the current runtime. Of a cluster, to any of its nodes.
+    /// A connection that many share, made within `limit`, whose driver runs on the current runtime. A cluster is [another
+    /// matter](Self::cluster).
     pub(super) async fn connect_async(
         &self,
         limit: Duration,
-        config: AsyncConnectionConfig,
-        protocol: Option<ProtocolVersion>,
     ) -> BackendResult<MultiplexedConnection> {
-        let candidates = match &self.kind {
-            Kind::Sentinels(_) => vec![self.master(limit).await?],
-            Kind::Single | Kind::Cluster => self.nodes.clone(),
+        let server = match &self.kind {
+            Kind::Sentinels(name) => self.master(name, limit).await?,
+            Kind::Single | Kind::Cluster => self.nodes[0].clone(),
         };
+        self.connect_to(server, limit, AsyncConnectionConfig::new())
+            .await
+    }
+
+    /// As [`connect_async`](Self::connect_async), to `server`.
+    pub(super) async fn connect_to(
+        &self,
+        server: ConnectionInfo,
+        limit: Duration,
+        config: AsyncConnectionConfig,
+    ) -> BackendResult<MultiplexedConnection> {
         let config = config
             .set_connection_timeout(Some(limit))
             .set_response_timeout(None)
             .set_pipeline_buffer_size(1024);
-        let mut failure = "no server to connect to".into();
-        for mut server in candidates {
-            if let Some(protocol) = protocol {
-                let settings = server.redis_settings().clone().set_protocol(protocol);
-                server = server.set_redis_settings(settings);
-            }
-            let address = server.addr().clone();
-            match connect(server, &config).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => failure = self.unreachable(&address, &error),
-            }
-        }
-        Err(failure)
+        let address = server.addr().clone();
+        let connection = connect(server, &config).await;
+        connection.map_err(|error| self.unreachable(&address, &error))
     }
 
     /// What connects to the cluster. Each node has `timeout` to answer.
@@ -158,36 +175,8 @@ impl Servers {
         self.unreachable(&"the cluster", error)
     }
 
-    /// The server that the first sentinel to answer takes for the master.
-    async fn master(&self, limit: Duration) -> BackendResult<ConnectionInfo> {
-        let Kind::Sentinels(name) = &self.kind else {
-            return Ok(self.nodes[0].clone());
-        };
-        let mut asked = JoinSet::new();
-        for sentinel in &self.nodes {
-            let (sentinel, name) = (sentinel.clone(), name.clone());
-            asked.spawn(async move {
-                let address = ask_for_master(&sentinel, &name, limit).await;
-                address.map(|it| (sentinel, it))
-            });
-        }
-        let mut failure = format!("no sentinel knows a master named {name:?}");
-        while let Some(answer) = asked.join_next().await {
-            match answer {
-                Ok(Ok((sentinel, Some((host, port))))) => {
-                    return Ok(with_address(sentinel, host, port));
-                }
-                Ok(Err(error)) => {
-                    failure = self.unreachable(&"the sentinels", &error).to_string();
-                }
-                Ok(Ok((_, None))) | Err(_) => {}
-            }
-        }
-        Err(failure.into())
-    }
-
     /// The error, with what could not be reached and without what nobody is to see.
-    fn unreachable(
+    pub(super) fn unreachable(
         &self,
         what: &dyn fmt::Display,
         error: &RedisError,
@@ -221,7 +210,7 @@ impl fmt::Debug for Servers {
     }
 }
 
-async fn connect(
+pub(super) async fn connect(
     server: ConnectionInfo,
     config: &AsyncConnectionConfig,
 ) -> RedisResult<MultiplexedConnection> {
@@ -231,26 +220,8 @@ async fn connect(
         .await
 }
 
-/// The address of the master that the sentinel names. Sentinels are asked without the servers' user and password.
-async fn ask_for_master(
-    sentinel: &ConnectionInfo,
-    name: &str,
-    limit: Duration,
-) -> RedisResult<Option<(String, u16)>> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(limit))
-        .set_response_timeout(Some(limit));
-    let sentinel = sentinel
-        .clone()
-        .set_redis_settings(RedisConnectionInfo::default());
-    let mut connection = connect(sentinel, &config).await?;
-    let mut ask = cmd("SENTINEL");
-    ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-    ask.query_async(&mut connection).await
-}
-
 /// `like`, with its user and its certificates, at another address.
-fn with_address(like: ConnectionInfo, to_host: String, to_port: u16) -> ConnectionInfo {
+pub(super) fn at(like: ConnectionInfo, (to_host, to_port): Address) -> ConnectionInfo {
     let address = match like.addr().clone() {
         ConnectionAddr::TcpTls {
             insecure,
@@ -265,6 +236,14 @@ fn with_address(like: ConnectionInfo, to_host: String, to_port: u16) -> Connecti
         _ => ConnectionAddr::Tcp(to_host, to_port),
     };
     like.set_addr(address)
+}
+
+/// The host of a server that has one.
+pub(super) fn host(server: &ConnectionInfo) -> &str {
+    match server.addr() {
+        ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host,
+        _ => "",
+    }
 }
 
 fn is_encrypted(node: &ConnectionInfo) -> bool {

@@ -8,7 +8,8 @@ use std::net::{Ipv4Addr, TcpListener};
 /// Below the ports that systems give to outgoing connections, also with the 10,000 added that Redis Cluster's own traffic takes,
 /// and the one range is not in the other.
 const PORTS: std::ops::Range<u16> = 12_000..22_000;
-const BUS: u16 = 10_000;
+/// What is added for that.
+pub(crate) const BUS: u16 = 10_000;
 
 /// A port that no other test on this machine gets while this is held. The system frees it when the process ends, however it does.
 #[derive(Debug)]

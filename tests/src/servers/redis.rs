@@ -5,7 +5,9 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::port::BUS;
 use super::programs::program;
+use super::proxy::Proxy;
 use super::server::{Kind, Server};
 use super::tls;
 
@@ -98,6 +100,23 @@ impl Redis {
     /// The file with the certificate (PEM) of the authority that one with TLS is to be trusted by.
     pub fn ca(&self) -> PathBuf {
         self.directory().join(tls::CA)
+    }
+
+    /// A network between the nodes of a cluster and the port that this one has for them.
+    pub(crate) fn bus(&self) -> Proxy {
+        let mut bus = self.addr();
+        bus.set_port(bus.port() + BUS);
+        Proxy::start(bus)
+    }
+
+    /// Changes a setting while it runs.
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses.
+    pub fn set(&self, setting: &str, value: &str) {
+        let said = self.cli(&["CONFIG", "SET", setting, value]);
+        assert_eq!(said, "OK", "{setting} {value}");
     }
 
     /// What `redis-cli` prints for a command, without the last line's end: for what other clients of the server do. Errors are

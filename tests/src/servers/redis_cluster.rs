@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::proxy::Proxy;
 use super::redis::{Redis, cli};
 use super::wait_until;
 
@@ -9,6 +10,7 @@ use super::wait_until;
 #[derive(Debug)]
 pub struct RedisCluster {
     nodes: Vec<Redis>,
+    buses: Vec<Proxy>,
 }
 
 /// How long the nodes may take to agree.
@@ -21,6 +23,27 @@ impl RedisCluster {
     ///
     /// If it can't be had.
     pub fn start() -> Self {
+        Self::of(Self::start_nodes(), Vec::new())
+    }
+
+    /// Starts one whose nodes reach each other through [`buses`](Self::buses), and wait a minute until they take one that they don't
+    /// reach for dead.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be had.
+    pub fn start_with_buses() -> Self {
+        let nodes = Self::start_nodes();
+        let buses: Vec<Proxy> = nodes.iter().map(Redis::bus).collect();
+        for (node, bus) in nodes.iter().zip(&buses) {
+            let port = bus.addr().port().to_string();
+            node.set("cluster-announce-bus-port", &port);
+            node.set("cluster-node-timeout", "60000");
+        }
+        Self::of(nodes, buses)
+    }
+
+    fn start_nodes() -> Vec<Redis> {
         let arguments = [
             ["--cluster-enabled", "yes"],
             ["--cluster-config-file", "nodes.conf"],
@@ -28,9 +51,11 @@ impl RedisCluster {
             // else a replica is five seconds late
             ["--repl-diskless-sync-delay", "0"],
         ];
-        let nodes: Vec<Redis> = (0..6)
-            .map(|_| Redis::start_with(&arguments.concat()))
-            .collect();
+        let start = |_| Redis::start_with(&arguments.concat());
+        (0..6).map(start).collect()
+    }
+
+    fn of(nodes: Vec<Redis>, buses: Vec<Proxy>) -> Self {
         let addresses: Vec<String> = nodes.iter().map(|node| node.addr().to_string()).collect();
         let mut create = vec!["--cluster", "create"];
         create.extend(addresses.iter().map(String::as_str));
@@ -38,7 +63,7 @@ impl RedisCluster {
         let printed = cli(nodes[0].port(), None, &create);
         assert!(printed.contains("All 16384 slots covered"), "{printed}");
 
-        let cluster = Self { nodes };
+        let cluster = Self { nodes, buses };
         let agreed = wait_until(AGREES_WITHIN, || cluster.is_whole());
         assert!(agreed, "the nodes do not agree: {cluster:?}");
         cluster
@@ -52,6 +77,26 @@ impl RedisCluster {
     /// The nodes, to kill and restart. The first three are the masters to begin with.
     pub fn nodes(&self) -> &[Redis] {
         &self.nodes
+    }
+
+    /// What the others reach each of the nodes through. What one sends to the others goes through theirs.
+    pub fn buses(&self) -> &[Proxy] {
+        &self.buses
+    }
+
+    /// The number of the node that follows the node of that number.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn replica_of(&self, master: usize) -> usize {
+        let followed = format!("master_port:{}", self.nodes[master].port());
+        let follows = |node: &Redis| {
+            let replication = node.cli(&["info", "replication"]);
+            replication.lines().any(|line| line == followed)
+        };
+        let replica = self.nodes.iter().position(follows);
+        replica.expect("each master has a replica")
     }
 
     /// Whether all nodes are there, all slots are served, and all replicas follow.

@@ -45,6 +45,35 @@ impl Sentinel {
         all
     }
 
+    /// One sentinel alone, which takes `redis` for the master, whatever that is.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be had.
+    pub fn that_names(redis: &Redis) -> Server {
+        start_sentinel(redis.port())
+    }
+
+    /// Makes the replica the master, though the master is there. That goes on as one for some seconds, until the sentinels tell it.
+    /// Returns both: the old one, and the new one, once a sentinel names it.
+    ///
+    /// # Panics
+    ///
+    /// If they don't within a minute.
+    pub fn fail_over(&self) -> (&Redis, &Redis) {
+        let named = || self.master().map(|redis| redis.port());
+        let [one, other] = &self.redis;
+        let (old, new) = if named() == Some(one.port()) {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        let said = self.ask(&["failover", Self::MASTER]);
+        let named = wait_until(AGREES_WITHIN, || named() == Some(new.port()));
+        assert!(named, "the sentinels say {said}");
+        (old, new)
+    }
+
     /// The sentinels' URLs.
     pub fn urls(&self) -> Vec<String> {
         let addresses = self.sentinels.iter().map(Server::addr);

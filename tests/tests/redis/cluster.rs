@@ -57,9 +57,68 @@ fn all_operations_reach_the_nodes_that_they_concern() {
 }
 
 #[test]
+fn what_the_nodes_do_not_pass_on_is_heard_all_the_same() {
+    let cluster = servers::RedisCluster::start_with_buses();
+    let (store, other) = (store(&cluster, BOTH[0]), store(&cluster, BOTH[0]));
+    let heard = Heard::by(&other.backend);
+    heard.hears("covered");
+    // of many tenants, so on all nodes
+    let tenants: Vec<_> = (0..60).map(|nth| nth.to_string()).collect();
+    let keys = || tenants.iter().map(|tenant| key_in(&[tenant, "7"], "x"));
+    let entries: Vec<_> = keys().map(|key| (key, text("v"))).collect();
+    store.set_many(&entries).unwrap();
+    for key in keys() {
+        heard.hears(&format!("key {key}"));
+    }
+    for bus in &cluster.buses()[..3] {
+        bus.stall();
+    }
+    for key in keys() {
+        assert!(store.evict(&key).unwrap());
+        heard.hears(&format!("key {key}"));
+    }
+    for tenant in &tenants {
+        store.evict_by_scope(&scope(&[tenant])).unwrap();
+        heard.hears(&format!("scope organization={tenant}"));
+    }
+    store.evict_by_scope(&scope(&[])).unwrap();
+    heard.hears("scope global");
+    store.clear().unwrap();
+    heard.hears("all");
+}
+
+#[test]
+fn a_master_that_the_others_have_replaced_is_trusted_no_more() {
+    let cluster = servers::RedisCluster::start_with_buses();
+    let (nodes, buses) = (cluster.nodes(), cluster.buses());
+    let store = store(&cluster, BOTH[0]);
+    let heard = Heard::by(&store.backend);
+    heard.hears("covered");
+    // the first node, which does not hear of it
+    let (old, new) = (0, cluster.replica_of(0));
+    buses[old].stall();
+    buses[new].stall();
+    assert_eq!(nodes[new].cli(&["CLUSTER", "FAILOVER", "TAKEOVER"]), "OK");
+    heard.hears_in_time("lost");
+    assert!(nodes[old].cli(&["ROLE"]).starts_with("master"));
+    assert!(
+        nodes[old]
+            .cli(&["CLUSTER", "INFO"])
+            .contains("cluster_state:ok")
+    );
+    heard.hears("covered");
+    let subscribers = nodes[new].cli(&["CLIENT", "LIST", "TYPE", "pubsub"]);
+    assert_eq!(subscribers.lines().count(), 1, "{subscribers}");
+    nodes[new].cli(&["PUBLISH", "{shop}changes", "somebody's own message"]);
+    heard.hears("all");
+}
+
+#[test]
 fn a_node_that_dies_is_replaced_by_its_replica() {
     let cluster = servers::RedisCluster::start();
     let stores = BOTH.map(|way| store(&cluster, way));
+    let heard = Heard::by(&stores[0].backend);
+    heard.hears("covered");
     for store in &stores {
         store.set(&key("x"), &text("v")).unwrap();
     }
@@ -67,11 +126,15 @@ fn a_node_that_dies_is_replaced_by_its_replica() {
     let has = |node: &&servers::Redis| node.cli(&["--scan"]).contains("organization=acme");
     let node = cluster.nodes()[..3].iter().find(has).unwrap();
     node.kill();
+    heard.hears_in_time("lost");
     for store in &stores {
         let back = wait_until(20 * SECOND, || store.set(&key("x"), &text("back")).is_ok());
         assert!(back, "{:?}", store.set(&key("x"), &text("back")));
         assert_eq!(store.found(&key("x")).as_deref(), Some("back"));
     }
+    heard.hears("covered");
+    stores[1].evict(&key("x")).unwrap();
+    heard.hears("key organization=acme/user=7 (programmatic)(\"x\")");
 }
 
 #[test]

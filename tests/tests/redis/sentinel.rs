@@ -31,6 +31,77 @@ fn the_next_master_is_asked_when_one_dies() {
 }
 
 #[test]
+fn a_master_that_the_sentinels_have_replaced_is_trusted_no_more() {
+    let sentinel = servers::Sentinel::start();
+    let urls = sentinel.urls();
+    let urls = || urls.iter().map(String::as_str);
+    let stores = BOTH.map(|way| Asked::new(Redis::sentinel(urls(), "mymaster").unwrap(), way));
+    // each is the only one that says when its connections lead to another server
+    let heard = stores.each_ref().map(|store| Heard::by(&store.backend));
+    for (store, heard) in stores.iter().zip(&heard) {
+        heard.hears("covered");
+        store.set(&key("x"), &text("v")).unwrap();
+    }
+    let (old, new) = sentinel.fail_over();
+    for heard in &heard {
+        heard.hears_in_time("lost");
+    }
+    assert!(old.cli(&["ROLE"]).starts_with("master"));
+    for heard in &heard {
+        heard.hears("covered");
+    }
+    // what is read is read where changes are heard of
+    let entry = new.cli(&["--scan", "--pattern", "{shop:*}:*"]);
+    assert_eq!(new.cli(&["DEL", &entry]), "1");
+    for store in &stores {
+        assert_eq!(store.found(&key("x")), None);
+    }
+    assert_eq!(old.cli(&["EXISTS", &entry]), "1");
+    stores[1].evict(&key("x")).unwrap();
+    heard[0].hears("key organization=acme/user=7 (programmatic)(\"x\")");
+}
+
+#[test]
+fn without_most_of_the_sentinels_nothing_is_trusted() {
+    let sentinel = servers::Sentinel::start();
+    let urls = sentinel.urls();
+    let backend = Redis::sentinel(urls.iter().map(String::as_str), "mymaster").unwrap();
+    let heard = Heard::by(&backend);
+    heard.hears("covered");
+    let [one, another, _] = sentinel.sentinels() else {
+        panic!("there are three");
+    };
+    one.kill();
+    another.kill();
+    heard.hears_in_time("lost");
+    one.restart();
+    heard.hears("covered");
+}
+
+#[test]
+fn a_replica_that_a_sentinel_names_is_not_asked() {
+    let master = servers::Redis::start();
+    let port = master.port().to_string();
+    let replica = servers::Redis::start_with(&["--replicaof", "127.0.0.1", &port]);
+    let sentinel = servers::Sentinel::that_names(&replica);
+    let url = format!("redis://{}", sentinel.addr());
+    for way in BOTH {
+        let store = Asked::new(Redis::sentinel([&*url], "mymaster").unwrap(), way);
+        let error = store.get(&key("x")).unwrap_err();
+        assert!(error.to_string().contains("is none"), "{error}");
+        assert!(
+            !error.is::<cacheado_backends::backend::Refused>(),
+            "{error}"
+        );
+    }
+    replica.cli(&["REPLICAOF", "NO", "ONE"]);
+    for way in BOTH {
+        let store = Asked::new(Redis::sentinel([&*url], "mymaster").unwrap(), way);
+        assert_eq!(store.found(&key("x")), None);
+    }
+}
+
+#[test]
 fn an_unknown_master_is_an_outage() {
     let sentinel = servers::Sentinel::start();
     let urls = sentinel.urls();

@@ -1,27 +1,29 @@
-//! Hearing of what other processes do: a connection of its own, subscribed to the cache's channel.
+//! Hearing of what other processes do: connections of its own, subscribed to the cache's channel.
 //!
-//! It is looked at twice a second whether the connection still leads anywhere, so that a dead one is noticed within a second. In between
-//! nothing says that a message was lost, so on any doubt the connection is given up, and what this process keeps is trusted no more until
-//! there is another.
+//! It is looked at twice a second whether they lead to all that there is to hear, so that it is known within a second if they don't. In
+//! between nothing says that a message was lost, so on any doubt all of them are given up, and what this process keeps is trusted no more
+//! until there are others.
+
+mod sources;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::aio::MultiplexedConnection;
-use ::redis::{
-    AsyncConnectionConfig, Cmd, ProtocolVersion, PushInfo, PushKind, RedisResult, Value, cmd,
-};
+use ::redis::{PushInfo, PushKind, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
+use self::sources::Sources;
 use super::nonce::random;
-use super::servers::{Kind, Servers};
+use super::servers::Servers;
 use crate::backend::{BackendResult, Change, Changes};
 use crate::io;
 
-/// How often the connection is looked at, and how long an answer may take.
+/// How often it is looked whether all is heard, and how long the answers may take.
 const BEAT: Duration = Duration::from_millis(500);
+/// How long it may take to begin.
+const OPENING: Duration = Duration::from_secs(2);
 /// How long to wait before the first and the later attempts to connect again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
@@ -56,10 +58,11 @@ impl Watch {
         let mut pause = PAUSES.0;
         loop {
             match self.listen().await {
-                Ok(()) => {
+                Ok(why) => {
                     self.changes.report(Change::Lost);
                     tracing::warn!(
                         channel = self.channel,
+                        why,
                         "no longer hearing of other processes' changes"
                     );
                     pause = PAUSES.0;
@@ -75,45 +78,37 @@ impl Watch {
         }
     }
 
-    /// Listens until the connection is lost, or fails if there was none to begin with.
-    async fn listen(&self) -> BackendResult<()> {
+    /// Listens until something may be missed, and says why. Fails if there was nothing to listen to to begin with.
+    async fn listen(&self) -> BackendResult<String> {
         let (events, received) = unbounded_channel();
-        let pushed = events.clone();
-        let config = AsyncConnectionConfig::new()
-            .set_push_sender(move |push: PushInfo| pushed.send(Event::Push(push)));
-        let mut connection = timeout(
-            2 * BEAT,
-            self.servers
-                .connect_async(BEAT, config, Some(ProtocolVersion::RESP3)),
-        )
-        .await
-        .map_err(|_| "no connection in time")??;
-        timeout(BEAT, connection.subscribe(&self.channel))
-            .await
-            .map_err(|_| "no answer in time")??;
-        let beats = Beats {
-            connection,
-            kind: self.servers.kind.clone(),
-            events,
-        };
-        let beats = tokio::spawn(async move { beats.run().await });
+        let opening = Sources::open(&self.servers, &self.channel, &events);
+        let opened = timeout(OPENING, opening).await;
+        let sources = opened.map_err(|_| "not connected in time")??;
+        let beats = tokio::spawn(beats(sources, events));
         let _beats = Watching(beats.abort_handle());
+        // what is heard and what is read is to be of the same servers
+        self.servers.begin_era();
         self.changes.report(Change::Covered);
-        self.report(received).await;
-        Ok(())
+        Ok(self.report(received).await)
     }
 
-    /// Reports what is received until the connection is lost.
-    async fn report(&self, mut received: UnboundedReceiver<Event>) {
-        while let Some(Event::Push(push)) = received.recv().await {
-            match push.kind {
-                PushKind::Message => {
-                    if let Some(Value::BulkString(message)) = push.data.get(1) {
-                        self.heard(message);
+    /// Reports what is received until a connection is lost or the beats have ended, and says why.
+    async fn report(&self, mut received: UnboundedReceiver<Event>) -> String {
+        loop {
+            match received.recv().await {
+                Some(Event::Push(push)) => match push.kind {
+                    PushKind::Message => {
+                        if let Some(Value::BulkString(message)) = push.data.get(1) {
+                            self.heard(message);
+                        }
                     }
-                }
-                PushKind::Disconnection | PushKind::Unsubscribe => return,
-                _ => {}
+                    PushKind::Disconnection | PushKind::Unsubscribe => {
+                        return "a connection was closed".to_owned();
+                    }
+                    _ => {}
+                },
+                Some(Event::Doubt(why)) => return why,
+                None => return "nobody watches the connections".to_owned(),
             }
         }
     }
@@ -133,54 +128,18 @@ impl Watch {
 
 enum Event {
     Push(PushInfo),
-    Dead,
+    /// Something may be missed from here on.
+    Doubt(String),
 }
 
-/// Looks at the connection now and then.
-struct Beats {
-    connection: MultiplexedConnection,
-    kind: Kind,
-    events: UnboundedSender<Event>,
-}
-
-impl Beats {
-    async fn run(mut self) {
-        loop {
-            sleep(BEAT).await;
-            let alive = timeout(BEAT, self.beat()).await;
-            if !matches!(alive, Ok(Ok(true))) {
-                let _ = self.events.send(Event::Dead);
-                return;
-            }
-        }
-    }
-
-    /// Whether the server is one to which others' messages come.
-    async fn beat(&mut self) -> RedisResult<bool> {
-        let ask = |command: &str, arg: Option<&str>| -> Cmd {
-            let mut it = cmd(command);
-            it.arg(arg);
-            it
-        };
-        match self.kind {
-            Kind::Single => {
-                let _: Value = ask("PING", None).query_async(&mut self.connection).await?;
-                Ok(true)
-            }
-            // a node that has lost the others hears nothing
-            Kind::Cluster => {
-                let info: String = ask("CLUSTER", Some("INFO"))
-                    .query_async(&mut self.connection)
-                    .await?;
-                Ok(info.contains("cluster_state:ok"))
-            }
-            // a master that has become a replica is asked by nobody
-            Kind::Sentinels(_) => {
-                let role: Value = ask("ROLE", None).query_async(&mut self.connection).await?;
-                Ok(
-                    matches!(role, Value::Array(it) if it.first() == Some(&Value::BulkString(b"master".to_vec()))),
-                )
-            }
+/// Looks at the sources twice a second, until something is wrong.
+async fn beats(mut sources: Sources, events: UnboundedSender<Event>) {
+    loop {
+        sleep(BEAT).await;
+        if let Err(why) = sources.prove().await {
+            // nobody listens any more if it was known before
+            let _ = events.send(Event::Doubt(why.to_string()));
+            return;
         }
     }
 }

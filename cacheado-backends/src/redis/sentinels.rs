@@ -1,0 +1,145 @@
+//! Sentinels, and the master that they name.
+//!
+//! One that was cut off names a master that is none any more. So what it names is asked itself, and the watch believes them only while
+//! most of them are heard and all of those agree: then no other master can have been made without one of them saying so.
+
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{
+    AsyncConnectionConfig, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError, RedisResult,
+    Value, cmd,
+};
+use tokio::task::JoinSet;
+
+use super::servers::{Address, Servers, at, connect};
+use crate::backend::BackendResult;
+
+/// Those of one master, which stay connected.
+pub(super) struct Sentinels {
+    master: String,
+    all: Vec<(ConnectionInfo, Option<MultiplexedConnection>)>,
+}
+
+impl Sentinels {
+    pub(super) fn new(sentinels: &[ConnectionInfo], master: &str) -> Self {
+        let all = sentinels.iter().map(|it| (it.clone(), None));
+        Self {
+            master: master.to_owned(),
+            all: all.collect(),
+        }
+    }
+
+    /// The master that more than half of them name, within `limit`.
+    ///
+    /// # Errors
+    ///
+    /// If fewer answer, or one of those that do names another.
+    pub(super) async fn agree(&mut self, limit: Duration) -> BackendResult<Address> {
+        let mut asked = JoinSet::new();
+        for (nth, (sentinel, connection)) in self.all.iter_mut().enumerate() {
+            let (sentinel, name) = (sentinel.clone(), self.master.clone());
+            let connection = connection.take();
+            let ask = async move { ask(&sentinel, connection, &name, limit).await };
+            asked.spawn(async move { (nth, tokio::time::timeout(limit, ask).await) });
+        }
+        let mut named = Vec::new();
+        while let Some(answer) = asked.join_next().await {
+            if let Ok((nth, Ok(Ok((connection, address))))) = answer {
+                self.all[nth].1 = Some(connection);
+                named.extend(address);
+            }
+        }
+        if 2 * named.len() <= self.all.len() {
+            return Err("too few sentinels name a master".into());
+        }
+        let address = named.swap_remove(0);
+        if named.iter().any(|it| *it != address) {
+            return Err("the sentinels do not agree which the master is".into());
+        }
+        Ok(address)
+    }
+}
+
+impl Servers {
+    /// The first server that a sentinel names and that is a master by its own word.
+    pub(super) async fn master(
+        &self,
+        name: &str,
+        limit: Duration,
+    ) -> BackendResult<ConnectionInfo> {
+        let mut asked = JoinSet::new();
+        for sentinel in &self.nodes {
+            let (sentinel, name) = (sentinel.clone(), name.to_owned());
+            asked.spawn(async move {
+                let (_, address) = ask(&sentinel, None, &name, limit).await?;
+                Ok::<_, RedisError>(address.map(|it| at(sentinel, it)))
+            });
+        }
+        let mut failure = format!("no sentinel knows a master named {name:?}");
+        let mut refuted = Vec::new();
+        while let Some(answer) = asked.join_next().await {
+            match answer {
+                Ok(Ok(Some(server))) if !refuted.contains(server.addr()) => {
+                    let address = server.addr().clone();
+                    match is_master(&server, limit).await {
+                        Ok(true) => return Ok(server),
+                        Ok(false) => failure = format!("{address} is named a master and is none"),
+                        Err(error) => failure = self.unreachable(&address, &error).to_string(),
+                    }
+                    refuted.push(address);
+                }
+                Ok(Err(error)) => {
+                    failure = self.unreachable(&"the sentinels", &error).to_string();
+                }
+                Ok(Ok(_)) | Err(_) => {}
+            }
+        }
+        Err(failure.into())
+    }
+}
+
+/// Whether the server says that it is a master.
+pub(super) async fn says_master(connection: &mut MultiplexedConnection) -> RedisResult<bool> {
+    let role: Value = cmd("ROLE").query_async(connection).await?;
+    Ok(
+        matches!(role, Value::Array(it) if it.first() == Some(&Value::BulkString(b"master".to_vec()))),
+    )
+}
+
+/// As [`says_master`]. One that does not tell this user is taken for one: a replica refuses what is written to it.
+async fn is_master(server: &ConnectionInfo, limit: Duration) -> RedisResult<bool> {
+    let mut connection = connect(server.clone(), &limited(limit)).await?;
+    match says_master(&mut connection).await {
+        Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => Ok(true),
+        said => said,
+    }
+}
+
+/// The address that the sentinel names, if any, by `connection` or a new one, which is handed back. Sentinels are asked without the
+/// servers' user and password.
+async fn ask(
+    sentinel: &ConnectionInfo,
+    connection: Option<MultiplexedConnection>,
+    name: &str,
+    limit: Duration,
+) -> RedisResult<(MultiplexedConnection, Option<Address>)> {
+    let mut connection = match connection {
+        Some(connection) => connection,
+        None => {
+            let anonymous = RedisConnectionInfo::default();
+            let sentinel = sentinel.clone().set_redis_settings(anonymous);
+            connect(sentinel, &limited(limit)).await?
+        }
+    };
+    let mut ask = cmd("SENTINEL");
+    ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+    let address = ask.query_async(&mut connection).await?;
+    Ok((connection, address))
+}
+
+fn limited(limit: Duration) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(limit))
+        .set_response_timeout(Some(limit))
+}

@@ -1,0 +1,181 @@
+//! The servers that changes are heard from: found, subscribed at, and asked again and again whether they are still the ones.
+//!
+//! In a cluster that is every master. A message goes from the node whose script published it to those who are subscribed there, in the
+//! order of a connection; to subscribers at other nodes it goes over the cluster's own links, which lose what is sent while they are
+//! down, and nobody is told. So it is heard at its origin, and once more from each other master whose link works. No copy is left out:
+//! a command that is sent again after a lost connection has run twice, and what came in between is known to nobody here.
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncCommands, AsyncConnectionConfig, ConnectionInfo, ProtocolVersion, PushInfo};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::super::nonce::random;
+use super::super::sentinels::{Sentinels, says_master};
+use super::super::servers::{Address, Kind, Servers, at, host};
+use super::super::topology::{Topology, View};
+use super::{BEAT, Event};
+use crate::backend::BackendResult;
+
+/// Connections to all of them.
+pub(super) struct Sources {
+    subscribed: Vec<MultiplexedConnection>,
+    proof: Proof,
+}
+
+/// What shows that they are all.
+enum Proof {
+    /// Nothing but that it answers.
+    Single,
+    /// Each of them sees these.
+    Cluster(Topology),
+    /// It is a master, and the sentinels name it.
+    Named(Sentinels, Address),
+}
+
+impl Sources {
+    /// Subscribes at each. All that is published from then on goes to `events`.
+    ///
+    /// # Errors
+    ///
+    /// If one can't be reached, or they are not all by now.
+    pub(super) async fn open(
+        servers: &Servers,
+        channel: &str,
+        events: &UnboundedSender<Event>,
+    ) -> BackendResult<Self> {
+        let (nodes, proof) = find(servers).await?;
+        let subscribing = nodes.into_iter().map(|node| {
+            let (servers, channel, events) = (servers.clone(), channel.to_owned(), events.clone());
+            async move { subscribe(&servers, node, &channel, events).await }
+        });
+        let mut sources = Self {
+            subscribed: side_by_side(subscribing).await?,
+            proof,
+        };
+        // another may have come while these were subscribed at
+        sources.prove().await?;
+        Ok(sources)
+    }
+
+    /// Asks all whether they are still the ones, within a [`BEAT`].
+    ///
+    /// # Errors
+    ///
+    /// If they are not, or it can't be told.
+    pub(super) async fn prove(&mut self) -> BackendResult<()> {
+        let proven = timeout(BEAT, self.ask_all()).await;
+        proven.map_err(|_| "no answer in time")?
+    }
+
+    async fn ask_all(&mut self) -> BackendResult<()> {
+        let connections = self.subscribed.clone().into_iter();
+        match &mut self.proof {
+            Proof::Single => {
+                let answers = connections.map(|mut it| async move { Ok(it.ping::<()>().await?) });
+                side_by_side(answers).await?;
+            }
+            Proof::Cluster(topology) => {
+                let views = connections.map(|mut it| async move { View::of(&mut it).await });
+                for view in side_by_side(views).await? {
+                    if !view.is_ok {
+                        return Err("a master has lost the cluster".into());
+                    }
+                    if view.topology != *topology {
+                        return Err("the masters do not agree on who they are".into());
+                    }
+                }
+            }
+            Proof::Named(sentinels, address) => {
+                let roles =
+                    connections.map(|mut it| async move { Ok(says_master(&mut it).await?) });
+                let mut roles = JoinSet::from_iter([side_by_side(roles)]);
+                // those that are gone must not take the time of those that answer
+                if sentinels.agree(BEAT * 3 / 4).await? != *address {
+                    return Err("the sentinels name another master".into());
+                }
+                let roles = roles.join_next().await.ok_or("nobody was asked")???;
+                if roles != [true] {
+                    return Err("the master is none any more".into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which they are.
+async fn find(servers: &Servers) -> BackendResult<(Vec<ConnectionInfo>, Proof)> {
+    match &servers.kind {
+        Kind::Single => Ok((servers.nodes.clone(), Proof::Single)),
+        Kind::Sentinels(name) => {
+            let mut sentinels = Sentinels::new(&servers.nodes, name);
+            let address = sentinels.agree(BEAT).await?;
+            let master = at(servers.nodes[0].clone(), address.clone());
+            Ok((vec![master], Proof::Named(sentinels, address)))
+        }
+        Kind::Cluster => {
+            let mut failure = "no node of the cluster to ask".into();
+            let seeds = &servers.nodes;
+            // another one first each time: one that is cut off may answer as quickly as ever
+            let first = usize::try_from(random() >> 32).unwrap_or_default() % seeds.len();
+            for seed in seeds[first..].iter().chain(&seeds[..first]) {
+                match timeout(BEAT, look(servers, seed)).await {
+                    Ok(Ok(topology)) => {
+                        let masters = topology.masters().into_iter().map(|master| {
+                            let host = match &*master.host {
+                                "" => host(seed),
+                                host => host,
+                            };
+                            at(seed.clone(), (host.to_owned(), master.port))
+                        });
+                        return Ok((masters.collect(), Proof::Cluster(topology)));
+                    }
+                    Ok(Err(error)) => failure = error,
+                    Err(_) => failure = format!("no answer of {} in time", seed.addr()).into(),
+                }
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// What `seed` sees of the cluster.
+async fn look(servers: &Servers, seed: &ConnectionInfo) -> BackendResult<Topology> {
+    let config = AsyncConnectionConfig::new();
+    let mut connection = servers.connect_to(seed.clone(), BEAT, config).await?;
+    let topology = View::of(&mut connection).await?.topology;
+    if topology.masters().is_empty() {
+        return Err("no node of the cluster serves any slots".into());
+    }
+    Ok(topology)
+}
+
+async fn subscribe(
+    servers: &Servers,
+    node: ConnectionInfo,
+    channel: &str,
+    events: UnboundedSender<Event>,
+) -> BackendResult<MultiplexedConnection> {
+    let settings = node.redis_settings().clone();
+    let node = node.set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3));
+    let config = AsyncConnectionConfig::new()
+        .set_push_sender(move |push: PushInfo| events.send(Event::Push(push)));
+    let mut connection = servers.connect_to(node, BEAT, config).await?;
+    let subscribed = timeout(BEAT, connection.subscribe(channel)).await;
+    subscribed.map_err(|_| "no answer in time")??;
+    Ok(connection)
+}
+
+/// Does all of them at once, and gives up all when one fails.
+async fn side_by_side<T: Send + 'static>(
+    all: impl IntoIterator<Item = impl Future<Output = BackendResult<T>> + Send + 'static>,
+) -> BackendResult<Vec<T>> {
+    let mut running: JoinSet<_> = all.into_iter().collect();
+    let mut done = Vec::with_capacity(running.len());
+    while let Some(one) = running.join_next().await {
+        done.push(one??);
+    }
+    Ok(done)
+}
