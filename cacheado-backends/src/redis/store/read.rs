@@ -65,7 +65,14 @@ impl Store {
             }
             for ((bucket, name), found) in entries.into_iter().zip(found) {
                 let found = found.unwrap_or(Found::Unmarked);
-                lookups.push(self.settle(io, found, bucket, &name, sent).await?);
+                lookups.push(match self.settle(io, found, bucket, &name, sent).await {
+                    // one that is something else's keeps nobody from the rest; what is loaded in its place is not stored
+                    Err(error) if error.is::<Refused>() => {
+                        tracing::warn!(%error, "one of many entries can't be read");
+                        Lookup::Miss(Mark::none())
+                    }
+                    settled => settled?,
+                });
             }
         }
         Ok(lookups)
