@@ -68,6 +68,30 @@ use crate::sync::lock;
 /// index is no longer found by an eviction of its scope. Where evictions by scope must reach all, use `noeviction`: a full server then
 /// refuses to store more, and entries expire.
 ///
+/// # Hearing of changes
+///
+/// A process hears of what others evict and put by connections of its own: to the server, in a cluster to every master that serves slots.
+/// Twice a second it asks by each of them whether that is still where changes are made, and waits half a second for the answers. So
+/// within a second, and what a busy machine adds, it reports [`Lost`](crate::backend::Change::Lost) and trusts its copies no more:
+///
+/// - when one of those servers is gone, hangs, or can't be reached;
+/// - in a cluster, when one of the masters takes the cluster for failed, or sees other masters or other slots of theirs than when listening
+///   began. A replica that takes over was elected by most masters and tells all, so this is within a second of any of the others having heard;
+/// - behind sentinels, when the server is no master by its own word, one of the sentinels names another, or not more than half of
+///   them name it: else the process could be cut off together with an old master. All must name it by the same host and port.
+///
+/// It is [`Covered`](crate::backend::Change::Covered) again once it listens to all and these say that they are the ones; operations then
+/// use new connections. In a cluster a message arrives once from each master, and evicts each time.
+///
+/// This is not noticed:
+///
+/// - In the second until it is known, changes made elsewhere are not heard, and copies that they concern are served.
+/// - What an old master takes after another was made in its place, until it knows: in a cluster for the nodes' `cluster-node-timeout`, behind sentinels
+///   until they reach it. Evictions among it are lost to the store too, as are those that a replica had not received yet when it
+///   became the master. `min-replicas-to-write 1` makes a master without replicas refuse.
+/// - What is changed in a slot while it moves to a master that has no others yet is heard by way of the cluster's own links alone, as is
+///   what a replica takes that was made a master by force (`TAKEOVER`), while it reaches no other master.
+///
 /// # Restarts
 ///
 /// One that keeps nothing on disk comes back empty. One that is restarted from a snapshot has again what was evicted after that was made,
@@ -108,7 +132,7 @@ impl Redis {
     }
 
     /// The server that is the master named `master` by now, by the word of the sentinels at `urls`. User, password and database in the
-    /// URLs are those of the master; sentinels are asked without.
+    /// URLs are those of the master; sentinels are asked without. Give all of them: changes are heard while more than half answer.
     ///
     /// # Errors
     ///

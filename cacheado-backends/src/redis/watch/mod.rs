@@ -22,8 +22,8 @@ use crate::io;
 
 /// How often it is looked whether all is heard, and how long the answers may take.
 const BEAT: Duration = Duration::from_millis(500);
-/// How long it may take to begin.
-const OPENING: Duration = Duration::from_secs(2);
+/// How long it may take to begin, if some of the servers that are asked first are gone.
+const OPENING: Duration = Duration::from_secs(4);
 /// How long to wait before the first and the later attempts to connect again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 

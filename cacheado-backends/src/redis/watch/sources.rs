@@ -95,8 +95,8 @@ impl Sources {
                 if sentinels.agree(BEAT * 3 / 4).await? != *address {
                     return Err("the sentinels name another master".into());
                 }
-                let roles = roles.join_next().await.ok_or("nobody was asked")???;
-                if roles != [true] {
+                let said = roles.join_next().await.ok_or("nobody was asked")?;
+                if said?? != [true] {
                     return Err("the master is none any more".into());
                 }
             }
