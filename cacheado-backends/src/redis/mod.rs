@@ -30,8 +30,6 @@ use std::time::Duration;
 use self::blocking::Blocking;
 use self::exchange::at_once;
 use self::multiplexed::Multiplexed;
-use self::names::Names;
-use self::nonce::Nonces;
 use self::servers::{Kind, Servers};
 use self::store::Store;
 use self::watch::{Watch, Watching};
@@ -59,8 +57,8 @@ use crate::sync::lock;
 /// Entries are keys of their own, with a native expiry, whose names can be read: `{shop:17}:organization=acme/user=7/shop::profile(3)~5d41…`
 /// for the cache `shop`. All that belongs to one tenant, one scope right below the root, has equal braces and so lies on one node of a
 /// cluster. Beside the entries there are, per bucket (there are 64), an index of their names, by which a scope is evicted at the cost of
-/// what is removed, and short-lived marks, by which a load that an eviction has overtaken is refused. Nothing else in the
-/// database is read or touched.
+/// what is removed, and short-lived marks, by which a load that an eviction has overtaken is refused; after a [restart](#restarts) there is
+/// a note for a day. Nothing else in the database is read or touched.
 ///
 /// # The server's memory
 ///
@@ -94,11 +92,13 @@ use crate::sync::lock;
 ///
 /// # Restarts
 ///
-/// One that keeps nothing on disk comes back empty. One that is restarted from a snapshot has again what was evicted after that was made,
-/// and it is served until it expires: where data is to be kept, let the server write its append-only file (`appendonly yes`).
+/// A server that keeps nothing on disk comes back empty, and one that writes its append-only file (`appendonly yes`) with all that it had, but for
+/// the last second or two if the machine went down with it. One that has a snapshot alone comes back with what was evicted after that
+/// was made. The first process that had listened to it before and does again clears the cache for that: for a second or so until
+/// then, what came back is found. If there is no such process, or this user may not ask for `INFO`, it is found until it expires.
 pub struct Redis {
     settings: Settings,
-    store: Store,
+    store: Arc<Store>,
     blocking: Blocking,
     multiplexed: Arc<Multiplexed>,
     watching: Mutex<Option<Watching>>,
@@ -157,11 +157,7 @@ impl Redis {
         let servers = Arc::new(settings.servers.clone());
         let multiplexed = Arc::new(Multiplexed::new(Arc::clone(&servers), settings.timeout));
         Self {
-            store: Store {
-                names: Names::new("cacheado"),
-                nonces: Nonces::new(),
-                load_limit: settings.load_limit,
-            },
+            store: Arc::new(Store::new("cacheado", settings.load_limit)),
             blocking: Blocking::new(servers, Arc::clone(&multiplexed), settings.timeout),
             multiplexed,
             watching: Mutex::default(),
@@ -206,14 +202,14 @@ impl Backend for Redis {
     }
 
     fn bind(&mut self, name: &str) {
-        self.store.names = Names::new(name);
+        self.store = Arc::new(Store::new(name, self.settings.load_limit));
     }
 
     fn watch(&self, changes: Changes) -> bool {
         let watch = Watch {
             servers: Arc::new(self.settings.servers.clone()),
-            channel: self.store.names.channel().to_owned(),
-            own: self.store.nonces.id(),
+            store: Arc::clone(&self.store),
+            io: Arc::clone(&self.multiplexed),
             changes,
         };
         let watching = watch.begin().ok();

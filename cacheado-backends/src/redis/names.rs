@@ -12,6 +12,7 @@
 //! | `{shop:17}lease:organization=acme/user=7/shop::profile(3)~5d41…` | who loads an entry |
 //! | `{shop:17}new:3f.2` | a large value that is about to be stored |
 //! | `{shop:17}index`, `{shop:17}deadlines` | the names of the bucket's entries, by name and by when they expire |
+//! | `{shop:0}cleared:c4a2…` | that all was cleared since a server began the life of this `run_id` |
 //! | `{shop}changes` | the channel on which processes hear of each other's changes |
 //!
 //! The cache's name is escaped, so no other's keys begin like these.
@@ -57,6 +58,11 @@ impl Names {
             Some(bucket) => vec![self.bucket(bucket)],
             None => (0..BUCKETS).map(|bucket| self.bucket(bucket)).collect(),
         }
+    }
+
+    /// Where it is noted that all was cleared since a server began the life `run`.
+    pub(super) fn cleared(&self, run: &str) -> String {
+        self.bucket(0).key("cleared:", run)
     }
 
     fn bucket(&self, bucket: u16) -> Bucket<'_> {

@@ -26,7 +26,7 @@ struct Range {
 #[derive(Clone, Debug)]
 pub(super) struct Master {
     /// Its own, whatever its address.
-    id: Vec<u8>,
+    pub(super) id: Vec<u8>,
     /// Empty: that of the node that was asked.
     pub(super) host: String,
     pub(super) port: u16,

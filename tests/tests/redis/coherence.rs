@@ -115,6 +115,75 @@ fn a_lost_connection_is_known_and_made_again() {
 }
 
 #[test]
+fn what_a_snapshot_brings_back_is_gone_before_anything_is_trusted() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let heard = Heard::by(&store.backend);
+        heard.hears("covered");
+        store.set(&key("x"), &text("old")).unwrap();
+        server.cli(&["SET", "theirs", "v"]);
+        assert_eq!(server.cli(&["SAVE"]), "OK");
+        assert!(store.evict(&key("x")).unwrap());
+        server.restart();
+        heard.hears("lost");
+        heard.hears("covered");
+        assert_eq!(store.found(&key("x")), None);
+        assert_eq!(server.cli(&["GET", "theirs"]), "v");
+    }
+}
+
+#[test]
+fn one_process_clears_what_a_snapshot_brought_back() {
+    let server = servers::Redis::start();
+    let network = servers::Proxy::start(server.addr());
+    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let late = Asked::new(Redis::new(&network.url("redis")).unwrap(), BOTH[0]);
+    let (heard, late) = (Heard::by(&store.backend), Heard::by(&late.backend));
+    for heard in [&heard, &late] {
+        heard.hears("covered");
+    }
+    network.cut();
+    server.restart();
+    heard.hears("lost");
+    heard.hears("covered");
+    store.set(&key("x"), &text("v")).unwrap();
+    network.restore();
+    late.hears("lost");
+    late.hears("covered");
+    assert_eq!(store.found(&key("x")).as_deref(), Some("v"));
+}
+
+#[test]
+fn what_a_server_remembers_as_it_was_stays() {
+    let forgets = servers::Redis::start();
+    let network = servers::Proxy::start(forgets.addr());
+    let remembers = servers::Redis::start_with(&["--appendonly", "yes"]);
+    let cut_off = || {
+        network.cut();
+        network.restore();
+    };
+    let restart = || remembers.restart();
+    let ways: [(String, &dyn Fn()); 2] = [
+        (network.url("redis"), &cut_off),
+        (remembers.url(), &restart),
+    ];
+    for (url, interrupt) in ways {
+        let store = Asked::new(Redis::new(&url).unwrap(), BOTH[0]);
+        let heard = Heard::by(&store.backend);
+        heard.hears("covered");
+        store.set(&key("x"), &text("v")).unwrap();
+        store.set(&key("y"), &text("old")).unwrap();
+        store.evict(&key("y")).unwrap();
+        interrupt();
+        heard.hears("lost");
+        heard.hears("covered");
+        assert_eq!(store.found(&key("x")).as_deref(), Some("v"));
+        assert_eq!(store.found(&key("y")), None);
+    }
+}
+
+#[test]
 fn one_that_hangs_is_known_within_a_second() {
     let server = servers::Redis::start();
     let network = servers::Proxy::start(server.addr());

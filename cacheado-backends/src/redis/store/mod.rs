@@ -3,6 +3,7 @@
 mod evict;
 mod lease;
 mod read;
+mod renew;
 mod write;
 
 use std::time::Duration;
@@ -23,6 +24,15 @@ pub(super) struct Store {
 }
 
 impl Store {
+    /// Those of the cache that is called `name`.
+    pub(super) fn new(name: &str, load_limit: Duration) -> Self {
+        Self {
+            names: Names::new(name),
+            nonces: Nonces::new(),
+            load_limit,
+        }
+    }
+
     /// How long marks live, in milliseconds. The root's mark, which every load has seen, ends after this span, and with it the loads that
     /// saw it: what they found is not stored. So each other mark outlives, by the server's own clock, all the loads that it outdates.
     fn span(&self) -> u64 {

@@ -4,6 +4,7 @@
 //! between nothing says that a message was lost, so on any doubt all of them are given up, and what this process keeps is trusted no more
 //! until there are others.
 
+mod life;
 mod sources;
 
 use std::sync::Arc;
@@ -14,9 +15,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
+use self::life::Lives;
 use self::sources::Sources;
+use super::multiplexed::Multiplexed;
 use super::nonce::random;
 use super::servers::Servers;
+use super::store::Store;
 use crate::backend::{BackendResult, Change, Changes};
 use crate::io;
 
@@ -30,9 +34,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// What is to be watched.
 pub(super) struct Watch {
     pub(super) servers: Arc<Servers>,
-    pub(super) channel: String,
-    /// Whose messages are this process's own.
-    pub(super) own: u64,
+    pub(super) store: Arc<Store>,
+    /// How the store is asked.
+    pub(super) io: Arc<Multiplexed>,
     pub(super) changes: Changes,
 }
 
@@ -55,20 +59,22 @@ impl Watch {
     }
 
     async fn run(&self) {
+        let channel = self.store.names.channel();
         let mut pause = PAUSES.0;
+        let mut lives = Lives::none();
         loop {
-            match self.listen().await {
+            match self.listen(&mut lives).await {
                 Ok(why) => {
                     self.changes.report(Change::Lost);
                     tracing::warn!(
-                        channel = self.channel,
+                        channel,
                         why,
                         "no longer hearing of other processes' changes"
                     );
                     pause = PAUSES.0;
                 }
                 Err(error) => {
-                    tracing::debug!(channel = self.channel, %error, "not hearing of other processes' changes");
+                    tracing::debug!(channel, %error, "not hearing of other processes' changes");
                 }
             }
             // between half and all of it, so that not all processes come back at once
@@ -79,17 +85,24 @@ impl Watch {
     }
 
     /// Listens until something may be missed, and says why. Fails if there was nothing to listen to to begin with.
-    async fn listen(&self) -> BackendResult<String> {
+    async fn listen(&self, lives: &mut Lives) -> BackendResult<String> {
         let (events, received) = unbounded_channel();
-        let opening = Sources::open(&self.servers, &self.channel, &events);
+        let opening = Sources::open(&self.servers, self.store.names.channel(), &events);
         let opened = timeout(OPENING, opening).await;
         let sources = opened.map_err(|_| "not connected in time")??;
+        let now = sources.lives().await?;
         let beats = tokio::spawn(beats(sources, events));
         let _beats = Watching(beats.abort_handle());
         // what is heard and what is read is to be of the same servers
         self.servers.begin_era();
+        for run in lives.that_forgot(&now) {
+            self.store.clear_after(&*self.io, run).await?;
+        }
+        lives.are(now);
         self.changes.report(Change::Covered);
-        Ok(self.report(received).await)
+        let why = self.report(received).await;
+        lives.end();
+        Ok(why)
     }
 
     /// Reports what is received until a connection is lost or the beats have ended, and says why.
@@ -115,7 +128,7 @@ impl Watch {
 
     fn heard(&self, message: &[u8]) {
         let change = match message.split_first_chunk() {
-            Some((from, _)) if u64::from_le_bytes(*from) == self.own => None,
+            Some((from, _)) if u64::from_le_bytes(*from) == self.store.nonces.id() => None,
             Some((_, change)) => Change::from_bytes(change),
             // of nobody known: it may be anything
             None => Some(Change::All),

@@ -15,13 +15,27 @@ use super::super::nonce::random;
 use super::super::sentinels::{Sentinels, says_master};
 use super::super::servers::{Address, Kind, Servers, at, host};
 use super::super::topology::{Topology, View};
+use super::life::Life;
 use super::{BEAT, Event};
 use crate::backend::BackendResult;
 
 /// Connections to all of them.
 pub(super) struct Sources {
-    subscribed: Vec<MultiplexedConnection>,
+    subscribed: Vec<Subscribed>,
     proof: Proof,
+}
+
+#[derive(Clone)]
+struct Subscribed {
+    node: String,
+    connection: MultiplexedConnection,
+}
+
+/// A server, and where it is.
+struct Node {
+    /// What it is known by when it comes again.
+    name: String,
+    server: ConnectionInfo,
 }
 
 /// What shows that they are all.
@@ -48,7 +62,11 @@ impl Sources {
         let (nodes, proof) = find(servers).await?;
         let subscribing = nodes.into_iter().map(|node| {
             let (servers, channel, events) = (servers.clone(), channel.to_owned(), events.clone());
-            async move { subscribe(&servers, node, &channel, events).await }
+            async move {
+                let connection = subscribe(&servers, node.server, &channel, events).await?;
+                let node = node.name;
+                Ok(Subscribed { node, connection })
+            }
         });
         let mut sources = Self {
             subscribed: side_by_side(subscribing).await?,
@@ -69,8 +87,22 @@ impl Sources {
         proven.map_err(|_| "no answer in time")?
     }
 
+    /// The lives that they are in.
+    ///
+    /// # Errors
+    ///
+    /// If one does not answer.
+    pub(super) async fn lives(&self) -> BackendResult<Vec<Life>> {
+        let subscribed = self.subscribed.clone().into_iter();
+        let lives = subscribed.map(|it| async move { Life::of(it.node, it.connection).await });
+        timeout(BEAT, side_by_side(lives))
+            .await
+            .map_err(|_| "no answer in time")?
+    }
+
     async fn ask_all(&mut self) -> BackendResult<()> {
-        let connections = self.subscribed.clone().into_iter();
+        let subscribed = self.subscribed.clone().into_iter();
+        let connections = subscribed.map(|it| it.connection);
         match &mut self.proof {
             Proof::Single => {
                 let answers = connections.map(|mut it| async move { Ok(it.ping::<()>().await?) });
@@ -105,15 +137,22 @@ impl Sources {
     }
 }
 
+impl Node {
+    fn at(server: ConnectionInfo) -> Self {
+        let name = server.addr().to_string();
+        Self { name, server }
+    }
+}
+
 /// Which they are.
-async fn find(servers: &Servers) -> BackendResult<(Vec<ConnectionInfo>, Proof)> {
+async fn find(servers: &Servers) -> BackendResult<(Vec<Node>, Proof)> {
     match &servers.kind {
-        Kind::Single => Ok((servers.nodes.clone(), Proof::Single)),
+        Kind::Single => Ok((vec![Node::at(servers.nodes[0].clone())], Proof::Single)),
         Kind::Sentinels(name) => {
             let mut sentinels = Sentinels::new(&servers.nodes, name);
             let address = sentinels.agree(BEAT).await?;
             let master = at(servers.nodes[0].clone(), address.clone());
-            Ok((vec![master], Proof::Named(sentinels, address)))
+            Ok((vec![Node::at(master)], Proof::Named(sentinels, address)))
         }
         Kind::Cluster => {
             let mut failure = "no node of the cluster to ask".into();
@@ -128,7 +167,10 @@ async fn find(servers: &Servers) -> BackendResult<(Vec<ConnectionInfo>, Proof)> 
                                 "" => host(seed),
                                 host => host,
                             };
-                            at(seed.clone(), (host.to_owned(), master.port))
+                            Node {
+                                name: String::from_utf8_lossy(&master.id).into_owned(),
+                                server: at(seed.clone(), (host.to_owned(), master.port)),
+                            }
                         });
                         return Ok((masters.collect(), Proof::Cluster(topology)));
                     }
