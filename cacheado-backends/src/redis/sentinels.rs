@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{
-    AsyncConnectionConfig, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError, RedisResult,
-    Value, cmd,
+    AsyncConnectionConfig, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisResult, Value, cmd,
 };
 use tokio::task::JoinSet;
 
@@ -69,33 +68,37 @@ impl Servers {
         limit: Duration,
     ) -> BackendResult<ConnectionInfo> {
         let mut asked = JoinSet::new();
-        for sentinel in &self.nodes {
-            let (sentinel, name) = (sentinel.clone(), name.to_owned());
-            asked.spawn(async move {
-                let (_, address) = ask(&sentinel, None, &name, limit).await?;
-                Ok::<_, RedisError>(address.map(|it| at(sentinel, it)))
-            });
+        for sentinel in self.nodes.clone() {
+            let (servers, name) = (self.clone(), name.to_owned());
+            asked.spawn(async move { servers.named_by(sentinel, &name, limit).await });
         }
-        let mut failure = format!("no sentinel knows a master named {name:?}");
-        let mut refuted = Vec::new();
+        let mut failure = "no sentinel to ask".into();
         while let Some(answer) = asked.join_next().await {
-            match answer {
-                Ok(Ok(Some(server))) if !refuted.contains(server.addr()) => {
-                    let address = server.addr().clone();
-                    match is_master(&server, limit).await {
-                        Ok(true) => return Ok(server),
-                        Ok(false) => failure = format!("{address} is named a master and is none"),
-                        Err(error) => failure = self.unreachable(&address, &error).to_string(),
-                    }
-                    refuted.push(address);
-                }
-                Ok(Err(error)) => {
-                    failure = self.unreachable(&"the sentinels", &error).to_string();
-                }
-                Ok(Ok(_)) | Err(_) => {}
+            match answer? {
+                Ok(server) => return Ok(server),
+                Err(error) => failure = error,
             }
         }
-        Err(failure.into())
+        Err(failure)
+    }
+
+    async fn named_by(
+        &self,
+        sentinel: ConnectionInfo,
+        name: &str,
+        limit: Duration,
+    ) -> BackendResult<ConnectionInfo> {
+        let answer = ask(&sentinel, None, name, limit).await;
+        let answer = answer.map_err(|error| self.unreachable(&"the sentinels", &error));
+        let Some(address) = answer?.1 else {
+            return Err(format!("no sentinel knows a master named {name:?}").into());
+        };
+        let server = at(sentinel, address);
+        match is_master(&server, limit).await {
+            Ok(true) => Ok(server),
+            Ok(false) => Err(format!("{} is named a master and is none", server.addr()).into()),
+            Err(error) => Err(self.unreachable(server.addr(), &error)),
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use ::redis::{Value, pipe};
 use crate::backend::BackendResult;
 
 /// What a node says of the cluster.
-#[derive(Debug, PartialEq)]
 pub(super) struct View {
     /// Whether it takes the cluster for one that works, with itself in it.
     pub(super) is_ok: bool,

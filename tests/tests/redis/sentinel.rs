@@ -102,6 +102,23 @@ fn a_replica_that_a_sentinel_names_is_not_asked() {
 }
 
 #[test]
+fn a_sentinel_that_names_a_server_that_hangs_holds_up_nobody() {
+    let servers = [servers::Redis::start(), servers::Redis::start()];
+    let sentinels = servers.each_ref().map(servers::Sentinel::that_names);
+    let urls = sentinels
+        .each_ref()
+        .map(|it| format!("redis://{}", it.addr()));
+    servers[0].pause();
+    for way in BOTH {
+        let urls = urls.iter().map(String::as_str);
+        let backend = Redis::sentinel(urls, "mymaster").unwrap();
+        let store = Asked::new(backend.timeout(SECOND), way);
+        store.set(&key("x"), &text("v")).unwrap();
+    }
+    assert!(servers[1].cli(&["--scan"]).contains("organization=acme"));
+}
+
+#[test]
 fn an_unknown_master_is_an_outage() {
     let sentinel = servers::Sentinel::start();
     let urls = sentinel.urls();
