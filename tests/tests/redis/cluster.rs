@@ -8,7 +8,9 @@ use crate::shared::{Asked, BOTH, SECOND, Way, key, key_in, scope, text};
 
 fn backend(cluster: &servers::RedisCluster) -> Redis {
     let urls = cluster.urls();
-    Redis::cluster(urls.iter().map(String::as_str)).unwrap()
+    let backend = Redis::cluster(urls.iter().map(String::as_str)).unwrap();
+    // for a busy machine
+    backend.timeout(SECOND)
 }
 
 fn store(cluster: &servers::RedisCluster, way: Way) -> Asked {

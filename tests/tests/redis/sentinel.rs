@@ -4,7 +4,13 @@ use cacheado_backends::redis::Redis;
 use cacheado_tests::servers::{self, wait_until};
 
 use crate::coherence::Heard;
-use crate::shared::{Asked, BOTH, SECOND, key, text};
+use crate::shared::{Asked, BOTH, SECOND, Way, key, text};
+
+/// One that bears with a busy machine.
+fn store<'u>(urls: impl IntoIterator<Item = &'u str>, way: Way) -> Asked {
+    let backend = Redis::sentinel(urls, "mymaster").unwrap();
+    Asked::new(backend.timeout(5 * SECOND), way)
+}
 
 #[test]
 fn the_next_master_is_asked_when_one_dies() {
@@ -35,7 +41,7 @@ fn a_master_that_the_sentinels_have_replaced_is_trusted_no_more() {
     let sentinel = servers::Sentinel::start();
     let urls = sentinel.urls();
     let urls = || urls.iter().map(String::as_str);
-    let stores = BOTH.map(|way| Asked::new(Redis::sentinel(urls(), "mymaster").unwrap(), way));
+    let stores = BOTH.map(|way| store(urls(), way));
     // each is the only one that says when its connections lead to another server
     let heard = stores.each_ref().map(|store| Heard::by(&store.backend));
     for (store, heard) in stores.iter().zip(&heard) {
@@ -86,7 +92,7 @@ fn a_replica_that_a_sentinel_names_is_not_asked() {
     let sentinel = servers::Sentinel::that_names(&replica);
     let url = format!("redis://{}", sentinel.addr());
     for way in BOTH {
-        let store = Asked::new(Redis::sentinel([&*url], "mymaster").unwrap(), way);
+        let store = store([&*url], way);
         let error = store.get(&key("x")).unwrap_err();
         assert!(error.to_string().contains("is none"), "{error}");
         assert!(
@@ -96,7 +102,7 @@ fn a_replica_that_a_sentinel_names_is_not_asked() {
     }
     replica.cli(&["REPLICAOF", "NO", "ONE"]);
     for way in BOTH {
-        let store = Asked::new(Redis::sentinel([&*url], "mymaster").unwrap(), way);
+        let store = store([&*url], way);
         assert_eq!(store.found(&key("x")), None);
     }
 }
@@ -110,9 +116,7 @@ fn a_sentinel_that_names_a_server_that_hangs_holds_up_nobody() {
         .map(|it| format!("redis://{}", it.addr()));
     servers[0].pause();
     for way in BOTH {
-        let urls = urls.iter().map(String::as_str);
-        let backend = Redis::sentinel(urls, "mymaster").unwrap();
-        let store = Asked::new(backend.timeout(SECOND), way);
+        let store = store(urls.iter().map(String::as_str), way);
         store.set(&key("x"), &text("v")).unwrap();
     }
     assert!(servers[1].cli(&["--scan"]).contains("organization=acme"));
