@@ -9,6 +9,7 @@
 
 mod memcached;
 mod mongo;
+mod mongo_set;
 mod op_msg;
 mod port;
 mod process;
@@ -23,6 +24,7 @@ mod tls;
 
 pub use memcached::Memcached;
 pub use mongo::Mongo;
+pub use mongo_set::MongoSet;
 pub use proxy::Proxy;
 pub use redis::Redis;
 pub use redis_cluster::RedisCluster;

@@ -7,6 +7,8 @@ use super::op_msg::{self, Document};
 use super::programs::program;
 use super::server::{Kind, Server};
 
+const REPLICA: [&str; 4] = ["--replSet", "rs0", "--oplogSize", "50"];
+
 /// A mongod, in a replica set of itself alone unless it is a standalone one. What it holds outlives [`kill`](Server::kill) as far as
 /// its journal goes. Expired documents are swept each second.
 #[derive(Debug)]
@@ -28,8 +30,14 @@ impl Mongo {
     ///
     /// If it can't be had.
     pub fn start_with(arguments: &[&str]) -> Self {
-        let set = ["--replSet", "rs0", "--oplogSize", "50"];
-        Self::launch(&[&set, arguments].concat(), true)
+        Self::launch(&[&REPLICA[..], arguments].concat(), |port| {
+            is_primary(port, true)
+        })
+    }
+
+    /// Starts one that is to be made a member of a set of several.
+    pub(crate) fn member() -> Self {
+        Self::launch(&REPLICA, |port| hello(port).is_some())
     }
 
     /// Starts one that is no replica set, and so has no change streams.
@@ -38,10 +46,10 @@ impl Mongo {
     ///
     /// If it can't be had.
     pub fn standalone() -> Self {
-        Self::launch(&[], false)
+        Self::launch(&[], |port| is_primary(port, false))
     }
 
-    fn launch(arguments: &[&str], replica_set: bool) -> Self {
+    fn launch(arguments: &[&str], ready: impl Fn(u16) -> bool + Send + Sync + 'static) -> Self {
         let program = program("mongod", "mongod");
         let more: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         Self(Server::start(Kind {
@@ -59,7 +67,7 @@ impl Mongo {
                 let files = ["--nounixsocket".into(), "--dbpath".into(), directory.into()];
                 [&[program.clone().into()], &line[..], &files, &more].concat()
             }),
-            ready: Box::new(move |port, _| is_primary(port, replica_set)),
+            ready: Box::new(move |port, _| ready(port)),
         }))
     }
 
@@ -77,9 +85,14 @@ impl Deref for Mongo {
     }
 }
 
+/// What the server on that port says of itself, if it does.
+pub(crate) fn hello(port: u16) -> Option<Vec<u8>> {
+    op_msg::run(port, Document::default().int("hello", 1)).ok()
+}
+
 /// Whether the server takes writes; makes a replica set of it if it is to be one and is not yet.
 fn is_primary(port: u16, replica_set: bool) -> bool {
-    let Ok(hello) = op_msg::run(port, Document::default().int("hello", 1)) else {
+    let Some(hello) = hello(port) else {
         return false;
     };
     // it says so in this field until it has a configuration
@@ -89,7 +102,7 @@ fn is_primary(port: u16, replica_set: bool) -> bool {
             .text("host", &format!("127.0.0.1:{port}"));
         let set = Document::default()
             .text("_id", "rs0")
-            .array("members", &member);
+            .array("members", &[member]);
         // if it fails, the next hello shows it
         let _ = op_msg::run(port, Document::default().document("replSetInitiate", &set));
         return false;

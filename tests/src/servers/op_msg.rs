@@ -1,4 +1,4 @@
-//! As much of MongoDB's protocol as it takes to start a replica set: one command, one answer.
+//! As much of MongoDB's protocol as it takes to run a replica set: one command, one answer.
 //!
 //! [OP_MSG](https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/#op_msg) with documents in
 //! [BSON](https://bsonspec.org/spec.html). A driver would do, but everything that starts a server would have to build it.
@@ -29,9 +29,15 @@ impl Document {
         self.field(0x03, name, &value.bytes())
     }
 
-    /// An array of one.
-    pub(crate) fn array(self, name: &str, only: &Self) -> Self {
-        let array = Self::default().document("0", only);
+    pub(crate) fn truth(self, name: &str, value: bool) -> Self {
+        self.field(0x08, name, &[value.into()])
+    }
+
+    pub(crate) fn array(self, name: &str, elements: &[Self]) -> Self {
+        let array = elements.iter().enumerate();
+        let array = array.fold(Self::default(), |array, (nth, element)| {
+            array.document(&nth.to_string(), element)
+        });
         self.field(0x04, name, &array.bytes())
     }
 
