@@ -9,6 +9,7 @@
 //! | `lease.rs` | claims among processes |
 //! | `bulk.rs` | the operations on many keys |
 //! | `notices.rs` | telling other processes, and hearing them |
+//! | `progress.rs` | noticing that what is heard is old |
 //! | `mark.rs` | what is in a mark |
 //! | `failure.rs` | which errors are refusals |
 //!
@@ -38,6 +39,7 @@ mod failure;
 mod lease;
 mod mark;
 mod notices;
+mod progress;
 mod store;
 
 use std::fmt;
@@ -59,8 +61,11 @@ use crate::io;
 ///
 /// Documents are deleted by the server itself once they have expired (a TTL index), and are never served after, however late
 /// that is. Other processes hear of evictions and sets by a change stream, within milliseconds, or 100 of them if the server is
-/// busy; that it is broken is noticed within a second. It needs a replica set or a sharded cluster; on a standalone server they keep
-/// their own copies as long as the builder's `coherence` says.
+/// busy. A stream says only what a majority of the members has. When it breaks, falls more than about a second behind what the
+/// primary has written, or another primary is elected, that is noticed within a second and a half: then this process forgets its
+/// copies, and keeps new ones as long as the builder's `coherence` says, until a stream has shown that it moves. To see it costs the
+/// primary some six small reads a second for each process. It needs a replica set; on a standalone server, and behind `mongos`,
+/// processes keep their copies as long as `coherence` says.
 ///
 /// The client connects at first use, in a runtime of its own, so that the cache can be used from any runtime, and from none. It
 /// reads from the primary alone, and doesn't retry: `retryWrites` and `retryReads` of the address have no effect.

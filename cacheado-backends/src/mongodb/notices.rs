@@ -5,7 +5,11 @@
 //! (`storage.journal.commitIntervalMs`), or when somebody waits for it; nobody who tells does, so a task in the background does,
 //! for all that was told since it did so last.
 
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use ::mongodb::bson::oid::ObjectId;
@@ -18,6 +22,7 @@ use tokio::time::{sleep, timeout};
 
 use super::document::binary;
 use super::failure::{EXISTS, code, failure};
+use super::progress::{Primary, Reached};
 use super::store::Store;
 use crate::backend::{BackendResult, Change, Changes, Refused};
 
@@ -25,10 +30,10 @@ use crate::backend::{BackendResult, Change, Changes, Refused};
 const SIZE: u64 = 1 << 20;
 
 /// The server says that it has nothing to say at least this often.
-const BEAT: Duration = Duration::from_millis(400);
+const WAIT: Duration = Duration::from_millis(300);
 
-/// A stream that is silent for longer is dead.
-const SILENCE: Duration = Duration::from_secs(1);
+/// What is silent for longer is dead.
+pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
 /// Between two attempts to open a stream.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -122,21 +127,35 @@ impl Notices {
         Ok(())
     }
 
-    async fn open(&self) -> BackendResult<ChangeStream<RawDocumentBuf>> {
+    /// Opens a stream, and then writes what it must bring, to be known by its id: that it answers says nothing of what it misses.
+    async fn open(&self) -> BackendResult<Stream> {
         self.make().await?;
+        // before anything is heard, so that a primary elected later is known to be another
+        let primary = Primary::ask(&self.database).await?;
+        let first = ObjectId::new();
         let others = doc! { "$match": {
             "operationType": "insert",
-            "fullDocument.of": &self.cache,
-            "fullDocument.by": { "$ne": self.me },
+            "$or": [
+                { "fullDocument.of": &self.cache, "fullDocument.by": { "$ne": self.me } },
+                { "documentKey._id": first },
+            ],
         } };
         let stream = self
             .collection
             .watch()
             .pipeline([others])
-            .max_await_time(BEAT)
+            .max_await_time(WAIT)
             .read_concern(ReadConcern::majority());
         let stream = stream.await.map_err(|error| failure(&error))?;
-        Ok(stream.with_type())
+        let written = self.collection.insert_one(doc! { "_id": first }).await;
+        written.map_err(|error| failure(&error))?;
+        self.told.notify_one();
+        Ok(Stream {
+            events: stream.with_type(),
+            first,
+            primary,
+            database: self.database.clone(),
+        })
     }
 }
 
@@ -165,7 +184,7 @@ pub(super) async fn hurry(store: Weak<Store>) {
     }
 }
 
-/// Reports to `changes` what others tell, for as long as there is the store. Covered is what happens while a stream is open.
+/// Reports to `changes` what others tell, for as long as there is the store.
 pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
     let mut pause = SHORTEST_PAUSE;
     while let Some(store) = store.upgrade() {
@@ -173,11 +192,13 @@ pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
         drop(store);
         let error = match opened {
             Ok(Ok(stream)) => {
-                pause = SHORTEST_PAUSE;
-                changes.report(Change::Covered);
-                let error = hear(stream, &changes).await;
-                changes.report(Change::Lost);
-                tracing::warn!(%error, "MongoDB no longer tells what other processes do");
+                let covered = AtomicBool::new(false);
+                let error = stream.follow(&changes, &covered).await;
+                if covered.into_inner() {
+                    pause = SHORTEST_PAUSE;
+                    changes.report(Change::Lost);
+                    tracing::warn!(%error, "MongoDB no longer tells what other processes do");
+                }
                 error
             }
             Ok(Err(error)) => error,
@@ -187,31 +208,84 @@ pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
             tracing::warn!(%error, "MongoDB does not tell what other processes do");
             sleep(REFUSED_PAUSE).await;
         } else {
-            tracing::debug!(%error, "no change stream of MongoDB could be opened");
+            tracing::debug!(%error, "no change stream of MongoDB to rely on");
             sleep(pause).await;
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// Reports what the stream says until it says no more; returns why.
-async fn hear(
-    mut stream: ChangeStream<RawDocumentBuf>,
-    changes: &Changes,
-) -> Box<dyn std::error::Error + Send + Sync> {
-    loop {
-        match timeout(SILENCE, stream.next_if_any()).await {
-            Ok(Ok(Some(event))) => {
-                if let Some(change) = told(&event) {
-                    changes.report(change);
+/// A change stream that was just opened.
+struct Stream {
+    events: ChangeStream<RawDocumentBuf>,
+    /// The id of what was written once it was open.
+    first: ObjectId,
+    /// As it was before. `None`: there is none whose writes could be compared, so nothing is covered.
+    primary: Option<Primary>,
+    database: Database,
+}
+
+impl Stream {
+    /// Reports what the stream says until it says no more, or says it late; returns why. Covered is what happens from when it has
+    /// brought what was written to see it.
+    async fn follow(
+        self,
+        changes: &Changes,
+        covered: &AtomicBool,
+    ) -> Box<dyn std::error::Error + Send + Sync> {
+        let Self {
+            mut events,
+            first,
+            primary,
+            database,
+        } = self;
+        let reached = Reached::default();
+        let hear = async {
+            loop {
+                match timeout(SILENCE, events.next_if_any()).await {
+                    Ok(Ok(Some(event))) if is(&event, first) => {
+                        if primary.is_some() {
+                            changes.report(Change::Covered);
+                            covered.store(true, Ordering::Relaxed);
+                        }
+                    }
+                    Ok(Ok(Some(event))) => {
+                        if let Some(change) = told(&event) {
+                            changes.report(change);
+                        }
+                    }
+                    Ok(Ok(None)) if events.is_alive() => {}
+                    Ok(Ok(None)) => return "the stream has ended".into(),
+                    Ok(Err(error)) => return failure(&error),
+                    Err(_) => return "it fell silent".into(),
                 }
+                reached.note(events.resume_token().as_ref());
             }
-            Ok(Ok(None)) if stream.is_alive() => {}
-            Ok(Ok(None)) => return "the stream has ended".into(),
-            Ok(Err(error)) => return failure(&error),
-            Err(_) => return "it fell silent".into(),
-        }
+        };
+        let outrun = async {
+            match primary {
+                Some(primary) => primary.outruns(&reached, &database).await,
+                None => pending().await,
+            }
+        };
+        either(hear, outrun).await
     }
+}
+
+/// What the first of the two to end says.
+async fn either<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|cx| match one.as_mut().poll(cx) {
+        Poll::Pending => other.as_mut().poll(cx),
+        done @ Poll::Ready(_) => done,
+    })
+    .await
+}
+
+/// Whether the event is about the document of that id.
+fn is(event: &RawDocument, id: ObjectId) -> bool {
+    let of = event.get_document("documentKey").ok();
+    of.and_then(|of| of.get_object_id("_id").ok()) == Some(id)
 }
 
 /// What the event tells. What can't be read may concern anything.

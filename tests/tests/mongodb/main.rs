@@ -5,6 +5,7 @@ mod operations;
 mod outages;
 mod races;
 mod server;
+mod set;
 mod watch;
 
 use std::sync::LazyLock;
@@ -61,7 +62,11 @@ fn fresh() -> String {
 }
 
 fn backend_at(server: &Mongo, database: &str, cache: &str) -> MongoDb {
-    let mut backend = MongoDb::new(&server.url())
+    backend_of(&server.url(), database, cache)
+}
+
+fn backend_of(url: &str, database: &str, cache: &str) -> MongoDb {
+    let mut backend = MongoDb::new(url)
         .unwrap()
         .database(database)
         // the machine that tests may be busy

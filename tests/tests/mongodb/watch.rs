@@ -10,17 +10,17 @@ use super::{backend, backend_at, forever, fresh, key, missed, organization};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn watched(backend: &impl Backend) -> Receiver<Change> {
+pub(super) fn watched(backend: &impl Backend) -> Receiver<Change> {
     let (sender, receiver) = channel();
     assert!(backend.watch(Changes::new(move |change| drop(sender.send(change)))));
     receiver
 }
 
-fn next(changes: &Receiver<Change>) -> Change {
+pub(super) fn next(changes: &Receiver<Change>) -> Change {
     changes.recv_timeout(PATIENCE).expect("nothing is reported")
 }
 
-fn expect(changes: &Receiver<Change>, expected: &Change) {
+pub(super) fn expect(changes: &Receiver<Change>, expected: &Change) {
     let change = next(changes);
     let same = match (&change, expected) {
         (Change::Key(one), Change::Key(other)) => one == other,
@@ -120,6 +120,23 @@ fn a_server_that_is_killed_is_noticed_and_heard_again() {
     server.restart();
     expect(&changes, &Change::Covered);
     let other = backend_at(&server, "x", "x");
+    other.evict(&key("a")).unwrap();
+    expect(&changes, &Change::Key(key("a")));
+}
+
+/// The stream passes over what else is written there, and is not taken for one that is late.
+#[test]
+fn writes_that_tell_nothing_do_not_hide_that_all_is_heard() {
+    let database = fresh();
+    let (one, other) = (backend(&database), backend(&database));
+    let changes = watched(&one);
+    expect(&changes, &Change::Covered);
+    let end = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < end {
+        let mark = other.mark(&key("a")).unwrap();
+        assert!(other.fill(&key("a"), &forever("1"), &mark).unwrap());
+    }
+    assert!(changes.try_recv().is_err());
     other.evict(&key("a")).unwrap();
     expect(&changes, &Change::Key(key("a")));
 }

@@ -1,0 +1,169 @@
+//! Whether what is heard is old: how far a change stream has come, beside what the primary has written.
+//!
+//! A stream says only what a majority of the members has. While there is no majority the primary may go on writing, and the stream
+//! goes on answering, with nothing. So the primary is asked in short intervals for the time of its last write, in a `hello`, which
+//! costs it no write; and what it had written a few of them ago, the stream must have come past. That covers all that can be between
+//! the two: members that are down or behind, a journal that is not written, a stream that is slow, or that a member serves which is
+//! primary no more.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ::mongodb::Database;
+use ::mongodb::bson::oid::ObjectId;
+use ::mongodb::bson::{Document, Timestamp, doc, serialize_to_bson};
+use ::mongodb::change_stream::event::ResumeToken;
+use tokio::time::{sleep, timeout};
+
+use super::failure::failure;
+use super::notices::SILENCE;
+use crate::backend::BackendResult;
+
+/// How often the primary is asked. What is not heard is noticed a beat after it has been written at the latest, and said to be late
+/// as many beats after that as are remembered: together in a little more than a second.
+const BEAT: Duration = Duration::from_millis(350);
+const REMEMBERED: usize = 2;
+
+/// A time of the server's log, as a number.
+fn number(time: Timestamp) -> u64 {
+    u64::from(time.time) << 32 | u64::from(time.increment)
+}
+
+/// How far a stream has come.
+#[derive(Default)]
+pub(super) struct Reached(AtomicU64);
+
+impl Reached {
+    /// A token that can't be read says nothing.
+    pub(super) fn note(&self, token: Option<&ResumeToken>) {
+        if let Some(time) = token.and_then(time_of) {
+            self.0.store(time, Ordering::Relaxed);
+        }
+    }
+
+    fn time(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a token begins with: in hexadecimal, that it is a time, and the time. By this the tokens of one stream are in order.
+fn time_of(token: &ResumeToken) -> Option<u64> {
+    const TIME: &str = "82";
+    let token = serialize_to_bson(token).ok()?;
+    let data = token.as_document()?.get_str("_data").ok()?;
+    let time = data.strip_prefix(TIME)?.get(..16)?;
+    u64::from_str_radix(time, 16).ok()
+}
+
+/// What the server says of itself, if it is the primary.
+#[derive(Clone, Copy)]
+pub(super) struct Primary {
+    /// Another with each that is elected.
+    election: ObjectId,
+    /// The time of its last write.
+    written: u64,
+}
+
+impl Primary {
+    /// `None` of what stands before a sharded cluster: it writes nothing itself.
+    pub(super) async fn ask(database: &Database) -> BackendResult<Option<Self>> {
+        let asked = timeout(SILENCE, database.run_command(doc! { "hello": 1 })).await;
+        let answer = asked.map_err(|_| "the primary does not answer")?;
+        read(&answer.map_err(|error| failure(&error))?)
+    }
+
+    /// Waits for as long as the stream keeps up with it; returns why that is over.
+    pub(super) async fn outruns(
+        self,
+        reached: &Reached,
+        database: &Database,
+    ) -> Box<dyn std::error::Error + Send + Sync> {
+        let mut written = [self.written; REMEMBERED];
+        loop {
+            sleep(BEAT).await;
+            if reached.time() < written[0] {
+                return "what is written does not reach a majority of the members".into();
+            }
+            written.rotate_left(1);
+            match Self::ask(database).await {
+                Ok(Some(now)) if now.election == self.election => {
+                    written[REMEMBERED - 1] = now.written;
+                }
+                // what only the one before had acknowledged may be undone, and with it what it told
+                Ok(_) => return "another primary was elected".into(),
+                Err(error) => return error,
+            }
+        }
+    }
+}
+
+fn read(hello: &Document) -> BackendResult<Option<Primary>> {
+    if !hello.get_bool("isWritablePrimary").unwrap_or(false) {
+        return Err("it is not the primary".into());
+    }
+    let (Ok(election), Ok(last)) = (
+        hello.get_object_id("electionId"),
+        hello.get_document("lastWrite"),
+    ) else {
+        return Ok(None);
+    };
+    let time = last.get_document("opTime")?.get_timestamp("ts")?;
+    Ok(Some(Primary {
+        election,
+        written: number(time),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use ::mongodb::bson::deserialize_from_document;
+
+    use super::*;
+
+    fn token(data: &str) -> ResumeToken {
+        deserialize_from_document(doc! { "_data": data }).unwrap()
+    }
+
+    #[test]
+    fn the_time_of_a_token_is_read_and_what_has_none_says_nothing() {
+        let reached = Reached::default();
+        // of MongoDB 6.0, after an insertion
+        reached.note(Some(&token("8265A1B2C3000000072B022C0100296E5A1004")));
+        let time = Timestamp {
+            time: 0x65A1_B2C3,
+            increment: 7,
+        };
+        assert_eq!(reached.time(), number(time));
+        for other in [
+            "",
+            "82",
+            "8265A1",
+            "7F65A1B2C300000009",
+            "82zzA1B2C300000009",
+            "82ü5A1B2C30000000",
+        ] {
+            reached.note(Some(&token(other)));
+        }
+        reached.note(None);
+        assert_eq!(reached.time(), number(time));
+    }
+
+    #[test]
+    fn times_are_in_order() {
+        let time = |time, increment| number(Timestamp { time, increment });
+        assert!(time(1, u32::MAX) < time(2, 0));
+        assert!(time(2, 0) < time(2, 1));
+    }
+
+    #[test]
+    fn only_a_primary_that_says_what_it_has_written_is_one() {
+        let last = doc! { "opTime": { "ts": Timestamp { time: 3, increment: 1 }, "t": 1_i64 } };
+        let mut hello =
+            doc! { "isWritablePrimary": true, "electionId": ObjectId::new(), "lastWrite": last };
+        assert_eq!(read(&hello).unwrap().unwrap().written, (3 << 32) + 1);
+        hello.insert("isWritablePrimary", false);
+        assert!(read(&hello).is_err());
+        // mongos
+        assert!(read(&doc! { "isWritablePrimary": true }).unwrap().is_none());
+    }
+}
