@@ -120,10 +120,14 @@ fn fails_over_alone(set: &MongoSet, write: impl FnOnce()) {
     let secondaries: Vec<_> = set.secondaries().collect();
     assert_eq!(secondaries.len(), 2);
     // one that is merely paused would find in its connection what it was sent meanwhile
-    secondaries.iter().for_each(|secondary| secondary.kill());
+    for secondary in &secondaries {
+        secondary.kill();
+    }
     write();
     primary.kill();
-    secondaries.iter().for_each(|secondary| secondary.restart());
+    for secondary in &secondaries {
+        secondary.restart();
+    }
     set.primary();
     primary.restart();
     assert!(wait_until(PATIENCE, || set.is_whole()), "{set:?}");
