@@ -97,14 +97,15 @@ impl Store {
             });
             let done = self.update(updates.collect()).await?;
             let portion = &entries[range];
-            for (key, payload) in done.beaten.into_iter().filter_map(|nth| portion.get(nth)) {
+            for (key, payload) in done.beaten.iter().filter_map(|nth| portion.get(*nth)) {
                 Arc::clone(&self).set(key.clone(), payload.clone()).await?;
             }
             let changes: Vec<Change> = portion
                 .iter()
                 .map(|(key, _)| Change::Key(key.clone()))
                 .collect();
-            self.notices.tell_all(&changes).await?;
+            let replaced = usize::try_from(done.matched) != Ok(done.made.len());
+            self.notices.tell_all(&changes, replaced).await?;
         }
         Ok(())
     }

@@ -52,6 +52,9 @@ pub(super) struct Notices {
     /// Done once the collection is there, or can't be made.
     made: OnceCell<()>,
     cache: String,
+    /// How what is told is acknowledged, and how if it made something invalid.
+    usual: WriteConcern,
+    for_good: WriteConcern,
     /// This process, or one of its caches: what it tells is nothing new to it.
     me: ObjectId,
     /// Something was told, or nothing ever will be again.
@@ -60,11 +63,14 @@ pub(super) struct Notices {
 
 impl Notices {
     pub(super) fn new(database: &Database, collection: &str, cache: &str) -> Self {
+        let usual = database.write_concern().cloned().unwrap_or_default();
         Self {
             database: database.clone(),
             collection: database.collection(&format!("{collection}.changes")),
             made: OnceCell::new(),
             cache: cache.to_owned(),
+            for_good: journaled(usual.clone()),
+            usual,
             me: ObjectId::new(),
             told: Arc::default(),
         }
@@ -72,12 +78,20 @@ impl Notices {
 
     /// Tells of `change`, after it was made: whoever hears of it must find it made.
     pub(super) async fn tell(&self, change: &Change) -> BackendResult<()> {
-        self.tell_all([change]).await
+        self.tell_all([change], false).await
     }
 
+    /// As [`tell`](Self::tell), of what made something invalid. When this returns it outlives a crash of the server: the journal is in
+    /// order, so what was written before the notice is in it, too.
+    pub(super) async fn tell_for_good(&self, change: &Change) -> BackendResult<()> {
+        self.tell_all([change], true).await
+    }
+
+    /// Tells of several, in one write.
     pub(super) async fn tell_all<'c>(
         &self,
         changes: impl IntoIterator<Item = &'c Change>,
+        for_good: bool,
     ) -> BackendResult<()> {
         let notices: Vec<Document> = changes
             .into_iter()
@@ -88,9 +102,20 @@ impl Notices {
             return Ok(());
         }
         self.make().await?;
+        let concern = if for_good {
+            &self.for_good
+        } else {
+            &self.usual
+        };
         let told = match &notices[..] {
-            [notice] => self.collection.insert_one(notice).await.map(|_| ()),
-            notices => self.collection.insert_many(notices).await.map(|_| ()),
+            [notice] => {
+                let insert = self.collection.insert_one(notice);
+                insert.write_concern(concern.clone()).await.map(|_| ())
+            }
+            notices => {
+                let insert = self.collection.insert_many(notices);
+                insert.write_concern(concern.clone()).await.map(|_| ())
+            }
         };
         told.map_err(|error| failure(&error))?;
         self.told.notify_one();
@@ -163,6 +188,14 @@ impl Drop for Notices {
     fn drop(&mut self) {
         self.told.notify_one();
     }
+}
+
+/// `concern`, and that the journal is written, unless it says otherwise. A majority does that by itself.
+fn journaled(mut concern: WriteConcern) -> WriteConcern {
+    if concern.w != Some(Acknowledgment::Majority) {
+        concern.journal.get_or_insert(true);
+    }
+    concern
 }
 
 /// Has what is told reach others soon, for as long as there is the store.

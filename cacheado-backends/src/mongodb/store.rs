@@ -158,8 +158,14 @@ impl Store {
                 .update_one(doc! { "_id": &id }, update.clone());
             update.upsert(true).into_future()
         });
-        done.await.map_err(|error| failure(&error))?;
-        self.notices.tell(&Change::Key(key)).await
+        let done = done.await.map_err(|error| failure(&error))?;
+        let change = Change::Key(key);
+        if done.upserted_id.is_some() {
+            self.notices.tell(&change).await
+        } else {
+            // what was there is not to come back
+            self.notices.tell_for_good(&change).await
+        }
     }
 
     pub(super) async fn fill(
@@ -223,7 +229,7 @@ impl Store {
             let gone = self.documents.delete_one(doc! { "_id": &id }).await;
             gone.map_err(|error| failure(&error))?;
         }
-        self.notices.tell(&Change::Key(key)).await?;
+        self.notices.tell_for_good(&Change::Key(key)).await?;
         Ok(stored)
     }
 
@@ -234,7 +240,7 @@ impl Store {
         let selected = doc! { "_id": 0, "live": document::is_live() };
         let gone = delete.projection(selected).await;
         let gone = gone.map_err(|error| failure(&error))?;
-        self.notices.tell(&Change::Key(key)).await?;
+        self.notices.tell_for_good(&Change::Key(key)).await?;
         Ok(gone.is_some_and(|gone| gone.get_bool("live").unwrap_or(false)))
     }
 
@@ -251,7 +257,7 @@ impl Store {
         let count = gone.map_err(|error| failure(&error))?.deleted_count;
         let gone = self.documents.delete_many(all).await;
         gone.map_err(|error| failure(&error))?;
-        self.notices.tell(&Change::Scope(scope)).await?;
+        self.notices.tell_for_good(&Change::Scope(scope)).await?;
         Ok(count)
     }
 
@@ -259,7 +265,7 @@ impl Store {
         let all = document::beginning_with(&self.prefix);
         let gone = self.documents.delete_many(all).await;
         gone.map_err(|error| failure(&error))?;
-        self.notices.tell(&Change::All).await
+        self.notices.tell_for_good(&Change::All).await
     }
 }
 

@@ -75,7 +75,6 @@ fn killed(store: Store, kept: &str, server: &Server, url: &str) {
     let settings = Settings {
         store,
         url: url.to_owned(),
-        majority: true,
         directory: directory.path().to_owned(),
         timeout: TIMEOUT,
         coherence: COHERENCE,

@@ -36,8 +36,6 @@ pub enum Store {
 pub struct Settings {
     pub store: Store,
     pub url: String,
-    /// Of MongoDB: that writes are acknowledged once they outlive the server.
-    pub majority: bool,
     pub directory: PathBuf,
     /// How long an operation of the shared tier may take.
     pub timeout: Duration,
@@ -53,7 +51,6 @@ impl Settings {
         Self {
             store,
             url: url.to_owned(),
-            majority: false,
             directory: directory.path().to_owned(),
             // so that a busy machine is not taken for an outage
             timeout: Duration::from_secs(10),
@@ -71,14 +68,7 @@ impl Settings {
         let (url, timeout) = (&self.url, self.timeout);
         match self.store {
             Store::Redis => builder.backend(Redis::new(url).expect("a URL").timeout(timeout)),
-            Store::MongoDb => {
-                let backend = MongoDb::new(url).expect("a URI").timeout(timeout);
-                builder.backend(if self.majority {
-                    backend.write_concern_majority()
-                } else {
-                    backend
-                })
-            }
+            Store::MongoDb => builder.backend(MongoDb::new(url).expect("a URI").timeout(timeout)),
             Store::Memcached => {
                 builder.backend(Memcached::new(url).expect("an address").timeout(timeout))
             }
