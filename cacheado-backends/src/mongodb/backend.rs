@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::MongoDb;
 use super::notices;
+use super::parts;
 use super::store::Store;
 use crate::backend::{
     Backend, BackendFuture, BackendResult, Changes, Lease, Lookup, Mark, Payload,
@@ -21,7 +22,21 @@ impl MongoDb {
         T: Send + 'static,
         F: Future<Output = BackendResult<T>> + Send + 'static,
     {
-        io::wait(self.timeout, operation(Arc::clone(self.store()?)))
+        self.wait_for(1, operation)
+    }
+
+    /// For as long as `trips` round trips may take.
+    fn wait_for<T, F>(
+        &self,
+        trips: u32,
+        operation: impl FnOnce(Arc<Store>) -> F,
+    ) -> BackendResult<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = BackendResult<T>> + Send + 'static,
+    {
+        let limit = self.timeout.saturating_mul(trips);
+        io::wait(limit, operation(Arc::clone(self.store()?)))
     }
 
     /// `operation` on the runtime of the driver, awaited without blocking. It goes on to its end if nobody awaits it any more: to
@@ -34,7 +49,20 @@ impl MongoDb {
         T: Send + 'static,
         F: Future<Output = BackendResult<T>> + Send + 'static,
     {
-        let limit = self.timeout;
+        self.run_for(1, operation)
+    }
+
+    /// For as long as `trips` round trips may take.
+    fn run_for<'a, T, F>(
+        &'a self,
+        trips: u32,
+        operation: impl FnOnce(Arc<Store>) -> F + Send + 'a,
+    ) -> BackendFuture<'a, T>
+    where
+        T: Send + 'static,
+        F: Future<Output = BackendResult<T>> + Send + 'static,
+    {
+        let limit = self.timeout.saturating_mul(trips);
         Box::pin(async move {
             let operation = operation(Arc::clone(self.store()?));
             let task = io::runtime()?.spawn(io::within(limit, operation));
@@ -101,11 +129,11 @@ impl Backend for MongoDb {
     }
 
     fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
-        self.wait(|store| store.evict_by_scope(scope.clone()))
+        self.wait_for(parts::MOST, |store| store.evict_by_scope(scope.clone()))
     }
 
     fn clear(&self) -> BackendResult<()> {
-        self.wait(Store::clear)
+        self.wait_for(parts::MOST, Store::clear)
     }
 
     fn get_many(&self, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
@@ -181,11 +209,11 @@ impl Backend for MongoDb {
     }
 
     fn evict_by_scope_async<'a>(&'a self, scope: &'a Scope) -> BackendFuture<'a, u64> {
-        self.run(|store| store.evict_by_scope(scope.clone()))
+        self.run_for(parts::MOST, |store| store.evict_by_scope(scope.clone()))
     }
 
     fn clear_async(&self) -> BackendFuture<'_, ()> {
-        self.run(Store::clear)
+        self.run_for(parts::MOST, Store::clear)
     }
 
     fn get_many_async<'a>(&'a self, keys: &'a [Key]) -> BackendFuture<'a, Vec<Lookup>> {

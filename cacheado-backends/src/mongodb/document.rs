@@ -62,13 +62,20 @@ pub(super) fn is_claimed() -> Document {
     doc! { "$gt": ["$until", "$$NOW"] }
 }
 
-/// All of the names that begin with `prefix`, which ends in an ASCII character.
+/// Of names: that they begin with `prefix`, which ends in an ASCII character.
 pub(super) fn beginning_with(prefix: &str) -> Document {
     let mut end = prefix.as_bytes().to_vec();
     if let Some(last) = end.last_mut() {
         *last += 1;
     }
-    doc! { "_id": { "$gte": prefix, "$lt": String::from_utf8_lossy(&end).into_owned() } }
+    doc! { "$gte": prefix, "$lt": String::from_utf8_lossy(&end).into_owned() }
+}
+
+/// Those of the names in `range` that are behind `last`.
+pub(super) fn behind(mut range: Document, last: &str) -> Document {
+    range.remove("$gte");
+    range.insert("$gt", last);
+    range
 }
 
 /// Selects what [`Found`] reads.

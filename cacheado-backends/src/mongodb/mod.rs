@@ -6,6 +6,7 @@
 //! | `backend.rs` | the [`Backend`](crate::Backend) trait, blocking and not, over one set of operations |
 //! | `document.rs` | what a document holds, and the server-side expressions over it |
 //! | `store.rs` | the operations on one key, on a scope and on all |
+//! | `parts.rs` | deleting much, a part at a time |
 //! | `lease.rs` | claims among processes |
 //! | `bulk.rs` | the operations on many keys |
 //! | `notices.rs` | telling other processes, and hearing them |
@@ -28,7 +29,7 @@
 //!   was made, and one that has less than one left is prolonged, so this happens only to loads past the limit, which are refused
 //!   anyway.
 //! - *A scope is evicted while values expire and are filled in it*: the last of its deletions removes whatever is there; see
-//!   `store.rs`.
+//!   `parts.rs`.
 //! - *The server crashes*: what makes an older value invalid is acknowledged when it is in the journal; see
 //!   [`tell_for_good`](notices::Notices::tell_for_good).
 //! - *The primary fails over*: what was acknowledged by it alone may be undone, evictions as well. With
@@ -41,6 +42,7 @@ mod failure;
 mod lease;
 mod mark;
 mod notices;
+mod parts;
 mod progress;
 mod store;
 
@@ -150,6 +152,10 @@ impl MongoDb {
     }
 
     /// How long each operation may take, connecting included; default 200 ms. Longer ones fail, and count as an outage.
+    ///
+    /// Evicting a scope and `clear` delete up to 1,024 entries at a time, and this is the limit for each part; all together may take 25
+    /// times as long. Then they fail as well, but what is deleted stays so, and the cache goes on with the rest when it sends
+    /// them again.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -200,7 +206,14 @@ impl MongoDb {
             Client::with_options(options).map_err(|error| error.kind.to_string())?
         };
         let database = client.database(&self.database);
-        let store = Store::new(&database, &self.collection, &self.cache, self.load_limit);
+        let (load_limit, timeout) = (self.load_limit, self.timeout);
+        let store = Store::new(
+            &database,
+            &self.collection,
+            &self.cache,
+            load_limit,
+            timeout,
+        );
         let store = Arc::new(store);
         runtime.spawn(store::expire_natively(Arc::downgrade(&store)));
         runtime.spawn(notices::hurry(Arc::downgrade(&store)));

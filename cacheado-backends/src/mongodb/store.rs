@@ -15,8 +15,10 @@ use super::document::{self, Found};
 use super::failure::{DUPLICATE, code, failure};
 use super::mark;
 use super::notices::Notices;
+use super::parts;
 use crate::address;
 use crate::backend::{BackendResult, Change, Lookup, Mark, Payload, Refused};
+use crate::io;
 use crate::key::Key;
 use crate::scope::Scope;
 
@@ -31,6 +33,9 @@ pub(super) struct Store {
     pub(super) documents: Collection<RawDocumentBuf>,
     pub(super) notices: Notices,
     pub(super) load_limit: Duration,
+    /// How long a round trip may take, where an operation may take longer.
+    pub(super) timeout: Duration,
+    pub(super) part: parts::Size,
     pub(super) database: Database,
     /// For commands that the driver has no operation for.
     pub(super) write_concern: Option<Document>,
@@ -46,6 +51,7 @@ impl Store {
         collection: &str,
         cache: &str,
         load_limit: Duration,
+        timeout: Duration,
     ) -> Self {
         // no name holds a colon, so none begins with another's prefix
         let cache = cache.replace('%', "%25").replace(':', "%3A");
@@ -53,6 +59,8 @@ impl Store {
             documents: database.collection(collection),
             notices: Notices::new(database, collection, &cache),
             load_limit,
+            timeout,
+            part: parts::Size::new(),
             database: database.clone(),
             write_concern: database.write_concern().and_then(document::concern),
             misses: AtomicU32::new(0),
@@ -244,28 +252,21 @@ impl Store {
         Ok(gone.is_some_and(|gone| gone.get_bool("live").unwrap_or(false)))
     }
 
-    /// First what is live goes, and is counted; then all that is left: places, and with them the tokens of loads under way, and what
-    /// has expired. The second deletion spares nothing: a value whose time was over at the first may be filled again before the
-    /// second comes to it, by a load that began before either. What is set between the two goes uncounted; it is as if it had
-    /// been set just before.
+    /// Whoever hears of it must find it done, so it is told when all parts are.
     pub(super) async fn evict_by_scope(self: Arc<Self>, scope: Scope) -> BackendResult<u64> {
         let prefix = format!("{}{}", self.prefix, address::scope(&scope));
-        let all = document::beginning_with(&prefix);
-        let mut live = all.clone();
-        live.insert("$expr", document::is_live());
-        let gone = self.documents.delete_many(live).await;
-        let count = gone.map_err(|error| failure(&error))?.deleted_count;
-        let gone = self.documents.delete_many(all).await;
-        gone.map_err(|error| failure(&error))?;
-        self.notices.tell_for_good(&Change::Scope(scope)).await?;
+        let count = self.delete_beginning_with(&prefix).await?;
+        self.tell_in_time(Change::Scope(scope)).await?;
         Ok(count)
     }
 
     pub(super) async fn clear(self: Arc<Self>) -> BackendResult<()> {
-        let all = document::beginning_with(&self.prefix);
-        let gone = self.documents.delete_many(all).await;
-        gone.map_err(|error| failure(&error))?;
-        self.notices.tell_for_good(&Change::All).await
+        self.delete_beginning_with(&self.prefix).await?;
+        self.tell_in_time(Change::All).await
+    }
+
+    async fn tell_in_time(&self, change: Change) -> BackendResult<()> {
+        io::within(self.timeout, self.notices.tell_for_good(&change)).await
     }
 }
 

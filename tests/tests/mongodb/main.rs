@@ -4,6 +4,7 @@ mod conformance;
 mod operations;
 mod outages;
 mod races;
+mod scopes;
 mod server;
 mod set;
 mod watch;

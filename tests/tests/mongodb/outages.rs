@@ -7,7 +7,7 @@ use cacheado_backends::mongodb::MongoDb;
 use mongodb::bson::doc;
 
 use super::server::{RUNTIME, SHARED, admin, documents};
-use super::{backend, backend_at, forever, fresh, key, missed, value};
+use super::{backend, backend_at, forever, fresh, key, missed, organization, value};
 use cacheado_tests::servers::Mongo;
 
 const LIMIT: Duration = Duration::from_millis(200);
@@ -16,6 +16,11 @@ const LIMIT: Duration = Duration::from_millis(200);
 fn fails_in_time(backend: &MongoDb) {
     let started = Instant::now();
     let error = backend.get(&key("a")).unwrap_err();
+    let took = started.elapsed();
+    assert!(took < LIMIT * 2, "{took:?}: {error}");
+    assert!(!error.is::<Refused>(), "{error}");
+    let started = Instant::now();
+    let error = backend.evict_by_scope(&organization("acme")).unwrap_err();
     let took = started.elapsed();
     assert!(took < LIMIT * 2, "{took:?}: {error}");
     assert!(!error.is::<Refused>(), "{error}");
