@@ -1,7 +1,11 @@
 //! MongoDB.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
 use std::ops::Deref;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use super::op_msg::{self, Document};
 use super::programs::program;
@@ -30,14 +34,32 @@ impl Mongo {
     ///
     /// If it can't be had.
     pub fn start_with(arguments: &[&str]) -> Self {
-        Self::launch(&[&REPLICA[..], arguments].concat(), |port| {
-            is_primary(port, true)
-        })
+        let arguments = [&REPLICA[..], arguments].concat();
+        Self::launch(&arguments, None, |port| is_primary(port, true))
+    }
+
+    /// Starts a replica set that knows its members by a key, and nobody else but `user`, who may do everything.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be had.
+    pub fn with_root(user: &str, password: &str) -> Self {
+        let mongo = Self::launch(&REPLICA, Some("key"), |port| is_primary(port, true));
+        let role = Document::default().text("role", "root").text("db", "admin");
+        let create = Document::default()
+            .text("createUser", user)
+            .text("pwd", password)
+            .array("roles", &[role]);
+        // the first may be made by anybody
+        let made = op_msg::run(mongo.port(), create).expect("it answers");
+        let said = String::from_utf8_lossy(&made);
+        assert!(op_msg::is_ok(&made), "there is no user: {said}");
+        mongo
     }
 
     /// Starts one that is to be made a member of a set of several.
     pub(crate) fn member() -> Self {
-        Self::launch(&REPLICA, |port| hello(port).is_some())
+        Self::launch(&REPLICA, None, |port| hello(port).is_some())
     }
 
     /// Starts one that is no replica set, and so has no change streams.
@@ -46,10 +68,15 @@ impl Mongo {
     ///
     /// If it can't be had.
     pub fn standalone() -> Self {
-        Self::launch(&[], |port| is_primary(port, false))
+        Self::launch(&[], None, |port| is_primary(port, false))
     }
 
-    fn launch(arguments: &[&str], ready: impl Fn(u16) -> bool + Send + Sync + 'static) -> Self {
+    /// With a file of that name as its key, if one is given.
+    fn launch(
+        arguments: &[&str],
+        key: Option<&'static str>,
+        ready: impl Fn(u16) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let program = program("mongod", "mongod");
         let more: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         Self(Server::start(Kind {
@@ -65,7 +92,9 @@ impl Mongo {
                 ];
                 let line: Vec<OsString> = line.concat().iter().map(OsString::from).collect();
                 let files = ["--nounixsocket".into(), "--dbpath".into(), directory.into()];
-                [&[program.clone().into()], &line[..], &files, &more].concat()
+                let key = key.map(|name| ["--keyFile".into(), make_key(&directory.join(name))]);
+                let key = key.as_ref().map_or(&[][..], |key| key);
+                [&[program.clone().into()], &line[..], &files, &more, key].concat()
             }),
             ready: Box::new(move |port, _| ready(port)),
         }))
@@ -83,6 +112,15 @@ impl Deref for Mongo {
     fn deref(&self) -> &Server {
         &self.0
     }
+}
+
+/// A file that its owner alone can read, or mongod refuses it.
+fn make_key(file: &Path) -> OsString {
+    let mut options = File::options();
+    let made = options.create(true).write(true).truncate(true).mode(0o600);
+    let written = made.open(file).and_then(|mut it| it.write_all(b"cacheado"));
+    written.expect("the directory can be written to");
+    file.into()
 }
 
 /// What the server on that port says of itself, if it does.

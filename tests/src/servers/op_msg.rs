@@ -86,3 +86,9 @@ pub(crate) fn is_true(answer: &[u8], name: &str) -> bool {
     let field = [&[0x08], name.as_bytes(), &[0, 1]].concat();
     answer.windows(field.len()).any(|window| window == field)
 }
+
+/// Whether `answer` is that the command was carried out.
+pub(crate) fn is_ok(answer: &[u8]) -> bool {
+    let field = [&b"\x01ok\0"[..], &1_f64.to_le_bytes()].concat();
+    answer.windows(field.len()).any(|window| window == field)
+}

@@ -1,5 +1,6 @@
 //! The MongoDB backend on a real server.
 
+mod access;
 mod conformance;
 mod operations;
 mod outages;

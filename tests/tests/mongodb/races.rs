@@ -1,6 +1,6 @@
 //! An invalidation wins over what began before it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -160,6 +160,15 @@ fn a_mark_that_says_nothing_stores_nothing() {
     }
 }
 
+/// Says so when it goes, by a panic as well.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Loaders read a source and fill; writers change it and invalidate, in every way. Once an invalidation has returned, nothing
 /// older than what it made known is ever found, by anybody.
 #[test]
@@ -167,7 +176,10 @@ fn no_old_value_is_left_however_loads_and_invalidations_interleave() {
     let database = fresh();
     let source = AtomicU64::new(1);
     let known = AtomicU64::new(0);
-    let end = Instant::now() + Duration::from_secs(3);
+    let (end, done) = (
+        Instant::now() + Duration::from_secs(3),
+        AtomicBool::new(false),
+    );
     let load = |backend: &MongoDb, short: bool| {
         let least = known.load(Ordering::SeqCst);
         let mark = match backend.get(&key("a")).unwrap() {
@@ -186,17 +198,20 @@ fn no_old_value_is_left_however_loads_and_invalidations_interleave() {
     };
     thread::scope(|scope| {
         for loader in 0..4 {
-            let (load, backend) = (&load, backend(&database));
+            let (load, done, backend) = (&load, &done, backend(&database));
             scope.spawn(move || {
-                while Instant::now() < end {
+                while !done.load(Ordering::Relaxed) {
                     load(&backend, loader % 2 == 0);
                 }
             });
         }
         let (source, known, backend) = (&source, &known, backend(&database));
+        let done = Done(&done);
         scope.spawn(move || {
+            let _done = done;
             for turn in 0.. {
-                if Instant::now() >= end {
+                // each way some times, also on a machine that is busy
+                if turn > 20 && Instant::now() >= end {
                     break;
                 }
                 let mark = backend.mark(&key("a")).unwrap();
@@ -216,5 +231,4 @@ fn no_old_value_is_left_however_loads_and_invalidations_interleave() {
             }
         });
     });
-    assert!(known.load(Ordering::SeqCst) > 20);
 }
