@@ -127,13 +127,16 @@ mod tests {
     #[test]
     fn the_time_of_a_token_is_read_and_what_has_none_says_nothing() {
         let reached = Reached::default();
-        // of MongoDB 6.0, after an insertion
-        reached.note(Some(&token("8265A1B2C3000000072B022C0100296E5A1004")));
-        let time = Timestamp {
-            time: 0x65A1_B2C3,
-            increment: 7,
-        };
-        assert_eq!(reached.time(), number(time));
+        // two of MongoDB 6.0: of an insertion, without its key, and of no event
+        for (data, increment) in [
+            ("826B0A9C6B000000112B022C0100296E5A1004", 0x11),
+            ("826B0A9C6B000000132B0229296E04", 0x13),
+        ] {
+            reached.note(Some(&token(data)));
+            let time = 0x6B0A_9C6B;
+            assert_eq!(reached.time(), number(Timestamp { time, increment }));
+        }
+        let before = reached.time();
         for other in [
             "",
             "82",
@@ -145,7 +148,7 @@ mod tests {
             reached.note(Some(&token(other)));
         }
         reached.note(None);
-        assert_eq!(reached.time(), number(time));
+        assert_eq!(reached.time(), before);
     }
 
     #[test]
