@@ -22,8 +22,10 @@ pub(crate) struct Age {
     /// When a look-up has to look closer: from `due` or `fresh_until` on, whichever comes first.
     attention: AtomicU64,
     stored_at: Tick,
-    /// From when on a hit begins a refresh.
+    /// From when on a hit begins a refresh, or may.
     due: Tick,
+    /// If it may: the gap of XFetch, in nanoseconds; else 0.
+    gap: u64,
     /// The first moment at which it is good no more; 0 if it was said to be good no more.
     fresh_until: AtomicU64,
     /// Somebody is refreshing it.
@@ -31,6 +33,9 @@ pub(crate) struct Age {
     /// After a load that failed, the first moment at which there is another.
     retry_at: AtomicU64,
 }
+
+/// How many gaps ahead of its end a value is not looked at more closely: a hit there would begin a refresh once in 10^17 times.
+const FURTHEST: u64 = 40;
 
 /// What a value is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +51,19 @@ impl Age {
     /// Of a value that is stored `now`.
     pub(crate) fn new(now: Tick, span: &Span) -> Self {
         let fresh_until = Clock::deadline(now, span.fresh);
-        let due = span
-            .due
-            .map_or(NEVER, |due| Clock::deadline(now, Some(due)));
+        let gap = u64::try_from(span.gap.as_nanos()).unwrap_or(u64::MAX);
+        let due = match span.due {
+            Some(due) => Clock::deadline(now, Some(due)),
+            None if gap > 0 && fresh_until != NEVER => {
+                fresh_until.saturating_sub(gap.saturating_mul(FURTHEST))
+            }
+            None => NEVER,
+        };
         Self {
             attention: AtomicU64::new(due.min(fresh_until)),
             stored_at: now,
             due,
+            gap,
             fresh_until: AtomicU64::new(fresh_until),
             claimed: AtomicBool::new(false),
             retry_at: AtomicU64::new(0),
@@ -72,13 +83,26 @@ impl Age {
 
     /// What it is good for. Nothing is claimed by asking.
     pub(crate) fn freshness(&self, now: Tick) -> Freshness {
-        if now >= self.fresh_until.load(Ordering::Acquire) {
+        let fresh_until = self.fresh_until.load(Ordering::Acquire);
+        if now >= fresh_until {
             Freshness::Stale
-        } else if now >= self.due {
+        } else if now >= self.due && self.draws(fresh_until - now) {
             Freshness::Due
         } else {
             Freshness::Fresh
         }
+    }
+
+    /// Whether a hit that close to the end is the one to begin a refresh: always, or as XFetch has it, with the probability
+    /// `exp(-left / gap)` (Vattani, Chierichetti, Lowenstein: "Optimal Probabilistic Cache Stampede Prevention", 2015).
+    #[allow(clippy::cast_precision_loss, reason = "a probability")]
+    fn draws(&self, left: Tick) -> bool {
+        if self.gap == 0 {
+            return true;
+        }
+        // from above 0 to 1
+        let number = 1.0 - fastrand::f64();
+        -number.ln() * self.gap as f64 >= left as f64
     }
 
     /// Whether a load failed a short while ago, so that none is begun.
@@ -89,6 +113,11 @@ impl Age {
     /// Asks to be the one who refreshes it. Of all who ask, one is told so, until that is over.
     pub(crate) fn claim(&self, now: Tick) -> bool {
         !self.is_resting(now) && !self.claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// The first moment at which it is good no more.
+    pub(crate) fn fresh_until(&self) -> Tick {
+        self.fresh_until.load(Ordering::Acquire)
     }
 
     /// What tells it from those of the values before and after it.

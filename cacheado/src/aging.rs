@@ -10,6 +10,8 @@ pub(crate) struct Aging {
     pub(crate) stale: Option<Duration>,
     /// The part of its lifetime past which a hit begins a refresh.
     pub(crate) refresh_after: Option<f64>,
+    /// How eagerly a hit begins one, the more so the closer the end is and the longer a load takes: the factor that XFetch calls beta.
+    pub(crate) xfetch: Option<f64>,
     /// By how much of itself a lifetime may be longer.
     pub(crate) jitter: Option<f64>,
     /// How long a body is waited for while there is a value that may stand in.
@@ -31,12 +33,15 @@ pub(crate) struct Span {
     pub(crate) stale: Duration,
     /// From when on a hit begins a refresh.
     pub(crate) due: Option<Duration>,
+    /// How long a load takes, times how eager one is to be ahead of the end. Zero: one is not.
+    pub(crate) gap: Duration,
 }
 
 impl Aging {
     pub(crate) const NONE: Self = Self {
         stale: None,
         refresh_after: None,
+        xfetch: None,
         jitter: None,
         timeout: None,
         hard_timeout: None,
@@ -48,10 +53,15 @@ impl Aging {
     pub(crate) fn or(self, defaults: &Self) -> Self {
         Self {
             stale: self.stale.or(defaults.stale),
-            refresh_after: self.refresh_after.or(defaults.refresh_after),
+            // each of the two says when a refresh begins
+            refresh_after: match self.xfetch {
+                Some(_) => None,
+                None => self.refresh_after.or(defaults.refresh_after),
+            },
             jitter: self.jitter.or(defaults.jitter),
             timeout: self.timeout.or(defaults.timeout),
             // these are the function's alone
+            xfetch: self.xfetch,
             hard_timeout: self.hard_timeout,
             err_ttl: self.err_ttl,
             detached: self.detached,
@@ -74,6 +84,7 @@ impl Aging {
             fresh: Some(fresh),
             stale: self.stale.unwrap_or_default(),
             due: self.refresh_after.map(|part| fresh.mul_f64(part)),
+            gap: Duration::ZERO,
         }
     }
 
@@ -93,6 +104,7 @@ impl Aging {
             fresh: left,
             stale: self.stale.unwrap_or_default().min(stale),
             due,
+            gap: Duration::ZERO,
         }
     }
 }
@@ -104,7 +116,18 @@ impl Span {
             fresh,
             stale: Duration::ZERO,
             due: None,
+            gap: Duration::ZERO,
         }
+    }
+
+    /// The same for a value whose load `took` so long.
+    pub(crate) fn after(mut self, took: Option<Duration>, aging: &Aging) -> Self {
+        if let Some((took, eagerness)) = took.zip(aging.xfetch)
+            && let Ok(gap) = Duration::try_from_secs_f64(took.as_secs_f64() * eagerness)
+        {
+            self.gap = gap;
+        }
+        self
     }
 
     /// From the beginning to the end.
@@ -114,7 +137,7 @@ impl Span {
 
     /// Whether there is more to it than an end.
     pub(crate) fn ages(&self) -> bool {
-        self.due.is_some() || !self.stale.is_zero()
+        self.due.is_some() || !self.stale.is_zero() || !self.gap.is_zero()
     }
 
     /// Whether a hit begins a refresh from the beginning on.

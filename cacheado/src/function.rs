@@ -16,7 +16,7 @@ use cacheado_backends::{
 };
 use serde::Serialize;
 
-use crate::active::Active;
+use crate::active::is_inside;
 use crate::aged::{Aged, Freshness};
 use crate::aging::Aging;
 use crate::cache::Cache;
@@ -202,6 +202,14 @@ impl Site {
             "`refresh_after` is more than 0 and less than 1"
         );
         self.spec.aging.refresh_after = Some(part);
+        self
+    }
+
+    /// How eagerly a hit begins a refresh, the more so the closer the end is and the longer a load takes.
+    #[must_use]
+    pub const fn xfetch(mut self, eagerness: f64) -> Self {
+        assert!(eagerness > 0.0, "`xfetch` is more than 0");
+        self.spec.aging.xfetch = Some(eagerness);
         self
     }
 
@@ -524,6 +532,7 @@ impl Function {
             let claim = Claimed {
                 stale,
                 stored_at: age.stored_at(),
+                fresh_until: age.fresh_until(),
             };
             return Read::Refresh(value.clone(), claim);
         }
@@ -555,9 +564,9 @@ impl Function {
         let typed = carry.typed;
         let load = match probe.to_key() {
             // inside of its own load it is under way already
-            Ok(key) if !Active::contains(cache.id(), &key) => {
+            Ok(key) if !is_inside(cache.id(), &key) => {
                 let mut load = self.load(cache, key, typed.values, self.spec.flight);
-                load.renewal = Some(Renewal::new(&load, claim.stored_at));
+                load.renewal = Some(Renewal::new(&load, claim.stored_at, claim.fresh_until));
                 Some(load)
             }
             Ok(_) => None,
@@ -617,7 +626,7 @@ impl Function {
         values: &'static ValueType,
     ) -> Option<Load> {
         let looked = mode == Mode::Normal;
-        let inside = looked && Active::contains(cache.id(), &key);
+        let inside = looked && is_inside(cache.id(), &key);
         // a look-up that the shared tier may still answer is counted when that is known
         let open = looked && !inside && cache.shared().is_some() && values.codec.is_some();
         if looked && !open {
@@ -712,6 +721,7 @@ struct Claimed {
     /// It is past its lifetime.
     stale: bool,
     stored_at: Tick,
+    fresh_until: Tick,
 }
 
 /// A call on a cache that holds nothing.

@@ -10,6 +10,7 @@ mod batched;
 mod builder;
 mod cache;
 mod call;
+mod context;
 mod counters;
 mod default;
 mod errors;
@@ -54,6 +55,7 @@ pub use cacheado_macros::{
 
 pub use builder::CacheBuilder;
 pub use cache::Cache;
+pub use context::{LoadContext, Previous};
 pub use default::default_cache;
 pub use stats::{Counts, Stats};
 pub use weight::Weighed;

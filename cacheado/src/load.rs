@@ -4,6 +4,7 @@
 //! the value's type nor the body, which [`Pending`](crate::pending::Pending) runs in between: the path is compiled once, here.
 
 use std::future::poll_fn;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cacheado_backends::backend::{Lease, Mark};
@@ -11,9 +12,10 @@ use cacheado_backends::memory::Inserted;
 use cacheado_backends::{Error, Key, Result, Tick};
 
 use crate::active::Active;
-use crate::aged::{Age, Freshness};
+use crate::aged::Age;
 use crate::aging::{Aging, Span};
 use crate::cache::Cache;
+use crate::context::Wishes;
 use crate::counters::Event;
 use crate::errors::{CloneError, Errors};
 use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
@@ -49,6 +51,8 @@ pub(crate) struct Renewal {
     values: &'static ValueType,
     /// Which value it is.
     stored_at: Tick,
+    /// When that ends.
+    fresh_until: Tick,
 }
 
 /// Whether a load is shared.
@@ -86,6 +90,10 @@ pub(crate) struct Lead {
     claim: Option<Held>,
     /// What the shared tier had that only stands in for another.
     stand_in: Option<Box<AnyValue>>,
+    /// What the body wants, if it has said so.
+    wishes: OnceLock<Arc<Wishes>>,
+    /// When the body began, if somebody wants to know how long it takes.
+    begun: Option<Tick>,
 }
 
 impl Load {
@@ -258,8 +266,11 @@ impl Load {
             None => Event::Load,
         };
         self.cache.count(&self.key, event);
+        let measured = self.aging.xfetch.is_some();
         Begun::Lead(Lead {
             stand_in,
+            wishes: OnceLock::new(),
+            begun: measured.then(|| self.cache.clock().now()),
             load: self,
             ticket,
             mark: claim.mark,
@@ -321,11 +332,9 @@ impl Load {
 
     fn stored(&self) -> Option<Box<AnyValue>> {
         let clock = self.cache.clock();
-        let takes = |age: &Age| match self.renewal {
-            None => age.is_fresh(clock),
-            // what is to be renewed is none; what has taken its place meanwhile is one
-            Some(_) => age.freshness(clock.now()) == Freshness::Fresh,
-        };
+        // what is to be renewed is none; what has taken its place meanwhile is one
+        let renewed = self.renewal.as_ref().map(|it| it.stored_at);
+        let takes = |age: &Age| Some(age.stored_at()) != renewed && age.is_fresh(clock);
         self.cache
             .store()
             .get_key(&self.key, |entry| self.values.clone_aged(entry, takes))
@@ -339,7 +348,15 @@ impl Load {
 
     /// Whether what the shared tier has is to be loaded anew.
     fn is_old(&self, found: &Found) -> bool {
-        found.is_stale() || (self.renewal.is_some() && found.span(&self.aging).is_due())
+        let Some(renewal) = &self.renewal else {
+            return found.is_stale();
+        };
+        // with no part of its lifetime to go by, it is as old as the one that is to be renewed, unless it outlives that by far
+        let now = self.cache.clock().now();
+        let left = Duration::from_nanos(renewal.fresh_until.saturating_sub(now));
+        found.is_stale()
+            || found.span(&self.aging).is_due()
+            || (self.aging.xfetch.is_some() && !found.outlives(left))
     }
 
     /// The error that is kept in the place of a value.
@@ -423,8 +440,14 @@ impl Load {
 
 impl Lead {
     /// While it lives, the thread is inside of the load.
-    pub(crate) fn turn(&self) -> Active {
-        Active::enter(self.load.cache.id(), &self.load.key)
+    pub(crate) fn turn(&self) -> Active<'_> {
+        Active::enter(&self.load.cache, &self.load.key, &self.wishes)
+    }
+
+    /// What becomes of the value, of which `decision` is what the function's options say.
+    pub(crate) fn decided(&self, decision: Decision) -> Decision {
+        let wishes = self.wishes.get();
+        wishes.map_or(decision, |wishes| wishes.over(decision))
     }
 
     /// The same for the span of one poll of the body.
@@ -511,7 +534,11 @@ impl Lead {
         let (value, _) = value?;
         let tier = load.shared();
         let cache = &load.cache;
-        let span = load.aging.span(ttl);
+        let took = self.begun.map(|begun| {
+            let now = cache.clock().now();
+            Duration::from_nanos(now.saturating_sub(begun))
+        });
+        let span = load.aging.span(ttl).after(took, &load.aging);
         let entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
         let store = || cache.store_local(entry, span.total());
         let stored = if load.flight == Flight::Refresh {
@@ -640,12 +667,14 @@ impl Lead {
 }
 
 impl Renewal {
-    pub(crate) fn new(load: &Load, stored_at: Tick) -> Self {
+    /// Of the value that was stored and ends then.
+    pub(crate) fn new(load: &Load, stored_at: Tick, fresh_until: Tick) -> Self {
         Self {
             cache: load.cache.clone(),
             key: load.key.clone(),
             values: load.values,
             stored_at,
+            fresh_until,
         }
     }
 }
@@ -770,7 +799,7 @@ pub(crate) async fn landing(seat: Seat) -> Wait {
 /// The thread is inside of a poll of the body.
 pub(crate) struct Turn<'a> {
     _panic: Option<LandOnPanic<'a>>,
-    _active: Active,
+    _active: Active<'a>,
 }
 
 /// A panic in a poll need not drop the future at once; those who wait are let go here.

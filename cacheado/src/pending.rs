@@ -287,7 +287,7 @@ fn conclude<R, K: Outcome<R>>(
     let Some(lead) = lead.keep_error(instead.errors, &ret) else {
         return ret;
     };
-    let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
+    let value = K::stored(&ret).map(|value| ((typed.erase)(value), lead.decided(decide(value))));
     if let Some((lead, settled)) = lead.settle(value) {
         lead.tell(settled);
     }
@@ -335,7 +335,7 @@ async fn conclude_async<R, K: Outcome<R>>(
     let Some(lead) = lead.keep_error(instead.errors, &ret) else {
         return ret;
     };
-    let value = K::stored(&ret).map(|value| ((typed.erase)(value), decide(value)));
+    let value = K::stored(&ret).map(|value| ((typed.erase)(value), lead.decided(decide(value))));
     if let Some((lead, settled)) = lead.settle(value) {
         lead.tell_async(settled).await;
     }

@@ -1,11 +1,11 @@
-//! How values age: `stale`, `refresh_after`, `timeout`, `hard_timeout`, `detached`, `jitter`, `none_ttl` and `err_ttl`, and what can't be
+//! How values age: `stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`, `detached`, `jitter`, `none_ttl` and `err_ttl`, and what can't be
 //! said of them.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Expr, Result};
 
-use super::duration::{constant, part};
+use super::duration::{constant, factor, part};
 use super::options::Options;
 use super::plan::Kind;
 use super::signature::{Flavor, Function};
@@ -16,6 +16,7 @@ use crate::parse::{Errors, start};
 pub(crate) struct Aging {
     pub(crate) stale: Option<Given>,
     pub(crate) refresh_after: Option<Given>,
+    pub(crate) xfetch: Option<Given>,
     pub(crate) timeout: Option<Given>,
     pub(crate) hard_timeout: Option<Given>,
     pub(crate) jitter: Option<Given>,
@@ -37,6 +38,7 @@ impl Aging {
         let (place, read) = match name {
             "stale" => (&mut self.stale, constant(name, value)),
             "refresh_after" => (&mut self.refresh_after, part(name, false, value)),
+            "xfetch" => (&mut self.xfetch, factor(name, value)),
             "timeout" => (&mut self.timeout, constant(name, value)),
             "hard_timeout" => (&mut self.hard_timeout, constant(name, value)),
             "jitter" => (&mut self.jitter, part(name, true, value)),
@@ -57,6 +59,7 @@ impl Aging {
         let options = [
             ("stale", at(&self.stale)),
             ("refresh_after", at(&self.refresh_after)),
+            ("xfetch", at(&self.xfetch)),
             ("timeout", at(&self.timeout)),
             ("hard_timeout", at(&self.hard_timeout)),
             ("detached", self.detached),
@@ -76,6 +79,7 @@ impl Aging {
         let options = [
             (quote!(stale), &self.stale),
             (quote!(refresh_after), &self.refresh_after),
+            (quote!(xfetch), &self.xfetch),
             (quote!(timeout), &self.timeout),
             (quote!(hard_timeout), &self.hard_timeout),
             (quote!(jitter), &self.jitter),
@@ -117,9 +121,20 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
             "it is the part of that past which a hit begins a refresh",
         );
         needs(
+            "xfetch",
+            &aging.xfetch,
+            "it begins a refresh ahead of its end",
+        );
+        needs(
             "jitter",
             &aging.jitter,
             "it is the part of that by which a lifetime may be longer",
+        );
+    }
+    if let (Some(xfetch), Some(_)) = (&aging.xfetch, &aging.refresh_after) {
+        errors.at(
+            xfetch.span,
+            "`xfetch` and `refresh_after` each say when a refresh begins: leave out one of the two",
         );
     }
     if let (Some(none), Some(_)) = (&aging.none_ttl, &options.no_none) {

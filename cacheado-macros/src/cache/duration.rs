@@ -88,25 +88,44 @@ pub(crate) fn spelled(span: Duration) -> TokenStream {
     quote!(::core::time::Duration::new(#seconds, #nanos))
 }
 
-/// The expression of a constant part, as a `f64`: more than 0, and less than 1, or up to that if it may be `all`.
-pub(crate) fn part(option: &str, all: bool, value: &Expr) -> Result<TokenStream> {
-    let limit = if all { "1 at most" } else { "less than 1" };
-    let error = || {
-        let message = format!("`{option}` is a part of `ttl`: more than 0 and {limit}, as `0.8`");
-        Err(Error::new_spanned(value, message))
-    };
-    let number: Option<f64> = match peel(value) {
-        Expr::Lit(ExprLit { lit, .. }) => match lit {
+/// The number that a literal is; `Err`: it is an expression, which may be a constant.
+fn number(value: &Expr) -> std::result::Result<Option<f64>, TokenStream> {
+    match peel(value) {
+        Expr::Lit(ExprLit { lit, .. }) => Ok(match lit {
             Lit::Int(int) => int.base10_parse().ok(),
             Lit::Float(float) => float.base10_parse().ok(),
             _ => None,
-        },
-        Expr::Unary(_) | Expr::Closure(_) => None,
-        _ => return Ok(value.to_token_stream()),
-    };
+        }),
+        Expr::Unary(_) | Expr::Closure(_) => Ok(None),
+        _ => Err(value.to_token_stream()),
+    }
+}
+
+/// The expression of a constant part, as a `f64`: more than 0, and less than 1, or up to that if it may be `all`.
+pub(crate) fn part(option: &str, all: bool, value: &Expr) -> Result<TokenStream> {
     let fits = |part: f64| part > 0.0 && (part < 1.0 || (all && part <= 1.0));
-    match number {
-        Some(part) if fits(part) => Ok(quote!(#part)),
-        _ => error(),
+    match number(value) {
+        Err(constant) => Ok(constant),
+        Ok(Some(part)) if fits(part) => Ok(quote!(#part)),
+        Ok(_) => {
+            let limit = if all { "1 at most" } else { "less than 1" };
+            let message =
+                format!("`{option}` is a part of `ttl`: more than 0 and {limit}, as `0.8`");
+            Err(Error::new_spanned(value, message))
+        }
+    }
+}
+
+/// The expression of a constant factor, as a `f64`: more than 0.
+pub(crate) fn factor(option: &str, value: &Expr) -> Result<TokenStream> {
+    match number(value) {
+        Err(constant) => Ok(constant),
+        Ok(Some(factor)) if factor > 0.0 && factor.is_finite() => Ok(quote!(#factor)),
+        Ok(_) => {
+            let message = format!(
+                "`{option}` is a factor, more than 0: with `1.0` a refresh begins about as long ahead of the end as a load takes"
+            );
+            Err(Error::new_spanned(value, message))
+        }
     }
 }

@@ -8,7 +8,7 @@ use cacheado_backends::{Error, Result, Scope, Space};
 use serde::Serialize;
 
 use super::{Begun, Operation, OperationFuture, key, probe};
-use crate::active::Active;
+use crate::active::is_inside;
 use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
@@ -55,7 +55,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             return Ok(value);
         }
         let key = key(&self.scope, &self.key).map_err(|error| self.unkeyed(space, &error))?;
-        let inside = Active::contains(self.cache.id(), &key);
+        let inside = is_inside(self.cache.id(), &key);
         // a look-up that the shared tier may still answer is counted when that is known
         let counted = inside || self.cache.shared().is_none();
         if counted {

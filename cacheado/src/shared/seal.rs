@@ -34,6 +34,12 @@ impl Found {
         self.fresh() == Some(Duration::ZERO)
     }
 
+    /// Whether it is good for longer than one that has `left`, by more than what the clocks of stores are off.
+    pub(crate) fn outlives(&self, left: Duration) -> bool {
+        let margin = self.whole.unwrap_or_default() / 16;
+        self.fresh().is_none_or(|fresh| fresh > left + margin)
+    }
+
     /// How long it lives in the process, where values age as `aging` says.
     pub(crate) fn span(&self, aging: &Aging) -> Span {
         let whole = self.whole.map(|whole| whole.saturating_sub(self.stale));

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod background;
+mod context;
 mod detached;
 mod errors;
 mod jitter;
@@ -13,3 +14,4 @@ mod shared;
 mod source;
 mod stale;
 mod timeouts;
+mod xfetch;

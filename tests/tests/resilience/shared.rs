@@ -165,3 +165,17 @@ fn a_cache_that_keeps_nothing_in_the_process_serves_what_is_outside() {
     source.fails(None);
     assert_eq!(served(&cache, &source), Ok(3));
 }
+
+#[test]
+fn an_eager_refresh_loads_unless_another_process_has() {
+    #[cache(ttl = 100, xfetch = 1000.0, cache = cache, skip(cache, source, clock))]
+    fn eager(cache: &Cache, source: &Source, clock: &cacheado::testing::ManualClock) -> u64 {
+        clock.advance(SECOND);
+        source.load().unwrap()
+    }
+    let source = Source::default();
+    let (client, one, _, _) = two();
+    let clock = &client.store().clock;
+    assert_eq!(eager(&one, &source, clock), 1);
+    comes("a refresh", || eager(&one, &source, clock) >= 2);
+}
