@@ -24,7 +24,7 @@ pub(crate) struct Age {
     stored_at: Tick,
     /// From when on a hit begins a refresh, or may.
     due: Tick,
-    /// If it may: the gap of XFetch, in nanoseconds; else 0.
+    /// If it may: the gap of `XFetch`, in nanoseconds; else 0.
     gap: u64,
     /// The first moment at which it is good no more; 0 if it was said to be good no more.
     fresh_until: AtomicU64,
@@ -93,7 +93,7 @@ impl Age {
         }
     }
 
-    /// Whether a hit that close to the end is the one to begin a refresh: always, or as XFetch has it, with the probability
+    /// Whether a hit that close to the end is the one to begin a refresh: always, or as `XFetch` has it, with the probability
     /// `exp(-left / gap)` (Vattani, Chierichetti, Lowenstein: "Optimal Probabilistic Cache Stampede Prevention", 2015).
     #[allow(clippy::cast_precision_loss, reason = "a probability")]
     fn draws(&self, left: Tick) -> bool {

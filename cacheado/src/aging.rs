@@ -10,7 +10,7 @@ pub(crate) struct Aging {
     pub(crate) stale: Option<Duration>,
     /// The part of its lifetime past which a hit begins a refresh.
     pub(crate) refresh_after: Option<f64>,
-    /// How eagerly a hit begins one, the more so the closer the end is and the longer a load takes: the factor that XFetch calls beta.
+    /// How eagerly a hit begins one, the more so the closer the end is and the longer a load takes: the factor that `XFetch` calls beta.
     pub(crate) xfetch: Option<f64>,
     /// By how much of itself a lifetime may be longer.
     pub(crate) jitter: Option<f64>,

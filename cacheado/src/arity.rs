@@ -38,6 +38,7 @@ macro_rules! by_arity {
         /// [`Pending`], if there is no hit.
         #[inline]
         #[allow(clippy::too_many_arguments, reason = "one for each part of a key")]
+        #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
         pub fn $look<R, K, $($Part: KeyPart + ?Sized,)* const IDS: usize>(
             function: &'static Function,
             carry: Carry<R, K>,

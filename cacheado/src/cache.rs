@@ -346,14 +346,16 @@ impl Cache {
         &self.0.background
     }
 
-    /// How long a value lives that no function was asked for.
-    pub(crate) fn span(&self, ttl: Option<Duration>) -> Span {
-        let jitter = self.0.aging.jitter;
-        let aging = Aging {
-            jitter,
-            ..Aging::NONE
-        };
-        aging.span(ttl)
+    /// How values of a function age, of which `own` is what it says itself; `None`: there is no function, and nobody to load another
+    /// value.
+    pub(crate) fn aging_of(&self, own: Option<&Aging>) -> Aging {
+        match own {
+            Some(own) => own.or(&self.0.aging),
+            None => Aging {
+                jitter: self.0.aging.jitter,
+                ..Aging::NONE
+            },
+        }
     }
 
     pub(crate) fn flights(&self) -> &Arc<Flights> {

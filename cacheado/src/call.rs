@@ -31,7 +31,7 @@ pub struct Call<R, D> {
     /// `None`: the function is not cached, since its name is another's.
     key: Result<Option<Key>>,
     values: &'static ValueType,
-    aging: Aging,
+    aging: &'static Aging,
     decide: Decide,
     types: PhantomData<fn() -> (R, D)>,
 }
@@ -165,7 +165,7 @@ impl<R, D> Call<R, D> {
             Decide::Ask(decide) => decide(value),
         };
         let span = match decision {
-            Decision::Store { ttl } => self.aging.or(self.cache.aging()).span(ttl),
+            Decision::Store { ttl } => self.cache.aging_of(Some(self.aging)).span(ttl),
             // a value that is not to be stored replaces what is, all the same: as one of no lifetime does
             Decision::Skip => Span::plain(Some(Duration::ZERO)),
         };

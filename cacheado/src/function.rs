@@ -195,6 +195,10 @@ impl Site {
     }
 
     /// The part of its lifetime past which a hit begins a refresh.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is out of its range.
     #[must_use]
     pub const fn refresh_after(mut self, part: f64) -> Self {
         assert!(
@@ -206,6 +210,10 @@ impl Site {
     }
 
     /// How eagerly a hit begins a refresh, the more so the closer the end is and the longer a load takes.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is out of its range.
     #[must_use]
     pub const fn xfetch(mut self, eagerness: f64) -> Self {
         assert!(eagerness > 0.0, "`xfetch` is more than 0");
@@ -214,6 +222,10 @@ impl Site {
     }
 
     /// By how much of itself a lifetime may be longer.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is out of its range.
     #[must_use]
     pub const fn jitter(mut self, part: f64) -> Self {
         assert!(part >= 0.0 && part <= 1.0, "`jitter` is from 0 to 1");
@@ -437,6 +449,7 @@ impl Function {
     ///
     /// [`Pending`], if there is no hit.
     #[inline]
+    #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
     pub fn look<R, K, A>(
         &'static self,
         carry: Carry<R, K>,
@@ -479,7 +492,7 @@ impl Function {
                     return Ok(K::restore(value));
                 }
                 Some(Read::Refresh(value, claim)) => {
-                    return Err(self.refresh(carry, cache, &probe, value, claim));
+                    return Err(self.refresh(carry, cache, &probe, value, &claim));
                 }
                 Some(Read::Miss) | None => {}
             }
@@ -518,7 +531,7 @@ impl Function {
             Freshness::Due => false,
             Freshness::Stale => true,
         };
-        let aging = self.aging().or(cache.aging());
+        let aging = cache.aging_of(Some(self.aging()));
         if stale && aging.stale.is_none() {
             // another function of the same name stored it, and this one's users asked for no such values
             return Read::Miss;
@@ -551,7 +564,7 @@ impl Function {
         cache: &Cache,
         probe: &Probe<'_, A>,
         value: K::Stored,
-        claim: Claimed,
+        claim: &Claimed,
     ) -> Pending<R, K>
     where
         K: Outcome<R>,
@@ -566,7 +579,11 @@ impl Function {
             // inside of its own load it is under way already
             Ok(key) if !is_inside(cache.id(), &key) => {
                 let mut load = self.load(cache, key, typed.values, self.spec.flight);
-                load.renewal = Some(Renewal::new(&load, claim.stored_at, claim.fresh_until));
+                load.renewal = Some(Box::new(Renewal::new(
+                    &load,
+                    claim.stored_at,
+                    claim.fresh_until,
+                )));
                 Some(load)
             }
             Ok(_) => None,
@@ -585,7 +602,7 @@ impl Function {
             key,
             values,
             ttl: self.spec.ttl,
-            aging: self.aging().or(cache.aging()),
+            aging: Some(self.aging()),
             flight,
             counted: true,
             fails: false,
@@ -678,8 +695,8 @@ impl Function {
     }
 
     /// How its values age, as its attribute says.
-    pub(crate) fn aging(&self) -> Aging {
-        self.spec.aging
+    pub(crate) fn aging(&self) -> &'static Aging {
+        &self.spec.aging
     }
 
     /// The lifetime of its values, if that is one for all.

@@ -32,7 +32,8 @@ pub(crate) struct Load {
     pub(crate) values: &'static ValueType,
     /// How long a value lives, unless the one says otherwise.
     pub(crate) ttl: Option<Duration>,
-    pub(crate) aging: Aging,
+    /// How values of its function age; `None`: it has none.
+    pub(crate) aging: Option<&'static Aging>,
     pub(crate) flight: Flight,
     /// Whether the look-up that led here has been counted as a miss. One that may still be a hit of the shared tier has not.
     pub(crate) counted: bool,
@@ -41,7 +42,7 @@ pub(crate) struct Load {
     /// How an error is found that is kept.
     pub(crate) errors: Option<CloneError>,
     /// It runs in the background, for a value that is there.
-    pub(crate) renewal: Option<Renewal>,
+    pub(crate) renewal: Option<Box<Renewal>>,
 }
 
 /// That a value which is there is loaded anew. While it lives, nobody else does that.
@@ -69,6 +70,10 @@ pub(crate) enum Flight {
 }
 
 /// How a load has begun.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the large one is the one that a body runs for"
+)]
 pub(crate) enum Begun {
     /// It is over: another had the value, or the shared tier.
     Found(Box<AnyValue>),
@@ -97,6 +102,11 @@ pub(crate) struct Lead {
 }
 
 impl Load {
+    /// How values age.
+    pub(crate) fn aging(&self) -> Aging {
+        self.cache.aging_of(self.aging)
+    }
+
     /// Waits for the load of another, if there is one, by blocking.
     pub(crate) fn begin(self) -> Begun {
         let ticket = loop {
@@ -266,7 +276,7 @@ impl Load {
             None => Event::Load,
         };
         self.cache.count(&self.key, event);
-        let measured = self.aging.xfetch.is_some();
+        let measured = self.aging.is_some_and(|aging| aging.xfetch.is_some());
         Begun::Lead(Lead {
             stand_in,
             wishes: OnceLock::new(),
@@ -354,9 +364,10 @@ impl Load {
         // with no part of its lifetime to go by, it is as old as the one that is to be renewed, unless it outlives that by far
         let now = self.cache.clock().now();
         let left = Duration::from_nanos(renewal.fresh_until.saturating_sub(now));
+        let aging = self.aging();
         found.is_stale()
-            || found.span(&self.aging).is_due()
-            || (self.aging.xfetch.is_some() && !found.outlives(left))
+            || found.span(&aging).is_due()
+            || (aging.xfetch.is_some() && !found.outlives(left))
     }
 
     /// The error that is kept in the place of a value.
@@ -394,7 +405,7 @@ impl Load {
     }
 
     fn keep(&self, ticket: &Ticket, found: &Found) {
-        let span = found.span(&self.aging);
+        let span = found.span(&self.aging());
         let entry = self
             .cache
             .entry(&self.key, self.values, &*found.value, &span, true);
@@ -403,7 +414,7 @@ impl Load {
 
     /// Keeps what the shared tier had that only stands in for another, if this function's values may. It is returned, if so.
     fn landed_old(&self, ticket: &Ticket, found: Found) -> Option<Box<AnyValue>> {
-        self.aging.stale?;
+        self.aging().stale?;
         if found.is_stale() && self.renewal.is_none() {
             self.keep(ticket, &found);
         }
@@ -462,7 +473,7 @@ impl Lead {
 
     /// Whether a failure of the body is not to be its caller's, if there is a value that stands in.
     pub(crate) fn forgives(&self) -> bool {
-        self.load.aging.stale.is_some() || self.load.renewal.is_some()
+        self.load.aging().stale.is_some() || self.load.renewal.is_some()
     }
 
     /// The body has failed. If there is a value that stands in, it is returned, those who wait have got it too, and no other load
@@ -495,7 +506,7 @@ impl Lead {
     /// put came meanwhile, it is not kept.
     pub(crate) fn keep_error<R>(self, errors: Option<Errors<R>>, ret: &R) -> Option<Self> {
         let load = &self.load;
-        let lifetime = load.aging.err_ttl;
+        let lifetime = load.aging().err_ttl;
         // what was asked for anew, or in the background, leaves what is there
         let keeps = load.flight != Flight::Refresh && load.renewal.is_none();
         let errors = errors.filter(|_| keeps && load.cache.is_in_process());
@@ -538,7 +549,8 @@ impl Lead {
             let now = cache.clock().now();
             Duration::from_nanos(now.saturating_sub(begun))
         });
-        let span = load.aging.span(ttl).after(took, &load.aging);
+        let aging = load.aging();
+        let span = aging.span(ttl).after(took, &aging);
         let entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
         let store = || cache.store_local(entry, span.total());
         let stored = if load.flight == Flight::Refresh {
@@ -691,6 +703,10 @@ impl Drop for Renewal {
 }
 
 /// What is to be done after the shared tier was looked at.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made"
+)]
 enum Judged {
     /// Nothing: it is over.
     Over(Begun),

@@ -23,7 +23,7 @@ use crate::value::{AnyValue, Typed};
 pub struct Pending<R, K: Outcome<R>> {
     load: Option<(Load, Typed<K::Stored>)>,
     /// What the call returns, while the body runs in the background.
-    ahead: Option<K::Stored>,
+    ahead: Option<Box<K::Stored>>,
     instead: Instead<R>,
 }
 
@@ -53,7 +53,7 @@ impl<R> Instead<R> {
 }
 
 impl<R, K: Outcome<R>> Pending<R, K> {
-    fn new(load: Option<(Load, Typed<K::Stored>)>, ahead: Option<K::Stored>) -> Self {
+    fn new(load: Option<(Load, Typed<K::Stored>)>, ahead: Option<Box<K::Stored>>) -> Self {
         Self {
             load,
             ahead,
@@ -76,7 +76,7 @@ impl<R, K: Outcome<R>> Pending<R, K> {
 
     /// The call returns `value`, and the body runs in the background if there is a load for it.
     pub(crate) fn ahead(value: K::Stored, load: Option<(Load, Typed<K::Stored>)>) -> Self {
-        Self::new(load, Some(value))
+        Self::new(load, Some(Box::new(value)))
     }
 
     /// The same, and if the shared tier fails, what `failed` makes of its error is returned instead of running the body.
@@ -191,7 +191,7 @@ where
             instead,
         } = self;
         let Some((load, typed)) = load else {
-            return ahead.map_or_else(body, K::restore);
+            return ahead.map_or_else(body, |value| K::restore(*value));
         };
         let job = move |begun: Begun| {
             let mut decide = Some(decide);
@@ -203,7 +203,7 @@ where
             let cache = load.cache.clone();
             // at the limit it does not run, and another look-up may try again
             drop(cache.background().run(move || _ = job(load.begin())));
-            return K::restore(value);
+            return K::restore(*value);
         }
         match Limits::of(&load, instead) {
             None => job(load.begin()),
@@ -224,7 +224,7 @@ where
         } = self;
         let Some((load, typed)) = load else {
             return match ahead {
-                Some(value) => K::restore(value),
+                Some(value) => K::restore(*value),
                 None => body.await,
             };
         };
@@ -235,7 +235,7 @@ where
                 drop(conclude_async::<R, K>(begun, typed, instead, decide, body).await);
             };
             drop(cache.background().spawn(job, true));
-            return K::restore(value);
+            return K::restore(*value);
         }
         match Limits::of(&load, instead) {
             None => {

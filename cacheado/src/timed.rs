@@ -55,19 +55,17 @@ impl<R: Send + 'static> Limits<R> {
     pub(crate) fn of(load: &Load, instead: Instead<R>) -> Option<Self> {
         let now = load.cache.clock().now();
         let until = |span| Clock::deadline(now, Some(span));
-        let hard = load.aging.hard_timeout.zip(instead.timed_out);
+        let aging = load.aging();
+        let hard = aging.hard_timeout.zip(instead.timed_out);
         let hard = hard.map(|(span, timed_out)| Hard {
             until: until(span),
             span,
             timed_out,
         });
         // who asks for a new value is not given the old one; and without one there is nothing to be served early
-        let soft = load
-            .aging
-            .timeout
-            .filter(|_| load.flight != Flight::Refresh);
+        let soft = aging.timeout.filter(|_| load.flight != Flight::Refresh);
         let soft = soft.filter(|_| hard.is_some() || load.stand_in().is_some());
-        let limited = soft.is_some() || hard.is_some() || load.aging.detached;
+        let limited = soft.is_some() || hard.is_some() || aging.detached;
         limited.then(|| Self {
             instead,
             cache: load.cache.clone(),
@@ -164,10 +162,11 @@ impl<R: Send + 'static> Limits<R> {
                 }
                 Ended::Done(wait) => match load.waited(wait, true) {
                     Waited::Value(value) => return K::restore((typed.own)(value)),
-                    Waited::Error(error) => match self.instead.restore(error) {
-                        Some(ret) => return ret,
-                        None => {}
-                    },
+                    Waited::Error(error) => {
+                        if let Some(ret) = self.instead.restore(error) {
+                            return ret;
+                        }
+                    }
                     Waited::Beside(ticket) => break ticket,
                     Waited::Again => {}
                 },
@@ -212,10 +211,11 @@ impl<R: Send + 'static> Limits<R> {
                 }
                 Ended::Done(wait) => match load.waited(wait, false) {
                     Waited::Value(value) => return K::restore((typed.own)(value)),
-                    Waited::Error(error) => match self.instead.restore(error) {
-                        Some(ret) => return ret,
-                        None => {}
-                    },
+                    Waited::Error(error) => {
+                        if let Some(ret) = self.instead.restore(error) {
+                            return ret;
+                        }
+                    }
                     Waited::Beside(ticket) => break ticket,
                     Waited::Again => {}
                 },

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::{Begun, Operation, OperationFuture, key, probe};
 use crate::active::is_inside;
-use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::load::{Flight, Load};
@@ -38,6 +37,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
     }
 
     /// The value, or how to load it.
+    #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
     fn look<T: Portable, E>(&self) -> std::result::Result<T, Loading<T, E>> {
         let space = Space::programmatic(self.scope.level());
         if !self.cache.is_enabled() {
@@ -70,10 +70,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             key,
             values: typed.values,
             ttl: self.ttl,
-            aging: Aging {
-                jitter: self.cache.aging().jitter,
-                ..Aging::NONE
-            },
+            aging: None,
             flight: Flight::Single,
             counted,
             fails: false,

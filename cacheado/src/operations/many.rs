@@ -148,7 +148,7 @@ impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
                 cache: self.cache.clone(),
                 key,
                 values: Typed::<T>::PORTABLE.values,
-                span: self.cache.span(self.ttl),
+                span: self.cache.aging_of(None).span(self.ttl),
             };
             let (ticket, stored) = put.store(*value, blocking);
             puts.add(put.key, ticket, stored);

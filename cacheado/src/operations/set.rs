@@ -64,7 +64,7 @@ impl<'a, T: Portable, K: Serialize> Set<'a, T, K> {
             cache: self.cache.clone(),
             key,
             values: Typed::<T>::PORTABLE.values,
-            span: self.cache.span(self.ttl),
+            span: self.cache.aging_of(None).span(self.ttl),
         })
     }
 }

@@ -56,14 +56,10 @@ fn at_the_limit_a_call_with_a_timeout_runs_its_body_itself() {
     }
     let (cache, clock) = limited(0);
     let own = thread::current().id();
-    assert_eq!(whose_id(&cache), own);
+    assert_eq!(whose(&cache, 7), own);
     clock.advance(60 * SECOND);
-    assert_eq!(whose_id(&cache), own);
+    assert_eq!(whose(&cache, 7), own);
     assert_eq!(cache.stats().loads, 2);
-
-    fn whose_id(cache: &Cache) -> thread::ThreadId {
-        whose(cache, 7)
-    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn is_even(left: &[u64]) {
     for (nth, left) in (1..).zip(left) {
         let expected = i64::from(COUNT) - i64::from(COUNT) / 10 * nth;
         // six standard deviations of a binomial distribution at its widest
-        assert!((*left as i64 - expected).abs() < 300, "{nth}: {left}");
+        assert!(left.cast_signed().abs_diff(expected) < 300, "{nth}: {left}");
     }
 }
 

@@ -142,6 +142,6 @@ fn a_value_that_is_not_to_be_stored_takes_the_old_one_with_it() {
     assert_eq!(odd(&cache, &source), 1);
     clock.advance(50 * SECOND);
     assert_eq!(odd(&cache, &source), 1);
-    comes("its end", || peek!(odd(&cache, &source)).unwrap() == None);
+    comes("its end", || peek!(odd(&cache, &source)).unwrap().is_none());
     assert_eq!(odd(&cache, &source), 3);
 }

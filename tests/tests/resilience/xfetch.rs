@@ -50,7 +50,8 @@ macro_rules! refreshed {
 fn is_near(refreshed: u64, probability: f64) {
     let count = f64::from(COUNT);
     let deviation = (count * probability * (1.0 - probability)).sqrt();
-    let off = (refreshed as f64 - count * probability).abs();
+    let refreshed = f64::from(u32::try_from(refreshed).unwrap());
+    let off = (refreshed - count * probability).abs();
     assert!(
         off <= 5.0 * deviation,
         "{refreshed} of {count}, not {probability}"
