@@ -8,6 +8,7 @@
 //!
 //! Each prints tables, and writes them to CSV files. One that checks a claim ends with exit code 1 if the claim does not hold.
 
+mod aging;
 mod compile;
 mod contender;
 mod counting;
@@ -50,7 +51,7 @@ struct Command {
     run: fn(&Options, &Report) -> Outcome,
 }
 
-const COMMANDS: [Command; 9] = [
+const COMMANDS: [Command; 10] = [
     Command {
         name: "hit",
         what: "what a hit costs",
@@ -90,6 +91,11 @@ const COMMANDS: [Command; 9] = [
         name: "evict",
         what: "evicting a scope of 1,000 entries among 10,000 and among 1,000,000",
         run: |_, _| evict::run(),
+    },
+    Command {
+        name: "aging",
+        what: "what a hit costs with stale, refresh_after, xfetch, timeout and jitter",
+        run: aging::run,
     },
     Command {
         name: "shared",

@@ -70,6 +70,18 @@ use self::verbs::Verb;
 /// | `batch(ids)` | an argument that is a slice or a `Vec` | a function of many ids, each of which has an entry |
 /// | `single_flight` | `true` (default), `false`, `"cluster"` | one load per key at a time, in the process or among all that share a store |
 /// | `on_backend_error` | `"bypass"` (default), `"error"` | shared tier down: run the body, or return the error |
+/// | `stale` | duration | how long past `ttl` an old value stands in: while one refresh runs, or when the body fails |
+/// | `refresh_after` | part of `ttl`, as `0.8` | a hit past it begins one refresh in the background |
+/// | `xfetch` | factor, as `1.0` | a hit begins one with the probability that weighs the time left and the load time |
+/// | `timeout` | duration | a slow body: the old value is returned if it may stand in; the body's result is stored when it comes |
+/// | `hard_timeout` | duration | a slow body: an error is returned, of a `Result` whose error is `From<cacheado::Error>`; the result is stored when it comes |
+/// | `detached` | flag | the load of an async function outlives its caller |
+/// | `jitter` | part of `ttl`, as `0.1` | spreads lifetimes evenly over `[ttl, ttl · (1 + jitter)]` |
+/// | `none_ttl`, `err_ttl` | duration | how long a `None`, and an `Err`, is kept |
+///
+/// The last nine have a page each in the guide of the crate `cacheado`, which says what happens when. With `stale`, `refresh_after`,
+/// `xfetch`, `detached` and the timeouts the body may outlive its call: references among the arguments are kept as their owned forms,
+/// and what can't be kept is a compile error at the argument.
 ///
 /// Of a `Result<T, E>` the `T` is stored, and an `Err` is not; of anything else the whole. `ttl` and
 /// `when` see what is stored. A `ttl` expression is evaluated after a miss, before the body. A `ttl`
@@ -116,7 +128,7 @@ use self::verbs::Verb;
 ///
 /// On a function with a receiver `#[cache]` alone memoizes. With [`#[cache_impl]`](macro@cache_impl) on
 /// the impl block, functions without a receiver can be annotated too, and those of an inherent impl
-/// get the verbs ([`evict!`], [`peek!`], [`put!`], [`refresh!`], [`bypass!`]), which free functions
+/// get the verbs ([`evict!`], [`expire!`], [`peek!`], [`put!`], [`refresh!`], [`bypass!`]), which free functions
 /// always have.
 ///
 /// # Errors

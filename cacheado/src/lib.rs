@@ -16,6 +16,7 @@ mod default;
 mod errors;
 mod flight;
 mod function;
+pub mod guide;
 mod ledger;
 mod load;
 pub mod operations;
