@@ -16,7 +16,7 @@ const KEYS: u64 = 1000;
 const BOUND: f64 = 1.10;
 
 macro_rules! functions {
-    ($($name:ident: $($option:tt)*;)*) => {
+    ($($name:ident: [$($option:tt)*];)*) => {
         $(
             #[cache(ttl = 3600 $($option)*, cache = cache, skip(cache))]
             fn $name(cache: &Cache, org_id: &str, item: u64) -> u64 {
@@ -29,13 +29,14 @@ macro_rules! functions {
 }
 
 functions! {
-    plain: ;
-    jitter: , jitter = 0.1;
-    stale: , stale = 3600;
-    refresh_after: , refresh_after = 0.9;
-    xfetch: , xfetch = 1.0;
-    timeout: , stale = 3600, timeout = 1;
-    all: , stale = 3600, refresh_after = 0.9, timeout = 1, jitter = 0.1;
+    plain: [];
+    jitter: [, jitter = 0.1];
+    stale: [, stale = 3600];
+    refresh_after: [, refresh_after = 0.9];
+    xfetch: [, xfetch = 1.0];
+    timeout: [, stale = 3600, timeout = 1];
+    idle: [, idle = 1800];
+    all: [, stale = 3600, refresh_after = 0.9, timeout = 1, jitter = 0.1];
 }
 
 /// Nanoseconds for each of all hits.

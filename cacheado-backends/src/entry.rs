@@ -29,7 +29,7 @@ pub struct Entry<V: ?Sized = dyn Held> {
     note: AtomicU32,
     weight: u32,
     usage: Usage,
-    /// The first moment at which it is not served any more. Set once, before it is in the table.
+    /// The first moment at which it is not served any more. Set before it is in the table, and later only while it is held there.
     deadline: AtomicU64,
     key: Key,
     value: V,

@@ -77,9 +77,10 @@ use self::verbs::Verb;
 /// | `hard_timeout` | duration | a slow body: an error is returned, of a `Result` whose error is `From<cacheado::Error>`; the result is stored when it comes |
 /// | `detached` | flag | the load of an async function outlives its caller |
 /// | `jitter` | part of `ttl`, as `0.1` | spreads lifetimes evenly over `[ttl, ttl · (1 + jitter)]` |
+/// | `idle` | duration | a value that no call asks for goes; `ttl` is the longest that it lives |
 /// | `none_ttl`, `err_ttl` | duration | how long a `None`, and an `Err`, is kept |
 ///
-/// The last nine have a page each in the guide of the crate `cacheado`, which says what happens when. With `stale`, `refresh_after`,
+/// The last ten rows have a page each in the guide of the crate `cacheado`, which says what happens when. With `stale`, `refresh_after`,
 /// `xfetch`, `detached` and the timeouts the body may outlive its call: references among the arguments are kept as their owned forms,
 /// and what can't be kept is a compile error at the argument.
 ///

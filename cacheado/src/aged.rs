@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cacheado_backends::{Clock, NEVER, Tick};
 
-use crate::aging::Span;
+use crate::aging::{Span, kept};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A value, and how old it is.
@@ -28,6 +28,8 @@ pub(crate) struct Age {
     gap: u64,
     /// The first moment at which it is good no more; 0 if it was said to be good no more.
     fresh_until: AtomicU64,
+    /// How long it is good if nobody asks for it, if that counts.
+    idle: Option<Idle>,
     /// Somebody is refreshing it.
     claimed: AtomicBool,
     /// After a load that failed, the first moment at which there is another.
@@ -36,6 +38,15 @@ pub(crate) struct Age {
 
 /// How many gaps ahead of its end a value is not looked at more closely: a hit there would begin a refresh once in 10^17 times.
 const FURTHEST: u64 = 40;
+
+/// What is known of a value that is good only for as long as it is asked for.
+struct Idle {
+    span: Duration,
+    /// The first moment at which it is good no more, however often it is asked for.
+    end: Tick,
+    /// Until when the process keeps it, if it is not prolonged.
+    kept_until: AtomicU64,
+}
 
 /// What a value is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +62,15 @@ impl Age {
     /// Of a value that is stored `now`.
     pub(crate) fn new(now: Tick, span: &Span) -> Self {
         let fresh_until = Clock::deadline(now, span.fresh);
+        let idle = span.idle.map(|idle| Idle {
+            span: idle,
+            end: fresh_until,
+            kept_until: AtomicU64::new(Clock::deadline(now, span.total())),
+        });
+        let fresh_until = match span.idle {
+            Some(idle) => fresh_until.min(Clock::deadline(now, Some(idle))),
+            None => fresh_until,
+        };
         let gap = u64::try_from(span.gap.as_nanos()).unwrap_or(u64::MAX);
         let due = match span.due {
             Some(due) => Clock::deadline(now, Some(due)),
@@ -60,7 +80,12 @@ impl Age {
             None => NEVER,
         };
         Self {
-            attention: AtomicU64::new(due.min(fresh_until)),
+            // of one that only lives if it is asked for each hit is noted
+            attention: AtomicU64::new(match &idle {
+                Some(_) => 0,
+                None => due.min(fresh_until),
+            }),
+            idle,
             stored_at: now,
             due,
             gap,
@@ -103,6 +128,27 @@ impl Age {
         // from above 0 to 1
         let number = 1.0 - fastrand::f64();
         -number.ln() * self.gap as f64 >= left as f64
+    }
+
+    /// It is asked for: it is good for longer, if that counts. Returns until when it is to be kept, if that is longer than it is.
+    pub(crate) fn used(&self, now: Tick) -> Option<Tick> {
+        let Idle {
+            span,
+            end,
+            kept_until,
+        } = self.idle.as_ref()?;
+        let until = Clock::deadline(now, Some(*span)).min(*end);
+        // of two that ask at once the later counts; one that was expired stays so
+        let longer = |good: Tick| (good != 0 && good < until).then_some(until);
+        let _ = self
+            .fresh_until
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, longer);
+        if until <= kept_until.load(Ordering::Acquire) {
+            return None;
+        }
+        let keep = Clock::deadline(now, Some(kept(*span))).min(*end);
+        kept_until.store(keep, Ordering::Release);
+        Some(keep)
     }
 
     /// Whether a load failed a short while ago, so that none is begun.

@@ -20,6 +20,8 @@ pub(crate) struct Aging {
     pub(crate) hard_timeout: Option<Duration>,
     /// How long an `Err` is kept.
     pub(crate) err_ttl: Option<Duration>,
+    /// How long a value lives that nobody asks for.
+    pub(crate) idle: Option<Duration>,
     /// Whether a load outlives its caller.
     pub(crate) detached: bool,
 }
@@ -35,6 +37,8 @@ pub(crate) struct Span {
     pub(crate) due: Option<Duration>,
     /// How long a load takes, times how eager one is to be ahead of the end. Zero: one is not.
     pub(crate) gap: Duration,
+    /// How long it lives if nobody asks for it.
+    pub(crate) idle: Option<Duration>,
 }
 
 impl Aging {
@@ -46,24 +50,28 @@ impl Aging {
         timeout: None,
         hard_timeout: None,
         err_ttl: None,
+        idle: None,
         detached: false,
     };
 
     /// The same, and for what it leaves out, what `defaults` say.
     pub(crate) fn or(self, defaults: &Self) -> Self {
+        // a value that is to go when nobody asks for it is not kept longer, nor loaded anew
+        let keeps = self.idle.is_none();
+        let refresh_after = defaults.refresh_after;
         Self {
-            stale: self.stale.or(defaults.stale),
-            // each of the two says when a refresh begins
-            refresh_after: match self.xfetch {
-                Some(_) => None,
-                None => self.refresh_after.or(defaults.refresh_after),
-            },
+            stale: self.stale.or(defaults.stale.filter(|_| keeps)),
+            // `xfetch` says when a refresh begins, in the place of the other
+            refresh_after: self
+                .refresh_after
+                .or(refresh_after.filter(|_| keeps && self.xfetch.is_none())),
             jitter: self.jitter.or(defaults.jitter),
             timeout: self.timeout.or(defaults.timeout),
             // these are the function's alone
             xfetch: self.xfetch,
             hard_timeout: self.hard_timeout,
             err_ttl: self.err_ttl,
+            idle: self.idle,
             detached: self.detached,
         }
     }
@@ -85,6 +93,7 @@ impl Aging {
             stale: self.stale.unwrap_or_default(),
             due: self.refresh_after.map(|part| fresh.mul_f64(part)),
             gap: Duration::ZERO,
+            idle: self.idle,
         }
     }
 
@@ -105,6 +114,7 @@ impl Aging {
             stale: self.stale.unwrap_or_default().min(stale),
             due,
             gap: Duration::ZERO,
+            idle: self.idle,
         }
     }
 }
@@ -117,6 +127,7 @@ impl Span {
             stale: Duration::ZERO,
             due: None,
             gap: Duration::ZERO,
+            idle: None,
         }
     }
 
@@ -130,14 +141,27 @@ impl Span {
         self
     }
 
-    /// From the beginning to the end.
+    /// From the beginning to the end, as far as the process has to know it.
     pub(crate) fn total(&self) -> Option<Duration> {
-        self.fresh.map(|fresh| fresh.saturating_add(self.stale))
+        let total = self.fresh.map(|fresh| fresh.saturating_add(self.stale));
+        match self.idle {
+            None => total,
+            // it is prolonged as it is asked for
+            Some(idle) => Some(total.unwrap_or(Duration::MAX).min(kept(idle))),
+        }
+    }
+
+    /// The same for the shared tier, if the process keeps it for `total`. Nobody prolongs it there.
+    pub(crate) fn outside(&self, total: Option<Duration>) -> Option<Duration> {
+        match self.idle {
+            None => total,
+            Some(idle) => Some(total.unwrap_or(Duration::MAX).min(idle)),
+        }
     }
 
     /// Whether there is more to it than an end.
     pub(crate) fn ages(&self) -> bool {
-        self.due.is_some() || !self.stale.is_zero() || !self.gap.is_zero()
+        self.due.is_some() || self.idle.is_some() || !self.stale.is_zero() || !self.gap.is_zero()
     }
 
     /// Whether a hit begins a refresh from the beginning on.
@@ -152,6 +176,11 @@ impl Span {
             self.stale.min(total.saturating_sub(fresh))
         })
     }
+}
+
+/// How long the process keeps a value from when it is prolonged: so it is prolonged once in `idle` at most, however often it is asked for.
+pub(crate) fn kept(idle: Duration) -> Duration {
+    idle.saturating_mul(2)
 }
 
 /// `ttl` and `part` of it.

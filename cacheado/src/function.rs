@@ -254,6 +254,13 @@ impl Site {
         self
     }
 
+    /// How long a value lives that nobody asks for.
+    #[must_use]
+    pub const fn idle(mut self, span: Duration) -> Self {
+        self.spec.aging.idle = Some(span);
+        self
+    }
+
     /// A load outlives its caller.
     #[must_use]
     pub const fn detached(mut self) -> Self {
@@ -514,7 +521,7 @@ impl Function {
             if aged.age.is_young(cache.clock()) {
                 return Read::Hit(aged.value.clone());
             }
-            return self.read_aged(cache, aged);
+            return self.read_aged(cache, entry, aged);
         }
         // else of another type, only if functions share a name and one of them lies about its value: a miss, then
         let error = carry.errors.and_then(|errors| errors.read(entry));
@@ -523,10 +530,20 @@ impl Function {
 
     /// The same of one that is past its `refresh_after`, or its lifetime.
     #[cold]
-    fn read_aged<R, T: Value>(&self, cache: &Cache, Aged { value, age }: &Aged<T>) -> Read<R, T> {
+    fn read_aged<R, T: Value>(
+        &self,
+        cache: &Cache,
+        entry: &Stored,
+        Aged { value, age }: &Aged<T>,
+    ) -> Read<R, T> {
         let now = cache.clock().now();
         let stale = match age.freshness(now) {
-            Freshness::Fresh => return Read::Hit(value.clone()),
+            Freshness::Fresh => {
+                if let Some(until) = age.used(now) {
+                    cache.store().prolong(entry, until);
+                }
+                return Read::Hit(value.clone());
+            }
             Freshness::Due if !self.spec.owned => return Read::Hit(value.clone()),
             Freshness::Due => false,
             Freshness::Stale => true,

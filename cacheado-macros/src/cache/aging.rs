@@ -1,4 +1,4 @@
-//! How values age: `stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`, `detached`, `jitter`, `none_ttl` and `err_ttl`, and what can't be
+//! How values age: `stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`, `detached`, `jitter`, `none_ttl`, `err_ttl` and `idle`, and what can't be
 //! said of them.
 
 use proc_macro2::{Span, TokenStream};
@@ -22,6 +22,7 @@ pub(crate) struct Aging {
     pub(crate) jitter: Option<Given>,
     pub(crate) none_ttl: Option<Given>,
     pub(crate) err_ttl: Option<Given>,
+    pub(crate) idle: Option<Given>,
     /// Where `detached` stands.
     pub(crate) detached: Option<Span>,
 }
@@ -43,6 +44,7 @@ impl Aging {
             "hard_timeout" => (&mut self.hard_timeout, constant(name, value)),
             "jitter" => (&mut self.jitter, part(name, true, value)),
             "none_ttl" => (&mut self.none_ttl, constant(name, value)),
+            "idle" => (&mut self.idle, constant(name, value)),
             "err_ttl" => (&mut self.err_ttl, constant(name, value)),
             _ => return None,
         };
@@ -83,6 +85,7 @@ impl Aging {
             (quote!(timeout), &self.timeout),
             (quote!(hard_timeout), &self.hard_timeout),
             (quote!(jitter), &self.jitter),
+            (quote!(idle), &self.idle),
             (quote!(err_ttl), &self.err_ttl),
         ];
         let options = options.into_iter().filter_map(|(method, given)| {
@@ -126,10 +129,24 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
             "it begins a refresh ahead of its end",
         );
         needs(
+            "idle",
+            &aging.idle,
+            "it is the longest that a value lives, however often it is asked for",
+        );
+        needs(
             "jitter",
             &aging.jitter,
             "it is the part of that by which a lifetime may be longer",
         );
+    }
+    if let Some(idle) = &aging.idle {
+        let others = [&aging.stale, &aging.refresh_after, &aging.xfetch];
+        if others.into_iter().any(Option::is_some) {
+            errors.at(
+                idle.span,
+                "`idle` doesn't go with `stale`, `refresh_after` and `xfetch`: those keep a value that `idle` lets go",
+            );
+        }
     }
     if let (Some(xfetch), Some(_)) = (&aging.xfetch, &aging.refresh_after) {
         errors.at(

@@ -42,12 +42,10 @@ const OPTIONS: &[(&str, Form)] = &[
     ("hard_timeout", Form::Value),
     ("jitter", Form::Value),
     ("none_ttl", Form::Value),
+    ("idle", Form::Value),
     ("err_ttl", Form::Value),
     ("detached", Form::Flag),
 ];
-
-/// Options that a later release brings: an error until then, never silently accepted.
-const LATER: &[&str] = &["idle"];
 
 /// What `#[cache_impl]` tells the attributes inside it.
 pub(crate) const INHERENT: &str = "__cacheado_inherent";
@@ -122,12 +120,7 @@ impl Options {
             } else {
                 seen.push(name.clone());
             }
-            if LATER.contains(&name.as_str()) {
-                if !repeated {
-                    errors.at(keyword.0.span(), later(&name));
-                }
-                skip_option(input)?;
-            } else if repeated {
+            if repeated {
                 skip_option(input)?;
             } else {
                 self.read_one(&keyword, input, errors)?;
@@ -256,10 +249,6 @@ fn literal_of(value: &Expr) -> Option<&LitStr> {
     }
 }
 
-fn later(name: &str) -> String {
-    format!("`{name}` is not supported yet, a later release brings it")
-}
-
 fn unknown(name: &str) -> String {
     let names = || OPTIONS.iter().map(|(name, _)| *name);
     let hint = did_you_mean(name, names());
@@ -320,6 +309,7 @@ mod tests {
                 jitter = 0.1,
                 none_ttl = 5,
                 err_ttl = 5,
+                idle = "1m",
                 detached,
             )),
             "fine"
@@ -333,7 +323,7 @@ mod tests {
             "unknown option `tll`, did you mean `ttl`?"
         );
         assert_eq!(message(quote!(ttl = 5, ttl = 6)), "duplicate option `ttl`");
-        assert!(message(quote!(idle = 5, ttl = 1)).contains("not supported yet"));
+        assert!(message(quote!(xfetch = 0)).contains("more than 0"));
         assert!(message(quote!(stale = 0)).contains("`stale` is zero"));
         assert!(message(quote!(timeout = |it| it)).contains("constant `Duration`"));
         assert!(message(quote!(refresh_after = 1.0)).contains("less than 1"));

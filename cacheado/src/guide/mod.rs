@@ -8,6 +8,7 @@
 //! | [`timeouts`] | `timeout`, `hard_timeout` | a slow body is waited for no longer than it may |
 //! | [`cancellation`] | `detached` | a load that ends with its caller, or outlives it |
 //! | [`errors`] | `err_ttl`, `none_ttl` | errors and `None` are kept for a time of their own |
+//! | [`idle`] | `idle` | a value lives for as long as it is asked for |
 //! | [`jitter`] | `jitter` | what is stored at once does not end at once |
 //! | [`context`] | [`LoadContext`](crate::LoadContext) | a function takes part in its own caching |
 //!
@@ -24,6 +25,8 @@ pub mod context {}
 pub mod early_refresh {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+#[doc = include_str!("idle.md")]
+pub mod idle {}
 #[doc = include_str!("jitter.md")]
 pub mod jitter {}
 #[doc = include_str!("stale.md")]

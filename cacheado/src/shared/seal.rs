@@ -63,6 +63,7 @@ impl SharedTier {
         span: &Span,
     ) -> Result<Payload> {
         let type_name = (codec.type_name)();
+        let lifetime = span.outside(lifetime);
         match (codec.encode)(value) {
             Ok(encoded) => {
                 let generation = next_generation();

@@ -7,6 +7,7 @@ mod background;
 mod context;
 mod detached;
 mod errors;
+mod idle;
 mod jitter;
 mod none;
 mod refresh;

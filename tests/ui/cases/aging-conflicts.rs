@@ -19,6 +19,16 @@ fn none(x: u64) -> Option<u64> {
     Some(x)
 }
 
+#[cache(ttl = 5, refresh_after = 0.5, xfetch = 1.0)]
+fn twice_early(x: u64) -> u64 {
+    x
+}
+
+#[cache(ttl = 5, idle = 1, stale = 5)]
+fn kept_and_let_go(x: u64) -> u64 {
+    x
+}
+
 #[cache(ttl = 5, detached)]
 fn sync(x: u64) -> u64 {
     x

@@ -17,4 +17,14 @@ fn spread(x: u64) -> u64 {
     x
 }
 
+#[cache(xfetch = 1.0)]
+fn eager(x: u64) -> u64 {
+    x
+}
+
+#[cache(idle = 5)]
+fn idle(x: u64) -> u64 {
+    x
+}
+
 fn main() {}

@@ -20,7 +20,7 @@ use super::index::Index;
 use super::sweeper::{self, Swept};
 use super::table::Table;
 use super::wheel::Expiry;
-use crate::clock::{Clock, Listener, NEVER, nanos};
+use crate::clock::{Clock, Listener, NEVER, Tick, nanos};
 use crate::entry::{Entry, MOST_HITS};
 use crate::key::{Key, Probe, Space};
 use crate::rule::{Cause, Reads, Resident, Rule, Verdict};
@@ -202,6 +202,19 @@ impl Store {
             && self.rules.iter().any(|rule| {
                 rule.reads() == Reads::Call && rule.on_get(entry.key()) == Verdict::Drop
             })
+    }
+
+    /// Has `entry`, unless its time is over, live until then. For the `read` of a look-up that found it: the part of the store that it is
+    /// in is locked, so it is not taken out meanwhile.
+    pub fn prolong(&self, entry: &Entry, until: Tick) {
+        if entry.is_expired(self.clock.now()) {
+            return;
+        }
+        entry.set_deadline(until);
+        // what is noted of it already only has it looked at once more
+        if self.expiry.note(entry) && self.clock.runs() {
+            sweeper::wake();
+        }
     }
 
     /// From here on, copies of what the shared tier has are kept for `span` at most, whatever their lifetimes; `None`: for all of

@@ -1,0 +1,113 @@
+//! `idle`: a value lives for as long as it is asked for, and for `ttl` at most.
+
+use std::time::Duration;
+
+use cacheado::{Cache, cache, evict, expire, peek};
+use cacheado_tests::store::Client;
+
+use crate::source::{NANO, SECOND, Source, cache};
+
+#[cache(ttl = 100, idle = 10, cache = cache, skip(cache, source))]
+fn session(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load()
+}
+
+#[cache(ttl = "1h", idle = 10, cache = cache, skip(cache))]
+fn many(cache: &Cache, id: u64) -> u64 {
+    id
+}
+
+#[test]
+fn each_hit_prolongs_it() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    for _ in 0..9 {
+        assert_eq!(session(&cache, &source), Ok(1));
+        clock.advance(10 * SECOND - NANO);
+    }
+    assert_eq!(session(&cache, &source), Ok(1));
+    clock.advance(10 * SECOND);
+    assert_eq!(session(&cache, &source), Ok(2));
+}
+
+#[test]
+fn no_longer_than_its_lifetime() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    for _ in 0..20 {
+        assert_eq!(session(&cache, &source), Ok(1));
+        clock.advance(5 * SECOND);
+    }
+    assert_eq!(session(&cache, &source), Ok(2));
+}
+
+#[test]
+fn looking_at_it_without_a_call_is_no_use() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(session(&cache, &source), Ok(1));
+    clock.advance(10 * SECOND - NANO);
+    assert_eq!(peek!(session(&cache, &source)).unwrap(), Some(1));
+    clock.advance(NANO);
+    assert_eq!(peek!(session(&cache, &source)).unwrap(), None);
+    assert_eq!(session(&cache, &source), Ok(2));
+}
+
+#[test]
+fn it_goes_as_any_value_does() {
+    let source = Source::default();
+    let (cache, _clock) = cache();
+    assert_eq!(session(&cache, &source), Ok(1));
+    assert!(expire!(session(&cache, &source)).unwrap());
+    assert_eq!(session(&cache, &source), Ok(2));
+    assert!(evict!(session(&cache, &source)).unwrap());
+    assert_eq!(session(&cache, &source), Ok(3));
+}
+
+#[test]
+fn it_is_freed_without_being_touched() {
+    let (cache, clock) = cache();
+    for id in 0..1000 {
+        many(&cache, id);
+    }
+    // one in ten is asked for, every nine seconds
+    for _ in 0..10 {
+        clock.advance(9 * SECOND);
+        for id in (0..1000).step_by(10) {
+            many(&cache, id);
+        }
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.total_keys, stats.expirations), (100, 900));
+    assert_eq!(stats.loads, 1000);
+    clock.advance(20 * SECOND);
+    assert_eq!(cache.stats().total_keys, 0);
+    assert_eq!(cache.stats().expirations, 1000);
+}
+
+#[test]
+fn what_the_builder_says_of_values_that_are_kept_longer_is_not_for_it() {
+    let source = Source::default();
+    let clock = cacheado::testing::ManualClock::new();
+    let cache = Cache::builder().clock(clock.clone()).stale(1000 * SECOND);
+    let cache = cache.refresh_after(0.5).build().unwrap();
+    assert_eq!(session(&cache, &source), Ok(1));
+    clock.advance(10 * SECOND);
+    assert_eq!(session(&cache, &source), Ok(2));
+    assert_eq!(cache.stats().stale_hits, 0);
+}
+
+#[test]
+fn another_process_has_no_more_of_it_than_the_first_had_left() {
+    let source = Source::default();
+    let client = Client::new();
+    let (one, two) = (client.cache(), client.clone().cache());
+    let clock = &client.store().clock;
+    assert_eq!(session(&one, &source), Ok(1));
+    clock.advance(9 * SECOND);
+    assert_eq!(session(&one, &source), Ok(1));
+    assert_eq!(session(&two, &source), Ok(1));
+    // outside nobody prolonged it
+    clock.advance(SECOND + Duration::from_millis(1));
+    assert_eq!(session(&two, &source), Ok(2));
+}
