@@ -48,6 +48,17 @@ struct Idle {
     kept_until: AtomicU64,
 }
 
+impl Idle {
+    /// After a hit that was noted `now`, those before then are not: so a hit is mostly as any other, and a value may go that part of its
+    /// time too early.
+    fn noted_until(&self, now: Tick) -> Tick {
+        Clock::deadline(now, Some(self.span / GRAINS))
+    }
+}
+
+/// In how many parts `idle` is noted.
+const GRAINS: u32 = 64;
+
 /// What a value is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
@@ -80,9 +91,8 @@ impl Age {
             None => NEVER,
         };
         Self {
-            // of one that only lives if it is asked for each hit is noted
             attention: AtomicU64::new(match &idle {
-                Some(_) => 0,
+                Some(idle) => idle.noted_until(now),
                 None => due.min(fresh_until),
             }),
             idle,
@@ -132,12 +142,15 @@ impl Age {
 
     /// It is asked for: it is good for longer, if that counts. Returns until when it is to be kept, if that is longer than it is.
     pub(crate) fn used(&self, now: Tick) -> Option<Tick> {
+        let idle = self.idle.as_ref()?;
         let Idle {
             span,
             end,
             kept_until,
-        } = self.idle.as_ref()?;
+        } = idle;
         let until = Clock::deadline(now, Some(*span)).min(*end);
+        self.attention
+            .store(idle.noted_until(now).min(until), Ordering::Release);
         // of two that ask at once the later counts; one that was expired stays so
         let longer = |good: Tick| (good != 0 && good < until).then_some(until);
         let _ = self

@@ -57,6 +57,8 @@ struct SiteSpec {
     flight: Flight,
     ttl: Option<Duration>,
     aging: Aging,
+    /// Whether its own values are looked at again while they live.
+    ages: bool,
     /// Whether its body owns what it needs, so that it can run in the background.
     owned: bool,
 }
@@ -123,6 +125,7 @@ impl Site {
             flight: Flight::Single,
             ttl: None,
             aging: Aging::NONE,
+            ages: false,
             owned: false,
         };
         Self {
@@ -190,6 +193,7 @@ impl Site {
     /// How long past its lifetime a value may stand in for one that can't be had.
     #[must_use]
     pub const fn stale(mut self, span: Duration) -> Self {
+        self.spec.ages = true;
         self.spec.aging.stale = Some(span);
         self
     }
@@ -205,6 +209,7 @@ impl Site {
             part > 0.0 && part < 1.0,
             "`refresh_after` is more than 0 and less than 1"
         );
+        self.spec.ages = true;
         self.spec.aging.refresh_after = Some(part);
         self
     }
@@ -217,6 +222,7 @@ impl Site {
     #[must_use]
     pub const fn xfetch(mut self, eagerness: f64) -> Self {
         assert!(eagerness > 0.0, "`xfetch` is more than 0");
+        self.spec.ages = true;
         self.spec.aging.xfetch = Some(eagerness);
         self
     }
@@ -257,6 +263,7 @@ impl Site {
     /// How long a value lives that nobody asks for.
     #[must_use]
     pub const fn idle(mut self, span: Duration) -> Self {
+        self.spec.ages = true;
         self.spec.aging.idle = Some(span);
         self
     }
@@ -514,7 +521,10 @@ impl Function {
         K: Outcome<R>,
         K::Stored: Value,
     {
-        if let Some(value) = entry.value::<K::Stored>() {
+        // what its own values are is asked first
+        if !self.spec.ages
+            && let Some(value) = entry.value::<K::Stored>()
+        {
             return Read::Hit(value.clone());
         }
         if let Some(aged) = entry.value::<Aged<K::Stored>>() {
@@ -522,6 +532,11 @@ impl Function {
                 return Read::Hit(aged.value.clone());
             }
             return self.read_aged(cache, entry, aged);
+        }
+        if self.spec.ages
+            && let Some(value) = entry.value::<K::Stored>()
+        {
+            return Read::Hit(value.clone());
         }
         // else of another type, only if functions share a name and one of them lies about its value: a miss, then
         let error = carry.errors.and_then(|errors| errors.read(entry));
