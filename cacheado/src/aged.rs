@@ -105,10 +105,16 @@ impl Age {
         }
     }
 
+    /// When there is something to be asked of it.
+    #[inline]
+    pub(crate) fn attention(&self) -> Tick {
+        self.attention.load(Ordering::Relaxed)
+    }
+
     /// Whether there is nothing to be asked of it.
     #[inline]
     pub(crate) fn is_young(&self, clock: &Clock) -> bool {
-        !clock.has_reached(self.attention.load(Ordering::Relaxed))
+        !clock.has_reached(self.attention())
     }
 
     /// Whether it is good.

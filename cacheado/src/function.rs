@@ -488,9 +488,21 @@ impl Function {
             Err(message) => return Err(self.unkeyed(cache, space, &message)),
         };
         if mode == Mode::Normal {
-            let found = cache
-                .store()
-                .get(&probe, |entry| self.read(carry, cache, entry));
+            let found = if self.spec.ages {
+                let moment = |entry: &Stored| {
+                    let aged = entry.value::<Aged<K::Stored>>()?;
+                    Some(aged.age.attention())
+                };
+                let read = |entry: &Stored, young: bool| match entry.value::<Aged<K::Stored>>() {
+                    Some(aged) if young => Read::Hit(aged.value.clone()),
+                    _ => self.read(carry, cache, entry),
+                };
+                cache.store().get_until(&probe, moment, read)
+            } else {
+                cache
+                    .store()
+                    .get(&probe, |entry| self.read(carry, cache, entry))
+            };
             match found {
                 Some(Read::Error(ret)) => {
                     cache.count_space(space, Event::Hit);
@@ -521,10 +533,7 @@ impl Function {
         K: Outcome<R>,
         K::Stored: Value,
     {
-        // what its own values are is asked first
-        if !self.spec.ages
-            && let Some(value) = entry.value::<K::Stored>()
-        {
+        if let Some(value) = entry.value::<K::Stored>() {
             return Read::Hit(value.clone());
         }
         if let Some(aged) = entry.value::<Aged<K::Stored>>() {
@@ -532,11 +541,6 @@ impl Function {
                 return Read::Hit(aged.value.clone());
             }
             return self.read_aged(cache, entry, aged);
-        }
-        if self.spec.ages
-            && let Some(value) = entry.value::<K::Stored>()
-        {
-            return Read::Hit(value.clone());
         }
         // else of another type, only if functions share a name and one of them lies about its value: a miss, then
         let error = carry.errors.and_then(|errors| errors.read(entry));

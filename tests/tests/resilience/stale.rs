@@ -342,3 +342,17 @@ fn a_function_of_the_same_name_without_stale_serves_no_such_value() {
     assert_eq!(without(&cache, &source, 7), Ok(2));
     assert_eq!(with(&cache, &source, 7), Ok(2));
 }
+
+#[test]
+fn a_rule_that_cuts_lifetimes_has_the_last_word() {
+    use cacheado::rules::Ttl;
+    let (source, clock) = (Source::default(), ManualClock::new());
+    let cache = Cache::builder().clock(clock.clone());
+    let cache = cache.rule(Ttl::new().max(30 * SECOND)).build().unwrap();
+    assert_eq!(served(&cache, &source, 7), Ok(1));
+    clock.advance(30 * SECOND - NANO);
+    assert_eq!(served(&cache, &source, 7), Ok(1));
+    clock.advance(NANO);
+    assert_eq!(served(&cache, &source, 7), Ok(2));
+    assert_eq!(cache.stats().stale_hits, 0);
+}

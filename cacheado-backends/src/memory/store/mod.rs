@@ -150,12 +150,28 @@ impl Store {
         A: Serialize + ?Sized,
     {
         let is_it = |key: &Key| probe.matches(key);
-        self.find(probe.hash(), is_it, read)
+        self.find(probe.hash(), is_it, |_| None, |entry, _| read(entry))
+    }
+
+    /// As [`get`](Self::get), for values that need a closer look from some moment on, before the end of their lifetime. `moment` says
+    /// when, of an entry that has one, and `read` is told whether it has not come. Costs what `get` costs: the time is looked at once.
+    #[inline]
+    pub fn get_until<A, R>(
+        &self,
+        probe: &Probe<'_, A>,
+        moment: impl Fn(&Entry) -> Option<Tick>,
+        read: impl FnOnce(&Entry, bool) -> R,
+    ) -> Option<R>
+    where
+        A: Serialize + ?Sized,
+    {
+        self.find(probe.hash(), |key| probe.matches(key), moment, read)
     }
 
     /// As [`get`](Self::get), by a key that is owned already.
     pub fn get_key<R>(&self, key: &Key, read: impl FnOnce(&Entry) -> R) -> Option<R> {
-        self.find(key.hash(), |other| other == key, read)
+        let is_it = |other: &Key| other == key;
+        self.find(key.hash(), is_it, |_| None, |entry, _| read(entry))
     }
 
     /// As [`get_key`](Self::get_key), without counting as a use of the entry.
@@ -172,10 +188,15 @@ impl Store {
         &self,
         hash: u64,
         is_it: impl Fn(&Key) -> bool,
-        read: impl FnOnce(&Entry) -> R,
+        moment: impl Fn(&Entry) -> Option<Tick>,
+        read: impl FnOnce(&Entry, bool) -> R,
     ) -> Option<R> {
         let found = self.table.read(hash, is_it, |entry| {
-            if entry.deadline() != NEVER && self.clock.has_reached(entry.deadline()) {
+            let reached = |moment| moment != NEVER && self.clock.has_reached(moment);
+            let moment = moment(entry);
+            // a rule may have cut its lifetime to less
+            let early = moment.is_some_and(|it| it <= entry.deadline() && !reached(it));
+            if !early && reached(entry.deadline()) {
                 return Found::Gone(Arc::clone(entry), Cause::Expired);
             }
             if self.watch.count > 0 {
@@ -184,7 +205,7 @@ impl Store {
             if entry.is_stamped() && self.stamp(entry) {
                 return Found::Gone(Arc::clone(entry), Cause::Rule);
             }
-            Found::Live(read(entry))
+            Found::Live(read(entry, early))
         })?;
         match found {
             Found::Live(result) => Some(result),
