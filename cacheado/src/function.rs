@@ -493,41 +493,65 @@ impl Function {
                     let aged = entry.value::<Aged<K::Stored>>()?;
                     Some(aged.age.attention())
                 };
-                let read = |entry: &Stored, young: bool| match entry.value::<Aged<K::Stored>>() {
-                    Some(aged) if young => Read::Hit(aged.value.clone()),
-                    _ => self.read(carry, cache, entry),
+                let read = |entry: &Stored, young: bool| {
+                    let aged = entry.value::<Aged<K::Stored>>().filter(|_| young)?;
+                    Some(aged.value.clone())
                 };
                 cache.store().get_until(&probe, moment, read)
             } else {
                 cache
                     .store()
-                    .get(&probe, |entry| self.read(carry, cache, entry))
+                    .get(&probe, |entry| entry.value::<K::Stored>().cloned())
             };
             match found {
-                Some(Read::Error(ret)) => {
-                    cache.count_space(space, Event::Hit);
-                    return Ok(ret);
-                }
-                Some(Read::Hit(value)) => {
+                Some(Some(value)) => {
                     cache.count_space(space, Event::Hit);
                     return Ok(K::restore(value));
                 }
-                Some(Read::StandIn(value)) => {
-                    cache.count_space(space, Event::Hit);
-                    cache.count_space(space, Event::StaleHit);
-                    return Ok(K::restore(value));
+                Some(None) => {
+                    if let Some(found) = self.look_closer(carry, cache, &probe) {
+                        return found;
+                    }
                 }
-                Some(Read::Refresh(value, claim)) => {
-                    return Err(self.refresh(carry, cache, &probe, value, &claim));
-                }
-                Some(Read::Miss) | None => {}
+                None => {}
             }
         }
         Err(self.missed(carry, mode, cache, &probe))
     }
 
+    /// What comes of an entry that is no plain hit; `None`: it is a miss.
+    #[cold]
+    fn look_closer<R, K, A>(
+        &'static self,
+        carry: Carry<R, K>,
+        cache: &Cache,
+        probe: &Probe<'_, A>,
+    ) -> Option<Result<R, Pending<R, K>>>
+    where
+        K: Outcome<R>,
+        K::Stored: Value,
+        A: Serialize,
+    {
+        let found = cache
+            .store()
+            .get(probe, |entry| self.read(carry, cache, entry));
+        let ret = match found? {
+            Read::Miss => return None,
+            Read::Refresh(value, claim) => {
+                return Some(Err(self.refresh(carry, cache, probe, value, &claim)));
+            }
+            Read::Hit(value) => K::restore(value),
+            Read::StandIn(value) => {
+                cache.count_space(probe.space(), Event::StaleHit);
+                K::restore(value)
+            }
+            Read::Error(ret) => ret,
+        };
+        cache.count_space(probe.space(), Event::Hit);
+        Some(Ok(ret))
+    }
+
     /// What an entry of the function's is to a look-up.
-    #[inline]
     fn read<R, K>(&self, carry: Carry<R, K>, cache: &Cache, entry: &Stored) -> Read<R, K::Stored>
     where
         K: Outcome<R>,
