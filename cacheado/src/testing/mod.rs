@@ -1,4 +1,4 @@
-//! For tests of code that caches: a clock that stands still until it is told to move.
+//! For tests of code that caches: a clock that stands still until it is told to move, and a shared tier that fails when it is told to.
 //!
 //! ```
 //! use std::time::Duration;
@@ -15,4 +15,7 @@
 //! # Ok::<(), cacheado::Error>(())
 //! ```
 
+mod chaos;
+
 pub use cacheado_backends::ManualClock;
+pub use chaos::{Chaos, ChaosCounts, ChaosHandle};

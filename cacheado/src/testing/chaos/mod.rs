@@ -1,0 +1,207 @@
+//! A shared tier that fails when it is told to, around one that does not.
+//!
+//! What goes wrong is drawn by [`Faults`]; [`Line`] loses reports, [`spoil`] makes payloads bad, and `backend` does all of it to
+//! operations.
+
+mod backend;
+mod faults;
+mod line;
+mod spoil;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cacheado_backends::Backend;
+
+pub use faults::ChaosCounts;
+
+use faults::{Fault, Faults};
+use line::Line;
+use spoil::Seen;
+
+/// A [`Backend`] around another one, by which an outage is rehearsed: of its operations some fail, are refused, come late or answer
+/// with bytes that are not what was stored, and of its reports some are lost, each with a probability of its own. Without any it is
+/// calm, and adds nothing to what it wraps but the draw of a number.
+///
+/// What goes wrong is drawn from the [`seed`](Self::seed): the same operations in the same order meet the same faults. Operations of
+/// several threads meet them in the order in which they come.
+///
+/// Probabilities are from 0 to 1; what is less counts as 0, what is more as 1.
+///
+/// ```
+/// use std::time::Duration;
+/// use cacheado::Cache;
+/// use cacheado::testing::Chaos;
+/// # use cacheado::backends::{Backend, BackendResult, Lookup, Payload};
+/// # struct Store;
+/// # impl Backend for Store {
+/// #     fn name(&self) -> &str { "store" }
+/// #     fn get(&self, _: &cacheado::Key) -> BackendResult<Lookup> { Ok(None.into()) }
+/// #     fn set(&self, _: &cacheado::Key, _: &Payload) -> BackendResult<()> { Ok(()) }
+/// #     fn evict(&self, _: &cacheado::Key) -> BackendResult<bool> { Ok(false) }
+/// #     fn evict_by_scope(&self, _: &cacheado::Scope) -> BackendResult<u64> { Ok(0) }
+/// #     fn clear(&self) -> BackendResult<()> { Ok(()) }
+/// # }
+/// # let redis = Store;
+///
+/// let chaos = Chaos::new(redis) // or whatever the cache is to stand before
+///     .seed(7)
+///     .stall(0.05, Duration::from_millis(1))
+///     .corrupt(0.01);
+/// let handle = chaos.handle();
+/// let cache = Cache::builder().backend(chaos).build()?;
+///
+/// handle.fail(1.0);
+/// assert_eq!(cache.get_or_load("answer", || 42_u32).run()?, 42);
+/// assert_eq!(cache.stats().backend_errors, 1);
+/// assert_eq!(handle.counts().failed, 1);
+/// handle.calm();
+/// # Ok::<(), cacheado::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Chaos<B> {
+    inner: B,
+    handle: ChaosHandle,
+}
+
+/// What goes wrong in a [`Chaos`], to be changed while it is in use. Cloning is cheap, and clones are the same handle.
+#[derive(Clone, Debug)]
+pub struct ChaosHandle(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    faults: Faults,
+    line: Line,
+    seen: Seen,
+}
+
+impl<B: Backend> Chaos<B> {
+    /// A calm one around `backend`.
+    pub fn new(backend: B) -> Self {
+        Self {
+            inner: backend,
+            handle: ChaosHandle(Arc::default()),
+        }
+    }
+
+    /// What the faults are drawn from, from here on; 0 if not given.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.handle.0.faults.set_seed(seed);
+        self
+    }
+
+    /// With this probability an operation fails as in an outage. Half of those that do have been carried out by then, and their answers are
+    /// lost.
+    #[must_use]
+    pub fn fail(self, probability: f64) -> Self {
+        self.handle.fail(probability);
+        self
+    }
+
+    /// With this probability the store answers that it would not: an error that is a [`Refused`](crate::backends::Refused).
+    #[must_use]
+    pub fn refuse(self, probability: f64) -> Self {
+        self.handle.refuse(probability);
+        self
+    }
+
+    /// With this probability an operation takes longer by `delay`, whatever becomes of it then; by a minute at most. An operation that
+    /// blocks blocks its thread. A future needs no runtime; on one of tokio's it uses that runtime's timers.
+    #[must_use]
+    pub fn stall(self, probability: f64, delay: Duration) -> Self {
+        self.handle.stall(probability, delay);
+        self
+    }
+
+    /// With this probability a payload that is read is not what was stored: a bit of it is another, the end of it is missing, or it is what
+    /// was stored under another key.
+    #[must_use]
+    pub fn corrupt(self, probability: f64) -> Self {
+        self.handle.corrupt(probability);
+        self
+    }
+
+    /// With this probability a report of what other processes did is lost, as when a connection breaks: [`Change::Lost`] is
+    /// reported in its place, and [`Change::Covered`] before the next report that comes through.
+    ///
+    /// [`Change::Lost`]: crate::backends::Change::Lost
+    /// [`Change::Covered`]: crate::backends::Change::Covered
+    #[must_use]
+    pub fn lose(self, probability: f64) -> Self {
+        self.handle.lose(probability);
+        self
+    }
+
+    /// As [`lose`](Self::lose), and nothing is said of it. No backend does that which keeps to its contract: copies in the process stay
+    /// old until their lifetimes are over, or until there is [calm](ChaosHandle::calm).
+    #[must_use]
+    pub fn lose_silently(self, probability: f64) -> Self {
+        self.handle.lose_silently(probability);
+        self
+    }
+
+    /// By which all of it is changed and counted later.
+    pub fn handle(&self) -> ChaosHandle {
+        self.handle.clone()
+    }
+}
+
+impl ChaosHandle {
+    /// As [`Chaos::fail`], from now on.
+    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
+    pub fn fail(&self, probability: f64) -> &Self {
+        self.set(Fault::Fail, probability)
+    }
+
+    /// As [`Chaos::refuse`], from now on.
+    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
+    pub fn refuse(&self, probability: f64) -> &Self {
+        self.set(Fault::Refuse, probability)
+    }
+
+    /// As [`Chaos::stall`], from now on.
+    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
+    pub fn stall(&self, probability: f64, delay: Duration) -> &Self {
+        self.0.faults.set_delay(delay);
+        self.set(Fault::Stall, probability)
+    }
+
+    /// As [`Chaos::corrupt`], from now on.
+    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
+    pub fn corrupt(&self, probability: f64) -> &Self {
+        self.set(Fault::Corrupt, probability)
+    }
+
+    /// As [`Chaos::lose`], from now on.
+    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
+    pub fn lose(&self, probability: f64) -> &Self {
+        self.set(Fault::Lose, probability)
+    }
+
+    /// As [`Chaos::lose_silently`], from now on.
+    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
+    pub fn lose_silently(&self, probability: f64) -> &Self {
+        self.set(Fault::LoseSilently, probability)
+    }
+
+    /// Nothing goes wrong from now on. If reports were lost, [`Change::Covered`](crate::backends::Change::Covered) is reported,
+    /// so that the process forgets the copies of which it was not told; unless what is wrapped reports nothing just now.
+    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
+    pub fn calm(&self) -> &Self {
+        self.0.faults.calm();
+        self.0.line.mend();
+        self
+    }
+
+    /// What has gone wrong so far.
+    #[must_use]
+    pub fn counts(&self) -> ChaosCounts {
+        self.0.faults.counts()
+    }
+
+    fn set(&self, fault: Fault, probability: f64) -> &Self {
+        self.0.faults.set(fault, probability);
+        self
+    }
+}
