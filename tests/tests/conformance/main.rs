@@ -8,6 +8,7 @@ mod simple;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use cacheado::testing::Chaos;
 use cacheado_backends::conformance::{Check, Suite};
 
 use flaw::Flaw;
@@ -47,6 +48,17 @@ async fn the_suite_can_be_run_inside_of_a_runtime() {
             check.run();
         }
     }
+}
+
+#[test]
+fn a_backend_that_is_right_stays_so_under_a_calm_chaos() {
+    let store = Store::default();
+    let suite = Suite::new(|| {
+        let chaos = Chaos::new(Memory::open(&store, None)).fail(1.0).lose(1.0);
+        chaos.handle().calm();
+        chaos
+    });
+    suite.reported_within(Duration::from_millis(200)).run();
 }
 
 /// A backend that does without what can be done without, and says so.
