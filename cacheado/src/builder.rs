@@ -60,6 +60,7 @@ pub struct CacheBuilder {
     aging: Aging,
     rest: Duration,
     background: usize,
+    sends_by_hand: bool,
 }
 
 /// How much the cache holds at most.
@@ -89,6 +90,7 @@ impl Default for CacheBuilder {
             aging: Aging::NONE,
             rest: REST,
             background: LIMIT,
+            sends_by_hand: false,
         }
     }
 }
@@ -324,6 +326,13 @@ impl CacheBuilder {
         self
     }
 
+    /// For simulations, which have no threads: evictions that could not be sent are sent by [`Cache::__send_next`].
+    #[doc(hidden)]
+    pub fn __sends_by_hand(mut self) -> Self {
+        self.sends_by_hand = true;
+        self
+    }
+
     /// The cache.
     ///
     /// # Errors
@@ -503,6 +512,7 @@ impl CacheBuilder {
                 breaker: self.breaker,
                 secret: self.secret,
                 compression: self.compression.unwrap_or_default(),
+                sends_by_hand: self.sends_by_hand,
             };
             SharedTier::new(backend, options, Arc::clone(&counters), &coherence)
         });

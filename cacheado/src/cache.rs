@@ -258,7 +258,6 @@ impl Cache {
         self.0.enabled
     }
 
-    /// For generated code: a handle from whatever dereferences to one.
     /// Ends what runs in the background: refreshes that tasks run end at their next `.await`, those that threads run go on to their
     /// end, and no other begins. The cache goes on to serve: what is past its lifetime and may stand in for another still does, and
     /// calls with a `timeout` wait for their bodies. Calling it again does nothing.
@@ -272,6 +271,16 @@ impl Cache {
         self.0.background.close();
     }
 
+    /// For simulations: tries to send an eviction that could not be sent. Answers whether there was one.
+    #[doc(hidden)]
+    pub async fn __send_next(&self) -> bool {
+        match self.shared() {
+            Some(tier) => tier.send_next().await,
+            None => false,
+        }
+    }
+
+    /// For generated code: a handle from whatever dereferences to one.
     #[doc(hidden)]
     #[must_use]
     pub fn __handle(&self) -> &Self {

@@ -60,6 +60,8 @@ pub(crate) struct SharedOptions {
     pub(crate) breaker: BreakerOptions,
     pub(crate) secret: Option<SecretKey>,
     pub(crate) compression: Compression,
+    /// What could not be sent is sent by [`SharedTier::send_next`], and not by a thread.
+    pub(crate) sends_by_hand: bool,
 }
 
 pub(crate) struct SharedTier {
@@ -72,6 +74,7 @@ pub(crate) struct SharedTier {
     releases: Releases,
     secret: Option<SecretKey>,
     compression: Compression,
+    sends_by_hand: bool,
     this: Weak<Self>,
 }
 
@@ -111,6 +114,7 @@ impl SharedTier {
             releases: Releases::default(),
             secret: options.secret,
             compression: options.compression,
+            sends_by_hand: options.sends_by_hand,
         })
     }
 
@@ -276,7 +280,7 @@ impl SharedTier {
 
     /// Keeps `change` until it is sent, since it could not be sent now.
     fn keep(&self, change: Change) {
-        if self.outbox.keep(change) {
+        if self.outbox.keep(change) && !self.sends_by_hand {
             replay::begin(&self.this);
         }
     }

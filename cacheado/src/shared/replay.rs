@@ -8,6 +8,7 @@ use std::time::Duration;
 use cacheado_backends::backend::{BackendResult, Change};
 
 use super::SharedTier;
+use super::outbox::Turn;
 
 /// How long it waits after a failure, at first and at most: the latter if the store answers to nobody else either.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -46,23 +47,17 @@ fn send_all(tier: &Weak<SharedTier>) {
         let Some((change, turn)) = tier.outbox.next() else {
             return;
         };
-        match tier.send(&change) {
-            Ok(()) => {
-                tier.breaker.answered();
-                tier.outbox.sent(&change, turn);
-                wait = WAITS.0;
-            }
-            Err(error) => {
-                tracing::debug!(%error, "an eviction could still not be sent");
-                tier.outbox.not_sent(change, turn);
-                if tier.breaker.is_closed() {
-                    wait = WAITS.0;
-                }
-                drop(tier);
-                thread::sleep(wait);
-                wait = (2 * wait).min(WAITS.1);
-            }
+        let sent = tier.send(&change);
+        if tier.note_sent(change, turn, sent) {
+            wait = WAITS.0;
+            continue;
         }
+        if tier.breaker.is_closed() {
+            wait = WAITS.0;
+        }
+        drop(tier);
+        thread::sleep(wait);
+        wait = (2 * wait).min(WAITS.1);
     }
 }
 
@@ -78,5 +73,44 @@ impl SharedTier {
             Change::All => self.backend.clear(),
             Change::Covered | Change::Lost => Ok(()),
         }
+    }
+
+    /// As [`send`](Self::send), without blocking.
+    async fn send_async(&self, change: &Change) -> BackendResult<()> {
+        match change {
+            Change::Key(key) => self.backend.evict_async(&self.outside(key)).await.map(drop),
+            Change::Scope(scope) => {
+                let scope = self.outside_scope(scope);
+                self.backend.evict_by_scope_async(&scope).await.map(drop)
+            }
+            Change::All => self.backend.clear_async().await,
+            Change::Covered | Change::Lost => Ok(()),
+        }
+    }
+
+    /// Returns whether `change` was sent at its `turn`.
+    fn note_sent(&self, change: Change, turn: Turn, sent: BackendResult<()>) -> bool {
+        match sent {
+            Ok(()) => {
+                self.breaker.answered();
+                self.outbox.sent(&change, turn);
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "an eviction could still not be sent");
+                self.outbox.not_sent(change, turn);
+                false
+            }
+        }
+    }
+
+    /// Tries to send what the thread would send next, where there is none. Returns whether there was something.
+    pub(crate) async fn send_next(&self) -> bool {
+        let Some((change, turn)) = self.outbox.next() else {
+            return false;
+        };
+        let sent = self.send_async(&change).await;
+        self.note_sent(change, turn, sent);
+        true
     }
 }

@@ -1,0 +1,136 @@
+//! Tasks, polled one at a time in an order that is drawn.
+//!
+//! What a cache runs in the background it hands to the tokio runtime that it finds: one of this thread, which goes on when it is its
+//! turn.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Wake, Waker};
+
+use tokio::runtime::Runtime;
+
+use crate::random::Random;
+
+pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+type Ready = Arc<Mutex<Vec<usize>>>;
+
+pub struct Executor {
+    tasks: Vec<Option<Task>>,
+    ready: Ready,
+    background: Runtime,
+}
+
+struct Task {
+    process: usize,
+    work: Work,
+    waker: Waker,
+}
+
+struct Waking {
+    task: usize,
+    ready: Ready,
+}
+
+impl Wake for Waking {
+    fn wake(self: Arc<Self>) {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ready.contains(&self.task) {
+            ready.push(self.task);
+        }
+    }
+}
+
+impl Executor {
+    pub fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        Self {
+            tasks: Vec::new(),
+            ready: Ready::default(),
+            background: runtime.expect("a runtime without input and output"),
+        }
+    }
+
+    /// `work` of a process is polled from now on.
+    pub fn spawn(&mut self, process: usize, work: Work) {
+        let task = self.tasks.len();
+        let ready = Arc::clone(&self.ready);
+        let waker: Waker = Arc::new(Waking { task, ready }).into();
+        waker.wake_by_ref();
+        self.tasks.push(Some(Task {
+            process,
+            work,
+            waker,
+        }));
+    }
+
+    /// Whether some task can go on. What is in the background may or may not.
+    pub fn is_ready(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
+    pub fn has_background(&self) -> bool {
+        self.background.metrics().num_alive_tasks() > 0
+    }
+
+    /// How many tasks have not ended.
+    pub fn live(&self) -> usize {
+        self.tasks.iter().flatten().count()
+    }
+
+    /// Polls one of the tasks that can go on, if there are any.
+    pub fn poll_one(&mut self, random: &mut Random) {
+        let number = {
+            let mut ready = self.lock();
+            if ready.is_empty() {
+                return;
+            }
+            let index = random.index(ready.len());
+            ready.swap_remove(index)
+        };
+        let _inside = self.background.enter();
+        let Some(task) = &mut self.tasks[number] else {
+            return;
+        };
+        let mut context = Context::from_waker(&task.waker);
+        if task.work.as_mut().poll(&mut context).is_ready() {
+            self.tasks[number] = None;
+        }
+    }
+
+    /// Lets what is in the background go on as far as it can.
+    pub fn run_background(&self) {
+        self.background.block_on(tokio::task::yield_now());
+    }
+
+    /// Ends one of the live tasks before it is done, as when a client hangs up.
+    pub fn cancel_one(&mut self, random: &mut Random) {
+        let live = |it: &(usize, &Option<Task>)| it.1.is_some();
+        let live: Vec<usize> = self
+            .tasks
+            .iter()
+            .enumerate()
+            .filter(live)
+            .map(|it| it.0)
+            .collect();
+        if !live.is_empty() {
+            let _inside = self.background.enter();
+            self.tasks[live[random.index(live.len())]] = None;
+        }
+    }
+
+    /// Ends all tasks of a process.
+    pub fn end(&mut self, process: usize) {
+        let _inside = self.background.enter();
+        for task in &mut self.tasks {
+            if task.as_ref().is_some_and(|it| it.process == process) {
+                *task = None;
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

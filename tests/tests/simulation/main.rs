@@ -1,0 +1,79 @@
+//! Several caches on one shared tier, simulated: a single thread, time that moves when nothing else can, and everything that the
+//! processes, the tier and the network between them do drawn from a seed. What each call returns is checked against what is true.
+//!
+//! A seed that fails is printed. `CACHEADO_SEED=… cargo test --test simulation` runs it again, the same way, and tells what happened;
+//! `CACHEADO_SCHEDULES` is how many seeds are tried.
+
+mod executor;
+mod network;
+mod process;
+mod random;
+mod schedule;
+mod signal;
+mod tier;
+mod truth;
+mod world;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use schedule::Schedule;
+
+cacheado::scopes! {
+    tenant(tenant_id) {
+        user(user_id)
+    }
+}
+
+/// How many schedules are tried if nothing is said.
+const SCHEDULES: u64 = 1_000;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("a number"))
+}
+
+#[test]
+fn whatever_happens_no_call_returns_what_it_must_not() {
+    if let Some(seed) = number("CACHEADO_SEED") {
+        Schedule::new(seed, true).run();
+        return;
+    }
+    let schedules = number("CACHEADO_SCHEDULES").unwrap_or(SCHEDULES);
+    let next = AtomicU64::new(0);
+    // each schedule is one thread's, and of any two neither can tell that there is the other
+    let run = || {
+        let mut calls = 0;
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= schedules {
+                return calls;
+            }
+            calls += Schedule::new(seed, false).run();
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let calls: u64 = thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        let calls = threads
+            .into_iter()
+            .map(|it| it.join().expect("no schedule failed"));
+        calls.sum()
+    });
+    assert!(calls >= schedules, "most schedules have many calls");
+}
+
+/// Or else no seed could be run again.
+#[test]
+fn the_same_seed_is_the_same_schedule() {
+    for seed in 0..20 {
+        let told = || {
+            let mut schedule = Schedule::new(seed, true);
+            schedule.run();
+            schedule.log()
+        };
+        let (first, second) = (told(), told());
+        assert!(first.len() > 10);
+        assert_eq!(first, second, "of seed {seed}");
+    }
+}
