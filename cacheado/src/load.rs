@@ -19,7 +19,7 @@ use crate::context::Wishes;
 use crate::counters::Event;
 use crate::errors::{CloneError, Errors};
 use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
-use crate::operations::{evict_key, evict_key_async};
+use crate::operations::{Again, evict_key, evict_key_async};
 use crate::outcome::Decision;
 use crate::patience::Patience;
 use crate::shared::{Found, Seen, SharedTier, Write};
@@ -433,6 +433,14 @@ impl Load {
         drop(self.cache.flights().invalidate(&self.key, remove));
     }
 
+    /// The shared tier was not told of what is newer than what it has, which is kept until it can be. What is newer may be in the
+    /// process no more, and another load may have brought there what is older.
+    fn untold(&self, ticket: &Ticket, write: Option<&Write>) {
+        if matches!(write, Some(Write::Put(_) | Write::Evict)) && !ticket.is_valid() {
+            self.forget();
+        }
+    }
+
     /// A value was loaded and is not kept. If it was a refresh's, what was kept before goes: it is older than what was loaded,
     /// or than what another put stored meanwhile, and which of the two the source holds is not known.
     fn unstored(&self, ticket: &Ticket) -> Settled {
@@ -619,6 +627,9 @@ impl Lead {
                 }
                 (None, _) => Ok(true),
             };
+            if stored.is_err() {
+                load.untold(&self.ticket, write.as_ref());
+            }
             if let Some(held) = &mut self.claim {
                 held.is_over(&stored);
             }
@@ -634,6 +645,8 @@ impl Lead {
     pub(crate) async fn tell_async(mut self, Settled { write, shared }: Settled) {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
+            // its caller may go away
+            let untold = Again::new(|| load.untold(&self.ticket, write.as_ref()));
             let stored = match (&write, &self.mark) {
                 (Some(Write::Fill(payload)), Some(mark)) => {
                     tier.fill_async(&load.key, payload, mark).await
@@ -647,6 +660,11 @@ impl Lead {
                 }
                 (None, _) => Ok(true),
             };
+            if stored.is_err() {
+                untold.now();
+            } else {
+                untold.never();
+            }
             if let Some(held) = &mut self.claim {
                 held.is_over(&stored);
             }

@@ -7,6 +7,7 @@ use cacheado_backends::{Key, Result};
 use crate::aging::Span;
 use crate::cache::Cache;
 use crate::flight::{FlightKind, Ticket};
+use crate::operations::{evict_key, evict_key_async};
 use crate::value::{AnyValue, ValueType};
 
 /// Where a value goes, and how long it lives there.
@@ -22,15 +23,17 @@ impl Put {
     pub(crate) fn run(&self, value: &AnyValue) -> Result<bool> {
         let (ticket, Stored { stored, write }) = self.store(value, true);
         if let Some((tier, write)) = self.cache.shared().zip(write) {
-            match &write {
-                Ok(Some(payload)) => _ = tier.put(&self.key, payload, None)?,
-                // the tier forgets the older value in any case
-                Ok(None) | Err(_) => _ = tier.evict(&self.key)?,
-            }
-            if !ticket.is_valid() {
+            let told = match &write {
+                Ok(Some(payload)) => tier.put(&self.key, payload, None),
+                // the older value goes in any case, also where a look-up brings it to meanwhile
+                Ok(None) => evict_key(&self.cache, &self.key, true),
+                Err(_) => tier.evict(&self.key),
+            };
+            if stored && !ticket.is_valid() {
                 // another put or an eviction came meanwhile, and which of the two the tier saw last is not known
-                tier.evict(&self.key)?;
+                evict_key(&self.cache, &self.key, true)?;
             }
+            told?;
             self.cache.evict_chosen();
             write?;
         }
@@ -41,13 +44,15 @@ impl Put {
     pub(crate) async fn run_async(&self, value: &AnyValue) -> Result<bool> {
         let (ticket, Stored { stored, write }) = self.store(value, false);
         if let Some((tier, write)) = self.cache.shared().zip(write) {
-            match &write {
-                Ok(Some(payload)) => _ = tier.put_async(&self.key, payload, None).await?,
-                Ok(None) | Err(_) => _ = tier.evict_async(&self.key).await?,
+            let told = match &write {
+                Ok(Some(payload)) => tier.put_async(&self.key, payload, None).await,
+                Ok(None) => evict_key_async(&self.cache, &self.key, true).await,
+                Err(_) => tier.evict_async(&self.key).await,
+            };
+            if stored && !ticket.is_valid() {
+                evict_key_async(&self.cache, &self.key, true).await?;
             }
-            if !ticket.is_valid() {
-                tier.evict_async(&self.key).await?;
-            }
+            told?;
             self.cache.evict_chosen_async().await;
             write?;
         }

@@ -46,6 +46,37 @@ impl<'a, K: Serialize> Evict<'a, K> {
     }
 }
 
+/// What the process does once the shared tier was asked without blocking. If the caller goes away meanwhile, it does so then: what a
+/// look-up has taken over from there would stay, of which nothing tells this process any more.
+pub(crate) struct Again<R, F: Fn() -> R> {
+    last: F,
+    done: bool,
+}
+
+impl<R, F: Fn() -> R> Again<R, F> {
+    pub(crate) fn new(last: F) -> Self {
+        Self { last, done: false }
+    }
+
+    pub(crate) fn now(mut self) -> R {
+        self.done = true;
+        (self.last)()
+    }
+
+    /// There is nothing to be done.
+    pub(crate) fn never(mut self) {
+        self.done = true;
+    }
+}
+
+impl<R, F: Fn() -> R> Drop for Again<R, F> {
+    fn drop(&mut self) {
+        if !self.done {
+            (self.last)();
+        }
+    }
+}
+
 fn evict_local(cache: &Cache, key: &Key) -> bool {
     cache
         .flights()
@@ -71,8 +102,9 @@ pub(crate) fn evict_key(cache: &Cache, key: &Key, portable: bool) -> Result<bool
 pub(crate) async fn evict_key_async(cache: &Cache, key: &Key, portable: bool) -> Result<bool> {
     let mut removed = evict_local(cache, key);
     if let Some(tier) = tier_of(cache, key, portable) {
+        let again = Again::new(|| evict_local(cache, key));
         let shared = tier.evict_async(key).await;
-        removed |= evict_local(cache, key);
+        removed |= again.now();
         removed |= shared?;
     }
     Ok(removed)
@@ -108,8 +140,9 @@ pub(crate) fn expire_key(cache: &Cache, key: &Key, values: &ValueType) -> Result
 pub(crate) async fn expire_key_async(cache: &Cache, key: &Key, values: &ValueType) -> Result<bool> {
     let mut expired = expire_local(cache, key, values);
     if let Some(tier) = tier_of(cache, key, values.codec.is_some()) {
+        let again = Again::new(|| expire_local(cache, key, values));
         let shared = tier.evict_async(key).await;
-        expired |= expire_local(cache, key, values);
+        expired |= again.now();
         expired |= shared?;
     }
     Ok(expired)
@@ -184,8 +217,9 @@ impl<'a> Operation<'a> for EvictByScope<'a> {
         };
         Begun::Waits(Box::pin(async move {
             let removed = self.local();
+            let again = Again::new(|| self.local());
             let shared = tier.evict_by_scope_async(&self.scope).await;
-            self.local();
+            again.now();
             Ok(removed.local + shared?)
         }))
     }
@@ -235,8 +269,9 @@ impl<'a> Operation<'a> for Clear<'a> {
         };
         Begun::Waits(Box::pin(async move {
             self.local();
+            let again = Again::new(|| self.local());
             let shared = tier.clear_async().await;
-            self.local();
+            again.now();
             shared
         }))
     }

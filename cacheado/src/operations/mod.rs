@@ -14,8 +14,8 @@ use std::task::{Context, Poll};
 use cacheado_backends::{Error, Key, Probe, Result, Scope, Space};
 use serde::Serialize;
 
+pub(crate) use evict::{Again, evict_key, evict_key_async, expire_key, expire_key_async};
 pub use evict::{Clear, Evict, EvictByScope};
-pub(crate) use evict::{evict_key, evict_key_async, expire_key, expire_key_async};
 pub use get::Get;
 pub use get_or_load::{GetOrLoad, TryGetOrLoad};
 pub use list::Keys;

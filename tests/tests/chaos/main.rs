@@ -2,6 +2,7 @@
 
 mod draws;
 mod operations;
+mod overtaken;
 mod payloads;
 mod recovery;
 mod reports;
