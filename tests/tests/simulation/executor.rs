@@ -104,8 +104,8 @@ impl Executor {
         self.background.block_on(tokio::task::yield_now());
     }
 
-    /// Ends one of the live tasks before it is done, as when a client hangs up.
-    pub fn cancel_one(&mut self, random: &mut Random) {
+    /// Ends one of the live tasks before it is done, as when a client hangs up. Returns whose it was.
+    pub fn cancel_one(&mut self, random: &mut Random) -> Option<usize> {
         let live = |it: &(usize, &Option<Task>)| it.1.is_some();
         let live: Vec<usize> = self
             .tasks
@@ -114,10 +114,12 @@ impl Executor {
             .filter(live)
             .map(|it| it.0)
             .collect();
-        if !live.is_empty() {
-            let _inside = self.background.enter();
-            self.tasks[live[random.index(live.len())]] = None;
+        if live.is_empty() {
+            return None;
         }
+        let _inside = self.background.enter();
+        let task = self.tasks[live[random.index(live.len())]].take()?;
+        Some(task.process)
     }
 
     /// Ends all tasks of a process.

@@ -292,12 +292,15 @@ impl Backend for Wire {
     ) -> BackendFuture<'a, bool> {
         let (process, number) = (self.process, index(key));
         let (key, payload, mark) = (key.clone(), payload.clone(), mark.clone());
-        self.request(vec![number], move |state| {
+        self.request(Vec::new(), move |state| {
             let current = state.tier.is_current(&key, &mark);
             state.say(|| format!("{process} fills {number}: {current}"));
             if current {
                 let now = state.span();
                 state.tier.insert(&key, &payload, now);
+            } else {
+                // by which the process learns of an invalidation
+                state.truth.invalidated(process, [number]);
             }
             current
         })

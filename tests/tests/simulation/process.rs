@@ -197,6 +197,7 @@ impl Process {
         }
         let keys = floors.iter().map(|it| it.0);
         state.truth.invalidated(self.number, keys);
+        state.truth.owes(self.number, &floors);
         state.say(|| format!("{} invalidates {floors:?}", self.number));
         floors
     }

@@ -91,13 +91,13 @@ impl Schedule {
             }
             let turn = self.random.below(3);
             if turn == 0 && background {
-                self.executor.run_background();
+                self.run_background();
                 background = false;
             } else if (turn == 1 && event) || !task {
                 if self.world.step() {
                     background = true;
                 } else if background {
-                    self.executor.run_background();
+                    self.run_background();
                     background = false;
                 }
             } else {
@@ -106,6 +106,11 @@ impl Schedule {
             }
             self.check();
         }
+    }
+
+    fn run_background(&mut self) {
+        self.executor.run_background();
+        self.world.lock().truth.background();
     }
 
     fn is_due(&self) -> bool {
@@ -186,7 +191,14 @@ impl Schedule {
     fn fault(&mut self, number: usize) {
         match self.random.below(10) {
             0..2 => self.crash(number),
-            2..5 => self.executor.cancel_one(&mut self.random),
+            2..5 => {
+                if let Some(process) = self.executor.cancel_one(&mut self.random) {
+                    let mut state = self.world.lock();
+                    state.say(|| format!("a caller of {process} goes away"));
+                    // it may have been an invalidation
+                    state.truth.invalidated(process, ALL);
+                }
+            }
             5..8 => {
                 let span = self.random.below(60);
                 let mut state = self.world.lock();
@@ -243,12 +255,8 @@ impl Schedule {
         // until the tier is asked again
         self.world.lock().after(2 * PAUSE, |_| ());
         self.drain();
-        for number in 0..count {
-            let process = self.started(number);
-            self.executor
-                .spawn(number, Box::pin(process.send_unsent(true)));
-        }
-        self.drain();
+        self.send_unsent();
+        self.world.lock().truth.carried_out();
         // who saw no answer, since it is no more, is followed by one who does it again
         let unsettled = self.world.lock().truth.unsettled();
         for key in unsettled {
@@ -256,6 +264,8 @@ impl Schedule {
             self.executor.spawn(0, Box::pin(process.update(key, false)));
         }
         self.drain();
+        // the tier may not be asked again as yet
+        self.send_unsent();
         for number in 0..count {
             for key in self.keys.clone() {
                 let process = self.started(number);
@@ -268,6 +278,17 @@ impl Schedule {
         if (tasks, bodies) != (0, 0) {
             self.fail(&format!("{tasks} calls and {bodies} bodies never end"));
         }
+    }
+}
+
+impl Schedule {
+    fn send_unsent(&mut self) {
+        for number in 0..self.processes.len() {
+            let process = self.started(number);
+            let work = Box::pin(process.send_unsent(true));
+            self.executor.spawn(number, work);
+        }
+        self.drain();
     }
 }
 

@@ -12,6 +12,8 @@ use crate::world::Time;
 /// So many keys there are: of three kinds, for two users of two tenants.
 pub const KEYS: usize = 12;
 pub const ALL: Range<usize> = 0..KEYS;
+/// Those whose loads run in the background.
+const AGED: Range<usize> = 4..8;
 
 /// Versions by key: nothing older is to be served.
 pub type Floors = Vec<(usize, u64)>;
@@ -38,6 +40,8 @@ struct Process {
     floors: [u64; KEYS],
     /// What binds it from a time on, since it was not told.
     later: Vec<(Time, usize, u64)>,
+    /// What binds it once all that it has begun is carried out.
+    owed: Floors,
     /// How often loads that were under way became old.
     invalidations: [u64; KEYS],
     bodies: Vec<Body>,
@@ -124,10 +128,26 @@ impl Truth {
         self.tier.iter().copied().enumerate().collect()
     }
 
-    /// The keys of which the tier may hold what is old.
+    /// The keys of which some process may hold what is old, since who changed the source did not live to say so.
     pub fn unsettled(&self) -> Vec<usize> {
-        ALL.filter(|&key| self.tier[key] < self.source[key])
-            .collect()
+        let old = |&key: &usize| {
+            let mut bound = self.processes.iter().map(|it| it.floors[key]);
+            bound.any(|floor| floor < self.source[key])
+        };
+        ALL.filter(old).collect()
+    }
+
+    /// A process begins an invalidation. It is carried out in the end though its caller may go away.
+    pub fn owes(&mut self, process: usize, floors: &Floors) {
+        self.processes[process].owed.extend(floors);
+    }
+
+    /// All that was begun has been carried out by those who live.
+    pub fn carried_out(&mut self) {
+        for process in 0..self.processes.len() {
+            let owed = std::mem::take(&mut self.processes[process].owed);
+            self.binds(process, &owed);
+        }
     }
 
     /// A process was told, or has done it itself.
@@ -153,6 +173,13 @@ impl Truth {
         }
     }
 
+    /// Loads in the background have gone on, and may have become old as those of calls do.
+    pub fn background(&mut self) {
+        for process in &mut self.processes {
+            AGED.for_each(|key| process.invalidations[key] += 1);
+        }
+    }
+
     pub fn call(&mut self, process: usize, key: usize, now: Time) -> Begun {
         let bound = &mut self.processes[process];
         let floors = &mut bound.floors;
@@ -171,6 +198,11 @@ impl Truth {
 
     /// A call that began so has returned `found`.
     pub fn returned(&mut self, process: usize, key: usize, begun: Begun, found: u64) {
+        let invalidations = &mut self.processes[process].invalidations[key];
+        if *invalidations != begun.since {
+            // a load that has become old takes with it what others brought from the tier meanwhile
+            *invalidations += 1;
+        }
         let newest = self.source[key];
         if !(value(key, begun.floor)..=value(key, newest)).contains(&found) {
             self.fail(format!(
