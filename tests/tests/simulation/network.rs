@@ -314,6 +314,8 @@ impl Backend for Wire {
     ) -> BackendFuture<'a, bool> {
         let (key, payload, mark) = (key.clone(), payload.clone(), mark.clone());
         let (from, number) = (self.from(), index(&key));
+        // known now: it may arrive when its caller has long gone on, and puts another
+        let version = self.world.lock().truth.being_put(from, number);
         self.request(vec![number], move |state| {
             let current = state.tier.is_current(&key, &mark);
             state.say(|| format!("{} puts {number}: {current}", from.0));
@@ -322,7 +324,7 @@ impl Backend for Wire {
             if current {
                 let now = state.span();
                 state.tier.insert(&key, &payload, now);
-                floors[0].1 = state.truth.being_put(from, number);
+                floors[0].1 = version;
             }
             state.tell(from, &Change::Key(key), &floors);
             current

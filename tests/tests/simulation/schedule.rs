@@ -189,6 +189,9 @@ impl Schedule {
 
     /// Something goes wrong.
     fn fault(&mut self, number: usize) {
+        // in some cases for longer than copies are kept in which nobody is told of changes
+        let longest = if self.random.comes(20) { 400 } else { 60 };
+        let span = self.random.below(longest);
         match self.random.below(10) {
             0..2 => self.crash(number),
             2..5 => {
@@ -200,7 +203,6 @@ impl Schedule {
                 }
             }
             5..8 => {
-                let span = self.random.below(60);
                 let mut state = self.world.lock();
                 state.say(|| format!("{number} is cut off"));
                 state.links[number].up = false;
@@ -211,7 +213,6 @@ impl Schedule {
                 });
             }
             _ => {
-                let span = self.random.below(60);
                 let mut state = self.world.lock();
                 state.say(|| format!("{number} is told nothing"));
                 state.disconnect(number);

@@ -257,7 +257,7 @@ impl Truth {
         self.puts.retain(|it| it.number != number);
     }
 
-    /// Which version a process is putting: of several the oldest. If none waits for its answer any more, nothing is known.
+    /// Which version a process is about to put: of several the oldest.
     pub fn being_put(&self, from: (usize, u64), key: usize) -> u64 {
         let puts = self
             .puts
