@@ -154,7 +154,7 @@ impl Process {
             _ => refresh!(aged(&call, tenant, user)).await,
         };
         call.returned(put);
-        self.bound(vec![(key, put & 0xffff_ffff)]);
+        self.bound(&vec![(key, put & 0xffff_ffff)]);
     }
 
     /// The source changes, and then what is cached of `key` goes.
@@ -168,7 +168,7 @@ impl Process {
             _ => self.cache.evict("value").scope(scope_of(key)).await,
         };
         self.say_invalidated(evicted.is_ok(), &floors);
-        self.bound(floors);
+        self.bound(&floors);
     }
 
     /// The source changes, and then what is cached in a scope goes; `None`: everything.
@@ -179,7 +179,7 @@ impl Process {
             None => self.cache.clear().await.is_ok(),
         };
         self.say_invalidated(done, &floors);
-        self.bound(floors);
+        self.bound(&floors);
     }
 
     /// Sends what could not be sent; `all`: until there is nothing.
@@ -209,8 +209,8 @@ impl Process {
     }
 
     /// It has been told that it is done, or could not be: its own cache serves nothing older in any case.
-    fn bound(&self, floors: Floors) {
-        self.world.lock().truth.binds(self.number, &floors);
+    fn bound(&self, floors: &Floors) {
+        self.world.lock().truth.binds(self.number, floors);
     }
 }
 
