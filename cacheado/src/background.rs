@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
 
 /// How many run at once, if the builder is not told otherwise.
 pub(crate) const LIMIT: usize = 64;
@@ -105,7 +106,7 @@ impl Drop for Background {
 
 impl Workers {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// A place, if there is one.
@@ -238,8 +239,7 @@ impl Background {
         // handed over in a cell, so that it comes back if there is no place
         let cell = Arc::new(Mutex::new(Some(job)));
         let taken = Arc::clone(&cell);
-        let take =
-            |cell: &Mutex<Option<J>>| cell.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let take = |cell: &Mutex<Option<J>>| lock(cell).take();
         let run = move || {
             if let Some(job) = take(&taken) {
                 block_on(job);
