@@ -10,6 +10,7 @@
 //! | [`errors`] | `err_ttl`, `none_ttl` | errors and `None` are kept for a time of their own |
 //! | [`idle`] | `idle` | a value lives for as long as it is asked for |
 //! | [`jitter`] | `jitter` | what is stored at once does not end at once |
+//! | [`rehearsals`] | [`testing::Chaos`](crate::testing::Chaos) | an outage that comes when it is called |
 //! | [`context`] | [`LoadContext`](crate::LoadContext) | a function takes part in its own caching |
 //!
 //! Those that run a body in the background (`stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`, `detached`) need arguments that
@@ -29,6 +30,8 @@ pub mod errors {}
 pub mod idle {}
 #[doc = include_str!("jitter.md")]
 pub mod jitter {}
+#[doc = include_str!("rehearsals.md")]
+pub mod rehearsals {}
 #[doc = include_str!("stale.md")]
 pub mod stale {}
 #[doc = include_str!("timeouts.md")]
