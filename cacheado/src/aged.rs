@@ -206,6 +206,8 @@ impl Age {
     pub(crate) fn expire(&self, now: Tick) -> bool {
         let was = self.fresh_until.swap(0, Ordering::AcqRel);
         self.attention.store(0, Ordering::Release);
+        // who asks for a new value has it tried, whatever came of the last one
+        self.retry_at.store(0, Ordering::Release);
         now < was
     }
 

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use dashmap::DashMap;
 use memcache::exp::{Get, Meta, Op, OpResult, Set};
 
 use super::client::Way;
@@ -15,7 +16,6 @@ use super::header::Generation;
 use super::{Memcached, unexpected};
 use crate::backend::BackendResult;
 use crate::key::Key;
-use crate::sync::{Mutex, lock};
 
 /// How many nonces are remembered; past that all are forgotten.
 const REMEMBERED: usize = 4_096;
@@ -43,23 +43,22 @@ impl Place {
 
 /// The nonces that were last seen, which a store may go by until it is told otherwise.
 #[derive(Default)]
-pub(super) struct Remembered(Mutex<HashMap<String, u64>>);
+pub(super) struct Remembered(DashMap<String, u64>);
 
 impl Remembered {
     pub(super) fn insert(&self, mark: &str, nonce: u64) {
-        let mut nonces = lock(&self.0);
-        if nonces.get(mark) == Some(&nonce) {
+        if self.0.get(mark).is_some_and(|known| *known == nonce) {
             return;
         }
-        if nonces.len() >= REMEMBERED {
-            nonces.clear();
+        if self.0.len() >= REMEMBERED {
+            self.0.clear();
         }
-        nonces.insert(mark.to_owned(), nonce);
+        self.0.insert(mark.to_owned(), nonce);
     }
 
     fn of(&self, marks: &[String]) -> Vec<Option<u64>> {
-        let nonces = lock(&self.0);
-        marks.iter().map(|mark| nonces.get(mark).copied()).collect()
+        let known = |mark: &String| self.0.get(mark).map(|nonce| *nonce);
+        marks.iter().map(known).collect()
     }
 }
 

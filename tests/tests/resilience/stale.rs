@@ -193,6 +193,19 @@ fn who_expires_it_has_the_next_call_wait() {
 }
 
 #[test]
+fn who_expires_it_has_it_tried_again_after_a_failure() {
+    let source = Source::default();
+    let (cache, clock) = loaded(&source);
+    source.fails(Failure::Error);
+    clock.advance(60 * SECOND);
+    assert_eq!(served(&cache, &source, 7), Ok(1));
+    comes("the failure", || cache.stats().failures == 1);
+    source.fails(None);
+    expire!(served(&cache, &source, 7)).unwrap();
+    assert_eq!(served(&cache, &source, 7), Ok(3));
+}
+
+#[test]
 fn what_has_no_stale_part_goes_when_it_is_expired() {
     #[cache(ttl = 60, cache = cache, skip(cache))]
     fn plain(cache: &Cache, id: u64) -> u64 {
