@@ -16,7 +16,12 @@ pub(crate) const LIMIT: usize = 64;
 /// How long a thread waits for another body before it ends.
 const IDLE: Duration = Duration::from_secs(5);
 
-type Job = Box<dyn FnOnce() + Send>;
+/// A body that waits for a thread.
+struct Job {
+    /// Nobody waits for it.
+    ends: bool,
+    run: Box<dyn FnOnce() + Send>,
+}
 
 /// What runs in the background for one cache.
 pub(crate) struct Background(Arc<Workers>);
@@ -55,16 +60,20 @@ impl Background {
         }))
     }
 
-    /// Runs `job` on a thread of its own.
+    /// Runs `job` on a thread of its own. One that is not `ends` is run also when the others are [ended](Self::close): somebody waits for it.
     ///
     /// # Errors
     ///
     /// The job, if as many run as may, or nothing begins any more.
-    pub(crate) fn run<J: FnOnce() + Send + 'static>(&self, job: J) -> Result<(), J> {
+    pub(crate) fn run<J: FnOnce() + Send + 'static>(&self, job: J, ends: bool) -> Result<(), J> {
         let Some(place) = self.0.enter() else {
             return Err(job);
         };
         let mut state = self.0.lock();
+        if state.closed {
+            drop(state);
+            return Err(job);
+        }
         if state.idle <= state.waiting.len() {
             let workers = Arc::clone(&self.0);
             let thread = thread::Builder::new().name("cacheado-background".to_owned());
@@ -74,10 +83,11 @@ impl Background {
                 return Err(job);
             }
         }
-        state.waiting.push_back(Box::new(move || {
+        let run = Box::new(move || {
             let _place = place;
             job();
-        }));
+        });
+        state.waiting.push_back(Job { ends, run });
         drop(state);
         self.0.changed.notify_one();
         Ok(())
@@ -85,15 +95,19 @@ impl Background {
 
     /// Nothing begins any more, and what can be ended is: tasks at their next `.await`. A body that a thread runs goes on to its end.
     pub(crate) fn close(&self) {
-        let waiting = {
+        let ended = {
             let mut state = self.0.lock();
             state.closed = true;
             #[cfg(feature = "tokio")]
             state.tasks.abort();
-            std::mem::take(&mut state.waiting)
+            let (ended, rest) = std::mem::take(&mut state.waiting)
+                .into_iter()
+                .partition(|job| job.ends);
+            state.waiting = rest;
+            ended
         };
         // dropped here, where no lock is held: each holds values of the user's
-        drop(waiting);
+        drop::<VecDeque<Job>>(ended);
         self.0.changed.notify_all();
     }
 }
@@ -130,7 +144,7 @@ impl Workers {
             if let Some(job) = state.waiting.pop_front() {
                 drop(state);
                 // it was reported by the panic hook, and whoever waits for it has been let go
-                let _ = catch_unwind(AssertUnwindSafe(job));
+                let _ = catch_unwind(AssertUnwindSafe(job.run));
                 state = self.lock();
                 continue;
             }
@@ -203,7 +217,7 @@ mod tasks {
             J: Future<Output = ()> + Send + 'static,
         {
             let Ok(runtime) = Handle::try_current() else {
-                return self.run_to_end(job);
+                return self.run_to_end(job, ends);
             };
             let Some(mut place) = self.0.enter() else {
                 return Err(job);
@@ -232,7 +246,7 @@ mod tasks {
 
 impl Background {
     /// Polls `job` to its end on a thread of its own.
-    fn run_to_end<J>(&self, job: J) -> Result<(), J>
+    fn run_to_end<J>(&self, job: J, ends: bool) -> Result<(), J>
     where
         J: Future<Output = ()> + Send + 'static,
     {
@@ -245,7 +259,7 @@ impl Background {
                 block_on(job);
             }
         };
-        match self.run(run) {
+        match self.run(run, ends) {
             Ok(()) => Ok(()),
             Err(_) => take(&cell).map_or(Ok(()), Err),
         }
@@ -253,11 +267,11 @@ impl Background {
 
     /// The same as with the feature `tokio`, outside of its runtimes.
     #[cfg(not(feature = "tokio"))]
-    pub(crate) fn spawn<J>(&self, job: J, _ends: bool) -> Result<(), J>
+    pub(crate) fn spawn<J>(&self, job: J, ends: bool) -> Result<(), J>
     where
         J: Future<Output = ()> + Send + 'static,
     {
-        self.run_to_end(job)
+        self.run_to_end(job, ends)
     }
 }
 

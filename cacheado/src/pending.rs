@@ -202,7 +202,7 @@ where
         if let Some(value) = ahead {
             let cache = load.cache.clone();
             // at the limit it does not run, and another look-up may try again
-            drop(cache.background().run(move || _ = job(load.begin())));
+            drop(cache.background().run(move || _ = job(load.begin()), true));
             return K::restore(*value);
         }
         match Limits::of(&load, instead) {

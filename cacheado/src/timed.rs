@@ -174,11 +174,12 @@ impl<R: Send + 'static> Limits<R> {
         };
         let slot = Slot::new();
         let answer = Arc::clone(&slot);
-        let ran = self.cache.background().run(move || {
+        let run = move || {
             // whoever waits gets the panic
             let run = AssertUnwindSafe(|| job(load.aboard(ticket)));
             answer.put(catch_unwind(run));
-        });
+        };
+        let ran = self.cache.background().run(run, false);
         if let Err(job) = ran {
             job();
         }

@@ -80,6 +80,11 @@ fn early(w: &World) -> u32 {
     w.read()
 }
 
+#[cache(hard_timeout = 10, cache = w.0.cache, skip(w))]
+fn timed(w: &World) -> cacheado::Result<u32> {
+    Ok(w.read())
+}
+
 fn spawn<R: Send + 'static>(
     w: &World,
     run: impl FnOnce(&World) -> R + Send + 'static,
@@ -185,5 +190,18 @@ fn a_shutdown_leaves_nobody_waiting() {
         assert_eq!(stale(&w), 1);
         evict!(stale(&w)).expect("nothing can fail");
         assert_eq!(stale(&w), 1);
+    });
+}
+
+#[test]
+fn a_shutdown_leaves_alone_what_somebody_waits_for() {
+    check(|| {
+        let w = World::new();
+        let callers = [(); 2].map(|()| spawn(&w, |w| timed(w).expect("in time")));
+        let closer = spawn(&w, |w| w.0.cache.shutdown());
+        for caller in callers {
+            assert_eq!(join(caller), 1);
+        }
+        join(closer);
     });
 }
