@@ -3,7 +3,8 @@
 //! Two drivers walk it, one that blocks and one that awaits; each decision is made in a function that both call. Neither knows
 //! the value's type nor the body, which [`Pending`](crate::pending::Pending) runs in between: the path is compiled once, here.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -83,6 +84,21 @@ pub(crate) enum Begun {
     Lead(Lead),
     /// It is not: the shared tier failed, and the caller wants to know.
     Failed(Error),
+}
+
+/// How a load begins that does not block. What has to wait is boxed: it would make the future of each call larger by several times.
+pub(crate) enum Beginning {
+    Over(Begun),
+    Waits(Pin<Box<dyn Future<Output = Begun> + Send>>),
+}
+
+impl Beginning {
+    pub(crate) async fn begun(self) -> Begun {
+        match self {
+            Self::Over(begun) => begun,
+            Self::Waits(begun) => begun.await,
+        }
+    }
 }
 
 /// A load whose body is to run.
@@ -171,27 +187,43 @@ impl Load {
         }
     }
 
-    /// The same by awaiting.
-    pub(crate) async fn begin_async(self) -> Begun {
+    /// The same without blocking.
+    pub(crate) fn begin_async(self) -> Beginning {
+        match self.board(false) {
+            Boarding::Lead(ticket) => self.aboard_async(ticket),
+            Boarding::Wait(seat) => Beginning::Waits(Box::pin(self.wait_async(seat))),
+        }
+    }
+
+    async fn wait_async(self, seat: Seat) -> Begun {
+        let mut seat = seat;
         let ticket = loop {
-            match self.board(false) {
-                Boarding::Lead(ticket) => break ticket,
-                Boarding::Wait(seat) => match self.waited(landing(seat).await, false) {
-                    Waited::Value(value) => return Begun::Found(value),
-                    Waited::Error(error) => return Begun::FoundError(error),
-                    Waited::Beside(ticket) => break ticket,
-                    Waited::Again => {}
+            match self.waited(landing(seat).await, false) {
+                Waited::Value(value) => return Begun::Found(value),
+                Waited::Error(error) => return Begun::FoundError(error),
+                Waited::Beside(ticket) => break ticket,
+                Waited::Again => match self.board(false) {
+                    Boarding::Lead(ticket) => break ticket,
+                    Boarding::Wait(another) => seat = another,
                 },
             }
         };
-        self.aboard_async(ticket).await
+        self.aboard_async(ticket).begun().await
     }
 
-    /// The same as [`aboard`](Self::aboard) by awaiting.
-    pub(crate) async fn aboard_async(self, ticket: Ticket) -> Begun {
+    /// As [`aboard`](Self::aboard), without blocking.
+    pub(crate) fn aboard_async(self, ticket: Ticket) -> Beginning {
         if let Some(found) = self.found_meanwhile(&ticket) {
-            return found;
+            return Beginning::Over(found);
         }
+        if self.shared().is_none() {
+            return Beginning::Over(self.lead(ticket, Claim::default()));
+        }
+        Beginning::Waits(Box::pin(self.look_async(ticket)))
+    }
+
+    /// Asks the shared tier, without blocking.
+    async fn look_async(self, ticket: Ticket) -> Begun {
         let Some((tier, codec)) = self.shared() else {
             return self.lead(ticket, Claim::default());
         };
@@ -641,8 +673,12 @@ impl Lead {
         self.told(shared);
     }
 
-    /// The same without blocking.
-    pub(crate) async fn tell_async(mut self, Settled { write, shared }: Settled) {
+    /// The same without blocking. Boxed, as it is needed with a shared tier alone.
+    pub(crate) fn tell_boxed(self, settled: Settled) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.tell_async(settled))
+    }
+
+    async fn tell_async(mut self, Settled { write, shared }: Settled) {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
             // its caller may go away

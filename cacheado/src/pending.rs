@@ -4,15 +4,16 @@
 //! (`load_owned…`): it may run in the background, so that the call returns what is there, or does not wait for it to the end.
 
 use std::any::Any;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cacheado_backends::Error;
 
 use crate::errors::Errors;
-use crate::load::{Begun, Lead, Load};
+use crate::load::{Begun, Lead, Load, Settled};
 use crate::outcome::{Decision, Outcome};
 use crate::timed::Limits;
 use crate::value::{AnyValue, Typed};
@@ -145,18 +146,13 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     }
 
     /// As [`load_if`](Self::load_if), without blocking.
-    pub async fn load_async_if(
+    pub fn load_async_if(
         self,
         decide: impl FnOnce(&K::Stored) -> Decision,
         body: impl Future<Output = R>,
-    ) -> R {
-        match self.load {
-            None => body.await,
-            Some((load, typed)) => {
-                let begun = load.begin_async().await;
-                conclude_async::<R, K>(begun, typed, self.instead, decide, body).await
-            }
-        }
+    ) -> impl Future<Output = R> {
+        let load = self.load.map(|(load, typed)| (Start::Load(load), typed));
+        drive::<R, K>(load, self.instead, decide, body)
     }
 }
 
@@ -230,26 +226,27 @@ where
         };
         if let Some(value) = ahead {
             let cache = load.cache.clone();
-            let job = async move {
-                let begun = load.begin_async().await;
-                drop(conclude_async::<R, K>(begun, typed, instead, decide, body).await);
-            };
+            let start = Some((Start::Load(load), typed));
+            let job = async move { drop(drive::<R, K>(start, instead, decide, body).await) };
             drop(cache.background().spawn(job, true));
             return K::restore(*value);
         }
         match Limits::of(&load, instead) {
-            None => {
-                let begun = load.begin_async().await;
-                conclude_async::<R, K>(begun, typed, instead, decide, body).await
-            }
+            None => drive::<R, K>(Some((Start::Load(load), typed)), instead, decide, body).await,
             Some(limits) => {
-                let job = async move |begun: Begun| {
-                    conclude_async::<R, K>(begun, typed, instead, decide, body).await
+                let job = move |begun: Begun| {
+                    drive::<R, K>(Some((Start::Begun(begun), typed)), instead, decide, body)
                 };
                 limits.load_async::<K, _>(load, typed, job).await
             }
         }
     }
+}
+
+/// How far a load is.
+enum Start {
+    Load(Load),
+    Begun(Begun),
 }
 
 /// Runs the body, if it is to be run, and stores what it returns. Both closures are called once at most.
@@ -260,17 +257,10 @@ fn conclude<R, K: Outcome<R>>(
     decide: &mut dyn FnMut(&K::Stored) -> Decision,
     body: &mut dyn FnMut() -> R,
 ) -> R {
-    let mut lead = match begun {
-        Begun::Found(value) => return K::restore((typed.own)(value)),
-        Begun::Lead(lead) => lead,
-        Begun::FoundError(error) => match instead.restore(error) {
-            Some(ret) => return ret,
-            None => return body(),
-        },
-        Begun::Failed(error) => match instead.failed {
-            Some(failed) => return failed(error),
-            None => return body(),
-        },
+    let lead = match led::<R, K>(begun, typed, instead) {
+        Ok(lead) => lead,
+        Err(Some(ret)) => return ret,
+        Err(None) => return body(),
     };
     let ran = {
         let _turn = lead.turn();
@@ -280,66 +270,101 @@ fn conclude<R, K: Outcome<R>>(
             Ok(body())
         }
     };
-    let ret = match forgiven::<R, K>(&mut lead, typed, ran) {
-        Ok(ret) => ret,
-        Err(stood_in) => return stood_in,
-    };
-    let Some(lead) = lead.keep_error(instead.errors, &ret) else {
-        return ret;
-    };
-    let value = K::stored(&ret).map(|value| ((typed.erase)(value), lead.decided(decide(value))));
-    if let Some((lead, settled)) = lead.settle(value) {
+    let (ret, rest) = ended::<R, K>(lead, typed, instead, ran, decide);
+    if let Some((lead, settled)) = rest {
         lead.tell(settled);
     }
     ret
 }
 
-/// The same without blocking.
-async fn conclude_async<R, K: Outcome<R>>(
-    begun: Begun,
-    typed: Typed<K::Stored>,
+/// The same without blocking, from wherever the load is. Bodies may be inside of each other many times over, so it is one future, and
+/// keeps the body in one place.
+async fn drive<R, K: Outcome<R>>(
+    load: Option<(Start, Typed<K::Stored>)>,
     instead: Instead<R>,
     decide: impl FnOnce(&K::Stored) -> Decision,
     body: impl Future<Output = R>,
 ) -> R {
-    let mut lead = match begun {
-        Begun::Found(value) => return K::restore((typed.own)(value)),
-        Begun::Lead(lead) => lead,
-        Begun::FoundError(error) => match instead.restore(error) {
-            Some(ret) => return ret,
-            None => return body.await,
-        },
-        Begun::Failed(error) => match instead.failed {
-            Some(failed) => return failed(error),
-            None => return body.await,
-        },
+    let mut body = pin!(body);
+    let Some((start, typed)) = load else {
+        return body.await;
     };
-    let ran = {
-        let mut body = pin!(body);
-        poll_fn(|cx| {
-            let _turn = lead.turn_of_poll();
-            if !lead.forgives() {
-                return body.as_mut().poll(cx).map(Ok);
-            }
-            match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(cx))) {
-                Ok(poll) => poll.map(Ok),
-                Err(panic) => std::task::Poll::Ready(Err(panic)),
-            }
-        })
-        .await
+    let begun = match start {
+        Start::Load(load) => load.begin_async().begun().await,
+        Start::Begun(begun) => begun,
     };
-    let ret = match forgiven::<R, K>(&mut lead, typed, ran) {
-        Ok(ret) => ret,
-        Err(stood_in) => return stood_in,
+    let lead = match led::<R, K>(begun, typed, instead) {
+        Ok(lead) => lead,
+        Err(Some(ret)) => return ret,
+        Err(None) => return body.await,
     };
-    let Some(lead) = lead.keep_error(instead.errors, &ret) else {
-        return ret;
+    let ran = Attempt {
+        lead: &lead,
+        body: body.as_mut(),
     };
-    let value = K::stored(&ret).map(|value| ((typed.erase)(value), lead.decided(decide(value))));
-    if let Some((lead, settled)) = lead.settle(value) {
-        lead.tell_async(settled).await;
+    let ran = ran.await;
+    let mut decide = Some(decide);
+    let mut decide = |value: &K::Stored| decide.take().map_or(Decision::Skip, |it| it(value));
+    let (ret, rest) = ended::<R, K>(lead, typed, instead, ran, &mut decide);
+    if let Some((lead, settled)) = rest {
+        lead.tell_boxed(settled).await;
     }
     ret
+}
+
+/// A body that runs, and whose panic is looked at first if it may be forgiven.
+struct Attempt<'a, B> {
+    lead: &'a Lead,
+    body: Pin<&'a mut B>,
+}
+
+impl<B: Future> Future for Attempt<'_, B> {
+    type Output = Result<B::Output, Box<dyn Any + Send>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let _turn = self.lead.turn_of_poll();
+        if !self.lead.forgives() {
+            return self.body.as_mut().poll(cx).map(Ok);
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.body.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}
+
+/// The load whose body is to run; else what the call returns, or if that is `None`, it runs its body and nothing more.
+fn led<R, K: Outcome<R>>(
+    begun: Begun,
+    typed: Typed<K::Stored>,
+    instead: Instead<R>,
+) -> Result<Lead, Option<R>> {
+    match begun {
+        Begun::Lead(lead) => Ok(lead),
+        Begun::Found(value) => Err(Some(K::restore((typed.own)(value)))),
+        Begun::FoundError(error) => Err(instead.restore(error)),
+        Begun::Failed(error) => Err(instead.failed.map(|failed| failed(error))),
+    }
+}
+
+/// What the call returns, and what is left to be done for the shared tier.
+fn ended<R, K: Outcome<R>>(
+    mut lead: Lead,
+    typed: Typed<K::Stored>,
+    instead: Instead<R>,
+    ran: Result<R, Box<dyn Any + Send>>,
+    decide: &mut dyn FnMut(&K::Stored) -> Decision,
+) -> (R, Option<(Lead, Settled)>) {
+    let ret = match forgiven::<R, K>(&mut lead, typed, ran) {
+        Ok(ret) => ret,
+        Err(stood_in) => return (stood_in, None),
+    };
+    let Some(lead) = lead.keep_error(instead.errors, &ret) else {
+        return (ret, None);
+    };
+    let value = K::stored(&ret).map(|value| ((typed.erase)(value), lead.decided(decide(value))));
+    let rest = lead.settle(value);
+    (ret, rest)
 }
 
 /// What the body returned; an `Err` is what is returned in its place, if it failed and there is something that stands in.

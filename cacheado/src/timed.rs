@@ -225,7 +225,7 @@ impl<R: Send + 'static> Limits<R> {
         let slot = Slot::new();
         let answer = Arc::clone(&slot);
         let job = async move {
-            let run = async move { job(load.aboard_async(ticket).await).await };
+            let run = async move { job(load.aboard_async(ticket).begun().await).await };
             answer.put(Caught(Box::pin(run)).await);
         };
         if let Err(job) = self.cache.background().spawn(job, false) {
