@@ -244,6 +244,10 @@ where
 }
 
 /// How far a load is.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made"
+)]
 enum Start {
     Load(Load),
     Begun(Begun),
