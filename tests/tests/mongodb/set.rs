@@ -11,7 +11,7 @@ use cacheado_tests::servers::{MongoSet, Server, wait_until};
 use super::watch::{expect, next, watched};
 use super::{backend_of, forever, key};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the documentation says, and what a busy machine may add.
 const NOTICED_WITHIN: Duration = Duration::from_millis(1500 + 500);
