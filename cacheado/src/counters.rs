@@ -20,6 +20,8 @@ pub(crate) enum Event {
     Eviction,
     Expiration,
     BackendError,
+    /// The shared tier was not asked, though it might have been.
+    BackendSkip,
     KeyError,
     /// A call was answered by a value past its lifetime.
     StaleHit,

@@ -28,6 +28,9 @@ pub struct Stats {
     pub expirations: u64,
     /// Operations of the shared tier that failed, and payloads of it that could not be used.
     pub backend_errors: u64,
+    /// Operations of the shared tier that were not tried: it has failed several times in a row and rests, or an eviction of the key
+    /// is still to be sent.
+    pub backend_skips: u64,
     /// Calls whose key could not be made, since an argument failed to serialize. They ran uncached.
     pub key_errors: u64,
     /// Calls that were answered by a value past its lifetime, which stood in for another. Those that did not wait for it count as
@@ -65,6 +68,8 @@ pub struct Counts {
     pub expirations: u64,
     /// Operations of the shared tier that failed.
     pub backend_errors: u64,
+    /// Operations of the shared tier that were not tried.
+    pub backend_skips: u64,
     /// Calls whose key could not be made.
     pub key_errors: u64,
     /// Calls that were answered by a value past its lifetime.
@@ -101,6 +106,7 @@ impl Counts {
         self.evictions += tally[Event::Eviction as usize];
         self.expirations += tally[Event::Expiration as usize];
         self.backend_errors += tally[Event::BackendError as usize];
+        self.backend_skips += tally[Event::BackendSkip as usize];
         self.key_errors += tally[Event::KeyError as usize];
         self.stale_hits += tally[Event::StaleHit as usize];
         self.refreshes += tally[Event::Refresh as usize];
@@ -151,6 +157,7 @@ impl Stats {
             evictions: total.evictions,
             expirations: total.expirations,
             backend_errors: total.backend_errors,
+            backend_skips: total.backend_skips,
             key_errors: total.key_errors,
             stale_hits: total.stale_hits,
             refreshes: total.refreshes,
@@ -168,6 +175,46 @@ impl Stats {
     }
 }
 
+/// A column of the table, right of the hits and the misses.
+struct Column {
+    title: &'static str,
+    width: usize,
+    of: fn(&Counts) -> u64,
+    /// Whether it is there if there is nothing in it.
+    always: bool,
+}
+
+impl Column {
+    const fn new(title: &'static str, width: usize, of: fn(&Counts) -> u64) -> Self {
+        Self {
+            title,
+            width,
+            of,
+            always: true,
+        }
+    }
+
+    /// What most caches have nothing of takes no room.
+    const fn if_any(mut self) -> Self {
+        self.always = false;
+        self
+    }
+}
+
+const COLUMNS: [Column; 9] = [
+    Column::new("loads", 10, |counts| counts.loads),
+    Column::new("evictions", 10, |counts| counts.evictions),
+    Column::new("expirations", 11, |counts| counts.expirations),
+    Column::new("errors", 7, |counts| {
+        counts.backend_errors + counts.key_errors
+    }),
+    Column::new("skipped", 7, |counts| counts.backend_skips).if_any(),
+    Column::new("stale hits", 10, |counts| counts.stale_hits).if_any(),
+    Column::new("refreshes", 9, |counts| counts.refreshes).if_any(),
+    Column::new("failures", 8, |counts| counts.failures).if_any(),
+    Column::new("timeouts", 8, |counts| counts.timeouts).if_any(),
+];
+
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {} keys", self.storage_type, self.total_keys)?;
@@ -178,6 +225,7 @@ impl fmt::Display for Stats {
             evictions: self.evictions,
             expirations: self.expirations,
             backend_errors: self.backend_errors,
+            backend_skips: self.backend_skips,
             key_errors: self.key_errors,
             stale_hits: self.stale_hits,
             refreshes: self.refreshes,
@@ -198,24 +246,31 @@ impl fmt::Display for Stats {
             .chain(self.by_level.keys())
             .map(|name| name.chars().count());
         let width = names.max().unwrap_or(0).max("function".len());
+        let columns: Vec<&Column> = COLUMNS
+            .iter()
+            .filter(|it| it.always || (it.of)(&total) > 0)
+            .collect();
         let mut section = |title: &str, rows: &mut dyn Iterator<Item = (&str, &Counts)>| {
-            writeln!(
+            write!(
                 f,
-                "{title:<width$}  {:>10} {:>10} {:>8} {:>10} {:>10} {:>11} {:>7}",
-                "hits", "misses", "hit rate", "loads", "evictions", "expirations", "errors"
+                "{title:<width$}  {:>10} {:>10} {:>8}",
+                "hits", "misses", "hit rate"
             )?;
+            for column in &columns {
+                write!(f, " {:>1$}", column.title, column.width)?;
+            }
+            writeln!(f)?;
             for (name, counts) in rows {
-                writeln!(
+                let rate = counts.hit_rate() * 100.0;
+                write!(
                     f,
-                    "{name:<width$}  {:>10} {:>10} {:>7.1}% {:>10} {:>10} {:>11} {:>7}",
-                    counts.hits,
-                    counts.misses,
-                    counts.hit_rate() * 100.0,
-                    counts.loads,
-                    counts.evictions,
-                    counts.expirations,
-                    counts.backend_errors + counts.key_errors,
+                    "{name:<width$}  {:>10} {:>10} {rate:>7.1}%",
+                    counts.hits, counts.misses
                 )?;
+                for column in &columns {
+                    write!(f, " {:>1$}", (column.of)(counts), column.width)?;
+                }
+                writeln!(f)?;
             }
             Ok(())
         };

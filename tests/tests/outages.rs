@@ -43,11 +43,10 @@ fn after_several_failures_in_a_row_it_is_not_asked_for_a_while() {
         assert_eq!(load(n), n);
     }
     assert_eq!(client.asked(), ["get"; 3]);
-    assert_eq!(
-        cache.stats().backend_errors,
-        3,
-        "what is not asked does not fail"
-    );
+    let stats = cache.stats();
+    assert_eq!(stats.backend_errors, 3, "what is not asked does not fail");
+    assert_eq!(stats.backend_skips, 7);
+    assert!(stats.to_string().contains("skipped"), "{stats}");
     client.store().clock.advance(PAUSE);
     load(1);
     load(2);

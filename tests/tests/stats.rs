@@ -323,6 +323,7 @@ fn they_serialize() {
         "evictions",
         "expirations",
         "backend_errors",
+        "backend_skips",
         "key_errors",
     ] {
         assert!(json[field].is_u64(), "{field}");

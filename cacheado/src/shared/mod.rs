@@ -89,6 +89,11 @@ enum Unasked {
     Old,
 }
 
+/// Where what happens to an operation on `key` is counted; `None`: it is on more than one.
+fn space_of(key: Option<&Key>) -> &'static Space {
+    key.map_or_else(|| Space::programmatic(Level::global()), Key::space)
+}
+
 impl SharedTier {
     /// `backend` behind the copies that `coherence` keeps.
     pub(crate) fn new(
@@ -156,6 +161,7 @@ impl SharedTier {
         } else {
             Unasked::Open
         };
+        self.counters.count(space_of(key), Event::BackendSkip);
         Err(self.error(operation, unasked.into()))
     }
 
@@ -186,9 +192,7 @@ impl SharedTier {
         } else {
             self.breaker.failed();
         }
-        let everything = || Space::programmatic(Level::global());
-        let space = key.map_or_else(everything, Key::space);
-        self.counters.count(space, Event::BackendError);
+        self.counters.count(space_of(key), Event::BackendError);
         let error = self.error(operation, source);
         tracing::warn!(%error, "the shared tier failed");
         Err(error)
