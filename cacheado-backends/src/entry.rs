@@ -1,12 +1,13 @@
-//! Entries: what the in-process tier keeps, in one allocation each.
+//! Entries: what is put into the in-process tier, what is found in it, and what comes out.
 
 use std::any::Any;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{NEVER, Tick};
 use crate::key::Key;
+
+use crate::memory::{AnySlab, Handle, Slab};
 
 /// A value of any type that entries may hold.
 pub trait Held: Any + Send + Sync {
@@ -20,51 +21,217 @@ impl<V: Any + Send + Sync> Held for V {
     }
 }
 
-/// A key, its value, and what the store and its rules know of them.
-///
-/// In this order: what a hit looks at lies side by side, in two cache lines if the key is short.
-#[repr(C)]
-pub struct Entry<V: ?Sized = dyn Held> {
-    /// What a rule keeps with it; guarded by the rule's own lock.
-    note: AtomicU32,
-    weight: u32,
-    usage: Usage,
-    /// The first moment at which it is not served any more. Set before it is in the table, and later only while it is held there.
-    deadline: AtomicU64,
-    key: Key,
-    value: V,
+/// A value that has left the store, to be dropped when no lock is held.
+pub type OldValue = Box<dyn Held>;
+
+/// An entry that is in no store as yet.
+pub struct NewEntry {
+    pub(crate) key: Key,
+    pub(crate) weight: u32,
+    /// Whether the shared tier can have a copy.
+    pub(crate) portable: bool,
+    pub(crate) value: Box<dyn Parcel>,
 }
 
-impl<V: Send + Sync + 'static> Entry<V> {
-    /// An entry that is in no store as yet. `weight`: how much of a cache's bound it takes. `portable`: whether the shared tier can
-    /// have a copy.
+impl NewEntry {
+    /// An entry that is to be stored. `weight`: how much of a cache's bound it takes. `portable`: whether the shared tier can have
+    /// a copy.
     #[must_use]
-    #[allow(clippy::new_ret_no_self, reason = "its value's type is forgotten")]
-    pub fn new(key: Key, value: V, weight: u32, portable: bool) -> Arc<Entry> {
-        Arc::new(Self {
-            note: AtomicU32::new(u32::MAX),
-            weight,
-            usage: Usage::new(portable),
-            deadline: AtomicU64::new(NEVER),
-            key,
-            value,
-        })
+    pub fn new<V: Send + Sync + 'static>(key: Key, value: V, weight: u32, portable: bool) -> Self {
+        Self::among(Kind::of::<V>(), key, value, weight, portable)
     }
-}
 
-impl Entry {
+    /// The same, of a space most of whose values are of another `kind`: those lie in place there, where others lie elsewhere in memory.
+    #[must_use]
+    pub fn among<V>(kind: Kind, key: Key, value: V, weight: u32, portable: bool) -> Self
+    where
+        V: Send + Sync + 'static,
+    {
+        Self {
+            key,
+            weight,
+            portable,
+            value: Box::new(Wrapped(Some(value), kind)),
+        }
+    }
+
     /// Which entry this is.
-    #[inline]
     #[must_use]
     pub fn key(&self) -> &Key {
         &self.key
     }
 
+    /// How many bytes an entry of `key` takes, about, beside its value: what is kept beside that, a key that is too long to lie in
+    /// place, and its places in the table, in the scope index, among what expires, and among what a rule keeps.
+    #[must_use]
+    pub fn overhead(key: &Key) -> usize {
+        const PLACES: usize = 8 + 20 + 14 + 40;
+        size_of::<Meta>() + key.heap_bytes() + PLACES
+    }
+}
+
+/// A type of values, as far as the store is to know it before it has one.
+#[derive(Clone, Copy)]
+pub struct Kind(fn() -> Box<dyn AnySlab>);
+
+impl Kind {
+    /// That of `V`.
+    #[must_use]
+    pub fn of<V: Send + Sync + 'static>() -> Self {
+        Self(|| Box::new(Slab::<V>::new()))
+    }
+}
+
+/// A value whose type is forgotten, on its way into a slab.
+pub(crate) trait Parcel: Send + Sync {
+    /// An empty slab for the values that it is among.
+    fn slab(&self) -> Box<dyn AnySlab>;
+    /// An `Option` of the value, to be taken.
+    fn value(&mut self) -> &mut dyn Any;
+    /// The value, for a slab of others.
+    fn boxed(&mut self) -> Option<OldValue>;
+}
+
+struct Wrapped<V>(Option<V>, Kind);
+
+impl<V: Send + Sync + 'static> Parcel for Wrapped<V> {
+    fn slab(&self) -> Box<dyn AnySlab> {
+        self.1.0()
+    }
+
+    fn value(&mut self) -> &mut dyn Any {
+        &mut self.0
+    }
+
+    fn boxed(&mut self) -> Option<OldValue> {
+        Some(Box::new(self.0.take()?))
+    }
+}
+
+/// What the store keeps beside each value.
+#[repr(C)]
+pub(crate) struct Meta {
+    pub(crate) key: Key,
+    /// The first moment at which it is not served any more. Set before it is in the store, and later only while it is held there.
+    deadline: AtomicU64,
+    /// Which seat a rule has given it; guarded by the policy's lock.
+    seat: AtomicU32,
+    usage: Usage,
+    /// Whether the shared tier can have a copy.
+    portable: bool,
+}
+
+/// What some stores keep of each entry beside that.
+pub(crate) struct Extra {
+    /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts.
+    stamp: AtomicU64,
+    pub(crate) weight: u32,
+}
+
+impl Default for Extra {
+    fn default() -> Self {
+        Self::new(0, 1)
+    }
+}
+
+impl Extra {
+    pub(crate) fn new(stamp: u64, weight: u32) -> Self {
+        Self {
+            stamp: AtomicU64::new(stamp),
+            weight,
+        }
+    }
+}
+
+/// Where an entry's [`Extra`] is, if it has one.
+#[derive(Clone, Copy)]
+pub(crate) struct Beside<'s> {
+    pub(crate) extras: &'s [Extra],
+    pub(crate) nth: usize,
+}
+
+impl<'s> Beside<'s> {
+    fn extra(self) -> Option<&'s Extra> {
+        self.extras.get(self.nth)
+    }
+}
+
+/// The seat of what has none.
+pub(crate) const NO_SEAT: u32 = u32::MAX;
+
+impl Meta {
+    /// `stamped`: whether each hit is to note when it was.
+    pub(crate) fn new(key: Key, deadline: Tick, seat: u32, portable: bool, stamped: bool) -> Self {
+        Self {
+            key,
+            deadline: AtomicU64::new(deadline),
+            seat: AtomicU32::new(seat),
+            usage: Usage::new(stamped),
+            portable,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn deadline(&self) -> Tick {
+        self.deadline.load(Ordering::Relaxed)
+    }
+
+    /// Whether its lifetime is over.
+    #[inline]
+    pub(crate) fn is_expired(&self, now: Tick) -> bool {
+        now >= self.deadline()
+    }
+
+    pub(crate) fn is_portable(&self) -> bool {
+        self.portable
+    }
+
+    pub(crate) fn seat(&self) -> u32 {
+        self.seat.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_seat(&self, seat: u32) {
+        self.seat.store(seat, Ordering::Relaxed);
+    }
+
+    /// How often it was hit since this was asked last.
+    pub(crate) fn take_hits(&self) -> u8 {
+        self.usage.take_hits()
+    }
+}
+
+/// An entry that is in the store, while the part of the store that it is in is locked.
+#[derive(Clone, Copy)]
+pub struct Entry<'s> {
+    meta: &'s Meta,
+    beside: Beside<'s>,
+    value: &'s dyn Held,
+    slot: u32,
+}
+
+impl<'s> Entry<'s> {
+    #[inline]
+    pub(crate) fn new(meta: &'s Meta, beside: Beside<'s>, value: &'s dyn Held, slot: u32) -> Self {
+        Self {
+            meta,
+            beside,
+            value,
+            slot,
+        }
+    }
+
+    /// Which entry this is.
+    #[inline]
+    #[must_use]
+    pub fn key(&self) -> &'s Key {
+        &self.meta.key
+    }
+
     /// The value, if it is a `T`.
     #[inline]
     #[must_use]
-    pub fn value<T: 'static>(&self) -> Option<&T> {
-        let value: &dyn Any = &self.value;
+    pub fn value<T: 'static>(&self) -> Option<&'s T> {
+        let value: &dyn Any = self.value;
         value.downcast_ref()
     }
 
@@ -74,38 +241,36 @@ impl Entry {
         self.value.type_name()
     }
 
-    /// How many bytes an entry of `key` takes, about, beside its value: itself, a key that is too long to lie in it, and its places
-    /// in the table, in the scope index, among what expires, and among what a rule keeps.
-    #[must_use]
-    pub fn overhead(key: &Key) -> usize {
-        const PLACES: usize = 28 + 8 + 8 + 40;
-        let counts = 2 * size_of::<usize>();
-        counts + size_of::<Entry<()>>() + key.heap_bytes() + PLACES
-    }
-
     /// How much of a cache's bound it takes.
     #[must_use]
     pub fn weight(&self) -> u32 {
-        self.weight
+        self.beside.extra().map_or(1, |extra| extra.weight)
+    }
+
+    /// Where it lies.
+    #[inline]
+    pub(crate) fn handle(&self) -> Handle {
+        Handle::of(self.key().head(), self.slot)
+    }
+
+    #[inline]
+    pub(crate) fn meta(&self) -> &'s Meta {
+        self.meta
     }
 
     #[inline]
     pub(crate) fn deadline(&self) -> Tick {
-        self.deadline.load(Ordering::Relaxed)
+        self.meta.deadline()
     }
 
     pub(crate) fn set_deadline(&self, deadline: Tick) {
-        self.deadline.store(deadline, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_portable(&self) -> bool {
-        self.usage.is_portable()
+        self.meta.deadline.store(deadline, Ordering::Relaxed);
     }
 
     /// Whether its lifetime is over.
     #[inline]
     pub(crate) fn is_expired(&self, now: Tick) -> bool {
-        now >= self.deadline()
+        self.meta.is_expired(now)
     }
 
     /// What is left of its lifetime; `None` if it lives until evicted.
@@ -116,65 +281,51 @@ impl Entry {
 
     /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts; kept if a rule asks for it.
     pub(crate) fn used(&self) -> u64 {
-        self.usage.stamp()
+        self.beside
+            .extra()
+            .map_or(0, |extra| extra.stamp.load(Ordering::Relaxed))
     }
 
     #[inline]
     pub(crate) fn touch(&self, stamp: u64) {
-        self.usage.touch(stamp);
+        if let Some(extra) = self.beside.extra() {
+            extra.stamp.store(stamp, Ordering::Relaxed);
+        }
     }
 
     /// Whether each hit is to [touch](Self::touch) it.
     #[inline]
     pub(crate) fn is_stamped(&self) -> bool {
-        self.usage.is_stamped()
-    }
-
-    /// Has each hit touch it. Called before it is in the table, if at all.
-    pub(crate) fn set_stamped(&self) {
-        self.usage.set_stamped();
+        self.meta.usage.is_stamped()
     }
 
     /// Counts a hit, up to `most`: once there, a hit writes nothing. Hits that race may count as one.
     #[inline]
     pub(crate) fn count_hit(&self, most: u8) {
-        self.usage.count_hit(most);
+        self.meta.usage.count_hit(most);
     }
+}
 
-    /// How often it was hit since this was asked last.
-    pub(crate) fn take_hits(&self) -> u8 {
-        self.usage.take_hits()
-    }
-
-    pub(crate) fn note(&self) -> u32 {
-        self.note.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_note(&self, note: u32) {
-        self.note.store(note, Ordering::Relaxed);
-    }
+/// An entry that has left the store.
+pub(crate) struct Taken {
+    pub(crate) meta: Meta,
+    /// `None` if there is nothing to drop.
+    pub(crate) value: Option<OldValue>,
 }
 
 /// How many hits of an entry are told apart.
 pub(crate) const MOST_HITS: u8 = 15;
 
-/// What is known of the uses of an entry, in one word: when the last one was, and in few bits below that, whether hits are to set
-/// that, whether the shared tier can have a copy, and how many hits there were since a rule last asked.
-struct Usage(AtomicU64);
+/// What is known of the uses of an entry, in a byte: how many hits there were since a rule last asked, and whether hits are to
+/// note when they are.
+struct Usage(AtomicU8);
 
 impl Usage {
-    const HITS: u64 = MOST_HITS as u64;
-    const PORTABLE: u64 = Self::HITS + 1;
-    const STAMPED: u64 = Self::PORTABLE << 1;
-    /// What is left is enough for nine years in nanoseconds.
-    const STAMP: u32 = 6;
+    const HITS: u8 = MOST_HITS;
+    const STAMPED: u8 = Self::HITS + 1;
 
-    fn new(portable: bool) -> Self {
-        Self(AtomicU64::new(if portable { Self::PORTABLE } else { 0 }))
-    }
-
-    fn is_portable(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & Self::PORTABLE != 0
+    fn new(stamped: bool) -> Self {
+        Self(AtomicU8::new(if stamped { Self::STAMPED } else { 0 }))
     }
 
     #[inline]
@@ -182,38 +333,20 @@ impl Usage {
         self.0.load(Ordering::Relaxed) & Self::STAMPED != 0
     }
 
-    fn set_stamped(&self) {
-        self.0.fetch_or(Self::STAMPED, Ordering::Relaxed);
-    }
-
-    fn stamp(&self) -> u64 {
-        self.0.load(Ordering::Relaxed) >> Self::STAMP
-    }
-
-    #[inline]
-    fn touch(&self, stamp: u64) {
-        let below = self.0.load(Ordering::Relaxed) % (1 << Self::STAMP);
-        self.0
-            .store(stamp << Self::STAMP | below, Ordering::Relaxed);
-    }
-
     /// `most` is [`MOST_HITS`] at most.
     #[inline]
     fn count_hit(&self, most: u8) {
         let usage = self.0.load(Ordering::Relaxed);
-        if usage & Self::HITS < u64::from(most) {
+        if usage & Self::HITS < most {
             self.0.store(usage + 1, Ordering::Relaxed);
         }
     }
 
     fn take_hits(&self) -> u8 {
-        if self.0.load(Ordering::Relaxed) & Self::HITS == 0 {
-            return 0;
+        let usage = self.0.load(Ordering::Relaxed);
+        if usage & Self::HITS > 0 {
+            self.0.store(usage & !Self::HITS, Ordering::Relaxed);
         }
-        // in one step, so that no stamp is lost for it
-        let usage = self.0.fetch_and(!Self::HITS, Ordering::Relaxed);
-        #[allow(clippy::cast_possible_truncation, reason = "four bits")]
-        let hits = (usage & Self::HITS) as u8;
-        hits
+        usage & Self::HITS
     }
 }

@@ -35,7 +35,7 @@ pub mod backend;
 
 pub use backend::Backend;
 pub use clock::{Clock, Listener, ManualClock, NEVER, Tick};
-pub use entry::Entry;
+pub use entry::{Entry, Held, Kind, NewEntry, OldValue};
 pub use error::{Error, Result};
 pub use key::{Key, Probe, Space, SpaceSpec, leaves_nothing_out, serialized_size};
 pub use rule::Rule;

@@ -4,12 +4,11 @@
 //! orders all writes of a cache with rules, so what a rule knows and what the store holds can't drift apart.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::entry::Entry;
+use crate::entry::NO_SEAT;
 use crate::error::Result;
-use crate::key::{Hash32, Key};
+use crate::key::{Head, Key};
 
 /// What decides over entries. [`Lru`](crate::rules::Lru), [`Ttl`](crate::rules::Ttl) and
 /// [`MaxItems`](crate::rules::MaxItems) ship with the crate; a type of one's own that implements this is as good.
@@ -71,30 +70,31 @@ pub trait Rule: Send + Sync + 'static {
     }
 
     /// Every rule's [`on_set`](Self::on_set) has admitted an entry, which is about to go in. For rules that keep the entries in an
-    /// order of their own: the rule takes it among them, and adds to `victims` those that are to go for it; they go even if a rule
-    /// that is asked later rejects it. A rule that rejects it is not told that it has gone; those asked before are.
-    fn on_insert(&self, newcomer: &Resident, victims: &mut Vec<Resident>) -> Admission {
-        let _ = (newcomer, victims);
+    /// order of their own: the rule [gives](Newcomer::take_seat) it a seat, and [vacates](Seats::vacate) those of the entries that
+    /// are to go for it; they go even if a rule that is asked later rejects it. A rule that rejects it is not told that it has gone;
+    /// those asked before are.
+    fn on_insert(&self, newcomer: &mut Newcomer<'_>, seats: &mut Seats<'_>) -> Admission {
+        let _ = (newcomer, seats);
         Admission::Admit
     }
 
-    /// As [`on_insert`](Self::on_insert), for one that is about to take the place of `old`, an entry of the same key. If it is
-    /// rejected, `old` goes: the rule that rejects it is told no more of either, those asked before are told that the newcomer
-    /// has gone, and those not asked yet, that `old` has.
+    /// As [`on_insert`](Self::on_insert), for one that is about to take the place of another entry of the same key, which has the seat
+    /// `old`. If it is rejected, the old one goes: the rule that rejects it is told no more of either, those asked before are told
+    /// that the newcomer has gone, and those not asked yet, that the old one has.
     fn on_replace(
         &self,
-        old: &Resident,
-        newcomer: &Resident,
-        victims: &mut Vec<Resident>,
+        old: Option<u32>,
+        newcomer: &mut Newcomer<'_>,
+        seats: &mut Seats<'_>,
     ) -> Admission {
-        let _ = (old, newcomer, victims);
+        let _ = (old, newcomer, seats);
         Admission::Admit
     }
 
     /// An entry has gone, for whatever cause, one that this rule chose included. (An entry whose value is replaced has not.) The
     /// default calls [`on_evict`](Self::on_evict).
-    fn on_remove(&self, resident: &Resident, cause: Cause) {
-        self.on_evict(resident.key(), cause);
+    fn on_remove(&self, departed: &Departed<'_>, cause: Cause) {
+        self.on_evict(departed.key(), cause);
     }
 
     /// An entry has gone, for whatever cause. (An entry whose value is replaced has not.)
@@ -110,9 +110,15 @@ pub trait Rule: Send + Sync + 'static {
         let _ = keys;
     }
 
-    /// Whether it writes [notes](Resident::note), which one rule of a cache can.
-    fn keeps_notes(&self) -> bool {
+    /// Whether it gives [seats](Newcomer::take_seat), which one rule of a cache can.
+    fn gives_seats(&self) -> bool {
         false
+    }
+
+    /// Whether it asks when entries were [used last](Candidate::last_used), be it when they were stored. One that does not spares
+    /// 16 bytes an entry, if no other rule of the cache does.
+    fn asks_last_use(&self) -> bool {
+        true
     }
 
     /// How often what has expired is to be looked for. The shortest of all rules' counts, at most a second without any.
@@ -126,7 +132,7 @@ pub trait Rule: Send + Sync + 'static {
 pub enum Reads {
     /// Nothing.
     Ignore,
-    /// How often each entry was hit, up to so many times, and to 15 at most: [`Resident::take_hits`]. Costs a read of the entry on each hit, and a
+    /// How often each entry was hit, up to so many times, and to 15 at most: [`Seats::take_hits`]. Costs a read of the entry on each hit, and a
     /// store to it only until that many are counted.
     Count(u8),
     /// When each entry was used last: [`Candidate::last_used`].
@@ -178,62 +184,89 @@ impl fmt::Display for Cause {
     }
 }
 
-/// An entry of the cache, for a rule that keeps entries in an order of its own. A cheap handle; one that outlives the entry keeps
-/// its value from being freed, so a rule drops it in [`Rule::on_remove`].
-#[derive(Clone)]
-pub struct Resident(pub(crate) Arc<Entry>);
+/// An entry that is about to go in, for a rule that keeps entries in an order of its own.
+pub struct Newcomer<'a> {
+    pub(crate) key: &'a Key,
+    pub(crate) weight: u32,
+    pub(crate) seat: u32,
+}
 
-impl Resident {
+impl Newcomer<'_> {
     /// Its key.
     #[must_use]
     pub fn key(&self) -> &Key {
-        self.0.key()
-    }
-
-    /// Whether `other` is the same entry, and not an earlier or later one of the same key.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        self.key
     }
 
     /// How much of the cache's bound it takes: 1, unless the builder was given a weigher.
     #[must_use]
     pub fn weight(&self) -> u32 {
-        self.0.weight()
+        self.weight
     }
 
-    /// How often it was hit since this was asked last, up to what the rule's [`Reads::Count`] says.
-    #[must_use]
-    pub fn take_hits(&self) -> u8 {
-        self.0.take_hits()
-    }
-
-    /// What the rule wrote down for this entry last; `u32::MAX` if nothing. A rule that uses it says so by
-    /// [`Rule::keeps_notes`].
-    #[must_use]
-    pub fn note(&self) -> u32 {
-        self.0.note()
-    }
-
-    /// Writes something down for this entry: where the rule finds it in its order.
-    pub fn set_note(&self, note: u32) {
-        self.0.set_note(note);
+    /// Gives it a seat: a number of the rule's own choosing, by which the rule and the store speak of it from here on. No other entry
+    /// has it meanwhile; `u32::MAX` stands for none. Small numbers are best: the store keeps a list that is as long as the largest.
+    pub fn take_seat(&mut self, seat: u32) {
+        self.seat = seat;
     }
 }
 
-impl fmt::Debug for Resident {
-    /// Its key; the value is somebody's data.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Resident({})", self.key())
+/// What a rule that gives seats can ask of the entries that have one, and have done with them.
+pub struct Seats<'a> {
+    pub(crate) hits: &'a dyn Fn(u32) -> u8,
+    pub(crate) vacated: &'a mut Vec<u32>,
+}
+
+impl Seats<'_> {
+    /// How often the entry in `seat` was hit since this was asked last, up to what the rule's [`Reads::Count`] says; zero if no rule
+    /// of the cache says that. Costs a look at the entry, for which a part of the store is locked for reading: it must not be asked
+    /// while a lock is held that an [`on_get`](Rule::on_get) waits for.
+    #[must_use]
+    pub fn take_hits(&self, seat: u32) -> u8 {
+        (self.hits)(seat)
     }
+
+    /// Has the entry in `seat` evicted. The seat is free from here on, and the rule is told that an entry without a seat has gone.
+    pub fn vacate(&mut self, seat: u32) {
+        self.vacated.push(seat);
+    }
+}
+
+/// An entry that has gone.
+pub struct Departed<'a> {
+    key: &'a Key,
+    seat: u32,
+}
+
+impl<'a> Departed<'a> {
+    pub(crate) fn new(key: &'a Key, seat: u32) -> Self {
+        Self { key, seat }
+    }
+
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        self.key
+    }
+
+    /// The seat that is free now; `None` if it had none, or the rule vacated it itself.
+    #[must_use]
+    pub fn seat(&self) -> Option<u32> {
+        seat(self.seat)
+    }
+}
+
+/// The seat of that number, if it is one.
+pub(crate) fn seat(number: u32) -> Option<u32> {
+    (number != NO_SEAT).then_some(number)
 }
 
 /// What the store knows of other entries, for a rule that is deciding.
 pub(crate) trait Holdings {
     /// When the entry was used last; `None` if there is no such entry.
     fn last_used(&self, key: &Key) -> Option<u64>;
-    /// Of the entries with `hash`, but for `others`, the one whose last use is the oldest, and when that was.
-    fn oldest_of(&self, hash: Hash32, others: &[Key]) -> Option<(Key, u64)>;
+    /// Of the entries whose keys have this `head`, but for `others`, the one whose last use is the oldest, and when that was.
+    fn oldest_of(&self, head: Head, others: &[Key]) -> Option<(Key, u64)>;
 }
 
 /// Something that is about to be stored, and the room there is.
@@ -307,9 +340,10 @@ impl Candidate<'_> {
         self.holdings.last_used(key)
     }
 
-    /// Of the entries with `hash` that were not chosen to go, the one whose last use is the oldest, and when that was.
-    pub(crate) fn oldest_of(&self, hash: Hash32) -> Option<(Key, u64)> {
-        self.holdings.oldest_of(hash, &self.victims)
+    /// Of the entries whose keys have this `head` and that were not chosen to go, the one whose last use is the oldest, and when
+    /// that was.
+    pub(crate) fn oldest_of(&self, head: Head) -> Option<(Key, u64)> {
+        self.holdings.oldest_of(head, &self.victims)
     }
 
     /// What [`last_used`](Self::last_used) will say of this one once it is stored.

@@ -9,18 +9,27 @@ use std::time::Duration;
 use cacheado_backends::{Clock, NEVER, Tick};
 
 use crate::aging::{Span, kept};
+use crate::chance;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// A value, and how old it is.
+/// A value, and how old it is. In this order: what a hit looks at lies side by side.
+#[repr(C)]
 pub(crate) struct Aged<T> {
     pub(crate) value: T,
     pub(crate) age: Age,
 }
 
 /// How old a value is, and what is done about it.
+#[repr(C)]
 pub(crate) struct Age {
     /// When a look-up has to look closer: from `due` or `fresh_until` on, whichever comes first.
     attention: AtomicU64,
+    /// What it sees then. Elsewhere in memory, so that values lie closer together.
+    seen: Box<Seen>,
+}
+
+/// What is known of a value that is looked at more closely.
+struct Seen {
     stored_at: Tick,
     /// From when on a hit begins a refresh, or may.
     due: Tick,
@@ -95,13 +104,15 @@ impl Age {
                 Some(idle) => idle.noted_until(now),
                 None => due.min(fresh_until),
             }),
-            idle,
-            stored_at: now,
-            due,
-            gap,
-            fresh_until: AtomicU64::new(fresh_until),
-            claimed: AtomicBool::new(false),
-            retry_at: AtomicU64::new(0),
+            seen: Box::new(Seen {
+                idle,
+                stored_at: now,
+                due,
+                gap,
+                fresh_until: AtomicU64::new(fresh_until),
+                claimed: AtomicBool::new(false),
+                retry_at: AtomicU64::new(0),
+            }),
         }
     }
 
@@ -119,15 +130,15 @@ impl Age {
 
     /// Whether it is good.
     pub(crate) fn is_fresh(&self, clock: &Clock) -> bool {
-        self.is_young(clock) || clock.now() < self.fresh_until.load(Ordering::Acquire)
+        self.is_young(clock) || clock.now() < self.seen.fresh_until.load(Ordering::Acquire)
     }
 
     /// What it is good for. Nothing is claimed by asking.
     pub(crate) fn freshness(&self, now: Tick) -> Freshness {
-        let fresh_until = self.fresh_until.load(Ordering::Acquire);
+        let fresh_until = self.seen.fresh_until.load(Ordering::Acquire);
         if now >= fresh_until {
             Freshness::Stale
-        } else if now >= self.due && self.draws(fresh_until - now) {
+        } else if now >= self.seen.due && self.draws(fresh_until - now) {
             Freshness::Due
         } else {
             Freshness::Fresh
@@ -138,17 +149,17 @@ impl Age {
     /// `exp(-left / gap)` (Vattani, Chierichetti, Lowenstein: "Optimal Probabilistic Cache Stampede Prevention", 2015).
     #[allow(clippy::cast_precision_loss, reason = "a probability")]
     fn draws(&self, left: Tick) -> bool {
-        if self.gap == 0 {
+        if self.seen.gap == 0 {
             return true;
         }
         // from above 0 to 1
-        let number = 1.0 - fastrand::f64();
-        -number.ln() * self.gap as f64 >= left as f64
+        let number = 1.0 - chance::unit();
+        -number.ln() * self.seen.gap as f64 >= left as f64
     }
 
     /// It is asked for: it is good for longer, if that counts. Returns until when it is to be kept, if that is longer than it is.
     pub(crate) fn used(&self, now: Tick) -> Option<Tick> {
-        let idle = self.idle.as_ref()?;
+        let idle = self.seen.idle.as_ref()?;
         let Idle {
             span,
             end,
@@ -160,6 +171,7 @@ impl Age {
         // of two that ask at once the later counts; one that was expired stays so
         let longer = |good: Tick| (good != 0 && good < until).then_some(until);
         let _ = self
+            .seen
             .fresh_until
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, longer);
         if until <= kept_until.load(Ordering::Acquire) {
@@ -172,47 +184,48 @@ impl Age {
 
     /// Whether a load failed a short while ago, so that none is begun.
     pub(crate) fn is_resting(&self, now: Tick) -> bool {
-        now < self.retry_at.load(Ordering::Acquire)
+        now < self.seen.retry_at.load(Ordering::Acquire)
     }
 
     /// Asks to be the one who refreshes it. Of all who ask, one is told so, until that is over.
     pub(crate) fn claim(&self, now: Tick) -> bool {
-        !self.is_resting(now) && !self.claimed.swap(true, Ordering::AcqRel)
+        !self.is_resting(now) && !self.seen.claimed.swap(true, Ordering::AcqRel)
     }
 
     /// The first moment at which it is good no more.
     pub(crate) fn fresh_until(&self) -> Tick {
-        self.fresh_until.load(Ordering::Acquire)
+        self.seen.fresh_until.load(Ordering::Acquire)
     }
 
     /// What tells it from those of the values before and after it.
     pub(crate) fn stored_at(&self) -> Tick {
-        self.stored_at
+        self.seen.stored_at
     }
 
     /// The refresh is over: another may be begun.
     pub(crate) fn unclaim(&self) {
-        self.claimed.store(false, Ordering::Release);
+        self.seen.claimed.store(false, Ordering::Release);
     }
 
     /// The load failed: no other is begun for `rest`.
     pub(crate) fn failed(&self, now: Tick, rest: Duration) {
-        self.retry_at
+        self.seen
+            .retry_at
             .store(Clock::deadline(now, Some(rest)), Ordering::Release);
     }
 
     /// It is good no more, whatever is left of its lifetime: who asks is to have a new value, and this one if there is none.
     /// Returns whether it was good.
     pub(crate) fn expire(&self, now: Tick) -> bool {
-        let was = self.fresh_until.swap(0, Ordering::AcqRel);
+        let was = self.seen.fresh_until.swap(0, Ordering::AcqRel);
         self.attention.store(0, Ordering::Release);
         // who asks for a new value has it tried, whatever came of the last one
-        self.retry_at.store(0, Ordering::Release);
+        self.seen.retry_at.store(0, Ordering::Release);
         now < was
     }
 
     /// Whether it was [expired](Self::expire).
     pub(crate) fn is_expired(&self) -> bool {
-        self.fresh_until.load(Ordering::Acquire) == 0
+        self.seen.fresh_until.load(Ordering::Acquire) == 0
     }
 }

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use crate::chance;
+
 /// What is said of how values age. What an attribute leaves out, the builder says.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Aging {
     /// How long past its lifetime a value may stand in for one that can't be had.
     pub(crate) stale: Option<Duration>,
@@ -86,7 +88,7 @@ impl Aging {
         }
         let fresh = match self.jitter {
             None => ttl,
-            Some(jitter) => longer(ttl, jitter * fastrand::f64()),
+            Some(jitter) => longer(ttl, jitter * chance::unit()),
         };
         Span {
             fresh: Some(fresh),
@@ -95,6 +97,18 @@ impl Aging {
             gap: Duration::ZERO,
             idle: self.idle,
         }
+    }
+
+    /// Whether there is more to the lifetime of most values than an end.
+    pub(crate) fn ages(&self) -> bool {
+        let Self {
+            stale,
+            refresh_after,
+            xfetch,
+            idle,
+            ..
+        } = self;
+        stale.is_some() || refresh_after.is_some() || xfetch.is_some() || idle.is_some()
     }
 
     /// The same for a value that has `left` of a lifetime `of` that long.

@@ -373,7 +373,7 @@ impl CacheBuilder {
         for rule in &self.rules {
             rule.check()?;
         }
-        let mut keepers = self.rules.iter().filter(|rule| rule.keeps_notes());
+        let mut keepers = self.rules.iter().filter(|rule| rule.gives_seats());
         if let (Some(first), Some(second)) = (keepers.next(), keepers.next()) {
             return Err(Error::config(
                 format!("the rules {} and {}", first.name(), second.name()),
@@ -454,7 +454,7 @@ impl CacheBuilder {
                 "the bound is of what is kept in the process: leave out one of the two",
             ));
         }
-        if let Some(keeper) = self.rules.iter().find(|rule| rule.keeps_notes()) {
+        if let Some(keeper) = self.rules.iter().find(|rule| rule.gives_seats()) {
             return several(method, &format!("the rule {}", keeper.name()));
         }
         self.rules.push(Box::new(WTinyLfu::new(most)));
@@ -529,6 +529,7 @@ impl CacheBuilder {
             ruled,
             clock,
             aging: self.aging,
+            ages: self.aging != Aging::NONE,
             rest: self.rest,
             background: Background::new(self.background),
         })

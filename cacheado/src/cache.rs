@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cacheado_backends::memory::{Dropped, Inserted, Store};
-use cacheado_backends::{Clock, Entry, Hierarchy, Key, Result, Scope, ScopeId, Space};
+use cacheado_backends::{Clock, Hierarchy, Key, NewEntry, Result, Scope, ScopeId, Space};
 use serde::Serialize;
 
 use crate::aged::Age;
@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     /// How values age whose function does not say.
     pub(crate) aging: Aging,
+    /// Whether that says anything.
+    pub(crate) ages: bool,
     /// After a load that failed while a value could stand in, how long there is no other.
     pub(crate) rest: Duration,
     pub(crate) background: Background,
@@ -359,7 +361,8 @@ impl Cache {
     /// value.
     pub(crate) fn aging_of(&self, own: Option<&Aging>) -> Aging {
         match own {
-            Some(own) => own.or(&self.0.aging),
+            Some(own) if self.0.ages => own.or(&self.0.aging),
+            Some(own) => *own,
             None => Aging {
                 jitter: self.0.aging.jitter,
                 ..Aging::NONE
@@ -390,20 +393,20 @@ impl Cache {
         value: &AnyValue,
         span: &Span,
         portable: bool,
-    ) -> Option<Arc<Entry>> {
+    ) -> Option<NewEntry> {
         let weight = || self.0.weigher.weigh(key, values, value);
         if self.is_in_process() {
             let age = span.ages().then(|| Age::new(self.clock().now(), span));
             return Some(values.entry(key.clone(), value, age, weight(), portable));
         }
         let ruled = portable && (self.0.ruled || key.space().max_items().is_some());
-        ruled.then(|| Entry::new(key.clone(), Elsewhere, weight(), true))
+        ruled.then(|| NewEntry::new(key.clone(), Elsewhere, weight(), true))
     }
 
     /// Puts an entry into the in-process tier, if there is an entry. What goes for it is returned, to be dropped when no lock is held.
     pub(crate) fn store_local(
         &self,
-        entry: Option<Arc<Entry>>,
+        entry: Option<NewEntry>,
         lifetime: Option<Duration>,
     ) -> (Inserted, Dropped) {
         match entry {

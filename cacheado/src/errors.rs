@@ -2,9 +2,7 @@
 //!
 //! Such an error lies in the entry of its call as a [`Failure`], so nobody takes it for a value. It stays in the process.
 
-use std::sync::Arc;
-
-use cacheado_backends::{Entry, Key};
+use cacheado_backends::{Entry, Key, Kind, NewEntry};
 
 use crate::outcome::Value;
 use crate::value::AnyValue;
@@ -15,16 +13,16 @@ struct Failure<E>(E);
 /// What can be done with the error of a function that returns `R`.
 pub struct Errors<R> {
     /// What an entry has the function return, if it is an error.
-    read: fn(&Entry) -> Option<R>,
+    read: fn(Entry<'_>) -> Option<R>,
     /// An entry of the error in what the function returned, if it is one.
-    entry: fn(&Key, &R, u32) -> Option<Arc<Entry>>,
+    entry: fn(Kind, &Key, &R, u32) -> Option<NewEntry>,
     /// For those who don't know the type.
     clone: CloneError,
     restore: fn(Box<AnyValue>) -> Option<R>,
 }
 
 /// The error in an entry, if it is one.
-pub(crate) type CloneError = fn(&Entry) -> Option<Box<AnyValue>>;
+pub(crate) type CloneError = fn(Entry<'_>) -> Option<Box<AnyValue>>;
 
 impl<R> Clone for Errors<R> {
     fn clone(&self) -> Self {
@@ -38,9 +36,10 @@ impl<T, E: Value> Errors<Result<T, E>> {
     pub(crate) fn of() -> Self {
         Self {
             read: |entry| Some(Err(entry.value::<Failure<E>>()?.0.clone())),
-            entry: |key, ret, weight| {
+            entry: |kind, key, ret, weight| {
                 let error = ret.as_ref().err()?.clone();
-                Some(Entry::new(key.clone(), Failure(error), weight, false))
+                let key = key.clone();
+                Some(NewEntry::among(kind, key, Failure(error), weight, false))
             },
             clone: |entry| Some(Box::new(entry.value::<Failure<E>>()?.0.clone())),
             restore: |error| Some(Err(*error.downcast().ok()?)),
@@ -49,12 +48,13 @@ impl<T, E: Value> Errors<Result<T, E>> {
 }
 
 impl<R> Errors<R> {
-    pub(crate) fn read(&self, entry: &Entry) -> Option<R> {
+    pub(crate) fn read(&self, entry: Entry<'_>) -> Option<R> {
         (self.read)(entry)
     }
 
-    pub(crate) fn entry(&self, key: &Key, ret: &R, weight: u32) -> Option<Arc<Entry>> {
-        (self.entry)(key, ret, weight)
+    /// An entry of the error in `ret`, if it is one, among values of `kind`.
+    pub(crate) fn entry(&self, kind: Kind, key: &Key, ret: &R, weight: u32) -> Option<NewEntry> {
+        (self.entry)(kind, key, ret, weight)
     }
 
     pub(crate) fn clone_error(&self) -> CloneError {

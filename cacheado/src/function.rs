@@ -57,8 +57,6 @@ struct SiteSpec {
     flight: Flight,
     ttl: Option<Duration>,
     aging: Aging,
-    /// Whether its own values are looked at again while they live.
-    ages: bool,
     /// Whether its body owns what it needs, so that it can run in the background.
     owned: bool,
 }
@@ -125,7 +123,6 @@ impl Site {
             flight: Flight::Single,
             ttl: None,
             aging: Aging::NONE,
-            ages: false,
             owned: false,
         };
         Self {
@@ -193,7 +190,6 @@ impl Site {
     /// How long past its lifetime a value may stand in for one that can't be had.
     #[must_use]
     pub const fn stale(mut self, span: Duration) -> Self {
-        self.spec.ages = true;
         self.spec.aging.stale = Some(span);
         self
     }
@@ -209,7 +205,6 @@ impl Site {
             part > 0.0 && part < 1.0,
             "`refresh_after` is more than 0 and less than 1"
         );
-        self.spec.ages = true;
         self.spec.aging.refresh_after = Some(part);
         self
     }
@@ -222,7 +217,6 @@ impl Site {
     #[must_use]
     pub const fn xfetch(mut self, eagerness: f64) -> Self {
         assert!(eagerness > 0.0, "`xfetch` is more than 0");
-        self.spec.ages = true;
         self.spec.aging.xfetch = Some(eagerness);
         self
     }
@@ -263,7 +257,6 @@ impl Site {
     /// How long a value lives that nobody asks for.
     #[must_use]
     pub const fn idle(mut self, span: Duration) -> Self {
-        self.spec.ages = true;
         self.spec.aging.idle = Some(span);
         self
     }
@@ -477,6 +470,69 @@ impl Function {
         K::Stored: Value,
         A: Serialize,
     {
+        let find = |probe: &Probe<'_, A>| {
+            let read = |entry: Stored<'_>| entry.value::<K::Stored>().cloned();
+            cache.store().get::<K::Stored, _, _>(probe, read)
+        };
+        self.look_by(find, carry, mode, cache, ids, args)
+    }
+
+    /// The same of a function whose own values are looked at again while they live.
+    ///
+    /// # Errors
+    ///
+    /// [`Pending`], if there is no hit.
+    #[inline]
+    #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
+    pub fn look_aging<R, K, A>(
+        &'static self,
+        carry: Carry<R, K>,
+        mode: Mode,
+        cache: &Cache,
+        ids: &[&[u8]],
+        args: &A,
+    ) -> Result<R, Pending<R, K>>
+    where
+        K: Outcome<R>,
+        K::Stored: Value,
+        A: Serialize,
+    {
+        let find = |probe: &Probe<'_, A>| {
+            let moment = |entry: Stored<'_>| {
+                let aged = entry.value::<Aged<K::Stored>>()?;
+                Some(aged.age.attention())
+            };
+            let read = |entry: Stored<'_>, young: bool| {
+                let aged = entry.value::<Aged<K::Stored>>().filter(|_| young)?;
+                Some(aged.value.clone())
+            };
+            let store = cache.store();
+            store.get_until::<Aged<K::Stored>, _, _>(probe, moment, read)
+        };
+        self.look_by(find, carry, mode, cache, ids, args)
+    }
+
+    /// Looks the call up. `find` says what the process has of it: nothing, something that needs a closer look, or a value.
+    #[inline(always)]
+    #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
+    #[allow(
+        clippy::inline_always,
+        reason = "it is called in two places, which are called in one each"
+    )]
+    fn look_by<R, K, A>(
+        &'static self,
+        find: impl FnOnce(&Probe<'_, A>) -> Option<Option<K::Stored>>,
+        carry: Carry<R, K>,
+        mode: Mode,
+        cache: &Cache,
+        ids: &[&[u8]],
+        args: &A,
+    ) -> Result<R, Pending<R, K>>
+    where
+        K: Outcome<R>,
+        K::Stored: Value,
+        A: Serialize,
+    {
         let (Some(space), true) = (self.space::<A, K::Stored>(args), mode != Mode::Bypass) else {
             return Err(Pending::uncached());
         };
@@ -488,22 +544,7 @@ impl Function {
             Err(message) => return Err(self.unkeyed(cache, space, &message)),
         };
         if mode == Mode::Normal {
-            let found = if self.spec.ages {
-                let moment = |entry: &Stored| {
-                    let aged = entry.value::<Aged<K::Stored>>()?;
-                    Some(aged.age.attention())
-                };
-                let read = |entry: &Stored, young: bool| {
-                    let aged = entry.value::<Aged<K::Stored>>().filter(|_| young)?;
-                    Some(aged.value.clone())
-                };
-                cache.store().get_until(&probe, moment, read)
-            } else {
-                cache
-                    .store()
-                    .get(&probe, |entry| entry.value::<K::Stored>().cloned())
-            };
-            match found {
+            match find(&probe) {
                 Some(Some(value)) => {
                     cache.count_space(space, Event::Hit);
                     return Ok(K::restore(value));
@@ -534,7 +575,7 @@ impl Function {
     {
         let found = cache
             .store()
-            .get(probe, |entry| self.read(carry, cache, entry));
+            .get::<K::Stored, _, _>(probe, |entry| self.read(carry, cache, entry));
         let ret = match found? {
             Read::Miss => return None,
             Read::Refresh(value, claim) => {
@@ -552,7 +593,7 @@ impl Function {
     }
 
     /// What an entry of the function's is to a look-up.
-    fn read<R, K>(&self, carry: Carry<R, K>, cache: &Cache, entry: &Stored) -> Read<R, K::Stored>
+    fn read<R, K>(&self, carry: Carry<R, K>, cache: &Cache, entry: Stored<'_>) -> Read<R, K::Stored>
     where
         K: Outcome<R>,
         K::Stored: Value,
@@ -576,7 +617,7 @@ impl Function {
     fn read_aged<R, T: Value>(
         &self,
         cache: &Cache,
-        entry: &Stored,
+        entry: Stored<'_>,
         Aged { value, age }: &Aged<T>,
     ) -> Read<R, T> {
         let now = cache.clock().now();
@@ -656,8 +697,18 @@ impl Function {
     }
 
     /// A load of `key`, whose look-up has been counted.
-    fn load(&self, cache: &Cache, key: Key, values: &'static ValueType, flight: Flight) -> Load {
-        Load {
+    #[allow(
+        clippy::unnecessary_box_returns,
+        reason = "it is large, and handed on many times"
+    )]
+    fn load(
+        &self,
+        cache: &Cache,
+        key: Key,
+        values: &'static ValueType,
+        flight: Flight,
+    ) -> Box<Load> {
+        Box::new(Load {
             cache: cache.clone(),
             key,
             values,
@@ -668,7 +719,7 @@ impl Function {
             fails: false,
             errors: None,
             renewal: None,
-        }
+        })
     }
 
     /// Out of the way of a hit.
@@ -701,7 +752,7 @@ impl Function {
         cache: &Cache,
         key: Key,
         values: &'static ValueType,
-    ) -> Option<Load> {
+    ) -> Option<Box<Load>> {
         let looked = mode == Mode::Normal;
         let inside = looked && is_inside(cache.id(), &key);
         // a look-up that the shared tier may still answer is counted when that is known
@@ -716,10 +767,9 @@ impl Function {
             Mode::Refresh => Flight::Refresh,
             _ => self.spec.flight,
         };
-        Some(Load {
-            counted: !open,
-            ..self.load(cache, key, values, flight)
-        })
+        let mut load = self.load(cache, key, values, flight);
+        load.counted = !open;
+        Some(load)
     }
 
     #[cold]

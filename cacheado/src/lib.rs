@@ -10,6 +10,7 @@ mod batched;
 mod builder;
 mod cache;
 mod call;
+mod chance;
 mod context;
 mod counters;
 mod default;

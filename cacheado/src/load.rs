@@ -107,7 +107,7 @@ impl Beginning {
 
 /// A load whose body is to run.
 pub(crate) struct Lead {
-    load: Load,
+    load: Box<Load>,
     ticket: Ticket,
     /// What the shared tier knows the load by; `None`: it is to store nothing there.
     mark: Option<Mark>,
@@ -128,7 +128,7 @@ impl Load {
     }
 
     /// Waits for the load of another, if there is one, by blocking.
-    pub(crate) fn begin(self) -> Begun {
+    pub(crate) fn begin(self: Box<Self>) -> Begun {
         let ticket = loop {
             match self.board(true) {
                 Boarding::Lead(ticket) => break ticket,
@@ -144,7 +144,7 @@ impl Load {
     }
 
     /// Looks whether another has the value, or the shared tier, by blocking.
-    pub(crate) fn aboard(self, ticket: Ticket) -> Begun {
+    pub(crate) fn aboard(self: Box<Self>, ticket: Ticket) -> Begun {
         if let Some(found) = self.found_meanwhile(&ticket) {
             return found;
         }
@@ -192,14 +192,14 @@ impl Load {
     }
 
     /// The same without blocking.
-    pub(crate) fn begin_async(self) -> Beginning {
+    pub(crate) fn begin_async(self: Box<Self>) -> Beginning {
         match self.board(false) {
             Boarding::Lead(ticket) => self.aboard_async(ticket),
             Boarding::Wait(seat) => Beginning::Waits(Box::pin(self.wait_async(seat))),
         }
     }
 
-    async fn wait_async(self, seat: Seat) -> Begun {
+    async fn wait_async(self: Box<Self>, seat: Seat) -> Begun {
         let mut seat = seat;
         let ticket = loop {
             match self.waited(landing(seat).await, false) {
@@ -216,7 +216,7 @@ impl Load {
     }
 
     /// As [`aboard`](Self::aboard), without blocking.
-    pub(crate) fn aboard_async(self, ticket: Ticket) -> Beginning {
+    pub(crate) fn aboard_async(self: Box<Self>, ticket: Ticket) -> Beginning {
         if let Some(found) = self.found_meanwhile(&ticket) {
             return Beginning::Over(found);
         }
@@ -227,7 +227,7 @@ impl Load {
     }
 
     /// Asks the shared tier, without blocking.
-    async fn look_async(self, ticket: Ticket) -> Begun {
+    async fn look_async(self: Box<Self>, ticket: Ticket) -> Begun {
         let Some((tier, codec)) = self.shared() else {
             return self.lead(ticket, Claim::default());
         };
@@ -288,7 +288,7 @@ impl Load {
     }
 
     /// The body of a refresh runs, whatever is stored.
-    fn refresh(self, ticket: Ticket, mark: Result<Mark>) -> Begun {
+    fn refresh(self: Box<Self>, ticket: Ticket, mark: Result<Mark>) -> Begun {
         match mark {
             Err(error) if self.fails => self.failed(&ticket, error),
             mark => self.lead(ticket, Claim::unclaimed(mark.ok())),
@@ -301,11 +301,16 @@ impl Load {
         Begun::Failed(error)
     }
 
-    fn lead(self, ticket: Ticket, claim: Claim) -> Begun {
+    fn lead(self: Box<Self>, ticket: Ticket, claim: Claim) -> Begun {
         self.lead_with(ticket, claim, None)
     }
 
-    fn lead_with(self, ticket: Ticket, claim: Claim, stand_in: Option<Box<AnyValue>>) -> Begun {
+    fn lead_with(
+        self: Box<Self>,
+        ticket: Ticket,
+        claim: Claim,
+        stand_in: Option<Box<AnyValue>>,
+    ) -> Begun {
         self.missed();
         let event = match self.renewal {
             Some(_) => Event::Refresh,
@@ -546,27 +551,29 @@ impl Lead {
         Some(value)
     }
 
-    /// Keeps the error in `ret`, if there is one, for those who wait as well; then nothing is left to be done. If an invalidation or a
-    /// put came meanwhile, it is not kept.
-    pub(crate) fn keep_error<R>(self, errors: Option<Errors<R>>, ret: &R) -> Option<Self> {
+    /// Keeps the error in `ret`, if there is one, for those who wait as well. Answers whether that was done: then nothing is left to be
+    /// done. If an invalidation or a put came meanwhile, it is not kept.
+    pub(crate) fn keep_error<R>(&self, errors: Option<Errors<R>>, ret: &R) -> bool {
+        let Some(errors) = errors else {
+            return false;
+        };
         let load = &self.load;
-        let lifetime = load.aging().err_ttl;
+        let aging = load.aging();
         // what was asked for anew, or in the background, leaves what is there
         let keeps = load.flight != Flight::Refresh && load.renewal.is_none();
-        let errors = errors.filter(|_| keeps && load.cache.is_in_process());
-        let Some(entry) = errors.and_then(|errors| errors.entry(&load.key, ret, 1)) else {
-            return Some(self);
-        };
-        let entry = Some(entry);
+        if !keeps || !load.cache.is_in_process() {
+            return false;
+        }
+        let entry = errors.entry(load.values.kind(aging.ages()), &load.key, ret, 1);
+        if entry.is_none() {
+            return false;
+        }
         // what went for it is dropped here, where no lock is held
         let stored = self
             .ticket
-            .store(|| load.cache.store_local(entry, lifetime));
-        if matches!(stored, Some((Inserted::Stored(_), _))) {
-            // those who wait look again, and find it
-            return None;
-        }
-        Some(self)
+            .store(|| load.cache.store_local(entry, aging.err_ttl));
+        // those who wait look again, and find it
+        matches!(stored, Some((Inserted::Stored(_), _)))
     }
 
     /// Those who wait go on by themselves.

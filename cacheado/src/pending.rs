@@ -22,7 +22,7 @@ use crate::value::{AnyValue, Typed};
 ///
 /// It asks nothing of the value's type, which `Function::look` has asked for: what is wrong with it is said once.
 pub struct Pending<R, K: Outcome<R>> {
-    load: Option<(Load, Typed<K::Stored>)>,
+    load: Option<(Box<Load>, Typed<K::Stored>)>,
     /// What the call returns, while the body runs in the background.
     ahead: Option<Box<K::Stored>>,
     instead: Instead<R>,
@@ -54,7 +54,7 @@ impl<R> Instead<R> {
 }
 
 impl<R, K: Outcome<R>> Pending<R, K> {
-    fn new(load: Option<(Load, Typed<K::Stored>)>, ahead: Option<Box<K::Stored>>) -> Self {
+    fn new(load: Option<(Box<Load>, Typed<K::Stored>)>, ahead: Option<Box<K::Stored>>) -> Self {
         Self {
             load,
             ahead,
@@ -71,12 +71,12 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         Self::new(None, None)
     }
 
-    pub(crate) fn with(load: Load, typed: Typed<K::Stored>) -> Self {
+    pub(crate) fn with(load: Box<Load>, typed: Typed<K::Stored>) -> Self {
         Self::new(Some((load, typed)), None)
     }
 
     /// The call returns `value`, and the body runs in the background if there is a load for it.
-    pub(crate) fn ahead(value: K::Stored, load: Option<(Load, Typed<K::Stored>)>) -> Self {
+    pub(crate) fn ahead(value: K::Stored, load: Option<(Box<Load>, Typed<K::Stored>)>) -> Self {
         Self::new(load, Some(Box::new(value)))
     }
 
@@ -249,7 +249,7 @@ where
     reason = "it is taken apart where it is made"
 )]
 enum Start {
-    Load(Load),
+    Load(Box<Load>),
     Begun(Begun),
 }
 
@@ -363,9 +363,9 @@ fn ended<R, K: Outcome<R>>(
         Ok(ret) => ret,
         Err(stood_in) => return (stood_in, None),
     };
-    let Some(lead) = lead.keep_error(instead.errors, &ret) else {
+    if lead.keep_error(instead.errors, &ret) {
         return (ret, None);
-    };
+    }
     let value = K::stored(&ret).map(|value| ((typed.erase)(value), lead.decided(decide(value))));
     let rest = lead.settle(value);
     (ret, rest)

@@ -144,7 +144,7 @@ impl<R: Send + 'static> Limits<R> {
     /// Has `job` load, on another thread, and waits for it; or waits for another who loads.
     pub(crate) fn load<K: Outcome<R>>(
         self,
-        load: Load,
+        load: Box<Load>,
         typed: Typed<K::Stored>,
         job: impl FnOnce(Begun) -> R + Send + 'static,
     ) -> R {
@@ -192,7 +192,7 @@ impl<R: Send + 'static> Limits<R> {
     /// The same as [`load`](Self::load) as a future, on a task.
     pub(crate) async fn load_async<K: Outcome<R>, F>(
         self,
-        load: Load,
+        load: Box<Load>,
         typed: Typed<K::Stored>,
         job: impl FnOnce(Begun) -> F + Send + 'static,
     ) -> R

@@ -4,9 +4,10 @@
 //! [`ValueType`], a table that is made where the type is known; so whoever carries values on needs no bound on their type.
 
 use std::any::Any;
-use std::sync::Arc;
 
-use cacheado_backends::{Clock, Entry, Key, leaves_nothing_out, serialized_size, shape};
+use cacheado_backends::{
+    Clock, Entry, Key, Kind, NewEntry, leaves_nothing_out, serialized_size, shape,
+};
 
 use crate::aged::{Age, Aged};
 use crate::cache::Cache;
@@ -20,18 +21,20 @@ pub(crate) struct ValueType {
     is: fn(&AnyValue) -> bool,
     clone: fn(&AnyValue) -> Box<AnyValue>,
     clone_stored: CloneStored,
-    age: fn(&Entry) -> Option<&Age>,
+    age: for<'e> fn(Entry<'e>) -> Option<&'e Age>,
     entry: MakeEntry,
+    /// Without an age, and with one.
+    kinds: [fn() -> Kind; 2],
     bytes: fn(&AnyValue) -> usize,
     /// How they are kept outside of the process; `None`: they stay in it.
     pub(crate) codec: Option<Codec>,
 }
 
-/// [`Entry::new`] of a clone.
-type MakeEntry = fn(Key, &AnyValue, Option<Age>, u32, bool) -> Arc<Entry>;
+/// [`NewEntry::new`] of a clone.
+type MakeEntry = fn(Key, &AnyValue, Option<Age>, u32, bool) -> NewEntry;
 
 /// Clones the value of an entry, if `takes` says so of its age. One without an age is taken in any case.
-type CloneStored = fn(&Entry, takes: &mut dyn FnMut(&Age) -> bool) -> Option<Box<AnyValue>>;
+type CloneStored = fn(Entry<'_>, takes: &mut dyn FnMut(&Age) -> bool) -> Option<Box<AnyValue>>;
 
 type Decode = fn(Encoded<&[u8]>) -> Result<Box<AnyValue>, String>;
 
@@ -70,10 +73,11 @@ impl ValueType {
             entry: |key, value, age, weight, portable| {
                 let value = known(value.downcast_ref::<T>()).clone();
                 match age {
-                    None => Entry::new(key, value, weight, portable),
-                    Some(age) => Entry::new(key, Aged { value, age }, weight, portable),
+                    None => NewEntry::new(key, value, weight, portable),
+                    Some(age) => NewEntry::new(key, Aged { value, age }, weight, portable),
                 }
             },
+            kinds: [Kind::of::<T>, Kind::of::<Aged<T>>],
             bytes: |_| size_of::<T>(),
             codec: None,
         }
@@ -99,14 +103,14 @@ impl ValueType {
     }
 
     /// The value of an entry, if it is of this type and is good.
-    pub(crate) fn clone_fresh(&self, entry: &Entry, clock: &Clock) -> Option<Box<AnyValue>> {
+    pub(crate) fn clone_fresh(&self, entry: Entry<'_>, clock: &Clock) -> Option<Box<AnyValue>> {
         (self.clone_stored)(entry, &mut |age| age.is_fresh(clock))
     }
 
     /// The value of an entry, if it is of this type and `takes` says so of its age. One that has none is taken in any case.
     pub(crate) fn clone_aged(
         &self,
-        entry: &Entry,
+        entry: Entry<'_>,
         mut takes: impl FnMut(&Age) -> bool,
     ) -> Option<Box<AnyValue>> {
         (self.clone_stored)(entry, &mut takes)
@@ -121,8 +125,13 @@ impl ValueType {
     }
 
     /// How old the value of an entry is, if that is kept, and it is of this type.
-    pub(crate) fn age<'e>(&self, entry: &'e Entry) -> Option<&'e Age> {
+    pub(crate) fn age<'e>(&self, entry: Entry<'e>) -> Option<&'e Age> {
         (self.age)(entry)
+    }
+
+    /// What most entries hold of the functions whose values these are, if those have an age, or if they don't.
+    pub(crate) fn kind(&self, ages: bool) -> Kind {
+        self.kinds[usize::from(ages)]()
     }
 
     /// How many bytes `value` takes, about: its own, and as many as serde serializes of it.
@@ -130,7 +139,7 @@ impl ValueType {
         (self.bytes)(value)
     }
 
-    /// An entry of `key` with a clone of `value`. See [`Entry::new`].
+    /// An entry of `key` with a clone of `value`. See [`NewEntry::new`].
     pub(crate) fn entry(
         &self,
         key: Key,
@@ -138,7 +147,7 @@ impl ValueType {
         age: Option<Age>,
         weight: u32,
         portable: bool,
-    ) -> Arc<Entry> {
+    ) -> NewEntry {
         (self.entry)(key, value, age, weight, portable)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cacheado_backends::{Entry, Key};
+use cacheado_backends::{Key, NewEntry};
 
 use crate::value::{AnyValue, ValueType};
 
@@ -58,7 +58,7 @@ impl Weighed<'_> {
     /// nothing is known but its size. Costs a walk over the value.
     #[must_use]
     pub fn bytes(&self) -> u32 {
-        let bytes = Entry::overhead(self.key) + self.values.bytes(self.value);
+        let bytes = NewEntry::overhead(self.key) + self.values.bytes(self.value);
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 }

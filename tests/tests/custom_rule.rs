@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cacheado::rule::{Admission, Candidate, Cause, Reads, Resident, Verdict};
+use cacheado::rule::{Admission, Candidate, Cause, Departed, Newcomer, Reads, Seats, Verdict};
 use cacheado::rules::{Lru, MaxItems, Ttl, WTinyLfu};
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, CacheBuilder, Error, Key, Rule, cache, refresh, scopes};
@@ -418,27 +418,27 @@ fn a_function_is_subject_to_rules_as_programmatic_calls_are() {
     assert_eq!((stats.hits, stats.loads), (2, 7));
 }
 
-/// Writes down what is in, by the entries themselves.
+/// Writes down what is in.
 #[derive(Clone, Default)]
 struct Spy(Arc<Mutex<Seen>>);
 
 #[derive(Default)]
 struct Seen {
-    residents: Vec<Resident>,
+    residents: HashSet<Key>,
     weights: Vec<(String, u32)>,
     wrong: Vec<String>,
 }
 
 impl Seen {
-    fn remove(&mut self, resident: &Resident) -> bool {
-        let at = self.residents.iter().position(|it| it.is(resident));
-        at.map(|at| self.residents.swap_remove(at)).is_some()
+    fn expect(&mut self, holds: bool, what: &str, key: &Key) {
+        if !holds {
+            self.wrong.push(format!("{what}: {key:?}"));
+        }
     }
 
-    fn insert(&mut self, resident: &Resident) {
-        let weight = (text(resident.key()), resident.weight());
+    fn weigh(&mut self, newcomer: &Newcomer<'_>) {
+        let weight = (text(newcomer.key()), newcomer.weight());
         self.weights.push(weight);
-        self.residents.push(resident.clone());
     }
 }
 
@@ -453,22 +453,31 @@ impl Rule for Spy {
         Admission::Admit
     }
 
-    fn on_insert(&self, newcomer: &Resident, _: &mut Vec<Resident>) -> Admission {
-        self.0.lock().unwrap().insert(newcomer);
-        Admission::Admit
-    }
-
-    fn on_replace(&self, old: &Resident, newcomer: &Resident, _: &mut Vec<Resident>) -> Admission {
+    fn on_insert(&self, newcomer: &mut Newcomer<'_>, _: &mut Seats<'_>) -> Admission {
         let seen = &mut *self.0.lock().unwrap();
-        if !seen.remove(old) {
-            seen.wrong.push(format!("replaced: {old:?}"));
-        }
-        seen.insert(newcomer);
+        let new = seen.residents.insert(newcomer.key().clone());
+        seen.expect(new, "inserted", newcomer.key());
+        seen.weigh(newcomer);
         Admission::Admit
     }
 
-    fn on_remove(&self, resident: &Resident, _: Cause) {
-        self.0.lock().unwrap().remove(resident);
+    fn on_replace(
+        &self,
+        _: Option<u32>,
+        newcomer: &mut Newcomer<'_>,
+        _: &mut Seats<'_>,
+    ) -> Admission {
+        let seen = &mut *self.0.lock().unwrap();
+        let known = seen.residents.contains(newcomer.key());
+        seen.expect(known, "replaced", newcomer.key());
+        seen.weigh(newcomer);
+        Admission::Admit
+    }
+
+    fn on_remove(&self, departed: &Departed<'_>, _: Cause) {
+        let seen = &mut *self.0.lock().unwrap();
+        let known = seen.residents.remove(departed.key());
+        seen.expect(known, "removed", departed.key());
     }
 
     fn on_clear(&self) {
@@ -505,10 +514,8 @@ fn a_rule_beside_is_told_what_a_bound_admits_and_evicts() {
             }
             let seen = spy.0.lock().unwrap();
             assert_eq!(seen.wrong, Vec::<String>::new());
-            let known = seen.residents.iter().map(|it| it.key().clone());
             let listed: HashSet<Key> = cache.keys().run().unwrap().into_iter().collect();
-            assert_eq!(seen.residents.len(), listed.len(), "step {nth}");
-            assert_eq!(known.collect::<HashSet<Key>>(), listed, "step {nth}");
+            assert_eq!(seen.residents, listed, "step {nth}");
             assert!(listed.len() <= 4);
         }
         assert_eq!(refused, 0, "a newcomer that fits is always stored");

@@ -2,11 +2,11 @@
 //! rule chooses goes.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cacheado::rule::{Admission, Cause, Reads, Resident, Verdict};
+use cacheado::rule::{Admission, Cause, Departed, Newcomer, Reads, Seats, Verdict};
 use cacheado::rules::Lru;
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, CacheBuilder, Key, Rule, Scope, cache, refresh, scopes};
@@ -16,8 +16,6 @@ use proptest::test_runner::RngSeed;
 
 scopes! { organization(org_id) }
 
-/// What an entry's note says before anything was written down.
-const NOTHING: u32 = u32::MAX;
 const MOST_HITS: u8 = 3;
 
 /// The text that a key of these tests was made of.
@@ -46,10 +44,10 @@ struct Fifo {
 #[derive(Default)]
 struct State {
     next: u32,
-    /// By the notes of their entries, oldest first.
-    queue: BTreeMap<u32, Resident>,
+    /// The keys by their seats, oldest first.
+    queue: BTreeMap<u32, Key>,
     /// Those that were chosen to go, and have not gone yet.
-    chosen: BTreeMap<u32, Resident>,
+    chosen: HashSet<Key>,
     /// How often the oldest was hit, each time that this was asked.
     hits: Vec<u8>,
     /// How often each was told in, out, and out in the end.
@@ -63,24 +61,24 @@ struct State {
 }
 
 impl State {
-    fn make_room(&mut self, capacity: usize, newcomer: u32, victims: &mut Vec<Resident>) {
-        let mut others = self.queue.iter().filter(|(note, _)| **note != newcomer);
-        if let Some((_, oldest)) = others.next() {
-            self.hits.push(oldest.take_hits());
-            self.hits.push(oldest.take_hits());
+    fn make_room(&mut self, capacity: usize, newcomer: u32, seats: &mut Seats<'_>) {
+        let mut others = self.queue.keys().filter(|seat| **seat != newcomer);
+        if let Some(oldest) = others.next() {
+            self.hits.push(seats.take_hits(*oldest));
+            self.hits.push(seats.take_hits(*oldest));
         }
         while self.queue.len() > capacity {
-            let mut notes = self.queue.keys().copied();
-            let oldest = notes.find(|note| *note != newcomer).unwrap();
+            let mut others = self.queue.keys().copied();
+            let oldest = others.find(|seat| *seat != newcomer).unwrap();
             let victim = self.queue.remove(&oldest).unwrap();
-            victims.push(victim.clone());
-            self.chosen.insert(oldest, victim);
+            seats.vacate(oldest);
+            self.chosen.insert(victim);
         }
     }
 
-    fn expect(&mut self, holds: bool, what: &str, resident: &Resident) {
+    fn expect(&mut self, holds: bool, what: &str, key: &Key) {
         if !holds {
-            self.wrong.push(format!("{what}: {resident:?}"));
+            self.wrong.push(format!("{what}: {key:?}"));
         }
     }
 }
@@ -94,7 +92,7 @@ impl Rule for Fifo {
         Reads::Count(MOST_HITS)
     }
 
-    fn keeps_notes(&self) -> bool {
+    fn gives_seats(&self) -> bool {
         true
     }
 
@@ -102,68 +100,53 @@ impl Rule for Fifo {
         panic!("it asked to be told of numbers only")
     }
 
-    fn on_insert(&self, newcomer: &Resident, victims: &mut Vec<Resident>) -> Admission {
+    fn on_insert(&self, newcomer: &mut Newcomer<'_>, seats: &mut Seats<'_>) -> Admission {
         let state = &mut *self.state.lock().unwrap();
-        state.expect(
-            newcomer.note() == NOTHING,
-            "a note that is not its own",
-            newcomer,
-        );
-        state.expect(newcomer.take_hits() == 0, "hit before it is in", newcomer);
         state.entered += 1;
-        let note = state.next;
+        let seat = state.next;
         state.next += 1;
-        newcomer.set_note(note);
-        state.queue.insert(note, newcomer.clone());
-        state.make_room(self.capacity, note, victims);
+        newcomer.take_seat(seat);
+        state.queue.insert(seat, newcomer.key().clone());
+        state.make_room(self.capacity, seat, seats);
         Admission::Admit
     }
 
     fn on_replace(
         &self,
-        old: &Resident,
-        newcomer: &Resident,
-        victims: &mut Vec<Resident>,
+        old: Option<u32>,
+        newcomer: &mut Newcomer<'_>,
+        seats: &mut Seats<'_>,
     ) -> Admission {
         let state = &mut *self.state.lock().unwrap();
-        state.expect(old.key() == newcomer.key(), "of another key", newcomer);
-        state.expect(
-            newcomer.note() == NOTHING,
-            "a note that is not its own",
-            newcomer,
-        );
-        state.expect(!old.is(newcomer), "replaced by itself", newcomer);
         state.entered += 1;
         state.replaced += 1;
-        let note = old.note();
-        let known = state.queue.insert(note, newcomer.clone());
-        state.expect(known.is_some_and(|known| known.is(old)), "unknown", old);
-        old.set_note(NOTHING);
-        newcomer.set_note(note);
-        state.make_room(self.capacity, note, victims);
+        let known = old.filter(|old| state.queue.get(old) == Some(newcomer.key()));
+        let Some(seat) = known else {
+            state.expect(false, "unknown", newcomer.key());
+            return Admission::Admit;
+        };
+        newcomer.take_seat(seat);
+        state.make_room(self.capacity, seat, seats);
         Admission::Admit
     }
 
-    fn on_remove(&self, resident: &Resident, cause: Cause) {
+    fn on_remove(&self, departed: &Departed<'_>, cause: Cause) {
         let state = &mut *self.state.lock().unwrap();
-        let note = resident.note();
-        if note == NOTHING {
-            state.again += 1;
-            return;
+        let key = departed.key();
+        match departed.seat() {
+            Some(seat) => {
+                let known = state.queue.remove(&seat);
+                state.expect(known.as_ref() == Some(key), "unknown", key);
+            }
+            None if state.chosen.remove(key) => {
+                state.expect(cause == Cause::Rule, "gone for another cause", key);
+            }
+            None => {
+                state.again += 1;
+                return;
+            }
         }
         state.removed += 1;
-        let known = match state.chosen.remove(&note) {
-            Some(chosen) => {
-                state.expect(cause == Cause::Rule, "gone for another cause", resident);
-                Some(chosen)
-            }
-            None => state.queue.remove(&note),
-        };
-        state.expect(
-            known.is_some_and(|known| known.is(resident)),
-            "unknown",
-            resident,
-        );
     }
 
     fn on_evict(&self, _: &Key, _: Cause) {
@@ -182,17 +165,20 @@ impl Rule for Fifo {
 #[derive(Clone, Default)]
 struct Gate {
     closed: Arc<AtomicBool>,
-    refused: Arc<Mutex<Vec<Resident>>>,
+    /// The keys that it has refused and not let in since.
+    refused: Arc<Mutex<HashSet<Key>>>,
     told_again: Arc<AtomicBool>,
 }
 
 impl Gate {
-    fn ask(&self, newcomer: &Resident) -> Admission {
-        if !self.closed.load(Ordering::Relaxed) {
-            return Admission::Admit;
+    fn ask(&self, newcomer: &Newcomer<'_>) -> Admission {
+        let mut refused = self.refused.lock().unwrap();
+        if self.closed.load(Ordering::Relaxed) {
+            refused.insert(newcomer.key().clone());
+            return Admission::Reject;
         }
-        self.refused.lock().unwrap().push(newcomer.clone());
-        Admission::Reject
+        refused.remove(newcomer.key());
+        Admission::Admit
     }
 }
 
@@ -201,17 +187,22 @@ impl Rule for Gate {
         "Gate"
     }
 
-    fn on_insert(&self, newcomer: &Resident, _: &mut Vec<Resident>) -> Admission {
+    fn on_insert(&self, newcomer: &mut Newcomer<'_>, _: &mut Seats<'_>) -> Admission {
         self.ask(newcomer)
     }
 
-    fn on_replace(&self, _: &Resident, newcomer: &Resident, _: &mut Vec<Resident>) -> Admission {
+    fn on_replace(
+        &self,
+        _: Option<u32>,
+        newcomer: &mut Newcomer<'_>,
+        _: &mut Seats<'_>,
+    ) -> Admission {
         self.ask(newcomer)
     }
 
-    fn on_remove(&self, resident: &Resident, _: Cause) {
+    fn on_remove(&self, departed: &Departed<'_>, _: Cause) {
         let refused = self.refused.lock().unwrap();
-        if refused.iter().any(|refused| refused.is(resident)) {
+        if refused.contains(departed.key()) {
             self.told_again.store(true, Ordering::Relaxed);
         }
     }
@@ -389,11 +380,11 @@ fn agree(capacity: usize, gate_first: bool, steps: &[Step]) -> Result<(), TestCa
         let state = fifo.state.lock().unwrap();
         prop_assert!(state.wrong.is_empty(), "{:?}: {:?}", step, state.wrong);
         prop_assert!(state.chosen.is_empty(), "{:?}: a victim stays", step);
-        let order: Vec<String> = state.queue.values().map(|it| text(it.key())).collect();
+        let order: Vec<String> = state.queue.values().map(text).collect();
         let expected: Vec<String> = model.queue.iter().map(|it| text_of(it.name)).collect();
         prop_assert_eq!(order, expected, "after {:?}", step);
         let listed: HashSet<Key> = cache.keys().run()?.into_iter().collect();
-        let known = state.queue.values().map(|it| it.key().clone()).collect();
+        let known = state.queue.values().cloned().collect();
         prop_assert_eq!(&listed, &known, "after {:?}", step);
         prop_assert_eq!(&state.hits, &model.hits, "after {:?}", step);
         let out = state.replaced + state.removed;
@@ -469,7 +460,7 @@ fn hits_are_counted_up_to_what_the_rule_asks_for() {
 }
 
 #[test]
-fn two_that_keep_notes_are_refused_and_both_named() {
+fn two_that_give_seats_are_refused_and_both_named() {
     let fifo = || Fifo {
         capacity: 2,
         state: Arc::default(),
@@ -515,11 +506,11 @@ impl Rule for Rejecter {
         "Rejecter"
     }
 
-    fn on_replace(&self, _: &Resident, _: &Resident, _: &mut Vec<Resident>) -> Admission {
+    fn on_replace(&self, _: Option<u32>, _: &mut Newcomer<'_>, _: &mut Seats<'_>) -> Admission {
         Admission::Reject
     }
 
-    fn on_remove(&self, _: &Resident, cause: Cause) {
+    fn on_remove(&self, _: &Departed<'_>, cause: Cause) {
         self.0.lock().unwrap().push(cause);
     }
 }
@@ -553,16 +544,31 @@ fn a_refused_replacement_is_told_once_to_each() {
 }
 
 /// Has the entry that is replaced evicted for the one that replaces it.
-struct ChoosesTheOldOne;
+#[derive(Default)]
+struct ChoosesTheOldOne(AtomicU32);
 
 impl Rule for ChoosesTheOldOne {
     fn name(&self) -> &'static str {
         "ChoosesTheOldOne"
     }
 
-    fn on_replace(&self, old: &Resident, _: &Resident, victims: &mut Vec<Resident>) -> Admission {
-        victims.push(old.clone());
+    fn gives_seats(&self) -> bool {
+        true
+    }
+
+    fn on_insert(&self, newcomer: &mut Newcomer<'_>, _: &mut Seats<'_>) -> Admission {
+        newcomer.take_seat(self.0.fetch_add(1, Ordering::Relaxed));
         Admission::Admit
+    }
+
+    fn on_replace(
+        &self,
+        old: Option<u32>,
+        newcomer: &mut Newcomer<'_>,
+        seats: &mut Seats<'_>,
+    ) -> Admission {
+        seats.vacate(old.expect("each has a seat"));
+        self.on_insert(newcomer, seats)
     }
 }
 
@@ -574,7 +580,10 @@ fn two(cache: &Cache, x: u32) -> u32 {
 
 #[test]
 fn a_functions_own_bound_holds_whatever_a_rule_chooses() {
-    let cache = Cache::builder().rule(ChoosesTheOldOne).build().unwrap();
+    let cache = Cache::builder()
+        .rule(ChoosesTheOldOne::default())
+        .build()
+        .unwrap();
     for _ in 0..5 {
         refresh!(two(&cache, 1));
     }

@@ -29,7 +29,7 @@ impl Hash32 {
 }
 
 /// A key's hash, and above it the number of its space: one word, so that one step compares them.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Head(u64);
 
 impl Head {
@@ -43,8 +43,13 @@ impl Head {
         Hash32::fold(self.0)
     }
 
+    #[inline]
+    pub(crate) fn space_id(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
     pub(crate) fn space(self) -> &'static Space {
-        Space::by_id((self.0 >> 32) as u32).expect("a key is made of a space that there is")
+        Space::by_id(self.space_id()).expect("a key is made of a space that there is")
     }
 }
 

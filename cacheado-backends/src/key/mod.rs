@@ -108,8 +108,8 @@ impl Key {
         self.bytes.heap_bytes()
     }
 
-    pub(crate) fn hash32(&self) -> Hash32 {
-        self.head.hash()
+    pub(crate) fn head(&self) -> Head {
+        self.head
     }
 
     /// Its hash, which differs from process to process.
@@ -159,6 +159,34 @@ pub struct Probe<'a, A: ?Sized> {
     space: &'static Space,
     ids: Ids<'a>,
     args: &'a A,
+}
+
+/// A [`Probe`] whatever its arguments, for what is out of the way of hits: compiled once, and not for each function.
+pub(crate) trait Seek {
+    /// The hash of the key that is looked for.
+    fn hash(&self) -> u64;
+    /// Whether `key` is the one.
+    fn is(&self, key: &Key) -> bool;
+}
+
+impl<A: Serialize + ?Sized> Seek for Probe<'_, A> {
+    fn hash(&self) -> u64 {
+        self.hash()
+    }
+
+    fn is(&self, key: &Key) -> bool {
+        self.matches(key)
+    }
+}
+
+impl Seek for Key {
+    fn hash(&self) -> u64 {
+        self.hash()
+    }
+
+    fn is(&self, key: &Key) -> bool {
+        self == key
+    }
 }
 
 /// The ids of a probe: as texts, or encoded as a [`Scope`] keeps them.

@@ -1,7 +1,7 @@
 //! The scope index: which entries each tenant has, so that evicting a tenant costs what the tenant has, not what the store holds.
 //!
-//! Under each scope that an entry is in, its own and those above, its hash is noted: what is looked for in the table is then a
-//! hash, and in which scope an entry is says its key. So a scope itself is known by a hash only. Two that share one share a
+//! Under each scope that an entry is in, its own and those above, the place where it lies is noted. In which scope an entry is says
+//! its key, at which whoever takes it out looks again. So a scope itself is known by a hash only. Two that share one share a
 //! group, which costs whoever evicts one of them a look at the other's entries. Entries of the global scope are not in it.
 
 use std::hash::{BuildHasher, Hasher};
@@ -9,8 +9,8 @@ use std::hash::{BuildHasher, Hasher};
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use super::hashes::{Hashes, fit};
-use super::table::Twins;
+use super::handle::Handle;
+use super::handles::{Handles, fit};
 use crate::key::{Hash32, Key};
 use crate::scope::{Level, Scope, ids_len};
 use crate::sync::{Mutex, RandomState, lock};
@@ -26,7 +26,7 @@ pub(super) struct Index {
     hasher: RandomState,
 }
 
-/// The entries' hashes by the scopes' hashes.
+/// The entries by the scopes' hashes.
 #[derive(Default)]
 struct Groups {
     /// Those of small groups.
@@ -35,16 +35,17 @@ struct Groups {
     many: HashTable<Group>,
 }
 
-/// An entry's hash and its scope's.
+/// An entry and its scope's hash. Packed: a quarter less.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C, packed(4))]
 struct Member {
+    handle: Handle,
     scope: Hash32,
-    hash: Hash32,
 }
 
 struct Group {
     scope: Hash32,
-    hashes: Hashes,
+    handles: Handles,
 }
 
 /// The hashes of a scope and of those above it, the tree's root first. Of the global scope, none.
@@ -91,63 +92,53 @@ impl Index {
         Some(&self.shards[root as usize % SHARDS])
     }
 
-    /// Notes that there is an entry of `key`.
-    pub(super) fn note(&self, key: &Key) {
+    /// Notes that the entry of `key` lies at `handle`.
+    pub(super) fn note(&self, key: &Key, handle: Handle) {
         let path = self.path_of(key);
         if let Some(shard) = self.shard(&path) {
             let mut groups = lock(shard);
             for scope in path {
-                groups.insert(scope, key.hash32());
+                groups.insert(scope, handle);
             }
         }
     }
 
-    /// Takes out what was noted of the entry of `key`, if it still is, but for what counts for one of its `twins` as well.
-    pub(super) fn forget(&self, key: &Key, twins: Twins<'_>) {
+    /// Takes out what was noted of the entry of `key`.
+    pub(super) fn forget(&self, key: &Key, handle: Handle) {
         let path = self.path_of(key);
         if let Some(shard) = self.shard(&path) {
             let mut groups = lock(shard);
             for scope in path {
-                if !twins.any(|twin| self.is_noted_under(shard, scope, twin.key())) {
-                    groups.remove(scope, key.hash32());
-                }
+                groups.remove(scope, handle);
             }
         }
     }
 
-    /// Whether the entry of `key` is noted in `shard` under `scope`, or under another scope of that hash.
-    fn is_noted_under(&self, shard: &Mutex<Groups>, scope: Hash32, key: &Key) -> bool {
-        let path = self.path_of(key);
-        let its_own = self.shard(&path);
-        its_own.is_some_and(|own| std::ptr::eq(own, shard)) && path.contains(&scope)
-    }
-
-    /// The hashes of the entries in `scope` and below it, all that there are at one moment. Each may be that of entries
-    /// elsewhere, too.
-    pub(super) fn hashes(&self, scope: &Scope) -> Vec<Hash32> {
+    /// Where the entries in `scope` and below it lie, all that there are at one moment. Some may be those of entries elsewhere.
+    pub(super) fn handles(&self, scope: &Scope) -> Vec<Handle> {
         let path = self.path(scope.level(), scope.encoded_ids());
         match (self.shard(&path), path.last()) {
-            (Some(shard), Some(scope)) => lock(shard).hashes(*scope),
+            (Some(shard), Some(scope)) => lock(shard).handles(*scope),
             _ => Vec::new(),
         }
     }
 
-    /// How many hashes are noted, once for each scope.
+    /// How many entries are noted, once for each scope.
     #[cfg(test)]
     pub(super) fn noted(&self) -> usize {
         let count = |shard: &Mutex<Groups>| {
             let groups = lock(shard);
-            groups.few.len() + groups.many.iter().map(|it| it.hashes.len()).sum::<usize>()
+            groups.few.len() + groups.many.iter().map(|it| it.handles.len()).sum::<usize>()
         };
         self.shards.iter().map(count).sum()
     }
 }
 
 impl Groups {
-    fn insert(&mut self, scope: Hash32, hash: Hash32) {
-        let member = Member { scope, hash };
+    fn insert(&mut self, scope: Hash32, handle: Handle) {
+        let member = Member { handle, scope };
         if let Some(group) = self.many.find_mut(scope.spread(), |it| it.scope == scope) {
-            group.hashes.insert(hash);
+            group.handles.insert(handle);
             return;
         }
         let mut others = 0;
@@ -160,13 +151,13 @@ impl Groups {
         if others < FEW {
             self.add_few(member);
         } else {
-            let mut hashes = Hashes::default();
-            hashes.insert(hash);
-            while let Ok(found) = self.few.find_entry(scope.spread(), |it| it.scope == scope) {
-                hashes.insert(found.remove().0.hash);
+            let mut handles = Handles::default();
+            handles.insert(handle);
+            while let Ok(found) = self.few.find_entry(scope.spread(), |it| it.is_in(scope)) {
+                handles.insert(found.remove().0.handle);
             }
-            fit(&mut self.few, |it| it.scope.spread());
-            let group = Group { scope, hashes };
+            fit(&mut self.few, Member::spread);
+            let group = Group { scope, handles };
             self.many
                 .insert_unique(scope.spread(), group, |it| it.scope.spread());
         }
@@ -175,46 +166,57 @@ impl Groups {
     /// The members of the small group of `scope`.
     fn small(&self, scope: Hash32) -> impl Iterator<Item = &Member> {
         let all = self.few.iter_hash(scope.spread());
-        all.filter(move |member| member.scope == scope)
+        all.filter(move |member| member.is_in(scope))
     }
 
     fn add_few(&mut self, member: Member) {
         self.few
-            .insert_unique(member.scope.spread(), member, |it| it.scope.spread());
+            .insert_unique(member.spread(), member, Member::spread);
     }
 
-    fn remove(&mut self, scope: Hash32, hash: Hash32) {
+    fn remove(&mut self, scope: Hash32, handle: Handle) {
         let Ok(mut group) = self.many.find_entry(scope.spread(), |it| it.scope == scope) else {
-            let member = Member { scope, hash };
+            let member = Member { handle, scope };
             if let Ok(found) = self.few.find_entry(scope.spread(), |it| *it == member) {
                 found.remove();
-                fit(&mut self.few, |it| it.scope.spread());
+                fit(&mut self.few, Member::spread);
             }
             return;
         };
-        let hashes = &mut group.get_mut().hashes;
-        hashes.remove(hash);
+        let handles = &mut group.get_mut().handles;
+        handles.remove(handle);
         // not as soon as they are few enough: what comes and goes is not to cost a move each time
-        if hashes.len() <= FEW / 2 {
+        if handles.len() <= FEW / 2 {
             let (group, _) = group.remove();
             fit(&mut self.many, |it| it.scope.spread());
-            for hash in group.hashes.iter() {
-                self.add_few(Member { scope, hash });
+            for handle in group.handles.iter() {
+                self.add_few(Member { handle, scope });
             }
         }
     }
 
-    fn hashes(&self, scope: Hash32) -> Vec<Hash32> {
+    fn handles(&self, scope: Hash32) -> Vec<Handle> {
         match self.many.find(scope.spread(), |it| it.scope == scope) {
-            Some(group) => group.hashes.iter().collect(),
-            None => self.small(scope).map(|member| member.hash).collect(),
+            Some(group) => group.handles.iter().collect(),
+            None => self.small(scope).map(|member| member.handle).collect(),
         }
+    }
+}
+
+impl Member {
+    fn is_in(&self, scope: Hash32) -> bool {
+        let its_own = self.scope;
+        its_own == scope
+    }
+
+    fn spread(&self) -> u64 {
+        let scope = self.scope;
+        scope.spread()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
     use std::num::NonZeroUsize;
 
     use super::*;
@@ -264,41 +266,41 @@ mod tests {
                 .expect("all ids are given")
         };
         let index = Index::new();
-        let mut taken = HashSet::new();
-        let mut unlike = |n: u32| {
-            // another in the place of one whose hash is taken: what two share is noted once
-            let mut keys = (0..).map(|step| key(space, &shelf(n % 3, n % 1_500), n + step * 6_000));
-            keys.find(|key| taken.insert(key.hash())).expect("no end")
-        };
-        let keys: Vec<_> = (0..6_000).map(&mut unlike).collect();
-        for key in &keys {
-            index.note(key);
-            index.note(key);
+        let keys: Vec<_> = (0..6_000)
+            .map(|n| {
+                (
+                    key(space, &shelf(n % 3, n % 1_500), n),
+                    Handle::of(key(space, &shelf(n % 3, n % 1_500), n).head(), n),
+                )
+            })
+            .collect();
+        for (key, handle) in &keys {
+            index.note(key, *handle);
+            index.note(key, *handle);
         }
         // the shelves are small, the rooms are large
         let (few, many, _) = noted(&index);
         assert_eq!((few, many), (6_000, 3));
-        assert_eq!(index.hashes(&room(1)).len(), 2_000);
-        let on_shelf = index.hashes(&shelf(1, 4));
+        assert_eq!(index.handles(&room(1)).len(), 2_000);
+        let on_shelf = index.handles(&shelf(1, 4));
         assert_eq!(on_shelf.len(), 4);
         assert!(
             keys.iter()
-                .filter(|key| on_shelf.contains(&key.hash32()))
-                .all(|key| is_in(&shelf(1, 4), key))
+                .filter(|(_, handle)| on_shelf.contains(handle))
+                .all(|(key, _)| is_in(&shelf(1, 4), key))
         );
-        assert!(index.hashes(&shelf(2, 4)).is_empty());
+        assert!(index.handles(&shelf(2, 4)).is_empty());
 
-        let none = HashTable::new();
-        for key in &keys[2..] {
-            index.forget(key, Twins::new(&none, key.hash()));
+        for (key, handle) in &keys[2..] {
+            index.forget(key, *handle);
         }
         // the rooms are small by now
         let (few, many, room_for) = noted(&index);
         assert_eq!((few, many), (2 + 2, 0));
         assert!(room_for < 16 * 64, "room for {room_for}");
-        assert_eq!(index.hashes(&room(1)), [keys[1].hash32()]);
-        for key in &keys {
-            index.forget(key, Twins::new(&none, key.hash()));
+        assert_eq!(index.handles(&room(1)), [keys[1].1]);
+        for (key, handle) in &keys {
+            index.forget(key, *handle);
         }
         assert_eq!((noted(&index).0, noted(&index).1), (0, 0));
     }

@@ -1,10 +1,16 @@
-//! The in-process tier: typed values in one sharded table, an index by scope, and what watches over lifetimes.
+//! The in-process tier: values in typed slabs, a table for each function, an index by scope, and what watches over lifetimes.
 
-mod hashes;
+mod handle;
+mod handles;
 mod index;
+mod shards;
+mod slab;
 mod store;
 mod sweeper;
 mod table;
 mod wheel;
 
 pub use store::{Dropped, Inserted, Observer, Removed, Store};
+
+pub(crate) use handle::Handle;
+pub(crate) use slab::{AnySlab, Slab};

@@ -1,17 +1,16 @@
 //! The schedule of expiries: a hierarchical timing wheel (Varghese and Lauck, 1987; Caffeine's and tokio's are such, too).
 //!
-//! What is noted of an entry is its hash, in a slot of the level on whose scale its deadline is near: 64 slots of 17 ms, then 64 of
+//! What is noted of an entry is where it lies, in a slot of the level on whose scale its deadline is near: 64 slots of 17 ms, then 64 of
 //! about a second, of a minute, and so on. When time comes to a slot, its entries are looked up in the table, and noted in finer
 //! ones, each a few times in its life. So noting an entry and taking one out cost the same however many there are, and what
 //! has gone leaves nothing behind.
 
 use std::collections::BTreeSet;
 
-use super::hashes::Hashes;
-use super::table::{Table, Twins};
+use super::handle::Handle;
+use super::handles::Handles;
+use super::shards::Shards;
 use crate::clock::{NEVER, Tick};
-use crate::entry::Entry;
-use crate::key::Hash32;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
@@ -42,36 +41,29 @@ impl Expiry {
         }
     }
 
-    fn shard(&self, hash: Hash32) -> &Mutex<Wheel> {
-        // the sets in the slots look at the lowest bits
-        &self.shards[(hash.0 >> 24) as usize % SHARDS]
+    fn shard(&self, handle: Handle) -> &Mutex<Wheel> {
+        &self.shards[handle.shard() % SHARDS]
     }
 
-    /// Notes when `entry` is due. Returns whether nothing was due before: whoever waits must be told.
-    pub(super) fn note(&self, entry: &Entry) -> bool {
-        let due = entry.deadline();
+    /// Notes when the entry at `handle` is `due`. Returns whether nothing was due before: whoever waits must be told.
+    pub(super) fn note(&self, handle: Handle, due: Tick) -> bool {
         if due == NEVER {
             return false;
         }
-        let hash = entry.key().hash32();
-        lock(self.shard(hash)).insert(due, hash);
+        lock(self.shard(handle)).insert(due, handle);
         // most entries are due after others, which costs no write to what all threads share
         due < self.next.load(Ordering::Acquire)
             && self.next.fetch_min(due, Ordering::AcqRel) == NEVER
     }
 
-    /// Takes out what was noted of `entry`, if it still is, and does not count for one of its `twins` as well.
-    pub(super) fn forget(&self, entry: &Entry, twins: Twins<'_>) {
-        let due = entry.deadline();
+    /// Takes out what was noted of the entry at `handle`, if it still is.
+    pub(super) fn forget(&self, handle: Handle, due: Tick) {
         if due == NEVER {
             return;
         }
-        let hash = entry.key().hash32();
-        let mut wheel = lock(self.shard(hash));
+        let mut wheel = lock(self.shard(handle));
         let slot = wheel.slot(due);
-        if !twins.any(|twin| wheel.slot(twin.deadline()) == slot) {
-            wheel.remove(slot, hash);
-        }
+        wheel.remove(slot, handle);
     }
 
     /// Whether something may be due.
@@ -86,9 +78,9 @@ impl Expiry {
         Some(self.next.load(Ordering::Acquire)).filter(|next| *next != NEVER)
     }
 
-    /// The hashes of what is due, about `limit`, which are not noted any more. Locks shards of the `table` for reading, to see when
-    /// those are due of which it is not known exactly.
-    pub(super) fn take_due(&self, now: Tick, limit: usize, table: &Table) -> Vec<Hash32> {
+    /// Where what is due lies, about `limit`, which is not noted any more. Locks `entries` for reading, to see when those are due of
+    /// which it is not known exactly.
+    pub(super) fn take_due(&self, now: Tick, limit: usize, entries: &Shards) -> Vec<Handle> {
         let mut due = Vec::new();
         let _taking = lock(&self.taking);
         if !self.is_due(now) {
@@ -101,11 +93,11 @@ impl Expiry {
                 let step = lock(shard).advance(now, limit, &mut due);
                 match step {
                     Step::Reached(next) => break next,
-                    // a shard of the table is always locked first. An entry that goes before it is noted again is not found
-                    Step::Entered(hashes) => {
-                        for hash in hashes.iter() {
-                            table.read_all(hash, |entry| {
-                                lock(shard).insert(entry.deadline(), hash);
+                    // a shard of entries is always locked first. An entry that goes before it is noted again is not found
+                    Step::Entered(handles) => {
+                        for handle in handles.iter() {
+                            entries.meta_at(handle, |meta| {
+                                lock(shard).insert(meta.deadline(), handle);
                             });
                         }
                     }
@@ -116,13 +108,13 @@ impl Expiry {
         due
     }
 
-    /// How many hashes are noted.
+    /// How many entries are noted.
     #[cfg(test)]
     pub(super) fn noted(&self) -> usize {
         let count = |shard: &Mutex<Wheel>| {
             let wheel = lock(shard);
             let later = wheel.levels.iter().flat_map(|level| &level.slots);
-            wheel.soon.len() + later.map(Hashes::len).sum::<usize>()
+            wheel.soon.len() + later.map(Handles::len).sum::<usize>()
         };
         self.shards.iter().map(count).sum()
     }
@@ -134,14 +126,14 @@ struct Wheel {
     /// The time that it has come to.
     cursor: Tick,
     /// What is due in the finest slot that the cursor is in, or was due before, with the deadlines.
-    soon: BTreeSet<(Tick, Hash32)>,
+    soon: BTreeSet<(Tick, Handle)>,
     levels: [Level; LEVELS],
 }
 
 #[derive(Default)]
 struct Level {
     /// Made when it is first used.
-    slots: Vec<Hashes>,
+    slots: Vec<Handles>,
     /// Which slots hold something, by bits. They are all ahead of the one that the cursor is in.
     occupied: u64,
 }
@@ -157,7 +149,7 @@ enum Slot {
 /// How far the cursor has come.
 enum Step {
     /// To a slot, whose entries are to be noted anew.
-    Entered(Hashes),
+    Entered(Handles),
     /// As far as it goes now. Nothing is due before this.
     Reached(Tick),
 }
@@ -184,30 +176,30 @@ impl Wheel {
         Slot::Later { level, nth }
     }
 
-    fn insert(&mut self, deadline: Tick, hash: Hash32) {
+    fn insert(&mut self, deadline: Tick, handle: Handle) {
         match self.slot(deadline) {
-            Slot::Soon(deadline) => _ = self.soon.insert((deadline, hash)),
+            Slot::Soon(deadline) => _ = self.soon.insert((deadline, handle)),
             Slot::Later { level, nth } => {
                 let level = &mut self.levels[level];
                 if level.slots.is_empty() {
-                    level.slots.resize_with(SLOTS, Hashes::default);
+                    level.slots.resize_with(SLOTS, Handles::default);
                 }
-                level.slots[nth].insert(hash);
+                level.slots[nth].insert(handle);
                 level.occupied |= 1 << nth;
             }
             Slot::Nowhere => {}
         }
     }
 
-    fn remove(&mut self, slot: Slot, hash: Hash32) {
+    fn remove(&mut self, slot: Slot, handle: Handle) {
         match slot {
-            Slot::Soon(deadline) => _ = self.soon.remove(&(deadline, hash)),
+            Slot::Soon(deadline) => _ = self.soon.remove(&(deadline, handle)),
             Slot::Later { level, nth } => {
                 let level = &mut self.levels[level];
                 let Some(slot) = level.slots.get_mut(nth) else {
                     return;
                 };
-                slot.remove(hash);
+                slot.remove(handle);
                 if slot.is_empty() {
                     level.occupied &= !(1 << nth);
                 }
@@ -217,14 +209,14 @@ impl Wheel {
     }
 
     /// Takes out what is due `now`, until there is `limit` of it, and goes on to the first slot before that which holds something.
-    fn advance(&mut self, now: Tick, limit: usize, due: &mut Vec<Hash32>) -> Step {
+    fn advance(&mut self, now: Tick, limit: usize, due: &mut Vec<Handle>) -> Step {
         while let Some(first) = self.soon.first()
             && first.0 <= now
         {
             if due.len() >= limit {
                 return Step::Reached(first.0);
             }
-            due.extend(self.soon.pop_first().map(|(_, hash)| hash));
+            due.extend(self.soon.pop_first().map(|(_, handle)| handle));
         }
         if let Some(first) = self.soon.first() {
             let next = first.0;
@@ -255,18 +247,16 @@ impl Wheel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
-    use crate::key::{Probe, Space};
+    use crate::entry::{Meta, NO_SEAT, NewEntry, Taken};
+    use crate::key::{Key, Probe, Space};
     use crate::scope::{Level, Scope};
 
-    fn entry(deadline: Tick, nth: u64) -> Arc<Entry> {
+    fn due(deadline: Tick, nth: u64) -> Due {
         let space = Space::programmatic(Level::global());
         let scope = Scope::global();
         let key = Probe::in_scope(space, &scope, &nth).and_then(|probe| probe.to_key());
-        let entry = Entry::new(key.expect("a number serializes"), (), 1, true);
-        entry.set_deadline(deadline);
-        entry
+        (key.expect("a number serializes"), deadline)
     }
 
     /// Numbers that are spread over all scales.
@@ -275,38 +265,52 @@ mod tests {
         (*seed >> 1) >> (*seed >> 58)
     }
 
-    /// A table with entries in it, and when they are due.
+    /// Entries, and when they are due.
     struct Schedule {
-        table: Table,
+        entries: Shards,
         expiry: Expiry,
     }
+
+    /// The key of an entry, and when that is due.
+    type Due = (Key, Tick);
 
     impl Schedule {
         fn new() -> Self {
             Self {
-                table: Table::new(),
+                entries: Shards::new(),
                 expiry: Expiry::new(),
             }
         }
 
-        fn insert(&self, entry: &Arc<Entry>) {
-            self.table
-                .insert(Arc::clone(entry), |entry, _| _ = self.expiry.note(entry));
+        /// Returns whether nothing was due before.
+        fn insert(&self, (key, deadline): &Due) -> bool {
+            let meta = Meta::new(key.clone(), *deadline, NO_SEAT, true, false);
+            let mut entry = NewEntry::new(key.clone(), (), 1, true);
+            let mut first = false;
+            self.entries
+                .insert(meta, None, &mut *entry.value, |handle, meta, _| {
+                    first = self.expiry.note(handle, meta.deadline());
+                });
+            first
         }
 
-        fn remove(&self, entry: &Arc<Entry>) {
-            let removed = |entry: &Entry, twins: Twins<'_>| self.expiry.forget(entry, twins);
-            let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
-            self.table.remove(entry.key().hash(), is_it, removed);
+        fn remove(&self, (key, _): &Due) {
+            self.entries.remove_key(key, |handle, taken| {
+                self.expiry.forget(handle, taken.meta.deadline());
+            });
         }
 
-        fn take_due(&self, now: Tick) -> Vec<Arc<Entry>> {
-            let mut due = Vec::new();
-            let hashes = self.expiry.take_due(now, 7, &self.table);
-            let is_it = |entry: &Arc<Entry>| entry.is_expired(now);
-            let removed = |entry: &Entry, twins: Twins<'_>| self.expiry.forget(entry, twins);
-            self.table.remove_all(hashes, is_it, removed, &mut due);
-            due
+        fn take_due(&self, now: Tick) -> Vec<Due> {
+            let mut due: Vec<Taken> = Vec::new();
+            let handles = self.expiry.take_due(now, 7, &self.entries);
+            let removed = |handle, taken: &Taken| {
+                self.expiry.forget(handle, taken.meta.deadline());
+            };
+            self.entries
+                .remove_all(handles, |meta| meta.is_expired(now), removed, &mut due);
+            let due = due.into_iter().map(|taken| taken.meta);
+            due.map(|meta| (meta.key.clone(), meta.deadline()))
+                .collect()
         }
     }
 
@@ -315,7 +319,7 @@ mod tests {
         let mut seed = 7;
         for _ in 0..200 {
             let schedule = Schedule::new();
-            let mut left: Vec<Arc<Entry>> = (0..50).map(|n| entry(spread(&mut seed), n)).collect();
+            let mut left: Vec<Due> = (0..50).map(|n| due(spread(&mut seed), n)).collect();
             for entry in &left {
                 schedule.insert(entry);
             }
@@ -332,11 +336,11 @@ mod tests {
                 while schedule.expiry.is_due(now) {
                     due.extend(schedule.take_due(now));
                 }
-                assert!(due.iter().all(|entry| entry.is_expired(now)));
-                left.retain(|entry| !due.iter().any(|taken| Arc::ptr_eq(taken, entry)));
-                assert!(left.iter().all(|entry| !entry.is_expired(now)), "at {now}");
+                assert!(due.iter().all(|(_, deadline)| *deadline <= now));
+                left.retain(|entry| !due.contains(entry));
+                assert!(left.iter().all(|(_, deadline)| *deadline > now), "at {now}");
                 assert_eq!(schedule.expiry.noted(), left.len());
-                let first = left.iter().map(|entry| entry.deadline()).min();
+                let first = left.iter().map(|(_, deadline)| *deadline).min();
                 let next = schedule.expiry.next();
                 assert!(first.is_none() || next.is_some_and(|next| Some(next) <= first));
             }
@@ -349,9 +353,7 @@ mod tests {
     #[test]
     fn the_last_tick_before_never_is_like_any_other() {
         let schedule = Schedule::new();
-        let last = entry(NEVER - 1, 0);
-        assert!(schedule.expiry.note(&last));
-        schedule.insert(&last);
+        assert!(schedule.insert(&due(NEVER - 1, 0)));
         assert!(schedule.take_due(NEVER - 2).is_empty());
         assert_eq!(schedule.take_due(NEVER - 1).len(), 1);
         assert_eq!(schedule.expiry.next(), None);

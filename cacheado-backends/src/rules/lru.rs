@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
 use crate::error::{Error, Result};
-use crate::key::Hash32;
+use crate::key::Head;
 use crate::rule::{Admission, Candidate, Reads, Rule};
 use crate::sync::{Mutex, lock};
 
@@ -27,14 +27,11 @@ pub struct Lru {
     records: Mutex<BinaryHeap<Reverse<Record>>>,
 }
 
-/// There are as many of a hash as there are entries that share it, or more, none later than any of their uses.
-///
-/// Packed: a third less, for as many records as there are entries.
+/// There are as many of a head as there are entries that share it, or more, none later than any of their uses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(C, packed(4))]
 struct Record {
     used: u64,
-    hash: Hash32,
+    head: Head,
 }
 
 impl Lru {
@@ -78,7 +75,7 @@ impl Rule for Lru {
             let Some(Reverse(mut record)) = records.pop() else {
                 break;
             };
-            match candidate.oldest_of(record.hash) {
+            match candidate.oldest_of(record.head) {
                 None => {}
                 // what is used from here on counts as used just now: else an entry that is hit all the time would be looked at
                 // without end
@@ -95,18 +92,18 @@ impl Rule for Lru {
         records.extend(chosen);
         records.push(Reverse(Record {
             used: candidate.stamp(),
-            hash: candidate.key().hash32(),
+            head: candidate.key().head(),
         }));
         // removals leave records behind; they may take as much room again as the entries, and no more
         if records.len() > 2 * candidate.len() + 64 {
             let mut all = std::mem::take(&mut *records).into_vec();
-            // one of a hash is enough, the earliest
+            // one of a head is enough, the earliest
             all.sort_unstable_by_key(|Reverse(record)| record.used);
             let mut known = HashSet::new();
             all.retain(|Reverse(record)| {
                 let lives =
-                    record.used == candidate.stamp() || candidate.oldest_of(record.hash).is_some();
-                lives && known.insert(record.hash)
+                    record.used == candidate.stamp() || candidate.oldest_of(record.head).is_some();
+                lives && known.insert(record.head)
             });
             *records = all.into();
         }

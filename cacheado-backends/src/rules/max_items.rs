@@ -38,6 +38,10 @@ impl Rule for MaxItems {
         Ok(())
     }
 
+    fn asks_last_use(&self) -> bool {
+        false
+    }
+
     fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
         if candidate.replaces() || candidate.len() < self.0 {
             Admission::Admit

@@ -95,6 +95,10 @@ impl Rule for Ttl {
         Ok(())
     }
 
+    fn asks_last_use(&self) -> bool {
+        false
+    }
+
     fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
         let lifetime = candidate.lifetime().or(self.default);
         let lifetime = match (lifetime, self.max) {

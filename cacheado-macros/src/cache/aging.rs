@@ -71,6 +71,12 @@ impl Aging {
             .filter_map(|(name, span)| Some((name, span?)))
     }
 
+    /// Whether the function's own values are looked at again while they live.
+    pub(crate) fn ages(&self) -> bool {
+        let options = [&self.stale, &self.refresh_after, &self.xfetch, &self.idle];
+        options.into_iter().any(Option::is_some)
+    }
+
     /// The first of the options by which the body may outlive its call.
     pub(crate) fn outlives(&self) -> Option<&'static str> {
         self.background().next().map(|(name, _)| name)

@@ -73,7 +73,7 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
             return Ok(None);
         }
         let probe = probe(&self.scope, &self.key)?;
-        let found = self.cache.store().get(&probe, |entry| {
+        let found = self.cache.store().get::<T, _, _>(&probe, |entry| {
             entry.value::<T>().cloned().ok_or_else(|| entry.type_name())
         });
         match found.filter(|_| self.cache.is_in_process()) {

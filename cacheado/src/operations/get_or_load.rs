@@ -49,7 +49,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         let found = self
             .cache
             .store()
-            .get(&probe, |entry| entry.value::<T>().cloned());
+            .get::<T, _, _>(&probe, |entry| entry.value::<T>().cloned());
         if let Some(value) = found.flatten() {
             self.cache.count_space(space, Event::Hit);
             return Ok(value);
@@ -65,7 +65,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             return Err(Pending::uncached());
         }
         let typed = Typed::PORTABLE;
-        let load = Load {
+        let load = Box::new(Load {
             cache: self.cache.clone(),
             key,
             values: typed.values,
@@ -76,7 +76,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             fails: false,
             errors: None,
             renewal: None,
-        };
+        });
         Err(Pending::with(load, typed))
     }
 

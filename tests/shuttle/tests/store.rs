@@ -18,7 +18,7 @@ use cacheado::{Key, Rule, Scope, scopes};
 use cacheado_backends::memory::{Inserted, Store};
 use cacheado_backends::rule::{Admission, Candidate, Cause};
 use cacheado_backends::rules::{Lru, MaxItems, WTinyLfu};
-use cacheado_backends::{Entry, ManualClock, Probe, Space, SpaceSpec};
+use cacheado_backends::{ManualClock, NewEntry, Probe, Space, SpaceSpec};
 use shuttle::sync::Arc;
 use shuttle::thread;
 
@@ -116,7 +116,7 @@ impl World {
     }
 
     fn insert(&self, key: &Key, lifetime: Option<Duration>) {
-        let entry = Entry::new(key.clone(), 1_u32, 1, true);
+        let entry = NewEntry::new(key.clone(), 1_u32, 1, true);
         self.store.insert(entry, lifetime);
     }
 
@@ -246,6 +246,46 @@ fn removing_replacing_and_expiring_one_key_agree() {
         join(threads);
         w.agrees();
     });
+}
+
+/// Another key of the level of `key`, of another tenant, that takes the place in the store that `key` leaves free.
+fn takes_the_place_of(key_of_acme: &Key) -> Key {
+    let globex = scope::user("globex", 7);
+    // of the two shards the same
+    let shard = |key: &Key| key.hash() >> 27 & 1;
+    let mut others = (0..).map(|n| key(&globex, n));
+    let other = others.find(|other| shard(other) == shard(key_of_acme));
+    other.expect("every other key")
+}
+
+/// Who is taken out is named by where he lies, and another may lie there by then: another tenant's, say.
+#[test]
+fn what_took_the_place_of_an_entry_that_is_taken_out_stays() {
+    type Step = fn(&World, &Key);
+    let evict: Step = |w, key| _ = w.store.remove_scope(&key.scope());
+    let expire: Step = |w, _| w.clock.advance(Duration::from_secs(1));
+    let find: Step = |w, key| _ = w.store.get_key(key, |_| ());
+    for steps in [vec![evict], vec![expire], vec![expire, find]] {
+        check(move || {
+            let w = World::new(Vec::new());
+            let acme = key(&scope::user("acme", 7), 1);
+            let other = takes_the_place_of(&acme);
+            w.insert(&acme, SECOND);
+            let (old, new) = (acme.clone(), other.clone());
+            let taker = spawn(&w, move |w| {
+                w.store.remove(&old);
+                w.insert(&new, None);
+            });
+            let mut threads = vec![taker];
+            for step in steps.clone() {
+                let acme = acme.clone();
+                threads.push(spawn(&w, move |w| step(w, &acme)));
+            }
+            join(threads);
+            assert_eq!(w.store.keys(), [other]);
+            w.agrees();
+        });
+    }
 }
 
 #[test]
@@ -389,13 +429,13 @@ impl World {
     }
 
     fn insert_heavy(&self, key: &Key, weight: u32, lifetime: Option<Duration>) {
-        let entry = Entry::new(key.clone(), weight, weight, true);
+        let entry = NewEntry::new(key.clone(), weight, weight, true);
         self.store.insert(entry, lifetime);
     }
 
     /// What all weigh together.
     fn weight(&self) -> u32 {
-        let weight = |key: &Key| self.store.peek_key(key, Entry::weight);
+        let weight = |key: &Key| self.store.peek_key(key, |entry| entry.weight());
         self.store.keys().iter().filter_map(weight).sum()
     }
 
@@ -421,7 +461,7 @@ impl World {
         let user = scope::user("initech", 1);
         let new: Vec<Key> = (first..first + fits).map(|n| key(&user, n)).collect();
         for key in &new {
-            let entry = Entry::new(key.clone(), 1_u32, 1, true);
+            let entry = NewEntry::new(key.clone(), 1_u32, 1, true);
             let (inserted, _) = self.store.insert(entry, None);
             assert_eq!(inserted, Inserted::Stored(None), "there is room");
         }

@@ -1,14 +1,16 @@
 //! Storing: the rules are asked, what they choose makes room, the entry goes in.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Bound, Dropped, Policy, Store, sweeper};
 use crate::clock::{Clock, NEVER, Tick};
-use crate::entry::Entry;
-use crate::key::{Hash32, Key, Space};
-use crate::memory::table::Table;
-use crate::rule::{Admission, Candidate, Cause, Holdings, Resident, Rule};
+use crate::entry::{Entry, Extra, Meta, NO_SEAT, NewEntry, Parcel};
+use crate::key::{Head, Key, Space};
+use crate::memory::handle::Handle;
+use crate::memory::shards::Shards;
+use crate::rule::{
+    Admission, Candidate, Cause, Departed, Holdings, Newcomer, Rule, Seats, seat as seat_of,
+};
 use crate::rules::Lru;
 use crate::sync::MutexGuard;
 use crate::sync::atomic::Ordering;
@@ -24,182 +26,191 @@ pub enum Inserted {
     Ephemeral,
 }
 
+/// What is about to be stored, and what is known of it beside its lifetime.
+struct Arrival {
+    key: Key,
+    weight: u32,
+    portable: bool,
+    /// When it is stored.
+    now: Tick,
+    /// The same, as uses are counted; `None` if nobody wants to know when it was used.
+    stamp: Option<u64>,
+    /// Whether each hit is to be noted, too.
+    stamped: bool,
+}
+
 impl Store {
-    /// Stores `entry` for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older entry of its key goes
+    /// Stores an entry for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older entry of its key goes
     /// all the same: what was to replace it is newer.
     ///
     /// What it removes is returned, to be dropped by a caller that may hold locks of its own.
-    pub fn insert(&self, entry: Arc<Entry>, lifetime: Option<Duration>) -> (Inserted, Dropped) {
-        let space = entry.key().space();
+    pub fn insert(&self, entry: NewEntry, lifetime: Option<Duration>) -> (Inserted, Dropped) {
+        let NewEntry {
+            key,
+            weight,
+            portable,
+            mut value,
+        } = entry;
+        let space = key.space();
         let policy = self.policy_for(space);
         let now = self.clock.now();
-        if self.watch.stamp || space.max_items().is_some() {
-            entry.set_stamped();
-        }
-        entry.touch(self.clock.stamp(now));
-        let mut dropped = Dropped::new();
-        let copy = entry.is_portable().then(|| Arc::clone(&entry));
-        let limit = self.copies_live.load(Ordering::SeqCst);
-        let inserted = match policy {
-            Some(policy) => self.insert_by_rules(entry, now, lifetime, policy, &mut dropped),
-            None => self.insert_freely(entry, now, lifetime, &mut dropped),
+        let stamped = self.watch.stamp || space.max_items().is_some();
+        let asked = stamped || self.watch.last_use;
+        let arrival = Arrival {
+            key,
+            weight,
+            portable,
+            now,
+            stamp: asked.then(|| self.clock.stamp(now)),
+            stamped,
         };
-        if let Some(copy) = copy
+        let mut dropped = Dropped::new();
+        let limit = self.copies_live.load(Ordering::SeqCst);
+        let (inserted, handle) = match policy {
+            Some(policy) => {
+                self.insert_by_rules(arrival, &mut *value, lifetime, policy, &mut dropped)
+            }
+            None => self.insert_freely(arrival, &mut *value, lifetime, &mut dropped),
+        };
+        if let Some(handle) = handle
+            && portable
             && self.copies_live.load(Ordering::SeqCst) != limit
         {
             // the limit was set after it was looked at, and copies may have been removed before this one was in
-            self.remove_exactly(&copy, Cause::Evicted);
-            dropped.push(copy);
+            self.remove_if(handle, Meta::is_portable, Cause::Evicted);
         }
+        // what was not stored
+        dropped.extend(value.boxed());
         (inserted, dropped)
     }
 
     /// Nobody has a say.
     fn insert_freely(
         &self,
-        entry: Arc<Entry>,
-        now: Tick,
+        arrival: Arrival,
+        value: &mut dyn Parcel,
         lifetime: Option<Duration>,
         dropped: &mut Dropped,
-    ) -> Inserted {
-        let (lifetime, deadline) = span(now, lifetime);
+    ) -> (Inserted, Option<Handle>) {
+        let (lifetime, deadline) = span(arrival.now, lifetime);
         if lifetime == Some(Duration::ZERO) {
-            let is_it = |old: &Arc<Entry>| old.key() == entry.key();
-            dropped.extend(self.take_out(entry.key().hash(), is_it, Cause::Rule, None));
-            dropped.push(entry);
-            return Inserted::Ephemeral;
+            dropped.extend(self.take_out_key(&arrival.key, None, &self.rules));
+            return (Inserted::Ephemeral, None);
         }
-        entry.set_deadline(deadline.min(self.limit_of(&entry, now)));
-        if let Some(replaced) = self.put_in(entry, now) {
-            dropped.push(replaced);
-        }
-        Inserted::Stored(lifetime)
+        let deadline = deadline.min(self.limit_of(&arrival));
+        let (handle, _) = self.put_in(arrival, value, deadline, NO_SEAT, dropped);
+        (Inserted::Stored(lifetime), Some(handle))
     }
 
     fn insert_by_rules(
         &self,
-        entry: Arc<Entry>,
-        now: Tick,
+        arrival: Arrival,
+        value: &mut dyn Parcel,
         lifetime: Option<Duration>,
         mut policy: MutexGuard<'_, Policy>,
         dropped: &mut Dropped,
-    ) -> Inserted {
+    ) -> (Inserted, Option<Handle>) {
         let policy = &mut *policy;
         // what has expired takes no room from what lives
-        self.remove_due(now, policy, dropped);
-        let old = self.replaced(entry.key(), now, policy, dropped);
-        let admitted = match self.admit(&entry, old.as_ref(), lifetime, policy) {
+        self.remove_due(arrival.now, policy, dropped);
+        let old = self.replaced(&arrival, policy, dropped);
+        let admitted = match self.admit(&arrival, old.is_some(), lifetime, policy) {
             Ok(admitted) => admitted,
             Err(rule) => {
-                dropped.push(entry);
-                return self.refuse(Inserted::Rejected(rule), old, policy, &self.rules, dropped);
+                if old.is_some() {
+                    dropped.extend(self.take_out_key(&arrival.key, Some(policy), &self.rules));
+                }
+                return (Inserted::Rejected(rule), None);
             }
         };
-        let (lifetime, deadline) = span(now, admitted.lifetime);
+        let (lifetime, deadline) = span(arrival.now, admitted.lifetime);
         if lifetime == Some(Duration::ZERO) {
-            dropped.push(entry);
-            return self.refuse(Inserted::Ephemeral, old, policy, &self.rules, dropped);
+            if old.is_some() {
+                dropped.extend(self.take_out_key(&arrival.key, Some(policy), &self.rules));
+            }
+            return (Inserted::Ephemeral, None);
         }
-        entry.set_deadline(deadline.min(self.limit_of(&entry, now)));
+        let deadline = deadline.min(self.limit_of(&arrival));
         let mut victims = std::mem::take(&mut policy.victims);
-        let newcomer = Resident(entry);
-        let seated = self.seat_by_rules(&newcomer, old.as_ref(), &mut victims);
-        let Resident(entry) = newcomer;
+        let seated = self.seat_by_rules(&arrival, old, policy, &mut victims);
         for victim in victims.drain(..) {
-            let gone = self.take_out_exactly(&victim.0, Cause::Rule, Some(policy));
-            dropped.push(gone.unwrap_or(victim.0));
+            dropped.extend(self.vacate(victim, policy));
         }
         policy.victims = victims;
-        if let Err(nth) = seated {
-            dropped.push(entry);
-            let refused = Inserted::Rejected(self.rules[nth].name());
-            // those asked before, and the one that rejected it, have let go of the old one already
-            return self.refuse(refused, old, policy, &self.rules[nth + 1..], dropped);
-        }
+        let seat = match seated {
+            Ok(seat) => seat,
+            Err(nth) => {
+                // those asked before, and the one that rejected it, have let go of the old one already
+                if old.is_some() {
+                    let rules = &self.rules[nth + 1..];
+                    dropped.extend(self.take_out_key(&arrival.key, Some(policy), rules));
+                }
+                return (Inserted::Rejected(self.rules[nth].name()), None);
+            }
+        };
         for key in admitted.victims {
-            let is_it = |entry: &Arc<Entry>| *entry.key() == key;
-            dropped.extend(self.take_out(key.hash(), is_it, Cause::Rule, Some(policy)));
+            dropped.extend(self.take_out_key(&key, Some(policy), &self.rules));
         }
-        let space = entry.key().space();
-        let replaced = self.put_in(entry, now);
-        if replaced.is_none()
-            && let Some(bound) = policy.bound(space)
-        {
+        let space = arrival.key.space();
+        let (handle, replaced) = self.put_in(arrival, value, deadline, seat, dropped);
+        if let Some(seat) = seat_of(seat) {
+            policy.seat(seat, handle);
+        }
+        if !replaced && let Some(bound) = policy.bound(space) {
             bound.len += 1;
         }
-        // a rule may have chosen the very entry that was to be replaced
-        if let Some(old) = old {
-            dropped.push(old);
-        }
-        if let Some(replaced) = replaced {
-            dropped.push(replaced);
-        }
-        Inserted::Stored(lifetime)
+        (Inserted::Stored(lifetime), Some(handle))
     }
 
-    /// How long `entry` may live, if it is a copy of what the shared tier has.
-    fn limit_of(&self, entry: &Entry, now: Tick) -> Tick {
-        if entry.is_portable() {
-            now.saturating_add(self.copies_live.load(Ordering::SeqCst))
+    /// How long it may live, if it is a copy of what the shared tier has.
+    fn limit_of(&self, arrival: &Arrival) -> Tick {
+        if arrival.portable {
+            let limit = self.copies_live.load(Ordering::SeqCst);
+            arrival.now.saturating_add(limit)
         } else {
             NEVER
         }
     }
 
-    /// Removes `old`, which was to be replaced by what is not stored now, and tells `rules` of it.
-    fn refuse(
-        &self,
-        refused: Inserted,
-        old: Option<Arc<Entry>>,
-        policy: &mut Policy,
-        rules: &[Box<dyn Rule>],
-        dropped: &mut Dropped,
-    ) -> Inserted {
-        if let Some(old) = old {
-            dropped.extend(self.take_out_for(&old, policy, rules));
-            // the last reference to the value is not to go while the locks are held
-            dropped.push(old);
-        }
-        refused
-    }
-
-    /// The live entry of `key`, which would be replaced. One that has expired is not replaced: the rules see it go.
+    /// The seat of the live entry that would be replaced; `None` if there is no such entry. One that has expired is not replaced: the
+    /// rules see it go.
     fn replaced(
         &self,
-        key: &Key,
-        now: Tick,
+        arrival: &Arrival,
         policy: &mut Policy,
         dropped: &mut Dropped,
-    ) -> Option<Arc<Entry>> {
-        let old = self
-            .table
-            .read(key.hash(), |other| other == key, Arc::clone)?;
-        if old.is_expired(now) {
-            dropped.extend(self.take_out_exactly(&old, Cause::Expired, Some(policy)));
+    ) -> Option<u32> {
+        let look = |entry: Entry<'_>| {
+            let meta = entry.meta();
+            (entry.handle(), meta.seat(), meta.is_expired(arrival.now))
+        };
+        let (handle, seat, expired) = self.entries.read_key(&arrival.key, look)?;
+        if expired {
+            dropped.extend(self.take_out(handle, |_| true, Cause::Expired, Some(policy)));
             return None;
         }
-        Some(old)
+        Some(seat)
     }
 
     /// Asks the function's bound and then the rules, in order.
     fn admit(
         &self,
-        entry: &Entry,
-        old: Option<&Arc<Entry>>,
+        arrival: &Arrival,
+        replaces: bool,
         lifetime: Option<Duration>,
         policy: &mut Policy,
     ) -> Result<Admitted, &'static str> {
-        let key = entry.key();
+        let key = &arrival.key;
         let present = |of| Present {
-            table: &self.table,
+            entries: &self.entries,
             of,
         };
         let (everything, of_its_space) = (present(None), present(Some(key.space())));
         let mut candidate = Candidate {
             key,
-            stamp: entry.used(),
-            weight: entry.weight(),
-            replaces: old.is_some(),
+            stamp: arrival.stamp.unwrap_or(0),
+            weight: arrival.weight,
+            replaces,
             lifetime,
             len: 0,
             victims: Vec::new(),
@@ -235,49 +246,90 @@ impl Store {
         })
     }
 
-    /// Has the rules take `newcomer` among those they know, in the place of `old` if there is one. `Err` is the place of the one
-    /// that does not; those asked before it are told that it has gone.
+    /// Has the rules take what comes among those they know, in the place of one with the seat `old` if there is one. Returns its seat.
+    /// `Err` is the place of the rule that does not take it; those asked before that are told that it has gone.
     fn seat_by_rules(
         &self,
-        newcomer: &Resident,
-        old: Option<&Arc<Entry>>,
-        victims: &mut Vec<Resident>,
-    ) -> Result<(), usize> {
+        arrival: &Arrival,
+        old: Option<u32>,
+        policy: &Policy,
+        victims: &mut Vec<u32>,
+    ) -> Result<u32, usize> {
+        let mut newcomer = Newcomer {
+            key: &arrival.key,
+            weight: arrival.weight,
+            seat: NO_SEAT,
+        };
+        let hits = |seat: u32| {
+            let handle = policy.seats.get(seat as usize);
+            let hits = handle.and_then(|handle| self.entries.meta_at(*handle, Meta::take_hits));
+            hits.unwrap_or(0)
+        };
+        let mut seats = Seats {
+            hits: &hits,
+            vacated: victims,
+        };
         for (nth, rule) in self.rules.iter().enumerate() {
             let admission = match old {
-                Some(old) => rule.on_replace(&Resident(Arc::clone(old)), newcomer, victims),
-                None => rule.on_insert(newcomer, victims),
+                Some(old) => rule.on_replace(seat_of(old), &mut newcomer, &mut seats),
+                None => rule.on_insert(&mut newcomer, &mut seats),
             };
             if admission == Admission::Reject {
+                let gone = Departed::new(&arrival.key, newcomer.seat);
                 for asked in &self.rules[..nth] {
-                    asked.on_remove(newcomer, Cause::Rule);
+                    asked.on_remove(&gone, Cause::Rule);
                 }
                 return Err(nth);
             }
         }
-        Ok(())
+        Ok(newcomer.seat)
     }
 
-    /// Puts `entry` into the table and the lists beside it. Returns what it replaced.
-    fn put_in(&self, entry: Arc<Entry>, now: Tick) -> Option<Arc<Entry>> {
+    /// Puts what comes into its table and the lists beside it. Returns where it lies, and whether it replaced another.
+    fn put_in(
+        &self,
+        arrival: Arrival,
+        value: &mut dyn Parcel,
+        deadline: Tick,
+        seat: u32,
+        dropped: &mut Dropped,
+    ) -> (Handle, bool) {
+        let Arrival {
+            key,
+            weight,
+            portable,
+            now,
+            stamp,
+            stamped,
+        } = arrival;
+        let extra =
+            (stamp.is_some() || weight != 1).then(|| Extra::new(stamp.unwrap_or(0), weight));
+        let meta = Meta::new(key, deadline, seat, portable, stamped);
         let mut first_due = false;
-        let old = self.table.insert(entry, |entry, old| {
-            match old {
-                Some((old, twins)) => self.unlist(old, twins),
-                None => _ = self.len.fetch_add(1, Ordering::Relaxed),
-            }
-            self.index.note(entry.key());
-            first_due = self.expiry.note(entry);
-        });
-        if let Some(old) = &old
-            && old.is_expired(now)
-        {
-            (self.observer)(old.key(), Cause::Expired);
-        }
+        let (handle, old) = self
+            .entries
+            .insert(meta, extra, value, |handle, meta, old| {
+                match old {
+                    // the scopes are the same
+                    Some(old) => self.expiry.forget(handle, old.meta.deadline()),
+                    None => {
+                        self.len.fetch_add(1, Ordering::Relaxed);
+                        self.index.note(&meta.key, handle);
+                    }
+                }
+                first_due = self.expiry.note(handle, meta.deadline());
+            });
         if first_due && self.clock.runs() {
             sweeper::wake();
         }
-        old
+        let Some(old) = old else {
+            return (handle, false);
+        };
+        if old.meta.is_expired(now) {
+            (self.observer)(&old.meta.key, Cause::Expired);
+        }
+        dropped.extend(old.value);
+        (handle, true)
     }
 }
 
@@ -292,22 +344,32 @@ struct Admitted {
     victims: Vec<Key>,
 }
 
-/// What is in the table, of one space or of all. An entry that has expired is in it until it is removed, and takes room like any
+impl Policy {
+    /// Notes who sits in `seat`.
+    fn seat(&mut self, seat: u32, handle: Handle) {
+        let nth = seat as usize;
+        if self.seats.len() <= nth {
+            self.seats.resize(nth + 1, handle);
+        }
+        self.seats[nth] = handle;
+    }
+}
+
+/// What is in the store, of one space or of all. An entry that has expired is in it until it is removed, and takes room like any
 /// other.
 struct Present<'a> {
-    table: &'a Table,
+    entries: &'a Shards,
     of: Option<&'a Space>,
 }
 
 impl Holdings for Present<'_> {
     fn last_used(&self, key: &Key) -> Option<u64> {
-        self.table
-            .read(key.hash(), |other| other == key, |entry| entry.used())
+        self.entries.read_key(key, |entry| entry.used())
     }
 
-    fn oldest_of(&self, hash: Hash32, others: &[Key]) -> Option<(Key, u64)> {
+    fn oldest_of(&self, head: Head, others: &[Key]) -> Option<(Key, u64)> {
         let mut oldest: Option<(Key, u64)> = None;
-        self.table.read_all(hash, |entry| {
+        self.entries.read_all(head, |entry| {
             let key = entry.key();
             let counts = self.of.is_none_or(|space| space == key.space()) && !others.contains(key);
             if counts && oldest.as_ref().is_none_or(|(_, used)| entry.used() < *used) {

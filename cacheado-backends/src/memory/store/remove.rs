@@ -1,14 +1,12 @@
 //! What goes: by key, by scope, all at once, or since its time is over.
 
-use std::sync::Arc;
-
 use super::{Dropped, Policy, Store};
 use crate::clock::Tick;
-use crate::entry::Entry;
-use crate::key::Key;
+use crate::entry::{Meta, NO_SEAT, OldValue, Taken};
+use crate::key::{Key, Seek};
+use crate::memory::handle::Handle;
 use crate::memory::index::is_in;
-use crate::memory::table::Twins;
-use crate::rule::{Cause, Resident, Rule};
+use crate::rule::{Cause, Departed, Rule};
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
@@ -26,22 +24,16 @@ pub struct Removed {
 }
 
 impl Store {
-    /// Removes the entry of `key`. Returns it, to be dropped by a caller that may hold locks of its own, and whether it was
-    /// live.
-    pub fn remove(&self, key: &Key) -> Option<(Arc<Entry>, bool)> {
+    /// Removes the entry of `key`. Returns whether it was live, and its value, if that is more than nothing to drop, to be dropped by
+    /// a caller that may hold locks of its own.
+    pub fn remove(&self, key: &Key) -> Option<(Option<OldValue>, bool)> {
         let mut policy = self.policy_for(key.space());
         let now = self.clock.now();
-        let cause = |entry: &Entry| {
-            if entry.is_expired(now) {
-                Cause::Expired
-            } else {
-                Cause::Evicted
-            }
-        };
-        let is_it = |entry: &Arc<Entry>| entry.key() == key;
-        let removed = self.take_out_as(key.hash(), is_it, cause, policy.as_deref_mut())?;
-        let live = !removed.is_expired(now);
-        Some((removed, live))
+        let taken = self.entries.remove_key(key, self.removed())?;
+        let live = !taken.meta.is_expired(now);
+        let cause = if live { Cause::Evicted } else { Cause::Expired };
+        let value = self.settle(taken, cause, policy.as_deref_mut(), &self.rules);
+        Some((value, live))
     }
 
     /// Removes `scope` and all below it. Returns how many live entries there were. Costs what it removes.
@@ -49,28 +41,29 @@ impl Store {
         let now = self.clock.now();
         let mut removed = Removed::default();
         let mut policy = lock(&self.policy);
-        let dropped = if scope.level().depth() == 0 {
+        let taken = if scope.level().depth() == 0 {
             self.drain()
         } else {
-            let mut dropped = Vec::new();
-            let is_it = |entry: &Arc<Entry>| is_in(scope, entry.key());
-            let hashes = self.index.hashes(scope);
-            self.table
-                .remove_all(hashes, is_it, self.removed(), &mut dropped);
-            dropped
+            let mut taken = Vec::new();
+            // another entry may lie there by now, and be another tenant's
+            let is_it = |meta: &Meta| is_in(scope, &meta.key);
+            let handles = self.index.handles(scope);
+            self.entries
+                .remove_all(handles, is_it, self.removed(), &mut taken);
+            taken
         };
-        let settle = |entry: Arc<Entry>| {
-            let cause = if entry.is_expired(now) {
+        let settle = |taken: Taken| {
+            let cause = if taken.meta.is_expired(now) {
                 Cause::Expired
             } else {
                 Cause::Scope
             };
             if cause == Cause::Scope {
-                removed += Removed::of(&entry);
+                removed += Removed::of(&taken.meta);
             }
-            self.settle(entry, cause, Some(&mut policy), &self.rules)
+            self.settle(taken, cause, Some(&mut policy), &self.rules)
         };
-        let dropped: Vec<_> = dropped.into_iter().map(settle).collect();
+        let dropped: Vec<_> = taken.into_iter().filter_map(settle).collect();
         drop(policy);
         drop(dropped);
         removed
@@ -79,13 +72,13 @@ impl Store {
     /// Removes all copies of what the shared tier has. Costs a walk over everything.
     pub fn remove_copies(&self) {
         let mut copies = Vec::new();
-        self.table.for_each(|entry| {
-            if entry.is_portable() {
-                copies.push(Arc::clone(entry));
+        self.entries.for_each(|entry| {
+            if entry.meta().is_portable() {
+                copies.push(entry.handle());
             }
         });
         for copy in copies {
-            self.remove_exactly(&copy, Cause::Evicted);
+            self.remove_if(copy, Meta::is_portable, Cause::Evicted);
         }
     }
 
@@ -94,6 +87,7 @@ impl Store {
         let mut policy = lock(&self.policy);
         let dropped = self.drain();
         policy.bounds.clear();
+        policy.seats = Vec::new();
         for rule in &self.rules {
             rule.on_clear();
         }
@@ -119,113 +113,111 @@ impl Store {
         if !self.expiry.is_due(now) {
             return;
         }
-        let mut gone = Dropped::new();
-        let due = self.expiry.take_due(now, BATCH, &self.table);
-        let is_it = |entry: &Arc<Entry>| entry.is_expired(now);
-        self.table.remove_all(due, is_it, self.removed(), &mut gone);
-        let settle = |entry| self.settle(entry, Cause::Expired, Some(policy), &self.rules);
-        dropped.extend(gone.into_iter().map(settle));
+        let mut gone = Vec::new();
+        let due = self.expiry.take_due(now, BATCH, &self.entries);
+        let is_it = |meta: &Meta| meta.is_expired(now);
+        self.entries
+            .remove_all(due, is_it, self.removed(), &mut gone);
+        let settle = |taken| self.settle(taken, Cause::Expired, Some(policy), &self.rules);
+        dropped.extend(gone.into_iter().filter_map(settle));
     }
 
-    /// Removes `entry`, if it is still there.
+    /// Removes what a look-up for `probe` found at `handle`, for `cause`.
     #[cold]
-    pub(super) fn remove_exactly(&self, entry: &Arc<Entry>, cause: Cause) {
-        let mut policy = self.policy_for(entry.key().space());
-        let removed = self.take_out_exactly(entry, cause, policy.as_deref_mut());
-        drop(policy);
-        drop(removed);
+    #[inline(never)]
+    pub(super) fn remove_found(&self, handle: Handle, probe: &dyn Seek, cause: Cause) {
+        let now = self.clock.now();
+        // another may lie there by now
+        let is_it =
+            |meta: &Meta| probe.is(&meta.key) && (cause != Cause::Expired || meta.is_expired(now));
+        self.remove_if(handle, is_it, cause);
     }
 
-    pub(super) fn take_out_exactly(
+    pub(super) fn remove_if(
         &self,
-        entry: &Arc<Entry>,
+        handle: Handle,
+        is_it: impl FnOnce(&Meta) -> bool,
         cause: Cause,
-        policy: Option<&mut Policy>,
-    ) -> Option<Arc<Entry>> {
-        let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
-        self.take_out(entry.key().hash(), is_it, cause, policy)
+    ) {
+        let mut policy = handle.space().and_then(|space| self.policy_for(space));
+        let value = self.take_out(handle, is_it, cause, policy.as_deref_mut());
+        drop(policy);
+        drop(value);
     }
 
+    /// Takes out what lies at `handle`, if that `is_it`, and tells the rules of it. Its value is returned, if there is something to
+    /// drop.
     pub(super) fn take_out(
         &self,
-        hash: u64,
-        is_it: impl Fn(&Arc<Entry>) -> bool,
+        handle: Handle,
+        is_it: impl FnOnce(&Meta) -> bool,
         cause: Cause,
         policy: Option<&mut Policy>,
-    ) -> Option<Arc<Entry>> {
-        self.take_out_as(hash, is_it, |_| cause, policy)
+    ) -> Option<OldValue> {
+        let taken = self.entries.remove(handle, is_it, self.removed())?;
+        self.settle(taken, cause, policy, &self.rules)
     }
 
-    fn take_out_as(
+    /// Takes out the entry of `key`, and tells `rules` of it, which are those that don't know it yet.
+    pub(super) fn take_out_key(
         &self,
-        hash: u64,
-        is_it: impl Fn(&Arc<Entry>) -> bool,
-        cause: impl Fn(&Entry) -> Cause,
+        key: &Key,
         policy: Option<&mut Policy>,
-    ) -> Option<Arc<Entry>> {
-        let removed = self.table.remove(hash, is_it, self.removed())?;
-        let cause = cause(&removed);
-        Some(self.settle(removed, cause, policy, &self.rules))
-    }
-
-    /// Takes out `entry`, and tells `rules` of it, which are those that don't know it yet.
-    pub(super) fn take_out_for(
-        &self,
-        entry: &Arc<Entry>,
-        policy: &mut Policy,
         rules: &[Box<dyn Rule>],
-    ) -> Option<Arc<Entry>> {
-        let is_it = |other: &Arc<Entry>| Arc::ptr_eq(other, entry);
-        let hash = entry.key().hash();
-        let removed = self.table.remove(hash, is_it, self.removed())?;
-        Some(self.settle(removed, Cause::Rule, Some(policy), rules))
+    ) -> Option<OldValue> {
+        let taken = self.entries.remove_key(key, self.removed())?;
+        self.settle(taken, Cause::Rule, policy, rules)
     }
 
-    fn drain(&self) -> Vec<Arc<Entry>> {
-        self.table.drain(self.removed())
+    /// Takes out the one in `seat`, which its rule has vacated.
+    pub(super) fn vacate(&self, seat: u32, policy: &mut Policy) -> Option<OldValue> {
+        let handle = *policy.seats.get(seat as usize)?;
+        let taken = self
+            .entries
+            .remove(handle, |meta| meta.seat() == seat, self.removed())?;
+        taken.meta.set_seat(NO_SEAT);
+        self.settle(taken, Cause::Rule, Some(policy), &self.rules)
     }
 
-    /// What is done while an entry is taken out of the table, under the lock of its shard, so that the count is never ahead of
+    fn drain(&self) -> Vec<Taken> {
+        self.entries.drain(self.removed())
+    }
+
+    /// What is done while an entry is taken out of its table, under the lock of its shard, so that the count is never ahead of
     /// the table, nor below zero, and what is noted beside it says the same.
-    fn removed(&self) -> impl Fn(&Entry, Twins<'_>) {
-        |entry, twins| {
+    fn removed(&self) -> impl Fn(Handle, &Taken) {
+        |handle, taken| {
             self.len.fetch_sub(1, Ordering::Relaxed);
-            self.unlist(entry, twins);
+            self.index.forget(&taken.meta.key, handle);
+            self.expiry.forget(handle, taken.meta.deadline());
         }
     }
 
-    /// Takes out what is noted of `entry` beside the table, where it leaves its `twins`.
-    pub(super) fn unlist(&self, entry: &Entry, twins: Twins<'_>) {
-        self.index.forget(entry.key(), twins);
-        self.expiry.forget(entry, twins);
-    }
-
-    /// Tells everyone that `entry` is out of the table. Gives it back.
+    /// Tells everyone that an entry is out of the store. Gives back its value, if there is something to drop.
     fn settle(
         &self,
-        entry: Arc<Entry>,
+        taken: Taken,
         cause: Cause,
         policy: Option<&mut Policy>,
         rules: &[Box<dyn Rule>],
-    ) -> Arc<Entry> {
-        let gone = Resident(entry);
-        let space = gone.key().space();
-        if let Some(bound) = policy.and_then(|policy| policy.bound(space)) {
+    ) -> Option<OldValue> {
+        let gone = Departed::new(&taken.meta.key, taken.meta.seat());
+        if let Some(bound) = policy.and_then(|policy| policy.bound(gone.key().space())) {
             bound.len = bound.len.saturating_sub(1);
         }
         for rule in rules {
             rule.on_remove(&gone, cause);
         }
         (self.observer)(gone.key(), cause);
-        gone.0
+        taken.value
     }
 }
 
 impl Removed {
-    fn of(entry: &Entry) -> Self {
+    fn of(meta: &Meta) -> Self {
         Self {
             entries: 1,
-            local: u64::from(!entry.is_portable()),
+            local: u64::from(!meta.is_portable()),
         }
     }
 }

@@ -33,12 +33,12 @@ use trials::Trials;
 /// How many sampled entries are asked for their hits whenever a sampled key was missed.
 const POLLS: usize = 8;
 
-/// Which entries to keep, of a bounded cache whose entries are known by a `T` each.
+/// Which entries to keep, of a bounded cache. An entry is known by its node, a small number.
 ///
-/// Memory: 24 bytes an entry beside a `T` of 16, and 8 to 16 for the frequencies. The trials take about 400 bytes for each of the
+/// Memory: 24 bytes an entry, and 8 to 16 for the frequencies. The trials take about 400 bytes for each of the
 /// first 256 entries, and no more after those but for what they grow by until they are thinned: 80 to 120 kB in all.
-pub(crate) struct Policy<T> {
-    segments: Segments<T>,
+pub(crate) struct Policy {
+    segments: Segments<()>,
     sketch: Sketch,
     trials: Trials,
     /// The nodes of sampled entries, to be polled in turn. One that serves another entry by now is dropped when met.
@@ -48,11 +48,11 @@ pub(crate) struct Policy<T> {
 
 /// What became of an entry that was to be inserted.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Inserted<T> {
+pub(crate) enum Inserted {
     /// It is held as this node.
     Held(u32),
     /// It isn't: it is heavier than the capacity.
-    Refused(T),
+    Refused,
 }
 
 /// Asks the entries for their hits, and passes on what they say.
@@ -62,9 +62,9 @@ struct Asked<'a, H> {
     trials: &'a mut Trials,
 }
 
-impl<T, H: FnMut(&T) -> u8> Usage<T> for Asked<'_, H> {
-    fn hits(&mut self, fingerprint: u32, weight: u32, entry: &T) -> u8 {
-        let hits = (self.hits)(entry);
+impl<H: FnMut(u32) -> u8> Usage for Asked<'_, H> {
+    fn hits(&mut self, node: u32, fingerprint: u32, weight: u32) -> u8 {
+        let hits = (self.hits)(node);
         if hits > 0 {
             self.sketch.add(fingerprint, hits);
             if self.trials.samples(fingerprint) {
@@ -79,7 +79,7 @@ impl<T, H: FnMut(&T) -> u8> Usage<T> for Asked<'_, H> {
     }
 }
 
-impl<T> Policy<T> {
+impl Policy {
     /// A policy over entries that weigh `capacity` together at most.
     pub(crate) fn new(capacity: u64) -> Self {
         let trials = Trials::new(capacity);
@@ -105,17 +105,16 @@ impl<T> Policy<T> {
     }
 
     /// Takes in an entry whose key was missed. `hits` reads how often one was hit, and sets that to zero; it is asked of
-    /// entries that are held. What has to go for this one is added to `evicted`. O(1), amortized over insertions and hits.
+    /// entries that are held. `evict` is told what has to go for this one, whose nodes are free by then. O(1), amortized over insertions and hits.
     pub(crate) fn insert(
         &mut self,
         hash: u64,
         weight: u32,
-        entry: T,
-        hits: impl FnMut(&T) -> u8,
-        evicted: &mut Vec<T>,
-    ) -> Inserted<T> {
+        hits: impl FnMut(u32) -> u8,
+        mut evict: impl FnMut(u32),
+    ) -> Inserted {
         if u64::from(weight) > self.segments.capacity() {
-            return Inserted::Refused(entry);
+            return Inserted::Refused;
         }
         #[allow(clippy::cast_possible_truncation, reason = "the upper half")]
         let fingerprint = (hash >> 32) as u32;
@@ -140,48 +139,49 @@ impl<T> Policy<T> {
             let capacity = self.segments.capacity();
             self.segments.resize(capacity, asked.trials.window());
         }
-        let node = self.segments.insert(fingerprint, weight, entry);
+        let node = self.segments.insert(fingerprint, weight, ());
         if sampled && !self.segments.list(node, true) {
             self.sampled.push(node);
         }
         asked.sketch.fit(self.segments.len());
         self.segments
-            .settle(node, &mut asked, |_, _, entry| evicted.push(entry));
+            .settle(node, &mut asked, |node, _, ()| evict(node));
         Inserted::Held(node)
     }
 
     /// The entry of this node was removed by someone else. `None` if the node is free. O(1).
-    pub(crate) fn remove(&mut self, node: u32) -> Option<T> {
+    pub(crate) fn remove(&mut self, node: u32) -> Option<()> {
         self.segments.remove(node)
     }
 
-    /// The entry of this node has another value by now, and is known by another `T`. What has to go for that is added to
-    /// `evicted`: itself, if it is heavier than the capacity now.
+    /// The entry of this node has another value by now. `evict` is told what has to go for that: itself, if it is heavier than the
+    /// capacity now.
     pub(crate) fn renew(
         &mut self,
         node: u32,
         weight: u32,
-        entry: T,
-        hits: impl FnMut(&T) -> u8,
-        evicted: &mut Vec<T>,
+        hits: impl FnMut(u32) -> u8,
+        mut evict: impl FnMut(u32),
     ) {
         let mut asked = Asked {
             hits,
             sketch: &mut self.sketch,
             trials: &mut self.trials,
         };
-        if let Some((fingerprint, before, old)) = self.segments.get(node) {
-            let hits = asked.hits(fingerprint, before, old);
-            self.segments.hit(node, hits);
-        }
-        self.segments.exchange(node, entry);
+        let Some((fingerprint, before)) = self.segments.get(node) else {
+            return;
+        };
+        let hits = asked.hits(node, fingerprint, before);
+        self.segments.hit(node, hits);
         if u64::from(weight) > self.segments.capacity() {
-            evicted.extend(self.segments.remove(node));
+            if self.segments.remove(node).is_some() {
+                evict(node);
+            }
             return;
         }
         self.segments.reweigh(node, weight);
         self.segments
-            .settle(node, &mut asked, |_, _, entry| evicted.push(entry));
+            .settle(node, &mut asked, |node, _, ()| evict(node));
     }
 
     /// Lets go of all entries, and of what was learned from them.
@@ -191,11 +191,11 @@ impl<T> Policy<T> {
 }
 
 /// Asks some sampled entries, in turn.
-fn poll<T>(
-    segments: &mut Segments<T>,
+fn poll(
+    segments: &mut Segments<()>,
     sampled: &mut Vec<u32>,
     turn: &mut usize,
-    asked: &mut Asked<'_, impl FnMut(&T) -> u8>,
+    asked: &mut Asked<'_, impl FnMut(u32) -> u8>,
 ) {
     for _ in 0..POLLS.min(sampled.len()) {
         if *turn >= sampled.len() {
@@ -205,8 +205,8 @@ fn poll<T>(
             return;
         };
         match segments.get(node) {
-            Some((fingerprint, weight, entry)) if asked.trials.samples(fingerprint) => {
-                let hits = asked.hits(fingerprint, weight, entry);
+            Some((fingerprint, weight)) if asked.trials.samples(fingerprint) => {
+                let hits = asked.hits(node, fingerprint, weight);
                 segments.hit(node, hits);
                 *turn += 1;
             }

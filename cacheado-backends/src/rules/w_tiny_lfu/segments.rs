@@ -7,9 +7,9 @@ const PATIENCE: u32 = 64;
 const MOVES: u32 = 4;
 
 /// What the queues ask about an entry.
-pub(super) trait Usage<T> {
+pub(super) trait Usage {
     /// How often it was hit since this was asked last.
-    fn hits(&mut self, fingerprint: u32, weight: u32, entry: &T) -> u8;
+    fn hits(&mut self, node: u32, fingerprint: u32, weight: u32) -> u8;
     /// How often its key was asked for of late.
     fn frequency(&self, fingerprint: u32) -> u8;
 }
@@ -114,17 +114,12 @@ impl<T> Segments<T> {
         self.admission = admission;
     }
 
-    /// The fingerprint of an entry that is held, its weight, and the entry.
-    pub(super) fn get(&self, node: u32) -> Option<(u32, u32, &T)> {
+    /// The fingerprint of an entry that is held, and its weight.
+    pub(super) fn get(&self, node: u32) -> Option<(u32, u32)> {
         let node = self.nodes.get(node as usize)?;
-        Some((node.fingerprint, node.weight, node.entry.as_ref()?))
-    }
-
-    /// Puts `entry` into the place of the one that the node has.
-    pub(super) fn exchange(&mut self, node: u32, entry: T) {
-        if let Some(node) = self.nodes.get_mut(node as usize) {
-            node.entry = Some(entry);
-        }
+        node.entry
+            .is_some()
+            .then_some((node.fingerprint, node.weight))
     }
 
     /// Sets whether a node is listed by whoever samples them. Returns whether it was.
@@ -194,7 +189,7 @@ impl<T> Segments<T> {
     pub(super) fn settle(
         &mut self,
         newcomer: u32,
-        usage: &mut impl Usage<T>,
+        usage: &mut impl Usage,
         mut evict: impl FnMut(u32, u32, T),
     ) {
         let mut patience = PATIENCE;
@@ -271,7 +266,7 @@ impl<T> Segments<T> {
         &mut self,
         place: Place,
         newcomer: u32,
-        usage: &mut impl Usage<T>,
+        usage: &mut impl Usage,
         patience: &mut u32,
     ) -> Option<u32> {
         loop {
@@ -286,9 +281,8 @@ impl<T> Segments<T> {
                 continue;
             }
             let slot = self.nodes.get_mut(node as usize)?;
-            let entry = slot.entry.as_ref()?;
             let hits =
-                usage.hits(slot.fingerprint, slot.weight, entry) | std::mem::take(&mut slot.hits);
+                usage.hits(node, slot.fingerprint, slot.weight) | std::mem::take(&mut slot.hits);
             if hits == 0 || *patience == 0 {
                 return Some(node);
             }

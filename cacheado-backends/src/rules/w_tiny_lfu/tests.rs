@@ -3,10 +3,12 @@ use proptest::prelude::*;
 
 /// A cache of keys, whose hits are told the policy as the store tells them.
 struct Cache {
-    policy: Policy<usize>,
+    policy: Policy,
     node: Vec<Option<u32>>,
+    /// The keys by their nodes.
+    key: Vec<usize>,
     hits: Vec<u8>,
-    evicted: Vec<usize>,
+    evicted: Vec<u32>,
 }
 
 impl Cache {
@@ -14,6 +16,7 @@ impl Cache {
         Self {
             policy: Policy::new(capacity),
             node: vec![None; keys],
+            key: vec![0; keys + 1],
             hits: vec![0; keys],
             evicted: Vec::new(),
         }
@@ -27,25 +30,22 @@ impl Cache {
         }
         self.hits[key] = 0;
         let hash = hash(key);
-        let hits = &mut self.hits;
-        let read = |key: &usize| std::mem::take(&mut hits[*key]);
-        match self
-            .policy
-            .insert(hash, weight, key, read, &mut self.evicted)
-        {
-            Inserted::Held(node) => self.node[key] = Some(node),
-            Inserted::Refused(refused) => assert_eq!(refused, key),
-        }
+        let (hits, keys) = (&mut self.hits, &self.key);
+        let read = |node: u32| std::mem::take(&mut hits[keys[node as usize]]);
+        let evict = |node| self.evicted.push(node);
+        let inserted = self.policy.insert(hash, weight, read, evict);
         self.forget_evicted();
+        if let Inserted::Held(node) = inserted {
+            self.node[key] = Some(node);
+            self.key[node as usize] = key;
+        }
         false
     }
 
     fn forget_evicted(&mut self) {
-        for key in self.evicted.drain(..) {
-            assert!(
-                self.node[key].take().is_some(),
-                "{key} was evicted, and not held"
-            );
+        for node in self.evicted.drain(..) {
+            let key = self.key[node as usize];
+            assert_eq!(self.node[key].take(), Some(node), "{key} was not held");
         }
     }
 
@@ -113,16 +113,17 @@ proptest! {
                 }
                 Step::Remove(key) => {
                     if let Some(node) = cache.node[key].take() {
-                        prop_assert_eq!(cache.policy.remove(node), Some(key));
+                        prop_assert_eq!(cache.policy.remove(node), Some(()));
                         prop_assert_eq!(cache.policy.remove(node), None);
                     }
                 }
                 Step::Reweigh(key, weight) => {
                     if let Some(node) = cache.node[key] {
                         weights[key] = weight;
-                        let hits = &mut cache.hits;
-                        let read = |key: &usize| std::mem::take(&mut hits[*key]);
-                        cache.policy.renew(node, weight, key, read, &mut cache.evicted);
+                        let (hits, keys) = (&mut cache.hits, &cache.key);
+                        let read = |node: u32| std::mem::take(&mut hits[keys[node as usize]]);
+                        let evict = |node| cache.evicted.push(node);
+                        cache.policy.renew(node, weight, read, evict);
                         cache.forget_evicted();
                     }
                 }

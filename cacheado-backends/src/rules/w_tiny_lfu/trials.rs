@@ -319,8 +319,8 @@ impl Settings {
 /// A trial is told of hits, and needn't ask for them.
 struct Told<'a>(&'a Sketch);
 
-impl Usage<u32> for Told<'_> {
-    fn hits(&mut self, _: u32, _: u32, _: &u32) -> u8 {
+impl Usage for Told<'_> {
+    fn hits(&mut self, _: u32, _: u32, _: u32) -> u8 {
         0
     }
 

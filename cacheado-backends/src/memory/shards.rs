@@ -1,0 +1,191 @@
+//! The shards, which are locked one by one: each has a table for each space.
+//!
+//! A look-up finds an entry by hash and predicate, so it owns no key. A shard's lock is one that readers of several threads
+//! don't contend for: a hit writes to no cache line that a hit of another thread writes. What that costs is paid by writers,
+//! who lock it for each group of threads. Nothing here calls code that could come back to the shards, but for the closures
+//! that it is given.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::PoisonError;
+
+use smallvec::SmallVec;
+
+use super::handle::{Handle, SHARDS, shard_of};
+use super::table::Table;
+use crate::entry::{Entry, Extra, Meta, Parcel, Taken};
+use crate::key::{Head, Key};
+use crate::sync::ReadMostly;
+
+/// How many entries are taken out under one lock.
+const AT_ONCE: usize = 16;
+
+/// The tables by the numbers of their spaces.
+pub(super) type Shard = Vec<Table>;
+
+pub(super) struct Shards([ReadMostly<Shard>; SHARDS]);
+
+impl Shards {
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|_| ReadMostly::new(Vec::new())))
+    }
+
+    #[inline]
+    fn read_lock(&self, number: usize) -> impl Deref<Target = Shard> {
+        let shard = self.0[number].read();
+        shard.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_lock(&self, number: usize) -> impl DerefMut<Target = Shard> {
+        let shard = self.0[number].write();
+        shard.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The shard of the keys with `hash`, locked for reading.
+    #[inline]
+    pub(super) fn read(&self, hash: u64) -> impl Deref<Target = Shard> {
+        self.read_lock(shard_of(hash))
+    }
+
+    /// Gives the entry of `key` to `read`, which runs while its shard is locked for reading.
+    pub(super) fn read_key<R>(&self, key: &Key, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+        let shard = self.read(key.hash());
+        let table = shard.get(key.head().space_id() as usize)?;
+        let slot = table.seek(key)?;
+        table.entry(slot).map(read)
+    }
+
+    /// Gives what is kept beside the value at `handle` to `read`, which runs while its shard is locked for reading.
+    pub(super) fn meta_at<R>(&self, handle: Handle, read: impl FnOnce(&Meta) -> R) -> Option<R> {
+        let shard = self.read_lock(handle.shard());
+        meta_of(&shard, handle).map(read)
+    }
+
+    /// Shows all entries that have the hash and the space of `head` to `see`, which runs while their shard is locked for reading.
+    pub(super) fn read_all(&self, head: Head, mut see: impl FnMut(Entry<'_>)) {
+        let hash = head.hash().spread();
+        let shard = self.read(hash);
+        let table = shard.get(head.space_id() as usize);
+        for slot in table.into_iter().flat_map(|table| table.find_all(hash)) {
+            table.and_then(|table| table.entry(slot)).map(&mut see);
+        }
+    }
+
+    /// Puts an entry in, in the place of the one of its key, which is returned. `swapped` is shown where it lies and that one, while
+    /// the shard is locked.
+    pub(super) fn insert(
+        &self,
+        meta: Meta,
+        extra: Option<Extra>,
+        value: &mut dyn Parcel,
+        swapped: impl FnOnce(Handle, &Meta, Option<&Taken>),
+    ) -> (Handle, Option<Taken>) {
+        let head = meta.key.head();
+        let mut shard = self.write_lock(shard_of(head.hash().spread()));
+        let nth = head.space_id() as usize;
+        if shard.len() <= nth {
+            shard.resize_with(nth + 1, Table::default);
+        }
+        let table = &mut shard[nth];
+        let (slot, old) = table.insert(meta, extra, value);
+        let handle = Handle::of(head, slot);
+        if let Some(meta) = table.meta(slot) {
+            swapped(handle, meta, old.as_ref());
+        }
+        (handle, old)
+    }
+
+    /// Takes out the entry of `key`. `removed` runs while its shard is locked.
+    pub(super) fn remove_key(
+        &self,
+        key: &Key,
+        removed: impl FnOnce(Handle, &Taken),
+    ) -> Option<Taken> {
+        let mut shard = self.write_lock(shard_of(key.hash()));
+        let table = shard.get_mut(key.head().space_id() as usize)?;
+        let slot = table.seek(key)?;
+        let taken = table.take(slot)?;
+        removed(Handle::of(key.head(), slot), &taken);
+        Some(taken)
+    }
+
+    /// Takes out what lies at `handle`, if that `is_it`. `removed` runs while its shard is locked.
+    pub(super) fn remove(
+        &self,
+        handle: Handle,
+        is_it: impl FnOnce(&Meta) -> bool,
+        removed: impl FnOnce(Handle, &Taken),
+    ) -> Option<Taken> {
+        let mut shard = self.write_lock(handle.shard());
+        if !is_it(meta_of(&shard, handle)?) {
+            return None;
+        }
+        take(&mut shard, handle, removed)
+    }
+
+    /// Takes out all that lies at one of the `handles` and that `is_it`, into `gone`. `removed` runs for each while its shard is locked:
+    /// not for each of them anew, nor for many at once, which readers would wait for.
+    pub(super) fn remove_all(
+        &self,
+        mut handles: Vec<Handle>,
+        is_it: impl Fn(&Meta) -> bool,
+        removed: impl Fn(Handle, &Taken),
+        gone: &mut impl Extend<Taken>,
+    ) {
+        handles.sort_unstable();
+        for group in handles.chunk_by(|one, other| one.shard() == other.shard()) {
+            for some in group.chunks(AT_ONCE) {
+                let mut shard = self.write_lock(some[0].shard());
+                // all are looked at before any is taken out: what memory is waited for then is waited for together
+                let those: SmallVec<[Handle; AT_ONCE]> = some
+                    .iter()
+                    .copied()
+                    .filter(|handle| meta_of(&shard, *handle).is_some_and(&is_it))
+                    .collect();
+                for handle in those {
+                    gone.extend(take(&mut shard, handle, &removed));
+                }
+            }
+        }
+    }
+
+    /// Takes out everything, shard by shard, and gives back the room. `removed` runs for each while its shard is locked.
+    pub(super) fn drain(&self, removed: impl Fn(Handle, &Taken)) -> Vec<Taken> {
+        let mut all = Vec::new();
+        for number in 0..SHARDS {
+            let mut shard = self.write_lock(number);
+            for mut table in std::mem::take(&mut *shard) {
+                let slots: Vec<u32> = table.slots().collect();
+                for slot in slots {
+                    if let Some(taken) = table.take(slot) {
+                        removed(Handle::of(taken.meta.key.head(), slot), &taken);
+                        all.push(taken);
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Shows everything to `see`, shard by shard, each locked for reading.
+    pub(super) fn for_each(&self, mut see: impl FnMut(Entry<'_>)) {
+        for number in 0..SHARDS {
+            for table in self.read_lock(number).iter() {
+                for slot in table.slots() {
+                    table.entry(slot).map(&mut see);
+                }
+            }
+        }
+    }
+}
+
+/// What is kept beside the value at `handle`, in its shard.
+fn meta_of(shard: &Shard, handle: Handle) -> Option<&Meta> {
+    shard.get(handle.table())?.meta(handle.slot())
+}
+
+/// Takes out of its shard what lies at `handle`, and shows it to `removed`.
+fn take(shard: &mut Shard, handle: Handle, removed: impl FnOnce(Handle, &Taken)) -> Option<Taken> {
+    let taken = shard.get_mut(handle.table())?.take(handle.slot())?;
+    removed(handle, &taken);
+    Some(taken)
+}
