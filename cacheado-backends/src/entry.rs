@@ -309,8 +309,17 @@ impl<'s> Entry<'s> {
 /// An entry that has left the store.
 pub(crate) struct Taken {
     pub(crate) meta: Meta,
+    /// In which slot it lay.
+    pub(crate) slot: u32,
     /// `None` if there is nothing to drop.
     pub(crate) value: Option<OldValue>,
+}
+
+impl Taken {
+    /// Where it lay.
+    pub(crate) fn handle(&self) -> Handle {
+        Handle::of(self.meta.key.head(), self.slot)
+    }
 }
 
 /// How many hits of an entry are told apart.

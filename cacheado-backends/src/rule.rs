@@ -235,7 +235,7 @@ impl Seats<'_> {
 /// An entry that has gone.
 pub struct Departed<'a> {
     key: &'a Key,
-    seat: u32,
+    pub(crate) seat: u32,
 }
 
 impl<'a> Departed<'a> {

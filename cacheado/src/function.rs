@@ -575,7 +575,7 @@ impl Function {
     {
         let found = cache
             .store()
-            .get::<K::Stored, _, _>(probe, |entry| self.read(carry, cache, entry));
+            .get::<Aged<K::Stored>, _, _>(probe, |entry| self.read(carry, cache, entry));
         let ret = match found? {
             Read::Miss => return None,
             Read::Refresh(value, claim) => {

@@ -2,12 +2,13 @@
 //! rule chooses goes.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cacheado::rule::{Admission, Cause, Departed, Newcomer, Reads, Seats, Verdict};
-use cacheado::rules::Lru;
+use cacheado::rules::{Lru, WTinyLfu};
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, CacheBuilder, Key, Rule, Scope, cache, refresh, scopes};
 use proptest::collection::vec;
@@ -591,4 +592,43 @@ fn a_functions_own_bound_holds_whatever_a_rule_chooses() {
         two(&cache, x);
     }
     assert_eq!(cache.stats().total_keys, 2);
+}
+
+/// Panics when it is told to, once.
+#[derive(Clone, Default)]
+struct Startled(Arc<AtomicBool>);
+
+impl Rule for Startled {
+    fn name(&self) -> &'static str {
+        "Startled"
+    }
+
+    fn on_insert(&self, _: &mut Newcomer<'_>, _: &mut Seats<'_>) -> Admission {
+        assert!(!self.0.swap(false, Ordering::Relaxed), "startled");
+        Admission::Admit
+    }
+}
+
+/// What was to go for an entry that a rule panicked over stays, without a seat of its own: it takes nobody else's with it.
+#[test]
+fn who_was_left_in_a_seat_by_a_panic_leaves_it_to_who_has_it() {
+    let startled = Startled::default();
+    let builder = Cache::builder().rule(WTinyLfu::new(2));
+    let cache = builder.rule(startled.clone()).build().unwrap();
+    for round in 0..10 {
+        let name = |what: &str| format!("{what} {round}");
+        set(&cache, &name("a"));
+        set(&cache, &name("b"));
+        startled.0.store(true, Ordering::Relaxed);
+        let panics = AssertUnwindSafe(|| set(&cache, &name("c")));
+        assert!(catch_unwind(panics).is_err());
+        set(&cache, &name("d"));
+        for what in ["a", "b"] {
+            cache.evict(name(what)).run().unwrap();
+        }
+        for nth in 0..20 {
+            set(&cache, &format!("{round} and {nth}"));
+            assert!(cache.stats().total_keys <= 2, "{round} {nth}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cacheado::rules::{Lru, MaxItems, Ttl};
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, Key, Scope, cache, evict, peek, put, scopes};
+use cacheado::{Cache, Key, Scope, Weighed, cache, evict, peek, put, scopes};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -599,4 +599,26 @@ fn max_items_counts_per_cache() {
     assert_eq!(one.stats().total_keys, 2);
     assert_eq!(two.stats().total_keys, 2);
     assert_eq!(one.stats().evictions + two.stats().evictions, 0);
+}
+
+/// The function's bound chooses who is to go before the cache's bound refuses whom it was chosen for.
+#[test]
+fn a_functions_bound_holds_however_often_what_it_makes_room_for_is_refused() {
+    #[cache(cache = cache, skip(cache), max_items = 1)]
+    fn one(cache: &Cache, key: u32, weight: u32) -> u32 {
+        let _ = (cache, key);
+        weight
+    }
+
+    let weigh = |it: &Weighed<'_>| it.value::<u32>().copied().unwrap_or(1);
+    let cache = Cache::builder().max_weight(10, weigh).build().unwrap();
+    one(&cache, 0, 1);
+    for key in 1..1000 {
+        one(&cache, key, 11);
+    }
+    assert_eq!(cache.stats().total_keys, 1, "nobody came in");
+    for key in 1000..1010 {
+        one(&cache, key, 1);
+        assert_eq!(cache.stats().total_keys, 1);
+    }
 }

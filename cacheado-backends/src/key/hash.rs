@@ -1,5 +1,4 @@
-//! What tells most keys apart in 64 bits: a hash in 32 bits, which is what the scope index and the schedule keep of an entry, and
-//! the number of the key's space.
+//! What tells most keys apart in 64 bits: a hash in 32 bits, and the number of the key's space.
 
 use super::space::Space;
 

@@ -4,18 +4,32 @@
 //! for a while, or values of several types under the programmatic keys of one level), lies elsewhere in memory.
 
 use std::any::Any;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::mem::{needs_drop, replace};
 
 use crate::entry::{Beside, Entry, Extra, Held, Meta, OldValue, Parcel, Taken};
 
-/// How many slots a chunk has: a power of two. Slots never move from chunk to chunk, so growing copies no more than this.
-const CHUNK: usize = 4096;
+/// How many slots of that `size` a chunk has: a power of two, about a quarter of a megabyte of them if that is possible. Slots
+/// never move from chunk to chunk, so growing copies no more than this.
+const fn slots_of(size: usize) -> usize {
+    const MOST: usize = 4096;
+    const LEAST: usize = 16;
+    let fits = (256 * 1024 / size).next_power_of_two();
+    if fits > MOST {
+        MOST
+    } else if fits < LEAST {
+        LEAST
+    } else {
+        fits
+    }
+}
 const NONE: u32 = u32::MAX;
 
 pub(crate) struct Slab<V> {
     chunks: Vec<Chunk<V>>,
-    /// The chunks that have free slots, or room for more.
-    open: Vec<u32>,
+    /// The chunks that have free slots, or room for more, the first of them on top: so the last ones empty.
+    open: BinaryHeap<Reverse<u32>>,
     len: usize,
 }
 
@@ -65,17 +79,19 @@ pub(crate) trait AnySlab: Any + Send + Sync {
 }
 
 impl<V> Slab<V> {
+    const CHUNK: usize = slots_of(size_of::<Slot<V>>());
+
     pub(crate) fn new() -> Self {
         Self {
             chunks: Vec::new(),
-            open: Vec::new(),
+            open: BinaryHeap::new(),
             len: 0,
         }
     }
 
     #[inline]
     fn place(slot: u32) -> (usize, usize) {
-        (slot as usize / CHUNK, slot as usize % CHUNK)
+        (slot as usize / Self::CHUNK, slot as usize % Self::CHUNK)
     }
 
     /// A slot, and where what is kept beside it is.
@@ -97,11 +113,11 @@ impl<V> Slab<V> {
         if matches!(place, Slot::Free(_)) {
             return None;
         }
-        #[allow(clippy::cast_possible_truncation, reason = "less than `CHUNK`")]
+        #[allow(clippy::cast_possible_truncation, reason = "a few thousand at most")]
         let free = replace(&mut chunk.free, nth as u32);
         let occupant = replace(place, Slot::Free(free));
-        if chunk.used == CHUNK {
-            self.open.push(number(nth_chunk));
+        if chunk.used == Self::CHUNK {
+            self.open.push(Reverse(number(nth_chunk)));
         }
         chunk.used -= 1;
         if chunk.used == 0 {
@@ -113,7 +129,7 @@ impl<V> Slab<V> {
         self.len -= 1;
         if self.len == 0 {
             self.chunks = Vec::new();
-            self.open = Vec::new();
+            self.open = BinaryHeap::new();
         }
         Some(occupant)
     }
@@ -182,7 +198,8 @@ impl<V: Send + Sync + 'static> Slot<V> {
         }
     }
 
-    fn taken(self) -> Option<Taken> {
+    /// What lay in the slot of that number.
+    fn taken(self, slot: u32) -> Option<Taken> {
         let (meta, value) = match self {
             Self::Free(_) => return None,
             Self::Own(Occupant { meta, value }) => {
@@ -198,7 +215,7 @@ impl<V: Send + Sync + 'static> Slot<V> {
                 (meta, Some(value))
             }
         };
-        Some(Taken { meta, value })
+        Some(Taken { meta, slot, value })
     }
 }
 
@@ -218,23 +235,23 @@ impl<V: Send + Sync + 'static> AnySlab for Slab<V> {
     }
 
     fn put(&mut self, meta: Meta, extra: Option<Extra>, value: &mut dyn Parcel) -> u32 {
-        let nth_chunk = match self.open.last() {
-            Some(chunk) => *chunk as usize,
+        let nth_chunk = match self.open.peek() {
+            Some(Reverse(chunk)) => *chunk as usize,
             None => {
                 self.chunks.push(Chunk::EMPTY);
                 let last = self.chunks.len() - 1;
-                self.open.push(number(last));
+                self.open.push(Reverse(number(last)));
                 last
             }
         };
         let chunk = &mut self.chunks[nth_chunk];
         let nth = chunk.put(Slot::new(meta, value));
         chunk.set_extra(nth, extra);
-        if chunk.used == CHUNK {
+        if chunk.used == Self::CHUNK {
             self.open.pop();
         }
         self.len += 1;
-        number(nth_chunk * CHUNK + nth)
+        number(nth_chunk * Self::CHUNK + nth)
     }
 
     fn replace(
@@ -252,11 +269,11 @@ impl<V: Send + Sync + 'static> AnySlab for Slab<V> {
         }
         let old = replace(place, Slot::new(meta, value));
         chunk.set_extra(nth, extra);
-        old.taken()
+        old.taken(slot)
     }
 
     fn take(&mut self, slot: u32) -> Option<Taken> {
-        self.vacate(slot)?.taken()
+        self.vacate(slot)?.taken(slot)
     }
 
     fn len(&self) -> usize {
@@ -390,6 +407,7 @@ mod tests {
             own: true,
             weight: None,
         };
+        const CHUNK: usize = Slab::<String>::CHUNK;
         let slots: Vec<u32> = (0..=2 * CHUNK)
             .map(|nth| {
                 let (meta, extra, mut entry) = item(nth).parts();

@@ -89,24 +89,23 @@ impl Rule for Lru {
                 }
             }
         }
-        records.extend(chosen);
-        records.push(Reverse(Record {
-            used: candidate.stamp(),
-            head: candidate.key().head(),
-        }));
-        // removals leave records behind; they may take as much room again as the entries, and no more
+        // removals leave records behind; they may take as much room again as the entries, and no more. The chosen, of which nothing is
+        // said to be there any more, are not among them
         if records.len() > 2 * candidate.len() + 64 {
             let mut all = std::mem::take(&mut *records).into_vec();
             // one of a head is enough, the earliest
             all.sort_unstable_by_key(|Reverse(record)| record.used);
             let mut known = HashSet::new();
             all.retain(|Reverse(record)| {
-                let lives =
-                    record.used == candidate.stamp() || candidate.oldest_of(record.head).is_some();
-                lives && known.insert(record.head)
+                candidate.oldest_of(record.head).is_some() && known.insert(record.head)
             });
             *records = all.into();
         }
+        records.extend(chosen);
+        records.push(Reverse(Record {
+            used: candidate.stamp(),
+            head: candidate.key().head(),
+        }));
         Admission::Admit
     }
 

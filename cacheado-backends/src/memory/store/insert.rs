@@ -64,6 +64,7 @@ impl Store {
             stamp: asked.then(|| self.clock.stamp(now)),
             stamped,
         };
+        let copy = portable.then(|| arrival.key.clone());
         let mut dropped = Dropped::new();
         let limit = self.copies_live.load(Ordering::SeqCst);
         let (inserted, handle) = match policy {
@@ -72,12 +73,11 @@ impl Store {
             }
             None => self.insert_freely(arrival, &mut *value, lifetime, &mut dropped),
         };
-        if let Some(handle) = handle
-            && portable
+        if let (Some(handle), Some(copy)) = (handle, copy)
             && self.copies_live.load(Ordering::SeqCst) != limit
         {
             // the limit was set after it was looked at, and copies may have been removed before this one was in
-            self.remove_if(handle, Meta::is_portable, Cause::Evicted);
+            self.remove_copy(handle, &copy);
         }
         // what was not stored
         dropped.extend(value.boxed());
@@ -262,8 +262,10 @@ impl Store {
         };
         let hits = |seat: u32| {
             let handle = policy.seats.get(seat as usize);
-            let hits = handle.and_then(|handle| self.entries.meta_at(*handle, Meta::take_hits));
-            hits.unwrap_or(0)
+            // nobody else's hits, if the rule asks about a seat that nobody has
+            let take = |meta: &Meta| (meta.seat() == seat).then(|| meta.take_hits());
+            let hits = handle.and_then(|handle| self.entries.meta_at(*handle, take));
+            hits.flatten().unwrap_or(0)
         };
         let mut seats = Seats {
             hits: &hits,
@@ -352,6 +354,15 @@ impl Policy {
             self.seats.resize(nth + 1, handle);
         }
         self.seats[nth] = handle;
+    }
+
+    /// `seat`, if who lies at `handle` sits in it.
+    pub(super) fn confirmed(&self, seat: u32, handle: Handle) -> u32 {
+        if self.seats.get(seat as usize) == Some(&handle) {
+            seat
+        } else {
+            NO_SEAT
+        }
     }
 }
 

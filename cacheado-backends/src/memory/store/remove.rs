@@ -74,11 +74,11 @@ impl Store {
         let mut copies = Vec::new();
         self.entries.for_each(|entry| {
             if entry.meta().is_portable() {
-                copies.push(entry.handle());
+                copies.push((entry.handle(), entry.key().clone()));
             }
         });
-        for copy in copies {
-            self.remove_if(copy, Meta::is_portable, Cause::Evicted);
+        for (copy, key) in copies {
+            self.remove_copy(copy, &key);
         }
     }
 
@@ -127,18 +127,19 @@ impl Store {
     #[inline(never)]
     pub(super) fn remove_found(&self, handle: Handle, probe: &dyn Seek, cause: Cause) {
         let now = self.clock.now();
-        // another may lie there by now
+        // another may lie there by now. If it is of the same key, a rule's verdict, which is on the key, is on that, too
         let is_it =
             |meta: &Meta| probe.is(&meta.key) && (cause != Cause::Expired || meta.is_expired(now));
         self.remove_if(handle, is_it, cause);
     }
 
-    pub(super) fn remove_if(
-        &self,
-        handle: Handle,
-        is_it: impl FnOnce(&Meta) -> bool,
-        cause: Cause,
-    ) {
+    /// Removes the copy of what the shared tier has under `key` that lies at `handle`.
+    pub(super) fn remove_copy(&self, handle: Handle, key: &Key) {
+        let is_it = |meta: &Meta| meta.is_portable() && meta.key == *key;
+        self.remove_if(handle, is_it, Cause::Evicted);
+    }
+
+    fn remove_if(&self, handle: Handle, is_it: impl FnOnce(&Meta) -> bool, cause: Cause) {
         let mut policy = handle.space().and_then(|space| self.policy_for(space));
         let value = self.take_out(handle, is_it, cause, policy.as_deref_mut());
         drop(policy);
@@ -201,9 +202,13 @@ impl Store {
         policy: Option<&mut Policy>,
         rules: &[Box<dyn Rule>],
     ) -> Option<OldValue> {
-        let gone = Departed::new(&taken.meta.key, taken.meta.seat());
-        if let Some(bound) = policy.and_then(|policy| policy.bound(gone.key().space())) {
-            bound.len = bound.len.saturating_sub(1);
+        let mut gone = Departed::new(&taken.meta.key, NO_SEAT);
+        if let Some(policy) = policy {
+            // a rule that panicked may have left an entry in a seat that it gave to another since
+            gone.seat = policy.confirmed(taken.meta.seat(), taken.handle());
+            if let Some(bound) = policy.bound(gone.key().space()) {
+                bound.len = bound.len.saturating_sub(1);
+            }
         }
         for rule in rules {
             rule.on_remove(&gone, cause);

@@ -35,7 +35,7 @@ const POLLS: usize = 8;
 
 /// Which entries to keep, of a bounded cache. An entry is known by its node, a small number.
 ///
-/// Memory: 24 bytes an entry, and 8 to 16 for the frequencies. The trials take about 400 bytes for each of the
+/// Memory: 20 bytes an entry, and 8 to 16 for the frequencies. The trials take about 400 bytes for each of the
 /// first 256 entries, and no more after those but for what they grow by until they are thinned: 80 to 120 kB in all.
 pub(crate) struct Policy {
     segments: Segments<()>,
