@@ -401,13 +401,13 @@ mod tests {
 
     #[test]
     fn an_emptied_chunk_gives_its_room_back() {
+        const CHUNK: usize = Slab::<String>::CHUNK;
         let mut slab = Slab::<String>::new();
         let item = |nth: usize| Item {
             nth: nth as u64,
             own: true,
             weight: None,
         };
-        const CHUNK: usize = Slab::<String>::CHUNK;
         let slots: Vec<u32> = (0..=2 * CHUNK)
             .map(|nth| {
                 let (meta, extra, mut entry) = item(nth).parts();
