@@ -29,8 +29,7 @@ impl Put {
                 Ok(None) => evict_key(&self.cache, &self.key, true),
                 Err(_) => tier.evict(&self.key),
             };
-            if stored && !ticket.is_valid() {
-                // another put or an eviction came meanwhile, and which of the two the tier saw last is not known
+            if stored && is_undone(&ticket, &told) {
                 evict_key(&self.cache, &self.key, true)?;
             }
             told?;
@@ -49,7 +48,7 @@ impl Put {
                 Ok(None) => evict_key_async(&self.cache, &self.key, true).await,
                 Err(_) => tier.evict_async(&self.key).await,
             };
-            if stored && !ticket.is_valid() {
+            if stored && is_undone(&ticket, &told) {
                 evict_key_async(&self.cache, &self.key, true).await?;
             }
             told?;
@@ -88,6 +87,14 @@ impl Put {
             },
         }
     }
+}
+
+/// Whether what was put is to go again, now that the shared tier was told: another put or an eviction came meanwhile, and which of
+/// the two the tier saw last is not known. That other processes are no longer heard, or are again, is no reason where the tier has
+/// the value: what they did before is under it, and copies made from what comes after are another's matter. Where it has not, a
+/// look-up may have brought here again what is there.
+pub(crate) fn is_undone<T>(ticket: &Ticket, told: &Result<T>) -> bool {
+    ticket.is_outdated() || (told.is_err() && !ticket.is_valid())
 }
 
 /// What has come of a put in the process.

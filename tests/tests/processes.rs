@@ -428,11 +428,28 @@ fn whoever_holds_a_claim_and_is_gone_holds_others_up_for_a_while_only() {
 
 type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
-/// While a load of this process is written there, its copies are given up, and it asks for the same once more.
+/// Something happens before a value that is put is written there, or after one that was loaded is.
 struct Crossed {
     inner: Client,
-    changes: OnceLock<Changes>,
+    changes: Arc<OnceLock<Changes>>,
     meanwhile: Meanwhile,
+}
+
+impl Crossed {
+    fn new(client: &Client) -> Self {
+        Self {
+            inner: client.clone(),
+            changes: Arc::default(),
+            meanwhile: Meanwhile::default(),
+        }
+    }
+
+    fn cross(&self) {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+    }
 }
 
 impl Backend for Crossed {
@@ -445,6 +462,7 @@ impl Backend for Crossed {
     }
 
     fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.cross();
         self.inner.set(key, payload)
     }
 
@@ -454,11 +472,7 @@ impl Backend for Crossed {
 
     fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
         let stored = self.inner.fill(key, payload, mark);
-        let meanwhile = self.meanwhile.lock().unwrap().take();
-        if let Some(meanwhile) = meanwhile {
-            self.changes.get().unwrap().report(Change::Covered);
-            meanwhile();
-        }
+        self.cross();
         stored
     }
 
@@ -483,15 +497,13 @@ impl Backend for Crossed {
 #[test]
 fn what_goes_from_the_store_after_a_load_goes_from_the_process() {
     let client = Client::new();
-    let meanwhile = Meanwhile::default();
-    let backend = Crossed {
-        inner: client.clone(),
-        changes: OnceLock::new(),
-        meanwhile: Arc::clone(&meanwhile),
-    };
+    let backend = Crossed::new(&client);
+    let (meanwhile, changes) = (Arc::clone(&backend.meanwhile), Arc::clone(&backend.changes));
     let cache = client.builder().backend(backend).build().unwrap();
-    let asks = cache.clone();
+    let give_up = move || changes.get().unwrap().report(Change::Covered);
+    let (asks, gives_up) = (cache.clone(), give_up.clone());
     *meanwhile.lock().unwrap() = Some(Box::new(move || {
+        gives_up();
         assert_eq!(shared(&asks, 1), 1, "the store's");
     }));
     assert_eq!(shared(&cache, 1), 1);
@@ -500,6 +512,7 @@ fn what_goes_from_the_store_after_a_load_goes_from_the_process() {
 
     let asks = cache.clone();
     *meanwhile.lock().unwrap() = Some(Box::new(move || {
+        give_up();
         let got = asks.get_many::<u32, _>(["many"]).run().unwrap();
         assert_eq!(got, [Some(2)], "the store's");
     }));
@@ -508,6 +521,85 @@ fn what_goes_from_the_store_after_a_load_goes_from_the_process() {
     assert_eq!(got, [Some(2)]);
     assert!(meanwhile.lock().unwrap().is_none(), "they have crossed");
     assert_eq!(cache.stats().total_keys, client.len() as u64);
+}
+
+type Sets = fn(&Cache, u8) -> Result<bool, cacheado::Error>;
+
+const SETS: [Sets; 4] = [
+    |cache, value| cache.set("key", &value).run(),
+    |cache, value| block_on(async { cache.set("key", &value).await }),
+    |cache, value| {
+        let stored = cache.set_many([("key", &value)]).run();
+        stored.map(|stored| stored == [true])
+    },
+    |cache, value| {
+        let stored = block_on(async { cache.set_many([("key", &value)]).await });
+        stored.map(|stored| stored == [true])
+    },
+];
+
+/// A cache that sets, with what is to happen while it does, and another process.
+fn crossed(client: &Client, meanwhile: impl FnOnce(&Cache, &Changes) + Send + 'static) -> Cache {
+    let backend = Crossed::new(client);
+    let (slot, changes) = (Arc::clone(&backend.meanwhile), Arc::clone(&backend.changes));
+    let cache = client.builder().backend(backend).build().unwrap();
+    let here = cache.clone();
+    *slot.lock().unwrap() = Some(Box::new(move || meanwhile(&here, changes.get().unwrap())));
+    cache
+}
+
+#[test]
+fn what_is_set_while_others_are_no_longer_heard_or_are_again_stays() {
+    for change in [Change::Lost, Change::Covered] {
+        for set in SETS {
+            let client = Client::new();
+            let there = client.cache();
+            let change = change.clone();
+            let here = crossed(&client, move |_, changes| changes.report(change));
+            assert!(set(&here, 1).unwrap());
+            assert_eq!(there.get::<u8>("key").run().unwrap(), Some(1));
+            assert_eq!(here.get::<u8>("key").run().unwrap(), Some(1));
+            // and it is told of what comes after
+            assert!(set(&there, 2).unwrap());
+            assert_eq!(here.get::<u8>("key").run().unwrap(), Some(2));
+        }
+    }
+}
+
+/// Which of the two the store has is not known, so neither stays, also where a look-up has brought it meanwhile.
+#[test]
+fn what_is_set_while_another_process_sets_it_is_left_nowhere() {
+    for set in SETS {
+        let client = Client::new();
+        let there = client.cache();
+        let other = there.clone();
+        let here = crossed(&client, move |here, _| {
+            assert!(other.set("key", &2_u8).run().unwrap());
+            assert_eq!(here.get::<u8>("key").run().unwrap(), Some(2));
+        });
+        assert!(set(&here, 1).unwrap());
+        for cache in [&here, &there] {
+            assert_eq!(cache.stats().total_keys, 0);
+            assert_eq!(cache.get::<u8>("key").run().unwrap(), None);
+        }
+        assert!(client.is_empty());
+    }
+}
+
+#[test]
+fn what_could_not_be_set_and_was_forgotten_leaves_nothing_older() {
+    for set in SETS {
+        let client = Client::new();
+        client.cache().set("key", &1_u8).run().unwrap();
+        let cut = client.clone();
+        let here = crossed(&client, move |here, changes| {
+            changes.report(Change::Lost);
+            assert_eq!(here.get::<u8>("key").run().unwrap(), Some(1), "the store's");
+            cut.store().down.store(true, Ordering::SeqCst);
+        });
+        assert!(set(&here, 2).is_err());
+        assert_eq!(here.stats().total_keys, 0);
+    }
 }
 
 #[cache(cache = cache, skip(cache))]

@@ -8,7 +8,7 @@ use cacheado_backends::{Key, Scope};
 use hashbrown::HashTable;
 use hashbrown::hash_table::{AbsentEntry, Entry, OccupiedEntry};
 
-use super::{Boarding, Flight, FlightKind, Seat, Ticket};
+use super::{Boarding, Flight, FlightKind, Seat, Standing, Ticket};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 const SHARDS: usize = 16;
@@ -108,7 +108,7 @@ impl Flights {
     pub(crate) fn invalidate<R>(&self, key: &Key, change: impl FnOnce() -> R) -> R {
         let mut lanes = self.shard(key);
         if let Some(lane) = lanes.remove(key) {
-            lane.invalidate();
+            lane.worsen(Standing::Outdated);
         }
         change()
     }
@@ -119,10 +119,21 @@ impl Flights {
             lock(shard).by_key.retain(|lane| {
                 let hit = scope.contains(&lane.key.scope());
                 if hit {
-                    lane.invalidate();
+                    lane.worsen(Standing::Outdated);
                 }
                 !hit
             });
+        }
+    }
+
+    /// Has no load that is under way leave a copy, and nobody join it any more: what others did meanwhile may not have been heard. It
+    /// can still be reached by what comes after.
+    pub(crate) fn doubt(&self) {
+        for shard in &self.shards {
+            for lane in &mut lock(shard).by_key {
+                lane.worsen(Standing::Unsure);
+                lane.beside.extend(lane.current.take());
+            }
         }
     }
 
@@ -169,7 +180,7 @@ impl Flights {
         let is_older =
             |other: &&Arc<Flight>| other.kind == FlightKind::Load && other.number < flight.number;
         for older in lane.get().all().filter(is_older) {
-            lock(&older.state).valid = false;
+            lock(&older.state).worsen(Standing::Outdated);
         }
     }
 
@@ -184,7 +195,7 @@ impl Flights {
         let mut lanes = self.shard(key);
         let lane = lane_of(&mut lanes.by_key, key);
         for other in lane.all().filter(|other| !Arc::ptr_eq(other, flight)) {
-            lock(&other.state).valid = false;
+            lock(&other.state).worsen(Standing::Outdated);
         }
         // after an eviction it has no lane: it is to be reached again, while the shared tier is told
         lane.current = None;
@@ -268,9 +279,9 @@ impl Lane {
         }
     }
 
-    fn invalidate(&self) {
+    fn worsen(&self, standing: Standing) {
         for flight in self.all() {
-            lock(&flight.state).valid = false;
+            lock(&flight.state).worsen(standing);
         }
     }
 }

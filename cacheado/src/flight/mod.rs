@@ -38,8 +38,7 @@ pub(crate) struct Flight {
 
 struct State {
     phase: Phase,
-    /// No invalidation has come since the load began.
-    valid: bool,
+    standing: Standing,
     /// There has been another load of the key beside it.
     accompanied: bool,
     waiters: usize,
@@ -57,6 +56,17 @@ pub(crate) enum FlightKind {
     Load,
     /// A put: what it stores is newer than what any load under way stores. Only an eviction or another put undoes it.
     Put,
+}
+
+/// What has come since the load began, in rising order: what is worse stays.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// Nothing.
+    Current,
+    /// All copies were given up, since others may have done what was not heard here.
+    Unsure,
+    /// An invalidation of its key, or what is newer.
+    Outdated,
 }
 
 /// Who runs the body.
@@ -112,7 +122,7 @@ impl Flight {
             kind,
             state: Mutex::new(State {
                 phase: Phase::Loading,
-                valid: true,
+                standing: Standing::Current,
                 accompanied: false,
                 waiters: 0,
                 wakers: Vec::new(),
@@ -179,6 +189,10 @@ impl Listener for Flight {
 }
 
 impl State {
+    fn worsen(&mut self, standing: Standing) {
+        self.standing = self.standing.max(standing);
+    }
+
     /// Ends it, unless it has ended: then `phase` is given back.
     fn end(&mut self, phase: Phase) -> Option<Phase> {
         if !matches!(self.phase, Phase::Loading) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cacheado_backends::Key;
 
-use super::{Flight, Flights, Leader, Phase, Shared};
+use super::{Flight, Flights, Leader, Phase, Shared, Standing};
 use crate::sync::{Instant, lock, thread};
 
 /// The right and the duty to load a key. Dropped without landing, it lets others go on.
@@ -29,9 +29,14 @@ impl Ticket {
         }
     }
 
-    /// Whether no invalidation has come since the load began.
+    /// Whether no invalidation has come since the load began, and none can have come unheard.
     pub(crate) fn is_valid(&self) -> bool {
-        lock(&self.flight.state).valid
+        lock(&self.flight.state).standing == Standing::Current
+    }
+
+    /// Whether an invalidation has come since the load began, or a put.
+    pub(crate) fn is_outdated(&self) -> bool {
+        lock(&self.flight.state).standing == Standing::Outdated
     }
 
     /// Notes that the leading future is being polled, here and now.
@@ -51,7 +56,11 @@ impl Ticket {
             state = lock(&self.flight.state);
         }
         // not `then`: that would drop what `store` holds, a value of the user's, while the locks are held
-        if state.valid { Some(store()) } else { None }
+        if state.standing == Standing::Current {
+            Some(store())
+        } else {
+            None
+        }
     }
 
     /// As [`store`](Self::store), for a value that is newer than what any load under way can have: those forget theirs, and
@@ -64,8 +73,10 @@ impl Ticket {
         let mut put = Some(put);
         self.flights.supplant(&self.key, &self.flight, || {
             let mut state = lock(&self.flight.state);
-            state.valid |= immediate;
-            if state.valid {
+            if immediate {
+                state.standing = Standing::Current;
+            }
+            if state.standing == Standing::Current {
                 put.take().map(|put| put())
             } else {
                 None

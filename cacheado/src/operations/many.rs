@@ -8,12 +8,12 @@ use cacheado_backends::backend::Payload;
 use cacheado_backends::{Error, Key, Result, Scope};
 use serde::Serialize;
 
-use super::{Begun, Operation, OperationFuture, awaitable, key};
+use super::{Begun, Operation, OperationFuture, awaitable, evict_key, evict_key_async, key};
 use crate::batch::Batch;
 use crate::cache::Cache;
 use crate::flight::Ticket;
 use crate::outcome::{Decision, Portable};
-use crate::put::{Put, Stored};
+use crate::put::{Put, Stored, is_undone};
 use crate::value::Typed;
 
 /// [`Cache::get_many`], to be refined and carried out.
@@ -122,9 +122,12 @@ impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
     pub fn run(self) -> Result<Vec<bool>> {
         let mut puts = self.store(true)?;
         if let Some(tier) = self.cache.shared() {
-            puts.note(tier.put_many(&puts.payloads));
-            for key in puts.outdated() {
-                puts.note(tier.evict(&key).map(drop));
+            let told = tier.put_many(&puts.payloads);
+            for key in puts.going(told) {
+                puts.note(evict_key(self.cache, &key, true));
+            }
+            for key in std::mem::take(&mut puts.unsealed) {
+                puts.note(tier.evict(&key));
             }
             self.cache.evict_chosen();
         }
@@ -164,8 +167,10 @@ struct Puts {
     payloads: Vec<(Key, Payload)>,
     /// Of each payload, what tells whether another put or an eviction comes while the tier is told.
     tickets: Vec<Ticket>,
-    /// What the tier is to forget: a newer value is not to be stored there, or can't be.
-    forgotten: Vec<Key>,
+    /// What no tier is to have: it was not stored, and what was there is older.
+    rejected: Vec<Key>,
+    /// What the shared tier can't have.
+    unsealed: Vec<Key>,
     failed: Option<Error>,
 }
 
@@ -178,27 +183,29 @@ impl Puts {
                 self.payloads.push((key, payload));
                 self.tickets.push(ticket);
             }
-            Some(Ok(None)) => self.forgotten.push(key),
+            Some(Ok(None)) => self.rejected.push(key),
             Some(Err(error)) => {
-                self.forgotten.push(key);
-                self.note(Err(error));
+                self.unsealed.push(key);
+                self.failed.get_or_insert(error);
             }
         }
     }
 
     /// The first failure is the answer.
-    fn note(&mut self, told: Result<()>) {
+    fn note<T>(&mut self, told: Result<T>) {
         if let Err(error) = told {
             self.failed.get_or_insert(error);
         }
     }
 
-    /// What the tier is to be told to forget, after it was told of the payloads.
-    fn outdated(&self) -> Vec<Key> {
+    /// What is to go from the process and from the tier, after that was `told` of the payloads.
+    fn going(&mut self, told: Result<()>) -> Vec<Key> {
         let payloads = self.payloads.iter().zip(&self.tickets);
-        let outdated = payloads.filter(|(_, ticket)| !ticket.is_valid());
-        let outdated = outdated.map(|((key, _), _)| key.clone());
-        outdated.chain(self.forgotten.iter().cloned()).collect()
+        let undone = payloads.filter(|(_, ticket)| is_undone(ticket, &told));
+        let undone = undone.map(|((key, _), _)| key.clone());
+        let going = undone.chain(self.rejected.drain(..)).collect();
+        self.note(told);
+        going
     }
 
     fn finish(self) -> Result<Vec<bool>> {
@@ -218,9 +225,12 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for SetMany<'a, T, K> {
             return Begun::Done(puts.finish());
         };
         Begun::Waits(Box::pin(async move {
-            puts.note(tier.put_many_async(&puts.payloads).await);
-            for key in puts.outdated() {
-                puts.note(tier.evict_async(&key).await.map(drop));
+            let told = tier.put_many_async(&puts.payloads).await;
+            for key in puts.going(told) {
+                puts.note(evict_key_async(self.cache, &key, true).await);
+            }
+            for key in std::mem::take(&mut puts.unsealed) {
+                puts.note(tier.evict_async(&key).await);
             }
             self.cache.evict_chosen_async().await;
             puts.finish()

@@ -95,10 +95,10 @@ impl Coherence {
     }
 
     fn forget_copies(&self) {
-        self.flights.invalidate_scope(&Scope::global());
+        self.flights.doubt();
         if self.bound.is_some() {
             self.store.remove_copies();
         }
-        self.flights.invalidate_scope(&Scope::global());
+        self.flights.doubt();
     }
 }
