@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::cache::Cache;
 use crate::call::Call;
 use crate::function::{Function, Mode};
+use crate::load::pending::Pending;
 use crate::outcome::{Carry, Outcome, Value};
-use crate::pending::Pending;
 
 /// An argument that can be part of a key.
 #[diagnostic::on_unimplemented(

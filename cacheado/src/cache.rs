@@ -8,7 +8,7 @@ use cacheado_backends::memory::{Dropped, Inserted, Store};
 use cacheado_backends::{Clock, Hierarchy, Key, NewEntry, Result, Scope, ScopeId, Space};
 use serde::Serialize;
 
-use crate::aged::Age;
+use crate::aging::aged::Age;
 use crate::aging::{Aging, Span};
 use crate::background::Background;
 use crate::builder::CacheBuilder;

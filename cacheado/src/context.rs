@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use cacheado_backends::Key;
 
-use crate::active;
-use crate::aged::Aged;
+use crate::aging::aged::Aged;
 use crate::cache::Cache;
+use crate::load::active;
 use crate::outcome::{Decision, Value};
 use crate::sync::{Mutex, lock};
 

@@ -1,20 +1,15 @@
 #![doc = include_str!("../README.md")]
 
-mod active;
-mod aged;
 mod aging;
 mod arity;
 mod background;
 mod batch;
-mod batched;
 mod builder;
 mod cache;
 mod call;
-mod chance;
 mod context;
 mod counters;
 mod default;
-mod errors;
 mod flight;
 mod function;
 pub mod guide;
@@ -22,20 +17,14 @@ mod ledger;
 mod load;
 pub mod operations;
 mod outcome;
-mod owned;
-mod patience;
-mod pending;
 mod put;
 mod runtime;
 mod shared;
-mod slot;
 mod stats;
 mod sync;
 pub mod testing;
-mod timed;
-mod timer;
 mod value;
-mod watchdog;
+mod waiting;
 mod weight;
 
 /// For models: their time.

@@ -10,8 +10,8 @@ use cacheado_backends::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::errors::Errors;
-use crate::pending::Pending;
+use crate::aging::errors::Errors;
+use crate::load::pending::Pending;
 use crate::value::Typed;
 
 /// A value that can be kept in the process: shared between threads, cloned for each hit.

@@ -7,16 +7,18 @@ pub use cacheado_macros::__expand;
 pub use {core, std};
 
 pub use crate::arity::*;
-pub use crate::batched::{BatchCarry, Batched, PendingBatch, batch, batch_local, batch_portable};
+pub use crate::background::owned::{Kept, Owned, keep};
+pub use crate::batch::batched::{
+    BatchCarry, Batched, PendingBatch, batch, batch_local, batch_portable,
+};
 pub use crate::call::{Async, Blocking, Call, ScopeEviction, scope_eviction};
 pub use crate::default::default_cache;
 pub use crate::function::{Function, Mode, Site};
+pub use crate::load::pending::Pending;
 pub use crate::outcome::{
     Carry, Decision, Fails, KeepsErrors, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind,
     TimesOut, Value, WholeKind, is_none, local, or_fail, or_time_out, portable, with_errors,
 };
-pub use crate::owned::{Kept, Owned, keep};
-pub use crate::pending::Pending;
 
 /// The scope of `level` with `ids`, root first.
 #[must_use]

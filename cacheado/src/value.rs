@@ -9,7 +9,7 @@ use cacheado_backends::{
     Clock, Entry, Key, Kind, NewEntry, leaves_nothing_out, serialized_size, shape,
 };
 
-use crate::aged::{Age, Aged};
+use crate::aging::aged::{Age, Aged};
 use crate::cache::Cache;
 use crate::outcome::{Portable, Value};
 

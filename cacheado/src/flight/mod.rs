@@ -22,7 +22,7 @@ pub(crate) use ticket::Ticket;
 
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Instant, Mutex, lock};
-use crate::watchdog::Prod;
+use crate::waiting::watchdog::Prod;
 
 /// A value on its way from the leader to those who wait for it.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;

@@ -8,7 +8,7 @@ use cacheado_backends::{Clock, Key, Tick};
 use super::{Flight, Flights, Leader, Wait};
 use crate::runtime;
 use crate::sync::{Instant, lock, thread};
-use crate::timer::instant;
+use crate::waiting::timer::instant;
 
 /// A place among those who wait.
 pub(crate) struct Seat {
@@ -113,7 +113,7 @@ impl Seat {
                 return Poll::Ready(Wait::Again);
             }
             if !std::mem::replace(&mut state.watched, true) {
-                crate::watchdog::watch(&self.flight, until);
+                crate::waiting::watchdog::watch(&self.flight, until);
             }
         }
         if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {

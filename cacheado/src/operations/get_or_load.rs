@@ -8,12 +8,12 @@ use cacheado_backends::{Error, Result, Scope, Space};
 use serde::Serialize;
 
 use super::{Begun, Operation, OperationFuture, key, probe};
-use crate::active::is_inside;
 use crate::cache::Cache;
 use crate::counters::Event;
+use crate::load::active::is_inside;
+use crate::load::pending::Pending;
 use crate::load::{Flight, Load};
 use crate::outcome::{Portable, ResultKind};
-use crate::pending::Pending;
 use crate::value::Typed;
 
 /// What the two have in common.

@@ -10,7 +10,7 @@ use cacheado_backends::{Backend, Clock, Key, Scope};
 
 use super::faults::End;
 use super::{Chaos, spoil};
-use crate::timer::Timer;
+use crate::waiting::timer::Timer;
 
 impl<B: Backend> Chaos<B> {
     fn run<T>(&self, ask: impl FnOnce(&B) -> BackendResult<T>) -> BackendResult<T> {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use cacheado_backends::{Clock, Listener, Tick};
 
 use crate::sync::{Condvar, Instant, Mutex, MutexGuard, lock};
-use crate::timer::instant;
+use crate::waiting::timer::instant;
 
 pub(crate) struct Slot<T> {
     state: Mutex<State<T>>,

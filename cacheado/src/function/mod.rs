@@ -4,27 +4,28 @@
 //! differs for each item and, since it inherits the generic parameters and `Self`, for each instantiation. Where there are none,
 //! the struct that its companions stand in serves.
 
+mod name;
+mod site;
+
 use std::any::TypeId;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::num::NonZeroUsize;
-use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use cacheado_backends::{
-    Entry as Stored, Error, Key, Level, LevelDef, Probe, Space, SpaceSpec, Tick,
-};
+use cacheado_backends::{Entry as Stored, Error, Key, Probe, Space, Tick};
 use serde::Serialize;
 
-use crate::active::is_inside;
-use crate::aged::{Aged, Freshness};
 use crate::aging::Aging;
+use crate::aging::aged::{Aged, Freshness};
 use crate::cache::Cache;
 use crate::counters::Event;
+use crate::load::active::is_inside;
+use crate::load::pending::Pending;
 use crate::load::{Flight, Load, Renewal};
 use crate::outcome::{Carry, Outcome, Value};
-use crate::pending::Pending;
 use crate::value::ValueType;
+use site::SiteSpec;
+
+pub use site::Site;
 
 /// How one call is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,38 +36,6 @@ pub enum Mode {
     Refresh,
     /// Neither read nor stored.
     Bypass,
-}
-
-/// What the attribute says of a function.
-#[derive(Debug)]
-struct SiteSpec {
-    /// `module_path!()`.
-    module: &'static str,
-    /// The function's own name.
-    function: &'static str,
-    /// Where the name stands.
-    line: u32,
-    column: u32,
-    /// Whether it is a method or an associated function.
-    method: bool,
-    name: Option<&'static str>,
-    version: u32,
-    /// `None`: global.
-    level: Option<&'static LevelDef>,
-    max_items: Option<usize>,
-    flight: Flight,
-    ttl: Option<Duration>,
-    aging: Aging,
-    /// Whether its body owns what it needs, so that it can run in the background.
-    owned: bool,
-}
-
-/// A function as it stands in the source; a generic one has an instance for each instantiation.
-#[derive(Debug)]
-pub struct Site {
-    spec: SiteSpec,
-    /// The first instance: the only one, unless the function is generic.
-    first: OnceLock<&'static Function>,
 }
 
 /// One instance of a cached function.
@@ -80,282 +49,6 @@ pub struct Function {
     space: OnceLock<Option<&'static Space>>,
 }
 
-/// The instances of generic functions, by identity. Never shrinks; a program has as many as the compiler made.
-static INSTANCES: LazyLock<RwLock<HashMap<TypeId, &'static Function>>> =
-    LazyLock::new(RwLock::default);
-
-/// Who has which name, and what for.
-/// By name, version, and whether the name is explicit: a path is no explicit name, though it may read the same.
-type Names = HashMap<(String, u32, bool), Claim>;
-static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
-
-/// A name that is taken.
-struct Claim {
-    space: &'static Space,
-    by: String,
-    /// Which item has it: the address of its `SiteSpec`.
-    site: usize,
-    shape: Shape,
-}
-
-/// What functions that share a name on purpose must agree in.
-#[derive(PartialEq, Eq)]
-struct Shape {
-    args: String,
-    value: TypeId,
-}
-
-impl Site {
-    /// A free function called `function` in `module`, which is what `module_path!()` gives, whose name stands at that `line`
-    /// and `column`. The others say what its attribute says.
-    #[must_use]
-    pub const fn new(module: &'static str, function: &'static str, line: u32, column: u32) -> Self {
-        let spec = SiteSpec {
-            module,
-            function,
-            line,
-            column,
-            method: false,
-            name: None,
-            version: 0,
-            level: None,
-            max_items: None,
-            flight: Flight::Single,
-            ttl: None,
-            aging: Aging::NONE,
-            owned: false,
-        };
-        Self {
-            spec,
-            first: OnceLock::new(),
-        }
-    }
-
-    /// It is a method or an associated function.
-    #[must_use]
-    pub const fn method(mut self) -> Self {
-        self.spec.method = true;
-        self
-    }
-
-    /// Its explicit name.
-    #[must_use]
-    pub const fn name(mut self, name: &'static str) -> Self {
-        self.spec.name = Some(name);
-        self
-    }
-
-    /// Its version.
-    #[must_use]
-    pub const fn version(mut self, version: u32) -> Self {
-        self.spec.version = version;
-        self
-    }
-
-    /// Its scope level.
-    #[must_use]
-    pub const fn level(mut self, level: &'static LevelDef) -> Self {
-        self.spec.level = Some(level);
-        self
-    }
-
-    /// The bound for this function alone.
-    #[must_use]
-    pub const fn max_items(mut self, most: usize) -> Self {
-        self.spec.max_items = Some(most);
-        self
-    }
-
-    /// Callers at once don't share one load.
-    #[must_use]
-    pub const fn without_single_flight(mut self) -> Self {
-        self.spec.flight = Flight::Beside;
-        self
-    }
-
-    /// Callers at once share one load, in whatever process they are.
-    #[must_use]
-    pub const fn single_flight_in_cluster(mut self) -> Self {
-        self.spec.flight = Flight::Cluster;
-        self
-    }
-
-    /// The lifetime of its values, if that is one for all.
-    #[must_use]
-    pub const fn ttl(mut self, seconds: u64, nanos: u32) -> Self {
-        self.spec.ttl = Some(Duration::new(seconds, nanos));
-        self
-    }
-
-    /// How long past its lifetime a value may stand in for one that can't be had.
-    #[must_use]
-    pub const fn stale(mut self, span: Duration) -> Self {
-        self.spec.aging.stale = Some(span);
-        self
-    }
-
-    /// The part of its lifetime past which a hit begins a refresh.
-    ///
-    /// # Panics
-    ///
-    /// When compiling, if it is out of its range.
-    #[must_use]
-    pub const fn refresh_after(mut self, part: f64) -> Self {
-        assert!(
-            part > 0.0 && part < 1.0,
-            "`refresh_after` is more than 0 and less than 1"
-        );
-        self.spec.aging.refresh_after = Some(part);
-        self
-    }
-
-    /// How eagerly a hit begins a refresh, the more so the closer the end is and the longer a load takes.
-    ///
-    /// # Panics
-    ///
-    /// When compiling, if it is out of its range.
-    #[must_use]
-    pub const fn xfetch(mut self, eagerness: f64) -> Self {
-        assert!(eagerness > 0.0, "`xfetch` is more than 0");
-        self.spec.aging.xfetch = Some(eagerness);
-        self
-    }
-
-    /// By how much of itself a lifetime may be longer.
-    ///
-    /// # Panics
-    ///
-    /// When compiling, if it is out of its range.
-    #[must_use]
-    pub const fn jitter(mut self, part: f64) -> Self {
-        assert!(part >= 0.0 && part <= 1.0, "`jitter` is from 0 to 1");
-        self.spec.aging.jitter = Some(part);
-        self
-    }
-
-    /// How long the body is waited for while there is a value that may stand in.
-    #[must_use]
-    pub const fn timeout(mut self, span: Duration) -> Self {
-        self.spec.aging.timeout = Some(span);
-        self
-    }
-
-    /// How long the body is waited for at all.
-    #[must_use]
-    pub const fn hard_timeout(mut self, span: Duration) -> Self {
-        self.spec.aging.hard_timeout = Some(span);
-        self
-    }
-
-    /// How long an `Err` is kept.
-    #[must_use]
-    pub const fn err_ttl(mut self, span: Duration) -> Self {
-        self.spec.aging.err_ttl = Some(span);
-        self
-    }
-
-    /// How long a value lives that nobody asks for.
-    #[must_use]
-    pub const fn idle(mut self, span: Duration) -> Self {
-        self.spec.aging.idle = Some(span);
-        self
-    }
-
-    /// A load outlives its caller.
-    #[must_use]
-    pub const fn detached(mut self) -> Self {
-        self.spec.aging.detached = true;
-        self
-    }
-
-    /// Its body owns what it needs.
-    #[must_use]
-    pub const fn owned(mut self) -> Self {
-        self.spec.owned = true;
-        self
-    }
-
-    /// The instance that `marker`, a closure inside of the item, belongs to.
-    #[inline]
-    pub fn instance_of<M>(&'static self, _: &M) -> &'static Function {
-        // lifetimes are no part of an identity: the code is the same for all of them
-        let identity = typeid::of::<M>();
-        match self.first.get() {
-            Some(first) if first.identity == identity => first,
-            _ => self.instance(identity, std::any::type_name::<M>()),
-        }
-    }
-
-    /// The one instance. `M` is a type of the item's own, and no other is asked for.
-    #[inline]
-    pub fn function<M: 'static>(&'static self) -> &'static Function {
-        match self.first.get() {
-            Some(first) => first,
-            None => self.instance(TypeId::of::<M>(), std::any::type_name::<M>()),
-        }
-    }
-
-    #[cold]
-    fn instance(&'static self, identity: TypeId, marker: &str) -> &'static Function {
-        let known = INSTANCES
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&identity)
-            .copied();
-        known.unwrap_or_else(|| {
-            let mut instances = INSTANCES.write().unwrap_or_else(PoisonError::into_inner);
-            let function = *instances.entry(identity).or_insert_with(|| {
-                let path = path_of(marker, &self.spec);
-                Box::leak(Box::new(Function {
-                    identity,
-                    path,
-                    spec: &self.spec,
-                    space: OnceLock::new(),
-                }))
-            });
-            let _ = self.first.set(function);
-            function
-        })
-    }
-}
-
-/// The item's path, from that of its struct, or of the closure inside of it: `shop::profile` from
-/// `shop::profile::__site::{{closure}}`.
-///
-/// Two functions inside of bodies can have one path, so those carry the place where they stand as well.
-fn path_of(marker: &str, spec: &SiteSpec) -> String {
-    let mut path = marker;
-    while let Some(outer) = path.strip_suffix("::{{closure}}") {
-        path = outer;
-    }
-    // lifetimes are no part of an identity, and how they print is the compiler's affair
-    let path = path
-        .replace("'_, ", "")
-        .replace("<'_>", "")
-        .replacen("::__site", "", 1)
-        .replacen("__cacheado_site_", "", 1);
-    let in_module = path
-        .strip_prefix(spec.module)
-        .and_then(|rest| rest.strip_prefix("::"));
-    let own = in_module
-        .and_then(|rest| rest.strip_prefix(spec.function))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('<'));
-    if own || spec.method {
-        path
-    } else {
-        format!("{path}@{}:{}", spec.line, spec.column)
-    }
-}
-
-/// The arguments' types as they are compared between functions that share a name: a reference is as good as what it refers
-/// to, and `&str` as `String`, since what is stored of them is the same.
-fn shape_of_args(types: &str) -> String {
-    types
-        .replace("alloc::string::String", "str")
-        .replace('&', "")
-        .replace("mut ", "")
-}
-
 impl Function {
     /// Its key space, which is made by the first call; `None` if its name is taken.
     #[inline]
@@ -364,90 +57,6 @@ impl Function {
             let _ = args;
             self.claim(std::any::type_name::<A>(), TypeId::of::<T>())
         })
-    }
-
-    /// What tells this instance of a generic item from its others: its path without its name, if there are types in it. An
-    /// explicit name is shared by functions, never by instances of one.
-    fn instance(&self) -> String {
-        if !self.path.contains('<') {
-            return String::new();
-        }
-        let name = format!("::{}", self.spec.function);
-        format!("@{}", self.path.replacen(&name, "", 1))
-    }
-
-    /// Whether the path means this function in every process: not if a closure is among its type arguments, since all closures
-    /// are called alike.
-    fn has_stable_path(&self) -> bool {
-        !self.path.contains("{{")
-    }
-
-    #[cold]
-    fn claim(&self, args: &str, value: TypeId) -> Option<&'static Space> {
-        let spec = self.spec;
-        let level = spec.level.map_or_else(Level::global, LevelDef::level);
-        let max_items = spec.max_items.and_then(NonZeroUsize::new);
-        let shape = Shape {
-            args: shape_of_args(args),
-            value,
-        };
-        let name = spec.name.map_or_else(
-            || self.path.clone(),
-            |name| format!("{name}{}", self.instance()),
-        );
-        let create = |name: String, stable: bool| {
-            Space::create(SpaceSpec {
-                name,
-                version: spec.version,
-                explicit: spec.name.is_some(),
-                level,
-                max_items,
-                stable,
-            })
-        };
-        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-        let explicit = spec.name.is_some();
-        let stable = self.has_stable_path();
-        let site = std::ptr::from_ref(spec).addr();
-        match names.entry((name.clone(), spec.version, explicit)) {
-            Entry::Vacant(vacant) => {
-                let space = create(name, stable);
-                let by = self.path.clone();
-                vacant.insert(Claim {
-                    space,
-                    by,
-                    site,
-                    shape,
-                });
-                Some(space)
-            }
-            // sharing is on purpose only between functions that are two, and that are called by that name
-            Entry::Occupied(taken) if explicit && stable && taken.get().site != site => {
-                let Claim {
-                    space,
-                    by,
-                    shape: theirs,
-                    ..
-                } = taken.get();
-                if *theirs == shape && space.level() == level {
-                    return Some(space);
-                }
-                let error = Error::NameConflict {
-                    name,
-                    first: by.clone(),
-                    second: self.path.clone(),
-                };
-                tracing::error!(%error, "a function runs uncached");
-                None
-            }
-            // one name for two instances (of closures, or of local types of one name): no process could tell them apart by it,
-            // so the entries of the second stay here
-            Entry::Occupied(taken) => {
-                let other = &taken.get().by;
-                tracing::debug!(function = %self.path, %other, "two functions have one path: the second is cached in the process alone");
-                Some(create(format!("{name}#{}", names.len()), false))
-            }
-        }
     }
 
     /// Looks the call up. `Ok` is what it returns; `Err` is how to load it. A hit allocates nothing.

@@ -1,30 +1,36 @@
 //! The one path of a miss: wait for the load that is under way, or run the body and store what it returns.
 //!
 //! Two drivers walk it, one that blocks and one that awaits; each decision is made in a function that both call. Neither knows
-//! the value's type nor the body, which [`Pending`](crate::pending::Pending) runs in between: the path is compiled once, here.
+//! the value's type nor the body, which [`Pending`](crate::load::pending::Pending) runs in between: the path is compiled once, here.
+
+pub(crate) mod active;
+mod claim;
+mod lead;
+pub(crate) mod patience;
+pub(crate) mod pending;
+mod renewal;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use cacheado_backends::backend::{Lease, Mark};
-use cacheado_backends::memory::Inserted;
-use cacheado_backends::{Error, Key, Result, Tick};
+use cacheado_backends::backend::Mark;
+use cacheado_backends::{Error, Key, Result};
 
-use crate::active::Active;
-use crate::aged::Age;
-use crate::aging::{Aging, Span};
+use crate::aging::Aging;
+use crate::aging::aged::Age;
+use crate::aging::errors::CloneError;
 use crate::cache::Cache;
-use crate::context::Wishes;
 use crate::counters::Event;
-use crate::errors::{CloneError, Errors};
 use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
-use crate::operations::{Again, evict_key, evict_key_async};
-use crate::outcome::Decision;
-use crate::patience::Patience;
 use crate::shared::{Found, Seen, SharedTier, Write};
 use crate::value::{AnyValue, Codec, ValueType};
+use claim::Claim;
+use patience::Patience;
+
+pub(crate) use lead::{Lead, Settled};
+pub(crate) use renewal::Renewal;
 
 /// A key that was not found, and how it is to be loaded.
 pub(crate) struct Load {
@@ -44,17 +50,6 @@ pub(crate) struct Load {
     pub(crate) errors: Option<CloneError>,
     /// It runs in the background, for a value that is there.
     pub(crate) renewal: Option<Box<Renewal>>,
-}
-
-/// That a value which is there is loaded anew. While it lives, nobody else does that.
-pub(crate) struct Renewal {
-    cache: Cache,
-    key: Key,
-    values: &'static ValueType,
-    /// Which value it is.
-    stored_at: Tick,
-    /// When that ends.
-    fresh_until: Tick,
 }
 
 /// Whether a load is shared.
@@ -103,22 +98,6 @@ impl Beginning {
             Self::Waits(begun) => begun.await,
         }
     }
-}
-
-/// A load whose body is to run.
-pub(crate) struct Lead {
-    load: Box<Load>,
-    ticket: Ticket,
-    /// What the shared tier knows the load by; `None`: it is to store nothing there.
-    mark: Option<Mark>,
-    /// The claim that it holds among all processes.
-    claim: Option<Held>,
-    /// What the shared tier had that only stands in for another.
-    stand_in: Option<Box<AnyValue>>,
-    /// What the body wants, if it has said so.
-    wishes: OnceLock<Arc<Wishes>>,
-    /// When the body began, if somebody wants to know how long it takes.
-    begun: Option<Tick>,
 }
 
 impl Load {
@@ -498,275 +477,6 @@ impl Load {
     }
 }
 
-impl Lead {
-    /// While it lives, the thread is inside of the load.
-    pub(crate) fn turn(&self) -> Active<'_> {
-        Active::enter(&self.load.cache, &self.load.key, &self.wishes)
-    }
-
-    /// What becomes of the value, of which `decision` is what the function's options say.
-    pub(crate) fn decided(&self, decision: Decision) -> Decision {
-        let wishes = self.wishes.get();
-        wishes.map_or(decision, |wishes| wishes.over(decision))
-    }
-
-    /// The same for the span of one poll of the body.
-    pub(crate) fn turn_of_poll(&self) -> Turn<'_> {
-        self.ticket.polled();
-        Turn {
-            // a panic that may be forgiven is looked at first
-            _panic: (!self.forgives()).then_some(LandOnPanic(&self.ticket)),
-            _active: self.turn(),
-        }
-    }
-
-    /// Whether a failure of the body is not to be its caller's, if there is a value that stands in.
-    pub(crate) fn forgives(&self) -> bool {
-        self.load.aging().stale.is_some() || self.load.renewal.is_some()
-    }
-
-    /// The body has failed. If there is a value that stands in, it is returned, those who wait have got it too, and no other load
-    /// begins for a while. Else they go on by themselves.
-    pub(crate) fn failed(&mut self) -> Option<Box<AnyValue>> {
-        let load = &self.load;
-        if !self.forgives() || !self.ticket.is_valid() {
-            return None;
-        }
-        let now = load.cache.clock().now();
-        let rest = |age: &Age| {
-            age.failed(now, load.cache.rest());
-            true
-        };
-        let stored = load
-            .cache
-            .store()
-            .peek_key(&load.key, |entry| load.values.clone_aged(entry, rest));
-        let value = stored.flatten().or_else(|| self.stand_in.take())?;
-        load.cache.count(&load.key, Event::Failure);
-        if load.renewal.is_none() {
-            load.cache.count(&load.key, Event::StaleHit);
-        }
-        tracing::warn!(key = %load.key, "a load failed, and the value before stands in");
-        self.ticket.land(|| load.share(&*value));
-        Some(value)
-    }
-
-    /// Keeps the error in `ret`, if there is one, for those who wait as well. Answers whether that was done: then nothing is left to be
-    /// done. If an invalidation or a put came meanwhile, it is not kept.
-    pub(crate) fn keep_error<R>(&self, errors: Option<Errors<R>>, ret: &R) -> bool {
-        let Some(errors) = errors else {
-            return false;
-        };
-        let load = &self.load;
-        let aging = load.aging();
-        // what was asked for anew, or in the background, leaves what is there
-        let keeps = load.flight != Flight::Refresh && load.renewal.is_none();
-        if !keeps || !load.cache.is_in_process() {
-            return false;
-        }
-        let entry = errors.entry(load.values.kind(aging.ages()), &load.key, ret, 1);
-        if entry.is_none() {
-            return false;
-        }
-        // what went for it is dropped here, where no lock is held
-        let stored = self
-            .ticket
-            .store(|| load.cache.store_local(entry, aging.err_ttl));
-        // those who wait look again, and find it
-        matches!(stored, Some((Inserted::Stored(_), _)))
-    }
-
-    /// Those who wait go on by themselves.
-    pub(crate) fn abandon(&self) {
-        self.ticket.land_empty();
-    }
-
-    /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
-    /// process; else once the shared tier has it. Returns what is left to be done.
-    pub(crate) fn settle(self, value: Option<(&AnyValue, Decision)>) -> Option<(Self, Settled)> {
-        let Self { load, ticket, .. } = &self;
-        let ttl = match value {
-            Some((_, Decision::Store { ttl })) if ttl != Some(Duration::ZERO) => ttl,
-            _ => {
-                ticket.land_empty();
-                let settled = value.map_or_else(Settled::default, |_| load.unstored(ticket));
-                return self.remaining(settled);
-            }
-        };
-        let (value, _) = value?;
-        let tier = load.shared();
-        let cache = &load.cache;
-        let took = self.begun.map(|begun| {
-            let now = cache.clock().now();
-            Duration::from_nanos(now.saturating_sub(begun))
-        });
-        let aging = load.aging();
-        let span = aging.span(ttl).after(took, &aging);
-        let entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
-        let store = || cache.store_local(entry, span.total());
-        let stored = if load.flight == Flight::Refresh {
-            ticket.put(false, store)
-        } else {
-            ticket.store(store)
-        };
-        // what went is dropped here, where no lock is held
-        let write = match stored.map(|(inserted, _dropped)| inserted) {
-            Some(Inserted::Stored(lifetime)) => {
-                tier.and_then(|(tier, codec)| self.write(tier, codec, value, lifetime, &span))
-            }
-            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => load.unstored(ticket).write,
-        };
-        if write.is_none() && self.claim.is_none() {
-            let Self { load, ticket, .. } = self;
-            ticket.finish(|| load.share(value));
-            return None;
-        }
-        let shared = if load.cache.is_in_process() || write.is_none() {
-            ticket.land(|| load.share(value));
-            None
-        } else {
-            Some(load.share(value))
-        };
-        Some((self, Settled { write, shared }))
-    }
-
-    /// What the shared tier is to be told of a value that is stored in the process.
-    fn write(
-        &self,
-        tier: &SharedTier,
-        codec: Codec,
-        value: &AnyValue,
-        lifetime: Option<Duration>,
-        span: &Span,
-    ) -> Option<Write> {
-        let refresh = self.load.flight == Flight::Refresh;
-        if self.mark.is_none() {
-            return refresh.then_some(Write::Evict);
-        }
-        Some(
-            match tier.seal(&self.load.key, codec, value, lifetime, span) {
-                Err(_) => Write::Evict,
-                Ok(payload) if refresh => Write::Put(payload),
-                Ok(payload) => Write::Fill(payload),
-            },
-        )
-    }
-
-    /// What is left to be done, if anything is.
-    fn remaining(self, settled: Settled) -> Option<(Self, Settled)> {
-        (settled.write.is_some() || self.claim.is_some()).then_some((self, settled))
-    }
-
-    /// Tells the shared tier, by blocking, and then those who still wait.
-    pub(crate) fn tell(mut self, Settled { write, shared }: Settled) {
-        let load = &self.load;
-        if let Some(tier) = load.cache.shared() {
-            let stored = match (&write, &self.mark) {
-                (Some(Write::Fill(payload)), Some(mark)) => tier.fill(&load.key, payload, mark),
-                (Some(Write::Put(payload)), mark) => tier.put(&load.key, payload, mark.as_ref()),
-                (Some(_), _) => tier.evict(&load.key).map(|_| true),
-                (None, Some(mark)) if self.claim.is_some() => {
-                    tier.release(&load.key, mark).map(|()| true)
-                }
-                (None, _) => Ok(true),
-            };
-            if stored.is_err() {
-                load.untold(&self.ticket, write.as_ref());
-            }
-            if let Some(held) = &mut self.claim {
-                held.is_over(&stored);
-            }
-            if self.is_outdated(&stored) {
-                let _ = evict_key(&load.cache, &load.key, true);
-            }
-            load.cache.evict_chosen();
-        }
-        self.told(shared);
-    }
-
-    /// The same without blocking. Boxed, as it is needed with a shared tier alone.
-    pub(crate) fn tell_boxed(self, settled: Settled) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(self.tell_async(settled))
-    }
-
-    async fn tell_async(mut self, Settled { write, shared }: Settled) {
-        let load = &self.load;
-        if let Some(tier) = load.cache.shared() {
-            // its caller may go away
-            let untold = Again::new(|| load.untold(&self.ticket, write.as_ref()));
-            let stored = match (&write, &self.mark) {
-                (Some(Write::Fill(payload)), Some(mark)) => {
-                    tier.fill_async(&load.key, payload, mark).await
-                }
-                (Some(Write::Put(payload)), mark) => {
-                    tier.put_async(&load.key, payload, mark.as_ref()).await
-                }
-                (Some(_), _) => tier.evict_async(&load.key).await.map(|_| true),
-                (None, Some(mark)) if self.claim.is_some() => {
-                    tier.release_async(&load.key, mark).await.map(|()| true)
-                }
-                (None, _) => Ok(true),
-            };
-            if stored.is_err() {
-                untold.now();
-            } else {
-                untold.never();
-            }
-            if let Some(held) = &mut self.claim {
-                held.is_over(&stored);
-            }
-            if self.is_outdated(&stored) {
-                let _ = evict_key_async(&load.cache, &load.key, true).await;
-            }
-            load.cache.evict_chosen_async().await;
-        }
-        self.told(shared);
-    }
-
-    /// Whether what was stored in the shared tier is to go again: an invalidation came while it was being written, went first and
-    /// found nothing. It goes from the process as well, where another load may have brought it from there. Where the tier refused a value that is older than an invalidation, the process forgets it.
-    fn is_outdated(&self, stored: &Result<bool>) -> bool {
-        match stored {
-            Ok(true) => !self.ticket.is_valid(),
-            Ok(false) => {
-                self.load.forget();
-                false
-            }
-            Err(_) => false,
-        }
-    }
-
-    fn told(&self, shared: Option<Shared>) {
-        if let Some(shared) = shared {
-            self.ticket.land(|| shared);
-        }
-    }
-}
-
-impl Renewal {
-    /// Of the value that was stored and ends then.
-    pub(crate) fn new(load: &Load, stored_at: Tick, fresh_until: Tick) -> Self {
-        Self {
-            cache: load.cache.clone(),
-            key: load.key.clone(),
-            values: load.values,
-            stored_at,
-            fresh_until,
-        }
-    }
-}
-
-impl Drop for Renewal {
-    fn drop(&mut self) {
-        self.cache.store().peek_key(&self.key, |entry| {
-            let age = self.values.age(entry);
-            if let Some(age) = age.filter(|age| age.stored_at() == self.stored_at) {
-                age.unclaim();
-            }
-        });
-    }
-}
-
 /// What is to be done after the shared tier was looked at.
 #[allow(
     clippy::large_enum_variant,
@@ -779,86 +489,6 @@ enum Judged {
     Lead(Claim),
     /// So it is, if the claim among all processes is granted.
     Claim(Option<Mark>),
-}
-
-/// What a load is known by in the shared tier.
-#[derive(Default)]
-struct Claim {
-    mark: Option<Mark>,
-    /// It is held among all processes, by the mark.
-    held: Option<Held>,
-}
-
-impl Claim {
-    fn unclaimed(mark: Option<Mark>) -> Self {
-        Self { mark, held: None }
-    }
-
-    /// The mark of one that is held among all processes. Between the look-up that led to it and the claim another may have stored
-    /// the value and ended its own, so it is looked for once more.
-    fn leased(&self) -> Option<&Mark> {
-        self.mark.as_ref().filter(|_| self.held.is_some())
-    }
-
-    fn is_over(&mut self, released: &Result<()>) {
-        if let Some(held) = &mut self.held {
-            held.is_over(released);
-        }
-    }
-
-    /// What came of asking for one; `None`: another process has it.
-    fn of(load: &Load, lease: Result<Lease>, mark: Option<Mark>) -> Option<Self> {
-        match lease {
-            Ok(Lease::Granted(mark)) => Some(Self {
-                held: Some(Held::new(load, mark.clone())),
-                mark: Some(mark),
-            }),
-            Ok(Lease::Taken) => None,
-            Ok(Lease::Unsupported) | Err(_) => Some(Self::unclaimed(mark)),
-        }
-    }
-}
-
-/// A claim among all processes. Given back if its load ends before the shared tier was told, by a panic or with its caller: else it would
-/// hold everybody up until it is over by itself.
-struct Held {
-    cache: Cache,
-    key: Key,
-    mark: Option<Mark>,
-}
-
-impl Held {
-    fn new(load: &Load, mark: Mark) -> Self {
-        Self {
-            cache: load.cache.clone(),
-            key: load.key.clone(),
-            mark: Some(mark),
-        }
-    }
-
-    /// The shared tier was told of the load, and with that of the claim's end.
-    fn is_over<T>(&mut self, told: &Result<T>) {
-        if told.is_ok() {
-            self.mark = None;
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let (Some(mark), Some(tier)) = (self.mark.take(), self.cache.shared()) {
-            tier.release_later(self.key.clone(), mark);
-        }
-    }
-}
-
-/// What is left to be done for a loaded value.
-#[derive(Default)]
-pub(crate) struct Settled {
-    /// What the shared tier is to be told.
-    write: Option<Write>,
-    /// What those who wait get once it is.
-    shared: Option<Shared>,
 }
 
 /// What a caller who has waited does next.
@@ -875,21 +505,4 @@ pub(crate) enum Waited {
 
 pub(crate) async fn landing(seat: Seat) -> Wait {
     poll_fn(|cx| seat.poll_wait(cx)).await
-}
-
-/// The thread is inside of a poll of the body.
-pub(crate) struct Turn<'a> {
-    _panic: Option<LandOnPanic<'a>>,
-    _active: Active<'a>,
-}
-
-/// A panic in a poll need not drop the future at once; those who wait are let go here.
-struct LandOnPanic<'a>(&'a Ticket);
-
-impl Drop for LandOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.land_empty();
-        }
-    }
 }

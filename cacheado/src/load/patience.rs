@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::runtime;
 use crate::sync::{Instant, Mutex, lock};
-use crate::watchdog::{self, Prod};
+use crate::waiting::watchdog::{self, Prod};
 
 /// How long the first wait is, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));

@@ -1,5 +1,7 @@
 //! Many keys at once: each is looked up and kept as if it came alone, and the shared tier is asked once for all.
 
+pub(crate) mod batched;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 

@@ -3,6 +3,9 @@
 //! What is async runs on the runtime of the caller who began it, what is sync on threads of the cache's own, which are started when
 //! they are needed and end when they are not.
 
+pub(crate) mod owned;
+pub(crate) mod timed;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cacheado_backends::{Clock, Listener, Tick};
 
 use crate::sync::{Instant, Mutex, lock};
-use crate::watchdog::{Prod, watch};
+use crate::waiting::watchdog::{Prod, watch};
 
 /// How far away `moment` is, if `clock` is the real one; a day if it is further.
 fn left(clock: &Clock, moment: Tick) -> Option<Duration> {

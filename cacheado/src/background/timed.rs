@@ -16,12 +16,12 @@ use cacheado_backends::{Clock, Error, Key, Tick};
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::Boarding;
+use crate::load::pending::Instead;
 use crate::load::{Begun, Flight, Load, Waited, landing};
 use crate::outcome::Outcome;
-use crate::pending::Instead;
-use crate::slot::Slot;
-use crate::timer::Timer;
 use crate::value::{AnyValue, Typed, ValueType};
+use crate::waiting::slot::Slot;
+use crate::waiting::timer::Timer;
 
 /// How long a call waits, and what it returns then. One whose load outlives its caller may wait without a limit.
 pub(crate) struct Limits<R> {

@@ -1,9 +1,11 @@
 //! How values age: `stale`, `refresh_after`, `jitter`, `err_ttl` and the timeouts, as an attribute or a builder gives them, and what comes of
 //! them for one value.
 
-use std::time::Duration;
+pub(crate) mod aged;
+pub(crate) mod chance;
+pub(crate) mod errors;
 
-use crate::chance;
+use std::time::Duration;
 
 /// What is said of how values age. What an attribute leaves out, the builder says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use cacheado_backends::Error;
 
-use crate::errors::Errors;
+use crate::aging::errors::Errors;
+use crate::background::timed::Limits;
 use crate::load::{Begun, Lead, Load, Settled};
 use crate::outcome::{Decision, Outcome};
-use crate::timed::Limits;
 use crate::value::{AnyValue, Typed};
 
 /// A call that has to run its body. It owns all it needs and borrows nothing of the arguments, which the body may consume.

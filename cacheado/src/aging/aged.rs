@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use cacheado_backends::{Clock, NEVER, Tick};
 
+use crate::aging::chance;
 use crate::aging::{Span, kept};
-use crate::chance;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A value, and how old it is. In this order: what a hit looks at lies side by side.

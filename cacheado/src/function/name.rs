@@ -1,0 +1,126 @@
+//! The names of functions, and the key space that each gets by its own.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::num::NonZeroUsize;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use cacheado_backends::{Error, Level, LevelDef, Space, SpaceSpec};
+
+use super::Function;
+
+/// Who has which name, and what for: by name, version, and whether the name is explicit: a path is no explicit name, though it may read the same.
+type Names = HashMap<(String, u32, bool), Claim>;
+static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
+
+/// A name that is taken.
+struct Claim {
+    space: &'static Space,
+    by: String,
+    /// Which item has it: the address of its `SiteSpec`.
+    site: usize,
+    shape: Shape,
+}
+
+/// What functions that share a name on purpose must agree in.
+#[derive(PartialEq, Eq)]
+struct Shape {
+    args: String,
+    value: TypeId,
+}
+
+/// The arguments' types as they are compared between functions that share a name: a reference is as good as what it refers
+/// to, and `&str` as `String`, since what is stored of them is the same.
+fn shape_of_args(types: &str) -> String {
+    types
+        .replace("alloc::string::String", "str")
+        .replace('&', "")
+        .replace("mut ", "")
+}
+
+impl Function {
+    /// What tells this instance of a generic item from its others: its path without its name, if there are types in it. An
+    /// explicit name is shared by functions, never by instances of one.
+    fn instance(&self) -> String {
+        if !self.path.contains('<') {
+            return String::new();
+        }
+        let name = format!("::{}", self.spec.function);
+        format!("@{}", self.path.replacen(&name, "", 1))
+    }
+
+    /// Whether the path means this function in every process: not if a closure is among its type arguments, since all closures
+    /// are called alike.
+    fn has_stable_path(&self) -> bool {
+        !self.path.contains("{{")
+    }
+
+    #[cold]
+    pub(super) fn claim(&self, args: &str, value: TypeId) -> Option<&'static Space> {
+        let spec = self.spec;
+        let level = spec.level.map_or_else(Level::global, LevelDef::level);
+        let max_items = spec.max_items.and_then(NonZeroUsize::new);
+        let shape = Shape {
+            args: shape_of_args(args),
+            value,
+        };
+        let name = spec.name.map_or_else(
+            || self.path.clone(),
+            |name| format!("{name}{}", self.instance()),
+        );
+        let create = |name: String, stable: bool| {
+            Space::create(SpaceSpec {
+                name,
+                version: spec.version,
+                explicit: spec.name.is_some(),
+                level,
+                max_items,
+                stable,
+            })
+        };
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let explicit = spec.name.is_some();
+        let stable = self.has_stable_path();
+        let site = std::ptr::from_ref(spec).addr();
+        match names.entry((name.clone(), spec.version, explicit)) {
+            Entry::Vacant(vacant) => {
+                let space = create(name, stable);
+                let by = self.path.clone();
+                vacant.insert(Claim {
+                    space,
+                    by,
+                    site,
+                    shape,
+                });
+                Some(space)
+            }
+            // sharing is on purpose only between functions that are two, and that are called by that name
+            Entry::Occupied(taken) if explicit && stable && taken.get().site != site => {
+                let Claim {
+                    space,
+                    by,
+                    shape: theirs,
+                    ..
+                } = taken.get();
+                if *theirs == shape && space.level() == level {
+                    return Some(space);
+                }
+                let error = Error::NameConflict {
+                    name,
+                    first: by.clone(),
+                    second: self.path.clone(),
+                };
+                tracing::error!(%error, "a function runs uncached");
+                None
+            }
+            // one name for two instances (of closures, or of local types of one name): no process could tell them apart by it,
+            // so the entries of the second stay here
+            Entry::Occupied(taken) => {
+                let other = &taken.get().by;
+                tracing::debug!(function = %self.path, %other, "two functions have one path: the second is cached in the process alone");
+                Some(create(format!("{name}#{}", names.len()), false))
+            }
+        }
+    }
+}

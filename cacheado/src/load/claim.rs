@@ -1,0 +1,78 @@
+//! What a load is known by in the shared tier, and the claim that it may hold among all processes.
+
+use cacheado_backends::backend::{Lease, Mark};
+use cacheado_backends::{Key, Result};
+
+use super::Load;
+use crate::cache::Cache;
+
+/// What a load is known by in the shared tier.
+#[derive(Default)]
+pub(super) struct Claim {
+    pub(super) mark: Option<Mark>,
+    /// It is held among all processes, by the mark.
+    pub(super) held: Option<Held>,
+}
+
+impl Claim {
+    pub(super) fn unclaimed(mark: Option<Mark>) -> Self {
+        Self { mark, held: None }
+    }
+
+    /// The mark of one that is held among all processes. Between the look-up that led to it and the claim another may have stored
+    /// the value and ended its own, so it is looked for once more.
+    pub(super) fn leased(&self) -> Option<&Mark> {
+        self.mark.as_ref().filter(|_| self.held.is_some())
+    }
+
+    pub(super) fn is_over(&mut self, released: &Result<()>) {
+        if let Some(held) = &mut self.held {
+            held.is_over(released);
+        }
+    }
+
+    /// What came of asking for one; `None`: another process has it.
+    pub(super) fn of(load: &Load, lease: Result<Lease>, mark: Option<Mark>) -> Option<Self> {
+        match lease {
+            Ok(Lease::Granted(mark)) => Some(Self {
+                held: Some(Held::new(load, mark.clone())),
+                mark: Some(mark),
+            }),
+            Ok(Lease::Taken) => None,
+            Ok(Lease::Unsupported) | Err(_) => Some(Self::unclaimed(mark)),
+        }
+    }
+}
+
+/// A claim among all processes. Given back if its load ends before the shared tier was told, by a panic or with its caller: else it would
+/// hold everybody up until it is over by itself.
+pub(super) struct Held {
+    cache: Cache,
+    key: Key,
+    mark: Option<Mark>,
+}
+
+impl Held {
+    fn new(load: &Load, mark: Mark) -> Self {
+        Self {
+            cache: load.cache.clone(),
+            key: load.key.clone(),
+            mark: Some(mark),
+        }
+    }
+
+    /// The shared tier was told of the load, and with that of the claim's end.
+    pub(super) fn is_over<T>(&mut self, told: &Result<T>) {
+        if told.is_ok() {
+            self.mark = None;
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let (Some(mark), Some(tier)) = (self.mark.take(), self.cache.shared()) {
+            tier.release_later(self.key.clone(), mark);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! A load whose body is to run, from then until what it returned is stored and told.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use cacheado_backends::backend::Mark;
+use cacheado_backends::memory::Inserted;
+use cacheado_backends::{Result, Tick};
+
+use super::active::Active;
+use super::claim::Held;
+use super::{Flight, Load};
+use crate::aging::Span;
+use crate::aging::aged::Age;
+use crate::aging::errors::Errors;
+use crate::context::Wishes;
+use crate::counters::Event;
+use crate::flight::{Shared, Ticket};
+use crate::operations::{Again, evict_key, evict_key_async};
+use crate::outcome::Decision;
+use crate::shared::{SharedTier, Write};
+use crate::value::{AnyValue, Codec};
+
+/// A load whose body is to run.
+pub(crate) struct Lead {
+    pub(super) load: Box<Load>,
+    pub(super) ticket: Ticket,
+    /// What the shared tier knows the load by; `None`: it is to store nothing there.
+    pub(super) mark: Option<Mark>,
+    /// The claim that it holds among all processes.
+    pub(super) claim: Option<Held>,
+    /// What the shared tier had that only stands in for another.
+    pub(super) stand_in: Option<Box<AnyValue>>,
+    /// What the body wants, if it has said so.
+    pub(super) wishes: OnceLock<Arc<Wishes>>,
+    /// When the body began, if somebody wants to know how long it takes.
+    pub(super) begun: Option<Tick>,
+}
+
+impl Lead {
+    /// While it lives, the thread is inside of the load.
+    pub(crate) fn turn(&self) -> Active<'_> {
+        Active::enter(&self.load.cache, &self.load.key, &self.wishes)
+    }
+
+    /// What becomes of the value, of which `decision` is what the function's options say.
+    pub(crate) fn decided(&self, decision: Decision) -> Decision {
+        let wishes = self.wishes.get();
+        wishes.map_or(decision, |wishes| wishes.over(decision))
+    }
+
+    /// The same for the span of one poll of the body.
+    pub(crate) fn turn_of_poll(&self) -> Turn<'_> {
+        self.ticket.polled();
+        Turn {
+            // a panic that may be forgiven is looked at first
+            _panic: (!self.forgives()).then_some(LandOnPanic(&self.ticket)),
+            _active: self.turn(),
+        }
+    }
+
+    /// Whether a failure of the body is not to be its caller's, if there is a value that stands in.
+    pub(crate) fn forgives(&self) -> bool {
+        self.load.aging().stale.is_some() || self.load.renewal.is_some()
+    }
+
+    /// The body has failed. If there is a value that stands in, it is returned, those who wait have got it too, and no other load
+    /// begins for a while. Else they go on by themselves.
+    pub(crate) fn failed(&mut self) -> Option<Box<AnyValue>> {
+        let load = &self.load;
+        if !self.forgives() || !self.ticket.is_valid() {
+            return None;
+        }
+        let now = load.cache.clock().now();
+        let rest = |age: &Age| {
+            age.failed(now, load.cache.rest());
+            true
+        };
+        let stored = load
+            .cache
+            .store()
+            .peek_key(&load.key, |entry| load.values.clone_aged(entry, rest));
+        let value = stored.flatten().or_else(|| self.stand_in.take())?;
+        load.cache.count(&load.key, Event::Failure);
+        if load.renewal.is_none() {
+            load.cache.count(&load.key, Event::StaleHit);
+        }
+        tracing::warn!(key = %load.key, "a load failed, and the value before stands in");
+        self.ticket.land(|| load.share(&*value));
+        Some(value)
+    }
+
+    /// Keeps the error in `ret`, if there is one, for those who wait as well. Answers whether that was done: then nothing is left to be
+    /// done. If an invalidation or a put came meanwhile, it is not kept.
+    pub(crate) fn keep_error<R>(&self, errors: Option<Errors<R>>, ret: &R) -> bool {
+        let Some(errors) = errors else {
+            return false;
+        };
+        let load = &self.load;
+        let aging = load.aging();
+        // what was asked for anew, or in the background, leaves what is there
+        let keeps = load.flight != Flight::Refresh && load.renewal.is_none();
+        if !keeps || !load.cache.is_in_process() {
+            return false;
+        }
+        let entry = errors.entry(load.values.kind(aging.ages()), &load.key, ret, 1);
+        if entry.is_none() {
+            return false;
+        }
+        // what went for it is dropped here, where no lock is held
+        let stored = self
+            .ticket
+            .store(|| load.cache.store_local(entry, aging.err_ttl));
+        // those who wait look again, and find it
+        matches!(stored, Some((Inserted::Stored(_), _)))
+    }
+
+    /// Those who wait go on by themselves.
+    pub(crate) fn abandon(&self) {
+        self.ticket.land_empty();
+    }
+
+    /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
+    /// process; else once the shared tier has it. Returns what is left to be done.
+    pub(crate) fn settle(self, value: Option<(&AnyValue, Decision)>) -> Option<(Self, Settled)> {
+        let Self { load, ticket, .. } = &self;
+        let ttl = match value {
+            Some((_, Decision::Store { ttl })) if ttl != Some(Duration::ZERO) => ttl,
+            _ => {
+                ticket.land_empty();
+                let settled = value.map_or_else(Settled::default, |_| load.unstored(ticket));
+                return self.remaining(settled);
+            }
+        };
+        let (value, _) = value?;
+        let tier = load.shared();
+        let cache = &load.cache;
+        let took = self.begun.map(|begun| {
+            let now = cache.clock().now();
+            Duration::from_nanos(now.saturating_sub(begun))
+        });
+        let aging = load.aging();
+        let span = aging.span(ttl).after(took, &aging);
+        let entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
+        let store = || cache.store_local(entry, span.total());
+        let stored = if load.flight == Flight::Refresh {
+            ticket.put(false, store)
+        } else {
+            ticket.store(store)
+        };
+        // what went is dropped here, where no lock is held
+        let write = match stored.map(|(inserted, _dropped)| inserted) {
+            Some(Inserted::Stored(lifetime)) => {
+                tier.and_then(|(tier, codec)| self.write(tier, codec, value, lifetime, &span))
+            }
+            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => load.unstored(ticket).write,
+        };
+        if write.is_none() && self.claim.is_none() {
+            let Self { load, ticket, .. } = self;
+            ticket.finish(|| load.share(value));
+            return None;
+        }
+        let shared = if load.cache.is_in_process() || write.is_none() {
+            ticket.land(|| load.share(value));
+            None
+        } else {
+            Some(load.share(value))
+        };
+        Some((self, Settled { write, shared }))
+    }
+
+    /// What the shared tier is to be told of a value that is stored in the process.
+    fn write(
+        &self,
+        tier: &SharedTier,
+        codec: Codec,
+        value: &AnyValue,
+        lifetime: Option<Duration>,
+        span: &Span,
+    ) -> Option<Write> {
+        let refresh = self.load.flight == Flight::Refresh;
+        if self.mark.is_none() {
+            return refresh.then_some(Write::Evict);
+        }
+        Some(
+            match tier.seal(&self.load.key, codec, value, lifetime, span) {
+                Err(_) => Write::Evict,
+                Ok(payload) if refresh => Write::Put(payload),
+                Ok(payload) => Write::Fill(payload),
+            },
+        )
+    }
+
+    /// What is left to be done, if anything is.
+    fn remaining(self, settled: Settled) -> Option<(Self, Settled)> {
+        (settled.write.is_some() || self.claim.is_some()).then_some((self, settled))
+    }
+
+    /// Tells the shared tier, by blocking, and then those who still wait.
+    pub(crate) fn tell(mut self, Settled { write, shared }: Settled) {
+        let load = &self.load;
+        if let Some(tier) = load.cache.shared() {
+            let stored = match (&write, &self.mark) {
+                (Some(Write::Fill(payload)), Some(mark)) => tier.fill(&load.key, payload, mark),
+                (Some(Write::Put(payload)), mark) => tier.put(&load.key, payload, mark.as_ref()),
+                (Some(_), _) => tier.evict(&load.key).map(|_| true),
+                (None, Some(mark)) if self.claim.is_some() => {
+                    tier.release(&load.key, mark).map(|()| true)
+                }
+                (None, _) => Ok(true),
+            };
+            if stored.is_err() {
+                load.untold(&self.ticket, write.as_ref());
+            }
+            if let Some(held) = &mut self.claim {
+                held.is_over(&stored);
+            }
+            if self.is_outdated(&stored) {
+                let _ = evict_key(&load.cache, &load.key, true);
+            }
+            load.cache.evict_chosen();
+        }
+        self.told(shared);
+    }
+
+    /// The same without blocking. Boxed, as it is needed with a shared tier alone.
+    pub(crate) fn tell_boxed(self, settled: Settled) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.tell_async(settled))
+    }
+
+    async fn tell_async(mut self, Settled { write, shared }: Settled) {
+        let load = &self.load;
+        if let Some(tier) = load.cache.shared() {
+            // its caller may go away
+            let untold = Again::new(|| load.untold(&self.ticket, write.as_ref()));
+            let stored = match (&write, &self.mark) {
+                (Some(Write::Fill(payload)), Some(mark)) => {
+                    tier.fill_async(&load.key, payload, mark).await
+                }
+                (Some(Write::Put(payload)), mark) => {
+                    tier.put_async(&load.key, payload, mark.as_ref()).await
+                }
+                (Some(_), _) => tier.evict_async(&load.key).await.map(|_| true),
+                (None, Some(mark)) if self.claim.is_some() => {
+                    tier.release_async(&load.key, mark).await.map(|()| true)
+                }
+                (None, _) => Ok(true),
+            };
+            if stored.is_err() {
+                untold.now();
+            } else {
+                untold.never();
+            }
+            if let Some(held) = &mut self.claim {
+                held.is_over(&stored);
+            }
+            if self.is_outdated(&stored) {
+                let _ = evict_key_async(&load.cache, &load.key, true).await;
+            }
+            load.cache.evict_chosen_async().await;
+        }
+        self.told(shared);
+    }
+
+    /// Whether what was stored in the shared tier is to go again: an invalidation came while it was being written, went first and
+    /// found nothing. It goes from the process as well, where another load may have brought it from there. Where the tier refused a value that is older than an invalidation, the process forgets it.
+    fn is_outdated(&self, stored: &Result<bool>) -> bool {
+        match stored {
+            Ok(true) => !self.ticket.is_valid(),
+            Ok(false) => {
+                self.load.forget();
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn told(&self, shared: Option<Shared>) {
+        if let Some(shared) = shared {
+            self.ticket.land(|| shared);
+        }
+    }
+}
+
+/// What is left to be done for a loaded value.
+#[derive(Default)]
+pub(crate) struct Settled {
+    /// What the shared tier is to be told.
+    pub(super) write: Option<Write>,
+    /// What those who wait get once it is.
+    pub(super) shared: Option<Shared>,
+}
+
+/// The thread is inside of a poll of the body.
+pub(crate) struct Turn<'a> {
+    _panic: Option<LandOnPanic<'a>>,
+    _active: Active<'a>,
+}
+
+/// A panic in a poll need not drop the future at once; those who wait are let go here.
+struct LandOnPanic<'a>(&'a Ticket);
+
+impl Drop for LandOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.land_empty();
+        }
+    }
+}
