@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cache::Cache;
 use crate::call::Call;
-use crate::function::{Function, Mode};
+use crate::function::{Function, Mode, Storage};
 use crate::load::pending::Pending;
 use crate::outcome::{Carry, Outcome, Value};
 
@@ -30,7 +30,7 @@ pub fn key_part<T: KeyPart + ?Sized>(part: &T) -> &T {
 }
 
 macro_rules! by_arity {
-    ($($look:ident, $look_aging:ident, $call:ident: $($part:ident $Part:ident),*;)*) => {$(
+    ($($look:ident, $call:ident: $($part:ident $Part:ident),*;)*) => {$(
         /// [`Function::look`].
         ///
         /// # Errors
@@ -39,30 +39,8 @@ macro_rules! by_arity {
         #[inline]
         #[allow(clippy::too_many_arguments, reason = "one for each part of a key")]
         #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
-        pub fn $look<R, K, $($Part: KeyPart + ?Sized,)* const IDS: usize>(
-            function: &'static Function,
-            carry: Carry<R, K>,
-            mode: Mode,
-            cache: &Cache,
-            ids: &[IdText<'_>; IDS],
-            $($part: &$Part),*
-        ) -> Result<R, Pending<R, K>>
-        where
-            K: Outcome<R>,
-            K::Stored: Value,
-        {
-            function.look(carry, mode, cache, &ids.each_ref().map(IdText::as_bytes), &($($part,)*))
-        }
-
-        /// [`Function::look_aging`].
-        ///
-        /// # Errors
-        ///
-        /// [`Pending`], if there is no hit.
-        #[inline]
-        #[allow(clippy::too_many_arguments, reason = "one for each part of a key")]
-        #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
-        pub fn $look_aging<R, K, $($Part: KeyPart + ?Sized,)* const IDS: usize>(
+        pub fn $look<S: Storage, R, K, $($Part: KeyPart + ?Sized,)* const IDS: usize>(
+            _: S,
             function: &'static Function,
             carry: Carry<R, K>,
             mode: Mode,
@@ -75,7 +53,7 @@ macro_rules! by_arity {
             K::Stored: Value,
         {
             let ids = ids.each_ref().map(IdText::as_bytes);
-            function.look_aging(carry, mode, cache, &ids, &($($part,)*))
+            function.look::<S, R, K, _>(carry, mode, cache, &ids, &($($part,)*))
         }
 
         /// [`Function::call`].
@@ -98,17 +76,17 @@ macro_rules! by_arity {
 }
 
 by_arity! {
-    look0, look_aging0, call0:;
-    look1, look_aging1, call1: part0 Part0;
-    look2, look_aging2, call2: part0 Part0, part1 Part1;
-    look3, look_aging3, call3: part0 Part0, part1 Part1, part2 Part2;
-    look4, look_aging4, call4: part0 Part0, part1 Part1, part2 Part2, part3 Part3;
-    look5, look_aging5, call5: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4;
-    look6, look_aging6, call6: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5;
-    look7, look_aging7, call7: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6;
-    look8, look_aging8, call8: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7;
-    look9, look_aging9, call9: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8;
-    look10, look_aging10, call10: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8, part9 Part9;
-    look11, look_aging11, call11: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8, part9 Part9, part10 Part10;
-    look12, look_aging12, call12: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8, part9 Part9, part10 Part10, part11 Part11;
+    look0, call0:;
+    look1, call1: part0 Part0;
+    look2, call2: part0 Part0, part1 Part1;
+    look3, call3: part0 Part0, part1 Part1, part2 Part2;
+    look4, call4: part0 Part0, part1 Part1, part2 Part2, part3 Part3;
+    look5, call5: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4;
+    look6, call6: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5;
+    look7, call7: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6;
+    look8, call8: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7;
+    look9, call9: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8;
+    look10, call10: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8, part9 Part9;
+    look11, call11: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8, part9 Part9, part10 Part10;
+    look12, call12: part0 Part0, part1 Part1, part2 Part2, part3 Part3, part4 Part4, part5 Part5, part6 Part6, part7 Part7, part8 Part8, part9 Part9, part10 Part10, part11 Part11;
 }

@@ -84,10 +84,13 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     let mode = with_bypass(plan, mode);
     let cache = cache(&plan.runtime, plan.options.cache.as_ref());
     let (ids, parts) = (ids(plan), &plan.key.0);
-    let ages = plan.options.aging.ages();
-    let look = if ages { "look_aging" } else { "look" };
-    let look = plan.runtime.private(&format!("{look}{}", parts.len()));
-    let look = quote!(#look(#site, #carry, #mode, #cache, &[#(#ids),*], #(#parts),*));
+    let storage = if plan.options.aging.ages() {
+        plan.runtime.private("WithAge")
+    } else {
+        plan.runtime.private("Bare")
+    };
+    let look = plan.runtime.private(&format!("look{}", parts.len()));
+    let look = quote!(#look(#storage, #site, #carry, #mode, #cache, &[#(#ids),*], #(#parts),*));
     let look = quote!(let #looked = #look;);
     let look = if bindings.is_empty() {
         look

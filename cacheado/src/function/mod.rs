@@ -6,6 +6,7 @@
 
 mod name;
 mod site;
+mod storage;
 
 use std::any::TypeId;
 use std::sync::OnceLock;
@@ -26,6 +27,7 @@ use crate::value::ValueType;
 use site::SiteSpec;
 
 pub use site::Site;
+pub use storage::{Bare, Storage, WithAge};
 
 /// How one call is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl Function {
     /// [`Pending`], if there is no hit.
     #[inline]
     #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
-    pub fn look<R, K, A>(
+    pub fn look<S, R, K, A>(
         &'static self,
         carry: Carry<R, K>,
         mode: Mode,
@@ -75,69 +77,7 @@ impl Function {
         args: &A,
     ) -> Result<R, Pending<R, K>>
     where
-        K: Outcome<R>,
-        K::Stored: Value,
-        A: Serialize,
-    {
-        let find = |probe: &Probe<'_, A>| {
-            let read = |entry: Stored<'_>| entry.value::<K::Stored>().cloned();
-            cache.store().get::<K::Stored, _, _>(probe, read)
-        };
-        self.look_by(find, carry, mode, cache, ids, args)
-    }
-
-    /// The same of a function whose own values are looked at again while they live.
-    ///
-    /// # Errors
-    ///
-    /// [`Pending`], if there is no hit.
-    #[inline]
-    #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
-    pub fn look_aging<R, K, A>(
-        &'static self,
-        carry: Carry<R, K>,
-        mode: Mode,
-        cache: &Cache,
-        ids: &[&[u8]],
-        args: &A,
-    ) -> Result<R, Pending<R, K>>
-    where
-        K: Outcome<R>,
-        K::Stored: Value,
-        A: Serialize,
-    {
-        let find = |probe: &Probe<'_, A>| {
-            let moment = |entry: Stored<'_>| {
-                let aged = entry.value::<Aged<K::Stored>>()?;
-                Some(aged.age.attention())
-            };
-            let read = |entry: Stored<'_>, young: bool| {
-                let aged = entry.value::<Aged<K::Stored>>().filter(|_| young)?;
-                Some(aged.value.clone())
-            };
-            let store = cache.store();
-            store.get_until::<Aged<K::Stored>, _, _>(probe, moment, read)
-        };
-        self.look_by(find, carry, mode, cache, ids, args)
-    }
-
-    /// Looks the call up. `find` says what the process has of it: nothing, something that needs a closer look, or a value.
-    #[inline(always)]
-    #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
-    #[allow(
-        clippy::inline_always,
-        reason = "it is called in two places, which are called in one each"
-    )]
-    fn look_by<R, K, A>(
-        &'static self,
-        find: impl FnOnce(&Probe<'_, A>) -> Option<Option<K::Stored>>,
-        carry: Carry<R, K>,
-        mode: Mode,
-        cache: &Cache,
-        ids: &[&[u8]],
-        args: &A,
-    ) -> Result<R, Pending<R, K>>
-    where
+        S: Storage,
         K: Outcome<R>,
         K::Stored: Value,
         A: Serialize,
@@ -153,7 +93,7 @@ impl Function {
             Err(message) => return Err(self.unkeyed(cache, space, &message)),
         };
         if mode == Mode::Normal {
-            match find(&probe) {
+            match S::find::<K::Stored, A>(cache.store(), &probe) {
                 Some(Some(value)) => {
                     cache.count_space(space, Event::Hit);
                     return Ok(K::restore(value));
