@@ -4,6 +4,8 @@
 //! made here can be used from any thread and any runtime, and from none.
 
 use std::future::Future;
+#[cfg(feature = "redis")]
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -36,6 +38,17 @@ pub(crate) fn runtime() -> BackendResult<&'static Handle> {
         Ok(runtime) => Ok(runtime.handle()),
         Err(error) => Err(format!("no thread for input and output: {error}").into()),
     }
+}
+
+/// Whether futures on `runtime` can wait for a moment.
+#[cfg(feature = "redis")]
+pub(crate) fn has_timers(runtime: &Handle) -> bool {
+    let sleep = || {
+        let _context = runtime.enter();
+        drop(tokio::time::sleep(Duration::ZERO));
+    };
+    // a runtime doesn't say otherwise
+    catch_unwind(AssertUnwindSafe(sleep)).is_ok()
 }
 
 /// `operation`, which is polled where this is, on any runtime or none, for `limit` at most.

@@ -6,7 +6,10 @@ use super::contender::{Contender, Item, LIFETIME, Waiting, owner};
 use crate::scope;
 
 /// Functions with the attribute.
-pub(super) struct Functions(pub(super) Cache);
+pub(super) struct Functions {
+    cache: Cache,
+    name: &'static str,
+}
 
 #[cache(cache = cache, skip(cache), scope = "user", ttl = LIFETIME, name = "item")]
 fn item(cache: &Cache, org_id: u64, user_id: u64, nth: u64, size: usize) -> Item {
@@ -21,25 +24,31 @@ async fn item_async(cache: &Cache, org_id: u64, user_id: u64, nth: u64, size: us
     Item::new(nth, size)
 }
 
+impl Functions {
+    pub(super) fn new(cache: Cache, name: &'static str) -> Self {
+        Self { cache, name }
+    }
+}
+
 impl Contender for Functions {
     fn name(&self) -> &'static str {
-        "#[cache]"
+        self.name
     }
 
     /// A call, as a hit is one: what a load would find is not looked at here.
     fn get(&self, _: usize, nth: u64, size: usize) -> Option<Item> {
         let (org, user) = owner(nth);
-        Some(item(&self.0, org, user, nth, size))
+        Some(item(&self.cache, org, user, nth, size))
     }
 
     fn load(&self, _: usize, nth: u64, size: usize) -> Item {
         let (org, user) = owner(nth);
-        item(&self.0, org, user, nth, size)
+        item(&self.cache, org, user, nth, size)
     }
 
     fn set(&self, _: usize, value: &Item, nth: u64, size: usize) {
         let (org, user) = owner(nth);
-        let stored = put!(item(&self.0, org, user, nth, size), value.clone());
+        let stored = put!(item(&self.cache, org, user, nth, size), value.clone());
         assert!(stored.expect("the server answers"));
     }
 
@@ -49,18 +58,18 @@ impl Contender for Functions {
 
     fn get_async(&self, nth: u64, size: usize) -> Waiting<'_, Option<Item>> {
         let (org, user) = owner(nth);
-        Box::pin(async move { Some(item_async(&self.0, org, user, nth, size).await) })
+        Box::pin(async move { Some(item_async(&self.cache, org, user, nth, size).await) })
     }
 
     fn load_async(&self, nth: u64, size: usize) -> Waiting<'_, Item> {
         let (org, user) = owner(nth);
-        Box::pin(item_async(&self.0, org, user, nth, size))
+        Box::pin(item_async(&self.cache, org, user, nth, size))
     }
 
     fn set_async<'a>(&'a self, value: &'a Item, nth: u64, size: usize) -> Waiting<'a, ()> {
         let (org, user) = owner(nth);
         Box::pin(async move {
-            let stored = put!(item_async(&self.0, org, user, nth, size), value.clone()).await;
+            let stored = put!(item_async(&self.cache, org, user, nth, size), value.clone()).await;
             assert!(stored.expect("the server answers"));
         })
     }

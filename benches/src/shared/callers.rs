@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::measure::{cores, together};
 
@@ -23,6 +23,10 @@ impl Callers {
             .build()
             .map_err(|error| error.to_string())?;
         Ok(Self { runtime })
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        self.runtime.handle()
     }
 
     /// What comes of `future` on the runtime.

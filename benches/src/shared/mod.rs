@@ -45,10 +45,13 @@ pub(crate) fn run(options: &Options, report: &Report) -> Outcome {
     let callers = Callers::new()?;
     for kind in chosen {
         let running = kind.start();
-        let (contenders, cache) = contenders(&running, &callers)?;
+        let (contenders, caches) = contenders(&running, &callers)?;
         operations::run(kind.name(), &contenders, &callers, options, report)?;
         wire::run(&running, &contenders, options, report)?;
-        let failed = cache.stats().backend_errors;
+        let failed: u64 = caches
+            .iter()
+            .map(|cache| cache.stats().backend_errors)
+            .sum();
         if failed > 0 {
             return Err(format!(
                 "{}: {failed} operations failed; what was measured is not what is claimed",
@@ -62,14 +65,23 @@ pub(crate) fn run(options: &Options, report: &Report) -> Outcome {
 fn contenders(
     running: &Running,
     callers: &Callers,
-) -> Result<(Contenders, cacheado::Cache), String> {
+) -> Result<(Contenders, Vec<cacheado::Cache>), String> {
     let cache = running.cache()?;
-    let contenders: Contenders = vec![
+    let mut contenders: Contenders = vec![
         Arc::new(bare::Bare::new(running, callers)?),
-        Arc::new(cached::Functions(cache.clone())),
-        Arc::new(cached::Calls(cache.clone())),
+        Arc::new(cached::Functions::new(cache.clone(), "#[cache]")),
     ];
-    Ok((contenders, cache))
+    let mut caches = vec![cache.clone()];
+    if let Some(there) = running.cache_on(callers.runtime()) {
+        let there = there?;
+        caches.push(there.clone());
+        contenders.push(Arc::new(cached::Functions::new(
+            there,
+            "#[cache], the callers' runtime",
+        )));
+    }
+    contenders.push(Arc::new(cached::Calls(cache)));
+    Ok((contenders, caches))
 }
 
 #[cfg(test)]
@@ -82,7 +94,7 @@ mod tests {
         for kind in Kind::ALL {
             let running = kind.start();
             let callers = Callers::new().unwrap();
-            let (contenders, cache) = contenders(&running, &callers).unwrap();
+            let (contenders, caches) = contenders(&running, &callers).unwrap();
             for contender in contenders {
                 let name = contender.name();
                 for size in SIZES {
@@ -109,7 +121,9 @@ mod tests {
                     assert_eq!(found.unwrap(), items, "{name}");
                 }
             }
-            assert_eq!(cache.stats().backend_errors, 0);
+            for cache in caches {
+                assert_eq!(cache.stats().backend_errors, 0);
+            }
         }
     }
 }

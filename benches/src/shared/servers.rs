@@ -9,6 +9,7 @@ use cacheado::backends::{Memcached, MongoDb, Redis};
 use cacheado_tests::servers;
 use mongodb::bson::doc;
 use mongodb::sync::Client;
+use tokio::runtime::Handle;
 
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +80,17 @@ impl Running {
         }
     }
 
-    /// A cache without an in-process tier.
+    /// A cache without an in-process tier, whose connections `runtime` drives; `None` if its connections can't be had there.
+    pub(super) fn cache_on(&self, runtime: &Handle) -> Option<Result<Cache, String>> {
+        let Self::Redis(_) = self else { return None };
+        let backend =
+            Redis::new(&self.url()).and_then(|it| it.timeout(TIMEOUT).runtime(runtime.clone()));
+        let builder = Cache::builder().name("bench-there").in_process(false);
+        let cache = backend.and_then(|backend| builder.backend(backend).build());
+        Some(cache.map_err(|error| error.to_string()))
+    }
+
+    /// A cache without an in-process tier, whose connections are in a runtime of its own.
     pub(super) fn cache(&self) -> Result<Cache, String> {
         let builder = Cache::builder().name("bench").in_process(false);
         let url = self.url();

@@ -27,6 +27,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use self::blocking::Blocking;
 use self::exchange::at_once;
 use self::multiplexed::Multiplexed;
@@ -36,6 +38,7 @@ use self::watch::{Watch, Watching};
 use crate::backend::{
     Backend, BackendFuture, BackendResult, Changes, Lease, Lookup, Mark, Payload,
 };
+use crate::io;
 use crate::key::Key;
 use crate::scope::Scope;
 use crate::sync::lock;
@@ -100,6 +103,8 @@ pub struct Redis {
     settings: Settings,
     store: Arc<Store>,
     blocking: Blocking,
+    /// On this crate's own runtime, for what outlasts the user's, or waits for it by blocking.
+    own: Arc<Multiplexed>,
     multiplexed: Arc<Multiplexed>,
     watching: Mutex<Option<Watching>>,
 }
@@ -109,6 +114,7 @@ struct Settings {
     servers: Servers,
     timeout: Duration,
     load_limit: Duration,
+    runtime: Option<Handle>,
 }
 
 impl Redis {
@@ -150,15 +156,25 @@ impl Redis {
             servers,
             timeout: Duration::from_millis(200),
             load_limit: Duration::from_secs(60),
+            runtime: None,
         })
     }
 
     fn with(settings: Settings) -> Self {
         let servers = Arc::new(settings.servers.clone());
-        let multiplexed = Arc::new(Multiplexed::new(Arc::clone(&servers), settings.timeout));
+        let timeout = settings.timeout;
+        let own = Arc::new(Multiplexed::new(Arc::clone(&servers), timeout, None));
+        let multiplexed = match &settings.runtime {
+            None => Arc::clone(&own),
+            Some(runtime) => {
+                let runtime = Some(runtime.clone());
+                Arc::new(Multiplexed::new(Arc::clone(&servers), timeout, runtime))
+            }
+        };
         Self {
             store: Arc::new(Store::new("cacheado", settings.load_limit)),
-            blocking: Blocking::new(servers, Arc::clone(&multiplexed), settings.timeout),
+            blocking: Blocking::new(servers, Arc::clone(&own), timeout),
+            own,
             multiplexed,
             watching: Mutex::default(),
             settings,
@@ -185,6 +201,40 @@ impl Redis {
         })
     }
 
+    /// Has the connection of async operations driven by `runtime`, which must outlast the cache: the one that the operations are awaited on.
+    /// An answer then wakes its caller without waking another thread first, which is most of what a round trip on the loopback takes.
+    ///
+    /// If not set, a runtime of the cache's own drives it, which never ends, so that the cache can be used from any runtime that comes and
+    /// goes. Once `runtime` has ended, async operations fail, which is an outage; blocking ones, and hearing of changes, are on the
+    /// cache's own in any case.
+    ///
+    /// # Errors
+    ///
+    /// If `runtime` has no timers (`enable_all()`).
+    ///
+    /// ```
+    /// use cacheado_backends::redis::Redis;
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> cacheado_backends::Result<()> {
+    ///     let runtime = tokio::runtime::Handle::current();
+    ///     let backend = Redis::new("redis://127.0.0.1:6379")?.runtime(runtime)?;
+    ///     # let _: Redis = backend;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn runtime(self, runtime: Handle) -> crate::Result<Self> {
+        if !io::has_timers(&runtime) {
+            let message =
+                "it has no timers, by which connecting is limited: build it with `enable_all()`";
+            return Err(crate::Error::config("Redis::runtime", message));
+        }
+        Ok(Self::with(Settings {
+            runtime: Some(runtime),
+            ..self.settings
+        }))
+    }
+
     /// Trusts the root certificates in `pem` in the place of the system's.
     ///
     /// # Errors
@@ -209,7 +259,7 @@ impl Backend for Redis {
         let watch = Watch {
             servers: Arc::new(self.settings.servers.clone()),
             store: Arc::clone(&self.store),
-            io: Arc::clone(&self.multiplexed),
+            io: Arc::clone(&self.own),
             changes,
         };
         let watching = watch.begin().ok();

@@ -1,7 +1,7 @@
-//! Round trips that don't block: one connection that all operations share, on the runtime of this crate's own.
+//! Round trips that don't block: one connection that all operations share, on the runtime of this crate's own or on one of the user's.
 //!
 //! The driver's connections never heal, and its own managers of them end with the runtime of whoever called last. So a connection that
-//! failed is replaced here, by a task on the own runtime: one at a time, and others wait for it within their own limits.
+//! failed is replaced here, by a task on the runtime that drives it: one at a time, and others wait for it within their own limits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,9 @@ use std::time::Duration;
 use ::redis::aio::{ConnectionLike, MultiplexedConnection};
 use ::redis::cluster_async::ClusterConnection;
 use ::redis::{Pipeline, RedisResult, Value};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::exchange::{Exchange, join, split};
 use super::reply;
@@ -31,6 +33,8 @@ pub(super) struct Multiplexed {
 struct Slot {
     servers: Arc<Servers>,
     timeout: Duration,
+    /// The user's, that drives the connection.
+    runtime: Option<Handle>,
     current: Mutex<Option<Link>>,
     /// Held by whoever makes one.
     connecting: Arc<tokio::sync::Mutex<()>>,
@@ -53,10 +57,12 @@ enum Way {
 }
 
 impl Multiplexed {
-    pub(super) fn new(servers: Arc<Servers>, timeout: Duration) -> Self {
+    /// `runtime` drives the connection, and has timers; if none is given, this crate's own does.
+    pub(super) fn new(servers: Arc<Servers>, timeout: Duration, runtime: Option<Handle>) -> Self {
         let slot = Slot {
             servers,
             timeout,
+            runtime,
             current: Mutex::default(),
             connecting: Arc::default(),
             made: AtomicU64::new(0),
@@ -115,20 +121,29 @@ impl Slot {
         if let Some(link) = self.current() {
             return Ok(link);
         }
+        let runtime = match &self.runtime {
+            Some(users) => users,
+            None => io::runtime()?,
+        };
         let slot = Arc::clone(self);
-        let task = io::runtime()?.spawn(async move {
+        let task = runtime.spawn(async move {
             // until it is made, whether its caller waits that long or not
             let _alone = alone;
             slot.make().await
         });
-        task.await
-            .unwrap_or_else(|_| Err("making a connection panicked".into()))
+        task.await.unwrap_or_else(|error| {
+            Err(match error.is_cancelled() {
+                true => "the runtime that was to drive the connection has ended".into(),
+                false => "making a connection panicked".into(),
+            })
+        })
     }
 
     async fn make(&self) -> BackendResult<Link> {
         let limit = self.timeout.max(CONNECTING);
         let era = self.servers.era();
-        let way = within(limit, async {
+        // the driver of what is made here is a task of the runtime that this is one of
+        let way = timeout(limit, async {
             if self.servers.kind == Kind::Cluster {
                 let client = self.servers.cluster(self.timeout);
                 let client = client.map_err(|error| self.servers.no_cluster(&error))?;
@@ -139,8 +154,9 @@ impl Slot {
             let connection = self.servers.connect_async(limit).await?;
             Ok(Way::Single(connection))
         });
+        let made: BackendResult<Way> = way.await.unwrap_or_else(|_| Err(TimedOut(limit).into()));
         let link = Link {
-            way: way.await?,
+            way: made?,
             era,
             number: self.made.fetch_add(1, Ordering::Relaxed) + 1,
         };

@@ -71,6 +71,60 @@ fn a_cluster() {
     everywhere(&Arc::new(Redis::cluster(urls).unwrap()));
 }
 
+/// Async operations by a runtime of the user's; what blocks it blocks nothing that it waits for.
+fn on(runtime: &Runtime, backend: Redis) -> Arc<Redis> {
+    let backend = Arc::new(backend.runtime(runtime.handle().clone()).unwrap());
+    runtime.block_on(async {
+        blocking(&backend, "blocked on");
+        without(&backend, "blocked on").await;
+        // the runtime does nothing else meanwhile
+        blocking(&backend, "blocked on again");
+        without(&backend, "blocked on again").await;
+    });
+    backend
+}
+
+#[test]
+fn a_runtime_of_the_users() {
+    let server = servers::Redis::start();
+    for kind in [Builder::new_current_thread, Builder::new_multi_thread] {
+        let runtime = kind().enable_all().build().unwrap();
+        let backend = on(&runtime, Redis::new(&server.url()).unwrap());
+        drop(runtime);
+        // with it ends what it drove, which is an outage; the rest is not its
+        let error = block_on(backend.get_async(&key("x"))).unwrap_err();
+        assert!(error.to_string().contains("runtime"), "{error}");
+        let other = Builder::new_current_thread().enable_all().build().unwrap();
+        assert!(other.block_on(backend.get_async(&key("x"))).is_err());
+        blocking(&backend, "it has ended");
+    }
+}
+
+#[test]
+fn a_cluster_on_a_runtime_of_the_users() {
+    let cluster = servers::RedisCluster::start();
+    let urls = cluster.urls();
+    for kind in [Builder::new_current_thread, Builder::new_multi_thread] {
+        let runtime = kind().enable_all().build().unwrap();
+        let backend = Redis::cluster(urls.iter().map(String::as_str)).unwrap();
+        let backend = on(&runtime, backend);
+        drop(runtime);
+        assert!(block_on(backend.get_async(&key("x"))).is_err());
+        blocking(&backend, "it has ended");
+    }
+}
+
+#[test]
+fn a_runtime_without_timers_is_refused() {
+    let server = servers::Redis::start();
+    let [bare, ..] = runtimes();
+    let refused = Redis::new(&server.url())
+        .unwrap()
+        .runtime(bare.handle().clone());
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("enable_all()"), "{error}");
+}
+
 #[test]
 fn many_at_once() {
     let server = servers::Redis::start();
