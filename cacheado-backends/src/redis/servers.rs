@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::cluster::{ClusterClient, ClusterClientBuilder};
+use ::redis::io::tcp::TcpSettings;
 use ::redis::{
     AsyncConnectionConfig, Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
     RedisError, RedisResult, TlsCertificates,
@@ -48,7 +49,10 @@ impl Servers {
     ) -> crate::Result<Self> {
         let nodes: Result<Vec<_>, _> = urls
             .into_iter()
-            .map(|url| url.into_connection_info().map_err(|error| misfit(&error)))
+            .map(|url| match url.into_connection_info() {
+                Ok(node) => Ok(node.set_tcp_settings(sockets())),
+                Err(error) => Err(misfit(&error)),
+            })
             .collect();
         let nodes = nodes?;
         if nodes.is_empty() {
@@ -88,7 +92,8 @@ impl Servers {
         for node in &mut self.nodes {
             let client = Client::build_with_tls(node.clone(), certificates.clone());
             let client = client.map_err(|error| misfit(&error))?;
-            *node = client.get_connection_info().clone();
+            let with_certificates = client.get_connection_info().clone();
+            *node = with_certificates.set_tcp_settings(sockets());
         }
         self.certificates = Some(certificates);
         Ok(())
@@ -160,7 +165,8 @@ impl Servers {
             // the cache's own limits are what bounds an operation
             .retries(3)
             .min_retry_wait(2)
-            .max_retry_wait(50);
+            .max_retry_wait(50)
+            .tcp_settings(sockets());
         if let Some(certificates) = &self.certificates {
             builder = builder.certs(certificates.clone());
         }
@@ -244,6 +250,13 @@ pub(super) fn host(server: &ConnectionInfo) -> &str {
         ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host,
         _ => "",
     }
+}
+
+/// How connections close and send. What an operation that was given up had not sent yet is never sent: it would reach the server after
+/// what came later, by another connection. And the end of a command doesn't wait for the server to acknowledge its beginning.
+fn sockets() -> TcpSettings {
+    let settings = TcpSettings::default().set_nodelay(true);
+    settings.set_linger_time(Duration::ZERO)
 }
 
 fn is_encrypted(node: &ConnectionInfo) -> bool {

@@ -136,6 +136,33 @@ fn a_cable_that_is_pulled_out_and_plugged_in() {
     }
 }
 
+/// What is behind a cable that is pulled out is sent once that is plugged in again; what was given up meanwhile is older than what
+/// comes by another connection.
+#[test]
+fn what_was_given_up_is_not_sent_later() {
+    let server = servers::Redis::start();
+    let network = servers::Proxy::start(server.addr());
+    // more than the other end takes in unread, and less than this end keeps unsent
+    let large = "v".repeat(1 << 20);
+    for way in BOTH {
+        let url = network.url("redis");
+        let store = Asked::new(Redis::new(&url).unwrap().timeout(LIMIT), way);
+        store.set(&key("before"), &text("v")).unwrap();
+        network.stall();
+        store.set(&key("x"), &text(&large)).unwrap_err();
+        network.restore();
+        // whoever asks for it is the last client
+        let alone = || {
+            server
+                .cli(&["info", "clients"])
+                .contains("connected_clients:1\r")
+        };
+        assert!(servers::wait_until(10 * SECOND, alone), "it is still connected");
+        assert_eq!(store.found(&key("x")), None);
+        assert_eq!(store.found(&key("before")).as_deref(), Some("v"));
+    }
+}
+
 #[test]
 fn answers_are_never_another_operations() {
     let server = servers::Redis::start();
