@@ -13,6 +13,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::backend::BackendResult;
+#[cfg(any(feature = "mongodb", feature = "redis"))]
+use crate::backend::{Change, Changes};
 
 /// Never dropped: dropping a runtime inside of another is a panic.
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
@@ -87,6 +89,18 @@ pub(crate) fn wait<T: Send + 'static>(
             RecvTimeoutError::Disconnected => "the operation panicked".into(),
         })
     })
+}
+
+/// Reports `change` from a task of the runtime. If it may concern many entries, and so take long, another thread drives what else there
+/// is on the runtime meanwhile.
+#[cfg(any(feature = "mongodb", feature = "redis"))]
+pub(crate) fn report(changes: &Changes, change: Change) {
+    match change {
+        Change::Key(_) => changes.report(change),
+        Change::Scope(_) | Change::All | Change::Covered | Change::Lost => {
+            tokio::task::block_in_place(|| changes.report(change));
+        }
+    }
 }
 
 #[cfg(test)]

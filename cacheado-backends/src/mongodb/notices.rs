@@ -25,6 +25,7 @@ use super::failure::{EXISTS, code, failure};
 use super::progress::{Primary, Reached};
 use super::store::Store;
 use crate::backend::{BackendResult, Change, Changes, Refused};
+use crate::io;
 
 /// The size of the collection, in bytes. Nobody reads it: the change stream is fed by the log of the replica set.
 const SIZE: u64 = 1 << 20;
@@ -229,7 +230,7 @@ pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
                 let error = stream.follow(&changes, &covered).await;
                 if covered.into_inner() {
                     pause = SHORTEST_PAUSE;
-                    changes.report(Change::Lost);
+                    io::report(&changes, Change::Lost);
                     tracing::warn!(%error, "MongoDB no longer tells what other processes do");
                 }
                 error
@@ -278,13 +279,13 @@ impl Stream {
                 match timeout(SILENCE, events.next_if_any()).await {
                     Ok(Ok(Some(event))) if is(&event, first) => {
                         if primary.is_some() {
-                            changes.report(Change::Covered);
+                            io::report(changes, Change::Covered);
                             covered.store(true, Ordering::Relaxed);
                         }
                     }
                     Ok(Ok(Some(event))) => {
                         if let Some(change) = told(&event) {
-                            changes.report(change);
+                            io::report(changes, change);
                         }
                     }
                     Ok(Ok(None)) if events.is_alive() => {}

@@ -1,12 +1,13 @@
 //! What one process does reaches another.
 
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use cacheado_backends::backend::{Backend, Change, Changes};
 
 use super::Mongo;
-use super::{backend, backend_at, forever, fresh, key, missed, organization};
+use super::{backend, backend_at, forever, fresh, key, missed, organization, value};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -68,6 +69,35 @@ fn all_that_another_does_is_reported_and_nothing_else() {
     one.clear().unwrap();
     expect(&theirs, &Change::All);
     assert!(mine.try_recv().is_err());
+}
+
+/// Thousands of entries may go for one change, and the destructors of their values run.
+#[test]
+fn operations_go_on_while_a_change_takes_long() {
+    let database = fresh();
+    let (one, other) = (backend(&database), backend(&database));
+    let (began, begins) = channel();
+    let (end, ends) = channel();
+    let ends = Mutex::new(ends);
+    let watched = one.watch(Changes::new(move |change| {
+        let long = matches!(change, Change::Scope(_));
+        began.send(change).unwrap();
+        if long {
+            ends.lock().unwrap().recv().unwrap();
+        }
+    }));
+    assert!(watched);
+    expect(&begins, &Change::Covered);
+    other.evict_by_scope(&organization("acme")).unwrap();
+    expect(&begins, &Change::Scope(organization("acme")));
+    for nth in 0..10 {
+        let text = nth.to_string();
+        one.set(&key("a"), &forever(&text)).unwrap();
+        assert_eq!(value(&one, &key("a")), Some(text));
+    }
+    end.send(()).unwrap();
+    other.clear().unwrap();
+    expect(&begins, &Change::All);
 }
 
 #[test]

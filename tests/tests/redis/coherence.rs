@@ -1,6 +1,6 @@
 //! What one process does, others hear of; and when they do not, they know.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use cacheado_backends::Backend;
@@ -97,6 +97,43 @@ fn changes_are_heard_by_others_alone() {
         assert_eq!(others.all(), [""; 0]);
         assert_eq!(strangers.all(), [""; 0]);
     }
+}
+
+/// Thousands of entries may go for one change, and the destructors of their values run.
+#[test]
+fn operations_go_on_while_a_change_takes_long() {
+    let server = servers::Redis::start();
+    let one = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[1]);
+    let other = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[1]);
+    let (began, begins) = mpsc::channel();
+    let (end, ends) = mpsc::channel();
+    let ends = Mutex::new(ends);
+    let covered = Heard::default();
+    let log = Arc::clone(&covered.0);
+    let watched = one.backend.watch(Changes::new(move |change| match change {
+        Change::Scope(_) => {
+            began.send(()).unwrap();
+            ends.lock().unwrap().recv().unwrap();
+        }
+        other => log
+            .lock()
+            .unwrap()
+            .push(format!("{other:?}").to_lowercase()),
+    }));
+    assert!(watched);
+    covered.hears("covered");
+    other.evict_by_scope(&scope(&["acme"])).unwrap();
+    begins.recv().unwrap();
+    for nth in 0..10 {
+        let value = nth.to_string();
+        one.set(&key("x"), &text(&value)).unwrap();
+        assert_eq!(one.found(&key("x")), Some(value));
+    }
+    end.send(()).unwrap();
+    // nor does it take itself for one that hears nothing
+    other.clear().unwrap();
+    covered.hears("all");
+    assert_eq!(covered.all(), [""; 0]);
 }
 
 #[test]

@@ -157,7 +157,10 @@ fn what_was_given_up_is_not_sent_later() {
                 .cli(&["info", "clients"])
                 .contains("connected_clients:1\r")
         };
-        assert!(servers::wait_until(10 * SECOND, alone), "it is still connected");
+        assert!(
+            servers::wait_until(10 * SECOND, alone),
+            "it is still connected"
+        );
         assert_eq!(store.found(&key("x")), None);
         assert_eq!(store.found(&key("before")).as_deref(), Some("v"));
     }

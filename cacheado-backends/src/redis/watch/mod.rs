@@ -65,7 +65,7 @@ impl Watch {
         loop {
             match self.listen(&mut lives).await {
                 Ok(why) => {
-                    self.changes.report(Change::Lost);
+                    io::report(&self.changes, Change::Lost);
                     tracing::warn!(
                         channel,
                         why,
@@ -99,7 +99,7 @@ impl Watch {
             self.store.clear_after(&*self.io, run).await?;
         }
         lives.are(now);
-        self.changes.report(Change::Covered);
+        io::report(&self.changes, Change::Covered);
         let why = self.report(received).await;
         lives.end();
         Ok(why)
@@ -134,7 +134,7 @@ impl Watch {
             None => Some(Change::All),
         };
         if let Some(change) = change {
-            self.changes.report(change);
+            io::report(&self.changes, change);
         }
     }
 }
