@@ -132,9 +132,10 @@ impl Slot {
             slot.make().await
         });
         task.await.unwrap_or_else(|error| {
-            Err(match error.is_cancelled() {
-                true => "the runtime that was to drive the connection has ended".into(),
-                false => "making a connection panicked".into(),
+            Err(if error.is_cancelled() {
+                "the runtime that was to drive the connection has ended".into()
+            } else {
+                "making a connection panicked".into()
             })
         })
     }
