@@ -6,8 +6,8 @@ use cacheado_backends::{Key, Result};
 
 use crate::aging::Span;
 use crate::cache::Cache;
-use crate::flight::{FlightKind, Ticket};
-use crate::operations::{evict_key, evict_key_async};
+use crate::flight::{Crossing, FlightKind, Ticket};
+use crate::operations::{Again, evict_key, evict_key_async};
 use crate::value::{AnyValue, ValueType};
 
 /// Where a value goes, and how long it lives there.
@@ -23,15 +23,17 @@ impl Put {
     pub(crate) fn run(&self, value: &AnyValue) -> Result<bool> {
         let (ticket, Stored { stored, write }) = self.store(value, true);
         if let Some((tier, write)) = self.cache.shared().zip(write) {
+            let forget = Again::new(|| self.forget_older(&ticket, stored));
             let told = match &write {
                 Ok(Some(payload)) => tier.put(&self.key, payload, None),
                 // the older value goes in any case, also where a look-up brings it to meanwhile
                 Ok(None) => evict_key(&self.cache, &self.key, true),
                 Err(_) => tier.evict(&self.key),
             };
-            if stored && is_undone(&ticket, &told) {
+            if stored && after(&ticket, &told) == After::Evict {
                 evict_key(&self.cache, &self.key, true)?;
             }
+            forget.now();
             told?;
             self.cache.evict_chosen();
             write?;
@@ -43,14 +45,17 @@ impl Put {
     pub(crate) async fn run_async(&self, value: &AnyValue) -> Result<bool> {
         let (ticket, Stored { stored, write }) = self.store(value, false);
         if let Some((tier, write)) = self.cache.shared().zip(write) {
+            // its caller may go away
+            let forget = Again::new(|| self.forget_older(&ticket, stored));
             let told = match &write {
                 Ok(Some(payload)) => tier.put_async(&self.key, payload, None).await,
                 Ok(None) => evict_key_async(&self.cache, &self.key, true).await,
                 Err(_) => tier.evict_async(&self.key).await,
             };
-            if stored && is_undone(&ticket, &told) {
+            if stored && after(&ticket, &told) == After::Evict {
                 evict_key_async(&self.cache, &self.key, true).await?;
             }
+            forget.now();
             told?;
             self.cache.evict_chosen_async().await;
             write?;
@@ -65,6 +70,12 @@ impl Put {
         let ticket = flights.beside(&self.key, FlightKind::Put, blocking);
         let stored = self.local(&ticket, value);
         (ticket, stored)
+    }
+
+    fn forget_older(&self, ticket: &Ticket, stored: bool) {
+        if stored {
+            forget_older(&self.cache, ticket);
+        }
     }
 
     fn local(&self, ticket: &Ticket, value: &AnyValue) -> Stored {
@@ -89,12 +100,31 @@ impl Put {
     }
 }
 
-/// Whether what was put is to go again, now that the shared tier was told: another put or an eviction came meanwhile, and which of
-/// the two the tier saw last is not known. That other processes are no longer heard, or are again, is no reason where the tier has
-/// the value: what they did before is under it, and copies made from what comes after are another's matter. Where it has not, a
-/// look-up may have brought here again what is there.
-pub(crate) fn is_undone<T>(ticket: &Ticket, told: &Result<T>) -> bool {
-    ticket.is_outdated() || (told.is_err() && !ticket.is_valid())
+/// What is to be done about a value that was put, now that the shared tier was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    Nothing,
+    /// It goes from everywhere: another put or an eviction came meanwhile, and which of the two the tier saw last is not known; or the tier
+    /// could not be told, and what is there was looked up.
+    Evict,
+}
+
+pub(crate) fn after<T>(ticket: &Ticket, told: &Result<T>) -> After {
+    match ticket.crossing() {
+        Crossing::Outdated => After::Evict,
+        Crossing::LookedUp if told.is_err() => After::Evict,
+        Crossing::LookedUp | Crossing::Nothing => After::Nothing,
+    }
+}
+
+/// Removes from the process what a look-up may have brought there while the shared tier was told of something newer, of which that
+/// doesn't tell this process.
+pub(crate) fn forget_older(cache: &Cache, ticket: &Ticket) {
+    if ticket.crossing() != Crossing::Nothing {
+        let remove = || cache.store().remove(ticket.key());
+        // dropped here, where no lock is held
+        drop(cache.flights().invalidate(ticket.key(), remove));
+    }
 }
 
 /// What has come of a put in the process.

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use cacheado::backends::{Backend, BackendResult, Change, Changes, Lookup, Mark, Payload};
+use cacheado::rules::Lru;
 use cacheado::{Cache, Key, Scope, cache, cache_put, evict, peek, put, refresh, scopes};
 use cacheado_tests::store::Client;
 use cacheado_tests::within;
@@ -476,6 +477,11 @@ impl Backend for Crossed {
         stored
     }
 
+    fn put(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        self.cross();
+        self.inner.put(key, payload, mark)
+    }
+
     fn evict(&self, key: &Key) -> BackendResult<bool> {
         self.inner.evict(key)
     }
@@ -538,11 +544,12 @@ const SETS: [Sets; 4] = [
     },
 ];
 
-/// A cache that sets, with what is to happen while it does, and another process.
+/// A cache with room for one entry that sets, with what is to happen while it does.
 fn crossed(client: &Client, meanwhile: impl FnOnce(&Cache, &Changes) + Send + 'static) -> Cache {
     let backend = Crossed::new(client);
     let (slot, changes) = (Arc::clone(&backend.meanwhile), Arc::clone(&backend.changes));
-    let cache = client.builder().backend(backend).build().unwrap();
+    let builder = client.builder().backend(backend);
+    let cache = builder.rule(Lru::new(1)).build().unwrap();
     let here = cache.clone();
     *slot.lock().unwrap() = Some(Box::new(move || meanwhile(&here, changes.get().unwrap())));
     cache
@@ -583,6 +590,82 @@ fn what_is_set_while_another_process_sets_it_is_left_nowhere() {
             assert_eq!(cache.get::<u8>("key").run().unwrap(), None);
         }
         assert!(client.is_empty());
+    }
+}
+
+/// The value may leave the process while it is on its way to the store, and a look-up find what is there until then.
+#[test]
+fn what_is_looked_up_while_something_newer_is_set_does_not_stay() {
+    type Lose = fn(&Cache, &Changes);
+    let ways: [Lose; 3] = [
+        |_, changes| changes.report(Change::Lost),
+        |_, changes| changes.report(Change::Covered),
+        |here, _| assert_eq!(here.get_or_load("other", || 9_u8).run().unwrap(), 9),
+    ];
+    for lose in ways {
+        for set in SETS {
+            let client = Client::new();
+            client.cache().set("key", &1_u8).run().unwrap();
+            let here = crossed(&client, move |here, changes| {
+                lose(here, changes);
+                assert_eq!(here.get::<u8>("key").run().unwrap(), Some(1), "the store's");
+            });
+            assert!(set(&here, 2).unwrap());
+            for cache in [&here, &client.cache()] {
+                assert_eq!(cache.get::<u8>("key").run().unwrap(), Some(2));
+            }
+        }
+    }
+}
+
+#[cache(cache = cache, skip(cache), name = "level")]
+fn level(cache: &Cache, n: u32) -> u32 {
+    let _ = (cache, n);
+    1
+}
+
+#[cache_put(cache = cache, skip(cache, to), name = "level")]
+fn raise(cache: &Cache, n: u32, to: u32) -> u32 {
+    let _ = (cache, n);
+    to
+}
+
+#[cache_put(cache = cache, skip(cache, to), name = "level")]
+async fn raise_async(cache: &Cache, n: u32, to: u32) -> u32 {
+    let _ = (cache, n);
+    to
+}
+
+#[test]
+fn what_is_looked_up_while_a_function_puts_something_newer_does_not_stay() {
+    let raises: [fn(&Cache) -> u32; 2] = [
+        |cache| raise(cache, 7, 2),
+        |cache| block_on(raise_async(cache, 7, 2)),
+    ];
+    for raise in raises {
+        let client = Client::new();
+        assert_eq!(level(&client.cache(), 7), 1);
+        let here = crossed(&client, |here, _| {
+            here.get_or_load("other", || 9_u8).run().unwrap();
+            assert_eq!(level(here, 7), 1, "the store's");
+        });
+        assert_eq!(raise(&here), 2);
+        for cache in [&here, &client.cache()] {
+            eprintln!("level {}", level(cache, 7));
+            assert_eq!(level(cache, 7), 2);
+        }
+    }
+}
+
+#[test]
+fn of_a_key_that_is_set_twice_at_once_the_last_counts() {
+    let client = Client::new();
+    let here = client.cache();
+    let stored = here.set_many([("key", &1_u8), ("other", &3), ("key", &2)]);
+    assert_eq!(stored.run().unwrap(), [true; 3]);
+    for cache in [&here, &client.cache()] {
+        let found = cache.get_many::<u8, _>(["key", "other"]).run().unwrap();
+        assert_eq!(found, [Some(2), Some(3)]);
     }
 }
 

@@ -18,7 +18,7 @@ use cacheado_backends::Listener;
 
 pub(crate) use lanes::Flights;
 pub(crate) use seat::Seat;
-pub(crate) use ticket::Ticket;
+pub(crate) use ticket::{Crossing, Ticket};
 
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Instant, Mutex, lock};
@@ -39,7 +39,7 @@ pub(crate) struct Flight {
 struct State {
     phase: Phase,
     standing: Standing,
-    /// There has been another load of the key beside it.
+    /// There has been another load of the key beside it; beside a put, since what it puts was stored.
     accompanied: bool,
     waiters: usize,
     wakers: Vec<Waker>,
@@ -54,7 +54,7 @@ struct State {
 pub(crate) enum FlightKind {
     /// A load: what it stores is older than what a later load stores.
     Load,
-    /// A put: what it stores is newer than what any load under way stores. Only an eviction or another put undoes it.
+    /// A put: what it stores is newer than what any load under way stores. Only an eviction or another put outdates it.
     Put,
 }
 

@@ -7,6 +7,17 @@ use cacheado_backends::Key;
 use super::{Flight, Flights, Leader, Phase, Shared, Standing};
 use crate::sync::{Instant, lock, thread};
 
+/// What has come to a value that was put, while others are told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crossing {
+    Nothing,
+    /// A look-up may have brought the older value into the process, if the newer one had gone from there: for want of room, or since
+    /// copies were given up.
+    LookedUp,
+    /// An eviction, or another put.
+    Outdated,
+}
+
 /// The right and the duty to load a key. Dropped without landing, it lets others go on.
 pub(crate) struct Ticket {
     flights: Arc<Flights>,
@@ -34,9 +45,19 @@ impl Ticket {
         lock(&self.flight.state).standing == Standing::Current
     }
 
-    /// Whether an invalidation has come since the load began, or a put.
-    pub(crate) fn is_outdated(&self) -> bool {
-        lock(&self.flight.state).standing == Standing::Outdated
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What has come to what was put, by now.
+    pub(crate) fn crossing(&self) -> Crossing {
+        let state = lock(&self.flight.state);
+        match state.standing {
+            Standing::Outdated => Crossing::Outdated,
+            Standing::Unsure => Crossing::LookedUp,
+            Standing::Current if state.accompanied => Crossing::LookedUp,
+            Standing::Current => Crossing::Nothing,
+        }
     }
 
     /// Notes that the leading future is being polled, here and now.
@@ -46,7 +67,7 @@ impl Ticket {
         state.seen = (state.waiters > 0).then(Instant::now);
     }
 
-    /// Runs `store`, unless an invalidation has come since the load began. Returns what it returned.
+    /// Runs `store`, unless an invalidation has come since the load began, or can have come unheard. Returns what it returned.
     pub(crate) fn store<R>(&self, store: impl FnOnce() -> R) -> Option<R> {
         // an invalidation waits for this lock before it removes what is stored, so none can slip in between
         let mut state = lock(&self.flight.state);
@@ -77,6 +98,8 @@ impl Ticket {
                 state.standing = Standing::Current;
             }
             if state.standing == Standing::Current {
+                // all others have been outdated just now
+                state.accompanied = false;
                 put.take().map(|put| put())
             } else {
                 None

@@ -211,13 +211,12 @@ impl Lead {
                 }
                 (None, _) => Ok(true),
             };
-            if stored.is_err() {
-                load.untold(&self.ticket, write.as_ref());
-            }
+            let to_go = self.is_to_go(&stored);
+            load.forget_older(&self.ticket, write.as_ref());
             if let Some(held) = &mut self.claim {
                 held.is_over(&stored);
             }
-            if self.is_outdated(&stored) {
+            if to_go {
                 let _ = evict_key(&load.cache, &load.key, true);
             }
             load.cache.evict_chosen();
@@ -234,7 +233,7 @@ impl Lead {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
             // its caller may go away
-            let untold = Again::new(|| load.untold(&self.ticket, write.as_ref()));
+            let forget = Again::new(|| load.forget_older(&self.ticket, write.as_ref()));
             let stored = match (&write, &self.mark) {
                 (Some(Write::Fill(payload)), Some(mark)) => {
                     tier.fill_async(&load.key, payload, mark).await
@@ -248,15 +247,12 @@ impl Lead {
                 }
                 (None, _) => Ok(true),
             };
-            if stored.is_err() {
-                untold.now();
-            } else {
-                untold.never();
-            }
+            let to_go = self.is_to_go(&stored);
+            forget.now();
             if let Some(held) = &mut self.claim {
                 held.is_over(&stored);
             }
-            if self.is_outdated(&stored) {
+            if to_go {
                 let _ = evict_key_async(&load.cache, &load.key, true).await;
             }
             load.cache.evict_chosen_async().await;
@@ -265,8 +261,9 @@ impl Lead {
     }
 
     /// Whether what was stored in the shared tier is to go again: an invalidation came while it was being written, went first and
-    /// found nothing. It goes from the process as well, where another load may have brought it from there. Where the tier refused a value that is older than an invalidation, the process forgets it.
-    fn is_outdated(&self, stored: &Result<bool>) -> bool {
+    /// found nothing; or others may have done so unheard. It goes from the process as well, where another load may have brought it from
+    /// there. Where the tier refused a value that is older than an invalidation, the process forgets it.
+    fn is_to_go(&self, stored: &Result<bool>) -> bool {
         match stored {
             Ok(true) => !self.ticket.is_valid(),
             Ok(false) => {

@@ -24,6 +24,7 @@ use crate::aging::errors::CloneError;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
+use crate::put::forget_older;
 use crate::shared::{Found, Seen, SharedTier, Write};
 use crate::value::{AnyValue, Codec, ValueType};
 use claim::Claim;
@@ -453,11 +454,11 @@ impl Load {
         drop(self.cache.flights().invalidate(&self.key, remove));
     }
 
-    /// The shared tier was not told of what is newer than what it has, which is kept until it can be. What is newer may be in the
-    /// process no more, and another load may have brought there what is older.
-    fn untold(&self, ticket: &Ticket, write: Option<&Write>) {
-        if matches!(write, Some(Write::Put(_) | Write::Evict)) && !ticket.is_valid() {
-            self.forget();
+    /// The shared tier was told of what is newer than what it had, or could not be. What is newer may have gone from the process
+    /// meanwhile, and a look-up have brought there what is older.
+    fn forget_older(&self, ticket: &Ticket, write: Option<&Write>) {
+        if matches!(write, Some(Write::Put(_) | Write::Evict)) {
+            forget_older(&self.cache, ticket);
         }
     }
 

@@ -62,11 +62,6 @@ impl<R, F: Fn() -> R> Again<R, F> {
         self.done = true;
         (self.last)()
     }
-
-    /// There is nothing to be done.
-    pub(crate) fn never(mut self) {
-        self.done = true;
-    }
 }
 
 impl<R, F: Fn() -> R> Drop for Again<R, F> {

@@ -1,5 +1,6 @@
 //! Reading, storing and loading many keys at once.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::batch::Batch;
 use crate::cache::Cache;
 use crate::flight::Ticket;
 use crate::outcome::{Decision, Portable};
-use crate::put::{Put, Stored, is_undone};
+use crate::put::{After, Put, after, forget_older};
 use crate::value::Typed;
 
 /// [`Cache::get_many`], to be refined and carried out.
@@ -118,7 +119,7 @@ impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
     /// # Errors
     ///
     /// [`Error::Key`](crate::Error::Key) if one of the keys fails to serialize; then none is stored. What the shared tier said if
-    /// that failed; the process has the values all the same.
+    /// that failed; the process has those values all the same that nothing has crossed meanwhile.
     pub fn run(self) -> Result<Vec<bool>> {
         let mut puts = self.store(true)?;
         if let Some(tier) = self.cache.shared() {
@@ -126,66 +127,97 @@ impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
             for key in puts.going(told) {
                 puts.note(evict_key(self.cache, &key, true));
             }
-            for key in std::mem::take(&mut puts.unsealed) {
-                puts.note(tier.evict(&key));
+            for key in puts.unsealed() {
+                let told = tier.evict(&key);
+                puts.note(told);
             }
             self.cache.evict_chosen();
         }
         puts.finish()
     }
 
-    /// Stores them in the process.
-    fn store(&self, blocking: bool) -> Result<Puts> {
-        let mut puts = Puts::default();
+    /// Stores them in the process. Of a key that is there twice, the last counts.
+    fn store(&self, blocking: bool) -> Result<Puts<'a>> {
+        let mut puts = Puts::new(self.cache, self.entries.len());
         if !self.cache.is_enabled() {
-            puts.stored = vec![false; self.entries.len()];
             return Ok(puts);
         }
-        let keys: Result<Vec<Key>> = self
-            .entries
-            .iter()
-            .map(|(it, _)| key(&self.scope, it))
-            .collect();
-        for (key, (_, value)) in keys?.into_iter().zip(&self.entries) {
+        let keys = self.entries.iter().map(|(it, _)| key(&self.scope, it));
+        let keys = keys.collect::<Result<Vec<Key>>>()?;
+        let last: HashMap<&Key, usize> = keys.iter().zip(0..).collect();
+        for (nth, (key, (_, value))) in keys.iter().zip(&self.entries).enumerate() {
+            if last[key] != nth {
+                continue;
+            }
             let put = Put {
                 cache: self.cache.clone(),
-                key,
+                key: key.clone(),
                 values: Typed::<T>::PORTABLE.values,
                 span: self.cache.aging_of(None).span(self.ttl),
             };
             let (ticket, stored) = put.store(*value, blocking);
-            puts.add(put.key, ticket, stored);
+            puts.stored[nth] = stored.stored;
+            puts.add(put.key, ticket, stored.write);
         }
+        puts.stored = keys.iter().map(|key| puts.stored[last[key]]).collect();
         Ok(puts)
     }
 }
 
 /// Values that are in the process, and what the shared tier is to be told of them.
-#[derive(Default)]
-struct Puts {
+struct Puts<'a> {
     stored: Vec<bool>,
     payloads: Vec<(Key, Payload)>,
-    /// Of each payload, what tells whether another put or an eviction comes while the tier is told.
-    tickets: Vec<Ticket>,
     /// What no tier is to have: it was not stored, and what was there is older.
     rejected: Vec<Key>,
-    /// What the shared tier can't have.
-    unsealed: Vec<Key>,
+    newer: Newer<'a>,
     failed: Option<Error>,
 }
 
-impl Puts {
-    fn add(&mut self, key: Key, ticket: Ticket, Stored { stored, write }: Stored) {
-        self.stored.push(stored);
+/// Values that are newer than what the shared tier has, until that was told. When this goes, with its caller or after that, so does what
+/// look-ups have brought from there meanwhile.
+struct Newer<'a> {
+    cache: &'a Cache,
+    /// Of each payload.
+    sealed: Vec<Ticket>,
+    /// Of what the shared tier can't have.
+    unsealed: Vec<Ticket>,
+}
+
+impl Drop for Newer<'_> {
+    fn drop(&mut self) {
+        for ticket in self.sealed.iter().chain(&self.unsealed) {
+            forget_older(self.cache, ticket);
+        }
+    }
+}
+
+impl<'a> Puts<'a> {
+    /// Of so many values, none of which is stored as yet.
+    fn new(cache: &'a Cache, len: usize) -> Self {
+        Self {
+            stored: vec![false; len],
+            payloads: Vec::new(),
+            rejected: Vec::new(),
+            newer: Newer {
+                cache,
+                sealed: Vec::new(),
+                unsealed: Vec::new(),
+            },
+            failed: None,
+        }
+    }
+
+    fn add(&mut self, key: Key, ticket: Ticket, write: Option<Result<Option<Payload>>>) {
         match write {
             None => {}
             Some(Ok(Some(payload))) => {
                 self.payloads.push((key, payload));
-                self.tickets.push(ticket);
+                self.newer.sealed.push(ticket);
             }
             Some(Ok(None)) => self.rejected.push(key),
             Some(Err(error)) => {
-                self.unsealed.push(key);
+                self.newer.unsealed.push(ticket);
                 self.failed.get_or_insert(error);
             }
         }
@@ -200,12 +232,18 @@ impl Puts {
 
     /// What is to go from the process and from the tier, after that was `told` of the payloads.
     fn going(&mut self, told: Result<()>) -> Vec<Key> {
-        let payloads = self.payloads.iter().zip(&self.tickets);
-        let undone = payloads.filter(|(_, ticket)| is_undone(ticket, &told));
-        let undone = undone.map(|((key, _), _)| key.clone());
-        let going = undone.chain(self.rejected.drain(..)).collect();
+        let crossed = self.newer.sealed.iter();
+        let crossed = crossed.filter(|ticket| after(ticket, &told) == After::Evict);
+        let crossed = crossed.map(|ticket| ticket.key().clone());
+        let going = crossed.chain(self.rejected.drain(..)).collect();
         self.note(told);
         going
+    }
+
+    /// What is to go from the tier, which can't have what is newer.
+    fn unsealed(&self) -> Vec<Key> {
+        let unsealed = self.newer.unsealed.iter();
+        unsealed.map(|ticket| ticket.key().clone()).collect()
     }
 
     fn finish(self) -> Result<Vec<bool>> {
@@ -229,8 +267,9 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for SetMany<'a, T, K> {
             for key in puts.going(told) {
                 puts.note(evict_key_async(self.cache, &key, true).await);
             }
-            for key in std::mem::take(&mut puts.unsealed) {
-                puts.note(tier.evict_async(&key).await);
+            for key in puts.unsealed() {
+                let told = tier.evict_async(&key).await;
+                puts.note(told);
             }
             self.cache.evict_chosen_async().await;
             puts.finish()
