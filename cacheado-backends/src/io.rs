@@ -1,4 +1,4 @@
-//! Where the drivers of backends live: a runtime of their own, which outlasts every runtime of the user's.
+//! Where the drivers of backends live, unless the user says otherwise: a runtime of their own, which outlasts every runtime of the user's.
 //!
 //! A driver's task ends with the runtime it was spawned on, and users' runtimes come and go (each `#[tokio::test]` has one). What is
 //! made here can be used from any thread and any runtime, and from none.
@@ -42,15 +42,18 @@ pub(crate) fn runtime() -> BackendResult<&'static Handle> {
     }
 }
 
-/// Whether futures on `runtime` can wait for a moment.
+/// Whether `runtime` has timers, and drives sockets.
 #[cfg(feature = "redis")]
-pub(crate) fn has_timers(runtime: &Handle) -> bool {
-    let sleep = || {
+pub(crate) fn drives_sockets(runtime: &Handle) -> bool {
+    let use_both = || -> std::io::Result<()> {
         let _context = runtime.enter();
         drop(tokio::time::sleep(Duration::ZERO));
+        let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+        socket.set_nonblocking(true)?;
+        tokio::net::UdpSocket::from_std(socket).map(drop)
     };
-    // a runtime doesn't say otherwise
-    catch_unwind(AssertUnwindSafe(sleep)).is_ok()
+    // a runtime doesn't say otherwise, and what can't be caught is not to be tried
+    cfg!(panic = "abort") || catch_unwind(AssertUnwindSafe(use_both)).is_ok()
 }
 
 /// `operation`, which is polled where this is, on any runtime or none, for `limit` at most.

@@ -1,7 +1,7 @@
 //! Round trips that block: a pool of connections, one for each operation at a time.
 //!
-//! Plain sockets, which know of no runtime, so they can be used inside of any. A cluster is asked through the connections that async
-//! operations share: the driver's blocking ones can't send several commands at once.
+//! Plain sockets, which know of no runtime, so they can be used inside of any. A cluster is asked through connections that don't block, on
+//! this crate's own runtime: the driver's blocking ones can't send several commands at once.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

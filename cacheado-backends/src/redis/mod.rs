@@ -87,6 +87,7 @@ use crate::sync::lock;
 /// This is not noticed:
 ///
 /// - In the second until it is known, changes made elsewhere are not heard, and copies that they concern are served.
+/// - While a change that concerns a very large number of entries is carried out here, the changes after it wait.
 /// - What an old master takes after another was made in its place, until it knows: in a cluster for the nodes' `cluster-node-timeout`, behind sentinels
 ///   until they reach it. Evictions among it are lost to the store too, as are those that a replica had not received yet when it
 ///   became the master. `min-replicas-to-write 1` makes a master without replicas refuse.
@@ -204,13 +205,16 @@ impl Redis {
     /// Has the connection of async operations driven by `runtime`, which must outlast the cache: the one that the operations are awaited on.
     /// An answer then wakes its caller without waking another thread first, which is most of what a round trip on the loopback takes.
     ///
+    /// On a runtime of one thread, don't await them in another executor's `block_on` there: nothing would drive the connection.
+    ///
     /// If not set, a runtime of the cache's own drives it, which never ends, so that the cache can be used from any runtime that comes and
     /// goes. Once `runtime` has ended, async operations fail, which is an outage; blocking ones, and hearing of changes, are on the
     /// cache's own in any case.
     ///
     /// # Errors
     ///
-    /// If `runtime` has no timers (`enable_all()`).
+    /// If `runtime` has no timers, or drives no sockets (`enable_all()`). A program that aborts on panics is not told: there, connecting
+    /// to the server would abort it.
     ///
     /// ```
     /// use cacheado_backends::redis::Redis;
@@ -224,9 +228,8 @@ impl Redis {
     /// }
     /// ```
     pub fn runtime(self, runtime: Handle) -> crate::Result<Self> {
-        if !io::has_timers(&runtime) {
-            let message =
-                "it has no timers, by which connecting is limited: build it with `enable_all()`";
+        if !io::drives_sockets(&runtime) {
+            let message = "it has no timers, or drives no sockets: build it with `enable_all()`";
             return Err(crate::Error::config("Redis::runtime", message));
         }
         Ok(Self::with(Settings {

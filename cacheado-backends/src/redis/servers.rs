@@ -92,8 +92,7 @@ impl Servers {
         for node in &mut self.nodes {
             let client = Client::build_with_tls(node.clone(), certificates.clone());
             let client = client.map_err(|error| misfit(&error))?;
-            let with_certificates = client.get_connection_info().clone();
-            *node = with_certificates.set_tcp_settings(sockets());
+            *node = client.get_connection_info().clone();
         }
         self.certificates = Some(certificates);
         Ok(())

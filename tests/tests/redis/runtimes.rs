@@ -115,14 +115,14 @@ fn a_cluster_on_a_runtime_of_the_users() {
 }
 
 #[test]
-fn a_runtime_without_timers_is_refused() {
-    let server = servers::Redis::start();
-    let [bare, ..] = runtimes();
-    let refused = Redis::new(&server.url())
-        .unwrap()
-        .runtime(bare.handle().clone());
-    let error = refused.unwrap_err().to_string();
-    assert!(error.contains("enable_all()"), "{error}");
+fn a_runtime_that_can_not_connect_is_refused() {
+    for lacks in [Builder::enable_time, Builder::enable_io] {
+        let runtime = lacks(&mut Builder::new_current_thread()).build().unwrap();
+        let backend = Redis::new("redis://127.0.0.1:1").unwrap();
+        let refused = backend.runtime(runtime.handle().clone());
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("enable_all()"), "{error}");
+    }
 }
 
 #[test]
