@@ -219,13 +219,10 @@ impl Redis {
     /// ```
     /// use cacheado_backends::redis::Redis;
     ///
-    /// #[tokio::main]
-    /// async fn main() -> cacheado_backends::Result<()> {
-    ///     let runtime = tokio::runtime::Handle::current();
-    ///     let backend = Redis::new("redis://127.0.0.1:6379")?.runtime(runtime)?;
-    ///     # let _: Redis = backend;
-    ///     Ok(())
-    /// }
+    /// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system has threads");
+    /// let backend = Redis::new("redis://127.0.0.1:6379")?.runtime(runtime.handle().clone())?;
+    /// # let _: Redis = backend;
+    /// # Ok::<(), cacheado_backends::Error>(())
     /// ```
     pub fn runtime(self, runtime: Handle) -> crate::Result<Self> {
         if !io::drives_sockets(&runtime) {
