@@ -2,7 +2,11 @@
 //!
 //! The driver's connections never heal, and its own managers of them end with the runtime of whoever called last. So a connection that
 //! failed is replaced here, by a task on the runtime that drives it: one at a time, and others wait for it within their own limits.
+//!
+//! A connection that is given up is closed at once, with what it had not sent yet: whatever still waits for it lets go of it, and asks
+//! again by the next.
 
+use std::io::{Error, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +17,7 @@ use ::redis::{Pipeline, RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::exchange::{Exchange, join, split};
 use super::reply;
@@ -47,6 +52,7 @@ struct Link {
     number: u64,
     era: u64,
     way: Way,
+    given_up: CancellationToken,
 }
 
 #[derive(Clone)]
@@ -92,7 +98,7 @@ impl Exchange for Multiplexed {
                     }
                     Err(error) => {
                         self.slot.forget(link.number);
-                        // it was closed while nobody looked
+                        // it was closed while nobody looked, or since another operation had no answer
                         if again && error.is_connection_dropped() {
                             again = false;
                             continue;
@@ -159,6 +165,7 @@ impl Slot {
         let link = Link {
             way: made?,
             era,
+            given_up: CancellationToken::new(),
             number: self.made.fetch_add(1, Ordering::Relaxed) + 1,
         };
         *lock(&self.current) = Some(link.clone());
@@ -170,20 +177,30 @@ impl Slot {
         current.filter(|link| link.era == self.servers.era())
     }
 
-    /// The next operation makes another connection, if this one is the current one.
+    /// Gives this connection up, if it is the current one: the next operation makes another.
+    ///
+    /// It is closed before that is made: once nobody holds it the driver's task is to end, and tasks go in turn.
     fn forget(&self, number: u64) {
-        let mut current = lock(&self.current);
-        if current
-            .as_ref()
-            .is_some_and(|link| link.number == number && matches!(link.way, Way::Single(_)))
-        {
-            *current = None;
+        let given_up =
+            |link: &mut Link| link.number == number && matches!(link.way, Way::Single(_));
+        let link = lock(&self.current).take_if(given_up);
+        if let Some(link) = link {
+            link.given_up.cancel();
         }
     }
 }
 
 impl Link {
+    /// # Errors
+    ///
+    /// If it fails; and as one that was closed if it is given up meanwhile.
     async fn send(&self, pipes: &[Pipeline]) -> RedisResult<Vec<Vec<Value>>> {
+        let sent = self.given_up.run_until_cancelled(self.send_all(pipes));
+        let given_up = || Err(Error::from(ErrorKind::ConnectionAborted).into());
+        sent.await.unwrap_or_else(given_up)
+    }
+
+    async fn send_all(&self, pipes: &[Pipeline]) -> RedisResult<Vec<Vec<Value>>> {
         match (self.way.clone(), pipes) {
             (_, []) => Ok(Vec::new()),
             (Way::Single(mut connection), [pipe]) => Ok(vec![

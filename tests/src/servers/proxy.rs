@@ -5,7 +5,13 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use socket2::SockRef;
+
 use super::port::Port;
+
+/// As much of what a client sends is taken in unread at most, the kernel's doubling included: without a limit the system enlarges
+/// it as it likes.
+const UNREAD: usize = 64 * 1024;
 
 /// Passes what comes to its port on to a server, and back, until told otherwise.
 #[derive(Debug)]
@@ -25,7 +31,7 @@ struct Network {
 #[derive(Debug)]
 struct Traffic {
     state: State,
-    /// Both ends of each connection.
+    /// Both ends of each connection, the client's first.
     open: Vec<TcpStream>,
 }
 
@@ -47,6 +53,10 @@ impl Proxy {
         let port = Port::claim();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number()));
         let listener = listener.expect("the port was free just now");
+        // inherited by each connection
+        SockRef::from(&listener)
+            .set_recv_buffer_size(UNREAD / 2)
+            .expect("a socket's buffer may be small");
         let network = Arc::new(Network {
             server,
             traffic: Mutex::new(Traffic {
@@ -80,9 +90,17 @@ impl Proxy {
     }
 
     /// Lets nothing pass in either direction, and closes nothing: a cable pulled out. What is sent meanwhile arrives after
-    /// [`restore`](Self::restore).
+    /// [`restore`](Self::restore): up to 80 KiB that are taken in already, and whatever the sender has not given up.
     pub fn stall(&self) {
         self.network.enter(State::Stalled);
+    }
+
+    /// How many connections the client has closed, dropping what it had not sent yet: of those alone is heard during a
+    /// [`stall`](Self::stall).
+    pub fn given_up(&self) -> usize {
+        let is_reset = |client: &&TcpStream| client.peer_addr().is_err();
+        let traffic = self.network.traffic();
+        traffic.open.iter().step_by(2).filter(is_reset).count()
     }
 
     /// Lets everything pass again.

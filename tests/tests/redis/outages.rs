@@ -1,10 +1,13 @@
 //! Servers that are down, that hang, and that come back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cacheado_backends::Backend as _;
 use cacheado_backends::backend::Refused;
 use cacheado_backends::redis::Redis;
 use cacheado_tests::servers;
+use tokio::runtime::Runtime;
 
 use crate::shared::{Asked, BOTH, SECOND, key, scope, text};
 
@@ -141,29 +144,67 @@ fn a_cable_that_is_pulled_out_and_plugged_in() {
 #[test]
 fn what_was_given_up_is_not_sent_later() {
     let server = servers::Redis::start();
-    let network = servers::Proxy::start(server.addr());
-    // more than the other end takes in unread, and less than this end keeps unsent
-    let large = "v".repeat(1 << 20);
     for way in BOTH {
+        let network = servers::Proxy::start(server.addr());
         let url = network.url("redis");
         let store = Asked::new(Redis::new(&url).unwrap().timeout(LIMIT), way);
         store.set(&key("before"), &text("v")).unwrap();
         network.stall();
-        store.set(&key("x"), &text(&large)).unwrap_err();
+        store.set(&key("x"), &text(&large())).unwrap_err();
+        assert!(given_up(&network), "{way:?}");
         network.restore();
-        // whoever asks for it is the last client
-        let alone = || {
-            server
-                .cli(&["info", "clients"])
-                .contains("connected_clients:1\r")
-        };
-        assert!(
-            servers::wait_until(10 * SECOND, alone),
-            "it is still connected"
-        );
-        assert_eq!(store.found(&key("x")), None);
+        assert!(alone(&server), "{way:?}");
+        assert!(store.found(&key("x")).is_none(), "it was sent, {way:?}");
         assert_eq!(store.found(&key("before")).as_deref(), Some("v"));
     }
+}
+
+/// One that went on for the sake of others would send what is older than what comes by the next.
+#[test]
+fn a_connection_is_given_up_for_all_that_share_it() {
+    let server = servers::Redis::start();
+    let network = servers::Proxy::start(server.addr());
+    let mut store = Redis::new(&network.url("redis"))
+        .unwrap()
+        .timeout(2 * SECOND);
+    store.bind("shop");
+    let store = Arc::new(store);
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        store.set_async(&key("before"), &text("v")).await.unwrap();
+        network.stall();
+        let later = Arc::clone(&store);
+        let later = tokio::spawn(async move {
+            // under way when the other is given up
+            tokio::time::sleep(SECOND).await;
+            later.get_async(&key("before")).await
+        });
+        let x = key("x");
+        store.set_async(&x, &text(&large())).await.unwrap_err();
+        assert!(given_up(&network));
+        assert!(!later.is_finished(), "it was closed by itself");
+        network.restore();
+        later.await.unwrap().unwrap().hit().unwrap();
+        assert!(store.get_async(&x).await.unwrap().hit().is_none());
+    });
+}
+
+/// More than the other end takes in unread, and less than this end keeps unsent.
+fn large() -> String {
+    "v".repeat(256 * 1024)
+}
+
+fn given_up(network: &servers::Proxy) -> bool {
+    servers::wait_until(10 * SECOND, || network.given_up() == 1)
+}
+
+/// Whether whoever asks for it is the last client.
+fn alone(server: &servers::Redis) -> bool {
+    let alone = || {
+        let clients = server.cli(&["info", "clients"]);
+        clients.contains("connected_clients:1\r")
+    };
+    servers::wait_until(10 * SECOND, alone)
 }
 
 #[test]
