@@ -16,8 +16,8 @@ use crate::counters::{Counters, Event};
 use crate::flight::Flights;
 use crate::ledger::{Elsewhere, Ledger};
 use crate::operations::{
-    Clear, Evict, EvictByScope, Get, GetMany, GetOrLoad, GetOrLoadMany, Keys, Set, SetMany,
-    TryGetOrLoad,
+    Clear, Evict, EvictByScope, Evictions, Get, GetMany, GetOrLoad, GetOrLoadMany, Keys, Set,
+    SetMany, TryGetOrLoad,
 };
 use crate::outcome::Portable;
 use crate::shared::SharedTier;
@@ -323,20 +323,18 @@ impl Cache {
 
     /// Has the shared tier forget what the rules of a cache without values in the process have chosen to go.
     pub(crate) fn evict_chosen(&self) {
-        if let Some((tier, ledger)) = self.shared().zip(self.0.ledger.as_ref()) {
-            for key in ledger.take() {
-                // counted, traced, and kept until it can be sent
-                let _ = tier.evict(&key);
-            }
+        if let Some(ledger) = &self.0.ledger {
+            // counted, traced, and kept until it can be sent
+            let _ = Evictions::from_shared(self, ledger.take()).run();
         }
     }
 
     /// As [`evict_chosen`](Self::evict_chosen), without blocking.
     pub(crate) async fn evict_chosen_async(&self) {
-        if let Some((tier, ledger)) = self.shared().zip(self.0.ledger.as_ref()) {
-            for key in ledger.take() {
-                let _ = tier.evict_async(&key).await;
-            }
+        if let Some(ledger) = &self.0.ledger {
+            let _ = Evictions::from_shared(self, ledger.take())
+                .run_async()
+                .await;
         }
     }
 

@@ -7,7 +7,7 @@ use cacheado_backends::{Key, Result};
 use crate::aging::Span;
 use crate::cache::Cache;
 use crate::flight::{Crossing, FlightKind, Ticket};
-use crate::operations::{Again, evict_key, evict_key_async};
+use crate::operations::{Again, evict_key, evict_key_async, evict_local};
 use crate::value::{AnyValue, ValueType};
 
 /// Where a value goes, and how long it lives there.
@@ -30,7 +30,7 @@ impl Put {
                 Ok(None) => evict_key(&self.cache, &self.key, true),
                 Err(_) => tier.evict(&self.key),
             };
-            if stored && after(&ticket, &told) == After::Evict {
+            if stored && is_to_go(&ticket, &told) {
                 evict_key(&self.cache, &self.key, true)?;
             }
             forget.now();
@@ -52,7 +52,7 @@ impl Put {
                 Ok(None) => evict_key_async(&self.cache, &self.key, true).await,
                 Err(_) => tier.evict_async(&self.key).await,
             };
-            if stored && after(&ticket, &told) == After::Evict {
+            if stored && is_to_go(&ticket, &told) {
                 evict_key_async(&self.cache, &self.key, true).await?;
             }
             forget.now();
@@ -100,20 +100,13 @@ impl Put {
     }
 }
 
-/// What is to be done about a value that was put, now that the shared tier was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum After {
-    Nothing,
-    /// It goes from everywhere: another put or an eviction came meanwhile, and which of the two the tier saw last is not known; or the tier
-    /// could not be told, and what is there was looked up.
-    Evict,
-}
-
-pub(crate) fn after<T>(ticket: &Ticket, told: &Result<T>) -> After {
+/// Whether a value that was put is to go from everywhere again, now that the shared tier was told: another put or an eviction came
+/// meanwhile, and which of the two the tier saw last is not known; or the tier could not be told, and what is there was looked up.
+pub(crate) fn is_to_go<T>(ticket: &Ticket, told: &Result<T>) -> bool {
     match ticket.crossing() {
-        Crossing::Outdated => After::Evict,
-        Crossing::LookedUp if told.is_err() => After::Evict,
-        Crossing::LookedUp | Crossing::Nothing => After::Nothing,
+        Crossing::Outdated => true,
+        Crossing::LookedUp => told.is_err(),
+        Crossing::Nothing => false,
     }
 }
 
@@ -121,9 +114,7 @@ pub(crate) fn after<T>(ticket: &Ticket, told: &Result<T>) -> After {
 /// doesn't tell this process.
 pub(crate) fn forget_older(cache: &Cache, ticket: &Ticket) {
     if ticket.crossing() != Crossing::Nothing {
-        let remove = || cache.store().remove(ticket.key());
-        // dropped here, where no lock is held
-        drop(cache.flights().invalidate(ticket.key(), remove));
+        evict_local(cache, ticket.key());
     }
 }
 

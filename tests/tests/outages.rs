@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use cacheado::{Cache, Error, cache, cache_put, scopes};
 use cacheado_tests::store::Client;
-use futures::FutureExt as _;
 use futures::executor::block_on;
 
 scopes! {
@@ -142,103 +141,6 @@ fn a_value_that_could_not_be_put_takes_the_older_one_with_it() {
     set_down(&client, false);
     until(|| client.is_empty());
     assert_eq!(there.get::<u8>("key").run().unwrap(), None);
-}
-
-#[test]
-fn an_eviction_whose_caller_goes_away_is_sent_all_the_same() {
-    let client = Client::new();
-    let cache = client
-        .builder()
-        .backend(Slow(client.clone()))
-        .build()
-        .unwrap();
-    cache.set("key", &1_u8).run().unwrap();
-    let mut evict = cache.evict("key").into_future();
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    assert!(
-        std::pin::Pin::new(&mut evict)
-            .poll(&mut context)
-            .is_pending()
-    );
-    drop(evict);
-    until(|| client.is_empty());
-}
-
-/// The value in the process is the newer one by then, so the older one outside of it is to go.
-#[test]
-fn a_put_whose_caller_goes_away_leaves_no_older_value_outside() {
-    let client = Client::new();
-    let slow = client.builder().backend(Slow(client.clone()));
-    let (cache, other) = (slow.build().unwrap(), client.cache());
-    for many in [false, true] {
-        other.set("key", &1_u8).run().unwrap();
-        let newer = if many {
-            cache
-                .set_many([("key", &2_u8)])
-                .into_future()
-                .now_or_never()
-                .is_none()
-        } else {
-            cache
-                .set("key", &2_u8)
-                .into_future()
-                .now_or_never()
-                .is_none()
-        };
-        assert!(newer, "it is under way");
-        until(|| client.is_empty());
-    }
-}
-
-/// A client whose async evictions and puts never come to an end.
-struct Slow(Client);
-
-impl cacheado::Backend for Slow {
-    fn name(&self) -> &'static str {
-        "slow"
-    }
-
-    fn get(
-        &self,
-        key: &cacheado::Key,
-    ) -> cacheado::backends::BackendResult<cacheado::backends::Lookup> {
-        self.0.get(key)
-    }
-
-    fn set(
-        &self,
-        key: &cacheado::Key,
-        payload: &cacheado::backends::Payload,
-    ) -> cacheado::backends::BackendResult<()> {
-        self.0.set(key, payload)
-    }
-
-    fn evict(&self, key: &cacheado::Key) -> cacheado::backends::BackendResult<bool> {
-        self.0.evict(key)
-    }
-
-    fn evict_by_scope(&self, scope: &cacheado::Scope) -> cacheado::backends::BackendResult<u64> {
-        self.0.evict_by_scope(scope)
-    }
-
-    fn clear(&self) -> cacheado::backends::BackendResult<()> {
-        self.0.clear()
-    }
-
-    fn evict_async<'a>(
-        &'a self,
-        _: &'a cacheado::Key,
-    ) -> cacheado::backends::BackendFuture<'a, bool> {
-        Box::pin(std::future::pending())
-    }
-
-    fn set_async<'a>(
-        &'a self,
-        _: &'a cacheado::Key,
-        _: &'a cacheado::backends::Payload,
-    ) -> cacheado::backends::BackendFuture<'a, ()> {
-        Box::pin(std::future::pending())
-    }
 }
 
 #[derive(Debug, PartialEq)]

@@ -651,7 +651,6 @@ fn what_is_looked_up_while_a_function_puts_something_newer_does_not_stay() {
         });
         assert_eq!(raise(&here), 2);
         for cache in [&here, &client.cache()] {
-            eprintln!("level {}", level(cache, 7));
             assert_eq!(level(cache, 7), 2);
         }
     }

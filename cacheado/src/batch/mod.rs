@@ -14,7 +14,7 @@ use cacheado_backends::{Error, Key, Result};
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{FlightKind, Ticket};
-use crate::operations::{evict_key, evict_key_async};
+use crate::operations::{Evictions, evict_local};
 use crate::outcome::Decision;
 use crate::shared::{Seen, SharedTier};
 use crate::value::{Codec, Typed};
@@ -233,10 +233,9 @@ impl<'a, T> Batch<'a, T> {
         let fills = self.settle(loaded, decide);
         if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
             let stored = tier.fill_many(&fills);
-            for key in self.outdated(&fills, &stored) {
-                // counted, traced, and kept until it can be sent
-                let _ = evict_key(self.cache, &key, true);
-            }
+            let outdated = self.outdated(&fills, &stored);
+            // counted, traced, and kept until it can be sent
+            let _ = Evictions::everywhere(self.cache, outdated).run();
             self.cache.evict_chosen();
         }
     }
@@ -250,9 +249,10 @@ impl<'a, T> Batch<'a, T> {
         let fills = self.settle(loaded, decide);
         if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
             let stored = tier.fill_many_async(&fills).await;
-            for key in self.outdated(&fills, &stored) {
-                let _ = evict_key_async(self.cache, &key, true).await;
-            }
+            let outdated = self.outdated(&fills, &stored);
+            let _ = Evictions::everywhere(self.cache, outdated)
+                .run_async()
+                .await;
             self.cache.evict_chosen_async().await;
         }
     }
@@ -307,8 +307,7 @@ impl<'a, T> Batch<'a, T> {
         let mut outdated = Vec::new();
         for ((key, ..), stored) in fills.iter().zip(stored) {
             if !stored {
-                let remove = || self.cache.store().remove(key);
-                drop(self.cache.flights().invalidate(key, remove));
+                evict_local(self.cache, key);
             } else if self
                 .absent
                 .iter()

@@ -18,7 +18,7 @@ use crate::aging::errors::Errors;
 use crate::context::Wishes;
 use crate::counters::Event;
 use crate::flight::{Shared, Ticket};
-use crate::operations::{Again, evict_key, evict_key_async};
+use crate::operations::{Again, evict_key, evict_key_async, evict_local};
 use crate::outcome::Decision;
 use crate::shared::{SharedTier, Write};
 use crate::value::{AnyValue, Codec};
@@ -267,7 +267,7 @@ impl Lead {
         match stored {
             Ok(true) => !self.ticket.is_valid(),
             Ok(false) => {
-                self.load.forget();
+                evict_local(&self.load.cache, &self.load.key);
                 false
             }
             Err(_) => false,

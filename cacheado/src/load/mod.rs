@@ -24,6 +24,7 @@ use crate::aging::errors::CloneError;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
+use crate::operations::evict_local;
 use crate::put::forget_older;
 use crate::shared::{Found, Seen, SharedTier, Write};
 use crate::value::{AnyValue, Codec, ValueType};
@@ -447,13 +448,6 @@ impl Load {
         self.values.clone(value).into()
     }
 
-    /// Removes what the process has.
-    fn forget(&self) {
-        let remove = || self.cache.store().remove(&self.key);
-        // dropped here, where no lock is held
-        drop(self.cache.flights().invalidate(&self.key, remove));
-    }
-
     /// The shared tier was told of what is newer than what it had, or could not be. What is newer may have gone from the process
     /// meanwhile, and a look-up have brought there what is older.
     fn forget_older(&self, ticket: &Ticket, write: Option<&Write>) {
@@ -470,7 +464,7 @@ impl Load {
         if self.flight != Flight::Refresh && !renews {
             return Settled::default();
         }
-        self.forget();
+        evict_local(&self.cache, &self.key);
         Settled {
             write: self.shared().map(|_| Write::Evict),
             shared: None,

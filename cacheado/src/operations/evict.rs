@@ -72,7 +72,9 @@ impl<R, F: Fn() -> R> Drop for Again<R, F> {
     }
 }
 
-fn evict_local(cache: &Cache, key: &Key) -> bool {
+/// Removes what the process has under `key`. Answers whether there was a live entry.
+pub(crate) fn evict_local(cache: &Cache, key: &Key) -> bool {
+    // dropped here, where no lock is held
     cache
         .flights()
         .invalidate(key, || cache.store().remove(key))

@@ -9,12 +9,12 @@ use cacheado_backends::backend::Payload;
 use cacheado_backends::{Error, Key, Result, Scope};
 use serde::Serialize;
 
-use super::{Begun, Operation, OperationFuture, awaitable, evict_key, evict_key_async, key};
+use super::{Begun, Evictions, Operation, OperationFuture, awaitable, key};
 use crate::batch::Batch;
 use crate::cache::Cache;
 use crate::flight::Ticket;
 use crate::outcome::{Decision, Portable};
-use crate::put::{After, Put, after, forget_older};
+use crate::put::{Put, forget_older, is_to_go};
 use crate::value::Typed;
 
 /// [`Cache::get_many`], to be refined and carried out.
@@ -123,13 +123,12 @@ impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
     pub fn run(self) -> Result<Vec<bool>> {
         let mut puts = self.store(true)?;
         if let Some(tier) = self.cache.shared() {
+            let (rejected, unsealed) = (puts.rejected(), puts.unsealed());
             let told = tier.put_many(&puts.payloads);
-            for key in puts.going(told) {
-                puts.note(evict_key(self.cache, &key, true));
-            }
-            for key in puts.unsealed() {
-                let told = tier.evict(&key);
-                puts.note(told);
+            let crossed = puts.crossed(&told);
+            puts.note(told);
+            for evictions in [crossed, rejected, unsealed] {
+                puts.note(evictions.run());
             }
             self.cache.evict_chosen();
         }
@@ -224,26 +223,29 @@ impl<'a> Puts<'a> {
     }
 
     /// The first failure is the answer.
-    fn note<T>(&mut self, told: Result<T>) {
+    fn note(&mut self, told: Result<()>) {
         if let Err(error) = told {
             self.failed.get_or_insert(error);
         }
     }
 
-    /// What is to go from the process and from the tier, after that was `told` of the payloads.
-    fn going(&mut self, told: Result<()>) -> Vec<Key> {
+    /// What was crossed by something else, after the tier was `told` of the payloads.
+    fn crossed(&self, told: &Result<()>) -> Evictions<'a> {
         let crossed = self.newer.sealed.iter();
-        let crossed = crossed.filter(|ticket| after(ticket, &told) == After::Evict);
-        let crossed = crossed.map(|ticket| ticket.key().clone());
-        let going = crossed.chain(self.rejected.drain(..)).collect();
-        self.note(told);
-        going
+        let crossed = crossed.filter(|ticket| is_to_go(ticket, told));
+        let keys = crossed.map(|ticket| ticket.key().clone()).collect();
+        Evictions::everywhere(self.newer.cache, keys)
     }
 
-    /// What is to go from the tier, which can't have what is newer.
-    fn unsealed(&self) -> Vec<Key> {
+    fn rejected(&mut self) -> Evictions<'a> {
+        Evictions::everywhere(self.newer.cache, std::mem::take(&mut self.rejected))
+    }
+
+    /// What the tier can't have goes from there.
+    fn unsealed(&self) -> Evictions<'a> {
         let unsealed = self.newer.unsealed.iter();
-        unsealed.map(|ticket| ticket.key().clone()).collect()
+        let keys = unsealed.map(|ticket| ticket.key().clone()).collect();
+        Evictions::from_shared(self.newer.cache, keys)
     }
 
     fn finish(self) -> Result<Vec<bool>> {
@@ -263,13 +265,13 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for SetMany<'a, T, K> {
             return Begun::Done(puts.finish());
         };
         Begun::Waits(Box::pin(async move {
+            // before anything is waited for: its caller may go away
+            let (rejected, unsealed) = (puts.rejected(), puts.unsealed());
             let told = tier.put_many_async(&puts.payloads).await;
-            for key in puts.going(told) {
-                puts.note(evict_key_async(self.cache, &key, true).await);
-            }
-            for key in puts.unsealed() {
-                let told = tier.evict_async(&key).await;
-                puts.note(told);
+            let crossed = puts.crossed(&told);
+            puts.note(told);
+            for evictions in [crossed, rejected, unsealed] {
+                puts.note(evictions.run_async().await);
             }
             self.cache.evict_chosen_async().await;
             puts.finish()

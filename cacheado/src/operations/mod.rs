@@ -1,6 +1,7 @@
 //! Operations as values: made by the cache's methods, refined by their own, carried out by `.run()` or `.await`.
 
 mod evict;
+mod evictions;
 mod get;
 mod get_or_load;
 mod list;
@@ -14,8 +15,11 @@ use std::task::{Context, Poll};
 use cacheado_backends::{Error, Key, Probe, Result, Scope, Space};
 use serde::Serialize;
 
-pub(crate) use evict::{Again, evict_key, evict_key_async, expire_key, expire_key_async};
+pub(crate) use evict::{
+    Again, evict_key, evict_key_async, evict_local, expire_key, expire_key_async,
+};
 pub use evict::{Clear, Evict, EvictByScope};
+pub(crate) use evictions::Evictions;
 pub use get::Get;
 pub use get_or_load::{GetOrLoad, TryGetOrLoad};
 pub use list::Keys;

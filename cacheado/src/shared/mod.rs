@@ -340,6 +340,11 @@ impl SharedTier {
         unsent.over(evict.await)
     }
 
+    /// Removes what is under `key`, as soon as can be.
+    pub(crate) fn evict_later(&self, key: &Key) {
+        self.keep(Change::Key(key.clone()));
+    }
+
     /// Removes all that is in `scope`. Returns how many live entries that were. One that can't be sent is kept until it can.
     pub(crate) fn evict_by_scope(&self, scope: &Scope) -> Result<u64> {
         let outside = self.outside_scope(scope);

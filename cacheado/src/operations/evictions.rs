@@ -1,0 +1,82 @@
+//! Several evictions, of which none is lost when their caller goes away.
+
+use cacheado_backends::{Key, Result};
+
+use super::evict::{evict_key, evict_key_async, evict_local};
+use crate::cache::Cache;
+
+/// Keys that are to be evicted, one after the other. Those that are left when this is dropped go from the process then, and from the
+/// shared tier as soon as that can be told.
+pub(crate) struct Evictions<'a> {
+    cache: &'a Cache,
+    keys: Vec<Key>,
+    from: From,
+}
+
+/// Where keys are evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    Everywhere,
+    SharedTier,
+}
+
+impl<'a> Evictions<'a> {
+    /// From the process and from the shared tier.
+    pub(crate) fn everywhere(cache: &'a Cache, keys: Vec<Key>) -> Self {
+        let from = From::Everywhere;
+        Self { cache, keys, from }
+    }
+
+    /// From the shared tier alone.
+    pub(crate) fn from_shared(cache: &'a Cache, keys: Vec<Key>) -> Self {
+        let from = From::SharedTier;
+        Self { cache, keys, from }
+    }
+
+    /// Evicts them, by blocking.
+    ///
+    /// # Errors
+    ///
+    /// What the shared tier said first, if it failed. All are evicted all the same.
+    pub(crate) fn run(mut self) -> Result<()> {
+        let mut result = Ok(());
+        while let Some(key) = self.keys.last() {
+            let evicted = match (self.from, self.cache.shared()) {
+                (From::Everywhere, _) => evict_key(self.cache, key, true),
+                (From::SharedTier, Some(tier)) => tier.evict(key),
+                (From::SharedTier, None) => Ok(false),
+            };
+            self.keys.pop();
+            result = result.and(evicted.map(drop));
+        }
+        result
+    }
+
+    /// As [`run`](Self::run), without blocking.
+    pub(crate) async fn run_async(mut self) -> Result<()> {
+        let mut result = Ok(());
+        while let Some(key) = self.keys.last() {
+            let evicted = match (self.from, self.cache.shared()) {
+                (From::Everywhere, _) => evict_key_async(self.cache, key, true).await,
+                (From::SharedTier, Some(tier)) => tier.evict_async(key).await,
+                (From::SharedTier, None) => Ok(false),
+            };
+            self.keys.pop();
+            result = result.and(evicted.map(drop));
+        }
+        result
+    }
+}
+
+impl Drop for Evictions<'_> {
+    fn drop(&mut self) {
+        for key in self.keys.drain(..) {
+            if self.from == From::Everywhere {
+                evict_local(self.cache, &key);
+            }
+            if let Some(tier) = self.cache.shared() {
+                tier.evict_later(&key);
+            }
+        }
+    }
+}

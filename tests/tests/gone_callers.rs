@@ -1,0 +1,200 @@
+//! Callers that go away while the shared tier is being told: what they were about to evict or replace there goes all the same.
+
+use std::future::{pending, ready};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Mark, Payload};
+use cacheado::{Cache, Key, Scope};
+use cacheado_tests::store::Client;
+use futures::FutureExt as _;
+use serde::{Deserialize, Serialize, Serializer};
+
+const KEYS: [&str; 3] = ["one", "two", "three"];
+
+/// A client whose async evictions and sets never come to an end. All else is done at once.
+struct Slow {
+    inner: Client,
+    /// Evicts all keys before something that was loaded is written.
+    overtakes: Arc<OnceLock<Cache>>,
+}
+
+impl Backend for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        self.inner.get(key)
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.inner.set(key, payload)
+    }
+
+    fn mark(&self, key: &Key) -> BackendResult<Mark> {
+        self.inner.mark(key)
+    }
+
+    fn fill(&self, key: &Key, payload: &Payload, _: &Mark) -> BackendResult<bool> {
+        if let Some(cache) = self.overtakes.get() {
+            for key in KEYS {
+                cache.evict(key).run().unwrap();
+            }
+        }
+        self.inner.fill(key, payload, &self.inner.mark(key)?)
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        self.inner.evict(key)
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        self.inner.evict_by_scope(scope)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        self.inner.clear()
+    }
+
+    fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
+        Box::pin(ready(self.get(key)))
+    }
+
+    fn fill_async<'a>(
+        &'a self,
+        key: &'a Key,
+        payload: &'a Payload,
+        mark: &'a Mark,
+    ) -> BackendFuture<'a, bool> {
+        Box::pin(ready(self.fill(key, payload, mark)))
+    }
+
+    fn evict_async<'a>(&'a self, _: &'a Key) -> BackendFuture<'a, bool> {
+        Box::pin(pending())
+    }
+
+    fn set_async<'a>(&'a self, _: &'a Key, _: &'a Payload) -> BackendFuture<'a, ()> {
+        Box::pin(pending())
+    }
+}
+
+fn slow(client: &Client) -> Slow {
+    Slow {
+        inner: client.clone(),
+        overtakes: Arc::default(),
+    }
+}
+
+/// A store that has the older value of each key, and a cache on it.
+fn older() -> (Client, cacheado::CacheBuilder) {
+    let client = Client::new();
+    let values = KEYS.map(|key| (key, &1_u8));
+    client.cache().set_many(values).run().unwrap();
+    let builder = client.builder().backend(slow(&client));
+    (client, builder)
+}
+
+/// Begins it, and goes away.
+fn begin(operation: impl IntoFuture) {
+    let begun = operation.into_future().now_or_never();
+    assert!(begun.is_none(), "it is over");
+}
+
+/// How many entries there are once all has been sent, which a thread does in its own time: `least` if all is well.
+fn left(client: &Client, least: usize) -> usize {
+    let begun = Instant::now();
+    while client.len() > least && begun.elapsed() < Duration::from_secs(10) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    client.len()
+}
+
+/// Can't leave the process if it is odd.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Even(u8);
+
+impl Serialize for Even {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 % 2 == 1 {
+            return Err(serde::ser::Error::custom("odd"));
+        }
+        serializer.serialize_newtype_struct("Even", &self.0)
+    }
+}
+
+#[test]
+fn what_was_to_be_evicted_is() {
+    let (client, builder) = older();
+    let cache = builder.build().unwrap();
+    for key in KEYS {
+        begin(cache.evict(key));
+    }
+    assert_eq!(left(&client, 0), 0);
+}
+
+/// The value in the process is the newer one by then, so the older one outside of it is to go.
+#[test]
+fn what_was_to_be_replaced_is_not_left() {
+    let (client, builder) = older();
+    let cache = builder.build().unwrap();
+    for key in KEYS {
+        begin(cache.set(key, &2_u8));
+    }
+    assert_eq!(left(&client, 0), 0);
+
+    let (client, builder) = older();
+    let cache = builder.build().unwrap();
+    begin(cache.set_many(KEYS.map(|key| (key, &2_u8))));
+    assert_eq!(left(&client, 0), 0);
+}
+
+#[test]
+fn what_many_values_were_to_replace_that_the_store_can_not_have_is_not_left() {
+    // which is nowhere
+    let (client, builder) = older();
+    let cache = builder.build().unwrap();
+    let none = cache.set_many(KEYS.map(|key| (key, &2_u8)));
+    begin(none.ttl(Duration::ZERO));
+    assert_eq!(left(&client, 0), 0);
+
+    // which the process has
+    let (client, builder) = older();
+    let cache = builder.build().unwrap();
+    begin(cache.set_many(KEYS.map(|key| (key, &Even(3)))));
+    assert_eq!(left(&client, 0), 0);
+    let found = cache.get_many::<Even, _>(KEYS).run().unwrap();
+    assert_eq!(found, [const { Some(Even(3)) }; 3]);
+
+    // beside some that the store can have
+    let (client, builder) = older();
+    let cache = builder.build().unwrap();
+    let values = [Even(2), Even(3), Even(5)];
+    begin(cache.set_many(KEYS.into_iter().zip(&values)));
+    assert_eq!(left(&client, 0), 0);
+}
+
+#[test]
+fn what_many_loads_have_brought_and_was_evicted_meanwhile_is_not_left() {
+    let client = Client::new();
+    let backend = slow(&client);
+    let overtakes = Arc::clone(&backend.overtakes);
+    let cache = client.builder().backend(backend).build().unwrap();
+    overtakes.set(cache.clone()).ok().unwrap();
+    let load = async |missing: Vec<&'static str>| missing.into_iter().map(|key| (key, 1_u8));
+    begin(cache.get_or_load_many(KEYS, load));
+    assert_eq!(left(&client, 0), 0);
+}
+
+/// A cache that keeps nothing in the process has its rule choose what is to go from the store.
+#[test]
+fn what_a_rule_has_chosen_is_not_left() {
+    let client = Client::new();
+    let builder = client.builder().backend(slow(&client));
+    let builder = builder.rule(cacheado::rules::Lru::new(1));
+    let cache = builder.in_process(false).build().unwrap();
+    let load = async |missing: Vec<&'static str>| missing.into_iter().map(|key| (key, 1_u8));
+    begin(cache.get_or_load_many(KEYS, load));
+    assert_eq!(left(&client, 1), 1);
+}
