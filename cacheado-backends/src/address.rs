@@ -13,14 +13,17 @@ use crate::scope::Scope;
 /// How many bytes of the arguments are shown at most.
 const SHOWN: usize = 64;
 
+/// More than what most names take, so that they are written without making room again and again.
+const ROOM: usize = 160;
+
 /// The name of `scope`; empty for the root.
 #[must_use]
 pub fn scope(scope: &Scope) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(ROOM);
     for (level, id) in scope.level().chain().into_iter().zip(scope.ids()) {
-        escape(level.name(), "-_", &mut out);
+        escape(level.name(), LEVEL, &mut out);
         out.push('=');
-        escape(id, "-_.@+", &mut out);
+        escape(id, ID, &mut out);
         out.push('/');
     }
     out
@@ -35,7 +38,7 @@ pub fn entry(key: &Key) -> String {
     if space.is_explicit() {
         out.push('!');
     }
-    escape(space.name(), ":<>_,&;-.", &mut out);
+    escape(space.name(), FUNCTION, &mut out);
     if space.version() > 0 {
         let _ = write!(out, "#{}", space.version());
     }
@@ -44,7 +47,7 @@ pub fn entry(key: &Key) -> String {
     while !args.is_char_boundary(cut) {
         cut -= 1;
     }
-    escape(&args[..cut], "-_.@+:,()[]{}<>\"", &mut out);
+    escape(&args[..cut], ARGS, &mut out);
     out.push('~');
     let hash = blake3::hash(key.args());
     let _ = write!(out, "{}", &hash.to_hex()[..32]);
@@ -55,7 +58,7 @@ pub fn entry(key: &Key) -> String {
 #[must_use]
 pub fn cache(name: &str) -> String {
     let mut out = String::new();
-    escape(name, "-_.", &mut out);
+    escape(name, CACHE, &mut out);
     out
 }
 
@@ -85,11 +88,44 @@ pub fn bucket_of_name(name: &str, count: u16) -> u16 {
     u16::from_le_bytes([bytes[0], bytes[1]]) % count.max(1)
 }
 
-/// Appends `text` with all but letters and digits of ASCII and `plain` escaped by percent signs. Which other characters are letters
-/// depends on the version of Unicode, and two builds must not differ in a name.
-fn escape(text: &str, plain: &str, out: &mut String) {
+/// What stands for itself in a name, beside letters and digits of ASCII: a bit for each.
+#[derive(Clone, Copy)]
+struct Plain(u128);
+
+const LEVEL: Plain = Plain::new("-_");
+const ID: Plain = Plain::new("-_.@+");
+const FUNCTION: Plain = Plain::new(":<>_,&;-.");
+const ARGS: Plain = Plain::new("-_.@+:,()[]{}<>\"");
+const CACHE: Plain = Plain::new("-_.");
+
+impl Plain {
+    /// Which other characters are letters depends on the version of Unicode, and two builds must not differ in a name.
+    const fn new(others: &str) -> Self {
+        let mut bits = 0;
+        let mut byte = 0_u8;
+        while byte.is_ascii() {
+            if byte.is_ascii_alphanumeric() {
+                bits |= 1 << byte;
+            }
+            byte += 1;
+        }
+        let mut nth = 0;
+        while nth < others.len() {
+            bits |= 1 << others.as_bytes()[nth];
+            nth += 1;
+        }
+        Self(bits)
+    }
+
+    fn has(self, c: char) -> bool {
+        c.is_ascii() && self.0 >> u32::from(c) & 1 == 1
+    }
+}
+
+/// Appends `text`, with all that is not `plain` escaped by percent signs.
+fn escape(text: &str, plain: Plain, out: &mut String) {
     for c in text.chars() {
-        if c.is_ascii_alphanumeric() || plain.contains(c) {
+        if plain.has(c) {
             out.push(c);
         } else {
             let mut utf8 = [0; 4];

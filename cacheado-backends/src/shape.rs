@@ -265,6 +265,10 @@ impl Alike {
     }
 
     fn add(&mut self, shape: u64) {
+        // most hold one kind of thing
+        if self.shapes == [shape] {
+            return;
+        }
         if let Err(place) = self.shapes.binary_search(&shape) {
             self.shapes.insert(place, shape);
         }

@@ -30,7 +30,26 @@ pub(super) struct Blocking {
 #[derive(Default)]
 struct Idle {
     era: u64,
-    connections: Vec<Connection>,
+    connections: Vec<Limited>,
+}
+
+/// A connection, and how long it waits for an answer.
+struct Limited {
+    connection: Connection,
+    limit: Duration,
+}
+
+impl Limited {
+    /// From here on it waits for `left` at most, or for `slack` longer: to set a limit takes two calls of the system.
+    fn limit(&mut self, left: Duration, slack: Duration) -> RedisResult<()> {
+        if (left..=left.saturating_add(slack)).contains(&self.limit) {
+            return Ok(());
+        }
+        self.connection.set_read_timeout(Some(left))?;
+        self.connection.set_write_timeout(Some(left))?;
+        self.limit = left;
+        Ok(())
+    }
 }
 
 impl Blocking {
@@ -59,7 +78,10 @@ impl Blocking {
                 Err(error) => return Err(reply::error(error)),
             }
         }
-        let mut connection = self.servers.connect(self.left(start))?;
+        let mut connection = Limited {
+            connection: self.servers.connect(self.left(start))?,
+            limit: Duration::MAX,
+        };
         let answers = self
             .ask(&mut connection, &packed, count, start)
             .map_err(reply::error)?;
@@ -68,7 +90,7 @@ impl Blocking {
     }
 
     /// One that nobody uses, made in this era. Those of an earlier one go.
-    fn idle_of(&self, era: u64) -> Option<Connection> {
+    fn idle_of(&self, era: u64) -> Option<Limited> {
         let mut idle = lock(&self.idle);
         if idle.era < era {
             idle.connections.clear();
@@ -82,25 +104,26 @@ impl Blocking {
     }
 
     /// Sends the `packed` commands and reads the answers to the `count` of them. All of it takes as long as is left of the timeout, and
-    /// about an eighth more: the driver's own function waits that long for each answer.
+    /// about a quarter more: the driver's own function waits that long for each answer.
     fn ask(
         &self,
-        connection: &mut Connection,
+        limited: &mut Limited,
         packed: &[u8],
         count: usize,
         start: Instant,
     ) -> RedisResult<Vec<Value>> {
-        let mut limited = Instant::now();
-        Self::limit(connection, self.left(start))?;
-        connection.send_packed_command(packed)?;
+        let slack = self.timeout / 8;
+        let mut asked = Instant::now();
+        limited.limit(self.left(start), slack)?;
+        limited.connection.send_packed_command(packed)?;
         let mut answers = Vec::with_capacity(count);
         while answers.len() < count {
             // not for each of a thousand that come at once
-            if limited.elapsed() > self.timeout / 8 {
-                limited = Instant::now();
-                Self::limit(connection, self.left(start))?;
+            if asked.elapsed() > slack {
+                asked = Instant::now();
+                limited.limit(self.left(start), slack)?;
             }
-            match connection.recv_response()? {
+            match limited.connection.recv_response()? {
                 Value::Push { .. } => {}
                 answer => answers.push(answer),
             }
@@ -114,13 +137,8 @@ impl Blocking {
         left.max(Duration::from_millis(1))
     }
 
-    fn limit(connection: &Connection, limit: Duration) -> RedisResult<()> {
-        connection.set_read_timeout(Some(limit))?;
-        connection.set_write_timeout(Some(limit))
-    }
-
     /// Keeps the connection for the next, unless it leads to the wrong server by now.
-    fn keep(&self, era: u64, connection: Connection, answers: &[Value]) {
+    fn keep(&self, era: u64, connection: Limited, answers: &[Value]) {
         let mut idle = lock(&self.idle);
         if answers.iter().any(reply::is_wrong_server) {
             idle.connections.clear();
