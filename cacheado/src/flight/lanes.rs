@@ -1,5 +1,6 @@
 //! The loads of one cache, by key. The one that others may join is its lane's `current`; loads that nobody joins (a refresh, a
-//! put, a waiter that went on alone, a leader that was overtaken, one that began while others may not have been heard) stand beside it, since an invalidation must reach them too.
+//! put, a waiter that went on alone, a leader that was overtaken, one that began while others may not have been heard) stand
+//! beside it, since an invalidation must reach them too.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,16 +1,17 @@
 //! The one path of a miss: wait for the load that is under way, or run the body and store what it returns.
 //!
-//! Two drivers walk it, one that blocks and one that awaits; each decision is made in a function that both call. Neither knows
+//! Two [drivers] walk it, one that blocks and one that awaits; each decision is made in a function that both call. Neither knows
 //! the value's type nor the body, which [`Pending`](crate::load::pending::Pending) runs in between: the path is compiled once, here.
 
 pub(crate) mod active;
 mod claim;
+mod drivers;
 mod lead;
 pub(crate) mod patience;
 pub(crate) mod pending;
 mod renewal;
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::aging::aged::Age;
 use crate::aging::errors::CloneError;
 use crate::cache::Cache;
 use crate::counters::Event;
-use crate::flight::{Boarding, FlightKind, Seat, Shared, Ticket, Wait};
+use crate::flight::{Boarding, FlightKind, Shared, Ticket, Wait};
 use crate::operations::evict_local;
 use crate::put::forget_older;
 use crate::shared::{Found, Seen, SharedTier, Write};
@@ -31,6 +32,7 @@ use crate::value::{AnyValue, Codec, ValueType};
 use claim::Claim;
 use patience::Patience;
 
+pub(crate) use drivers::landing;
 pub(crate) use lead::{Lead, Settled};
 pub(crate) use renewal::Renewal;
 
@@ -93,163 +95,10 @@ pub(crate) enum Beginning {
     Waits(Pin<Box<dyn Future<Output = Begun> + Send>>),
 }
 
-impl Beginning {
-    pub(crate) async fn begun(self) -> Begun {
-        match self {
-            Self::Over(begun) => begun,
-            Self::Waits(begun) => begun.await,
-        }
-    }
-}
-
 impl Load {
     /// How values age.
     pub(crate) fn aging(&self) -> Aging {
         self.cache.aging_of(self.aging)
-    }
-
-    /// Waits for the load of another, if there is one, by blocking.
-    pub(crate) fn begin(self: Box<Self>) -> Begun {
-        let ticket = loop {
-            match self.board(true) {
-                Boarding::Lead(ticket) => break ticket,
-                Boarding::Wait(seat) => match self.waited(seat.wait(), true) {
-                    Waited::Value(value) => return Begun::Found(value),
-                    Waited::Error(error) => return Begun::FoundError(error),
-                    Waited::Beside(ticket) => break ticket,
-                    Waited::Again => {}
-                },
-            }
-        };
-        self.aboard(ticket)
-    }
-
-    /// Looks whether another has the value, or the shared tier, by blocking.
-    pub(crate) fn aboard(self: Box<Self>, ticket: Ticket) -> Begun {
-        if let Some(found) = self.found_meanwhile(&ticket) {
-            return found;
-        }
-        let Some((tier, codec)) = self.shared() else {
-            return self.lead(ticket, Claim::default());
-        };
-        if self.flight == Flight::Refresh {
-            let mark = tier.mark(&self.key);
-            return self.refresh(ticket, mark);
-        }
-        self.cache.evict_chosen();
-        let mut patience = Patience::new(self.cache.flights().timeout());
-        let mut stand_in = None;
-        loop {
-            let seen = match tier.look(&self.key, codec) {
-                Ok(Seen::Hit(found)) if self.is_old(&found) => {
-                    stand_in = self.landed_old(&ticket, found);
-                    let mark = tier.mark(&self.key);
-                    mark.map(|mark| Seen::Miss(Some(mark)))
-                }
-                seen => seen,
-            };
-            let claim = match self.judge(seen, &ticket, &patience) {
-                Judged::Over(begun) => return begun,
-                Judged::Lead(claim) => claim,
-                Judged::Claim(mark) => {
-                    let leased = tier.lease(&self.key, patience.span());
-                    let Some(mut claim) = Claim::of(&self, leased, mark) else {
-                        patience.sleep();
-                        continue;
-                    };
-                    if let Some(mark) = claim.leased()
-                        && let Ok(Seen::Hit(found)) = tier.look(&self.key, codec)
-                        && !self.is_old(&found)
-                    {
-                        let released = tier.release(&self.key, mark);
-                        claim.is_over(&released);
-                        return Begun::Found(self.landed_from_shared(&ticket, found));
-                    }
-                    claim
-                }
-            };
-            return self.lead_with(ticket, claim, stand_in);
-        }
-    }
-
-    /// The same without blocking.
-    pub(crate) fn begin_async(self: Box<Self>) -> Beginning {
-        match self.board(false) {
-            Boarding::Lead(ticket) => self.aboard_async(ticket),
-            Boarding::Wait(seat) => Beginning::Waits(Box::pin(self.wait_async(seat))),
-        }
-    }
-
-    async fn wait_async(self: Box<Self>, seat: Seat) -> Begun {
-        let mut seat = seat;
-        let ticket = loop {
-            match self.waited(landing(seat).await, false) {
-                Waited::Value(value) => return Begun::Found(value),
-                Waited::Error(error) => return Begun::FoundError(error),
-                Waited::Beside(ticket) => break ticket,
-                Waited::Again => match self.board(false) {
-                    Boarding::Lead(ticket) => break ticket,
-                    Boarding::Wait(another) => seat = another,
-                },
-            }
-        };
-        self.aboard_async(ticket).begun().await
-    }
-
-    /// As [`aboard`](Self::aboard), without blocking.
-    pub(crate) fn aboard_async(self: Box<Self>, ticket: Ticket) -> Beginning {
-        if let Some(found) = self.found_meanwhile(&ticket) {
-            return Beginning::Over(found);
-        }
-        if self.shared().is_none() {
-            return Beginning::Over(self.lead(ticket, Claim::default()));
-        }
-        Beginning::Waits(Box::pin(self.look_async(ticket)))
-    }
-
-    /// Asks the shared tier, without blocking.
-    async fn look_async(self: Box<Self>, ticket: Ticket) -> Begun {
-        let Some((tier, codec)) = self.shared() else {
-            return self.lead(ticket, Claim::default());
-        };
-        if self.flight == Flight::Refresh {
-            let mark = tier.mark_async(&self.key).await;
-            return self.refresh(ticket, mark);
-        }
-        self.cache.evict_chosen_async().await;
-        let mut patience = Patience::new(self.cache.flights().timeout());
-        let mut stand_in = None;
-        loop {
-            let seen = match tier.look_async(&self.key, codec).await {
-                Ok(Seen::Hit(found)) if self.is_old(&found) => {
-                    stand_in = self.landed_old(&ticket, found);
-                    let mark = tier.mark_async(&self.key).await;
-                    mark.map(|mark| Seen::Miss(Some(mark)))
-                }
-                seen => seen,
-            };
-            let claim = match self.judge(seen, &ticket, &patience) {
-                Judged::Over(begun) => return begun,
-                Judged::Lead(claim) => claim,
-                Judged::Claim(mark) => {
-                    let leased = tier.lease_async(&self.key, patience.span()).await;
-                    let Some(mut claim) = Claim::of(&self, leased, mark) else {
-                        patience.sleep_async().await;
-                        continue;
-                    };
-                    if let Some(mark) = claim.leased()
-                        && let Ok(Seen::Hit(found)) = tier.look_async(&self.key, codec).await
-                        && !self.is_old(&found)
-                    {
-                        let released = tier.release_async(&self.key, mark).await;
-                        claim.is_over(&released);
-                        return Begun::Found(self.landed_from_shared(&ticket, found));
-                    }
-                    claim
-                }
-            };
-            return self.lead_with(ticket, claim, stand_in);
-        }
     }
 
     /// What is to be done after the shared tier was looked at.
@@ -496,8 +345,4 @@ pub(crate) enum Waited {
     Beside(Ticket),
     /// It looks for a load to join again.
     Again,
-}
-
-pub(crate) async fn landing(seat: Seat) -> Wait {
-    poll_fn(|cx| seat.poll_wait(cx)).await
 }
