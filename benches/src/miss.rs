@@ -1,6 +1,7 @@
 //! What a full cache costs: half of what is asked for is not there, is loaded at no cost, stored, and something else goes.
 //! And what that does to the hits of others: how long a hit takes at most while another thread keeps the cache evicting.
 
+use std::hint::black_box;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -23,6 +24,9 @@ const KEYS: usize = 2 * BOUND;
 
 /// The keys whose hits are timed. They are asked for so often that any policy keeps them.
 const HOT: usize = 1000;
+
+/// Arithmetic that takes about as long as a hit.
+const STEPS: u64 = 100;
 
 fn keys<S: Shape>() -> Vec<S::Key> {
     shuffled(KEYS, 5)
@@ -138,24 +142,49 @@ fn throughput<S: Shape>(
     plot::bars(&file, &format!("{title}, 1 thread"), "ns a call", &bars)
 }
 
-/// Times hits of a few keys on one thread while another one asks for all the others in turn, which are more than there is
-/// room for.
+/// Times hits of a few keys on one thread while another one has the cache evict.
 fn hits_while_evicting<S: Shape>(
     lane: &dyn Lane<S>,
     keys: &[S::Key],
     requests: usize,
 ) -> Histogram {
-    let hot_order = Spread::Random(1).order(HOT, requests);
+    let order = Spread::Random(1).order(HOT, requests);
     let hot = Requests::<S> {
         keys: &keys[..HOT],
-        order: &hot_order,
+        order: &order,
     };
+    while_evicting(lane, keys, || lane.time_hits(&hot))
+}
+
+/// As [`hits_while_evicting`], with arithmetic in the place of the hits: what it takes longer at times is the machine's doing.
+fn arithmetic_while_evicting<S: Shape>(
+    lane: &dyn Lane<S>,
+    keys: &[S::Key],
+    requests: usize,
+) -> Histogram {
+    while_evicting(lane, keys, || {
+        let mut histogram = Histogram::default();
+        for nth in 0..requests as u64 {
+            let began = Instant::now();
+            black_box((0..STEPS).fold(nth, |sum, step| black_box(sum ^ step)));
+            histogram.add(began.elapsed());
+        }
+        histogram
+    })
+}
+
+/// What one thread times while another one asks for all but the hot keys in turn, which are more than there is room for.
+fn while_evicting<S: Shape>(
+    lane: &dyn Lane<S>,
+    keys: &[S::Key],
+    timed: impl Fn() -> Histogram + Sync,
+) -> Histogram {
     let cold_keys = &keys[HOT..];
     let cold_order = Spread::Uniform.order(cold_keys.len(), cold_keys.len());
     let (done, histogram) = (AtomicBool::new(false), Mutex::new(Histogram::default()));
     together(2, |thread| {
         if thread == 0 {
-            let timed = lane.time_hits(&hot);
+            let timed = timed();
             done.store(true, Ordering::Relaxed);
             if let Ok(mut histogram) = histogram.lock() {
                 histogram.merge(&timed);
@@ -191,19 +220,24 @@ fn latency<S: Shape>(makers: &[Maker<S>], options: &Options, report: &Report) ->
     let keys = keys::<S>();
     let lanes = lanes(makers, &keys);
     let requests = if options.quick { 50_000 } else { 200_000 };
-    let turns = in_turns(options.rounds, lanes.len(), |nth| {
-        let histogram = hits_while_evicting(&*lanes[nth], &keys, requests);
-        lanes[nth].settle();
+    // the last beside the first, which is ours
+    let turns = in_turns(options.rounds, lanes.len() + 1, |nth| {
+        let Some(lane) = lanes.get(nth) else {
+            return arithmetic_while_evicting(&*lanes[0], &keys, requests);
+        };
+        let histogram = hits_while_evicting(&**lane, &keys, requests);
+        lane.settle();
         histogram
     });
     let headers = ["ns a hit", "p50", "p99", "p99.9", "p99.99", "max", "hits"];
     let mut table = Table::new(headers);
-    for (maker, turns) in makers.iter().zip(&turns) {
+    let names = makers.iter().map(|maker| maker.name);
+    for (name, turns) in names.chain(["no cache: arithmetic"]).zip(&turns) {
         let mut all = Histogram::default();
         for histogram in turns {
             all.merge(histogram);
         }
-        let mut row = vec![maker.name.to_owned()];
+        let mut row = vec![name.to_owned()];
         row.extend([0.5, 0.01, 0.001, 0.0001].map(|beyond| all.all_but(beyond).to_string()));
         row.extend([all.max().to_string(), all.total().to_string()]);
         table.row(row);
