@@ -1,5 +1,6 @@
 //! What the behaviour tests share; the tests are in `tests/`.
 
+pub mod random;
 pub mod servers;
 pub mod store;
 

@@ -8,9 +8,9 @@ use cacheado::{Cache, cache, evict, peek, put, refresh};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
-use crate::random::Random;
 use crate::scope;
 use crate::truth::{Truth, now};
+use cacheado_tests::random::Random;
 
 /// Ids that are easily taken for each other, and parts of each other.
 pub const ORGANIZATIONS: [&str; 4] = ["1", "10", "1/user=1", ""];

@@ -6,7 +6,7 @@ use cacheado_tests::servers::{self, wait_until};
 
 use crate::accounts::{INVALIDATIONS, WAYS, is_clear, is_of_organization, slot};
 use crate::process::{Answer, Directory, Process, Settings, Store};
-use crate::random::{Random, seed};
+use cacheado_tests::random::{Random, seed};
 
 const ROUNDS: u64 = 200;
 /// Where changes are reported they arrive within milliseconds, and on a busy server later; how much later is printed.
@@ -74,7 +74,7 @@ fn rounds(store: Store, url: &str, coherence: Duration, bound: Duration) {
         let mut changed = None;
         let mut reads = Vec::new();
         for (nth, process) in processes.iter_mut().enumerate() {
-            let seed = random.next();
+            let seed = random.number();
             if nth == changer {
                 changed = Some(process.tell(format!("change {slot} {invalidation} {seed}")));
             } else {

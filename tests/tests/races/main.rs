@@ -11,7 +11,6 @@ mod claims;
 mod invalidations;
 mod outages;
 mod process;
-mod random;
 mod storm;
 mod truth;
 mod worker;

@@ -6,8 +6,8 @@ use cacheado_tests::servers::{self, Server, wait_until};
 
 use crate::accounts::{WAYS, slot};
 use crate::process::{Directory, Process, Settings, Store};
-use crate::random::seed;
 use crate::storm::USERS;
+use cacheado_tests::random::seed;
 
 /// How long an operation may take; that is what it is if nothing is said.
 const TIMEOUT: Duration = Duration::from_millis(200);

@@ -6,8 +6,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::accounts::{Accounts, INVALIDATIONS, WAYS, slot};
-use crate::random::Random;
 use crate::truth::now;
+use cacheado_tests::random::Random;
 
 /// The users of the first organization are asked for.
 pub const USERS: u32 = 6;

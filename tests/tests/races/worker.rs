@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use crate::accounts::{Accounts, WAYS};
 use crate::claims;
 use crate::process::{ANSWER, PANIC, SETTINGS, Settings};
-use crate::random::Random;
 use crate::storm::Storm;
 use crate::truth::now;
+use cacheado_tests::random::Random;
 
 struct Worker {
     settings: Settings,

@@ -4,6 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use cacheado_backends::redis::Redis;
+use cacheado_tests::random::Random;
 use cacheado_tests::servers;
 
 use crate::shared::{Asked, BOTH, SECOND, key, key_in, scope, text, text_for};
@@ -112,4 +113,82 @@ fn what_expired_leaves_the_index_as_others_are_stored() {
     }
     assert_eq!(entered(&server, "deadlines"), 1);
     assert_eq!(store.evict_by_scope(&scope(&[])).unwrap(), 2);
+}
+
+#[test]
+fn what_is_stored_again_after_its_end_is_in_the_index() {
+    let server = servers::Redis::start();
+    let short = Duration::from_millis(20);
+    for (nth, way) in BOTH.into_iter().enumerate() {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let tenant = nth.to_string();
+        let (again, forever) = (key_in(&[&tenant], "again"), key_in(&[&tenant], "forever"));
+        let of_tenant = scope(&[&tenant]);
+        let store_again = || {
+            let mark = store.missed(&again);
+            let value = text_for("new", 60 * SECOND);
+            assert!(store.fill(&again, &value, &mark).unwrap());
+        };
+        store.set(&forever, &text("v")).unwrap();
+        store.set(&again, &text_for("old", short)).unwrap();
+        // past the grace that it has in the index
+        sleep(SECOND + 2 * short);
+        store_again();
+        let index = names(&server, "index");
+        let ttl = |name| server.cli(&["PTTL", name]).parse::<i64>().unwrap();
+        assert!(index.iter().all(|name| ttl(name) == -1), "one has no end");
+        assert_eq!(store.evict_by_scope(&of_tenant).unwrap(), 2);
+        assert!(store.found(&again).is_none());
+
+        store.set(&again, &text_for("old", short)).unwrap();
+        sleep(SECOND + 2 * short);
+        store_again();
+        store.clear().unwrap();
+        assert!(store.found(&again).is_none());
+    }
+}
+
+/// Whatever is done, and whenever: what lives is in the index, with its end, and the index lives as long.
+#[test]
+fn the_index_has_all_that_lives() {
+    const CHECK: &str = "local wrong = {} \
+        for _, index in ipairs(redis.call('KEYS', '{shop:*}index')) do \
+          local tag = string.sub(index, 1, -6) \
+          local deadlines, left = tag .. 'deadlines', redis.call('PTTL', index) \
+          for _, entry in ipairs(redis.call('KEYS', tag .. ':*')) do \
+            local name, life = string.sub(entry, #tag + 2), redis.call('PTTL', entry) \
+            local noted = redis.call('ZSCORE', deadlines, name) \
+            if not redis.call('ZSCORE', index, name) then table.insert(wrong, 'not in the index: ' .. name) end \
+            if (life == -1) == (noted and true or false) then table.insert(wrong, 'its end is not noted: ' .. name) end \
+            if left >= 0 and (life == -1 or life > left) then table.insert(wrong, 'outlives the index: ' .. name) end \
+          end \
+        end \
+        return wrong";
+    let server = servers::Redis::start();
+    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let mut random = Random::new(7);
+    for nth in 0..1000 {
+        // what is next done in a bucket is often done to what has just left its index
+        let tenant = random.below(40).to_string();
+        let key = key_in(&[&tenant], &random.below(3).to_string());
+        let value = match random.below(8) {
+            0 => text("v"),
+            1 => text_for("v", 60 * SECOND),
+            _ => text_for("v", Duration::from_millis(1 + random.below(400))),
+        };
+        match random.below(20) {
+            0 => drop(store.evict_by_scope(&scope(&[&tenant])).unwrap()),
+            1 | 2 => drop(store.evict(&key).unwrap()),
+            3..=10 => store.set(&key, &value).unwrap(),
+            _ => {
+                let mark = store.mark(&key).unwrap();
+                assert!(store.fill(&key, &value, &mark).unwrap());
+            }
+        }
+        random.pause(Duration::from_millis(8));
+        if nth % 10 == 0 {
+            let wrong = server.cli(&["EVAL", CHECK, "0"]);
+            assert_eq!(wrong, "", "after {nth}");
+        }
+    }
 }

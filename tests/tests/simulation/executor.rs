@@ -10,7 +10,7 @@ use std::task::{Context, Wake, Waker};
 
 use tokio::runtime::Runtime;
 
-use crate::random::Random;
+use cacheado_tests::random::Random;
 
 pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 

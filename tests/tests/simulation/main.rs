@@ -7,7 +7,6 @@
 mod executor;
 mod network;
 mod process;
-mod random;
 mod schedule;
 mod signal;
 mod tier;

@@ -2,10 +2,10 @@
 
 use crate::executor::Executor;
 use crate::process::{PAUSE, Process};
-use crate::random::Random;
 use crate::scope;
 use crate::truth::{ALL, within};
 use crate::world::{Time, World};
+use cacheado_tests::random::Random;
 
 /// Nothing takes as many steps that ends.
 const MOST_STEPS: u64 = 100_000;

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cacheado::testing::ManualClock;
 
 use crate::network::Link;
-use crate::random::Random;
 use crate::signal::Signal;
 use crate::tier::Tier;
 use crate::truth::Truth;
+use cacheado_tests::random::Random;
 
 /// A moment, or a span: milliseconds.
 pub type Time = u64;
@@ -116,7 +116,7 @@ impl State {
     pub fn after(&mut self, span: Time, happens: impl FnOnce(&World) + Send + 'static) {
         let event = Event {
             at: self.now() + span,
-            order: self.random.next(),
+            order: self.random.number(),
             happens: Box::new(happens),
         };
         self.events.push(event);

@@ -42,8 +42,9 @@ local function enter(index, deadlines, name, life)
     return nil
   end
   local time = now()
-  tidy(index, deadlines, time)
+  -- before what has expired is taken out, which it may have been itself until now
   redis.call('ZADD', deadlines, time + life, name)
+  tidy(index, deadlines, time)
   -- an index without an end has just begun, or has an entry without one
   if left >= life or (left < 0 and redis.call('ZCARD', index) ~= redis.call('ZCARD', deadlines)) then
     return nil
