@@ -193,7 +193,8 @@ impl Redis {
     }
 
     /// How long a load may take: what takes longer is not stored. 60 s if not set. The server keeps for twice as long what tells it
-    /// which loads an eviction has overtaken.
+    /// which loads an eviction has overtaken, and then begins anew: of loads that take a tenth of the limit, one in twenty meets that
+    /// moment and is not stored either. Where processes have different limits, that comes as often as with the shortest.
     #[must_use]
     pub fn load_limit(self, load_limit: Duration) -> Self {
         Self::with(Settings {

@@ -98,6 +98,10 @@ impl Bucket<'_> {
         self.key("mark:", name)
     }
 
+    pub(super) fn root_mark(self) -> String {
+        self.mark("")
+    }
+
     /// The marks that concern the entry: the root's, those of its scopes, and its own.
     pub(super) fn marks(self, name: &str) -> impl Iterator<Item = String> {
         let scopes = std::iter::once("").chain(address::scopes(name));

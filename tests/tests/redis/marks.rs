@@ -9,6 +9,9 @@ use cacheado_tests::servers;
 
 use crate::shared::{Asked, BOTH, SECOND, key, key_in, scope, text, text_for};
 
+/// How long loads of a process may take that are to be quick.
+const LIMIT: Duration = Duration::from_millis(30);
+
 #[test]
 fn a_load_is_stored_unless_something_came_between() {
     type Between = fn(&Asked);
@@ -133,19 +136,46 @@ fn a_load_that_takes_too_long_is_not_stored() {
 #[test]
 fn the_server_itself_refuses_what_outlasted_the_marks() {
     let server = servers::Redis::start();
-    let limit = Duration::from_millis(30);
     let short = Asked::new(
-        Redis::new(&server.url()).unwrap().load_limit(limit),
+        Redis::new(&server.url()).unwrap().load_limit(LIMIT),
         BOTH[0],
     );
     // a process that knows of no limit, as one whose request was under way for long
     let long = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
     let mark = short.missed(&key("x"));
     short.evict(&key("x")).unwrap();
-    sleep(4 * limit);
+    sleep(4 * LIMIT);
     assert_eq!(server.cli(&["--scan", "--pattern", "*mark:*"]), "");
     assert!(!long.fill(&key("x"), &text("old"), &mark).unwrap());
     assert_eq!(long.found(&key("x")), None);
+}
+
+/// Whoever evicts need not know how long loads may take elsewhere.
+#[test]
+fn a_load_that_may_take_longer_than_where_it_was_overtaken_is_not_stored() {
+    type Invalidation = fn(&Asked);
+    let invalidations: [Invalidation; 5] = [
+        |quick| drop(quick.evict(&key("x")).unwrap()),
+        |quick| quick.set(&key("x"), &text_for("v", LIMIT)).unwrap(),
+        |quick| drop(quick.evict_by_scope(&scope(&["acme", "7"])).unwrap()),
+        |quick| drop(quick.evict_by_scope(&scope(&["acme"])).unwrap()),
+        |quick| quick.clear().unwrap(),
+    ];
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let slow = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let quick = Redis::new(&server.url()).unwrap().load_limit(LIMIT);
+        let quick = Asked::new(quick, way);
+        for (nth, invalidate) in invalidations.into_iter().enumerate() {
+            let mark = slow.missed(&key("x"));
+            invalidate(&quick);
+            // what was set is over, and so are the marks of what is quick
+            sleep(3 * LIMIT);
+            let stored = slow.fill(&key("x"), &text("old"), &mark).unwrap();
+            assert!(!stored, "of {nth}");
+            server.cli(&["FLUSHALL"]);
+        }
+    }
 }
 
 #[test]

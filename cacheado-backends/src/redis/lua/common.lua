@@ -9,6 +9,12 @@ local function marks(first)
   return table.concat(found, ',')
 end
 
+-- Leaves a mark by which loads are known that began before. Each of them has seen the root's mark and is refused once that has ended, so
+-- this one lives as long at least: loads may take longer elsewhere than `span` says.
+local function leave(root, mark, nonce, span)
+  redis.call('SET', mark, nonce, 'PX', math.max(span, redis.call('PTTL', root)))
+end
+
 -- This server's clock in milliseconds.
 local function now()
   local time = redis.call('TIME')

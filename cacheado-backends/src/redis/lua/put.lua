@@ -1,4 +1,4 @@
--- KEYS: index, deadlines, entry, marks, the key's own last. ARGV: name, value or the key where it lies, life, nonce, the marks' span,
+-- KEYS: index, deadlines, entry, marks, the root's first and the key's own last. ARGV: name, value or the key where it lies, life, nonce, the marks' span,
 -- channel, message, and the marks seen if they count. Returns whether the value is stored. If a mark has changed, or the server refuses, what was there goes.
 local life = tonumber(ARGV[3])
 local outdated = ARGV[8] and ARGV[8] ~= marks(4)
@@ -13,7 +13,7 @@ if outdated or lost or refused then
 else
   store(KEYS[3], ARGV[2], life)
 end
-redis.call('SET', KEYS[#KEYS], ARGV[4], 'PX', ARGV[5])
+leave(KEYS[4], KEYS[#KEYS], ARGV[4], ARGV[5])
 redis.call('PUBLISH', ARGV[6], ARGV[7])
 if outdated then
   return 0

@@ -39,6 +39,7 @@ impl Store {
             bucket.index(),
             bucket.deadlines(),
             bucket.entry(&name),
+            bucket.root_mark(),
             bucket.mark(&name),
         ]);
         call.arg(name)
@@ -112,7 +113,12 @@ impl Store {
 
     fn part_call(&self, rest: &Rest<'_>, name: &str, message: Option<&[u8]>) -> Pipeline {
         let bucket = rest.bucket;
-        let mut call = EVICT_SCOPE.call([bucket.index(), bucket.deadlines(), bucket.mark(name)]);
+        let mut call = EVICT_SCOPE.call([
+            bucket.index(),
+            bucket.deadlines(),
+            bucket.root_mark(),
+            bucket.mark(name),
+        ]);
         call.arg(bucket.prefix())
             .arg(&*rest.from)
             .arg(upper(name))

@@ -34,7 +34,8 @@ impl Store {
     }
 
     /// How long marks live, in milliseconds. The root's mark, which every load has seen, ends after this span, and with it the loads that
-    /// saw it: what they found is not stored. So each other mark outlives, by the server's own clock, all the loads that it outdates.
+    /// saw it: what they found is not stored. So each other mark, which lives as long as the root's at least, outlives, by the server's own
+    /// clock, all the loads that it outdates.
     fn span(&self) -> u64 {
         let span = self.load_limit.saturating_mul(2);
         let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);

@@ -110,8 +110,8 @@ impl Store {
             return pipe([self.evict_call(key)]);
         };
         let (bucket, name) = self.names.entry(key);
-        let mark = [bucket.mark(&name)];
-        self.put_pipe((bucket, &name), mark, key, payload, life, None)
+        let marks = [bucket.root_mark(), bucket.mark(&name)];
+        self.put_pipe((bucket, &name), marks, key, payload, life, None)
     }
 
     fn put_pipe(
