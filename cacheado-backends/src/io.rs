@@ -94,6 +94,19 @@ pub(crate) fn wait<T: Send + 'static>(
     })
 }
 
+/// What `operation` comes to, which blocks, if that takes `limit` at most; else it goes on unheeded. For a thread of any runtime but this
+/// one.
+#[cfg(feature = "redis")]
+pub(crate) fn wait_for_blocking<T: Send + 'static>(
+    limit: Duration,
+    operation: impl FnOnce() -> BackendResult<T> + Send + 'static,
+) -> BackendResult<T> {
+    wait(limit, async {
+        let done = tokio::task::spawn_blocking(operation).await;
+        done.unwrap_or_else(|_| Err("the operation panicked".into()))
+    })
+}
+
 /// Reports `change` from a task of the runtime. If it may concern many entries, and so take long, another thread drives what else there
 /// is on the runtime meanwhile.
 #[cfg(any(feature = "mongodb", feature = "redis"))]

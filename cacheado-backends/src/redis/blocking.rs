@@ -6,14 +6,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ::redis::{Connection, Pipeline, RedisResult, Value};
+use ::redis::{Connection, Pipeline, RedisError, RedisResult, Value};
 
 use super::exchange::{Exchange, join, split};
 use super::multiplexed::Multiplexed;
 use super::reply;
 use super::servers::{Kind, Servers};
 use crate::backend::BackendResult;
-use crate::io;
+use crate::io::{self, TimedOut};
 use crate::sync::lock;
 
 /// How many connections are kept that nobody uses.
@@ -75,16 +75,22 @@ impl Blocking {
                 // closed since, and so are the others
                 Err(error) if error.is_connection_dropped() => lock(&self.idle).connections.clear(),
                 // its answer may still come, and would be taken for the next one's
-                Err(error) => return Err(reply::error(error)),
+                Err(error) => return Err(self.failure(error)),
             }
         }
+        let connection = self.servers.connect(self.left(start));
+        let connection = connection.map_err(|error| match error.downcast::<TimedOut>() {
+            // of all that there was, and not of what was left
+            Ok(_) => TimedOut(self.timeout).into(),
+            Err(error) => error,
+        });
         let mut connection = Limited {
-            connection: self.servers.connect(self.left(start))?,
+            connection: connection?,
             limit: Duration::MAX,
         };
         let answers = self
             .ask(&mut connection, &packed, count, start)
-            .map_err(reply::error)?;
+            .map_err(|error| self.failure(error))?;
         self.keep(era, connection, &answers);
         Ok(answers)
     }
@@ -129,6 +135,15 @@ impl Blocking {
             }
         }
         Ok(answers)
+    }
+
+    /// What `error` comes to: the system's own words for a wait that is over say nothing to anybody.
+    fn failure(&self, error: RedisError) -> Box<dyn std::error::Error + Send + Sync> {
+        if error.is_timeout() {
+            TimedOut(self.timeout).into()
+        } else {
+            reply::error(error)
+        }
     }
 
     /// What is left of the timeout; the system takes no zero.

@@ -121,9 +121,12 @@ impl Servers {
         let left = limit.saturating_sub(start.elapsed());
         let left = left.max(Duration::from_millis(1));
         let address = server.addr().clone();
-        Client::open(server)
-            .and_then(|client| client.get_connection_with_timeout(left))
-            .map_err(|error| self.unreachable(&address, &error))
+        // the driver waits that long for the answer to each of its first commands, and for a name to be looked up as long as that takes
+        let made = io::wait_for_blocking(left, move || {
+            let client = Client::open(server);
+            Ok(client.and_then(|client| client.get_connection_with_timeout(left)))
+        })?;
+        made.map_err(|error| self.unreachable(&address, &error))
     }
 
     /// A connection that many share, made within `limit`, whose driver runs on the current runtime. A cluster is [another

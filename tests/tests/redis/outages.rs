@@ -80,6 +80,26 @@ fn one_that_never_answers() {
     }
 }
 
+/// However many commands a connection begins with, and whether it is encrypted.
+#[test]
+fn one_that_never_answers_is_waited_for_once() {
+    let silent = servers::Silent::start();
+    let limit = 5 * LIMIT;
+    for way in BOTH {
+        for scheme in ["redis", "rediss"] {
+            let address = silent.url(scheme);
+            let address = address.replace("://", "://user:password@");
+            let url = format!("{address}/3");
+            let store = Asked::new(Redis::new(&url).unwrap().timeout(limit), way);
+            let began = Instant::now();
+            let error = store.get(&key("x")).unwrap_err().to_string();
+            let took = began.elapsed();
+            assert!(took < limit + BOUND - LIMIT, "{way:?} took {took:?}");
+            assert_eq!(error, "no answer within 500ms");
+        }
+    }
+}
+
 #[test]
 fn one_that_pauses() {
     let server = servers::Redis::start();
@@ -87,6 +107,8 @@ fn one_that_pauses() {
         let store = Asked::new(Redis::new(&server.url()).unwrap().timeout(LIMIT), way);
         store.set(&key("x"), &text("v")).unwrap();
         server.pause();
+        let error = store.get(&key("x")).unwrap_err().to_string();
+        assert_eq!(error, "no answer within 100ms", "{way:?}");
         fails(&store);
         server.resume();
         works(&store);
