@@ -177,8 +177,12 @@ fn the_index_has_all_that_lives() {
             _ => text_for("v", Duration::from_millis(1 + random.below(400))),
         };
         match random.below(20) {
-            0 => drop(store.evict_by_scope(&scope(&[&tenant])).unwrap()),
-            1 | 2 => drop(store.evict(&key).unwrap()),
+            0 => {
+                store.evict_by_scope(&scope(&[&tenant])).unwrap();
+            }
+            1 | 2 => {
+                store.evict(&key).unwrap();
+            }
             3..=10 => store.set(&key, &value).unwrap(),
             _ => {
                 let mark = store.mark(&key).unwrap();

@@ -155,10 +155,16 @@ fn the_server_itself_refuses_what_outlasted_the_marks() {
 fn a_load_that_may_take_longer_than_where_it_was_overtaken_is_not_stored() {
     type Invalidation = fn(&Asked);
     let invalidations: [Invalidation; 5] = [
-        |quick| drop(quick.evict(&key("x")).unwrap()),
+        |quick| {
+            quick.evict(&key("x")).unwrap();
+        },
         |quick| quick.set(&key("x"), &text_for("v", LIMIT)).unwrap(),
-        |quick| drop(quick.evict_by_scope(&scope(&["acme", "7"])).unwrap()),
-        |quick| drop(quick.evict_by_scope(&scope(&["acme"])).unwrap()),
+        |quick| {
+            quick.evict_by_scope(&scope(&["acme", "7"])).unwrap();
+        },
+        |quick| {
+            quick.evict_by_scope(&scope(&["acme"])).unwrap();
+        },
         |quick| quick.clear().unwrap(),
     ];
     let server = servers::Redis::start();
