@@ -53,26 +53,29 @@ impl Script {
     }
 }
 
-/// What the servers answer to each command of each of `pipes`, with sources sent to those that lack them.
+/// What the servers answer to each command of each of `pipes`, with sources sent to those that lack them: one round trip, or two.
 pub(super) async fn ask_all(
     io: &impl Exchange,
     pipes: &[Pipeline],
 ) -> BackendResult<Vec<Vec<Value>>> {
     let mut answers = io.exchange(pipes).await?;
-    for (pipe, answers) in pipes.iter().zip(&mut answers) {
-        let unknown: Vec<usize> = (0..answers.len())
-            .filter(|&nth| reply::is_unknown_script(&answers[nth]))
-            .collect();
-        if unknown.is_empty() {
-            continue;
+    let (mut places, mut again) = (Vec::new(), Vec::new());
+    for (nth_pipe, (pipe, answers)) in pipes.iter().zip(&answers).enumerate() {
+        let mut with_sources = Pipeline::new();
+        for (nth, (command, answer)) in pipe.cmd_iter().zip(answers).enumerate() {
+            if reply::is_unknown_script(answer) {
+                places.push((nth_pipe, nth));
+                with_sources.add_command(with_source(command));
+            }
         }
-        let mut again = Pipeline::new();
-        for cmd in unknown.iter().filter_map(|&nth| pipe.cmd_iter().nth(nth)) {
-            again.add_command(with_source(cmd));
+        if !with_sources.is_empty() {
+            again.push(with_sources);
         }
-        let sent_again = io.exchange(&[again]).await?;
-        for (nth, answer) in unknown.into_iter().zip(sent_again.into_iter().flatten()) {
-            answers[nth] = answer;
+    }
+    if !again.is_empty() {
+        let sent_again = io.exchange(&again).await?;
+        for ((nth_pipe, nth), answer) in places.into_iter().zip(sent_again.into_iter().flatten()) {
+            answers[nth_pipe][nth] = answer;
         }
     }
     Ok(answers)

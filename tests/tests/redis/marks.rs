@@ -3,7 +3,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use cacheado_backends::backend::Mark;
+use cacheado_backends::Key;
+use cacheado_backends::backend::{Lookup, Mark};
 use cacheado_backends::redis::Redis;
 use cacheado_tests::servers;
 
@@ -180,6 +181,39 @@ fn a_load_that_may_take_longer_than_where_it_was_overtaken_is_not_stored() {
             let stored = slow.fill(&key("x"), &text("old"), &mark).unwrap();
             assert!(!stored, "of {nth}");
             server.cli(&["FLUSHALL"]);
+        }
+    }
+}
+
+/// Whatever the server has forgotten, many keys are a few round trips.
+#[test]
+fn many_keys_without_marks_are_asked_for_at_once() {
+    let server = servers::Redis::start();
+    let reads = || {
+        let stats = server.cli(&["INFO", "stats"]);
+        let reads = stats.split("total_reads_processed:").nth(1).unwrap();
+        reads.lines().next().unwrap().parse::<u32>().unwrap()
+    };
+    let keys: Vec<_> = (0..300).map(|nth| key(&nth.to_string())).collect();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        store.evict(&key("connects")).unwrap();
+        for forget in ["FLUSHALL", "SCRIPT"] {
+            server.cli(&["FLUSHALL"]);
+            if forget == "SCRIPT" {
+                server.cli(&["SCRIPT", "FLUSH"]);
+            }
+            let before = reads();
+            let found = store.get_many(&keys).unwrap();
+            // a read takes in some kilobytes
+            let took = reads() - before;
+            assert!(took < 150, "{took} reads after {forget}, {way:?}");
+            let entry = |(key, found): (&Key, Lookup)| match found {
+                Lookup::Miss(mark) => (key.clone(), text("v"), mark),
+                Lookup::Hit(_) => panic!("there is nothing"),
+            };
+            let entries: Vec<_> = keys.iter().zip(found).map(entry).collect();
+            assert_eq!(store.fill_many(&entries).unwrap(), [true; 300]);
         }
     }
 }

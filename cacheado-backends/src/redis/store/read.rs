@@ -37,8 +37,8 @@ impl Store {
         self.settle(io, found, bucket, &name, sent).await
     }
 
-    /// One round trip for all, and one more for the marks of those that are missing: a hit has no use for marks, and they are several
-    /// a key.
+    /// One round trip for all, one more for the marks of those that are missing (a hit has no use for marks, and they are several a
+    /// key), and a third where no mark is left, or never was.
     pub(in super::super) async fn get_many(
         &self,
         io: &impl Exchange,
@@ -63,8 +63,16 @@ impl Store {
                 let seen = marks(reply::array(reply::first(answer)?)?)?;
                 found[nth] = Some(seen.map_or(Found::Unmarked, Found::Miss));
             }
+            let mut first_marks = self.first_marks(io, &entries, &found).await?.into_iter();
             for ((bucket, name), found) in entries.into_iter().zip(found) {
-                let found = found.unwrap_or(Found::Unmarked);
+                let found = match found {
+                    Some(Found::Unmarked) | None => {
+                        let mark = first_marks.next().unwrap_or_else(Mark::none);
+                        lookups.push(Lookup::Miss(mark));
+                        continue;
+                    }
+                    Some(found) => found,
+                };
                 lookups.push(match self.settle(io, found, bucket, &name, sent).await {
                     // one that is something else's keeps nobody from the rest; what is loaded in its place is not stored
                     Err(error) if error.is::<Refused>() => {
@@ -116,7 +124,7 @@ impl Store {
         Ok(Lookup::Miss(mark))
     }
 
-    /// The mark of an entry, with one of the root's made if there is none. A server that is too full for that stores no value either.
+    /// The mark of an entry, with one of the root's made if there is none.
     async fn first_mark(
         &self,
         io: &impl Exchange,
@@ -124,13 +132,47 @@ impl Store {
         name: &str,
     ) -> BackendResult<Mark> {
         let sent = Instant::now();
+        let mut pipe = Pipeline::with_capacity(1);
+        pipe.add_command(self.first_mark_call(bucket, name));
+        first_mark_of(ask(io, pipe).await?, sent)
+    }
+
+    /// The [first marks](Self::first_mark) of those of `entries` that have none as they were `found`.
+    async fn first_marks(
+        &self,
+        io: &impl Exchange,
+        entries: &[(Bucket<'_>, String)],
+        found: &[Option<Found>],
+    ) -> BackendResult<Vec<Mark>> {
+        let unmarked = entries.iter().zip(found);
+        let unmarked = unmarked.filter(|(_, found)| matches!(found, Some(Found::Unmarked) | None));
+        let pipes = unmarked.map(|((bucket, name), _)| {
+            let mut pipe = Pipeline::with_capacity(1);
+            pipe.add_command(self.first_mark_call(*bucket, name));
+            pipe
+        });
+        let pipes: Vec<_> = pipes.collect();
+        if pipes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sent = Instant::now();
+        let answers = ask_all(io, &pipes).await?.into_iter();
+        answers.map(|answer| first_mark_of(answer, sent)).collect()
+    }
+
+    fn first_mark_call(&self, bucket: Bucket<'_>, name: &str) -> Cmd {
         let mut call = MARKS.call(bucket.marks(name));
         call.arg(self.nonces.next()).arg(self.span());
-        match ask_one(io, call).await {
-            Ok(seen) => Ok(unowned(&reply::bytes(seen)?.unwrap_or_default(), sent)),
-            Err(error) if error.is::<Refused>() => Ok(Mark::none()),
-            Err(error) => Err(error),
-        }
+        call
+    }
+}
+
+/// What the answer says that was asked for at `sent`. A server that is too full for a mark stores no value either.
+fn first_mark_of(answer: Vec<Value>, sent: Instant) -> BackendResult<Mark> {
+    match reply::first(answer) {
+        Ok(seen) => Ok(unowned(&reply::bytes(seen)?.unwrap_or_default(), sent)),
+        Err(error) if error.is::<Refused>() => Ok(Mark::none()),
+        Err(error) => Err(error),
     }
 }
 
