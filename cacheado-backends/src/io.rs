@@ -15,6 +15,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::backend::BackendResult;
 #[cfg(any(feature = "mongodb", feature = "redis"))]
 use crate::backend::{Change, Changes};
+#[cfg(feature = "redis")]
+use crate::error::{Error, Result};
 
 /// Never dropped: dropping a runtime inside of another is a panic.
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
@@ -29,6 +31,30 @@ static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("no answer within {0:?}")]
 pub(crate) struct TimedOut(pub(crate) Duration);
+
+/// Refuses limits of zero, of a backend that is called so.
+///
+/// # Errors
+///
+/// [`Error::Config`](crate::Error::Config), which names the limit.
+#[cfg(feature = "redis")]
+pub(crate) fn check_limits(backend: &str, timeout: Duration, load_limit: Duration) -> Result<()> {
+    let limits = [
+        ("timeout", timeout, "no operation would end in time"),
+        (
+            "load_limit",
+            load_limit,
+            "nothing that is loaded would be stored",
+        ),
+    ];
+    match limits.into_iter().find(|(_, limit, _)| limit.is_zero()) {
+        None => Ok(()),
+        Some((name, _, why)) => Err(Error::config(
+            format!("{backend}::{name}(0)"),
+            format!("{why}: give a duration longer than zero, or leave it out"),
+        )),
+    }
+}
 
 /// The runtime.
 ///

@@ -338,9 +338,9 @@ impl CacheBuilder {
     /// # Errors
     ///
     /// [`Error::Config`] for a rule without sense (`Lru::new(0)`), two rules that each keep the entries in an order of their own, more
-    /// than one bound, an empty name, compression without a backend, a flight timeout of zero, a `refresh_after` or `jitter` that is no part, a circuit breaker without sense, secret
-    /// ids that nothing hides from the shared tier, a cache without any tier, and a bound of what is in the process on a cache that
-    /// keeps nothing there.
+    /// than one bound, an empty name, compression without a backend, a backend without sense (a timeout of zero), a flight timeout of
+    /// zero, a `refresh_after` or `jitter` that is no part, a circuit breaker without sense, secret ids that nothing hides from the shared
+    /// tier, a cache without any tier, and a bound of what is in the process on a cache that keeps nothing there.
     pub fn build(mut self) -> Result<Cache> {
         if self.name.is_empty() {
             return Err(Error::config(
@@ -363,6 +363,9 @@ impl CacheBuilder {
         self.check_aging()?;
         self.breaker.check()?;
         self.check_secrets()?;
+        if let Some(backend) = &self.backend {
+            backend.check()?;
+        }
         if self.compression.is_some() && self.backend.is_none() {
             return Err(Error::config(
                 "compress_above",

@@ -86,7 +86,8 @@ impl Put {
         // what went is dropped here, where no lock is held
         match inserted.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => Stored {
-                stored: true,
+                // if there is anywhere to store it
+                stored: cache.is_in_process() || tier.is_some(),
                 write: tier.map(|(tier, codec)| {
                     let sealed = tier.seal(&self.key, codec, value, lifetime, &self.span);
                     sealed.map(Some)

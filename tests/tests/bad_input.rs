@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use cacheado::backends::{Backend, BackendResult, Lookup, Payload};
+use cacheado::backends::{Backend, BackendResult, Lookup, Payload, Redis};
 use cacheado::rules::{Lru, MaxItems, Ttl, WTinyLfu};
+use cacheado::testing::Chaos;
 use cacheado::{Cache, CacheBuilder, Error, Key, Scope, cache, evict, peek, put, refresh, scopes};
 use futures::executor::block_on;
 use serde::ser::{Error as _, SerializeSeq};
@@ -77,6 +78,20 @@ fn a_builder_without_sense_is_refused() {
             refusal.len() > named.len() + 10,
             "it says what to do: {refusal}"
         );
+    }
+}
+
+#[test]
+fn a_backend_without_sense_is_refused() {
+    let redis = || Redis::new("redis://127.0.0.1:1").unwrap();
+    for (backend, named) in [
+        (redis().timeout(ZERO), "Redis::timeout(0)"),
+        (redis().load_limit(ZERO), "Redis::load_limit(0)"),
+    ] {
+        let backend = Chaos::new(backend);
+        let refusal = refusal(Cache::builder().backend(backend));
+        assert!(refusal.starts_with(named), "{refusal}");
+        assert!(refusal.contains("longer than zero"), "{refusal}");
     }
 }
 

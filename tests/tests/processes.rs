@@ -303,6 +303,16 @@ fn without_a_secret_key_secret_ids_stay_in_the_process() {
     let here = client.cache();
     cart(&here, "acme", 7, "hunter2");
     assert!(client.is_empty() && client.asked().is_empty());
+    // where there is no other place, nothing is stored
+    let nowhere = client.builder().in_process(false).build().unwrap();
+    assert_eq!(cart(&nowhere, "acme", 7, "hunter2"), "7 of acme");
+    let session = scope::session("acme", 7_u32, "hunter2");
+    let set = nowhere.set("key", &1_u8).scope(session.clone());
+    assert!(!set.run().unwrap());
+    let set = nowhere.set_many([("key", &1_u8)]).scope(session.clone());
+    assert_eq!(set.run().unwrap(), [false]);
+    let found = nowhere.get::<u8>("key").scope(session).run().unwrap();
+    assert_eq!(found, None);
     let refused = client.builder().scopes(scope::hierarchy()).build();
     let message = refused.unwrap_err().to_string();
     assert!(message.contains("organization/user/session"), "{message}");

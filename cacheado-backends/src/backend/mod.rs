@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Result;
 use crate::key::Key;
 use crate::scope::Scope;
 
@@ -63,7 +64,16 @@ pub trait Backend: Send + Sync + 'static {
     /// What kind of store it is: `storage_type` of the statistics.
     fn name(&self) -> &str;
 
-    /// Told once, before anything else, the name of the cache: what keeps its entries apart from those of other caches in the
+    /// Asked once, by the builder's `build()`, before anything else: whether what it was given makes sense. By default it does.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with it; `build()` fails with that.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Told once, before any operation, the name of the cache: what keeps its entries apart from those of other caches in the
     /// same store, which no operation of this backend is to read or remove. A backend that keeps its entries to itself needs no
     /// name, and the default forgets it.
     fn bind(&mut self, name: &str) {

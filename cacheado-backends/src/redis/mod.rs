@@ -252,6 +252,10 @@ impl Backend for Redis {
         "redis"
     }
 
+    fn check(&self) -> crate::Result<()> {
+        io::check_limits("Redis", self.settings.timeout, self.settings.load_limit)
+    }
+
     fn bind(&mut self, name: &str) {
         self.store = Arc::new(Store::new(name, self.settings.load_limit));
     }

@@ -14,6 +14,7 @@ mod seal;
 mod secret;
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -73,6 +74,8 @@ pub(crate) struct SharedTier {
     outbox: Outbox,
     releases: Releases,
     secret: Option<SecretKey>,
+    /// Whether it was said that ids are kept back since there is no key.
+    unhidden: AtomicBool,
     compression: Compression,
     sends_by_hand: bool,
     this: Weak<Self>,
@@ -118,6 +121,7 @@ impl SharedTier {
             outbox: Outbox::default(),
             releases: Releases::default(),
             secret: options.secret,
+            unhidden: AtomicBool::new(false),
             compression: options.compression,
             sends_by_hand: options.sends_by_hand,
         })
@@ -129,7 +133,14 @@ impl SharedTier {
 
     /// Whether ids of `level`, if they are secret, can be hidden.
     pub(crate) fn can_hide(&self, level: Level) -> bool {
-        self.secret.is_some() || !level.has_secret()
+        let hides = self.secret.is_some() || !level.has_secret();
+        if !hides && !self.unhidden.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                level = level.path(),
+                "nothing hides its secret ids, so its entries don't go to the shared tier: give the builder a `secret_key`"
+            );
+        }
+        hides
     }
 
     /// `key` as the store may know it.

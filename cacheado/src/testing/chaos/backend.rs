@@ -84,6 +84,10 @@ impl<B: Backend> Backend for Chaos<B> {
         self.inner.name()
     }
 
+    fn check(&self) -> cacheado_backends::Result<()> {
+        self.inner.check()
+    }
+
     fn bind(&mut self, name: &str) {
         self.inner.bind(name);
     }
