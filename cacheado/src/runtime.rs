@@ -30,3 +30,19 @@ pub(crate) fn block<R>(polled_here: bool, wait: impl FnOnce() -> R) -> Option<R>
 pub(crate) fn block<R>(polled_here: bool, wait: impl FnOnce() -> R) -> Option<R> {
     (!polled_here).then(wait)
 }
+
+/// Traces the remedy if `panic` is that of a body that needs a tokio runtime and has been run in the background without one.
+#[cfg(not(feature = "tokio"))]
+pub(crate) fn explain(panic: &(dyn std::any::Any + Send)) {
+    let message = panic.downcast_ref::<String>().map(String::as_str);
+    let message = message.or_else(|| panic.downcast_ref::<&str>().copied());
+    if message.is_some_and(|message| message.contains("Tokio 1.x runtime")) {
+        tracing::error!(
+            "an async body that needs a tokio runtime was run in the background without one: enable cacheado's feature `tokio`"
+        );
+    }
+}
+
+/// With the feature they run on the runtime of the call.
+#[cfg(feature = "tokio")]
+pub(crate) fn explain(_: &(dyn std::any::Any + Send)) {}

@@ -19,6 +19,7 @@ use crate::flight::Boarding;
 use crate::load::pending::Instead;
 use crate::load::{Begun, Flight, Load, Waited, landing};
 use crate::outcome::Outcome;
+use crate::runtime;
 use crate::value::{AnyValue, Typed, ValueType};
 use crate::waiting::slot::Slot;
 use crate::waiting::timer::Timer;
@@ -262,7 +263,10 @@ impl<F: Future> Future for Caught<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
             Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
+            Err(panic) => {
+                runtime::explain(&*panic);
+                Poll::Ready(Err(panic))
+            }
         }
     }
 }

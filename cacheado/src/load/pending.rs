@@ -16,6 +16,7 @@ use crate::aging::errors::Errors;
 use crate::background::timed::Limits;
 use crate::load::{Begun, Lead, Load, Settled};
 use crate::outcome::{Decision, Outcome};
+use crate::runtime;
 use crate::value::{AnyValue, Typed};
 
 /// A call that has to run its body. It owns all it needs and borrows nothing of the arguments, which the body may consume.
@@ -332,7 +333,10 @@ impl<B: Future> Future for Attempt<'_, B> {
         }
         match catch_unwind(AssertUnwindSafe(|| self.body.as_mut().poll(cx))) {
             Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
+            Err(panic) => {
+                runtime::explain(&*panic);
+                Poll::Ready(Err(panic))
+            }
         }
     }
 }
