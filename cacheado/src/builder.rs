@@ -311,7 +311,8 @@ impl CacheBuilder {
     }
 
     /// How many bodies run in the background at once: 64 if not given. At that many no refresh begins, and a call with a `timeout`
-    /// runs its body itself and waits for it.
+    /// runs its body itself and waits for it. With zero nothing is renewed
+    /// in the background: what may stand in does so to its end, and then the next call loads.
     pub fn background_limit(mut self, most: usize) -> Self {
         self.background = most;
         self

@@ -414,6 +414,10 @@ impl Cache {
     }
 }
 
+/// Its locks stand a panic of whoever holds them: what they guard is whole whenever code of the user's runs.
+impl std::panic::UnwindSafe for Cache {}
+impl std::panic::RefUnwindSafe for Cache {}
+
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")

@@ -95,6 +95,21 @@ fn a_backend_without_sense_is_refused() {
     }
 }
 
+/// What a cached function panics with can be caught where it is called.
+#[test]
+fn a_cache_can_be_used_where_panics_are_caught() {
+    #[cache(cache = cache, skip(cache))]
+    fn odd(cache: &Cache, n: u32) -> u32 {
+        let _ = cache;
+        assert!(n % 2 == 1, "{n} is even");
+        n
+    }
+    let cache = Cache::builder().build().unwrap();
+    assert!(std::panic::catch_unwind(|| odd(&cache, 2)).is_err());
+    assert_eq!(std::panic::catch_unwind(|| odd(&cache, 3)).unwrap(), 3);
+    assert_eq!(cache.stats().total_keys, 1);
+}
+
 type Bound = fn(CacheBuilder, u64) -> CacheBuilder;
 
 /// The builder's bounds, of so much.

@@ -121,27 +121,41 @@ impl SharedTier {
                 requested,
             });
         }
-        let found = opened.and_then(|opened| {
-            let bytes = opened.value()?;
-            let encoded = Encoded {
-                bytes: &*bytes,
-                shape: opened.shape,
-            };
-            let value = (codec.decode)(encoded).ok()?;
-            tracing::trace!(key = %outside, generation = opened.generation, "found in the shared tier");
-            // nothing has more left than it was given
-            let lifetimes = [payload.lifetime, opened.lifetime];
-            Some(Found {
-                value,
-                left: lifetimes.into_iter().flatten().min(),
-                stale: opened.stale,
-                whole: opened.lifetime,
-            })
-        });
-        if found.is_none() {
-            self.counters.count(outside.space(), Event::BackendError);
-            tracing::warn!(key = %outside, "what the shared tier holds under this key is not what was stored: taken as a miss");
-        }
-        Ok(found)
+        let found = match opened.map(|opened| decoded(outside, codec, payload, &opened)) {
+            Some(Ok(found)) => return Ok(Some(found)),
+            Some(Err(message)) => message,
+            None => "it is not what was stored under this key".to_owned(),
+        };
+        self.counters.count(outside.space(), Event::BackendError);
+        tracing::warn!(key = %outside, type_name = requested, found, "what the shared tier holds is taken as a miss");
+        Ok(None)
     }
+}
+
+/// The value in what was stored under `outside`.
+///
+/// # Errors
+///
+/// Why it can't be read.
+fn decoded(
+    outside: &Key,
+    codec: Codec,
+    payload: &Payload,
+    opened: &Opened<'_>,
+) -> std::result::Result<Found, String> {
+    let bytes = opened.value().ok_or("its compression is unknown here")?;
+    let encoded = Encoded {
+        bytes: &*bytes,
+        shape: opened.shape,
+    };
+    let value = (codec.decode)(encoded)?;
+    tracing::trace!(key = %outside, generation = opened.generation, "found in the shared tier");
+    // nothing has more left than it was given
+    let lifetimes = [payload.lifetime, opened.lifetime];
+    Ok(Found {
+        value,
+        left: lifetimes.into_iter().flatten().min(),
+        stale: opened.stale,
+        whole: opened.lifetime,
+    })
 }
