@@ -100,40 +100,81 @@ fn changes_are_heard_by_others_alone() {
 }
 
 /// Thousands of entries may go for one change, and the destructors of their values run.
+/// A process that is long about each change of a scope.
+struct Slow {
+    heard: Heard,
+    begins: mpsc::Receiver<()>,
+    end: mpsc::Sender<()>,
+}
+
+impl Slow {
+    fn by(backend: &Redis) -> Self {
+        let (began, begins) = mpsc::channel();
+        let (end, ends) = mpsc::channel();
+        let ends = Mutex::new(ends);
+        let heard = Heard::default();
+        let log = Arc::clone(&heard.0);
+        let watched = backend.watch(Changes::new(move |change| match change {
+            Change::Scope(_) => {
+                began.send(()).unwrap();
+                ends.lock().unwrap().recv().unwrap();
+            }
+            other => log
+                .lock()
+                .unwrap()
+                .push(format!("{other:?}").to_lowercase()),
+        }));
+        assert!(watched);
+        heard.hears("covered");
+        Self { heard, begins, end }
+    }
+}
+
 #[test]
 fn operations_go_on_while_a_change_takes_long() {
     let server = servers::Redis::start();
     let one = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[1]);
     let other = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[1]);
-    let (began, begins) = mpsc::channel();
-    let (end, ends) = mpsc::channel();
-    let ends = Mutex::new(ends);
-    let covered = Heard::default();
-    let log = Arc::clone(&covered.0);
-    let watched = one.backend.watch(Changes::new(move |change| match change {
-        Change::Scope(_) => {
-            began.send(()).unwrap();
-            ends.lock().unwrap().recv().unwrap();
-        }
-        other => log
-            .lock()
-            .unwrap()
-            .push(format!("{other:?}").to_lowercase()),
-    }));
-    assert!(watched);
-    covered.hears("covered");
+    let slow = Slow::by(&one.backend);
     other.evict_by_scope(&scope(&["acme"])).unwrap();
-    begins.recv().unwrap();
+    slow.begins.recv().unwrap();
     for nth in 0..10 {
         let value = nth.to_string();
         one.set(&key("x"), &text(&value)).unwrap();
         assert_eq!(one.found(&key("x")), Some(value));
     }
-    end.send(()).unwrap();
+    slow.end.send(()).unwrap();
     // nor does it take itself for one that hears nothing
     other.clear().unwrap();
-    covered.hears("all");
-    assert_eq!(covered.all(), [""; 0]);
+    slow.heard.hears("all");
+    assert_eq!(slow.heard.all(), [""; 0]);
+}
+
+/// What is waiting takes memory, and says late that something is wrong.
+#[test]
+fn whoever_is_too_far_behind_begins_anew() {
+    let server = servers::Redis::start();
+    let one = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[1]);
+    let backend = Redis::new(&server.url()).unwrap().timeout(10 * SECOND);
+    let other = Asked::new(backend, BOTH[1]);
+    let slow = Slow::by(&one.backend);
+    other.evict_by_scope(&scope(&["acme"])).unwrap();
+    slow.begins.recv().unwrap();
+    // twice as many as may wait, so that some may be on their way as yet
+    let entries: Vec<_> = (0..20_000)
+        .map(|nth| (key(&nth.to_string()), text("v")))
+        .collect();
+    other.set_many(&entries).unwrap();
+    let sent = || {
+        let clients = server.cli(&["CLIENT", "LIST", "TYPE", "pubsub"]);
+        clients.lines().all(|client| client.contains(" omem=0 "))
+    };
+    assert!(wait_until(20 * SECOND, sent), "the server keeps it back");
+    slow.end.send(()).unwrap();
+    slow.heard.hears("lost");
+    slow.heard.hears("covered");
+    other.clear().unwrap();
+    slow.heard.hears("all");
 }
 
 #[test]

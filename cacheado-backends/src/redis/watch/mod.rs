@@ -28,6 +28,8 @@ use crate::io;
 const BEAT: Duration = Duration::from_millis(500);
 /// How long it may take to begin, if some of the servers that are asked first are gone.
 const OPENING: Duration = Duration::from_secs(4);
+/// How many changes may wait while one takes long: beyond that they cost less by forgetting all copies, and what they are kept in ends.
+const MOST_WAITING: usize = 10_000;
 /// How long to wait before the first and the later attempts to connect again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
@@ -108,7 +110,11 @@ impl Watch {
     /// Reports what is received until a connection is lost or the beats have ended, and says why.
     async fn report(&self, mut received: UnboundedReceiver<Event>) -> String {
         loop {
-            match received.recv().await {
+            let event = received.recv().await;
+            if received.len() > MOST_WAITING {
+                return format!("more than {MOST_WAITING} changes wait to be applied");
+            }
+            match event {
                 Some(Event::Push(push)) => match push.kind {
                     PushKind::Message => {
                         if let Some(Value::BulkString(message)) = push.data.get(1) {
