@@ -87,7 +87,8 @@ use crate::sync::lock;
 /// This is not noticed:
 ///
 /// - In the second until it is known, changes made elsewhere are not heard, and copies that they concern are served.
-/// - While a change that concerns a very large number of entries is carried out here, the changes after it wait.
+/// - While a change that concerns a very large number of entries is carried out here, the changes after it wait, up to 10,000 of them:
+///   beyond that it begins anew, and all copies go.
 /// - What an old master takes after another was made in its place, until it knows: in a cluster for the nodes' `cluster-node-timeout`, behind sentinels
 ///   until they reach it. Evictions among it are lost to the store too, as are those that a replica had not received yet when it
 ///   became the master. `min-replicas-to-write 1` makes a master without replicas refuse.
