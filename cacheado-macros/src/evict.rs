@@ -291,6 +291,11 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
         _ => Vec::new(),
     };
     let prepare = quote!(#[allow(clippy::used_underscore_binding)] let (#(#names,)*) = { #(#bindings)* (#(#handles,)*) };);
+    // ahead of whatever stands before the block of a boxed future
+    let (ahead, prepare) = match &function.flavor {
+        Flavor::Boxed(_) => (Some(prepare), None),
+        _ => (None, Some(prepare)),
+    };
     let core = if before {
         quote!(#prepare #evict #run)
     } else {
@@ -309,7 +314,10 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
         }
     };
     let core = match &function.flavor {
-        Flavor::Boxed(boxed) => boxed.with_body(&core),
+        Flavor::Boxed(boxed) => {
+            let body = boxed.with_body(&core);
+            quote!(#ahead #body)
+        }
         _ => core,
     };
     quote! {

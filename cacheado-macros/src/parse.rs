@@ -171,18 +171,35 @@ pub(crate) fn list_names<T: std::fmt::Display>(names: impl IntoIterator<Item = T
 /// Whether an identifier of `names` stands anywhere in `tokens` (other than as a field or method
 /// behind a dot).
 pub(crate) fn mentions(tokens: impl ToTokens, names: &[Ident]) -> bool {
-    stream_mentions(tokens.into_token_stream(), names)
+    mention(tokens, names).is_some()
 }
 
-fn stream_mentions(tokens: TokenStream, names: &[Ident]) -> bool {
+/// Where the first of `names` stands in `tokens`, and which it is.
+pub(crate) fn mention(tokens: impl ToTokens, names: &[Ident]) -> Option<Ident> {
+    stream_mention(tokens.into_token_stream(), names)
+}
+
+fn stream_mention(tokens: TokenStream, names: &[Ident]) -> Option<Ident> {
     let mut behind_dot = false;
     let mut trees = tokens.into_iter().peekable();
     while let Some(tree) = trees.next() {
         let after_dot = std::mem::take(&mut behind_dot);
         match tree {
-            TokenTree::Ident(ident) if !after_dot && names.contains(&ident) => return true,
-            TokenTree::Group(group) if stream_mentions(group.stream(), names) => return true,
-            TokenTree::Literal(literal) if formats(&literal.to_string(), names) => return true,
+            TokenTree::Ident(ident) if !after_dot && names.contains(&ident) => return Some(ident),
+            TokenTree::Group(group) => {
+                let found = stream_mention(group.stream(), names);
+                if found.is_some() {
+                    return found;
+                }
+            }
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string();
+                if let Some(name) = names.iter().find(|name| formats(&text, name)) {
+                    let mut name = name.clone();
+                    name.set_span(literal.span());
+                    return Some(name);
+                }
+            }
             // one dot is a field or method access; more of them are a range
             TokenTree::Punct(dot) if dot.as_char() == '.' => {
                 let is_range =
@@ -192,20 +209,18 @@ fn stream_mentions(tokens: TokenStream, names: &[Ident]) -> bool {
                     trees.next();
                 }
             }
-            _ => {}
+            TokenTree::Ident(_) | TokenTree::Punct(_) => {}
         }
     }
-    false
+    None
 }
 
-/// Whether a literal has one of the names in braces, as a format text that captures it does.
-fn formats(literal: &str, names: &[Ident]) -> bool {
-    names.iter().any(|name| {
-        let name = name.unraw().to_string();
-        literal.split('{').skip(1).any(|piece| {
-            let rest = piece.strip_prefix(name.as_str());
-            rest.is_some_and(|rest| rest.starts_with(['}', ':', ' ']))
-        })
+/// Whether a literal has the name in braces, as a format text that captures it does.
+fn formats(literal: &str, name: &Ident) -> bool {
+    let name = name.unraw().to_string();
+    literal.split('{').skip(1).any(|piece| {
+        let rest = piece.strip_prefix(name.as_str());
+        rest.is_some_and(|rest| rest.starts_with(['}', ':', ' ']))
     })
 }
 

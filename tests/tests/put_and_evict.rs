@@ -1,5 +1,6 @@
 //! `#[cache_put]` and `#[cache_evict]`: what they store and remove, when, and what they leave.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
@@ -425,6 +426,40 @@ fn methods_of_trait_impls_evict() {
     assert!(block_on(store.save("acme", 0)).is_err());
     store.drop_all("acme".to_owned());
     assert_eq!(held(&cache), [false, false, true]);
+}
+
+/// What is to be evicted is what the caller asks for, whatever the body makes of its arguments ahead of its future.
+#[test]
+fn a_boxed_future_evicts_by_what_it_was_called_with() {
+    #[cache_evict(shop::profile(cache, &org_id, user_id))]
+    fn save(
+        cache: &Cache,
+        org_id: String,
+        mut user_id: u32,
+    ) -> Pin<Box<dyn Future<Output = String> + '_>> {
+        user_id += 1;
+        let org_id = org_id.to_uppercase();
+        let _ = cache;
+        Box::pin(async move { format!("{org_id} {user_id}") })
+    }
+
+    #[cache_evict(scope = "user", cache = cache, before)]
+    fn remove<'a>(
+        cache: &'a Cache,
+        org_id: &'a str,
+        user_id: u32,
+    ) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+        let _ = (cache, org_id, user_id);
+        let (org_id, user_id) = ("nobody", 0);
+        Box::pin(async { assert_eq!((org_id, user_id), ("nobody", 0)) })
+    }
+
+    let cache = filled();
+    assert_eq!(block_on(save(&cache, "acme".to_owned(), 7)), "ACME 8");
+    assert_eq!(held(&cache), [false, true, true]);
+    let cache = filled();
+    block_on(remove(&cache, "acme", 7));
+    assert_eq!(held(&cache), [false, true, true]);
 }
 
 #[test]

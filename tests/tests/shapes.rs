@@ -7,12 +7,13 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use cacheado::{Cache, cache, cache_impl, default_cache};
+use cacheado::{Cache, cache, cache_impl, default_cache, peek};
 use futures::executor::block_on;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -687,6 +688,40 @@ fn methods_under_async_trait() {
     }
     assert_eq!(service.runs.get(), 2);
     assert!(block_on(remote.fetch("", 1)).is_err());
+}
+
+/// What stands ahead of the future may get ready what is no part of the key.
+#[test]
+fn a_boxed_future_written_out() {
+    static RUNS: Runs = Runs::new();
+
+    type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+    #[cache(skip(texts))]
+    fn text(
+        texts: &Arc<[&'static str]>,
+        id: usize,
+    ) -> Pin<Box<dyn Future<Output = String> + Send>> {
+        let texts = Arc::clone(texts);
+        Box::pin(async move { RUNS.run(texts[id].to_owned()) })
+    }
+
+    #[cache]
+    fn unused(id: usize) -> Pin<Box<dyn Future<Output = u32> + Send>> {
+        Box::pin(async { RUNS.run(1) })
+    }
+
+    let texts: Arc<[&str]> = Arc::from(["a", "b"]);
+    let future: Boxed<String> = text(&texts, 0);
+    assert_eq!(block_on(future), "a");
+    assert_eq!(block_on(text(&texts, 0)), "a");
+    assert_eq!(block_on(text(&texts, 1)), "b");
+    assert_eq!(
+        block_on(peek!(text(&texts, 1))).unwrap().as_deref(),
+        Some("b")
+    );
+    assert_eq!(RUNS.get(), 2);
+    once!(block_on(unused(1)), 1);
 }
 
 /// A trait with `async fn` itself.

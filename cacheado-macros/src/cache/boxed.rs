@@ -6,14 +6,15 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
+use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Expr, ExprAsync, ExprCall, GenericArgument, Pat, PathArguments, Stmt, Type,
+    Block, Expr, ExprAsync, ExprCall, GenericArgument, Item, Pat, PathArguments, Stmt, Type,
     TypeParamBound,
 };
 
 use super::argument::Arg;
 use super::signature::Function;
-use crate::parse::contains_ident;
+use crate::parse::{Errors, contains_ident, mention};
 
 /// Such a body, taken apart.
 pub(crate) struct Boxed {
@@ -64,13 +65,39 @@ impl Boxed {
             .collect()
     }
 
+    /// Refuses statements ahead of the `async` block, as far as they could change what is read in it when the call is looked
+    /// up: those that name one of `read` (to bind it anew, to change it), and those that can't be seen into.
+    pub(crate) fn check_lead(&self, read: &[Ident], errors: &mut Errors) {
+        const REMEDY: &str =
+            "move this statement into the block, or cache an `async fn` that this function calls";
+        for stmt in &self.lead {
+            if let Some(name) = mention(stmt, read) {
+                errors.at(
+                    name.span(),
+                    format!(
+                        "`{name}` is read in the `async` block below, where the call is looked up: {REMEDY}"
+                    ),
+                );
+            } else if may_hide_names(stmt) {
+                errors.on(
+                    stmt,
+                    format!(
+                        "this may change what an argument's name means in the `async` block below, where the call is \
+                         looked up: {REMEDY}"
+                    ),
+                );
+            }
+        }
+    }
+
     /// The function's body with `core` in place of the `async` block's statements.
     pub(crate) fn with_body(&self, core: &TokenStream) -> TokenStream {
         let Boxed {
             lead, call, block, ..
         } = self;
-        let (func, async_token, capture) = (&call.func, &block.async_token, &block.capture);
-        quote!(#(#lead)* #func(#async_token #capture { #core }))
+        let (func, async_token) = (&call.func, &block.async_token);
+        // `core` reads arguments, which go into the future also where the author's statements need none of them
+        quote!(#(#lead)* #func(#async_token move { #core }))
     }
 
     /// `#[async_trait]` binds pattern arguments inside the block (`let (a, b) = …__arg1…;`): learns
@@ -96,6 +123,26 @@ impl Boxed {
                 arg.rebind = false;
             }
         }
+    }
+}
+
+/// Whether a statement may bring names with it that it does not spell out.
+fn may_hide_names(stmt: &Stmt) -> bool {
+    struct Macros(bool);
+    impl VisitMut for Macros {
+        fn visit_pat_mut(&mut self, pat: &mut Pat) {
+            self.0 |= matches!(pat, Pat::Macro(_));
+            visit_mut::visit_pat_mut(self, pat);
+        }
+    }
+    match stmt {
+        Stmt::Macro(_) | Stmt::Item(Item::Use(_) | Item::Macro(_)) => true,
+        Stmt::Local(local) => {
+            let mut macros = Macros(false);
+            macros.visit_pat_mut(&mut local.pat.clone());
+            macros.0
+        }
+        _ => false,
     }
 }
 

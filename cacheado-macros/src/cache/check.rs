@@ -204,15 +204,14 @@ pub(crate) fn names_no_argument(option: &str, text: &str, known: &[String]) -> S
 }
 
 fn check_self(function: &Function, options: &Options, errors: &mut Errors) {
-    let Some(receiver) = function.receiver() else {
+    let Some(this) = function.self_word() else {
         return;
     };
-    let this = Ident::new("self", receiver.self_token.span);
     let accounted = options.skip.iter().any(|name| name == "self")
         || key_expressions(options).any(|expr| mentions(expr, std::slice::from_ref(&this)));
     if !accounted {
-        errors.on(
-            receiver.self_token,
+        errors.at(
+            this.span(),
             "`self` is not accounted for: what it holds is no part of the key. Write `skip(self)` if \
              results don't depend on it, or name it in `key`, `scope(…)` or `cache`",
         );

@@ -34,6 +34,7 @@ use syn::Path;
 use self::options::Options;
 pub(crate) use self::plan::{Kind, level_path};
 use self::signature::Function;
+use crate::parse::Errors;
 use crate::scopes::parse::Hierarchy;
 
 /// The attribute as the compiler calls it.
@@ -75,7 +76,12 @@ fn run(
     {
         return detour::fetch(kind.word(), options.scopes.as_ref(), scope, attr, item);
     }
-    match plan::scope_of_call(&function, &options, scopes) {
+    let scope = plan::scope_of_call(&function, &options, scopes).and_then(|scope| {
+        let mut errors = Errors::default();
+        plan::check(&function, &options, &scope, &mut errors);
+        errors.finish().map(|()| scope)
+    });
+    match scope {
         Ok(scope) => expand::expand(&plan::plan(kind, function, options, scope)),
         Err(error) => fallback::with_stubs(&error, item, &function, &options),
     }

@@ -9,7 +9,7 @@ use super::argument::Arg;
 use super::key::KeyParts;
 use super::options::{Block, Options};
 use super::owned::is_owned;
-use super::signature::Function;
+use super::signature::{Flavor, Function};
 use crate::parse::{Errors, mentions};
 use crate::runtime::Runtime;
 use crate::scopes::parse::Hierarchy;
@@ -81,6 +81,14 @@ pub(crate) struct ScopeOfCall {
     arguments: Vec<Ident>,
 }
 
+impl ScopeOfCall {
+    /// Whether an id is (in) this argument.
+    fn has(&self, arg: &Arg) -> bool {
+        let binds = arg.binds();
+        binds.iter().any(|name| self.arguments.contains(name))
+    }
+}
+
 /// The hierarchy, and the path by which the user reaches its module.
 pub(crate) type Scopes<'a> = Option<(&'a Hierarchy, &'a Path)>;
 
@@ -118,14 +126,11 @@ pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: Scop
     let mut key_bindings = Vec::new();
     let mut needed = Vec::new();
     for arg in &function.args {
-        let (name, binds) = (&arg.name, arg.binds());
-        let is_id = binds.iter().any(|name| scope.arguments.contains(name));
-        let in_key = is_id || in_key_expressions(arg, &options);
-        let in_bypass = options
-            .bypass
-            .as_ref()
-            .is_some_and(|expr| mentions(expr, &binds));
-        let pat = arg.pat_by_ref().filter(|_| in_key || in_bypass);
+        let name = &arg.name;
+        let in_key = scope.has(arg) || in_key_expressions(arg, &options);
+        let pat = arg
+            .pat_by_ref()
+            .filter(|_| in_key || in_bypass(&options, &arg.binds()));
         key_bindings.push(pat.map(|pat| quote!(#[allow(unused_variables)] let #pat = &#name;)));
         needed.push(in_key || !is_skipped(arg, &options));
     }
@@ -148,6 +153,28 @@ pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: Scop
     }
 }
 
+/// What can only be said once the scope is known.
+pub(crate) fn check(
+    function: &Function,
+    options: &Options,
+    scope: &ScopeOfCall,
+    errors: &mut Errors,
+) {
+    if let Flavor::Boxed(boxed) = &function.flavor {
+        let args = function.args.iter().filter(|arg| {
+            let is_named = in_key_expressions(arg, options) || in_bypass(options, &arg.binds());
+            // a pattern is bound in the block
+            arg.rebind || scope.has(arg) || is_named || !is_skipped(arg, options)
+        });
+        let mut read: Vec<Ident> = args.flat_map(Arg::binds).collect();
+        read.extend(function.self_word().filter(|this| {
+            let this = std::slice::from_ref(this);
+            key_expressions(options).any(|expr| mentions(expr, this)) || in_bypass(options, this)
+        }));
+        boxed.check_lead(&read, errors);
+    }
+}
+
 /// The level's static, by the path that the user has to the module of `scopes!`.
 pub(crate) fn level_path(resolved: &Resolved, module: &Path) -> TokenStream {
     let level = &resolved.level;
@@ -164,6 +191,11 @@ pub(crate) fn is_skipped(arg: &Arg, options: &Options) -> bool {
 pub(crate) fn in_key_expressions(arg: &Arg, options: &Options) -> bool {
     let binds = arg.binds();
     key_expressions(options).any(|expr| mentions(expr, &binds))
+}
+
+fn in_bypass(options: &Options, names: &[Ident]) -> bool {
+    let bypass = options.bypass.as_ref();
+    bypass.is_some_and(|expr| mentions(expr, names))
 }
 
 /// The expressions that decide where an entry is: of `key`, `scope(…)` and `cache`.

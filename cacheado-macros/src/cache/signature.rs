@@ -137,6 +137,12 @@ impl Function {
         self.sig.receiver()
     }
 
+    /// `self`, if the function has one.
+    pub(crate) fn self_word(&self) -> Option<Ident> {
+        let receiver = self.receiver()?;
+        Some(Ident::new("self", receiver.self_token.span))
+    }
+
     /// The function's name, without `r#`.
     pub(crate) fn name(&self) -> String {
         self.sig.ident.unraw().to_string()
