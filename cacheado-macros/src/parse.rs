@@ -3,7 +3,7 @@
 //!
 //! What an option means is not decided here.
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
@@ -168,59 +168,114 @@ pub(crate) fn list_names<T: std::fmt::Display>(names: impl IntoIterator<Item = T
     }
 }
 
-/// Whether an identifier of `names` stands anywhere in `tokens` (other than as a field or method
-/// behind a dot).
+/// Whether a value of `names` is meant anywhere in `tokens`: not a field or method behind a dot, nor a part of a path.
 pub(crate) fn mentions(tokens: impl ToTokens, names: &[Ident]) -> bool {
     mention(tokens, names).is_some()
 }
 
 /// Where the first of `names` stands in `tokens`, and which it is.
 pub(crate) fn mention(tokens: impl ToTokens, names: &[Ident]) -> Option<Ident> {
-    stream_mention(tokens.into_token_stream(), names)
+    stream_mention(tokens.into_token_stream(), names, false)
 }
 
-fn stream_mention(tokens: TokenStream, names: &[Ident]) -> Option<Ident> {
-    let mut behind_dot = false;
+/// What the token before says of the one that comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    /// A field or a method comes, or another part of a path.
+    Access,
+    /// A name, which is that of a macro if `!` and a group follow.
+    Name,
+    /// The `!` behind a name.
+    MacroName,
+}
+
+/// `in_macro`: whether a text may be one that is formatted.
+fn stream_mention(tokens: TokenStream, names: &[Ident], in_macro: bool) -> Option<Ident> {
+    let mut before = Before::Nothing;
     let mut trees = tokens.into_iter().peekable();
     while let Some(tree) = trees.next() {
-        let after_dot = std::mem::take(&mut behind_dot);
+        let last = std::mem::replace(&mut before, Before::Nothing);
+        let next = match trees.peek() {
+            Some(TokenTree::Punct(next)) => Some(next.as_char()),
+            _ => None,
+        };
         match tree {
-            TokenTree::Ident(ident) if !after_dot && names.contains(&ident) => return Some(ident),
+            TokenTree::Ident(ident) => {
+                let is_path = next == Some(':') && is_path_ahead(trees.clone());
+                if last != Before::Access && !is_path && names.contains(&ident) {
+                    return Some(ident);
+                }
+                if !is_keyword(&ident) {
+                    before = Before::Name;
+                }
+            }
             TokenTree::Group(group) => {
-                let found = stream_mention(group.stream(), names);
+                let in_macro = in_macro || last == Before::MacroName;
+                let found = stream_mention(group.stream(), names, in_macro);
                 if found.is_some() {
                     return found;
                 }
             }
-            TokenTree::Literal(literal) => {
+            TokenTree::Literal(literal) if in_macro => {
                 let text = literal.to_string();
-                if let Some(name) = names.iter().find(|name| formats(&text, name)) {
+                if let Some(name) = names.iter().find(|name| captures(&text, name)) {
                     let mut name = name.clone();
                     name.set_span(literal.span());
                     return Some(name);
                 }
             }
-            // one dot is a field or method access; more of them are a range
-            TokenTree::Punct(dot) if dot.as_char() == '.' => {
-                let is_range =
-                    matches!(trees.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '.');
-                behind_dot = !is_range && !after_dot;
-                if is_range {
+            TokenTree::Literal(_) => {}
+            TokenTree::Punct(punct) => match punct.as_char() {
+                '!' if last == Before::Name => before = Before::MacroName,
+                // one dot is a field or method access; more of them are a range
+                '.' if next == Some('.') => {
                     trees.next();
                 }
-            }
-            TokenTree::Ident(_) | TokenTree::Punct(_) => {}
+                '.' => before = Before::Access,
+                ':' if next == Some(':') && punct.spacing() == Spacing::Joint => {
+                    trees.next();
+                    before = Before::Access;
+                }
+                _ => {}
+            },
         }
     }
     None
 }
 
-/// Whether a literal has the name in braces, as a format text that captures it does.
-fn formats(literal: &str, name: &Ident) -> bool {
+/// Whether `::` comes.
+fn is_path_ahead(mut trees: impl Iterator<Item = TokenTree>) -> bool {
+    let is_colon = |tree: Option<TokenTree>| match tree {
+        Some(TokenTree::Punct(punct)) if punct.as_char() == ':' => Some(punct.spacing()),
+        _ => None,
+    };
+    is_colon(trees.next()) == Some(Spacing::Joint) && is_colon(trees.next()).is_some()
+}
+
+/// Whether an identifier is a word of the language, and so no name of a macro.
+fn is_keyword(ident: &Ident) -> bool {
+    syn::parse2::<Ident>(ident.to_token_stream()).is_err()
+}
+
+/// Whether a literal is a text that has the name in braces, or as a width, as one has that is formatted.
+fn captures(literal: &str, name: &Ident) -> bool {
+    if !literal.starts_with(['"', 'r']) {
+        return false;
+    }
     let name = name.unraw().to_string();
-    literal.split('{').skip(1).any(|piece| {
-        let rest = piece.strip_prefix(name.as_str());
-        rest.is_some_and(|rest| rest.starts_with(['}', ':', ' ']))
+    // two braces stand for one
+    let text = literal.replace("{{", "");
+    text.split('{').skip(1).any(|piece| {
+        let piece = piece.split('}').next().unwrap_or(piece);
+        let (argument, format) = piece.split_once(':').unwrap_or((piece, ""));
+        let is_word = |c: char| c == '_' || c.is_alphanumeric();
+        let mut given = format.split('$').rev().skip(1);
+        argument.trim() == name
+            || given.any(|given| {
+                let rest = given.strip_suffix(name.as_str());
+                rest.is_some_and(|rest| !rest.ends_with(is_word))
+            })
     })
 }
 
@@ -284,10 +339,51 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_path_is_no_mention() {
+        assert!(!mentions(quote!(id::of(other)), &names()));
+        assert!(!mentions(quote!(other::id), &names()));
+        assert!(!mentions(quote!(<T as Of>::id), &names()));
+        assert!(!mentions(quote!(::id::of), &names()));
+        assert!(mentions(quote!(id::of(id)), &names()));
+        assert!(mentions(quote!(Of { of: id }), &names()));
+        assert!(mentions(quote!(other::of(id)), &names()));
+        assert!(mentions(quote!(|of: id| of), &names()));
+    }
+
+    #[test]
     fn a_captured_name_is_a_mention() {
         assert!(mentions(quote!(format!("{id}")), &names()));
-        assert!(mentions(quote!(format!("a{id:>5}b")), &names()));
+        assert!(mentions(quote!(format!(r"{id}")), &names()));
+        assert!(mentions(quote!(std::format!("a{id:>5}b")), &names()));
+        assert!(mentions(quote!(format!("{id:?}")), &names()));
+        assert!(mentions(quote!(format!("{:>id$}", 1)), &names()));
+        assert!(mentions(quote!(format!("{0:>1$.id$}", 1, 2)), &names()));
+        assert!(mentions(quote!(format!("{{{id}}}")), &names()));
+        assert!(mentions(quote!(outer!(a, { inner!("{id}") })), &names()));
         assert!(!mentions(quote!(format!("id {idle}")), &names()));
+        assert!(!mentions(quote!(format!("{:>an_id$}", 1)), &names()));
+        assert!(!mentions(quote!(format!("{{id}}")), &names()));
+        assert!(!mentions(quote!(format!(b"{id}")), &names()));
+    }
+
+    #[test]
+    fn a_text_that_nothing_formats_is_no_mention() {
+        assert!(!mentions(quote!("{id}"), &names()));
+        assert!(!mentions(quote!(("plan of {id}", other)), &names()));
+        assert!(!mentions(quote!(text("{id}")), &names()));
+        assert!(!mentions(
+            quote!(if !(x == "{id}") {
+                1
+            }),
+            &names()
+        ));
+        assert!(!mentions(
+            quote!(if !{ x == "{id}" } {
+                1
+            }),
+            &names()
+        ));
+        assert!(!mentions(quote!(x != ("{id}")), &names()));
     }
 
     #[test]
