@@ -354,6 +354,25 @@ fn a_secret_id_shows_in_no_listing_and_no_error() {
     }
 }
 
+#[cache(cache = cache, skip(cache), scope = "organization")]
+#[allow(non_snake_case)]
+fn by_pattern(cache: &Cache, (org_id, N): (String, u32)) -> String {
+    let _ = cache;
+    format!("{org_id} {N}")
+}
+
+#[test]
+fn what_a_pattern_binds_beside_an_id_is_in_the_key() {
+    let cache = cache();
+    for n in [1, 2] {
+        let pair = ("acme".to_owned(), n);
+        assert_eq!(by_pattern(&cache, pair.clone()), format!("acme {n}"));
+        assert!(peek!(by_pattern(&cache, pair)).unwrap().is_some());
+    }
+    let organization = scope::organization("acme");
+    assert_eq!(cache.evict_by_scope(organization).run().unwrap(), 2);
+}
+
 struct Context {
     org: String,
 }

@@ -315,6 +315,39 @@ fn patterns_as_arguments() {
     assert_eq!(RUNS.get(), 6, "what the key leaves out does not count");
 }
 
+/// An upper-case name in a pattern may be bound, or be a unit struct: what it stands for counts.
+#[test]
+fn upper_case_names_in_patterns() {
+    static RUNS: Runs = Runs::new();
+
+    #[derive(Clone, Copy, Serialize)]
+    struct Unit;
+
+    #[cache]
+    #[allow(non_snake_case)]
+    fn bound((N, m): (u32, u32)) -> u32 {
+        RUNS.run(N + m)
+    }
+
+    #[cache(key = N)]
+    #[allow(non_snake_case)]
+    async fn as_key((N, m): (u32, u32)) -> u32 {
+        RUNS.run(N + m)
+    }
+
+    #[cache(skip(Unit, noise))]
+    fn unit((Unit, noise): (Unit, u32), x: u32) -> u32 {
+        RUNS.run(noise + x)
+    }
+
+    once!(bound((1, 2)), 3);
+    once!(bound((2, 2)), 4);
+    once!(block_on(as_key((1, 2))), 3);
+    assert_eq!(block_on(as_key((1, 3))), 3);
+    once!(unit((Unit, 1), 2), 3);
+    assert_eq!(unit((Unit, 2), 2), 3);
+}
+
 /// Names that generated code might have taken.
 #[test]
 fn arguments_of_any_name() {

@@ -44,24 +44,29 @@ impl Arg {
         }
     }
 
-    /// The names the body sees.
+    /// The names the body sees. One in upper case may be a constant instead.
     pub(crate) fn binds(&self) -> Vec<Ident> {
-        let Some(pat) = &self.pat else {
-            return vec![self.name.clone()];
-        };
-        let mut names = Names::default();
-        names.visit_pat_mut(&mut pat.clone());
-        names.bound
+        self.names().bound
     }
 
     /// Whether the names the body sees are all there is of the argument.
     pub(crate) fn is_bound_whole(&self) -> bool {
-        let Some(pat) = &self.pat else {
-            return true;
-        };
-        let mut names = Names::default();
-        names.visit_pat_mut(&mut pat.clone());
+        let names = self.names();
         !names.partial && !names.bound.is_empty()
+    }
+
+    /// Whether the body may see names that are not spelled out in the pattern.
+    pub(crate) fn hides_names(&self) -> bool {
+        self.names().hidden
+    }
+
+    fn names(&self) -> Names {
+        let mut names = Names::default();
+        match &self.pat {
+            Some(pat) => names.visit_pat_mut(&mut pat.clone()),
+            None => names.bound.push(self.name.clone()),
+        }
+        names
     }
 
     /// The pattern for a reference to the argument: each name is bound to a reference.
@@ -89,21 +94,36 @@ impl Arg {
     }
 }
 
-/// The names a pattern binds, and whether it leaves a part out.
+/// The names a pattern binds, and whether there may be more of the argument than what they are bound to.
 #[derive(Default)]
 struct Names {
     bound: Vec<Ident>,
     partial: bool,
+    /// Whether there may be names that can't be seen.
+    hidden: bool,
 }
 
 impl VisitMut for Names {
     fn visit_pat_mut(&mut self, pat: &mut Pat) {
         match pat {
-            // an upper-case name may be a unit struct or a constant, which binds nothing
-            Pat::Ident(name) if !name.ident.to_string().starts_with(char::is_uppercase) => {
+            Pat::Ident(name) => {
+                // an upper-case name may be a unit struct or a constant, which binds nothing
+                self.partial |= name.ident.to_string().starts_with(char::is_uppercase);
                 self.bound.push(name.ident.clone());
             }
-            Pat::Wild(_) | Pat::Rest(_) | Pat::Macro(_) => self.partial = true,
+            Pat::Or(either) => {
+                // each of them binds the same names
+                for (nth, case) in either.cases.iter_mut().enumerate() {
+                    let bound = self.bound.len();
+                    self.visit_pat_mut(case);
+                    if nth > 0 {
+                        self.bound.truncate(bound);
+                    }
+                }
+                return;
+            }
+            Pat::Wild(_) | Pat::Rest(_) => self.partial = true,
+            Pat::Macro(_) => (self.partial, self.hidden) = (true, true),
             Pat::Struct(fields) if fields.rest.is_some() => self.partial = true,
             _ => {}
         }

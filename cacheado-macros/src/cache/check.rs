@@ -173,20 +173,18 @@ fn check_skip(function: &Function, options: &Options, errors: &mut Errors) {
     }
     for arg in &function.args {
         let binds = arg.binds();
-        let skipped = binds
-            .iter()
-            .filter(|name| options.skip.contains(name))
-            .count();
-        if skipped > 0
-            && skipped < binds.len()
-            && let Some(name) = options.skip.iter().find(|name| binds.contains(name))
+        let skipped = options.skip.iter().find(|name| binds.contains(name));
+        if let Some(name) = skipped
+            && !is_skipped(arg, options)
         {
+            let remedy = if arg.hides_names() {
+                String::from("give a `key`, as the macro in its pattern may bind more")
+            } else {
+                format!("skip {}, or give a `key`", list_names(&binds))
+            };
             errors.at(
                 name.span(),
-                format!(
-                    "`{name}` is part of an argument that is skipped as a whole: skip {}, or give a `key`",
-                    list_names(&binds)
-                ),
+                format!("`{name}` is part of an argument that is skipped as a whole: {remedy}"),
             );
         }
     }

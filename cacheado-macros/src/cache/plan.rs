@@ -184,7 +184,7 @@ pub(crate) fn level_path(resolved: &Resolved, module: &Path) -> TokenStream {
 /// Whether `skip` leaves the argument out.
 pub(crate) fn is_skipped(arg: &Arg, options: &Options) -> bool {
     let binds = arg.binds();
-    !binds.is_empty() && binds.iter().all(|name| options.skip.contains(name))
+    !binds.is_empty() && !arg.hides_names() && binds.iter().all(|name| options.skip.contains(name))
 }
 
 /// Whether `key`, `scope(…)` or `cache` name the argument.
