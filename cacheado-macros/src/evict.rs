@@ -192,7 +192,7 @@ impl Evictions {
                 };
                 let level = level_path(&resolved, path);
                 let ids = resolved.ids.iter();
-                let ids = ids.map(|id| look::id_text(&runtime, &id.expr()));
+                let ids = ids.map(|id| look::id_text(&runtime, &id.expr));
                 let make_scope = runtime.private("scope");
                 quote!(#make_scope(&#level, [#(#ids),*]))
             };

@@ -667,15 +667,20 @@ fn what_was_stored_in_another_shape_of_its_type_is_a_miss() {
 /// What leaves the process does not carry an id that is secret.
 #[test]
 fn a_secret_id_leaves_the_process_in_no_payload() {
+    #[cache(cache = cache, skip(cache), scope("session", org_id = "acme", user_id = 7, session_id = token))]
+    fn by_token(cache: &Cache, token: &str, page: u8) -> usize {
+        let _ = cache;
+        token.len() + usize::from(page)
+    }
+
     let memory = Memory::default();
+    let backend = Cache::builder().backend(memory.clone());
+    let cache = backend.secret_key([1; 32]).build().unwrap();
     let session = scope::session("acme", 7, "hush-hush");
-    memory
-        .cache()
-        .set("key", &1_u8)
-        .scope(session)
-        .run()
-        .unwrap();
+    cache.set("key", &1_u8).scope(session).run().unwrap();
+    by_token(&cache, "hush-hush", 1);
     let entries = memory.0.entries.lock().unwrap();
+    assert_eq!(entries.len(), 2);
     for stored in entries.values() {
         let text = String::from_utf8_lossy(&stored.bytes);
         assert!(!text.contains("hush-hush"), "{text}");

@@ -326,10 +326,47 @@ fn a_scope_prints_its_path() {
     }
 }
 
+#[cache(
+    cache = cache,
+    skip(cache),
+    scope("session", org_id = org, user_id = (user), session_id = &token),
+)]
+fn by_token(cache: &Cache, org: &str, user: u64, token: String, page: u8) -> String {
+    let _ = cache;
+    format!("{org} {user} {token} {page}")
+}
+
+/// By whatever name: it is in the key once, by the scope.
+#[test]
+fn an_argument_that_is_given_as_an_id_is_told_from_others() {
+    let cache = cache();
+    let calls = [
+        ("acme", 1, "s", 1),
+        ("initech", 1, "s", 1),
+        ("acme", 2, "s", 1),
+        ("acme", 1, "t", 1),
+        ("acme", 1, "s", 2),
+    ];
+    for (nth, (org, user, token, page)) in calls.into_iter().enumerate() {
+        let call = || by_token(&cache, org, user, token.to_owned(), page);
+        assert_eq!(call(), format!("{org} {user} {token} {page}"));
+        assert_eq!(call(), call());
+        assert_eq!(cache.stats().total_keys, nth as u64 + 1);
+    }
+    let session = scope::session("acme", 1, "s");
+    let listed = cache.keys().scope(session.clone()).run().unwrap();
+    let mut shown: Vec<_> = listed.iter().map(ToString::to_string).collect();
+    shown.sort();
+    assert!(shown[0].ends_with("by_token(1)"), "{shown:?}");
+    assert!(shown[1].ends_with("by_token(2)"), "{shown:?}");
+    assert_eq!(cache.evict_by_scope(session).run().unwrap(), 2);
+}
+
 #[test]
 fn a_secret_id_shows_in_no_listing_and_no_error() {
     let cache = cache();
     of_frame(&cache, 1, 'a', "hush", 1, "acme");
+    by_token(&cache, "acme", 1, "hush".to_owned(), 1);
     let session = || scope::session("acme", 1, "hush");
     cache.set("key", &1_u8).scope(session()).run().unwrap();
     let mut shown: Vec<_> = cache

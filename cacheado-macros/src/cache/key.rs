@@ -1,11 +1,11 @@
 //! What makes up a call's key: `key`, or the arguments that are neither skipped nor scope ids.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Expr;
 
 use super::options::Options;
-use super::plan::is_skipped;
+use super::plan::{ScopeOfCall, is_skipped};
 use super::signature::Function;
 use crate::parse::{peel, start};
 use crate::runtime::{Runtime, at};
@@ -17,11 +17,11 @@ pub(crate) struct KeyParts(pub(crate) Vec<TokenStream>);
 const MOST: usize = 12;
 
 impl KeyParts {
-    /// Leaves out the arguments in `ids`, which are in the scope's path.
+    /// Leaves out the arguments that are in the path of `scope`.
     pub(crate) fn of(
         function: &Function,
         options: &Options,
-        ids: &[Ident],
+        scope: &ScopeOfCall,
         runtime: &Runtime,
     ) -> Self {
         let parts = match options.key.as_ref().map(|key| (key, peel(key))) {
@@ -33,12 +33,10 @@ impl KeyParts {
                 .collect(),
             Some((key, _)) => vec![expression(runtime, key)],
             None => {
-                let args = function.args.iter().filter(|arg| {
-                    let binds = arg.binds();
-                    let in_path =
-                        arg.is_bound_whole() && binds.iter().all(|name| ids.contains(name));
-                    !in_path && !is_skipped(arg, options)
-                });
+                let args = function
+                    .args
+                    .iter()
+                    .filter(|arg| !scope.has_all_of(arg) && !is_skipped(arg, options));
                 args.map(|arg| match &options.batch {
                     // a reference to one of them
                     Some(ids) if arg.name == *ids => {

@@ -240,7 +240,8 @@ pub(crate) fn cache(runtime: &Runtime, cache: Option<&Expr>) -> TokenStream {
 
 /// The text of each id of the scope.
 pub(crate) fn ids(plan: &Plan) -> impl Iterator<Item = TokenStream> {
-    plan.scope.ids.iter().map(|id| id_text(&plan.runtime, id))
+    let ids = plan.scope.ids.iter();
+    ids.map(|id| id_text(&plan.runtime, &id.expr))
 }
 
 pub(crate) fn id_text(runtime: &Runtime, id: &Expr) -> TokenStream {

@@ -22,6 +22,7 @@ pub(crate) mod options;
 mod owned;
 mod plan;
 pub(crate) mod scope_option;
+mod secret;
 pub(crate) mod signature;
 mod site;
 mod ttl;

@@ -9,11 +9,12 @@ use super::argument::Arg;
 use super::key::KeyParts;
 use super::options::{Block, Options};
 use super::owned::is_owned;
+use super::secret;
 use super::signature::{Flavor, Function};
 use crate::parse::{Errors, mentions};
 use crate::runtime::Runtime;
 use crate::scopes::parse::Hierarchy;
-use crate::scopes::resolve::{IdSource, Resolved, resolve};
+use crate::scopes::resolve::{Id, Resolved, resolve};
 
 /// Which attribute it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,17 +76,24 @@ pub(crate) fn place(function: &Function, block: Block) -> Place {
 pub(crate) struct ScopeOfCall {
     /// The path of the level's static; none: the global scope.
     pub(crate) level: Option<TokenStream>,
-    /// Of each level from the root down, the expression of its id.
-    pub(crate) ids: Vec<Expr>,
-    /// The arguments among them, which are no part of the key a second time.
-    arguments: Vec<Ident>,
+    /// Of each level from the root down, its id.
+    pub(crate) ids: Vec<Id>,
 }
 
 impl ScopeOfCall {
-    /// Whether an id is (in) this argument.
+    /// Whether an id is what this argument binds.
     fn has(&self, arg: &Arg) -> bool {
-        let binds = arg.binds();
-        binds.iter().any(|name| self.arguments.contains(name))
+        arg.binds().iter().any(|name| self.is_id(name))
+    }
+
+    /// Whether all there is of this argument is in the scope's path, and so no part of the key a second time.
+    pub(crate) fn has_all_of(&self, arg: &Arg) -> bool {
+        arg.is_bound_whole() && arg.binds().iter().all(|name| self.is_id(name))
+    }
+
+    fn is_id(&self, name: &Ident) -> bool {
+        let mut arguments = self.ids.iter().filter_map(|id| id.argument.as_ref());
+        arguments.any(|argument| argument == name)
     }
 }
 
@@ -110,19 +118,14 @@ pub(crate) fn scope_of_call(
         return Ok(found);
     };
     found.level = Some(level_path(&resolved, path));
-    for id in resolved.ids {
-        found.ids.push(id.expr());
-        if let IdSource::Argument(name) = id {
-            found.arguments.push(name);
-        }
-    }
+    found.ids = resolved.ids;
     Ok(found)
 }
 
 /// Brings everything together.
 pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: ScopeOfCall) -> Plan {
     let runtime = Runtime::find();
-    let key = KeyParts::of(&function, &options, &scope.arguments, &runtime);
+    let key = KeyParts::of(&function, &options, &scope, &runtime);
     let mut key_bindings = Vec::new();
     let mut needed = Vec::new();
     for arg in &function.args {
@@ -160,6 +163,7 @@ pub(crate) fn check(
     scope: &ScopeOfCall,
     errors: &mut Errors,
 ) {
+    secret::check(function, options, scope, errors);
     if let Flavor::Boxed(boxed) = &function.flavor {
         let args = function.args.iter().filter(|arg| {
             let is_named = in_key_expressions(arg, options) || in_bypass(options, &arg.binds());

@@ -3,35 +3,50 @@
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
-use syn::{Error, Expr, LitStr};
+use syn::{Error, Expr, LitStr, parse_quote};
 
 use super::parse::{Hierarchy, Level};
 use crate::cache::scope_option::ScopeOption;
-use crate::parse::{Errors, did_you_mean, list_names, nearest};
+use crate::parse::{Errors, did_you_mean, list_names, nearest, peel};
 
 /// A scope found in the hierarchy.
 pub(crate) struct Resolved {
     /// The level's name.
     pub(crate) level: Ident,
-    /// Of each level from the root down to it, where its id comes from.
-    pub(crate) ids: Vec<IdSource>,
+    /// Of each level from the root down to it, its id.
+    pub(crate) ids: Vec<Id>,
 }
 
-/// Where an id comes from.
-pub(crate) enum IdSource {
-    /// The argument of this name.
-    Argument(Ident),
-    /// An expression.
-    Given(Expr),
+/// The id of one level.
+#[derive(Clone)]
+pub(crate) struct Id {
+    /// What it is called in the hierarchy.
+    pub(crate) param: String,
+    pub(crate) secret: bool,
+    pub(crate) expr: Expr,
+    /// The argument that it is, if it is one as it stands: by the id's name, or given as `scope(…, org_id = org)`.
+    pub(crate) argument: Option<Ident>,
 }
 
-impl IdSource {
-    /// The expression of the id.
-    pub(crate) fn expr(&self) -> Expr {
-        match self {
-            IdSource::Argument(name) => syn::parse_quote!(#name),
-            IdSource::Given(expr) => expr.clone(),
+impl Id {
+    fn new(level: &Level, expr: Expr, arguments: &[Ident]) -> Id {
+        Id {
+            param: level.param(),
+            secret: level.secret,
+            argument: bare_name(&expr)
+                .filter(|name| arguments.contains(name))
+                .cloned(),
+            expr,
         }
+    }
+}
+
+/// The name that an expression is, or a reference to.
+pub(crate) fn bare_name(expr: &Expr) -> Option<&Ident> {
+    match peel(expr) {
+        Expr::Path(path) => path.path.get_ident(),
+        Expr::Reference(reference) => bare_name(&reference.expr),
+        _ => None,
     }
 }
 
@@ -54,8 +69,10 @@ pub(crate) fn resolve(
             .iter()
             .find(|argument| argument.unraw() == level.param());
         match (given, argument) {
-            (Some((_, expr)), _) => ids.push(IdSource::Given(expr.clone())),
-            (None, Some(argument)) => ids.push(IdSource::Argument(argument.clone())),
+            (Some((_, expr)), _) => ids.push(Id::new(level, expr.clone(), arguments)),
+            (None, Some(argument)) => {
+                ids.push(Id::new(level, parse_quote!(#argument), arguments));
+            }
             (None, None) => missing.push(*level),
         }
     }
@@ -150,7 +167,6 @@ fn missing_arguments(scope: &LitStr, missing: &[&Level], arguments: &[Ident]) ->
 mod tests {
     use super::*;
     use quote::{format_ident, quote};
-    use syn::parse_quote;
 
     fn message(name: &str, ids: Vec<(Ident, Expr)>, arguments: &[&str]) -> String {
         let hierarchy: Hierarchy =
