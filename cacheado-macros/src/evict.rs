@@ -70,6 +70,9 @@ fn run(attr: &TokenStream, item: &TokenStream, known: Option<(&Hierarchy, &Path)
         return detour::fetch("evict", evictions.module.as_ref(), scope, attr, item);
     }
     let mut errors = Errors::default();
+    if let Some(error) = function.names_twice() {
+        errors.push(error);
+    }
     let handles = evictions.handles(&function, known, &mut errors);
     match errors.finish() {
         Ok(()) => expand(&function, &handles, evictions.before),

@@ -24,6 +24,9 @@ pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors)
             "a function without a receiver that names `Self` needs `#[cache_impl]` on its impl block",
         );
     }
+    if let Some(error) = function.names_twice() {
+        errors.push(error);
+    }
     check_skip(function, options, errors);
     check_self(function, options, errors);
     for arg in &function.args {

@@ -35,8 +35,9 @@ pub(crate) fn with_stubs(
 fn stubs(function: &Function, options: &Options) -> TokenStream {
     let place = place(function, options.block);
     let sig = &function.sig;
-    // such a function can't stand in an impl of another type, or has no type to speak of
+    // such a function can't stand in an impl of another type, has no type to speak of, or is refused by the compiler anyway
     let odd = sig.abi.is_some()
+        || function.names_twice().is_some()
         || sig.variadic.is_some()
         || matches!(function.output, Type::Never(_))
         || find_impl_trait(&function.output).is_some()

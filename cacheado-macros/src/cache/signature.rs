@@ -148,6 +148,24 @@ impl Function {
         self.sig.ident.unraw().to_string()
     }
 
+    /// The error about a name that two arguments have. The compiler tells names of different origins apart, as in a
+    /// `macro_rules!`, but an attribute sees their texts alone.
+    pub(crate) fn names_twice(&self) -> Option<Error> {
+        let mut seen: Vec<Ident> = Vec::new();
+        for name in self.args.iter().flat_map(Arg::binds) {
+            let text = name.unraw();
+            if seen.contains(&text) {
+                let message = format!(
+                    "another argument is called `{text}` as well, and the attribute can't tell them apart: give one of \
+                     them another name"
+                );
+                return Some(Error::new(name.span(), message));
+            }
+            seen.push(text);
+        }
+        None
+    }
+
     /// Whether `Self` is meant anywhere in it (other than inside items of its own).
     pub(crate) fn mentions_self_type(&self) -> bool {
         if contains_ident(self.sig.to_token_stream(), "Self") {

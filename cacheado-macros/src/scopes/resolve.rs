@@ -29,14 +29,31 @@ pub(crate) struct Id {
 }
 
 impl Id {
-    fn new(level: &Level, expr: Expr, arguments: &[Ident]) -> Id {
+    fn given(level: &Level, expr: &Expr, arguments: &[Ident]) -> Id {
+        let name = bare_name(expr);
+        let argument = arguments.iter().find(|argument| Some(*argument) == name);
+        match (argument, name) {
+            (Some(argument), Some(name)) => {
+                // the argument itself, also where the name, from a macro, would mean something else of its text
+                let mut argument = argument.clone();
+                argument.set_span(argument.span().located_at(name.span()));
+                Id::argument(level, &argument)
+            }
+            _ => Id {
+                param: level.param(),
+                secret: level.secret,
+                expr: expr.clone(),
+                argument: None,
+            },
+        }
+    }
+
+    fn argument(level: &Level, argument: &Ident) -> Id {
         Id {
             param: level.param(),
             secret: level.secret,
-            argument: bare_name(&expr)
-                .filter(|name| arguments.contains(name))
-                .cloned(),
-            expr,
+            expr: parse_quote!(#argument),
+            argument: Some(argument.clone()),
         }
     }
 }
@@ -69,10 +86,8 @@ pub(crate) fn resolve(
             .iter()
             .find(|argument| argument.unraw() == level.param());
         match (given, argument) {
-            (Some((_, expr)), _) => ids.push(Id::new(level, expr.clone(), arguments)),
-            (None, Some(argument)) => {
-                ids.push(Id::new(level, parse_quote!(#argument), arguments));
-            }
+            (Some((_, expr)), _) => ids.push(Id::given(level, expr, arguments)),
+            (None, Some(argument)) => ids.push(Id::argument(level, argument)),
             (None, None) => missing.push(*level),
         }
     }
