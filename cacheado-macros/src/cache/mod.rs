@@ -29,8 +29,8 @@ mod ttl;
 mod types;
 pub(crate) mod values;
 
-use proc_macro2::TokenStream;
-use syn::Path;
+use proc_macro2::{Span, TokenStream};
+use syn::{Error, Path};
 
 use self::options::Options;
 pub(crate) use self::plan::{Kind, level_path};
@@ -64,6 +64,11 @@ fn run(
         Ok(function) => function,
         Err(error) => return fallback::with_item(&error, item),
     };
+    if function.is_written_here() {
+        let message =
+            "this function is cached already: `#[cache]` or `#[cache_put]` stands on it once";
+        return fallback::with_item(&Error::new(Span::call_site(), message), item);
+    }
     let (options, mut errors) = Options::read(attr.clone());
     check::check(&function, &options, &mut errors);
     batch::check(kind, &function, &options, &mut errors);

@@ -112,7 +112,12 @@ impl Options {
     fn read_all(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> Result<()> {
         let mut seen: Vec<String> = Vec::new();
         while !input.is_empty() {
-            let keyword: Keyword = input.parse()?;
+            let Ok(keyword) = input.parse::<Keyword>() else {
+                errors.at(input.span(), "expected an option, as `ttl = 60`");
+                skip_option(input)?;
+                comma_or_end(input)?;
+                continue;
+            };
             let name = keyword.text();
             let repeated = seen.contains(&name);
             if repeated {
@@ -334,6 +339,11 @@ mod tests {
             "`local` is a flag and takes no value"
         );
         assert_eq!(message(quote!(skip = a)), "`skip` takes a list: `skip(…)`");
+        assert_eq!(
+            message(quote!(60, tll = 5, "1m")),
+            "expected an option, as `ttl = 60`; unknown option `tll`, did you mean `ttl`?; \
+             expected an option, as `ttl = 60`"
+        );
         assert_eq!(message(quote!(ttl)), "`ttl` takes a value: `ttl = …`");
         assert!(message(quote!(scope = 5)).contains("text in quotes"));
         assert!(message(quote!(cache = 5)).contains("gives a `Cache`"));

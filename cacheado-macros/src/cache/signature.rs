@@ -148,6 +148,12 @@ impl Function {
         self.sig.ident.unraw().to_string()
     }
 
+    /// Whether one of the attributes of this crate wrote the body, in which it says what the call's mode is.
+    pub(crate) fn is_written_here(&self) -> bool {
+        let has = |name| contains_ident(self.body.clone(), name);
+        has("__private") && has("Mode")
+    }
+
     /// The error about a name that two arguments have. The compiler tells names of different origins apart, as in a
     /// `macro_rules!`, but an attribute sees their texts alone.
     pub(crate) fn names_twice(&self) -> Option<Error> {
