@@ -80,6 +80,36 @@ fn what_the_body_lacks_is_asked_for_again_and_what_it_brings_beside_is_left() {
     assert_eq!(cache.stats().total_keys, 2);
 }
 
+/// More than a tuple of `serde` has room for.
+#[test]
+fn a_key_of_many_parts_is_that_of_the_function_of_one_id() {
+    macro_rules! with_many {
+        ($($arg:ident)*) => {
+            #[cache(cache = cache, skip(cache), name = "of many parts", batch(ids))]
+            #[allow(clippy::too_many_arguments)]
+            fn many(cache: &Cache, $($arg: u8,)* ids: &[u32]) -> HashMap<u32, u64> {
+                let _ = ($($arg,)* cache);
+                squared(ids)
+            }
+
+            #[cache(cache = cache, skip(cache), name = "of many parts")]
+            #[allow(clippy::too_many_arguments)]
+            fn one(cache: &Cache, $($arg: u8,)* id: u32) -> u64 {
+                let _ = ($($arg,)* cache, id);
+                0
+            }
+        };
+    }
+    with_many!(a b c d e f g h i j k l m);
+
+    let cache = cache();
+    let found = many(&cache, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, &[3, 4]);
+    assert_eq!(found, squared(&[3, 4]));
+    let one = |last, id| one(&cache, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, last, id);
+    assert_eq!((one(13, 3), one(13, 4)), (9, 16));
+    assert_eq!((one(14, 3), one(13, 5)), (0, 0));
+}
+
 #[derive(Debug, PartialEq)]
 struct Down;
 

@@ -10,7 +10,7 @@ use super::signature::Function;
 use crate::parse::{peel, start};
 use crate::runtime::{Runtime, at};
 
-/// What makes up a key: a reference to each part.
+/// What makes up a key: a reference to each part, or in a `batch` to what it is made of.
 pub(crate) struct KeyParts(pub(crate) Vec<TokenStream>);
 
 /// As many parts the runtime has functions for: more of them go together.
@@ -49,16 +49,18 @@ impl KeyParts {
                 .collect()
             }
         };
-        KeyParts(at_most(parts))
+        // a reference to what goes together would not outlive the closure that makes the key of one id
+        let borrow = options.batch.is_none().then(|| quote!(&));
+        KeyParts(at_most(parts, &borrow))
     }
 }
 
-fn at_most(parts: Vec<TokenStream>) -> Vec<TokenStream> {
+fn at_most(parts: Vec<TokenStream>, borrow: &Option<TokenStream>) -> Vec<TokenStream> {
     if parts.len() <= MOST {
         return parts;
     }
-    let together = parts.chunks(MOST).map(|some| quote!(&(#(#some),*)));
-    at_most(together.collect())
+    let together = parts.chunks(MOST).map(|some| quote!(#borrow (#(#some),*)));
+    at_most(together.collect(), borrow)
 }
 
 /// A reference to what `value` gives. An error about its type underlines the first token of what was `written`.
