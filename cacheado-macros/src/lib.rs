@@ -56,7 +56,7 @@ use self::verbs::Verb;
 /// | option | value | meaning |
 /// |---|---|---|
 /// | `ttl` | seconds (`300`, `0.5`), text (`"5m"`), a `Duration` expression, or `\|value\| -> Duration` | lifetime; left out: until evicted |
-/// | `scope` | `"user"`, or the path `"organization/user"`; `scope("user", org_id = ctx.org)` names ids that are no plain arguments | a level of [`scopes!`], default `"global"` |
+/// | `scope` | `"user"`, or the path `"organization/user"`; `scope("user", org_id = ctx.org)` names ids that are no arguments of their names | a level of [`scopes!`], default `"global"` |
 /// | `scopes` | path | the module that `scopes!` made, default `crate::scope` |
 /// | `cache` | expression, may use `self` and arguments | which `Cache`, default the process-wide one |
 /// | `skip(a, self)` | argument names | left out of the key |
@@ -91,9 +91,10 @@ use self::verbs::Verb;
 /// # Keys
 ///
 /// Every argument is part of the key, by what serde serializes of it, but those that are scope ids
-/// (they are in the scope's path) and those in `skip`. An argument taken as `&mut` must be skipped.
+/// (they are in the scope's path, also if they are given as they stand, as in `org_id = org`) and those in `skip`. What a
+/// `#[secret]` id is made of is refused in a key. An argument taken as `&mut` must be skipped.
 /// `self` must be accounted for: `skip(self)`, or named in `key`, `scope(…)` or `cache`. An argument
-/// that is a pattern is a part as a whole. `key = (a, b)` moves neither `a` nor `b`.
+/// that is a pattern is a part as a whole, and skipped by all the names it binds. `key = (a, b)` moves neither `a` nor `b`.
 ///
 /// # Many ids
 ///

@@ -10,7 +10,7 @@ use crate::parse::{Errors, Keyword, comma_or_end};
 /// `scope = "user"` or `scope("user", org_id = ctx.org)`.
 pub(crate) struct ScopeOption {
     pub(crate) name: LitStr,
-    /// Ids that are no plain arguments.
+    /// Ids that are no arguments of their names.
     pub(crate) ids: Vec<(Ident, Expr)>,
 }
 
