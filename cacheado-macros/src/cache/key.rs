@@ -51,11 +51,11 @@ impl KeyParts {
         };
         // a reference to what goes together would not outlive the closure that makes the key of one id
         let borrow = options.batch.is_none().then(|| quote!(&));
-        KeyParts(at_most(parts, &borrow))
+        KeyParts(at_most(parts, borrow.as_ref()))
     }
 }
 
-fn at_most(parts: Vec<TokenStream>, borrow: &Option<TokenStream>) -> Vec<TokenStream> {
+fn at_most(parts: Vec<TokenStream>, borrow: Option<&TokenStream>) -> Vec<TokenStream> {
     if parts.len() <= MOST {
         return parts;
     }
