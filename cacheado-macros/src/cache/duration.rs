@@ -18,7 +18,8 @@ pub(crate) fn literal(option: &str, noun: &str, value: &Expr) -> Result<Option<D
             if matches!(minus.op, UnOp::Neg(_)) && matches!(peel(&minus.expr), Expr::Lit(_)) =>
         {
             return error(format!(
-                "`{option}` is negative: a {noun} is more than zero"
+                "`{option}` is negative: a {noun} is more than zero{}",
+                instead_of_none(option)
             ));
         }
         Expr::Lit(ExprLit { lit, .. }) => match lit {
@@ -45,8 +46,19 @@ pub(crate) fn literal(option: &str, noun: &str, value: &Expr) -> Result<Option<D
     };
     match span {
         None => error(too_long(option)),
-        Some(Duration::ZERO) => error(format!("`{option}` is zero: a {noun} is more than zero")),
+        Some(Duration::ZERO) => error(format!(
+            "`{option}` is zero: a {noun} is more than zero{}",
+            instead_of_none(option)
+        )),
         Some(span) => Ok(Some(span)),
+    }
+}
+
+/// What to write if nothing was meant, or no end.
+fn instead_of_none(option: &str) -> &'static str {
+    match option {
+        "ttl" => "; leave `ttl` out to keep values until evicted, and the attribute to keep none",
+        _ => "; leave it out if it is not wanted",
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn resolve(
 ) -> Option<Resolved> {
     let level = errors.take(find_level(&scope.name, hierarchy))?;
     let path = hierarchy.path(level);
-    check_given(scope, &path, errors);
+    let given_right = check_given(scope, &path, errors);
     let mut missing = Vec::new();
     let mut ids = Vec::new();
     for level in &path {
@@ -97,10 +97,13 @@ pub(crate) fn resolve(
             ids,
         })
     } else {
-        errors.on(
-            &scope.name,
-            missing_arguments(&scope.name, &missing, arguments),
-        );
+        // one that is given by a wrong name has been said to be
+        if given_right {
+            errors.on(
+                &scope.name,
+                missing_arguments(&scope.name, &missing, arguments),
+            );
+        }
         None
     }
 }
@@ -135,12 +138,14 @@ fn find_level(name: &LitStr, hierarchy: &Hierarchy) -> syn::Result<usize> {
     Ok(level)
 }
 
-/// Every name in `scope(…, name = …)` has to be an id of the path.
-fn check_given(scope: &ScopeOption, path: &[&Level], errors: &mut Errors) {
+/// Every name in `scope(…, name = …)` has to be an id of the path. Answers whether it is.
+fn check_given(scope: &ScopeOption, path: &[&Level], errors: &mut Errors) -> bool {
     let params = || path.iter().map(|level| level.param());
+    let mut right = true;
     for (id, _) in &scope.ids {
         let name = id.unraw().to_string();
         if !params().any(|param| param == name) {
+            right = false;
             let known: Vec<String> = params().collect();
             let hint = did_you_mean(&name, known.iter().map(String::as_str));
             errors.at(
@@ -153,6 +158,7 @@ fn check_given(scope: &ScopeOption, path: &[&Level], errors: &mut Errors) {
             );
         }
     }
+    right
 }
 
 fn missing_arguments(scope: &LitStr, missing: &[&Level], arguments: &[Ident]) -> String {
@@ -166,14 +172,24 @@ fn missing_arguments(scope: &LitStr, missing: &[&Level], arguments: &[Ident]) ->
         [rest @ .., last] => format!("the arguments {} and {last}", rest.join(", ")),
         [] => unreachable!("called with a missing argument"),
     };
-    let first = missing[0].param();
+    let ids: Vec<String> = missing.iter().map(|level| level.param()).collect();
     let arguments: Vec<String> = arguments
         .iter()
         .map(|name| name.unraw().to_string())
         .collect();
-    let remedy = match nearest(&first, arguments.iter().map(String::as_str)) {
-        Some(near) => format!("is it `{near}`? Then `scope(\"{scope}\", {first} = {near})`"),
-        None => format!("add it, or write `scope(\"{scope}\", {first} = …)`"),
+    let near = |id: &str| nearest(id, arguments.iter().map(String::as_str));
+    let given = ids.iter().map(|id| match near(id) {
+        Some(near) => format!("{id} = {near}"),
+        None => format!("{id} = …"),
+    });
+    let instead = format!(
+        "`scope(\"{scope}\", {})`",
+        given.collect::<Vec<_>>().join(", ")
+    );
+    let remedy = match (near(&ids[0]), ids.len()) {
+        (Some(near), _) => format!("is it `{near}`? Then {instead}"),
+        (None, 1) => format!("add it, or write {instead}"),
+        (None, _) => format!("add them, or write {instead}"),
     };
     format!("the scope `{scope}` needs {what}: {remedy}")
 }
