@@ -60,7 +60,7 @@ impl Function {
     {
         Call {
             cache: cache.clone(),
-            key: self.key::<K::Stored, A>(ids, args),
+            key: self.key::<K::Stored, A>(cache, carry.typed.values, ids, args),
             values: carry.typed.values,
             aging: self.aging(),
             decide: Decide::Store { ttl: self.ttl() },

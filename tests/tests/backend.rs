@@ -687,23 +687,23 @@ fn a_secret_id_leaves_the_process_in_no_payload() {
     }
 }
 
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Silent(u32);
+
+impl Serialize for Silent {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("never"))
+    }
+}
+
+#[cache(cache = cache, skip(cache))]
+fn silent(cache: &Cache, x: u32) -> Silent {
+    let _ = cache;
+    Silent(x)
+}
+
 #[test]
 fn a_value_that_fails_to_serialize_stays_in_the_process() {
-    #[derive(Clone, Debug, PartialEq, Deserialize)]
-    struct Silent(u32);
-
-    impl Serialize for Silent {
-        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-            Err(serde::ser::Error::custom("never"))
-        }
-    }
-
-    #[cache(cache = cache, skip(cache))]
-    fn silent(cache: &Cache, x: u32) -> Silent {
-        let _ = cache;
-        Silent(x)
-    }
-
     let memory = Memory::default();
     let cache = memory.cache();
     for _ in 0..2 {

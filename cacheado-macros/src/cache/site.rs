@@ -71,7 +71,11 @@ fn site_static(plan: &Plan) -> TokenStream {
         quote!(SITE.instance_of(&|| ()))
     };
     quote! {
-        static SITE: #site = #site::new(::core::module_path!(), #name, #line, #column)
+        // what is declared in a body inherits no generic parameters, so its path shows those of the impl as they were written
+        enum __Item {}
+        static SITE: #site = #site::new(
+            ::core::module_path!(), ::core::any::type_name::<__Item>, #name, #line, #column
+        )
             #method #explicit #version #level #max_items #flight #ttl #aging;
         #identity
     }

@@ -151,7 +151,7 @@ where
     let scope = scope.each_ref().map(IdText::as_bytes);
     let args = ids.iter().map(args);
     let cached = mode != Mode::Bypass;
-    let keys = cached.then(|| function.keys::<V, A>(cache, &scope, args));
+    let keys = cached.then(|| function.keys::<V, A>(cache, carry.typed.values, &scope, args));
     PendingBatch {
         keys: keys.flatten().map(|keys| (cache.clone(), keys)),
         ids: ids.to_vec(),

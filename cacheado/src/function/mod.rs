@@ -6,6 +6,7 @@
 
 mod closer;
 mod name;
+mod path;
 mod site;
 mod storage;
 
@@ -46,6 +47,8 @@ pub struct Function {
     identity: TypeId,
     /// Its full path with type arguments.
     path: String,
+    /// The same in parts, as the compiler prints it.
+    printed: path::Path,
     spec: &'static SiteSpec,
     /// `None` if its explicit name is another's: it runs uncached.
     space: OnceLock<Option<&'static Space>>,
@@ -54,10 +57,15 @@ pub struct Function {
 impl Function {
     /// Its key space, which is made by the first call; `None` if its name is taken.
     #[inline]
-    fn space<A, T: 'static>(&self, args: &A) -> Option<&'static Space> {
+    fn space<A, T: 'static>(
+        &self,
+        args: &A,
+        values: &ValueType,
+        cache: &Cache,
+    ) -> Option<&'static Space> {
         *self.space.get_or_init(|| {
             let _ = args;
-            self.claim(std::any::type_name::<A>(), TypeId::of::<T>())
+            self.claim(std::any::type_name::<A>(), TypeId::of::<T>(), values, cache)
         })
     }
 
@@ -82,7 +90,8 @@ impl Function {
         K::Stored: Value,
         A: Serialize,
     {
-        let (Some(space), true) = (self.space::<A, K::Stored>(args), mode != Mode::Bypass) else {
+        let space = self.space::<A, K::Stored>(args, carry.typed.values, cache);
+        let (Some(space), true) = (space, mode != Mode::Bypass) else {
             return Err(Pending::uncached());
         };
         if !cache.is_enabled() {
@@ -205,11 +214,12 @@ impl Function {
     pub(crate) fn keys<T: 'static, A: Serialize>(
         &'static self,
         cache: &Cache,
+        values: &ValueType,
         ids: &[&[u8]],
         args: impl Iterator<Item = A>,
     ) -> Option<Vec<Key>> {
         let key = |args: A| {
-            let space = self.space::<A, T>(&args)?;
+            let space = self.space::<A, T>(&args, values, cache)?;
             let key = Probe::new(space, ids, &args).and_then(|probe| probe.to_key());
             key.map_err(|message| self.has_no_key(cache, space, &message))
                 .ok()
@@ -230,10 +240,12 @@ impl Function {
     /// The key of a call, for the verbs; an `Err` if none can be made.
     pub(crate) fn key<T: Value, A: Serialize>(
         &'static self,
+        cache: &Cache,
+        values: &ValueType,
         ids: &[&[u8]],
         args: &A,
     ) -> cacheado_backends::Result<Option<Key>> {
-        let Some(space) = self.space::<A, T>(args) else {
+        let Some(space) = self.space::<A, T>(args, values, cache) else {
             return Ok(None);
         };
         let key = Probe::new(space, ids, args).and_then(|probe| probe.to_key());

@@ -9,10 +9,24 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use cacheado_backends::{Error, Level, LevelDef, Space, SpaceSpec};
 
 use super::Function;
+use super::path::Path;
+use crate::cache::Cache;
+use crate::value::ValueType;
 
-/// Who has which name, and what for: by name, version, and whether the name is explicit: a path is no explicit name, though it may read the same.
-type Names = HashMap<(String, u32, bool), Claim>;
+/// Who has which name, and what for.
+type Names = HashMap<Name, Claim>;
 static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
+
+/// What tells names apart.
+#[derive(PartialEq, Eq, Hash)]
+struct Name {
+    name: String,
+    version: u32,
+    /// A path is no explicit name, though it may read the same.
+    explicit: bool,
+    /// What has a name in this process alone keeps it from nobody who has it in all.
+    stable: bool,
+}
 
 /// A name that is taken.
 struct Claim {
@@ -50,14 +64,26 @@ impl Function {
         format!("@{}", self.path.replacen(&name, "", 1))
     }
 
-    /// Whether the path means this function in every process: not if a closure is among its type arguments, since all closures
-    /// are called alike.
-    fn has_stable_path(&self) -> bool {
-        !self.path.contains("{{")
+    /// Whether its name means this function in every process. A path does if it is a module's; an explicit name does, unless it is
+    /// instantiated with a closure, since all closures are called alike.
+    fn has_stable_name(&self) -> bool {
+        let spec = self.spec;
+        if spec.name.is_some() {
+            return !self.path.contains("{{");
+        }
+        let declared = Path::of((spec.declared)());
+        self.printed
+            .is_modules(&declared, &spec.module(), spec.method)
     }
 
     #[cold]
-    pub(super) fn claim(&self, args: &str, value: TypeId) -> Option<&'static Space> {
+    pub(super) fn claim(
+        &self,
+        args: &str,
+        value: TypeId,
+        values: &ValueType,
+        cache: &Cache,
+    ) -> Option<&'static Space> {
         let spec = self.spec;
         let level = spec.level.map_or_else(Level::global, LevelDef::level);
         let max_items = spec.max_items.and_then(NonZeroUsize::new);
@@ -81,9 +107,21 @@ impl Function {
         };
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
         let explicit = spec.name.is_some();
-        let stable = self.has_stable_path();
+        let stable = self.has_stable_name();
+        if !stable && values.codec.is_some() && cache.shared().is_some() {
+            tracing::warn!(
+                function = %self.path,
+                "no other process could tell a function by this path: it is cached in the process alone; give it a `name` to share it"
+            );
+        }
         let site = std::ptr::from_ref(spec).addr();
-        match names.entry((name.clone(), spec.version, explicit)) {
+        let entry = names.entry(Name {
+            name: name.clone(),
+            version: spec.version,
+            explicit,
+            stable,
+        });
+        match entry {
             Entry::Vacant(vacant) => {
                 let space = create(name, stable);
                 let by = self.path.clone();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cacheado_backends::LevelDef;
 
 use super::Function;
+use super::path::Path;
 use crate::aging::Aging;
 use crate::load::Flight;
 
@@ -16,6 +17,8 @@ use crate::load::Flight;
 pub(super) struct SiteSpec {
     /// `module_path!()`.
     pub(super) module: &'static str,
+    /// What `type_name` prints of a type that is declared inside of it.
+    pub(super) declared: fn() -> &'static str,
     /// The function's own name.
     pub(super) function: &'static str,
     /// Where the name stands.
@@ -49,11 +52,18 @@ static INSTANCES: LazyLock<RwLock<HashMap<TypeId, &'static Function>>> =
 
 impl Site {
     /// A free function called `function` in `module`, which is what `module_path!()` gives, whose name stands at that `line`
-    /// and `column`. The others say what its attribute says.
+    /// and `column`; `declared` gives the path of an `__Item` that is declared inside of it. The others say what its attribute says.
     #[must_use]
-    pub const fn new(module: &'static str, function: &'static str, line: u32, column: u32) -> Self {
+    pub const fn new(
+        module: &'static str,
+        declared: fn() -> &'static str,
+        function: &'static str,
+        line: u32,
+        column: u32,
+    ) -> Self {
         let spec = SiteSpec {
             module,
+            declared,
             function,
             line,
             column,
@@ -247,10 +257,12 @@ impl Site {
         known.unwrap_or_else(|| {
             let mut instances = INSTANCES.write().unwrap_or_else(PoisonError::into_inner);
             let function = *instances.entry(identity).or_insert_with(|| {
-                let path = path_of(marker, &self.spec);
+                let printed = Path::of(marker);
+                let path = readable(&printed, &self.spec);
                 Box::leak(Box::new(Function {
                     identity,
                     path,
+                    printed,
                     spec: &self.spec,
                     space: OnceLock::new(),
                 }))
@@ -261,30 +273,19 @@ impl Site {
     }
 }
 
-/// The item's path, from that of its struct, or of the closure inside of it: `shop::profile` from
-/// `shop::profile::__site::{{closure}}`.
-///
-/// Two functions inside of bodies can have one path, so those carry the place where they stand as well.
-fn path_of(marker: &str, spec: &SiteSpec) -> String {
-    let mut path = marker;
-    while let Some(outer) = path.strip_suffix("::{{closure}}") {
-        path = outer;
-    }
-    // lifetimes are no part of an identity, and how they print is the compiler's affair
-    let path = path
-        .replace("'_, ", "")
-        .replace("<'_>", "")
-        .replacen("::__site", "", 1)
-        .replacen("__cacheado_site_", "", 1);
-    let in_module = path
-        .strip_prefix(spec.module)
-        .and_then(|rest| rest.strip_prefix("::"));
-    let own = in_module
-        .and_then(|rest| rest.strip_prefix(spec.function))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('<'));
-    if own || spec.method {
-        path
+/// The function's path as people read it. Functions inside of bodies can have one path, so those carry the place where they stand
+/// as well.
+fn readable(printed: &Path, spec: &SiteSpec) -> String {
+    if spec.method || printed.is_in(&spec.module()) {
+        printed.to_string()
     } else {
-        format!("{path}@{}:{}", spec.line, spec.column)
+        format!("{printed}@{}:{}", spec.line, spec.column)
+    }
+}
+
+impl SiteSpec {
+    /// The module's path, as `type_name` prints it.
+    pub(super) fn module(&self) -> String {
+        self.module.replace("r#", "")
     }
 }

@@ -1,0 +1,279 @@
+//! What the compiler prints of a function: the parts of its path, and what they prove of where it stands.
+//!
+//! A path is one item's in every process only if that is a module's. Blocks don't show in a path, so the items of two of them can
+//! print one; and an edit can put another there. The path alone doesn't tell: `shop::price::Tea` is a type in the module `price` or
+//! one inside of the function `price`. But what encloses a function's *declaration* is known by its module, and what the head of an
+//! impl in a module names is a module's as well. So a declaration that is proven vouches for all that it names; what it is
+//! instantiated with has to be a module's for itself.
+
+/// A function's path in parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Path {
+    /// What it stands in: a module, a type, the head of an impl.
+    within: String,
+    name: String,
+    /// With their brackets; empty without any.
+    args: String,
+}
+
+impl Path {
+    /// That of the item which `marker`, the path of a type or a closure inside of it, belongs to.
+    pub(super) fn of(marker: &str) -> Self {
+        // lifetimes are no part of an identity, and how they print is the compiler's affair
+        let marker = marker.replace("'_, ", "").replace("<'_>", "");
+        let mut path = marker.as_str();
+        loop {
+            let (outer, last) = split_last(path);
+            if last != "{{closure}}" && last != "__Item" {
+                break;
+            }
+            path = outer;
+        }
+        let (within, last) = split_last(path);
+        let (name, args) = last.split_at(last.find('<').unwrap_or(last.len()));
+        let (within, name) = match name.strip_prefix("__cacheado_site_") {
+            Some(name) => (within, name),
+            None if name == "__site" => split_last(within),
+            None => (within, name),
+        };
+        Self {
+            within: within.to_owned(),
+            name: name.to_owned(),
+            args: args.to_owned(),
+        }
+    }
+
+    /// Whether it is a free function of the module.
+    pub(super) fn is_in(&self, module: &str) -> bool {
+        self.within == module
+    }
+
+    /// Whether this path is the same item's in every process. `declared` is the same without what it is instantiated with.
+    pub(super) fn is_modules(&self, declared: &Self, module: &str, method: bool) -> bool {
+        let is_declared_there = if method {
+            is_head_in(&declared.within, module)
+        } else {
+            declared.is_in(module)
+        };
+        let mut named = paths(&declared.within);
+        named.extend(paths(&declared.args));
+        let mut given = paths(&self.within);
+        given.extend(paths(&self.args));
+        // each name of the declaration vouches for one of the instance
+        given.retain(|path| match named.iter().position(|named| named == path) {
+            Some(same) => {
+                named.swap_remove(same);
+                false
+            }
+            None => true,
+        });
+        is_declared_there && given.iter().all(|path| is_surely_modules(path))
+    }
+}
+
+impl std::fmt::Display for Path {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.within.is_empty() {
+            write!(f, "{}::", self.within)?;
+        }
+        write!(f, "{}{}", self.name, self.args)
+    }
+}
+
+/// Whether a method whose declaration stands in `within` is in an impl or a trait of the module, and not inside of a function.
+fn is_head_in(within: &str, module: &str) -> bool {
+    if within.starts_with('<') {
+        // it prints thus only if the impl stands where the type or the trait is
+        let named = paths(within);
+        let parents = || named.iter().filter_map(|path| path.rsplit_once("::"));
+        return parents().any(|(parent, _)| parent == module)
+            && !parents().any(|(parent, _)| may_be_inside(parent, module));
+    }
+    let rest = within
+        .strip_prefix(module)
+        .and_then(|rest| rest.strip_prefix("::"));
+    rest.is_some_and(|rest| split_last(rest).0.is_empty())
+}
+
+/// Whether `parent` may be a function in the module, or in one inside of a function: there is more to it than to the module's path,
+/// which leaves functions out.
+fn may_be_inside(parent: &str, module: &str) -> bool {
+    let mut segments = parent.split("::");
+    parent != module
+        && module
+            .split("::")
+            .all(|of| segments.any(|segment| segment == of))
+}
+
+/// Whether what has that path is sure to be a module's: it has none, or it is the standard library's, or a crate's at its root.
+fn is_surely_modules(path: &str) -> bool {
+    if path.contains("{{") {
+        return false;
+    }
+    let mut segments = path.split("::");
+    let first = segments.next().unwrap_or_default();
+    match segments.next() {
+        None => true,
+        Some(_) if first.is_empty() => false,
+        Some(second) => {
+            ["core", "alloc", "std"].contains(&first)
+                || (!second.is_empty() && segments.next().is_none())
+        }
+    }
+}
+
+/// Parts `path` at its last `::` that is in no brackets. The first part is empty if there is none.
+fn split_last(path: &str) -> (&str, &str) {
+    let mut depth = Depth::default();
+    let mut last = None;
+    for (at, char) in path.char_indices() {
+        if depth.is_top_at(path, at, char) && path[at..].starts_with("::") {
+            last = Some(at);
+        }
+    }
+    last.map_or(("", path), |at| (&path[..at], &path[at + 2..]))
+}
+
+/// All paths, keywords and literals in what the compiler prints of a type.
+fn paths(printed: &str) -> Vec<&str> {
+    let mut quoted = Quoted::default();
+    let mut found = Vec::new();
+    let mut begin = None;
+    for (at, char) in printed.char_indices() {
+        let quoted = quoted.is_at(printed, at, char);
+        let is_part = !quoted && (char.is_alphanumeric() || "_:{}#".contains(char));
+        match begin {
+            None if is_part => begin = Some(at),
+            Some(from) if !is_part => {
+                found.push(&printed[from..at]);
+                begin = None;
+            }
+            _ => {}
+        }
+    }
+    found.extend(begin.map(|from| &printed[from..]));
+    found
+}
+
+/// How deep in brackets a reader of a printed type is.
+#[derive(Default)]
+struct Depth {
+    depth: usize,
+    before: char,
+    quoted: Quoted,
+}
+
+impl Depth {
+    /// Whether `char`, which is the next of `text`, is in no brackets.
+    fn is_top_at(&mut self, text: &str, at: usize, char: char) -> bool {
+        let is_arrow = char == '>' && self.before == '-';
+        self.before = char;
+        if self.quoted.is_at(text, at, char) || is_arrow {
+            return false;
+        }
+        match char {
+            '<' | '(' | '[' => self.depth += 1,
+            '>' | ')' | ']' => self.depth = self.depth.saturating_sub(1),
+            _ => return self.depth == 0,
+        }
+        false
+    }
+}
+
+/// Whether a reader of a printed type is in a `char`, which may be any bracket: `Row<'<'>`.
+#[derive(Default)]
+struct Quoted {
+    until: usize,
+}
+
+impl Quoted {
+    fn is_at(&mut self, text: &str, at: usize, char: char) -> bool {
+        if at >= self.until && char == '\'' {
+            let inside = &text[at + 1..];
+            let end = match inside.chars().next() {
+                Some('\\') => inside
+                    .get(2..)
+                    .and_then(|rest| rest.find('\''))
+                    .map(|end| end + 2),
+                Some(char) => Some(char.len_utf8()).filter(|end| inside[*end..].starts_with('\'')),
+                None => None,
+            };
+            // a lifetime has no second quote
+            if let Some(end) = end {
+                self.until = at + end + 2;
+            }
+        }
+        at < self.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(path: &str) -> Path {
+        Path::of(&format!("{path}::__Item"))
+    }
+
+    #[test]
+    fn the_marker_and_what_it_stands_in_are_cut_off() {
+        let of = |marker| Path::of(marker).to_string();
+        assert_eq!(of("a::f"), "a::f");
+        assert_eq!(of("a::f::{{closure}}::{{closure}}"), "a::f");
+        assert_eq!(of("a::f::__site<u8>::{{closure}}"), "a::f<u8>");
+        assert_eq!(of("a::f::__site::__Item"), "a::f");
+        assert_eq!(of("a::T::__cacheado_site_f::{{closure}}"), "a::T::f");
+        assert_eq!(of("a::__site_plan::f"), "a::__site_plan::f");
+        assert_eq!(of("a::f<a::g::{{closure}}>"), "a::f<a::g::{{closure}}>");
+        assert_eq!(of("<a::T<'_> as a::R<'_, u8>>::f"), "<a::T as a::R<u8>>::f");
+    }
+
+    #[test]
+    fn brackets_in_a_char_or_an_arrow_are_none() {
+        for args in [
+            "<'<'>",
+            "<'\\''>",
+            "<'>'>",
+            "<fn(u8) -> u8>",
+            "<[(u8, a::B); 2]>",
+        ] {
+            let path = Path::of(&format!("a::T{args}::f{args}::{{{{closure}}}}"));
+            assert_eq!(path.within, format!("a::T{args}"));
+            assert_eq!((path.name.as_str(), path.args.as_str()), ("f", args));
+        }
+        assert_eq!(paths("a::T<'<', 'a, a::b::C>"), ["a::T", "a", "a::b::C"]);
+    }
+
+    #[test]
+    fn an_impl_is_the_modules_if_nothing_says_that_it_may_be_inside_of_a_function() {
+        let is = |within, module| is_head_in(within, module);
+        assert!(is("a::b::T", "a::b"));
+        assert!(is("a::b::T<a::b::c::U>", "a::b"));
+        assert!(is("a::b::<impl a::T>", "a::b"));
+        assert!(is("<a::b::T as a::R>", "a::b"));
+        assert!(is("<a::T as a::b::R>", "a::b"));
+        assert!(is("<a::c::T as a::b::R>", "a::b"));
+        // inside of a function `f`, `c` or `b`
+        assert!(!is("a::b::f::T", "a::b"));
+        assert!(!is("a::b::f::<impl a::T>", "a::b"));
+        assert!(!is("<a::b::T as a::b::f::R>", "a::b"));
+        assert!(!is("<a::b::c::T as a::b::R>", "a::b"));
+        assert!(!is("a::b::T", "a"));
+        // in a module `m` inside of a function `f`
+        assert!(!is("<a::f::m::T as a::m::R>", "a::m"));
+        assert!(!is("<a::f::m::T as a::R>", "a::m"));
+    }
+
+    #[test]
+    fn each_name_of_the_declaration_vouches_for_one_of_the_instance() {
+        let instance = Path::of("<a::b::T<a::c::U> as a::b::R>::f");
+        let is = |head: &str| instance.is_modules(&declared(head), "a::b", true);
+        assert!(is("<a::b::T<a::c::U> as a::b::R>::f"));
+        assert!(!is("<a::b::T<X> as a::b::R>::f"));
+        assert!(!is("<X as a::b::R>::f"));
+        let twice = Path::of("a::b::T<a::c::U, a::c::U>::f");
+        let is = |head: &str| twice.is_modules(&declared(head), "a::b", true);
+        assert!(is("a::b::T<a::c::U, a::c::U>::f"));
+        assert!(!is("a::b::T<a::c::U, X>::f"));
+    }
+}

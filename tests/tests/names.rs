@@ -1,0 +1,296 @@
+//! Which entries leave the process: those of functions that every process knows by one name. A path is such a name only if it is a
+//! module's: others may be another function's elsewhere, and which is called first says nothing.
+
+#![allow(
+    non_local_definitions,
+    clippy::items_after_statements,
+    reason = "functions inside of functions are what this is about"
+)]
+
+use std::any::type_name;
+use std::marker::PhantomData;
+
+use cacheado::{Cache, cache, cache_impl};
+use cacheado_tests::store::Client;
+
+/// How many entries of a call are in the store then.
+fn shared(call: impl FnOnce(&Cache)) -> usize {
+    let client = Client::new();
+    call(&client.cache());
+    client.len()
+}
+
+macro_rules! price {
+    ($cache:ident, $currency:literal) => {{
+        #[cache(cache = cache, skip(cache))]
+        fn price(cache: &Cache, id: u32) -> String {
+            format!("{id} {}", $currency)
+        }
+        price($cache, 1)
+    }};
+}
+
+fn by_macro(cache: &Cache, eur: bool) -> String {
+    if eur {
+        price!(cache, "EUR")
+    } else {
+        price!(cache, "USD")
+    }
+}
+
+#[test]
+fn functions_inside_of_functions_stay_in_the_process_whichever_is_first() {
+    assert_eq!(shared(|cache| _ = by_macro(cache, true)), 0);
+    assert_eq!(shared(|cache| _ = by_macro(cache, false)), 0);
+}
+
+#[cache(cache = cache, skip(cache))]
+fn generic<T: 'static>(cache: &Cache, id: u32) -> String {
+    format!("{id} {}", size_of::<T>())
+}
+
+mod deep {
+    use cacheado::{Cache, cache, cache_impl};
+
+    pub(crate) struct Deep;
+
+    #[cache(cache = cache, skip(cache))]
+    pub(crate) fn plain(cache: &Cache, id: u32) -> u32 {
+        id
+    }
+
+    #[cache(cache = cache, skip(cache))]
+    pub(crate) async fn plain_async(cache: &Cache, id: u32) -> u32 {
+        id
+    }
+
+    #[cache(cache = cache, skip(cache), batch(ids))]
+    pub(crate) fn many(cache: &Cache, ids: &[u32]) -> std::collections::HashMap<u32, u32> {
+        ids.iter().map(|id| (*id, *id)).collect()
+    }
+
+    impl Deep {
+        #[cache(cache = cache, skip(cache, self))]
+        pub(crate) fn method(&self, cache: &Cache, id: u32) -> u32 {
+            id
+        }
+    }
+
+    #[cache_impl]
+    impl Deep {
+        #[cache(cache = cache, skip(cache))]
+        pub(crate) fn associated(cache: &Cache, id: u32) -> u32 {
+            id
+        }
+    }
+
+    // in another module than its type
+    impl super::Top {
+        #[cache(cache = cache, skip(cache, self))]
+        pub(crate) fn elsewhere(&self, cache: &Cache, id: u32) -> u32 {
+            id
+        }
+    }
+
+    impl super::Repo for Deep {
+        #[cache(cache = cache, skip(cache, self))]
+        fn find(&self, cache: &Cache, id: u32) -> u32 {
+            id
+        }
+    }
+
+    pub(crate) mod model {
+        pub(crate) struct Model;
+    }
+
+    impl super::Repo for model::Model {
+        #[cache(cache = cache, skip(cache, self))]
+        fn find(&self, cache: &Cache, id: u32) -> u32 {
+            id
+        }
+    }
+}
+
+struct Top;
+
+struct Holder<T>(PhantomData<T>);
+
+impl<T> Holder<T> {
+    #[cache(cache = cache, skip(cache, self))]
+    fn held(&self, cache: &Cache, id: u32) -> String {
+        format!("{id} {}", type_name::<T>())
+    }
+}
+
+#[cache_impl]
+impl<T> Holder<T> {
+    #[cache(cache = cache, skip(cache))]
+    fn associated<U>(cache: &Cache, id: u32) -> String {
+        format!("{id} {}", type_name::<(T, U)>())
+    }
+}
+
+trait Repo {
+    fn find(&self, cache: &Cache, id: u32) -> u32;
+
+    #[cache(cache = cache, skip(cache, self))]
+    fn provided(&self, cache: &Cache, id: u32) -> u32 {
+        id
+    }
+}
+
+trait Beside {
+    fn beside(&self, cache: &Cache, id: u32) -> u32;
+}
+
+/// Prints as one inside of a function `deep` of a type there does.
+impl Beside for deep::Deep {
+    #[cache(cache = cache, skip(cache, self))]
+    fn beside(&self, cache: &Cache, id: u32) -> u32 {
+        id
+    }
+}
+
+impl Repo for Top {
+    #[cache(cache = cache, skip(cache, self))]
+    fn find(&self, cache: &Cache, id: u32) -> u32 {
+        id
+    }
+}
+
+impl<T> Repo for Holder<T> {
+    #[cache(cache = cache, skip(cache, self))]
+    fn find(&self, cache: &Cache, id: u32) -> u32 {
+        id
+    }
+}
+
+fn holder<T>() -> Holder<T> {
+    Holder(PhantomData)
+}
+
+#[test]
+fn functions_and_methods_of_modules_are_shared() {
+    assert_eq!(shared(|cache| _ = deep::plain(cache, 1)), 1);
+    let plain_async = |cache: &Cache| futures::executor::block_on(deep::plain_async(cache, 1));
+    assert_eq!(shared(|cache| _ = plain_async(cache)), 1);
+    assert_eq!(shared(|cache| _ = deep::many(cache, &[1, 2])), 2);
+    assert_eq!(shared(|cache| _ = deep::Deep.method(cache, 1)), 1);
+    assert_eq!(shared(|cache| _ = deep::Deep::associated(cache, 1)), 1);
+    assert_eq!(shared(|cache| _ = Top.elsewhere(cache, 1)), 1);
+}
+
+#[test]
+fn methods_of_impls_of_traits_in_modules_are_shared() {
+    assert_eq!(shared(|cache| _ = Top.find(cache, 1)), 1);
+    assert_eq!(shared(|cache| _ = deep::Deep.find(cache, 1)), 1);
+    assert_eq!(shared(|cache| _ = deep::model::Model.find(cache, 1)), 1);
+    assert_eq!(shared(|cache| _ = holder::<u8>().find(cache, 1)), 1);
+    assert_eq!(shared(|cache| _ = Top.provided(cache, 1)), 1);
+}
+
+#[test]
+fn instances_with_types_that_are_surely_of_modules_are_shared() {
+    assert_eq!(shared(|cache| _ = generic::<u8>(cache, 1)), 1);
+    assert_eq!(
+        shared(|cache| _ = generic::<Vec<(String, [char; 3])>>(cache, 1)),
+        1
+    );
+    assert_eq!(shared(|cache| _ = generic::<Top>(cache, 1)), 1);
+    assert_eq!(shared(|cache| _ = holder::<Top>().held(cache, 1)), 1);
+    assert_eq!(
+        shared(|cache| _ = Holder::<Option<u8>>::associated::<Top>(cache, 1)),
+        1
+    );
+}
+
+/// A type in the module `deep` prints as one inside of a function `deep` does.
+#[test]
+fn instances_with_types_that_may_be_of_functions_stay_in_the_process() {
+    struct Local;
+    assert_eq!(shared(|cache| _ = generic::<Local>(cache, 2)), 0);
+    assert_eq!(shared(|cache| _ = generic::<Vec<Local>>(cache, 2)), 0);
+    assert_eq!(shared(|cache| _ = generic::<deep::Deep>(cache, 2)), 0);
+    assert_eq!(shared(|cache| _ = holder::<Local>().held(cache, 2)), 0);
+    assert_eq!(shared(|cache| _ = holder::<Local>().find(cache, 2)), 0);
+    assert_eq!(
+        shared(|cache| _ = Holder::<u8>::associated::<Local>(cache, 2)),
+        0
+    );
+    assert_eq!(shared(|cache| _ = deep::Deep.provided(cache, 2)), 0);
+    assert_eq!(shared(|cache| _ = deep::Deep.beside(cache, 2)), 0);
+}
+
+#[test]
+fn methods_of_types_inside_of_functions_stay_in_the_process() {
+    struct Local;
+    impl Local {
+        #[cache(cache = cache, skip(cache, self))]
+        fn method(&self, cache: &Cache, id: u32) -> u32 {
+            id
+        }
+    }
+    impl Repo for Local {
+        #[cache(cache = cache, skip(cache, self))]
+        fn find(&self, cache: &Cache, id: u32) -> u32 {
+            id
+        }
+    }
+    trait Inside {
+        fn inside(&self, cache: &Cache, id: u32) -> u32;
+    }
+    impl Inside for Top {
+        #[cache(cache = cache, skip(cache, self))]
+        fn inside(&self, cache: &Cache, id: u32) -> u32 {
+            id
+        }
+    }
+    // prints where it stands
+    impl Top {
+        #[cache(cache = cache, skip(cache, self))]
+        fn of_a_block(&self, cache: &Cache, id: u32) -> u32 {
+            id
+        }
+    }
+    assert_eq!(shared(|cache| _ = Local.method(cache, 1)), 0);
+    assert_eq!(shared(|cache| _ = Local.find(cache, 1)), 0);
+    assert_eq!(shared(|cache| _ = Top.inside(cache, 1)), 0);
+    assert_eq!(shared(|cache| _ = Top.of_a_block(cache, 1)), 0);
+}
+
+/// Its path is that of the module's `inner::plain`, but for the name of the function.
+#[test]
+fn functions_of_modules_inside_of_functions_stay_in_the_process() {
+    mod inner {
+        #[cacheado::cache(cache = cache, skip(cache))]
+        pub(super) fn plain(cache: &cacheado::Cache, id: u32) -> u32 {
+            id
+        }
+    }
+    assert_eq!(shared(|cache| _ = inner::plain(cache, 1)), 0);
+}
+
+#[test]
+fn a_name_shares_what_is_inside_of_functions() {
+    #[cache(name = "inside of a function", cache = cache, skip(cache))]
+    fn named(cache: &Cache, id: u32) -> u32 {
+        id
+    }
+    #[cache(name = "inside of a function, of a type", cache = cache, skip(cache))]
+    fn named_generic<T: 'static>(cache: &Cache, id: u32) -> u32 {
+        id
+    }
+    assert_eq!(shared(|cache| _ = named(cache, 1)), 1);
+    assert_eq!(shared(|cache| _ = named_generic::<deep::Deep>(cache, 1)), 1);
+}
+
+#[test]
+fn what_stays_in_the_process_is_kept_there() {
+    let client = Client::new();
+    let cache = client.cache();
+    for _ in 0..2 {
+        assert_eq!(by_macro(&cache, true), "1 EUR");
+        assert_eq!(by_macro(&cache, false), "1 USD");
+    }
+    assert_eq!(cache.stats().hits, 2);
+}
