@@ -294,3 +294,136 @@ fn what_stays_in_the_process_is_kept_there() {
     }
     assert_eq!(cache.stats().hits, 2);
 }
+
+/// Puts and look-ups of functions that share an explicit name.
+mod one_name {
+    use std::collections::HashMap;
+    use std::marker::PhantomData;
+
+    use cacheado::{Cache, cache, cache_put};
+
+    pub(super) struct Db;
+
+    pub(super) mod product {
+        use super::{Cache, Db, HashMap, cache, cache_put};
+
+        pub(crate) trait Repo {
+            fn products(&self, cache: &Cache, ids: &[u32]) -> HashMap<u32, u32>;
+            fn product(&self, cache: &Cache, id: u32, value: u32) -> u32;
+        }
+
+        impl Repo for Db {
+            #[cache(name = "names::product", cache = cache, skip(cache, self), batch(ids))]
+            fn products(&self, cache: &Cache, ids: &[u32]) -> HashMap<u32, u32> {
+                ids.iter().map(|id| (*id, 0)).collect()
+            }
+
+            #[cache_put(name = "names::product", cache = cache, skip(cache, self, value))]
+            fn product(&self, cache: &Cache, id: u32, value: u32) -> u32 {
+                value
+            }
+        }
+    }
+
+    pub(super) mod user {
+        use super::{Cache, PhantomData, cache, cache_put};
+
+        pub(crate) struct Users<T>(pub(crate) PhantomData<T>);
+
+        impl<T> Users<T> {
+            #[cache(name = "names::user", cache = cache, skip(cache, self))]
+            pub(crate) fn user(&self, cache: &Cache, id: u32) -> u32 {
+                0
+            }
+
+            #[cache_put(name = "names::user", cache = cache, skip(cache, self, value))]
+            pub(crate) fn save(&self, cache: &Cache, id: u32, value: u32) -> u32 {
+                value
+            }
+        }
+    }
+
+    // in another module than its type
+    pub(super) mod elsewhere {
+        use super::{Cache, Db, cache_put};
+
+        impl Db {
+            #[cache_put(name = "names::row", cache = cache, skip(cache, self, value))]
+            pub(crate) fn save(&self, cache: &Cache, id: u32, value: u32) -> u32 {
+                value
+            }
+        }
+    }
+
+    #[cache(name = "names::row", cache = cache, skip(cache))]
+    pub(super) fn row(cache: &Cache, id: u32) -> u32 {
+        0
+    }
+
+    pub(super) trait Nests {
+        fn nested(&self, cache: &Cache, id: u32, value: u32);
+    }
+
+    impl Nests for Db {
+        fn nested(&self, cache: &Cache, id: u32, value: u32) {
+            #[cache_put(name = "names::row", cache = cache, skip(cache, value))]
+            fn save(cache: &Cache, id: u32, value: u32) -> u32 {
+                value
+            }
+            save(cache, id, value);
+        }
+    }
+
+    pub(super) async fn in_a_block(cache: &Cache, id: u32, value: u32) {
+        let block = async {
+            #[cache_put(name = "names::in a block", cache = cache, skip(cache, value))]
+            fn save(cache: &Cache, id: u32, value: u32) -> u32 {
+                value
+            }
+            save(cache, id, value);
+        };
+        block.await;
+    }
+
+    #[cache(name = "names::in a block", cache = cache, skip(cache))]
+    pub(super) fn in_the_module(cache: &Cache, id: u32) -> u32 {
+        0
+    }
+}
+
+#[test]
+fn functions_of_one_name_share_in_whatever_they_stand() {
+    use one_name::product::Repo as _;
+    use one_name::{Db, Nests as _, in_a_block, in_the_module, row, user::Users};
+
+    let client = Client::new();
+    let (cache, elsewhere) = (&client.cache(), &client.cache());
+    Db.product(cache, 1, 11);
+    assert_eq!(Db.products(cache, &[1])[&1], 11);
+    assert_eq!(Db.products(elsewhere, &[1])[&1], 11);
+    let users = Users::<u8>(PhantomData);
+    users.save(cache, 1, 12);
+    assert_eq!(users.user(cache, 1), 12);
+    assert_eq!(Users::<u16>(PhantomData).user(cache, 1), 0);
+    Db.save(cache, 1, 13);
+    assert_eq!(row(cache, 1), 13);
+    Db.nested(cache, 1, 14);
+    assert_eq!(row(cache, 1), 14);
+    assert_eq!(row(elsewhere, 1), 14);
+    futures::executor::block_on(in_a_block(cache, 1, 15));
+    assert_eq!(in_the_module(cache, 1), 15);
+    assert_eq!(in_the_module(elsewhere, 1), 15);
+}
+
+/// One that stays in the process keeps the name from nobody.
+#[test]
+fn an_instance_of_a_closure_keeps_its_name_from_no_other() {
+    #[cache(name = "names::of a type", cache = cache, skip(cache, _of))]
+    fn of<F: Fn()>(cache: &Cache, _of: F, id: u32) -> u32 {
+        id
+    }
+    fn plain() {}
+    assert_eq!(shared(|cache| _ = of(cache, || (), 1)), 0);
+    assert_eq!(shared(|cache| _ = of(cache, plain, 1)), 1);
+    assert_eq!(shared(|cache| _ = of(cache, plain as fn(), 1)), 1);
+}

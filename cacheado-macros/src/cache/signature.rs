@@ -143,11 +143,6 @@ impl Function {
         Some(Ident::new("self", receiver.self_token.span))
     }
 
-    /// The function's name, without `r#`.
-    pub(crate) fn name(&self) -> String {
-        self.sig.ident.unraw().to_string()
-    }
-
     /// Whether one of the attributes of this crate wrote the body, in which it says what the call's mode is.
     pub(crate) fn is_written_here(&self) -> bool {
         let has = |name| contains_ident(self.body.clone(), name);

@@ -30,7 +30,6 @@ fn site_static(plan: &Plan) -> TokenStream {
         ..
     } = plan;
     let site = runtime.private("Site");
-    let name = function.name();
     let (line, column) = position(function.sig.ident.span());
     let method = (place(function, options.block) != Place::Free).then(|| quote!(.method()));
     let explicit = options.name.as_ref().map(|name| quote!(.name(#name)));
@@ -74,7 +73,7 @@ fn site_static(plan: &Plan) -> TokenStream {
         // what is declared in a body inherits no generic parameters, so its path shows those of the impl as they were written
         enum __Item {}
         static SITE: #site = #site::new(
-            ::core::module_path!(), ::core::any::type_name::<__Item>, #name, #line, #column
+            ::core::module_path!(), ::core::any::type_name::<__Item>, #line, #column
         )
             #method #explicit #version #level #max_items #flight #ttl #aging;
         #identity

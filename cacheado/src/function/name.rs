@@ -54,22 +54,12 @@ fn shape_of_args(types: &str) -> String {
 }
 
 impl Function {
-    /// What tells this instance of a generic item from its others: its path without its name, if there are types in it. An
-    /// explicit name is shared by functions, never by instances of one.
-    fn instance(&self) -> String {
-        if !self.path.contains('<') {
-            return String::new();
-        }
-        let name = format!("::{}", self.spec.function);
-        format!("@{}", self.path.replacen(&name, "", 1))
-    }
-
     /// Whether its name means this function in every process. A path does if it is a module's; an explicit name does, unless it is
     /// instantiated with a closure, since all closures are called alike.
-    fn has_stable_name(&self) -> bool {
+    fn has_stable_name(&self, instance: &str) -> bool {
         let spec = self.spec;
         if spec.name.is_some() {
-            return !self.path.contains("{{");
+            return !instance.contains("{{");
         }
         let declared = Path::of((spec.declared)());
         self.printed
@@ -91,10 +81,11 @@ impl Function {
             args: shape_of_args(args),
             value,
         };
-        let name = spec.name.map_or_else(
-            || self.path.clone(),
-            |name| format!("{name}{}", self.instance()),
-        );
+        // an explicit name is shared by functions, never by instances of one
+        let instance = self.printed.instance(spec.method);
+        let name = spec
+            .name
+            .map_or_else(|| self.path.clone(), |name| format!("{name}{instance}"));
         let create = |name: String, stable: bool| {
             Space::create(SpaceSpec {
                 name,
@@ -107,11 +98,11 @@ impl Function {
         };
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
         let explicit = spec.name.is_some();
-        let stable = self.has_stable_name();
+        let stable = self.has_stable_name(&instance);
         if !stable && values.codec.is_some() && cache.shared().is_some() {
             tracing::warn!(
                 function = %self.path,
-                "no other process could tell a function by this path: it is cached in the process alone; give it a `name` to share it"
+                "other processes could not tell a function from others: its entries stay in this one; a `name` shares them, unless there is a closure among its type arguments"
             );
         }
         let site = std::ptr::from_ref(spec).addr();

@@ -48,6 +48,22 @@ impl Path {
         self.within == module
     }
 
+    /// What tells those apart that share an explicit name: the impl of a trait, a type with arguments, arguments of the function.
+    /// Neither its name nor where it stands does.
+    pub(super) fn instance(&self, method: bool) -> String {
+        let within = self.within.as_str();
+        let of = match without_module(within) {
+            _ if !method => "",
+            Some(head) if !is_of_trait(head) => head,
+            _ => within,
+        };
+        let of = if of.contains('<') { of } else { "" };
+        if of.is_empty() && self.args.is_empty() {
+            return String::new();
+        }
+        format!("@{of}{}", self.args)
+    }
+
     /// Whether this path is the same item's in every process. `declared` is the same without what it is instantiated with.
     pub(super) fn is_modules(&self, declared: &Self, module: &str, method: bool) -> bool {
         let is_declared_there = if method {
@@ -120,6 +136,20 @@ fn is_surely_modules(path: &str) -> bool {
                 || (!second.is_empty() && segments.next().is_none())
         }
     }
+}
+
+/// `T` of `module::<impl T>`.
+fn without_module(within: &str) -> Option<&str> {
+    let (module, head) = split_last(within);
+    let head = head.strip_prefix("<impl ")?.strip_suffix('>')?;
+    (!module.is_empty()).then_some(head)
+}
+
+/// Whether an impl's head is that of a trait: `R for T`.
+fn is_of_trait(head: &str) -> bool {
+    let mut depth = Depth::default();
+    head.char_indices()
+        .any(|(at, char)| depth.is_top_at(head, at, char) && head[at..].starts_with(" for "))
 }
 
 /// Parts `path` at its last `::` that is in no brackets. The first part is empty if there is none.
@@ -262,6 +292,29 @@ mod tests {
         // in a module `m` inside of a function `f`
         assert!(!is("<a::f::m::T as a::m::R>", "a::m"));
         assert!(!is("<a::f::m::T as a::R>", "a::m"));
+    }
+
+    #[test]
+    fn instances_differ_in_types_and_not_in_where_they_stand() {
+        let of = |path: &str| Path::of(path).instance(true);
+        assert_eq!(of("a::T::f"), "");
+        assert_eq!(of("a::b::<impl a::T>::f"), "");
+        assert_eq!(of("a::b::<impl a::T<u8>>::f"), "@a::T<u8>");
+        assert_eq!(of("a::T<u8>::f<u16>"), "@a::T<u8><u16>");
+        assert_eq!(of("a::T::f<u16>"), "@<u16>");
+        assert_eq!(of("<a::T as a::R>::f"), "@<a::T as a::R>");
+        assert_eq!(
+            of("a::b::<impl a::R for a::T>::f"),
+            "@a::b::<impl a::R for a::T>"
+        );
+        assert_eq!(
+            of("a::<impl a::T<dyn for<'a> Fn(&'a u8)>>::f"),
+            "@a::T<dyn for<'a> Fn(&'a u8)>"
+        );
+        let free = |path: &str| Path::of(path).instance(false);
+        assert_eq!(free("<a::T as a::R>::f::nested"), "");
+        assert_eq!(free("a::f::{{closure}}::nested"), "");
+        assert_eq!(free("a::b::f<u8>"), "@<u8>");
     }
 
     #[test]

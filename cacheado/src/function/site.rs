@@ -19,8 +19,6 @@ pub(super) struct SiteSpec {
     pub(super) module: &'static str,
     /// What `type_name` prints of a type that is declared inside of it.
     pub(super) declared: fn() -> &'static str,
-    /// The function's own name.
-    pub(super) function: &'static str,
     /// Where the name stands.
     pub(super) line: u32,
     pub(super) column: u32,
@@ -51,20 +49,18 @@ static INSTANCES: LazyLock<RwLock<HashMap<TypeId, &'static Function>>> =
     LazyLock::new(RwLock::default);
 
 impl Site {
-    /// A free function called `function` in `module`, which is what `module_path!()` gives, whose name stands at that `line`
+    /// A free function in `module`, which is what `module_path!()` gives, whose name stands at that `line`
     /// and `column`; `declared` gives the path of an `__Item` that is declared inside of it. The others say what its attribute says.
     #[must_use]
     pub const fn new(
         module: &'static str,
         declared: fn() -> &'static str,
-        function: &'static str,
         line: u32,
         column: u32,
     ) -> Self {
         let spec = SiteSpec {
             module,
             declared,
-            function,
             line,
             column,
             method: false,
