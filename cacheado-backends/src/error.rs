@@ -66,9 +66,9 @@ pub enum Error {
         /// What the `Serialize` implementation said.
         message: String,
     },
-    /// Two functions claim one explicit name, with other arguments, another value or another scope.
+    /// Two functions claim one explicit name, with other arguments, another value or another scope, or one of them is `local`.
     #[error(
-        "`{name}` names two different functions ({first} and {second}): give one of them another `name`; until then the second is not cached"
+        "`{name}` names two functions that can't share entries, {first} and {second}, since {reason}: have them agree, or give one of them another `name`; until then the second is not cached"
     )]
     NameConflict {
         /// The explicit name.
@@ -77,6 +77,8 @@ pub enum Error {
         first: String,
         /// The function that was refused.
         second: String,
+        /// In what they don't agree.
+        reason: &'static str,
     },
     /// A body took longer than its `hard_timeout`. It goes on, and what it returns is stored when it comes.
     #[error(

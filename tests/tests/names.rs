@@ -10,7 +10,7 @@
 use std::any::type_name;
 use std::marker::PhantomData;
 
-use cacheado::{Cache, cache, cache_impl};
+use cacheado::{Cache, cache, cache_impl, cache_put, evict, peek, put};
 use cacheado_tests::store::Client;
 
 /// How many entries of a call are in the store then.
@@ -426,4 +426,35 @@ fn an_instance_of_a_closure_keeps_its_name_from_no_other() {
     assert_eq!(shared(|cache| _ = of(cache, || (), 1)), 0);
     assert_eq!(shared(|cache| _ = of(cache, plain, 1)), 1);
     assert_eq!(shared(|cache| _ = of(cache, plain as fn(), 1)), 1);
+}
+
+#[cache(name = "names::local or not", cache = cache, skip(cache))]
+fn portable(cache: &Cache, id: u32) -> u32 {
+    id
+}
+
+#[cache(name = "names::local or not", cache = cache, skip(cache), local)]
+fn local(cache: &Cache, id: u32) -> u32 {
+    id + 10
+}
+
+#[cache_put(name = "names::local or not", cache = cache, skip(cache), local)]
+fn put_local(cache: &Cache, id: u32) -> u32 {
+    id + 20
+}
+
+/// What it puts or evicts would not reach the shared tier.
+#[test]
+fn a_local_function_does_not_share_with_one_that_is_not() {
+    let client = Client::new();
+    let (here, there) = (&client.cache(), &client.cache());
+    assert_eq!(portable(here, 1), 1);
+    assert_eq!(local(here, 1), 11);
+    assert_eq!(peek!(local(here, 1)).unwrap(), None);
+    assert!(!evict!(local(here, 1)).unwrap());
+    assert!(!put!(local(here, 1), 12).unwrap());
+    assert_eq!(put_local(here, 1), 21);
+    for cache in [here, there] {
+        assert_eq!(peek!(portable(cache, 1)).unwrap(), Some(1));
+    }
 }

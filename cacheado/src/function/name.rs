@@ -20,7 +20,7 @@ static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
 /// What tells names apart.
 #[derive(PartialEq, Eq, Hash)]
 struct Name {
-    name: String,
+    text: String,
     version: u32,
     /// A path is no explicit name, though it may read the same.
     explicit: bool,
@@ -38,10 +38,29 @@ struct Claim {
 }
 
 /// What functions that share a name on purpose must agree in.
-#[derive(PartialEq, Eq)]
 struct Shape {
     args: String,
     value: TypeId,
+    level: Level,
+    /// Else what one of them puts or evicts would stay in the shared tier for the other.
+    local: bool,
+}
+
+impl Shape {
+    /// In what the other differs.
+    fn differs_from(&self, other: &Self) -> Option<&'static str> {
+        if self.args != other.args {
+            Some("their arguments differ")
+        } else if self.value != other.value {
+            Some("their values are of two types")
+        } else if self.level != other.level {
+            Some("their scopes differ")
+        } else if self.local != other.local {
+            Some("only one of them is `local`")
+        } else {
+            None
+        }
+    }
 }
 
 /// The arguments' types as they are compared between functions that share a name: a reference is as good as what it refers
@@ -80,6 +99,8 @@ impl Function {
         let shape = Shape {
             args: shape_of_args(args),
             value,
+            level,
+            local: values.codec.is_none(),
         };
         // an explicit name is shared by functions, never by instances of one
         let instance = self.printed.instance(spec.method);
@@ -107,7 +128,7 @@ impl Function {
         }
         let site = std::ptr::from_ref(spec).addr();
         let entry = names.entry(Name {
-            name: name.clone(),
+            text: name.clone(),
             version: spec.version,
             explicit,
             stable,
@@ -132,13 +153,14 @@ impl Function {
                     shape: theirs,
                     ..
                 } = taken.get();
-                if *theirs == shape && space.level() == level {
+                let Some(reason) = shape.differs_from(theirs) else {
                     return Some(space);
-                }
+                };
                 let error = Error::NameConflict {
                     name,
                     first: by.clone(),
                     second: self.path.clone(),
+                    reason,
                 };
                 tracing::error!(%error, "a function runs uncached");
                 None
@@ -151,5 +173,43 @@ impl Function {
                 Some(create(format!("{name}#{}", names.len()), false))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_of_one_name_agree_in_arguments_value_scope_and_in_being_local() {
+        static ORG: LevelDef = LevelDef::new("organization", "org_id", None, false);
+        let shape = || Shape {
+            args: shape_of_args("(&u32, &alloc::string::String)"),
+            value: TypeId::of::<u8>(),
+            level: Level::global(),
+            local: false,
+        };
+        let differs = |change: fn(&mut Shape)| {
+            let mut other = shape();
+            change(&mut other);
+            shape().differs_from(&other)
+        };
+        assert_eq!(differs(|it| it.args = shape_of_args("(&u32, &str)")), None);
+        assert_eq!(
+            differs(|it| it.args = shape_of_args("(&u64, &str)")),
+            Some("their arguments differ")
+        );
+        assert_eq!(
+            differs(|it| it.value = TypeId::of::<u16>()),
+            Some("their values are of two types")
+        );
+        assert_eq!(
+            differs(|it| it.level = ORG.level()),
+            Some("their scopes differ")
+        );
+        assert_eq!(
+            differs(|it| it.local = true),
+            Some("only one of them is `local`")
+        );
     }
 }

@@ -188,7 +188,7 @@ fn paths(printed: &str) -> Vec<&str> {
 /// How deep in brackets a reader of a printed type is.
 #[derive(Default)]
 struct Depth {
-    depth: usize,
+    brackets: usize,
     before: char,
     quoted: Quoted,
 }
@@ -202,9 +202,9 @@ impl Depth {
             return false;
         }
         match char {
-            '<' | '(' | '[' => self.depth += 1,
-            '>' | ')' | ']' => self.depth = self.depth.saturating_sub(1),
-            _ => return self.depth == 0,
+            '<' | '(' | '[' => self.brackets += 1,
+            '>' | ')' | ']' => self.brackets = self.brackets.saturating_sub(1),
+            _ => return self.brackets == 0,
         }
         false
     }
