@@ -14,7 +14,7 @@ use crate::operations::{evict_key, evict_key_async, expire_key, expire_key_async
 use crate::outcome::{Carry, Decision, Kind, Outcome, Probe, Value};
 use crate::put::Put;
 use crate::shared::Found;
-use crate::value::{AnyValue, ValueType, unboxed};
+use crate::value::{AnyValue, ValueType};
 
 /// The function is sync: the verbs block.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +98,7 @@ impl<R, D> Call<R, D> {
                 self.values.clone_fresh(entry, self.cache.clock())
             })
             .flatten()
-            .map(unboxed)
+            .and_then(of_type)
     }
 
     fn evict_now(self) -> Result<bool> {
@@ -155,9 +155,10 @@ impl<R, D> Call<R, D> {
         }
     }
 
-    /// Where `value` goes; `None` if the function is not cached.
+    /// Where `value` goes; `None` if the function is not cached, or `value` is not what it stores.
     fn plan(self, value: &AnyValue) -> Result<Option<Put>> {
-        let Some(key) = self.key?.filter(|_| self.cache.is_enabled()) else {
+        let takes = self.cache.is_enabled() && self.values.is(value);
+        let Some(key) = self.key?.filter(|_| takes) else {
             return Ok(None);
         };
         let decision = match self.decide {
@@ -202,7 +203,13 @@ impl<R, D> Call<R, D> {
 /// What the shared tier has, unless it only stands in for another value.
 fn good<T: Value>(found: Option<Found>) -> Option<T> {
     let found = found.filter(|found| !found.is_stale())?;
-    Some(unboxed(found.value))
+    of_type(found.value)
+}
+
+/// The value in the box, if it is a `T`. It is not where the function has the whole `R` of its own stored, and its caller, for whom that is
+/// a `Result`, means what is in it.
+fn of_type<T: Value>(value: Box<AnyValue>) -> Option<T> {
+    value.downcast().ok().map(|value| *value)
 }
 
 fn trace<T>(evicted: Result<T>) {

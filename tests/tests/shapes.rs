@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use cacheado::{Cache, cache, cache_impl, default_cache, peek};
+use cacheado::{Cache, cache, cache_impl, default_cache, evict, peek, put};
 use futures::executor::block_on;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -875,4 +875,29 @@ fn a_function_among_local_items() {
     assert_eq!(outer(1), 6);
     assert_eq!(outer(1), 6);
     assert_eq!(helper(1), 3);
+}
+
+trait Make: Clone + Send + Sync + 'static {
+    fn make() -> Self;
+}
+
+impl Make for Result<u8, String> {
+    fn make() -> Self {
+        Ok(7)
+    }
+}
+
+#[cache(local)]
+fn make<R: Make>(_id: u32) -> R {
+    R::make()
+}
+
+/// The function has the whole of what it returns stored; a verb of a call that gives a `Result` means what is in it.
+#[test]
+fn verbs_of_a_generic_return_type_that_is_a_result_find_nothing() {
+    assert_eq!(make::<Result<u8, String>>(1), Ok(7));
+    assert_eq!(peek!(make::<Result<u8, String>>(1)).unwrap(), None);
+    assert!(!put!(make::<Result<u8, String>>(1), 8).unwrap());
+    assert_eq!(make::<Result<u8, String>>(1), Ok(7));
+    assert!(evict!(make::<Result<u8, String>>(1)).unwrap());
 }
