@@ -664,15 +664,15 @@ fn what_was_stored_in_another_shape_of_its_type_is_a_miss() {
     }
 }
 
+#[cache(cache = cache, skip(cache), scope("session", org_id = "acme", user_id = 7, session_id = token))]
+fn by_token(cache: &Cache, token: &str, page: u8) -> usize {
+    let _ = cache;
+    token.len() + usize::from(page)
+}
+
 /// What leaves the process does not carry an id that is secret.
 #[test]
 fn a_secret_id_leaves_the_process_in_no_payload() {
-    #[cache(cache = cache, skip(cache), scope("session", org_id = "acme", user_id = 7, session_id = token))]
-    fn by_token(cache: &Cache, token: &str, page: u8) -> usize {
-        let _ = cache;
-        token.len() + usize::from(page)
-    }
-
     let memory = Memory::default();
     let backend = Cache::builder().backend(memory.clone());
     let cache = backend.secret_key([1; 32]).build().unwrap();
