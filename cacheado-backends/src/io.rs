@@ -18,6 +18,10 @@ use crate::backend::{Change, Changes};
 #[cfg(feature = "redis")]
 use crate::error::{Error, Result};
 
+/// A year. Who sets a longer limit gets this: drivers add limits to the time that it is, which has an end.
+#[cfg(any(feature = "memcached", feature = "mongodb"))]
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
+
 /// Never dropped: dropping a runtime inside of another is a panic.
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
     Builder::new_multi_thread()

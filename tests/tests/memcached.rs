@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cacheado_backends::backend::{BackendResult, Lookup, Mark, Payload, Refused};
+use cacheado_backends::backend::{BackendResult, Lease, Lookup, Mark, Payload, Refused};
 use cacheado_backends::memcached::Memcached;
 use cacheado_backends::{Backend, Key, Level, Probe, Scope, Space, address};
 use cacheado_tests::servers::{self, Silent, wait_until};
@@ -407,5 +407,26 @@ fn many_callers_at_once_share_connections() {
         .collect();
     for task in tasks {
         runtime.block_on(task).unwrap();
+    }
+}
+
+#[test]
+fn limits_of_any_length_are_kept() {
+    let server = servers::Memcached::start();
+    for limit in [Duration::from_secs(1 << 40), Duration::MAX] {
+        for endless in [
+            backend(&server.url()).timeout(limit),
+            backend(&server.url()).load_limit(limit),
+        ] {
+            let key = key("k");
+            endless.evict(&key).unwrap();
+            let mark = miss(endless.get(&key));
+            assert!(endless.fill(&key, &payload("v"), &mark).unwrap());
+            assert_eq!(value(&endless, &key).as_deref(), Some(&b"v"[..]));
+            let lease = endless.lease(&self::key("claimed"), limit).unwrap();
+            assert!(
+                matches!(lease, Lease::Granted(mark) if endless.release(&self::key("claimed"), &mark).is_ok())
+            );
+        }
     }
 }

@@ -36,10 +36,10 @@ impl<'b> Watch<'b> {
 
     /// What is reported before the first report that `ends`.
     fn until(&self, awaited: &str, ends: impl Fn(&Change) -> bool) -> Vec<Change> {
-        let limit = Instant::now() + self.bench.options().reported_within;
+        let (began, limit) = (Instant::now(), self.bench.options().reported_within);
         let mut before = Vec::new();
         loop {
-            let left = limit.saturating_duration_since(Instant::now());
+            let left = limit.saturating_sub(began.elapsed());
             match self.changes.recv_timeout(left) {
                 Ok(change) if ends(&change) => return before,
                 Ok(change) => before.push(change),

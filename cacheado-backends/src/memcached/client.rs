@@ -15,7 +15,7 @@ use tokio::task::{Unconstrained, unconstrained};
 
 use super::servers::Servers;
 use crate::backend::{BackendResult, Refused};
-use crate::io::{TimedOut, runtime, wait, within};
+use crate::io::{LONGEST, TimedOut, runtime, wait, within};
 use crate::sync::{Mutex, lock};
 
 /// How many connections to a server each of the two clients has at most; who finds none free waits for one.
@@ -45,7 +45,7 @@ impl Client {
     pub(super) fn new(servers: Servers, limit: Duration) -> Self {
         Self {
             servers,
-            limit,
+            limit: limit.min(LONGEST),
             blocking: Mutex::default(),
             waiting: Mutex::default(),
         }

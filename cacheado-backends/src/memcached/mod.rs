@@ -146,7 +146,7 @@ impl Memcached {
         })
     }
 
-    /// How long an operation may take, by default 200 ms. A blocking one gives half of it to one question, and a quarter to
+    /// How long an operation may take, by default 200 ms, and a year at most. A blocking one gives half of it to one question, and a quarter to
     /// connecting.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {

@@ -150,22 +150,22 @@ impl MongoDb {
         self
     }
 
-    /// How long each operation may take, connecting included; default 200 ms. Longer ones fail, and count as an outage.
+    /// How long each operation may take, connecting included; default 200 ms, and a year at most. Longer ones fail, and count as an outage.
     ///
     /// Evicting a scope and `clear` delete up to 1,024 entries at a time, and this is the limit for each part; all together may take 25
     /// times as long. Then they fail as well, but what is deleted stays so, and the cache goes on with the rest when it sends
     /// them again.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = timeout.min(io::LONGEST);
         self
     }
 
-    /// How long a load may take for its value to be stored; default 60 s. A look-up that misses leaves a small document behind for
+    /// How long a load may take for its value to be stored; default 60 s, and a year at most. A look-up that misses leaves a small document behind for
     /// twice as long, if nothing is stored there before.
     #[must_use]
     pub fn load_limit(mut self, limit: Duration) -> Self {
-        self.load_limit = limit;
+        self.load_limit = limit.min(io::LONGEST);
         self
     }
 

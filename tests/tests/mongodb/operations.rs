@@ -363,3 +363,23 @@ fn every_operation_works_in_every_runtime_and_in_none() {
     drop(several);
     assert!(!backend.evict(&key("a")).unwrap());
 }
+
+#[test]
+fn limits_of_any_length_are_kept() {
+    for limit in [Duration::from_secs(1 << 40), Duration::MAX] {
+        for endless in [
+            backend(&fresh()).timeout(limit),
+            backend(&fresh()).load_limit(limit),
+        ] {
+            let mark = missed(&endless, &key("a"));
+            assert!(endless.fill(&key("a"), &forever("1"), &mark).unwrap());
+            assert_eq!(value(&endless, &key("a")).unwrap(), "1");
+            let found = futures::executor::block_on(endless.get_many_async(&[key("b")]));
+            assert!(matches!(&found.unwrap()[..], [Lookup::Miss(_)]));
+            assert!(matches!(
+                endless.lease(&key("b"), limit).unwrap(),
+                Lease::Granted(_)
+            ));
+        }
+    }
+}
