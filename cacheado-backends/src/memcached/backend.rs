@@ -8,9 +8,13 @@ use super::client::Way;
 use super::names::Names;
 use super::unexpected;
 use crate::Backend;
-use crate::backend::{BackendFuture, BackendResult, Lease, Lookup, Mark, Payload};
+use crate::backend::{BackendFuture, BackendResult, Lease, Lookup, Mark, Payload, Refused};
 use crate::key::Key;
 use crate::scope::Scope;
+
+/// How many keys go in one exchange. The server answers while it is asked, and reads no more while its answers are not read, which
+/// they are once all is asked: so what is asked, up to twice as many names of 250 bytes, must fit into the buffers in between.
+const BATCH: usize = 256;
 
 /// The one of `several` that there is for one key.
 fn one<T>(several: Vec<T>) -> BackendResult<T> {
@@ -37,21 +41,27 @@ impl Memcached {
     }
 
     async fn get_several(&self, way: Way, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
+        let mut looked = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(BATCH) {
+            looked.extend(self.look(way, keys).await?);
         }
-        self.look(way, keys).await
+        Ok(looked)
     }
 
+    /// One that is refused keeps none of the others from being stored.
     async fn set_several(&self, way: Way, entries: &[(Key, Payload)]) -> BackendResult<()> {
-        let entries: Vec<_> = entries
-            .iter()
-            .map(|(key, payload)| (key, payload))
-            .collect();
-        if entries.is_empty() {
-            return Ok(());
+        let mut all = Ok(());
+        for entries in entries.chunks(BATCH) {
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|(key, payload)| (key, payload))
+                .collect();
+            match self.set_all(way, &entries).await {
+                Err(refused) if refused.is::<Refused>() => all = Err(refused),
+                stored => stored?,
+            }
         }
-        self.set_all(way, &entries).await
+        all
     }
 
     async fn fill_several(
@@ -59,14 +69,21 @@ impl Memcached {
         way: Way,
         entries: &[(Key, Payload, Mark)],
     ) -> BackendResult<Vec<bool>> {
-        let entries: Vec<_> = entries
-            .iter()
-            .map(|(key, payload, mark)| (key, payload, mark))
-            .collect();
-        if entries.is_empty() {
-            return Ok(Vec::new());
+        let mut all = Ok(Vec::with_capacity(entries.len()));
+        for entries in entries.chunks(BATCH) {
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|(key, payload, mark)| (key, payload, mark))
+                .collect();
+            match self.fill_all(way, &entries).await {
+                Err(refused) if refused.is::<Refused>() => all = Err(refused),
+                filled => {
+                    let filled = filled?;
+                    all = all.map(|all| [all, filled].concat());
+                }
+            }
         }
-        self.fill_all(way, &entries).await
+        all
     }
 
     /// Evicts a scope. How much that was can't be told.
