@@ -111,6 +111,19 @@ fn name(key: &Key) -> String {
     format!("tests/e/{}", address::entry(key))
 }
 
+/// For how many seconds the server keeps what is under `key`.
+fn kept(server: &servers::Memcached, key: &Key) -> u64 {
+    let answer = raw(server.addr(), &format!("mg {} t\r\n", name(key)));
+    let left = answer.strip_prefix("HD t").unwrap().split(' ').next();
+    left.unwrap().parse().unwrap()
+}
+
+/// Has the server keep it for so many seconds.
+fn keep(server: &servers::Memcached, key: &Key, seconds: u64) {
+    let answer = raw(server.addr(), &format!("mg {} T{seconds}\r\n", name(key)));
+    assert!(answer.starts_with("HD"), "{answer}");
+}
+
 #[test]
 fn a_server_that_refuses_connections_is_an_outage() {
     let server = servers::Memcached::start();
@@ -243,15 +256,13 @@ fn the_server_itself_lets_go_also_past_thirty_days() {
     let backend = backend(&server.url());
     let key = key("k");
     let day = 24 * 3_600;
-    for seconds in [60, 30 * day - 2, 30 * day, 31 * day, 365 * day] {
+    // for as long as a load that began before may take it stays
+    let limit = 60;
+    for seconds in [60, 30 * day - 62, 30 * day, 31 * day, 365 * day] {
         let lifetime = Duration::from_secs(seconds);
         backend.set(&key, &lasting("v", lifetime)).unwrap();
-        let answer = raw(server.addr(), &format!("mg {} t\r\n", name(&key)));
-        let left: u64 = answer.strip_prefix("HD t").unwrap().parse().unwrap();
-        assert!(
-            (seconds..seconds + 6).contains(&left),
-            "{seconds}: {answer}"
-        );
+        let (seconds, left) = (seconds + limit, kept(&server, &key));
+        assert!((seconds..seconds + 6).contains(&left), "{seconds}: {left}");
     }
     // memcached knows no date past 2038: nothing then, and the value says itself when it is over
     let lifetime = Duration::from_secs(50 * 365 * day);
@@ -497,4 +508,53 @@ fn one_that_is_refused_keeps_none_of_many_from_being_stored() {
         .collect();
     assert!(store.fill_many(&fills).unwrap_err().is::<Refused>());
     assert_eq!(hits(&store), keys.len() - 1);
+}
+
+#[test]
+fn what_stands_for_loads_under_way_is_kept_for_those_that_begin_now() {
+    let server = servers::Memcached::start();
+    let backend = backend(&server.url());
+    let limit = 60;
+    for over in [false, true] {
+        let key = key(&format!("{over}"));
+        if over {
+            backend.set(&key, &lasting("v", Duration::ZERO)).unwrap();
+        }
+        let before = miss(backend.get(&key));
+        // as after some time
+        keep(&server, &key, 20);
+        let now = miss(backend.get(&key));
+        assert_eq!(before.bytes(), now.bytes());
+        assert!(kept(&server, &key) > limit);
+        keep(&server, &key, 20);
+        assert_eq!(backend.mark(&key).unwrap().bytes(), now.bytes());
+        assert!(kept(&server, &key) > limit);
+        assert!(backend.fill(&key, &payload("w"), &before).unwrap());
+        assert_eq!(value(&backend, &key).as_deref(), Some(&b"w"[..]));
+    }
+}
+
+#[test]
+fn a_value_that_the_server_was_to_let_go_early_is_kept_for_its_lifetime() {
+    let server = servers::Memcached::start();
+    let backend = backend(&server.url());
+    let key = key("k");
+    let hour = Duration::from_secs(3_600);
+    backend.set(&key, &lasting("v", hour)).unwrap();
+    let whole = kept(&server, &key);
+    keep(&server, &key, 20);
+    let mark = backend.mark(&key).unwrap();
+    assert!((whole - 10..=whole).contains(&kept(&server, &key)));
+    assert!(backend.put(&key, &payload("w"), &mark).unwrap());
+}
+
+#[test]
+fn what_a_load_past_the_limit_brings_is_not_stored() {
+    let server = servers::Memcached::start();
+    let backend = backend(&server.url()).load_limit(Duration::from_millis(20));
+    let key = key("k");
+    let mark = miss(backend.get(&key));
+    assert!(wait_until(LIMIT, || mark.age() > Duration::from_millis(20)));
+    assert!(!backend.fill(&key, &payload("old"), &mark).unwrap());
+    assert_eq!(value(&backend, &key), None);
 }

@@ -1,9 +1,10 @@
 //! Marks: a load that began before an invalidation leaves nothing behind, and one that nothing disturbed is stored.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bench::{Bench, Store, show};
 use super::keys::{car, key, payload, payload_for, session, team, tenant, user};
+use super::lifetimes::sleep_past;
 use crate::backend::{Lookup, Payload};
 use crate::key::Key;
 use crate::scope::Scope;
@@ -236,6 +237,39 @@ pub(super) fn a_put_that_nothing_disturbed_is_stored(bench: &Bench<'_>) {
             store.expect_hit(&key, &payload(value));
         }
         store.expect_evicted(&place, 1);
+    }
+}
+
+pub(super) fn the_end_of_a_lifetime_disturbs_nothing(bench: &Bench<'_>) {
+    let (store, other) = (bench.open(), bench.open());
+    let lifetime = Duration::from_millis(100);
+    let keys: Vec<Key> = places()
+        .iter()
+        .flat_map(|place| ["put", "fill"].map(|name| key(place, name)))
+        .collect();
+    let mark = |key| {
+        store.set(key, &payload_for(lifetime, "old"));
+        store.mark(key)
+    };
+    let marks: Vec<_> = keys.iter().map(mark).collect();
+    sleep_past(Instant::now() + lifetime);
+    for (nth, (key, mark)) in keys.iter().zip(&marks).enumerate() {
+        bench.expect(
+            other.hit(key).is_none(),
+            format_args!("an entry with a lifetime of {lifetime:?} should be gone after that"),
+        );
+        let stored = if nth % 2 == 0 {
+            store.put(key, &payload("new"), mark)
+        } else {
+            store.fill(key, &payload("new"), mark)
+        };
+        bench.expect(
+            stored,
+            format_args!(
+                "that the value before has expired should not keep {key} from being stored"
+            ),
+        );
+        store.expect_hit(key, &payload("new"));
     }
 }
 

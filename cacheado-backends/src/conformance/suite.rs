@@ -283,6 +283,7 @@ checks! {
         a_load_begun_after_an_eviction_is_stored
         what_concerns_others_disturbs_no_load
         a_put_that_nothing_disturbed_is_stored
+        the_end_of_a_lifetime_disturbs_nothing
         a_put_that_something_disturbed_leaves_nothing
         of_many_only_the_undisturbed_are_filled
     } if |options| options.marks;

@@ -92,15 +92,12 @@ impl Header {
         Some((header, value))
     }
 
-    /// What is left of the lifetime `now`, in the generation that is now: `Some(None)` if it never ends, `None` if it is over.
+    /// What is left of the lifetime `now`: `Some(None)` if it never ends, `None` if it is over.
     #[allow(
         clippy::option_option,
         reason = "whether it lives, and whether that ends, are two questions"
     )]
-    pub(super) fn left(&self, now: &Now, generation: Generation) -> Option<Option<Duration>> {
-        if self.generation != generation {
-            return None;
-        }
+    pub(super) fn left(&self, now: &Now) -> Option<Option<Duration>> {
         let Some(lifetime) = self.lifetime else {
             return Some(None);
         };
@@ -144,7 +141,7 @@ mod tests {
         #[test]
         fn anything_is_read_without_a_panic(mut bytes: Vec<u8>, format: u8) {
             let now = Clock::default().now(Instant::now());
-            let read = |bytes: &[u8]| Header::read(bytes).map(|(it, _)| it.left(&now, it.generation));
+            let read = |bytes: &[u8]| Header::read(bytes).map(|(it, _)| it.left(&now));
             let _ = read(&bytes);
             let mut whole = header(None, [2; 16]).write(b"value").unwrap();
             whole[0] = format;
@@ -157,19 +154,19 @@ mod tests {
     }
 
     #[test]
-    fn a_value_ends_with_its_lifetime_and_its_generation() {
+    fn a_value_ends_with_its_lifetime() {
         let clock = Clock::default();
         let began = Instant::now();
         let stored = clock.now(began).moment();
-        let (this, other) = (Generation::of([1, 2]), Generation::of([2, 1]));
-        let header = Header::new(Some(Duration::from_secs(10)), stored, this);
+        let generation = Generation::of([1, 2]);
+        assert_ne!(generation, Generation::of([2, 1]));
+        let header = Header::new(Some(Duration::from_secs(10)), stored, generation);
         let after = |millis| clock.now(began + Duration::from_millis(millis));
 
-        let left = header.left(&after(4_000), this).unwrap().unwrap();
+        let left = header.left(&after(4_000)).unwrap().unwrap();
         assert!(left <= Duration::from_secs(6) && left > Duration::from_millis(5_990));
-        assert_eq!(header.left(&after(4_000), other), None);
-        assert_eq!(header.left(&after(10_000), this), None);
-        let forever = Header::new(None, stored, this);
-        assert_eq!(forever.left(&after(10_000), this), Some(None));
+        assert_eq!(header.left(&after(10_000)), None);
+        let forever = Header::new(None, stored, generation);
+        assert_eq!(forever.left(&after(10_000)), Some(None));
     }
 }

@@ -72,7 +72,7 @@ impl Memcached {
             let generation = place.generation(&nonces).ok_or_else(unexpected)?;
             let cas = match Self::judge(item, Some(generation), &self.clock.now(sent)) {
                 Found::Live(_) => return Ok(None),
-                Found::Stub { cas } | Found::Dead { cas } => cas,
+                Found::Stub { cas, .. } | Found::Dead { cas } => cas,
             };
             let renewed = self.renew(way, [(&place.name, cas)].into_iter()).await?;
             if let Some(&cas) = renewed.first().filter(|&&cas| cas != 0) {

@@ -16,11 +16,14 @@ use crate::key::Key;
 pub(super) enum Found {
     /// A value that counts.
     Live(Payload),
-    /// One that doesn't any more.
+    /// One that was evicted with a scope, or is none of ours: what began before it was is over.
     Dead { cas: u64 },
-    /// A stub, which stands for the loads under way.
-    Stub { cas: u64 },
+    /// A stub, which stands for the loads under way, or a value whose time is over, which serves as one.
+    Stub { cas: u64, lasts: Lasts },
 }
+
+/// How many seconds the server keeps an item; `None`: it is not to let go by itself.
+type Lasts = Option<u64>;
 
 impl Memcached {
     /// What is under each of `keys`.
@@ -58,7 +61,16 @@ impl Memcached {
 
         let now = self.clock.now(sent);
         let mut looked = Vec::with_capacity(keys.len());
-        let mut dead = Vec::new();
+        let (mut dead, mut ending) = (Vec::new(), Vec::new());
+        let miss = |cas, generation| {
+            let lease = 0;
+            let mark = LoadMark {
+                cas,
+                generation,
+                lease,
+            };
+            Lookup::Miss(mark.mark(sent))
+        };
         for (nth, (item, place)) in items.into_iter().zip(&places.entries).enumerate() {
             let OpResult::Get(item) = item else {
                 return Err(unexpected());
@@ -66,41 +78,32 @@ impl Memcached {
             let generation = place.generation(&nonces).ok_or_else(unexpected)?;
             looked.push(match Self::judge(item, Some(generation), &now) {
                 Found::Live(payload) => Lookup::Hit(payload),
-                Found::Stub { cas } => Lookup::Miss(
-                    LoadMark {
-                        cas,
-                        generation,
-                        lease: 0,
+                Found::Stub { cas, lasts } => {
+                    if lasts.is_some_and(|left| left <= self.load_seconds()) {
+                        ending.push((&place.name, generation));
                     }
-                    .mark(sent),
-                ),
+                    miss(cas, generation)
+                }
                 Found::Dead { cas } => {
                     dead.push((nth, &place.name, cas, generation));
                     Lookup::Miss(Mark::none())
                 }
             });
         }
-        // a dead value goes by itself soon, and the mark would go with it
         let stubs = self
             .renew(way, dead.iter().map(|&(_, name, cas, _)| (name, cas)))
             .await?;
         for ((nth, _, _, generation), cas) in dead.into_iter().zip(stubs) {
-            looked[nth] = Lookup::Miss(
-                LoadMark {
-                    cas,
-                    generation,
-                    lease: 0,
-                }
-                .mark(sent),
-            );
+            looked[nth] = miss(cas, generation);
         }
+        self.prolong(way, &ending, &now).await?;
         Ok(looked)
     }
 
     /// Reads an entry, with its number. If there is none, there is a stub from then on.
     pub(super) fn probe(&self, name: &str, value: bool) -> Get {
         let probe = Get::new(name)
-            .meta(Meta::NONE.cas())
+            .meta(Meta::NONE.cas().ttl())
             .lease_ttl(self.stub_seconds());
         if value { probe } else { probe.without_value() }
     }
@@ -108,19 +111,57 @@ impl Memcached {
     /// What `item` is in the generation that is now; in none without one.
     pub(super) fn judge(item: GetResult, generation: Option<Generation>, now: &Now) -> Found {
         let cas = item.item.cas.unwrap_or(0);
+        let lasts = item.item.ttl.and_then(|left| left.try_into().ok());
         let value = match item.value {
             Some(value) if item.client_flags == Some(VALUE) => value,
             // not asked for, or a stub, or nothing, which is a stub by now
-            _ => return Found::Stub { cas },
+            _ => return Found::Stub { cas, lasts },
         };
-        let live = Header::read(&value).and_then(|(header, bytes)| {
-            let lifetime = header.left(now, generation?)?;
-            Some(Payload {
-                bytes: bytes.into(),
-                lifetime,
-            })
+        match Header::read(&value) {
+            Some((header, bytes)) if Some(header.generation) == generation => {
+                header.left(now).map_or(Found::Stub { cas, lasts }, |left| {
+                    Found::Live(Payload {
+                        bytes: bytes.into(),
+                        lifetime: left,
+                    })
+                })
+            }
+            _ => Found::Dead { cas },
+        }
+    }
+
+    /// Has the server keep what is under these names for the loads that begin now. It keeps its number, for those that have begun
+    /// before.
+    ///
+    /// The server touches whatever is there. If that is a value by now, which may live longer, it is told so.
+    async fn prolong(
+        &self,
+        way: Way,
+        items: &[(&String, Generation)],
+        now: &Now,
+    ) -> BackendResult<()> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let touches = items.iter().map(|(name, _)| {
+            let touch = Get::new(name).touch_raw(self.stub_seconds());
+            Op::from(touch.meta(Meta::NONE.cas()))
         });
-        live.map_or(Found::Dead { cas }, Found::Live)
+        let answers = self.client.exchange(way, touches.collect()).await?;
+        let mut again = Vec::new();
+        for ((name, generation), answer) in items.iter().zip(answers) {
+            let OpResult::Get(item) = answer else {
+                return Err(unexpected());
+            };
+            if let Found::Live(payload) = Self::judge(item, Some(*generation), now) {
+                let seconds = self.seconds(payload.lifetime, now);
+                again.push(Get::new(name).touch_raw(seconds).without_value().into());
+            }
+        }
+        if !again.is_empty() {
+            self.client.exchange(way, again).await?;
+        }
+        Ok(())
     }
 
     /// Puts stubs in the place of what has these names and numbers. Returns the numbers of the stubs: 0 where something else was

@@ -27,7 +27,11 @@
 //! - *The server makes room*: a stub that is gone takes its load's mark with it; a mark of a scope that is gone comes back with
 //!   another nonce.
 //! - *The server starts anew*, which numbers items from 1 again: the nonces are gone with all else.
-//! - *A load takes longer than [`load_limit`](Memcached::load_limit)*: its stub has expired, and nothing is stored.
+//! - *A load takes longer than [`load_limit`](Memcached::load_limit)*: nothing is stored.
+//!
+//! What is no invalidation leaves the number as it is: a value whose time is over stands for the loads that began before and after
+//! as a stub does, and so the server keeps it for `load_limit` past its lifetime. What a look-up finds that the server keeps for less
+//! than that is touched, which changes no number.
 //!
 //! With several servers, a scope's mark is at one of them and its entries at all. While one server is down, what it has can't be
 //! reached, and neither can what is in the scopes whose marks it has.
@@ -72,7 +76,7 @@ use crate::error::Result;
 /// The client flags of a value. Those of a stub are 0.
 const VALUE: u32 = 0xCAC;
 
-/// The longest span that memcached takes, in seconds: 30 days.
+/// The longest span that memcached takes, in seconds: 30 days. What is more it takes for a date.
 const MOST_SECONDS: u32 = 60 * 60 * 24 * 30;
 
 /// What memcached takes of an item's size for itself, with the longest key and the header of a value, generously.
@@ -154,11 +158,12 @@ impl Memcached {
         self
     }
 
-    /// How long a load may take whose value is to be stored, by default 60 s, and 30 days at most. It is also how long a stub of a
-    /// key that was looked up in vain stays in the server's memory.
+    /// How long a load may take whose value is to be stored, by default 60 s, and 15 days at most. It is also how long a value stays
+    /// in the server's memory past its lifetime, for loads that began before it ended, and half of how long a stub stays there, of a
+    /// key that was looked up in vain.
     #[must_use]
     pub fn load_limit(mut self, limit: Duration) -> Self {
-        self.load_limit = limit;
+        self.load_limit = limit.min(Duration::from_secs((MOST_SECONDS / 2 - 1).into()));
         self
     }
 
@@ -170,10 +175,15 @@ impl Memcached {
         self
     }
 
+    /// The load limit in whole seconds, rounded up.
+    fn load_seconds(&self) -> u64 {
+        self.load_limit.as_secs() + u64::from(self.load_limit.subsec_nanos() > 0)
+    }
+
     /// For how many seconds a stub stays. Memcached lets go up to a second early.
     fn stub_seconds(&self) -> u32 {
-        let seconds = u32::try_from(self.load_limit.as_secs()).unwrap_or(MOST_SECONDS);
-        seconds.saturating_add(2).min(MOST_SECONDS)
+        let seconds = u32::try_from(2 * self.load_seconds() + 2).unwrap_or(MOST_SECONDS);
+        seconds.min(MOST_SECONDS)
     }
 }
 

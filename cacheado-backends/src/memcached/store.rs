@@ -9,13 +9,10 @@ use super::clock::{self, Now};
 use super::header::{Generation, Header};
 use super::look::Found;
 use super::mark::LoadMark;
-use super::{Memcached, VALUE, unexpected};
+use super::{MOST_SECONDS, Memcached, VALUE, unexpected};
 use crate::backend::{BackendResult, Mark, Payload, Refused};
 use crate::key::Key;
 use crate::scope::Scope;
-
-/// The longest time that memcached takes as a span, in seconds; what is more it takes for a date.
-const MONTH: u64 = 60 * 60 * 24 * 30;
 
 impl Memcached {
     /// Stores each of `entries`, in the place of what was there.
@@ -44,7 +41,8 @@ impl Memcached {
                 .map(|&nth| places.entries[nth].generation(&nonces))
                 .collect();
             let sets = left.iter().zip(&written).filter_map(|(&nth, &generation)| {
-                let set = Self::item(&places.entries[nth].name, entries[nth].1, generation?, &now)?;
+                let set =
+                    self.item(&places.entries[nth].name, entries[nth].1, generation?, &now)?;
                 Some(Op::from(set))
             });
             let mut commands: Vec<_> = sets.collect();
@@ -85,12 +83,13 @@ impl Memcached {
         let mut stores = Vec::with_capacity(entries.len());
         let mut large = None;
         for ((key, payload, mark), place) in entries.iter().zip(&places.entries) {
+            let late = mark.age() > self.load_limit;
             let mark = LoadMark::of(mark);
             let mut store = None;
             if payload.bytes.len() > self.max_value_bytes {
                 large = Some(self.too_large(payload));
-            } else if let Some(mark) = mark.filter(|mark| mark.cas != 0)
-                && let Some(set) = Self::item(&place.name, payload, mark.generation, &now)
+            } else if let Some(mark) = mark.filter(|mark| mark.cas != 0 && !late)
+                && let Some(set) = self.item(&place.name, payload, mark.generation, &now)
             {
                 store = Some((commands.len(), mark.generation));
                 commands.push(set.compare_cas(mark.cas).into());
@@ -173,36 +172,42 @@ impl Memcached {
     }
 
     /// The item that holds `payload`. `None` if no header can say so.
-    fn item(name: &str, payload: &Payload, generation: Generation, now: &Now) -> Option<Set> {
+    fn item(
+        &self,
+        name: &str,
+        payload: &Payload,
+        generation: Generation,
+        now: &Now,
+    ) -> Option<Set> {
         let header = Header::new(payload.lifetime, now.moment(), generation);
         let mut set = Set::new(name, []).client_flags(VALUE);
         set.value = header.write(&payload.bytes)?;
-        Some(set.ttl_raw(seconds(payload.lifetime, now)))
+        Some(set.ttl_raw(self.seconds(payload.lifetime, now)))
+    }
+
+    /// When memcached itself is to let go of a value that lives for `lifetime` from now. What counts is in the header; the item stays
+    /// for the loads that know its number, which began while it lived. Memcached lets go up to a second early.
+    pub(super) fn seconds(&self, lifetime: Option<Duration>, now: &Now) -> u32 {
+        // for memcached, until evicted
+        const NEVER: u32 = 0;
+        let Some(lifetime) = lifetime else {
+            return NEVER;
+        };
+        let span = lifetime.as_secs().saturating_add(self.load_seconds() + 2);
+        let date = if span <= u64::from(MOST_SECONDS) {
+            Some(span)
+        } else {
+            now.date_in(span)
+        };
+        // past the last date that memcached knows
+        let known = date.filter(|&date| date <= u64::from(clock::HORIZON));
+        known.and_then(|date| date.try_into().ok()).unwrap_or(NEVER)
     }
 
     fn too_large(&self, payload: &Payload) -> Box<dyn std::error::Error + Send + Sync> {
         let (len, most) = (payload.bytes.len(), self.max_value_bytes);
         Refused::new(format!("the value has {len} bytes, and {most} is the most")).into()
     }
-}
-
-/// When memcached itself is to let go of what is stored now. It may do so up to a second early, so it is given one more; what
-/// counts is in the header.
-fn seconds(lifetime: Option<Duration>, now: &Now) -> u32 {
-    // for memcached, until evicted
-    const NEVER: u32 = 0;
-    let Some(lifetime) = lifetime else {
-        return NEVER;
-    };
-    let span = lifetime.as_secs().saturating_add(2);
-    let date = if span <= MONTH {
-        Some(span)
-    } else {
-        now.date_in(span)
-    };
-    // past the last date that memcached knows
-    let known = date.filter(|&date| date <= u64::from(clock::HORIZON));
-    known.and_then(|date| date.try_into().ok()).unwrap_or(NEVER)
 }
 
 /// Whether a write was done.

@@ -58,6 +58,8 @@ pub enum Flaw {
     /// Refuses whatever was evicted since.
     MarksAreOfTheStore,
     PutsNever,
+    /// Looking up what has expired ends marks.
+    MarksEndWithLifetimes,
     PutsInAnyCase,
     FillsManyInAnyCase,
     /// Looks at the mark, and stores later.
@@ -130,6 +132,10 @@ pub const ALL: &[(Flaw, &str)] = &[
     (MarksAreForEver, "a_load_begun_after_an_eviction_is_stored"),
     (MarksAreOfTheStore, "what_concerns_others_disturbs_no_load"),
     (PutsNever, "a_put_that_nothing_disturbed_is_stored"),
+    (
+        MarksEndWithLifetimes,
+        "the_end_of_a_lifetime_disturbs_nothing",
+    ),
     (
         PutsInAnyCase,
         "a_put_that_something_disturbed_leaves_nothing",

@@ -40,8 +40,11 @@ impl Backend for Memory {
 
     fn get(&self, key: &Key) -> BackendResult<Lookup> {
         let name = self.name_of(key);
-        let held = self.held();
+        let mut held = self.held();
         let found = held.entries.get(&name).and_then(|entry| self.live(entry));
+        if found.is_none() && self.has(Flaw::MarksEndWithLifetimes) {
+            held.history.push(What::Entry(name));
+        }
         Ok(match found {
             Some(payload) => Lookup::Hit(payload),
             None if self.has(Flaw::FindsWhatIsNotThere) => Lookup::Hit(Payload {
