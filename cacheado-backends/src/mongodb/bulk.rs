@@ -50,7 +50,7 @@ impl Store {
         for missing in missing.chunks(UPDATES) {
             let tokens: Vec<ObjectId> = missing.iter().map(|_| ObjectId::new()).collect();
             let places = missing.iter().zip(&tokens).map(|(id, token)| {
-                let place = document::place(*token, self.place_span());
+                let place = document::place(*token, self.load_limit);
                 let update = vec![doc! { "$replaceWith": place }];
                 doc! { "q": { "_id": *id }, "u": update, "upsert": true }
             });
@@ -92,7 +92,7 @@ impl Store {
         for range in portions(sizes) {
             let updates = ids[range.clone()].iter().zip(&entries[range.clone()]);
             let updates = updates.map(|(id, (_, payload))| {
-                let update = document::with(payload, doc! { "gen": ObjectId::new() });
+                let update = self.value(payload, doc! { "gen": ObjectId::new() });
                 doc! { "q": { "_id": id }, "u": update, "upsert": true }
             });
             let done = self.update(updates.collect()).await?;

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `_id` | the cache's name, a colon, and the entry's name as [`address`](crate::address) writes it |
 //! | `value` | the value; a document without one holds its place for a load |
-//! | `exp` | when it is over, which is when the server may delete it; without: never |
+//! | `exp` | when the value is over; without: never |
+//! | `keep` | until when the server keeps the document, for the loads that know its token; without: for ever |
 //! | `gen` | the token: another after each set and each eviction |
 //! | `owner`, `until` | who claimed the load, and for how long |
 
@@ -80,34 +81,52 @@ pub(super) fn behind(mut range: Document, last: &str) -> Document {
 
 /// Selects what [`Found`] reads.
 pub(super) fn all() -> Document {
-    doc! { "value": 1, "gen": 1, "left": { "$subtract": ["$exp", "$$NOW"] } }
+    let mut all = all_but_the_value();
+    all.insert("value", 1);
+    all.insert("left", doc! { "$subtract": ["$exp", "$$NOW"] });
+    all
 }
 
-/// Selects what [`Found`] reads but the value; the name serves to say whether there is one.
+/// Selects what [`Found`] reads but the value and its lifetime.
 pub(super) fn all_but_the_value() -> Document {
-    doc! { "gen": 1, "owner": 1, "live": is_live(), "left": { "$subtract": ["$exp", "$$NOW"] } }
+    doc! { "gen": 1, "owner": 1, "kept": { "$subtract": ["$keep", "$$NOW"] } }
 }
 
-/// Turns whatever is there into `payload`, with what of the document is to `stay` besides.
-pub(super) fn with(payload: &Payload, stay: Document) -> Vec<Document> {
+/// Turns whatever is there into `payload`, with what of the document is to `stay` besides. Loads that begin before it is over may take
+/// `load_limit`.
+pub(super) fn with(payload: &Payload, load_limit: Duration, stay: Document) -> Vec<Document> {
     let mut new = doc! { "_id": "$_id", "value": binary(&payload.bytes) };
     new.extend(stay);
     if let Some(lifetime) = payload.lifetime {
         new.insert("exp", after(lifetime));
+        new.insert("keep", after(lifetime.saturating_add(load_limit)));
     }
     vec![doc! { "$replaceWith": new }]
 }
 
-/// The document if it is live; otherwise it without its value, or a new one, for `span` at least. A token that is there stays.
+/// The document if it is live; otherwise it without its value, or a new one. A token that is there stays. The server keeps it for
+/// `span` at least, and for twice that if it is told so now.
 pub(super) fn place(token: ObjectId, span: Duration) -> Document {
+    let twice = after(span.saturating_mul(2));
     let empty = doc! {
         "_id": "$_id",
         "gen": { "$ifNull": ["$gen", token] },
         "owner": "$owner",
         "until": "$until",
-        "exp": { "$max": [after(span), "$until"] },
+        "keep": { "$max": [twice.clone(), "$until"] },
     };
-    doc! { "$cond": [is_live(), "$$ROOT", empty] }
+    let ends = doc! { "$and": [
+        { "$ne": [{ "$type": "$keep" }, "missing"] },
+        { "$lt": ["$keep", after(span)] },
+    ] };
+    let longer = doc! { "$mergeObjects": ["$$ROOT", { "keep": twice }] };
+    doc! { "$switch": {
+        "branches": [
+            { "case": { "$not": is_live() }, "then": empty },
+            { "case": ends, "then": longer },
+        ],
+        "default": "$$ROOT",
+    } }
 }
 
 /// [`place`], with the load claimed by `owner` for `claim` unless it is claimed already.
@@ -130,10 +149,10 @@ pub(super) struct Found {
     pub(super) token: Option<ObjectId>,
     pub(super) owner: Option<ObjectId>,
     value: Option<Arc<[u8]>>,
-    /// The server says that it is live.
-    live: bool,
-    /// Milliseconds; `None` for what never expires.
+    /// In milliseconds, as long as the value lives; `None`: for ever.
     left: Option<i64>,
+    /// And as long as the server keeps the document.
+    kept: Option<i64>,
 }
 
 impl Found {
@@ -154,8 +173,8 @@ impl Found {
                 .get_binary("value")
                 .ok()
                 .map(|value| value.bytes.into()),
-            live: document.get_bool("live").unwrap_or(false),
             left: document.get_i64("left").ok(),
+            kept: document.get_i64("kept").ok(),
         }
     }
 
@@ -174,9 +193,9 @@ impl Found {
         Some(Payload { bytes, lifetime })
     }
 
-    /// The token, if it is sure to be there for `span` if nobody deletes it, or belongs to a value.
+    /// The token, if it is sure to be there for `span` if nobody deletes it.
     pub(super) fn token_for(&self, span: Duration) -> Option<ObjectId> {
-        let lasting = self.live || self.left.is_some_and(|left| left >= milliseconds(span));
+        let lasting = self.kept.is_none_or(|kept| kept >= milliseconds(span));
         self.token.filter(|_| lasting)
     }
 }

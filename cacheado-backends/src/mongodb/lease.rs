@@ -17,7 +17,7 @@ impl Store {
     pub(super) async fn lease(self: Arc<Self>, id: String, span: Duration) -> BackendResult<Lease> {
         let taken = Instant::now();
         let me = ObjectId::new();
-        let place = document::claimed_place(ObjectId::new(), self.place_span(), me, span);
+        let place = document::claimed_place(ObjectId::new(), self.load_limit, me, span);
         let found = self
             .upsert(&id, place, document::all_but_the_value())
             .await?;

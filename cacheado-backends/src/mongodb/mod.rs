@@ -25,9 +25,9 @@
 //! - *Two loads of one key*: both know the same token, and both may store; neither began before an invalidation.
 //! - *The value expires, and the key is looked up anew, while an older load runs*: a look-up keeps the token that is there. No
 //!   invalidation came between, so the older load may store.
-//! - *The server sweeps the place*: the token is gone, what comes is not stored. A place lasts for two `load_limit`s from when it
-//!   was made, and one that has less than one left is prolonged, so this happens only to loads past the limit, which are refused
-//!   anyway.
+//! - *The server sweeps the document*: the token is gone, what comes is not stored. A place is kept for two `load_limit`s from when it
+//!   was made, a value for one past its lifetime, and whoever gets the token of what is kept for less than one has it kept for two;
+//!   so this happens only to loads past the limit, which are refused anyway.
 //! - *A scope is evicted while values expire and are filled in it*: the last of its deletions removes whatever is there; see
 //!   `parts.rs`.
 //! - *The server crashes*: what makes an older value invalid is acknowledged when it is in the journal; see `notices.rs`.
@@ -62,8 +62,8 @@ use crate::io;
 
 /// A shared tier in MongoDB, version 4.4 or later.
 ///
-/// Documents are deleted by the server itself once they have expired (a TTL index), and are never served after, however late
-/// that is. Other processes hear of evictions and sets by a change stream, within milliseconds, or 100 of them if the server is
+/// Values are never served once they have expired. Their documents are deleted by the server itself (a TTL index), [`load_limit`](
+/// Self::load_limit) after that, since loads that began before are stored by what they found there. Other processes hear of evictions and sets by a change stream, within milliseconds, or 100 of them if the server is
 /// busy. A stream says only what a majority of the members has. When it breaks, falls more than about a second behind what the
 /// primary has written, or another primary is elected, that is noticed within a second and a half: then this process forgets its
 /// copies, and keeps new ones as long as the builder's `coherence` says, until a stream has shown that it moves. To see it costs the
@@ -162,7 +162,7 @@ impl MongoDb {
     }
 
     /// How long a load may take for its value to be stored; default 60 s, and a year at most. A look-up that misses leaves a small document behind for
-    /// twice as long, if nothing is stored there before.
+    /// twice as long, if nothing is stored there before, and a value that has expired stays for as long as a load may take.
     #[must_use]
     pub fn load_limit(mut self, limit: Duration) -> Self {
         self.load_limit = limit.min(io::LONGEST);

@@ -73,11 +73,6 @@ impl Store {
         format!("{}{}", self.prefix, address::entry(key))
     }
 
-    /// How long a place lasts.
-    pub(super) fn place_span(&self) -> Duration {
-        self.load_limit * 2
-    }
-
     /// What is there: one read if it is live, or if a load is under way; otherwise a place is made, which is one write more. While
     /// misses follow each other, as in a cache that is being filled, the write alone does both. It costs about as much as the read
     /// where it changes nothing, so a wrong guess costs little.
@@ -133,7 +128,7 @@ impl Store {
 
     /// Makes sure that a document is there, live or a place, and returns what is `selected` of it.
     async fn make_place(&self, id: &str, selected: Document) -> BackendResult<Found> {
-        let place = document::place(ObjectId::new(), self.place_span());
+        let place = document::place(ObjectId::new(), self.load_limit);
         self.upsert(id, place, selected).await
     }
 
@@ -159,7 +154,7 @@ impl Store {
     pub(super) async fn set(self: Arc<Self>, key: Key, payload: Payload) -> BackendResult<()> {
         let id = self.id(&key);
         fits(&id, &payload)?;
-        let update = document::with(&payload, doc! { "gen": ObjectId::new() });
+        let update = self.value(&payload, doc! { "gen": ObjectId::new() });
         let done = insistently(|| {
             let update = self
                 .documents
@@ -212,7 +207,12 @@ impl Store {
             stay.insert("owner", "$owner");
             stay.insert("until", "$until");
         }
-        Some((filter, document::with(payload, stay)))
+        Some((filter, self.value(payload, stay)))
+    }
+
+    /// The update that turns whatever is there into `payload`, and what is to `stay`.
+    pub(super) fn value(&self, payload: &Payload, stay: Document) -> Vec<Document> {
+        document::with(payload, self.load_limit, stay)
     }
 
     pub(super) async fn put(
@@ -228,7 +228,7 @@ impl Store {
             None => false,
             Some(token) => {
                 let filter = doc! { "_id": &id, "gen": token };
-                let update = document::with(&payload, doc! { "gen": ObjectId::new() });
+                let update = self.value(&payload, doc! { "gen": ObjectId::new() });
                 let done = self.documents.update_one(filter, update).await;
                 done.map_err(|error| failure(&error))?.matched_count > 0
             }
@@ -305,10 +305,10 @@ pub(super) async fn expire_natively(store: Weak<Store>) {
     let mut pause = Duration::from_millis(100);
     while let Some(store) = store.upgrade() {
         let options = IndexOptions::builder()
-            .name("expiry".to_owned())
+            .name("keep".to_owned())
             .expire_after(Duration::ZERO);
         let index = IndexModel::builder()
-            .keys(doc! { "exp": 1 })
+            .keys(doc! { "keep": 1 })
             .options(options.build());
         let made = store.documents.create_index(index.build()).await;
         drop(store);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use cacheado_backends::backend::{Backend, Lease, Lookup, Refused};
 use cacheado_backends::mongodb::MongoDb;
 use cacheado_backends::{Key, Scope};
+use mongodb::Collection;
 use mongodb::bson::{Bson, Document, doc};
 use tokio::runtime::Builder;
 
@@ -16,7 +17,10 @@ use super::{
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn count(database: &str, filter: Document) -> u64 {
-    let documents = documents(database);
+    count_of(&documents(database), filter)
+}
+
+fn count_of(documents: &Collection<Document>, filter: Document) -> u64 {
     RUNTIME
         .block_on(documents.count_documents(filter).into_future())
         .unwrap()
@@ -86,7 +90,7 @@ fn what_is_left_shrinks_and_what_is_over_is_gone() {
 #[test]
 fn the_server_deletes_what_has_expired() {
     let database = fresh();
-    let backend = backend(&database);
+    let backend = backend(&database).load_limit(Duration::from_millis(1));
     let mut left = payload("1", Some(Duration::from_millis(1)));
     backend.set(&key("a"), &left).unwrap();
     left.lifetime = None;
@@ -97,6 +101,59 @@ fn the_server_deletes_what_has_expired() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(value(&backend, &key("b")).unwrap(), "1");
+}
+
+const BRIEF: Duration = Duration::from_millis(500);
+
+/// Waits until the server has swept what was stored for a brief time before.
+fn wait_for_a_sweep(database: &str) {
+    let over = payload("1", Some(BRIEF));
+    let short = backend(database).load_limit(Duration::from_millis(1));
+    short.set(&key("over"), &over).unwrap();
+    let deadline = Instant::now() + MINUTE;
+    let documents = documents(database);
+    let over = doc! { "_id": { "$regex": "\"over\"" } };
+    while count_of(&documents, over.clone()) > 0 {
+        assert!(Instant::now() < deadline, "the server sweeps nothing");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_end_of_a_lifetime_ends_no_load_also_after_a_sweep() {
+    let database = fresh();
+    let backend = backend(&database);
+    let old = payload("old", Some(BRIEF));
+    for name in ["put", "fill"] {
+        backend.set(&key(name), &old).unwrap();
+    }
+    let [put, fill] = ["put", "fill"].map(|name| backend.mark(&key(name)).unwrap());
+    wait_for_a_sweep(&database);
+    assert!(backend.put(&key("put"), &forever("new"), &put).unwrap());
+    assert!(backend.fill(&key("fill"), &forever("new"), &fill).unwrap());
+    for name in ["put", "fill"] {
+        assert_eq!(value(&backend, &key(name)).unwrap(), "new");
+    }
+}
+
+#[test]
+fn a_value_is_kept_for_the_loads_that_begin_while_it_lives() {
+    let database = fresh();
+    let short = backend(&database).load_limit(Duration::from_millis(1));
+    let brief = payload("1", Some(Duration::from_secs(20)));
+    short.set(&key("a"), &brief).unwrap();
+    // others may take a minute
+    let kept = doc! { "$expr": { "$gte": [{ "$subtract": ["$keep", "$exp"] }, 40_000] } };
+    assert_eq!(count(&database, kept.clone()), 0);
+    let mark = backend(&database).mark(&key("a")).unwrap();
+    assert_eq!(count(&database, kept.clone()), 1);
+    assert_eq!(mark.bytes(), short.mark(&key("a")).unwrap().bytes());
+    short.set(&key("a"), &brief).unwrap();
+    backend(&database).lease(&key("a"), MINUTE).unwrap();
+    assert_eq!(count(&database, kept), 1);
+    // its own end is as it was
+    let left = short.get(&key("a")).unwrap().hit().unwrap().lifetime;
+    assert!(left <= brief.lifetime);
 }
 
 #[test]
