@@ -87,7 +87,8 @@ use crate::io;
 /// ```
 ///
 /// The collection is for caches alone: several may share it, but it must not have a default collation, since names of entries
-/// differ in case. A second one, `<collection>.changes`, capped to 1 MiB, carries what processes tell each other.
+/// differ in case. A second one, `<collection>.changes`, capped to 1 MiB, carries what processes tell each other; a key with more than
+/// 64 KiB of arguments is told as its scope.
 pub struct MongoDb {
     options: ClientOptions,
     database: String,

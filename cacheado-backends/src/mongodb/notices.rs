@@ -5,6 +5,7 @@
 //! (`storage.journal.commitIntervalMs`), or when somebody waits for it; nobody who tells does, so a task in the background does,
 //! for all that was told since it did so last.
 
+use std::borrow::Cow;
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +30,10 @@ use crate::io;
 
 /// The size of the collection, in bytes. Nobody reads it: the change stream is fed by the log of the replica set.
 const SIZE: u64 = 1 << 20;
+
+/// The longest arguments that are told, in bytes. Several notices go in one command, and an event of a stream holds more than the notice;
+/// the server takes 16 MiB of either.
+const LONGEST_KEY: usize = 64 * 1024;
 
 /// The server says that it has nothing to say at least this often.
 const WAIT: Duration = Duration::from_millis(300);
@@ -96,7 +101,7 @@ impl Notices {
     ) -> BackendResult<()> {
         let notices: Vec<Document> = changes
             .into_iter()
-            .filter_map(Change::to_bytes)
+            .filter_map(|change| shortened(change).to_bytes())
             .map(|bytes| doc! { "of": &self.cache, "by": self.me, "change": binary(&bytes) })
             .collect();
         if notices.is_empty() {
@@ -188,6 +193,16 @@ impl Notices {
 impl Drop for Notices {
     fn drop(&mut self) {
         self.told.notify_one();
+    }
+}
+
+/// `change`, or that of the whole scope if the key is too long to tell.
+fn shortened(change: &Change) -> Cow<'_, Change> {
+    match change {
+        Change::Key(key) if key.args().len() > LONGEST_KEY => {
+            Cow::Owned(Change::Scope(key.scope()))
+        }
+        _ => Cow::Borrowed(change),
     }
 }
 

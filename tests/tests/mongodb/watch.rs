@@ -71,6 +71,31 @@ fn all_that_another_does_is_reported_and_nothing_else() {
     assert!(mine.try_recv().is_err());
 }
 
+#[test]
+fn a_key_of_any_length_is_told_as_its_scope_if_it_is_long() {
+    let database = fresh();
+    let (one, other) = (backend(&database), backend(&database));
+    let changes = watched(&one);
+    expect(&changes, &Change::Covered);
+    for (len, whole) in [(60 << 10, true), (70 << 10, false), (1 << 20, false)] {
+        let long = key(&"x".repeat(len));
+        let told = if whole {
+            Change::Key(long.clone())
+        } else {
+            Change::Scope(long.scope())
+        };
+        other.set(&long, &forever("1")).unwrap();
+        expect(&changes, &told);
+        assert!(other.evict(&long).unwrap());
+        expect(&changes, &told);
+    }
+    assert!(changes.try_recv().is_err());
+    // longer than a document may be
+    let longest = key(&"x".repeat(17 << 20));
+    other.set(&longest, &forever("1")).unwrap();
+    assert!(other.evict(&longest).unwrap());
+}
+
 /// Thousands of entries may go for one change, and the destructors of their values run.
 #[test]
 fn operations_go_on_while_a_change_takes_long() {
