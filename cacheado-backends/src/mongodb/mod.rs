@@ -11,6 +11,7 @@
 //! | `bulk.rs` | the operations on many keys |
 //! | `notices.rs` | telling other processes, and hearing them |
 //! | `progress.rs` | noticing that what is heard is old |
+//! | `upkeep.rs` | the index and the cap, again if they were dropped |
 //! | `mark.rs` | what is in a mark |
 //! | `failure.rs` | which errors are refusals |
 //!
@@ -44,6 +45,7 @@ mod notices;
 mod parts;
 mod progress;
 mod store;
+mod upkeep;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -88,7 +90,8 @@ use crate::io;
 ///
 /// The collection is for caches alone: several may share it, but it must not have a default collation, since names of entries
 /// differ in case. A second one, `<collection>.changes`, capped to 1 MiB, carries what processes tell each other; a key with more than
-/// 64 KiB of arguments is told as its scope.
+/// 64 KiB of arguments is told as its scope. If an administrator drops either, or the database, the index and the cap are made again: at
+/// once where a change stream has been followed, else within a minute. A collection of changes that has no cap is converted.
 pub struct MongoDb {
     options: ClientOptions,
     database: String,
@@ -215,7 +218,7 @@ impl MongoDb {
             timeout,
         );
         let store = Arc::new(store);
-        runtime.spawn(store::expire_natively(Arc::downgrade(&store)));
+        runtime.spawn(upkeep::keep_up(Arc::downgrade(&store)));
         runtime.spawn(notices::hurry(Arc::downgrade(&store)));
         Ok(store)
     }

@@ -63,6 +63,8 @@ pub(super) struct Notices {
     for_good: WriteConcern,
     /// This process, or one of its caches: what it tells is nothing new to it.
     me: ObjectId,
+    /// The stream has ended, or the store.
+    pub(super) ended: Arc<Notify>,
     /// Something was told, or nothing ever will be again.
     told: Arc<Notify>,
 }
@@ -78,6 +80,7 @@ impl Notices {
             for_good: journaled(usual.clone()),
             usual,
             me: ObjectId::new(),
+            ended: Arc::default(),
             told: Arc::default(),
         }
     }
@@ -137,30 +140,51 @@ impl Notices {
         done.map(|_| ()).map_err(|error| failure(&error))
     }
 
-    /// Makes sure that the collection is there, and capped if this process is the one to make it.
+    /// Makes the collection before it is first written to, capped if this process is the one to make it.
     async fn make(&self) -> BackendResult<()> {
-        let make = async || {
-            let create = self.database.create_collection(self.collection.name());
-            match create.capped(true).size(SIZE).await {
-                Err(error) if code(&error) != Some(EXISTS) => {
-                    let error = failure(&error);
-                    if !error.is::<Refused>() {
-                        return Err(error);
-                    }
-                    // it may be there and this user be allowed to write to it
-                    tracing::debug!(%error, "the collection of changes could not be made");
-                    Ok(())
-                }
-                _ => Ok(()),
-            }
-        };
+        let make = async || self.create().await.map(|_| ());
         self.made.get_or_try_init(make).await?;
         Ok(())
     }
 
+    /// Makes sure that the collection is there, and capped. It is not if it was dropped and then written to.
+    pub(super) async fn make_sure(&self) -> BackendResult<()> {
+        if self.create().await? || self.is_capped().await? {
+            return Ok(());
+        }
+        let name = self.collection.name();
+        let size = i64::try_from(SIZE).unwrap_or(i64::MAX);
+        let convert = doc! { "convertToCapped": name, "size": size };
+        let done = self.database.run_command(convert).await;
+        unless_refused(done.map(|_| ()).map_err(|error| failure(&error)))
+    }
+
+    /// Makes the collection. False if it is there.
+    async fn create(&self) -> BackendResult<bool> {
+        let create = self.database.create_collection(self.collection.name());
+        match create.capped(true).size(SIZE).await {
+            Ok(()) => Ok(true),
+            Err(error) if code(&error) == Some(EXISTS) => Ok(false),
+            Err(error) => unless_refused(Err(failure(&error))).map(|()| true),
+        }
+    }
+
+    async fn is_capped(&self) -> BackendResult<bool> {
+        let list = self.database.list_collections();
+        let list = list.filter(doc! { "name": self.collection.name() }).await;
+        let mut list = list.map_err(|error| failure(&error))?;
+        if !list.advance().await.map_err(|error| failure(&error))? {
+            // dropped since: the next time
+            return Ok(true);
+        }
+        let found = list.deserialize_current();
+        let found = found.map_err(|error| failure(&error))?;
+        Ok(found.options.capped == Some(true))
+    }
+
     /// Opens a stream, and then writes what it must bring, to be known by its id: that it answers says nothing of what it misses.
     async fn open(&self) -> BackendResult<Stream> {
-        self.make().await?;
+        self.make_sure().await?;
         // before anything is heard, so that a primary elected later is known to be another
         let primary = Primary::ask(&self.database).await?;
         let first = ObjectId::new();
@@ -193,6 +217,18 @@ impl Notices {
 impl Drop for Notices {
     fn drop(&mut self) {
         self.told.notify_one();
+        self.ended.notify_one();
+    }
+}
+
+/// The collection may be there and this user be allowed to write to it, and no more.
+fn unless_refused(made: BackendResult<()>) -> BackendResult<()> {
+    match made {
+        Err(error) if error.is::<Refused>() => {
+            tracing::debug!(%error, "the collection of changes could not be made");
+            Ok(())
+        }
+        made => made,
     }
 }
 
@@ -235,6 +271,12 @@ pub(super) async fn hurry(store: Weak<Store>) {
 
 /// Reports to `changes` what others tell, for as long as there is the store.
 pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
+    let Some(ended) = store
+        .upgrade()
+        .map(|store| Arc::clone(&store.notices.ended))
+    else {
+        return;
+    };
     let mut pause = SHORTEST_PAUSE;
     while let Some(store) = store.upgrade() {
         let opened = timeout(SILENCE, store.notices.open()).await;
@@ -243,6 +285,7 @@ pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
             Ok(Ok(stream)) => {
                 let covered = AtomicBool::new(false);
                 let error = stream.follow(&changes, &covered).await;
+                ended.notify_one();
                 if covered.into_inner() {
                     pause = SHORTEST_PAUSE;
                     io::report(&changes, Change::Lost);

@@ -1,15 +1,15 @@
 //! The operations on one key, on a scope and on all. They run on the backend's own runtime, whoever waits for them.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use ::mongodb::bson::oid::ObjectId;
 use ::mongodb::bson::{Document, RawDocumentBuf, doc};
 use ::mongodb::error::Error;
-use ::mongodb::options::{IndexOptions, ReturnDocument};
-use ::mongodb::{Collection, Database, IndexModel};
+use ::mongodb::options::ReturnDocument;
+use ::mongodb::{Collection, Database};
 
 use super::document::{self, Found};
 use super::failure::{DUPLICATE, code, failure};
@@ -297,32 +297,4 @@ pub(super) fn fits(id: &str, payload: &Payload) -> BackendResult<()> {
 
 pub(super) fn no_token() -> Box<dyn std::error::Error + Send + Sync> {
     Refused::new("another than this cache has written to its collection").into()
-}
-
-/// Has the server delete what has expired, with patience: until it could be told so, or has refused. Without, what has expired
-/// stays there, and is not served.
-pub(super) async fn expire_natively(store: Weak<Store>) {
-    let mut pause = Duration::from_millis(100);
-    while let Some(store) = store.upgrade() {
-        let options = IndexOptions::builder()
-            .name("keep".to_owned())
-            .expire_after(Duration::ZERO);
-        let index = IndexModel::builder()
-            .keys(doc! { "keep": 1 })
-            .options(options.build());
-        let made = store.documents.create_index(index.build()).await;
-        drop(store);
-        let Err(error) = made.map_err(|error| failure(&error)) else {
-            return;
-        };
-        if error.is::<Refused>() {
-            tracing::warn!(
-                    %error,
-                "MongoDB will not delete what has expired: no index could be made"
-            );
-            return;
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(30));
-    }
 }

@@ -8,6 +8,7 @@ mod races;
 mod scopes;
 mod server;
 mod set;
+mod upkeep;
 mod watch;
 
 use std::sync::LazyLock;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cacheado_tests::servers::Mongo;
 use mongodb::bson::Document;
 use mongodb::options::ClientOptions;
-use mongodb::{Client, Collection};
+use mongodb::{Client, Collection, Database};
 use tokio::runtime::Runtime;
 
 /// What the tests' own driver runs on.
@@ -25,9 +25,12 @@ fn client(server: &Mongo) -> Client {
 
 /// The documents of `database` as they are on the shared server.
 pub(super) fn documents(database: &str) -> Collection<Document> {
-    client(&SHARED)
-        .database(database)
-        .collection("cacheado_cache_collection")
+    self::database(database).collection("cacheado_cache_collection")
+}
+
+/// The database of that name on the shared server.
+pub(super) fn database(name: &str) -> Database {
+    client(&SHARED).database(name)
 }
 
 /// Runs `command`, again if it fails.
