@@ -558,3 +558,35 @@ fn what_a_load_past_the_limit_brings_is_not_stored() {
     assert!(!backend.fill(&key, &payload("old"), &mark).unwrap());
     assert_eq!(value(&backend, &key), None);
 }
+
+#[test]
+fn one_of_several_servers_that_starts_anew_knows_no_mark_of_before() {
+    let servers = [servers::Memcached::start(), servers::Memcached::start()];
+    let mut store = Memcached::several(servers.iter().map(servers::Memcached::url)).unwrap();
+    store.bind("tests");
+    let store = store.timeout(Duration::from_secs(5));
+    miss(store.get(&key("first")));
+    let has = |server: &servers::Memcached, name: &str| {
+        !raw(server.addr(), &format!("mg {name} s\r\n")).starts_with("EN")
+    };
+    // one that has not the mark of everything
+    let server = servers.iter().find(|server| !has(server, "tests/g/"));
+    let server = server.unwrap();
+    let is_there = |key: &Key| {
+        miss(store.get(key));
+        has(server, &name(key))
+    };
+    let mut keys = (0..).map(|nth| key(&nth.to_string()));
+    let key = keys.find(is_there).unwrap();
+    // twice with the same numbers
+    let patience = Duration::from_secs(5);
+    server.restart();
+    assert!(wait_until(patience, || store.get(&key).is_ok()));
+    let load = miss(store.get(&key));
+    server.restart();
+    assert!(wait_until(patience, || store.evict(&key).is_ok()));
+    let newer = miss(store.get(&key));
+    assert_eq!(load.bytes()[..8], newer.bytes()[..8]);
+    assert!(!store.fill(&key, &payload("old"), &load).unwrap());
+    assert_eq!(value(&store, &key), None);
+}

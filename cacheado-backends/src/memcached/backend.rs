@@ -114,6 +114,7 @@ impl Backend for Memcached {
 
     fn bind(&mut self, name: &str) {
         self.names = Names::of(name);
+        self.server_marks = self.names.of_servers(self.client.servers());
     }
 
     fn get(&self, key: &Key) -> BackendResult<Lookup> {

@@ -3,12 +3,15 @@
 //!
 //! A mark that is missing, because the server has made room or started anew, gets a nonce that was never there: what it stood for
 //! is evicted by that, and never comes back.
+//!
+//! Where there are several servers, each has a mark of its own in the same way, which the entries at it are under beside those of their
+//! scopes: a server that starts anew, and gives numbers that it has given before, has another nonce.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 use dashmap::DashMap;
-use memcache::exp::{Get, Meta, Op, OpResult, Set};
+use memcache::exp::{Get, Meta, Op, OpResult, Router, Set};
 
 use super::client::Way;
 use super::clock::{self, HORIZON};
@@ -27,7 +30,7 @@ pub(super) struct Places {
     marks: Vec<String>,
 }
 
-/// The name of an entry, and which of the marks are those of its scopes, root first.
+/// The name of an entry, and which of the marks are those of its scopes, root first, and of its server.
 pub(super) struct Place {
     pub(super) name: String,
     marks: Vec<usize>,
@@ -68,7 +71,11 @@ impl Memcached {
         let mut marks: Vec<String> = Vec::new();
         let mut known: HashMap<String, usize> = HashMap::new();
         let entries = keys.into_iter().map(|key| {
-            let (name, its) = self.names.entry(key);
+            let (name, mut its) = self.names.entry(key);
+            if !self.server_marks.is_empty() {
+                let server = self.client.servers().route(name.as_bytes(), &[]);
+                its.extend(self.server_marks.get(server).cloned());
+            }
             let mut place = |mark: String| {
                 *known.entry(mark).or_insert_with_key(|mark| {
                     marks.push(mark.clone());

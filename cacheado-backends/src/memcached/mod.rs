@@ -26,7 +26,8 @@
 //!   and an eviction replaces the nonce. What a load stores after that counts for nothing, and is told to be refused.
 //! - *The server makes room*: a stub that is gone takes its load's mark with it; a mark of a scope that is gone comes back with
 //!   another nonce.
-//! - *The server starts anew*, which numbers items from 1 again: the nonces are gone with all else.
+//! - *The server starts anew*, which numbers items from 1 again: the nonces are gone with all else. With several servers those of the
+//!   scopes may be at another, so each has a nonce of its own that counts as well; see `generations.rs`.
 //! - *A load takes longer than [`load_limit`](Memcached::load_limit)*: nothing is stored.
 //!
 //! What is no invalidation leaves the number as it is: a value whose time is over stands for the loads that began before and after
@@ -107,6 +108,8 @@ const OVERHEAD: usize = 1_024;
 pub struct Memcached {
     client: Client,
     names: Names,
+    /// The names of the marks of the servers, of each one, if there are several.
+    server_marks: Vec<String>,
     clock: Clock,
     remembered: Remembered,
     load_limit: Duration,
@@ -140,9 +143,11 @@ impl Memcached {
     /// ```
     pub fn several<A: AsRef<str>>(addresses: impl IntoIterator<Item = A>) -> Result<Self> {
         let servers = Servers::parse(addresses)?;
+        let names = Names::of("cacheado");
         Ok(Self {
+            server_marks: names.of_servers(&servers),
             client: Client::new(servers, Duration::from_millis(200)),
-            names: Names::of("cacheado"),
+            names,
             clock: Clock::default(),
             remembered: Remembered::default(),
             load_limit: Duration::from_secs(60),

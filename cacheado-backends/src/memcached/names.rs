@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::servers::Servers;
 use crate::address;
 use crate::key::Key;
 use crate::scope::Scope;
@@ -41,6 +42,11 @@ impl Names {
     /// The name of the mark of `scope`.
     pub(super) fn mark(&self, scope: &Scope) -> String {
         self.name('g', &address::scope(scope))
+    }
+
+    /// The names of the marks of `servers`, if there are several.
+    pub(super) fn of_servers(&self, servers: &Servers) -> Vec<String> {
+        servers.names_at_each(|nth| self.name('s', &nth.to_string()))
     }
 
     /// The name of the claim on the load of `key`.

@@ -1,11 +1,16 @@
 //! Which servers there are, and which of them has a key.
 
+use std::cmp::Reverse;
+
 use memcache::exp::Router;
 
 use crate::error::{Error, Result};
 
 /// The port that memcached listens at if not told another.
 const PORT: u16 = 11_211;
+
+/// How many names are looked at to find one that is at a server.
+const CANDIDATES: usize = 256;
 
 /// The servers' addresses, each a host and a port. One at least.
 #[derive(Clone, Debug)]
@@ -29,6 +34,33 @@ impl Servers {
     pub(super) fn addresses(&self) -> &[String] {
         &self.0
     }
+
+    /// For each server one of the names that `name` gives that is at it; none for one that is alone. A server that comes or goes seldom
+    /// changes those of the others, since each is the one of many that is hardest to win over.
+    pub(super) fn names_at_each(&self, name: impl Fn(usize) -> String) -> Vec<String> {
+        if self.0.len() == 1 {
+            return Vec::new();
+        }
+        let at = |(nth, server): (usize, &String)| {
+            let mut names: Vec<String> = (0..CANDIDATES).map(&name).collect();
+            names.sort_by_cached_key(|name| Reverse(score(server, name.as_bytes())));
+            let its = names
+                .iter()
+                .find(|name| self.route(name.as_bytes(), &[]) == nth);
+            // among so many servers that none is: one that is elsewhere says less, and does no harm
+            its.unwrap_or(&names[0]).clone()
+        };
+        self.0.iter().enumerate().map(at).collect()
+    }
+}
+
+/// How hard the score of `key` at a server is to beat. The hash is the same in every build.
+fn score(server: &str, key: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(server.as_bytes());
+    hasher.update(&[0]);
+    hasher.update(key);
+    *hasher.finalize().as_bytes()
 }
 
 /// `HOST`, `HOST:PORT` or either behind `memcached://`, as `HOST:PORT`.
@@ -63,21 +95,14 @@ fn parse(address: &str) -> Result<String> {
 
 impl Router for Servers {
     /// By rendezvous hashing (Thaler and Ravishankar, 1996): a key is at the server that has the highest hash with it, so one more
-    /// or one less moves no keys but its own. The order of the servers is of no matter, and the hash is the same in every build.
+    /// or one less moves no keys but its own. The order of the servers is of no matter.
     fn route(&self, key: &[u8], _: &[String]) -> usize {
         if self.0.len() == 1 {
             return 0;
         }
-        let score = |server: &String| {
-            let mut hasher = blake3::Hasher::new();
-            hasher.update(server.as_bytes());
-            hasher.update(&[0]);
-            hasher.update(key);
-            *hasher.finalize().as_bytes()
-        };
         let scored = self.0.iter().enumerate();
         scored
-            .max_by_key(|(_, server)| score(server))
+            .max_by_key(|(_, server)| score(server, key))
             .map_or(0, |(nth, _)| nth)
     }
 }
@@ -112,6 +137,24 @@ mod tests {
             );
         }
         assert!(Servers::parse::<&str>([]).is_err());
+    }
+
+    #[test]
+    fn each_of_several_servers_has_a_name_of_its_own() {
+        let name = |nth| format!("x/{nth}");
+        let three = Servers::parse(["a", "b", "c"]).unwrap();
+        let names = three.names_at_each(name);
+        for (nth, name) in names.iter().enumerate() {
+            assert_eq!(three.route(name.as_bytes(), &[]), nth);
+        }
+        let two = Servers::parse(["c", "a"]).unwrap().names_at_each(name);
+        assert_eq!([&two[1], &two[0]], [&names[0], &names[2]]);
+        assert!(
+            Servers::parse(["a"])
+                .unwrap()
+                .names_at_each(name)
+                .is_empty()
+        );
     }
 
     #[test]
