@@ -485,7 +485,9 @@ fn any_number_of_keys_is_looked_up_stored_and_filled_at_once() {
 #[test]
 fn one_that_is_refused_keeps_none_of_many_from_being_stored() {
     let server = servers::Memcached::start();
-    let store = backend(&server.url()).max_value_bytes(10);
+    let store = backend(&server.url())
+        .timeout(Duration::from_secs(30))
+        .max_value_bytes(10);
     let keys: Vec<Key> = (0..1_000).map(|nth| key(&nth.to_string())).collect();
     let value = |nth| payload(if nth == 3 { "too large a value" } else { "v" });
     let entries = keys.iter().cloned().enumerate();
