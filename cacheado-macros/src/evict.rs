@@ -274,9 +274,20 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
                 _ => body.clone(),
             };
             let typed = look::typed_return(output, name);
+            let (join, boxed) = (runtime.private("join"), runtime.private("boxed"));
+            let evictions = names.iter().map(|name| {
+                let evict = quote!(#name.run_evict_async());
+                // several would make the function's future large
+                if names.len() > 1 {
+                    quote!(#boxed(#evict))
+                } else {
+                    evict
+                }
+            });
+            let evictions = evictions.reduce(|all, one| quote!(#join(#all, #one)));
             (
                 quote!(async move { #typed #body }.await),
-                quote!(#(#names.run_evict_async().await;)*),
+                evictions.map_or_else(TokenStream::new, |all| quote!(#all.await;)),
             )
         }
     };

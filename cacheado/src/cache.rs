@@ -343,10 +343,6 @@ impl Cache {
         &self.0.clock
     }
 
-    pub(crate) fn aging(&self) -> &Aging {
-        &self.0.aging
-    }
-
     pub(crate) fn rest(&self) -> Duration {
         self.0.rest
     }
@@ -409,6 +405,7 @@ impl Cache {
     ) -> (Inserted, Dropped) {
         match entry {
             Some(entry) => self.0.store.insert(entry, lifetime),
+            None if lifetime == Some(Duration::ZERO) => (Inserted::Ephemeral, Dropped::new()),
             None => (Inserted::Stored(lifetime), Dropped::new()),
         }
     }

@@ -1,5 +1,9 @@
 //! What generated code calls. No part of the public face: it changes with the macros, in any release.
 
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
 use cacheado_backends::{Hierarchy, IdText, Level as RuntimeLevel, Scope, ScopeId};
 
 pub use cacheado_backends::LevelDef as Level;
@@ -28,6 +32,27 @@ pub use crate::outcome::{
 )]
 pub fn scope<const N: usize>(level: &'static Level, ids: [IdText<'_>; N]) -> Scope {
     Scope::new(level.level(), &ids)
+}
+
+/// The future, elsewhere in memory.
+pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {
+    Box::pin(future)
+}
+
+/// Awaits both. The first poll begins both, so that a caller who goes away has begun all that there is, which then sees to its own end.
+pub async fn join(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    let (mut one_done, mut other_done) = (false, false);
+    poll_fn(|cx| {
+        one_done = one_done || one.as_mut().poll(cx).is_ready();
+        other_done = other_done || other.as_mut().poll(cx).is_ready();
+        if one_done && other_done {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// The root.

@@ -116,11 +116,12 @@ impl ValueType {
         (self.clone_stored)(entry, &mut takes)
     }
 
-    /// The value that `cache` has under `key`, good or past its lifetime.
-    pub(crate) fn stand_in(&self, cache: &Cache, key: &Key) -> Option<Box<AnyValue>> {
+    /// The value that `cache` has under `key`: one that is good, or is past its lifetime if such `may` stand in.
+    pub(crate) fn stand_in(&self, cache: &Cache, key: &Key, may: bool) -> Option<Box<AnyValue>> {
+        let takes = |age: &Age| may || age.is_fresh(cache.clock());
         let found = cache
             .store()
-            .peek_key(key, |entry| self.clone_aged(entry, |_| true));
+            .peek_key(key, |entry| self.clone_aged(entry, takes));
         found.flatten()
     }
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Mark, Payload};
-use cacheado::{Cache, Key, Scope};
+use cacheado::{Cache, Key, Scope, cache, cache_evict};
 use cacheado_tests::store::Client;
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize, Serializer};
@@ -197,4 +197,35 @@ fn what_a_rule_has_chosen_is_not_left() {
     let load = async |missing: Vec<&'static str>| missing.into_iter().map(|key| (key, 1_u8));
     begin(cache.get_or_load_many(KEYS, load));
     assert_eq!(left(&client, 1), 1);
+}
+
+#[cache(cache = cache, skip(cache))]
+fn first(cache: &Cache, id: u32) -> u32 {
+    let _ = cache;
+    id
+}
+
+#[cache(cache = cache, skip(cache))]
+fn second(cache: &Cache, id: u32) -> u32 {
+    let _ = cache;
+    id
+}
+
+#[cache_evict(first(cache, id), second(cache, id), second(cache, id + 1))]
+async fn change(cache: &Cache, id: u32) {
+    let _ = (cache, id);
+}
+
+/// All that an attribute names goes, also what comes after the first.
+#[test]
+fn what_a_function_was_to_evict_is() {
+    let client = Client::new();
+    let cache = client.builder().backend(slow(&client)).build().unwrap();
+    first(&cache, 7);
+    second(&cache, 7);
+    second(&cache, 8);
+    assert_eq!(client.len(), 3);
+    begin(change(&cache, 7));
+    assert_eq!(left(&client, 0), 0);
+    assert_eq!(cache.stats().total_keys, 0);
 }

@@ -202,3 +202,15 @@ fn a_disabled_cache_has_none_and_loads_all() {
     );
     assert_eq!(cache.stats().total_keys, 0);
 }
+
+/// Nobody loads another value of a programmatic key, so its values are kept as they are.
+#[test]
+fn what_was_loaded_at_once_is_found_one_by_one() {
+    let builder = Cache::builder().stale(Duration::from_secs(600));
+    let cache = builder.refresh_after(0.5).build().unwrap();
+    let load = |missing: Vec<u64>| missing.into_iter().map(|id| (id, id * 10));
+    let loaded = cache.get_or_load_many([1, 2], load);
+    let loaded = loaded.ttl(Duration::from_secs(60)).run().unwrap();
+    assert_eq!(loaded, [Some(10), Some(20)]);
+    assert_eq!(cache.get::<u64>(1_u64).run().unwrap(), Some(10));
+}

@@ -137,3 +137,14 @@ fn another_type_is_told_by_the_store() {
         "{error}"
     );
 }
+
+#[test]
+fn what_lives_for_no_time_is_stored_nowhere() {
+    let client = Client::new();
+    let cache = client.builder().in_process(false).build().unwrap();
+    let set = cache.set("key", &1_u8).ttl(Duration::ZERO);
+    assert!(!set.run().unwrap());
+    let set = cache.set_many([("key", &1_u8)]).ttl(Duration::ZERO);
+    assert_eq!(set.run().unwrap(), [false]);
+    assert!(client.is_empty());
+}

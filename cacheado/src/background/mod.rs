@@ -98,11 +98,17 @@ impl Background {
 
     /// Nothing begins any more, and what can be ended is: tasks at their next `.await`. A body that a thread runs goes on to its end.
     pub(crate) fn close(&self) {
+        #[cfg(feature = "tokio")]
+        let tasks = {
+            let mut state = self.0.lock();
+            state.closed = true;
+            state.tasks.take()
+        };
+        #[cfg(feature = "tokio")]
+        tasks.iter().for_each(tokio::task::AbortHandle::abort);
         let ended = {
             let mut state = self.0.lock();
             state.closed = true;
-            #[cfg(feature = "tokio")]
-            state.tasks.abort();
             let (ended, rest) = std::mem::take(&mut state.waiting)
                 .into_iter()
                 .partition(|job| job.ends);
@@ -193,18 +199,33 @@ mod tasks {
     #[derive(Default)]
     pub(super) struct Tasks {
         next: u64,
-        running: HashMap<u64, AbortHandle>,
+        /// `None` until the task is there.
+        running: HashMap<u64, Option<AbortHandle>>,
     }
 
     impl Tasks {
+        /// The number of one that is about to be spawned.
+        fn begin(&mut self) -> u64 {
+            self.next += 1;
+            self.running.insert(self.next, None);
+            self.next
+        }
+
+        /// That one is there, unless it is over already.
+        fn note(&mut self, number: u64, task: AbortHandle) {
+            if let Some(running) = self.running.get_mut(&number) {
+                *running = Some(task);
+            }
+        }
+
         pub(super) fn remove(&mut self, task: u64) {
             self.running.remove(&task);
         }
 
-        pub(super) fn abort(&mut self) {
-            for (_, task) in self.running.drain() {
-                task.abort();
-            }
+        /// All that are there, to be ended where no lock is held.
+        pub(super) fn take(&mut self) -> Vec<AbortHandle> {
+            let running = std::mem::take(&mut self.running);
+            running.into_values().flatten().collect()
         }
     }
 
@@ -232,16 +253,20 @@ mod tasks {
                 });
                 return Ok(());
             }
-            // the task may be over before its handle is noted, so it waits for this lock to say so
-            let mut state = self.0.lock();
-            let number = state.tasks.next;
-            state.tasks.next += 1;
+            let number = self.0.lock().tasks.begin();
             place.task = Some(number);
+            // under no lock: a runtime that is ending drops the task here and now, and its place with it
             let task = runtime.spawn(async move {
                 let _place: Place = place;
                 job.await;
             });
-            state.tasks.running.insert(number, task.abort_handle());
+            let task = task.abort_handle();
+            let mut state = self.0.lock();
+            state.tasks.note(number, task.clone());
+            if state.closed {
+                drop(state);
+                task.abort();
+            }
             Ok(())
         }
     }

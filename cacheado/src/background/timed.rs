@@ -29,6 +29,8 @@ pub(crate) struct Limits<R> {
     cache: Cache,
     key: Key,
     values: &'static ValueType,
+    /// Whether a value past its lifetime may stand in.
+    stale: bool,
     /// Until then, while there is a value that stands in.
     soft: Option<Tick>,
     /// Until then in any case.
@@ -72,6 +74,7 @@ impl<R: Send + 'static> Limits<R> {
             cache: load.cache.clone(),
             key: load.key.clone(),
             values: load.values,
+            stale: aging.stale.is_some(),
             soft: soft.map(until),
             hard,
         })
@@ -128,7 +131,7 @@ impl<R: Send + 'static> Limits<R> {
 
     /// What is returned past the soft limit, if there is something.
     fn stand_in(&self) -> Option<Box<AnyValue>> {
-        let value = self.values.stand_in(&self.cache, &self.key)?;
+        let value = self.values.stand_in(&self.cache, &self.key, self.stale)?;
         self.cache.count(&self.key, Event::StaleHit);
         self.cache.count(&self.key, Event::Timeout);
         Some(value)

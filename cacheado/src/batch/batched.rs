@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::hash::{BuildHasher, Hash};
+use std::pin::pin;
 
 use cacheado_backends::{IdText, Key};
 use serde::Serialize;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::batch::Batch;
 use crate::cache::Cache;
 use crate::function::{Function, Mode};
+use crate::load::active::{outside, polled_outside};
 use crate::outcome::{Decision, Kind, Outcome, Portable, Value};
 use crate::value::Typed;
 
@@ -182,13 +184,14 @@ impl<R, K: Outcome<R>, I: Clone, V> PendingBatch<R, K, I, V> {
     /// As [`load`](Self::load). `decide` says what becomes of each value that the body has.
     pub fn load_if(self, decide: impl FnMut(&V) -> Decision, body: impl FnOnce(Vec<I>) -> R) -> R {
         let Some((cache, keys)) = self.keys else {
-            return body(self.ids);
+            return outside(|| body(self.ids));
         };
-        let mut batch = Batch::begin(&cache, self.carry.typed, keys, true);
+        let aging = cache.aging_of(Some(self.function.aging()));
+        let mut batch = Batch::begin(&cache, self.carry.typed, aging, keys, true);
         batch.look();
         let missing = at(&self.ids, &batch.missing(true));
         if !missing.is_empty() {
-            let mut loaded = match K::split(body(missing.clone())) {
+            let mut loaded = match K::split(outside(|| body(missing.clone()))) {
                 Ok(loaded) => loaded,
                 Err(ret) => return ret,
             };
@@ -214,13 +217,14 @@ impl<R, K: Outcome<R>, I: Clone, V> PendingBatch<R, K, I, V> {
         body: impl FnOnce(Vec<I>) -> B,
     ) -> R {
         let Some((cache, keys)) = self.keys else {
-            return body(self.ids).await;
+            return polled_outside(pin!(body(self.ids))).await;
         };
-        let mut batch = Batch::begin(&cache, self.carry.typed, keys, false);
+        let aging = cache.aging_of(Some(self.function.aging()));
+        let mut batch = Batch::begin(&cache, self.carry.typed, aging, keys, false);
         batch.look_async().await;
         let missing = at(&self.ids, &batch.missing(true));
         if !missing.is_empty() {
-            let mut loaded = match K::split(body(missing.clone()).await) {
+            let mut loaded = match K::split(polled_outside(pin!(body(missing.clone()))).await) {
                 Ok(loaded) => loaded,
                 Err(ret) => return ret,
             };

@@ -11,6 +11,7 @@ use cacheado_backends::backend::{Mark, Payload};
 use cacheado_backends::memory::Inserted;
 use cacheado_backends::{Error, Key, Result};
 
+use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{FlightKind, Ticket};
@@ -23,6 +24,8 @@ use crate::value::{Codec, Typed};
 pub(crate) struct Batch<'a, T> {
     cache: &'a Cache,
     typed: Typed<T>,
+    /// How the values age.
+    aging: Aging,
     values: Vec<Option<T>>,
     /// Those that the process does not have, each once.
     absent: Vec<Absent>,
@@ -55,10 +58,17 @@ type Fills = Vec<(Key, Payload, Mark)>;
 
 impl<'a, T> Batch<'a, T> {
     /// Looks into the process. Counts the hits there.
-    pub(crate) fn begin(cache: &'a Cache, typed: Typed<T>, keys: Vec<Key>, blocking: bool) -> Self {
+    pub(crate) fn begin(
+        cache: &'a Cache,
+        typed: Typed<T>,
+        aging: Aging,
+        keys: Vec<Key>,
+        blocking: bool,
+    ) -> Self {
         let mut batch = Self {
             cache,
             typed,
+            aging,
             values: Vec::with_capacity(keys.len()),
             absent: Vec::new(),
             again: Vec::new(),
@@ -101,7 +111,14 @@ impl<'a, T> Batch<'a, T> {
         let types = self.typed.values;
         let found = cache.store().get_key(key, |entry| {
             match types.clone_fresh(entry, cache.clock()) {
-                Some(value) => Ok(Some(value)),
+                Some(value) => {
+                    if let Some(age) = types.age(entry)
+                        && let Some(until) = age.used(cache.clock().now())
+                    {
+                        cache.store().prolong(entry, age.stored_at(), until);
+                    }
+                    Ok(Some(value))
+                }
                 // past its lifetime, it may stand in for another, which is nothing to a call of many
                 None if types.age(entry).is_some() => Ok(None),
                 None => Err(entry.type_name()),
@@ -174,7 +191,7 @@ impl<'a, T> Batch<'a, T> {
     fn absorb(&mut self, seen: Vec<Seen>) {
         let mut seen = seen.into_iter();
         let (cache, own, types) = (self.cache, self.typed.own, self.typed.values);
-        let values = &mut self.values;
+        let (values, aging) = (&mut self.values, self.aging);
         self.absent.retain_mut(|absent| {
             if !cache.can_share(&absent.key) {
                 return true;
@@ -184,7 +201,7 @@ impl<'a, T> Batch<'a, T> {
                 Some(Seen::Hit(found)) if found.is_stale() => true,
                 Some(Seen::Hit(found)) => {
                     cache.count(&absent.key, Event::Hit);
-                    let span = found.span(cache.aging());
+                    let span = found.span(&aging);
                     let entry = cache.entry(&absent.key, types, &*found.value, &span, true);
                     // what went for it is dropped here, where no lock is held
                     drop(
@@ -286,7 +303,7 @@ impl<'a, T> Batch<'a, T> {
         let (cache, values) = (self.cache, self.typed.values);
         let value = (self.typed.erase)(value);
         let tier = cache.shared_for(key, values.codec);
-        let span = cache.aging().span(ttl);
+        let span = self.aging.span(ttl);
         let entry = cache.entry(key, values, value, &span, tier.is_some());
         let stored = ticket.store(|| cache.store_local(entry, span.total()));
         // what went is dropped here, where no lock is held

@@ -77,7 +77,7 @@ impl Function {
         let stale = match age.freshness(now) {
             Freshness::Fresh => {
                 if let Some(until) = age.used(now) {
-                    cache.store().prolong(entry, until);
+                    cache.store().prolong(entry, age.stored_at(), until);
                 }
                 return Read::Hit(value.clone());
             }

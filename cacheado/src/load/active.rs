@@ -1,6 +1,8 @@
 //! Which loads this thread is inside of, so that a key met again inside its own load runs the body instead of waiting for itself.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use cacheado_backends::Key;
@@ -17,8 +19,15 @@ struct Inside {
     wishes: Option<Arc<Wishes>>,
 }
 
+/// What the thread is inside of, one in the other.
+enum Frame {
+    Load(Inside),
+    /// A body that is no load of one key: it runs uncached, or for many ids.
+    Body,
+}
+
 thread_local! {
-    static ACTIVE: RefCell<Vec<Inside>> = const { RefCell::new(Vec::new()) };
+    static ACTIVE: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
 
 /// While this lives, the thread is inside the load of a key. For a future: for the span of one poll.
@@ -34,7 +43,7 @@ impl<'l> Active<'l> {
             key: key.clone(),
             wishes: wishes.get().cloned(),
         };
-        let _ = ACTIVE.try_with(|active| active.borrow_mut().push(inside));
+        let _ = ACTIVE.try_with(|active| active.borrow_mut().push(Frame::Load(inside)));
         Self { wishes }
     }
 }
@@ -44,18 +53,21 @@ pub(crate) fn is_inside(cache: CacheId, key: &Key) -> bool {
     ACTIVE
         .try_with(|active| {
             let active = active.borrow();
-            active
-                .iter()
-                .any(|inside| inside.cache.id() == cache && inside.key == *key)
+            active.iter().any(|frame| match frame {
+                Frame::Load(inside) => inside.cache.id() == cache && inside.key == *key,
+                Frame::Body => false,
+            })
         })
         .unwrap_or(false)
 }
 
-/// The innermost load that the thread is inside of.
+/// The load whose body the thread is in; `None` if the innermost body is none of one key.
 pub(crate) fn innermost() -> Option<LoadContext> {
-    let innermost = |active: &RefCell<Vec<Inside>>| {
+    let innermost = |active: &RefCell<Vec<Frame>>| {
         let mut active = active.borrow_mut();
-        let inside = active.last_mut()?;
+        let Frame::Load(inside) = active.last_mut()? else {
+            return None;
+        };
         let wishes = inside.wishes.get_or_insert_default();
         Some(LoadContext::new(&inside.cache, &inside.key, wishes))
     };
@@ -65,13 +77,44 @@ pub(crate) fn innermost() -> Option<LoadContext> {
 impl Drop for Active<'_> {
     fn drop(&mut self) {
         let popped = ACTIVE.try_with(|active| active.borrow_mut().pop());
-        if let Ok(Some(Inside {
+        if let Ok(Some(Frame::Load(Inside {
             wishes: Some(wishes),
             ..
-        })) = popped
+        }))) = popped
         {
             // after the first poll that asked for it, it is there already
             let _ = self.wishes.set(wishes);
         }
     }
+}
+
+/// While this lives, the thread is in a body that is no load of one key, and knows nothing of the load around it.
+struct Outside;
+
+impl Outside {
+    fn enter() -> Self {
+        let _ = ACTIVE.try_with(|active| active.borrow_mut().push(Frame::Body));
+        Self
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        let _ = ACTIVE.try_with(|active| active.borrow_mut().pop());
+    }
+}
+
+/// Runs a body that is no load of one key.
+pub(crate) fn outside<R>(body: impl FnOnce() -> R) -> R {
+    let _outside = Outside::enter();
+    body()
+}
+
+/// The same, of a body that is a future.
+pub(crate) async fn polled_outside<F: Future>(mut body: Pin<&mut F>) -> F::Output {
+    poll_fn(|cx| {
+        let _outside = Outside::enter();
+        body.as_mut().poll(cx)
+    })
+    .await
 }

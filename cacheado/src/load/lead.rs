@@ -63,7 +63,9 @@ impl Lead {
 
     /// Whether a failure of the body is not to be its caller's, if there is a value that stands in.
     pub(crate) fn forgives(&self) -> bool {
-        self.load.aging().stale.is_some() || self.load.renewal.is_some()
+        let load = &self.load;
+        // who asks for a new value is not given the old one
+        load.flight != Flight::Refresh && (load.renewal.is_some() || load.aging().stale.is_some())
     }
 
     /// The body has failed. If there is a value that stands in, it is returned, those who wait have got it too, and no other load

@@ -215,7 +215,12 @@ impl Load {
         let clock = self.cache.clock();
         // what is to be renewed is none; what has taken its place meanwhile is one
         let renewed = self.renewal.as_ref().map(|it| it.stored_at);
-        let takes = |age: &Age| Some(age.stored_at()) != renewed && age.is_fresh(clock);
+        // while no load is begun since one has just failed, what stands in does so for whoever looked before that, too
+        let rests = renewed.is_none() && self.aging().stale.is_some();
+        let takes = |age: &Age| {
+            Some(age.stored_at()) != renewed
+                && (age.is_fresh(clock) || (rests && age.is_resting(clock.now())))
+        };
         self.cache
             .store()
             .get_key(&self.key, |entry| self.values.clone_aged(entry, takes))
@@ -224,7 +229,8 @@ impl Load {
 
     /// What the process has that stands in for a value that can't be had.
     pub(crate) fn stand_in(&self) -> Option<Box<AnyValue>> {
-        self.values.stand_in(&self.cache, &self.key)
+        let may = self.aging().stale.is_some();
+        self.values.stand_in(&self.cache, &self.key, may)
     }
 
     /// Whether what the shared tier has is to be loaded anew.

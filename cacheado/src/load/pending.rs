@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use cacheado_backends::Error;
 
+use super::active::{outside, polled_outside};
 use crate::aging::errors::Errors;
 use crate::background::timed::Limits;
 use crate::load::{Begun, Lead, Load, Settled};
@@ -139,7 +140,7 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     /// Compiled once for all functions of one return type. Both are called once at most.
     fn run(self, decide: &mut dyn FnMut(&K::Stored) -> Decision, body: &mut dyn FnMut() -> R) -> R {
         match self.load {
-            None => body(),
+            None => outside(body),
             Some((load, typed)) => {
                 conclude::<R, K>(load.begin(), typed, self.instead, decide, body)
             }
@@ -188,7 +189,7 @@ where
             instead,
         } = self;
         let Some((load, typed)) = load else {
-            return ahead.map_or_else(body, |value| K::restore(*value));
+            return ahead.map_or_else(|| outside(body), |value| K::restore(*value));
         };
         let job = move |begun: Begun| {
             let mut decide = Some(decide);
@@ -222,7 +223,7 @@ where
         let Some((load, typed)) = load else {
             return match ahead {
                 Some(value) => K::restore(*value),
-                None => body.await,
+                None => polled_outside(pin!(body)).await,
             };
         };
         if let Some(value) = ahead {
@@ -265,7 +266,7 @@ fn conclude<R, K: Outcome<R>>(
     let lead = match led::<R, K>(begun, typed, instead) {
         Ok(lead) => lead,
         Err(Some(ret)) => return ret,
-        Err(None) => return body(),
+        Err(None) => return outside(body),
     };
     let ran = {
         let _turn = lead.turn();
@@ -292,7 +293,7 @@ async fn drive<R, K: Outcome<R>>(
 ) -> R {
     let mut body = pin!(body);
     let Some((start, typed)) = load else {
-        return body.await;
+        return polled_outside(body).await;
     };
     let begun = match start {
         Start::Load(load) => load.begin_async().begun().await,
@@ -301,7 +302,7 @@ async fn drive<R, K: Outcome<R>>(
     let lead = match led::<R, K>(begun, typed, instead) {
         Ok(lead) => lead,
         Err(Some(ret)) => return ret,
-        Err(None) => return body.await,
+        Err(None) => return polled_outside(body).await,
     };
     let ran = Attempt {
         lead: &lead,

@@ -352,7 +352,8 @@ fn keys_of<K: Serialize>(scope: &Scope, keys: &[K]) -> Result<Vec<Key>> {
 
 /// Looks into the process.
 fn begin<T: Portable>(cache: &Cache, keys: Vec<Key>, blocking: bool) -> Result<Batch<'_, T>> {
-    Batch::begin(cache, Typed::PORTABLE, keys, blocking).of_one_type()
+    let aging = cache.aging_of(None);
+    Batch::begin(cache, Typed::PORTABLE, aging, keys, blocking).of_one_type()
 }
 
 /// Those of `keys` that are at the places.

@@ -5,7 +5,7 @@ use std::thread;
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, cache, peek};
 
-use crate::source::{SECOND, Source, comes};
+use crate::source::{SECOND, Source, cache, comes};
 
 #[cache(ttl = 60, stale = "1h", cache = cache, skip(cache, source))]
 fn served(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
@@ -127,5 +127,33 @@ fn a_runtime_that_ends_lets_another_refresh() {
         {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+/// A runtime that has ended drops what it is given, here and now.
+#[test]
+fn a_runtime_that_has_ended_holds_up_nobody() {
+    #[cache(ttl = 60, stale = 600, cache = cache, skip(cache))]
+    async fn served(cache: &Cache, id: u64) -> u64 {
+        let _ = cache;
+        id
+    }
+    let (cache, clock) = cache();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+    };
+    for id in [7, 8] {
+        assert_eq!(runtime().block_on(served(&cache, id)), id);
+    }
+    clock.advance(61 * SECOND);
+    let ended = runtime();
+    let handle = ended.handle().clone();
+    drop(ended);
+    cacheado_tests::within(20 * SECOND, move || {
+        assert_eq!(handle.block_on(served(&cache, 7)), 7);
+        assert_eq!(runtime().block_on(served(&cache, 8)), 8);
+        cache.shutdown();
     });
 }

@@ -1,8 +1,9 @@
 //! What a body learns of its own load, and says of what becomes of its value.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use cacheado::{Cache, LoadContext, bypass, cache, peek, refresh};
+use cacheado::{Cache, LoadContext, bypass, cache, peek, put, refresh};
 
 use crate::source::{NANO, SECOND, Source, cache, comes};
 
@@ -125,4 +126,60 @@ fn loaders_of_the_cache_itself_have_one_too() {
     cache.get_or_load("key", load).run().unwrap();
     clock.advance(5 * SECOND);
     assert_eq!(cache.get::<u8>("key").run().unwrap(), None);
+}
+
+#[cache(ttl = 60, stale = 60, cache = cache, skip(cache, fresh), bypass = fresh)]
+fn page(cache: &Cache, url: &str, fresh: bool) -> String {
+    let _ = (cache, fresh);
+    match LoadContext::current().and_then(|load| load.previous::<String>()) {
+        Some(page) => page.value,
+        None => format!("page {url}"),
+    }
+}
+
+#[cache(ttl = 60, cache = cache, skip(cache), batch(ids))]
+fn pages(cache: &Cache, ids: &[u32]) -> HashMap<u32, bool> {
+    let _ = cache;
+    let inside = LoadContext::current().is_some();
+    ids.iter().map(|id| (*id, inside)).collect()
+}
+
+#[cache(ttl = 60, stale = 60, cache = cache, skip(cache))]
+fn site(cache: &Cache, url: &str) -> String {
+    let off = Cache::disabled();
+    let many = pages(cache, &[1])[&1];
+    let (bypassed, disabled) = (page(cache, url, true), page(&off, url, false));
+    format!("[{bypassed}] [{disabled}] {many}")
+}
+
+#[cache(ttl = 60, stale = 60, cache = cache, skip(cache))]
+async fn site_async(cache: &Cache, url: &str) -> String {
+    page_async(cache, url, true).await
+}
+
+#[cache(ttl = 60, stale = 60, cache = cache, skip(cache, fresh), bypass = fresh)]
+async fn page_async(cache: &Cache, url: &str, fresh: bool) -> String {
+    let _ = (cache, fresh);
+    let before = LoadContext::current().and_then(|load| load.previous::<String>());
+    before.map_or_else(|| format!("page {url}"), |page| page.value)
+}
+
+/// The load around it is another's, with another's value before.
+#[tokio::test]
+async fn a_body_that_is_no_load_of_one_key_has_none() {
+    let (cache, _) = cache();
+    let expected = "[page /] [page /] false";
+    assert_eq!(site(&cache, "/"), expected);
+    cache
+        .evict_by_scope(cacheado::Scope::global())
+        .run()
+        .unwrap();
+    put!(site(&cache, "/"), "old".to_owned()).unwrap();
+    assert_eq!(refresh!(site(&cache, "/")), expected);
+    assert!(
+        put!(site_async(&cache, "/"), "old".to_owned())
+            .await
+            .unwrap()
+    );
+    assert_eq!(refresh!(site_async(&cache, "/")).await, "page /");
 }

@@ -1,5 +1,6 @@
 //! `idle`: a value lives for as long as it is asked for, and for `ttl` at most.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use cacheado::{Cache, cache, evict, expire, peek};
@@ -110,4 +111,41 @@ fn another_process_has_no_more_of_it_than_the_first_had_left() {
     // outside nobody prolonged it
     clock.advance(SECOND + Duration::from_millis(1));
     assert_eq!(session(&two, &source), Ok(2));
+}
+
+/// Nothing says when it is old.
+#[test]
+fn a_copy_is_kept_no_longer_for_being_asked_for() {
+    #[cache(ttl = "1h", idle = 2, cache = cache, skip(cache), name = "brief")]
+    fn brief(cache: &Cache, id: u64) -> u64 {
+        let _ = cache;
+        id
+    }
+    let client = Client::new();
+    let here = client.builder().coherence(5 * SECOND).build().unwrap();
+    client.report(&cacheado::backends::Change::Lost);
+    assert_eq!(brief(&here, 7), 7);
+    client.asked();
+    for _ in 0..20 {
+        client.store().clock.advance(SECOND);
+        assert_eq!(brief(&here, 7), 7);
+    }
+    assert!(client.asked().len() >= 3, "it was kept all along");
+}
+
+#[test]
+fn what_many_ids_have_brought_is_prolonged_as_well() {
+    #[cache(ttl = 100, idle = 10, cache = cache, skip(cache, source), batch(ids))]
+    fn sessions(cache: &Cache, source: &Source, ids: &[u32]) -> HashMap<u32, u64> {
+        let number = source.load().unwrap();
+        ids.iter().map(|id| (*id, number)).collect()
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    for _ in 0..5 {
+        assert_eq!(sessions(&cache, &source, &[1])[&1], 1);
+        clock.advance(9 * SECOND);
+    }
+    clock.advance(SECOND);
+    assert_eq!(sessions(&cache, &source, &[1])[&1], 2);
 }

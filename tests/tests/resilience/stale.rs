@@ -369,3 +369,26 @@ fn a_rule_that_cuts_lifetimes_has_the_last_word() {
     assert_eq!(served(&cache, &source, 7), Ok(2));
     assert_eq!(cache.stats().stale_hits, 0);
 }
+
+/// Who asks for a new value, or has one stored, is told that it failed.
+#[test]
+fn a_refresh_or_a_put_that_fails_is_given_no_older_value() {
+    #[cache(ttl = 60, stale = 600, cache = cache, skip(cache, source), name = "rate")]
+    fn rate(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+        source.load()
+    }
+    #[cache_put(ttl = 60, stale = 600, cache = cache, skip(cache, source), name = "rate")]
+    fn save(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+        source.load()
+    }
+    let (source, clock) = (Source::default(), ManualClock::new());
+    let cache = Cache::builder().clock(clock.clone()).build().unwrap();
+    assert_eq!(rate(&cache, &source, 7), Ok(1));
+    source.fails(Failure::Error);
+    for _ in 0..2 {
+        assert_eq!(save(&cache, &source, 7), Err("as asked".to_owned()));
+        let refreshed = refresh!(rate(&cache, &source, 7));
+        assert_eq!(refreshed, Err("as asked".to_owned()));
+        clock.advance(61 * SECOND);
+    }
+}

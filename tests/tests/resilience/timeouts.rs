@@ -3,7 +3,7 @@
 use std::thread;
 
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, Error, cache, peek, refresh};
+use cacheado::{Cache, Error, cache, expire, peek, refresh};
 
 use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
 
@@ -290,4 +290,37 @@ fn the_builders_timeout_serves_functions_that_may_run_in_the_background() {
     assert_eq!(served(&cache, &source), Ok(1));
     clock.advance(60 * SECOND);
     assert_eq!(served(&cache, &source), Ok(2));
+}
+
+/// What nothing allows to stand in is not returned for want of time.
+#[test]
+fn only_what_may_stand_in_is_returned_early() {
+    #[cache(ttl = 60, idle = 5, timeout = 2, cache = cache, skip(cache, source))]
+    fn idle(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load()
+    }
+    #[cache(ttl = 60, refresh_after = 0.5, timeout = 2, cache = cache, skip(cache, source))]
+    fn expires(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load()
+    }
+    type Call = fn(&Cache, &Source) -> Result<u64, String>;
+    type End = fn(&Cache, &Source);
+    let expire: End = |cache, source| assert!(expire!(expires(cache, source)).unwrap());
+    let calls: [(Call, End); 2] = [(idle, |_, _| {}), (expires, expire)];
+    for (call, end) in calls {
+        let source = Source::default();
+        let (cache, clock) = cache();
+        assert_eq!(call(&cache, &source), Ok(1));
+        clock.advance(6 * SECOND);
+        end(&cache, &source);
+        source.close();
+        thread::scope(|scope| {
+            let call = scope.spawn(|| call(&cache, &source));
+            source.has_begun(2);
+            clock.advance(3 * SECOND);
+            thread::yield_now();
+            source.open();
+            assert_eq!(call.join().unwrap(), Ok(2));
+        });
+    }
 }

@@ -275,10 +275,15 @@ impl Store {
             })
     }
 
-    /// Has `entry`, unless its time is over, live until then. For the `read` of a look-up that found it: the part of the store that it is
-    /// in is locked, so it is not taken out meanwhile.
-    pub fn prolong(&self, entry: Entry<'_>, until: Tick) {
-        if entry.is_expired(self.clock.now()) {
+    /// Has `entry`, which was stored at `stored_at`, live until then, unless its time is over or it is a copy that is kept for less. For the
+    /// `read` of a look-up that found it: the part of the store that it is in is locked, so it is not taken out meanwhile.
+    pub fn prolong(&self, entry: Entry<'_>, stored_at: Tick, until: Tick) {
+        let mut until = until;
+        if entry.meta().is_portable() {
+            let limit = self.copies_live.load(Ordering::SeqCst);
+            until = until.min(stored_at.saturating_add(limit));
+        }
+        if entry.is_expired(self.clock.now()) || until <= entry.deadline() {
             return;
         }
         entry.set_deadline(until);
