@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::backend::BackendResult;
 #[cfg(any(feature = "mongodb", feature = "redis"))]
 use crate::backend::{Change, Changes};
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "memcached", feature = "mongodb", feature = "redis"))]
 use crate::error::{Error, Result};
 
 /// A year. Who sets a longer limit gets this: drivers add limits to the time that it is, which has an end.
@@ -41,7 +41,7 @@ pub(crate) struct TimedOut(pub(crate) Duration);
 /// # Errors
 ///
 /// [`Error::Config`](crate::Error::Config), which names the limit.
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "memcached", feature = "mongodb", feature = "redis"))]
 pub(crate) fn check_limits(backend: &str, timeout: Duration, load_limit: Duration) -> Result<()> {
     let limits = [
         ("timeout", timeout, "no operation would end in time"),

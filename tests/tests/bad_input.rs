@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use cacheado::backends::{Backend, BackendResult, Lookup, Payload, Redis};
+use cacheado::backends::{Backend, BackendResult, Lookup, Memcached, MongoDb, Payload, Redis};
 use cacheado::rules::{Lru, MaxItems, Ttl, WTinyLfu};
 use cacheado::testing::Chaos;
 use cacheado::{Cache, CacheBuilder, Error, Key, Scope, cache, evict, peek, put, refresh, scopes};
@@ -84,12 +84,30 @@ fn a_builder_without_sense_is_refused() {
 #[test]
 fn a_backend_without_sense_is_refused() {
     let redis = || Redis::new("redis://127.0.0.1:1").unwrap();
-    for (backend, named) in [
-        (redis().timeout(ZERO), "Redis::timeout(0)"),
-        (redis().load_limit(ZERO), "Redis::load_limit(0)"),
+    let mongo = || MongoDb::new("mongodb://127.0.0.1:1").unwrap();
+    let memcached = || Memcached::new("127.0.0.1:1").unwrap();
+    let with = |backend| Cache::builder().backend(Chaos::new(backend));
+    for (builder, named) in [
+        (with(redis().timeout(ZERO)), "Redis::timeout(0)"),
+        (with(redis().load_limit(ZERO)), "Redis::load_limit(0)"),
+        (
+            Cache::builder().backend(mongo().timeout(ZERO)),
+            "MongoDb::timeout(0)",
+        ),
+        (
+            Cache::builder().backend(mongo().load_limit(ZERO)),
+            "MongoDb::load_limit(0)",
+        ),
+        (
+            Cache::builder().backend(memcached().timeout(ZERO)),
+            "Memcached::timeout(0)",
+        ),
+        (
+            Cache::builder().backend(memcached().load_limit(ZERO)),
+            "Memcached::load_limit(0)",
+        ),
     ] {
-        let backend = Chaos::new(backend);
-        let refusal = refusal(Cache::builder().backend(backend));
+        let refusal = refusal(builder);
         assert!(refusal.starts_with(named), "{refusal}");
         assert!(refusal.contains("longer than zero"), "{refusal}");
     }

@@ -112,6 +112,10 @@ impl Backend for Memcached {
         "memcached"
     }
 
+    fn check(&self) -> crate::Result<()> {
+        crate::io::check_limits("Memcached", self.client.limit(), self.load_limit)
+    }
+
     fn bind(&mut self, name: &str) {
         self.names = Names::of(name);
         self.server_marks = self.names.of_servers(self.client.servers());

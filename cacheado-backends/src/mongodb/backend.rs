@@ -77,6 +77,10 @@ impl Backend for MongoDb {
         "mongodb"
     }
 
+    fn check(&self) -> crate::Result<()> {
+        crate::io::check_limits("MongoDb", self.timeout, self.load_limit)
+    }
+
     fn bind(&mut self, name: &str) {
         name.clone_into(&mut self.cache);
     }

@@ -22,10 +22,9 @@ pub(super) fn begin(tier: &Weak<SharedTier>) {
     let sender = Weak::clone(tier);
     let thread = thread::Builder::new().name("cacheado-replay".to_owned());
     let spawned = thread.spawn(move || {
-        let sending = AssertUnwindSafe(|| send_all(&sender));
-        // a backend of the user's may panic; the next eviction that can't be sent begins anew
-        if catch_unwind(sending).is_err() {
-            stop(&sender);
+        // a backend of the user's may panic: what it was asked for is not sent, and is asked again
+        while catch_unwind(AssertUnwindSafe(|| send_all(&sender))).is_err() {
+            thread::sleep(WAITS.1);
         }
     });
     if let Err(error) = spawned {
