@@ -609,9 +609,9 @@ impl Rule for Startled {
     }
 }
 
-/// What was to go for an entry that a rule panicked over stays, without a seat of its own: it takes nobody else's with it.
+/// What was to go for an entry that a rule panicked over goes, and nobody else with it.
 #[test]
-fn who_was_left_in_a_seat_by_a_panic_leaves_it_to_who_has_it() {
+fn who_was_to_go_when_a_rule_panicked_goes() {
     let startled = Startled::default();
     let builder = Cache::builder().rule(WTinyLfu::new(2));
     let cache = builder.rule(startled.clone()).build().unwrap();

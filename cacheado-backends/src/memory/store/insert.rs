@@ -1,5 +1,6 @@
 //! Storing: the rules are asked, what they choose makes room, the entry goes in.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use super::{Bound, Dropped, Policy, Store, sweeper};
@@ -132,12 +133,14 @@ impl Store {
         }
         let deadline = deadline.min(self.limit_of(&arrival));
         let mut victims = std::mem::take(&mut policy.victims);
-        let seated = self.seat_by_rules(&arrival, old, policy, &mut victims);
+        // a rule of the user's may panic after another has vacated seats: who sat there goes all the same, or nobody would ever choose them
+        let seating = || self.seat_by_rules(&arrival, old, policy, &mut victims);
+        let seated = catch_unwind(AssertUnwindSafe(seating));
         for victim in victims.drain(..) {
             dropped.extend(self.vacate(victim, policy));
         }
         policy.victims = victims;
-        let seat = match seated {
+        let seat = match seated.unwrap_or_else(|panic| resume_unwind(panic)) {
             Ok(seat) => seat,
             Err(nth) => {
                 // those asked before, and the one that rejected it, have let go of the old one already
