@@ -135,8 +135,7 @@ impl<R, D> Call<R, D> {
             return Ok(Some(value));
         }
         let tier = self.cache.shared_for(&key, self.values.codec);
-        let found = tier.map_or(Ok(None), |(tier, codec)| tier.get(&key, codec))?;
-        Ok(good(found))
+        Ok(tier.and_then(|(tier, codec)| good(tier.get(&key, codec))))
     }
 
     async fn peek_soon<T: Value>(self) -> Result<Option<T>> {
@@ -147,10 +146,7 @@ impl<R, D> Call<R, D> {
             return Ok(Some(value));
         }
         match self.cache.shared_for(&key, self.values.codec) {
-            Some((tier, codec)) => {
-                let found = tier.get_async(&key, codec).await?;
-                Ok(good(found))
-            }
+            Some((tier, codec)) => Ok(good(tier.get_async(&key, codec).await)),
             None => Ok(None),
         }
     }
@@ -200,8 +196,10 @@ impl<R, D> Call<R, D> {
     }
 }
 
-/// What the shared tier has, unless it only stands in for another value.
-fn good<T: Value>(found: Option<Found>) -> Option<T> {
+/// What the shared tier has, unless it only stands in for another value, or another function of this one's name stored it as another type:
+/// that is a miss, as it is to a call.
+fn good<T: Value>(found: Result<Option<Found>>) -> Option<T> {
+    let found = found.ok().flatten();
     let found = found.filter(|found| !found.is_stale())?;
     of_type(found.value)
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use cacheado::backends::{Backend, BackendResult, Lookup, Payload};
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, CacheBuilder, Error, Key, Scope};
+use cacheado::{Cache, CacheBuilder, Error, Key, Scope, cache, peek};
+use cacheado_backends::envelope::{Compression, Envelope};
 
 /// A store that keeps everything for ever, and says of how long it does what it is told to say.
 #[derive(Clone, Default)]
@@ -72,6 +73,41 @@ impl Backend for Hoard {
         self.0.lock().unwrap().entries.clear();
         Ok(())
     }
+}
+
+#[cache(cache = cache, skip(cache), name = "of two types")]
+fn number(cache: &Cache, id: u32) -> u32 {
+    id
+}
+
+#[cache(cache = cache, skip(cache), name = "of two types, async")]
+async fn number_async(cache: &Cache, id: u32) -> u32 {
+    id
+}
+
+/// A function of the same name in another process stored a text: to whoever peeks that is what it is to a call.
+#[tokio::test]
+async fn a_value_of_another_type_is_a_miss_to_a_peek() {
+    let hoard = Hoard::default();
+    let cache = || hoard.cache().name("shop").build().unwrap();
+    number(&cache(), 1);
+    number_async(&cache(), 1).await;
+    for (key, bytes) in &mut hoard.0.lock().unwrap().entries {
+        let text = Envelope {
+            cache: "shop",
+            key,
+            type_name: "alloc::string::String",
+            shape: 0,
+            lifetime: None,
+            stale: Duration::ZERO,
+            generation: 1,
+            value: b"\x04text",
+        };
+        *bytes = text.seal(Compression::default()).into();
+    }
+    assert_eq!(peek!(number(&cache(), 1)).unwrap(), None);
+    assert_eq!(peek!(number_async(&cache(), 1)).await.unwrap(), None);
+    assert_eq!(number(&cache(), 1), 1);
 }
 
 /// Whatever the store says, a copy of what it holds is not kept for longer than the value was to live.

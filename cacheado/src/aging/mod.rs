@@ -83,7 +83,11 @@ impl Aging {
     /// How long a new value of this lifetime lives. It is worked out anew for each, since the jitter is another each time.
     pub(crate) fn span(&self, ttl: Option<Duration>) -> Span {
         let Some(ttl) = ttl.filter(|ttl| *ttl != Duration::MAX) else {
-            return Span::plain(ttl);
+            // no end, so no part of the way there, and nothing past it; but one may go ahead of it
+            return Span {
+                idle: self.idle,
+                ..Span::plain(ttl)
+            };
         };
         if ttl.is_zero() {
             return Span::plain(Some(ttl));

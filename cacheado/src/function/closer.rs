@@ -95,18 +95,20 @@ impl Function {
         if waits && !age.is_resting(now) {
             return Read::Miss;
         }
+        // ahead of the claim, which would be nobody's if this panicked
+        let value = value.clone();
         if !waits && age.claim(now) {
             let claim = Claimed {
                 stale,
                 stored_at: age.stored_at(),
                 fresh_until: age.fresh_until(),
             };
-            return Read::Refresh(value.clone(), claim);
+            return Read::Refresh(value, claim);
         }
         if stale {
-            Read::StandIn(value.clone())
+            Read::StandIn(value)
         } else {
-            Read::Hit(value.clone())
+            Read::Hit(value)
         }
     }
 
@@ -130,17 +132,14 @@ impl Function {
         }
         let typed = carry.typed;
         let load = match probe.to_key() {
-            // inside of its own load it is under way already
-            Ok(key) if !is_inside(cache.id(), &key) => {
+            Ok(key) => {
+                let inside = is_inside(cache.id(), &key);
                 let mut load = self.load(cache, key, typed.values, self.spec.flight);
-                load.renewal = Some(Box::new(Renewal::new(
-                    &load,
-                    claim.stored_at,
-                    claim.fresh_until,
-                )));
-                Some(load)
+                let renewal = Renewal::new(&load, claim.stored_at, claim.fresh_until);
+                load.renewal = Some(Box::new(renewal));
+                // inside of its own load it is under way already, and the claim is given back
+                (!inside).then_some(load)
             }
-            Ok(_) => None,
             Err(message) => {
                 self.has_no_key(cache, probe.space(), &message);
                 None

@@ -43,6 +43,25 @@ fn no_longer_than_its_lifetime() {
 }
 
 #[test]
+fn one_that_has_no_end_goes_as_well() {
+    #[cache(ttl = Duration::MAX, idle = 10, cache = cache, skip(cache, source))]
+    fn endless(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load()
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    for _ in 0..100 {
+        assert_eq!(endless(&cache, &source), Ok(1));
+        clock.advance(10 * SECOND - NANO);
+    }
+    assert_eq!(endless(&cache, &source), Ok(1));
+    clock.advance(10 * SECOND);
+    assert_eq!(endless(&cache, &source), Ok(2));
+    clock.advance(20 * SECOND);
+    assert_eq!(cache.stats().total_keys, 0, "freed without being touched");
+}
+
+#[test]
 fn looking_at_it_without_a_call_is_no_use() {
     let source = Source::default();
     let (cache, clock) = cache();

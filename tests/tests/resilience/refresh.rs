@@ -1,8 +1,10 @@
 //! `refresh_after`: a hit past a part of the lifetime begins a refresh, and no timer does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use cacheado::{Cache, cache, evict, peek};
+use cacheado::{Cache, cache, evict, peek, refresh};
 
 use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
 
@@ -144,4 +146,60 @@ fn a_value_that_is_not_to_be_stored_takes_the_old_one_with_it() {
     assert_eq!(odd(&cache, &source), 1);
     comes("its end", || peek!(odd(&cache, &source)).unwrap().is_none());
     assert_eq!(odd(&cache, &source), 3);
+}
+
+/// A value whose `Clone` panics when it is told to.
+struct Brittle(u64, Arc<AtomicBool>);
+
+impl Clone for Brittle {
+    fn clone(&self) -> Self {
+        assert!(!self.1.load(Ordering::SeqCst), "as asked");
+        Self(self.0, self.1.clone())
+    }
+}
+
+#[test]
+fn a_clone_that_panics_is_not_the_end_of_all_refreshes() {
+    #[cache(ttl = 100, refresh_after = 0.5, cache = cache, skip(cache, source, broken), local)]
+    fn brittle(cache: &Cache, source: &Source, broken: &Arc<AtomicBool>) -> Brittle {
+        Brittle(source.load().unwrap(), broken.clone())
+    }
+    let (source, broken) = (Source::default(), Arc::default());
+    let (cache, clock) = cache();
+    assert_eq!(brittle(&cache, &source, &broken).0, 1);
+    clock.advance(50 * SECOND);
+    broken.store(true, Ordering::SeqCst);
+    let hit = std::panic::AssertUnwindSafe(|| brittle(&cache, &source, &broken));
+    assert!(std::panic::catch_unwind(hit).is_err());
+    broken.store(false, Ordering::SeqCst);
+    assert_eq!(brittle(&cache, &source, &broken).0, 1);
+    comes("the new value", || {
+        peek!(brittle(&cache, &source, &broken)).unwrap().unwrap().0 == 2
+    });
+}
+
+#[test]
+fn a_hit_inside_of_its_own_load_leaves_the_refresh_to_others() {
+    #[cache(ttl = 100, refresh_after = 0.5, cache = cache, skip(cache, source))]
+    fn early(cache: &Cache, source: &Source) -> Result<u64, String> {
+        let number = source.load()?;
+        if number == 2 {
+            return Err(format!("found {}", early(cache, source)?));
+        }
+        Ok(number)
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(early(&cache, &source), Ok(1));
+    clock.advance(50 * SECOND);
+    assert_eq!(
+        refresh!(early(&cache, &source)),
+        Err("found 1".to_owned()),
+        "what is there while it loads"
+    );
+    clock.advance(40 * SECOND);
+    assert_eq!(early(&cache, &source), Ok(1));
+    comes("the new value", || {
+        peek!(early(&cache, &source)).unwrap() == Some(3)
+    });
 }
