@@ -1,14 +1,17 @@
 //! How values age: `stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`, `detached`, `jitter`, `none_ttl`, `err_ttl` and `idle`, and what can't be
 //! said of them.
 
+use std::time::Duration;
+
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Expr, Result};
 
-use super::duration::{constant, factor, part};
+use super::duration::{constant, factor, literal, part};
 use super::options::Options;
 use super::plan::Kind;
 use super::signature::{Flavor, Function};
+use super::ttl::Ttl;
 use crate::parse::{Errors, start};
 
 /// What the options say, as expressions.
@@ -31,6 +34,8 @@ pub(crate) struct Aging {
 pub(crate) struct Given {
     pub(crate) value: TokenStream,
     pub(crate) span: Span,
+    /// What it comes to, if it is a literal duration.
+    known: Option<Duration>,
 }
 
 impl Aging {
@@ -52,7 +57,11 @@ impl Aging {
             "hard_timeout" | "none_ttl" | "err_ttl" => start(value),
             _ => option,
         };
-        Some(read.map(|value| *place = Some(Given { value, span })))
+        let known = match name {
+            "timeout" | "hard_timeout" | "idle" => literal(name, "duration", value).ok().flatten(),
+            _ => None,
+        };
+        Some(read.map(|value| *place = Some(Given { value, span, known })))
     }
 
     /// Those by which the body may run in the background, and outlive its call.
@@ -153,6 +162,23 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
                 "`idle` doesn't go with `stale`, `refresh_after` and `xfetch`: those keep a value that `idle` lets go",
             );
         }
+    }
+    if let (Some(idle), Some(Ttl::Fixed(ttl))) = (&aging.idle, &options.ttl)
+        && idle.known.is_some_and(|idle| idle >= *ttl)
+    {
+        errors.at(
+            idle.span,
+            "`idle` is no shorter than `ttl`, which is the longest that a value lives: give less, or leave it out",
+        );
+    }
+    if let (Some(timeout), Some(hard)) = (&aging.timeout, &aging.hard_timeout)
+        && timeout.known > hard.known
+        && hard.known.is_some()
+    {
+        errors.at(
+            timeout.span,
+            "`timeout` is longer than `hard_timeout`, past which there is an error in any case: give less, or leave it out",
+        );
     }
     if let (Some(xfetch), Some(_)) = (&aging.xfetch, &aging.refresh_after) {
         errors.at(

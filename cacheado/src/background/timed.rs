@@ -67,6 +67,8 @@ impl<R: Send + 'static> Limits<R> {
         });
         // who asks for a new value is not given the old one; and without one there is nothing to be served early
         let soft = aging.timeout.filter(|_| load.flight != Flight::Refresh);
+        // one that comes after the other limit never comes, as where the builder gave it
+        let soft = soft.filter(|soft| hard.as_ref().is_none_or(|hard| *soft <= hard.span));
         let soft = soft.filter(|_| hard.is_some() || load.stand_in().is_some());
         let limited = soft.is_some() || hard.is_some() || aging.detached;
         limited.then(|| Self {

@@ -1,6 +1,7 @@
 //! `timeout` and `hard_timeout`: how long a body is waited for.
 
 use std::thread;
+use std::time::Duration;
 
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, Error, cache, expire, peek, refresh};
@@ -136,6 +137,29 @@ fn the_value_before_serves_if_the_body_fails_in_time() {
         assert_eq!(source.loads(), loads + 1, "it rests");
         clock.advance(5 * SECOND);
     }
+}
+
+#[test]
+fn a_soft_one_of_the_builder_past_the_hard_one_holds_up_nobody() {
+    let source = Source::default();
+    let clock = ManualClock::new();
+    let cache = Cache::builder().clock(clock.clone()).stale(600 * SECOND);
+    let cache = cache.timeout(20 * SECOND).build().unwrap();
+    assert_eq!(hard(&cache, &source), Ok(1));
+    clock.advance(60 * SECOND);
+    source.close();
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| hard(&cache, &source));
+        source.has_begun(2);
+        clock.advance(10 * SECOND);
+        let in_time = (0..2_000).any(|_| {
+            thread::sleep(Duration::from_millis(1));
+            caller.is_finished()
+        });
+        source.open();
+        assert!(in_time, "it waits past its limit");
+        assert_eq!(caller.join().unwrap(), Err(Failed::Late));
+    });
 }
 
 #[test]

@@ -49,4 +49,14 @@ fn never_none(x: u64) -> u64 {
     x
 }
 
+#[cache(ttl = 5, idle = "5s")]
+fn never_idle(x: u64) -> u64 {
+    x
+}
+
+#[cache(ttl = 5, stale = 5, timeout = 2, hard_timeout = 1)]
+fn never_soft(x: u64) -> Result<u64, cacheado::Error> {
+    Ok(x)
+}
+
 fn main() {}
