@@ -1,6 +1,7 @@
 //! Values as they lie in the tier, and back. What comes back is checked against what was asked for: another form, another key,
 //! another type is a miss.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use cacheado_backends::backend::Payload;
@@ -64,7 +65,7 @@ impl SharedTier {
     ) -> Result<Payload> {
         let type_name = (codec.type_name)();
         let lifetime = span.outside(lifetime);
-        match (codec.encode)(value) {
+        match guarded(|| (codec.encode)(value)) {
             Ok(encoded) => {
                 let generation = next_generation();
                 tracing::trace!(%key, generation, "sealed for the shared tier");
@@ -148,7 +149,7 @@ fn decoded(
         bytes: &*bytes,
         shape: opened.shape,
     };
-    let value = (codec.decode)(encoded)?;
+    let value = guarded(|| (codec.decode)(encoded))?;
     tracing::trace!(key = %outside, generation = opened.generation, "found in the shared tier");
     // nothing has more left than it was given
     let lifetimes = [payload.lifetime, opened.lifetime];
@@ -158,4 +159,13 @@ fn decoded(
         stale: opened.stale,
         whole: opened.lifetime,
     })
+}
+
+/// Runs what the user's serde implementations have a part in. One that panics, over what another build has stored perhaps, fails: else each
+/// call that meets the value would panic anew.
+fn guarded<R>(
+    serde: impl FnOnce() -> std::result::Result<R, String>,
+) -> std::result::Result<R, String> {
+    let caught = catch_unwind(AssertUnwindSafe(serde));
+    caught.unwrap_or_else(|_| Err("its `Serialize` or `Deserialize` panicked".to_owned()))
 }
