@@ -4,6 +4,7 @@
 //! [`ValueType`], a table that is made where the type is known; so whoever carries values on needs no bound on their type.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cacheado_backends::{
     Clock, Entry, Key, Kind, NewEntry, leaves_nothing_out, serialized_size, shape,
@@ -135,9 +136,10 @@ impl ValueType {
         self.kinds[usize::from(ages)]()
     }
 
-    /// How many bytes `value` takes, about: its own, and as many as serde serializes of it.
+    /// How many bytes `value` takes, about: its own, and as many as serde serializes of it. None of one over which that panics: to be weighed
+    /// is no reason for a call to fail.
     pub(crate) fn bytes(&self, value: &AnyValue) -> usize {
-        (self.bytes)(value)
+        catch_unwind(AssertUnwindSafe(|| (self.bytes)(value))).unwrap_or_default()
     }
 
     /// An entry of `key` with a clone of `value`. See [`NewEntry::new`].

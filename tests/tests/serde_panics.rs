@@ -1,4 +1,5 @@
-//! Values whose serde implementations panic: to the caller that is a value which can't leave the process, or can't be read.
+//! Values whose serde implementations panic: to the caller that is a value which can't leave the process, can't be read,
+//! or can't be weighed.
 
 use cacheado::{Cache, Error, cache, peek, put};
 use cacheado_tests::store::Client;
@@ -74,4 +75,13 @@ async fn what_cannot_be_read_is_loaded_again() {
     assert_eq!(moody_async(&two, UNREADABLE).await, Moody(UNREADABLE));
     let stats = two.stats();
     assert_eq!((stats.loads, stats.backend_errors), (2, 3));
+}
+
+#[test]
+fn what_cannot_be_weighed_is_kept_all_the_same() {
+    let cache = Cache::builder().max_bytes(1 << 20).build().unwrap();
+    assert_eq!(moody(&cache, UNWRITABLE), Moody(UNWRITABLE));
+    assert_eq!(moody(&cache, UNWRITABLE), Moody(UNWRITABLE));
+    let stats = cache.stats();
+    assert_eq!((stats.loads, stats.hits), (1, 1));
 }
