@@ -172,8 +172,8 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
         );
     }
     if let (Some(timeout), Some(hard)) = (&aging.timeout, &aging.hard_timeout)
-        && timeout.known > hard.known
-        && hard.known.is_some()
+        && let (Some(soft), Some(hard)) = (timeout.known, hard.known)
+        && soft > hard
     {
         errors.at(
             timeout.span,
