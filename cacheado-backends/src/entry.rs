@@ -47,11 +47,33 @@ impl NewEntry {
     where
         V: Send + Sync + 'static,
     {
+        Self::ending(kind, key, value, weight, portable, |_, end| end)
+    }
+
+    /// The same of a value that is told when its lifetime ends, once the rules have admitted it and before anybody finds it. What
+    /// `ends` returns is when it goes if it is not [prolonged](crate::memory::Store::prolong): then, or earlier.
+    #[must_use]
+    pub fn ending<V>(
+        kind: Kind,
+        key: Key,
+        value: V,
+        weight: u32,
+        portable: bool,
+        ends: Ends<V>,
+    ) -> Self
+    where
+        V: Send + Sync + 'static,
+    {
+        let value = Box::new(Wrapped {
+            value: Some(value),
+            kind,
+            ends,
+        });
         Self {
             key,
             weight,
             portable,
-            value: Box::new(Wrapped(Some(value), kind)),
+            value,
         }
     }
 
@@ -69,6 +91,9 @@ impl NewEntry {
         size_of::<Meta>() + key.heap_bytes() + PLACES
     }
 }
+
+/// What is done with a value when it is known when its lifetime ends.
+type Ends<V> = fn(&mut V, Tick) -> Tick;
 
 /// A type of values, as far as the store is to know it before it has one.
 #[derive(Clone, Copy)]
@@ -90,21 +115,32 @@ pub(crate) trait Parcel: Send + Sync {
     fn value(&mut self) -> &mut dyn Any;
     /// The value, for a slab of others.
     fn boxed(&mut self) -> Option<OldValue>;
+    /// Its lifetime is over at `end`. Returns when it goes if it is not prolonged.
+    fn ends(&mut self, end: Tick) -> Tick;
 }
 
-struct Wrapped<V>(Option<V>, Kind);
+struct Wrapped<V> {
+    value: Option<V>,
+    kind: Kind,
+    ends: Ends<V>,
+}
 
 impl<V: Send + Sync + 'static> Parcel for Wrapped<V> {
     fn slab(&self) -> Box<dyn AnySlab> {
-        self.1.0()
+        self.kind.0()
     }
 
     fn value(&mut self) -> &mut dyn Any {
-        &mut self.0
+        &mut self.value
     }
 
     fn boxed(&mut self) -> Option<OldValue> {
-        Some(Box::new(self.0.take()?))
+        Some(Box::new(self.value.take()?))
+    }
+
+    fn ends(&mut self, end: Tick) -> Tick {
+        let value = self.value.as_mut();
+        value.map_or(end, |value| (self.ends)(value, end))
     }
 }
 

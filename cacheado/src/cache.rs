@@ -397,12 +397,13 @@ impl Cache {
         ruled.then(|| NewEntry::new(key.clone(), Elsewhere, weight(), true))
     }
 
-    /// Puts an entry into the in-process tier, if there is an entry. What goes for it is returned, to be dropped when no lock is held.
-    pub(crate) fn store_local(
-        &self,
-        entry: Option<NewEntry>,
-        lifetime: Option<Duration>,
-    ) -> (Inserted, Dropped) {
+    /// Puts an entry that lives as `span` says into the in-process tier, if there is an entry. What goes for it is returned, to be
+    /// dropped when no lock is held.
+    pub(crate) fn store_local(&self, entry: Option<NewEntry>, span: &Span) -> (Inserted, Dropped) {
+        let mut lifetime = span.total();
+        if !self.is_in_process() {
+            lifetime = span.outside(lifetime);
+        }
         match entry {
             Some(entry) => self.0.store.insert(entry, lifetime),
             None if lifetime == Some(Duration::ZERO) => (Inserted::Ephemeral, Dropped::new()),

@@ -82,7 +82,7 @@ impl Put {
         let cache = &self.cache;
         let tier = cache.shared_for(&self.key, self.values.codec);
         let entry = cache.entry(&self.key, self.values, value, &self.span, tier.is_some());
-        let inserted = ticket.put(true, || cache.store_local(entry, self.span.total()));
+        let inserted = ticket.put(true, || cache.store_local(entry, &self.span));
         // what went is dropped here, where no lock is held
         match inserted.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => Stored {

@@ -31,7 +31,7 @@ pub(crate) struct ValueType {
     pub(crate) codec: Option<Codec>,
 }
 
-/// [`NewEntry::new`] of a clone.
+/// [`NewEntry::new`] of a clone, or [`NewEntry::ending`] of one with an age.
 type MakeEntry = fn(Key, &AnyValue, Option<Age>, u32, bool) -> NewEntry;
 
 /// Clones the value of an entry, if `takes` says so of its age. One without an age is taken in any case.
@@ -75,7 +75,13 @@ impl ValueType {
                 let value = known(value.downcast_ref::<T>()).clone();
                 match age {
                     None => NewEntry::new(key, value, weight, portable),
-                    Some(age) => NewEntry::new(key, Aged { value, age }, weight, portable),
+                    Some(age) => {
+                        let kind = Kind::of::<Aged<T>>();
+                        let aged = Aged { value, age };
+                        NewEntry::ending(kind, key, aged, weight, portable, |aged, end| {
+                            aged.age.ends(end)
+                        })
+                    }
                 }
             },
             kinds: [Kind::of::<T>, Kind::of::<Aged<T>>],

@@ -50,7 +50,8 @@ impl Ttl {
         self
     }
 
-    /// The longest lifetime; what would live longer, or until evicted, lives so long. Zero makes `build()` fail.
+    /// The longest lifetime; what would live longer, or until evicted, lives so long. That is from when it is stored to its end: what
+    /// goes earlier if nobody asks for it (`idle`) lives no longer for being asked for. Zero makes `build()` fail.
     #[must_use]
     pub fn max(mut self, lifetime: Duration) -> Self {
         self.max = Some(lifetime);

@@ -85,7 +85,7 @@ impl Age {
         let idle = span.idle.map(|idle| Idle {
             span: idle,
             end: fresh_until,
-            kept_until: AtomicU64::new(Clock::deadline(now, span.total())),
+            kept_until: AtomicU64::new(fresh_until.min(Clock::deadline(now, Some(kept(idle))))),
         });
         let fresh_until = match span.idle {
             Some(idle) => fresh_until.min(Clock::deadline(now, Some(idle))),
@@ -114,6 +114,17 @@ impl Age {
                 retry_at: AtomicU64::new(0),
             }),
         }
+    }
+
+    /// The rules have its lifetime end then, in which nothing prolongs it beyond that. Returns until when it is kept, if nothing does.
+    pub(crate) fn ends(&mut self, end: Tick) -> Tick {
+        let Some(idle) = &mut self.seen.idle else {
+            return end;
+        };
+        idle.end = idle.end.min(end);
+        let kept_until = idle.kept_until.get_mut();
+        *kept_until = (*kept_until).min(end);
+        *kept_until
     }
 
     /// When there is something to be asked of it.

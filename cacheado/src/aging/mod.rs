@@ -161,17 +161,12 @@ impl Span {
         self
     }
 
-    /// From the beginning to the end, as far as the process has to know it.
+    /// From the beginning to the end, however often it is asked for.
     pub(crate) fn total(&self) -> Option<Duration> {
-        let total = self.fresh.map(|fresh| fresh.saturating_add(self.stale));
-        match self.idle {
-            None => total,
-            // it is prolonged as it is asked for
-            Some(idle) => Some(total.unwrap_or(Duration::MAX).min(kept(idle))),
-        }
+        self.fresh.map(|fresh| fresh.saturating_add(self.stale))
     }
 
-    /// The same for the shared tier, if the process keeps it for `total`. Nobody prolongs it there.
+    /// The same for the shared tier, if it is `total` in the process. Nobody prolongs it there.
     pub(crate) fn outside(&self, total: Option<Duration>) -> Option<Duration> {
         match self.idle {
             None => total,

@@ -204,11 +204,7 @@ impl<'a, T> Batch<'a, T> {
                     let span = found.span(&aging);
                     let entry = cache.entry(&absent.key, types, &*found.value, &span, true);
                     // what went for it is dropped here, where no lock is held
-                    drop(
-                        absent
-                            .ticket
-                            .store(|| cache.store_local(entry, span.total())),
-                    );
+                    drop(absent.ticket.store(|| cache.store_local(entry, &span)));
                     values[absent.place] = Some(own(found.value));
                     false
                 }
@@ -305,7 +301,7 @@ impl<'a, T> Batch<'a, T> {
         let tier = cache.shared_for(key, values.codec);
         let span = self.aging.span(ttl);
         let entry = cache.entry(key, values, value, &span, tier.is_some());
-        let stored = ticket.store(|| cache.store_local(entry, span.total()));
+        let stored = ticket.store(|| cache.store_local(entry, &span));
         // what went is dropped here, where no lock is held
         let Some(Inserted::Stored(lifetime)) = stored.map(|(inserted, _dropped)| inserted) else {
             return None;

@@ -114,7 +114,7 @@ impl Lead {
         // what went for it is dropped here, where no lock is held
         let stored = self
             .ticket
-            .store(|| load.cache.store_local(entry, aging.err_ttl));
+            .store(|| load.cache.store_local(entry, &Span::plain(aging.err_ttl)));
         // those who wait look again, and find it
         matches!(stored, Some((Inserted::Stored(_), _)))
     }
@@ -146,7 +146,7 @@ impl Lead {
         let aging = load.aging();
         let span = aging.span(ttl).after(took, &aging);
         let entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
-        let store = || cache.store_local(entry, span.total());
+        let store = || cache.store_local(entry, &span);
         let stored = if load.flight == Flight::Refresh {
             ticket.put(false, store)
         } else {

@@ -286,7 +286,7 @@ impl Load {
         let entry = self
             .cache
             .entry(&self.key, self.values, &*found.value, &span, true);
-        ticket.store(|| self.cache.store_local(entry, span.total()));
+        ticket.store(|| self.cache.store_local(entry, &span));
     }
 
     /// Keeps what the shared tier had that only stands in for another, if this function's values may. It is returned, if so.

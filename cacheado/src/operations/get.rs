@@ -117,7 +117,7 @@ fn keep<T: Portable>(
     let values = Typed::<T>::PORTABLE.values;
     let span = found.span(&Aging::NONE);
     let entry = cache.entry(key, values, &*found.value, &span, true);
-    ticket.store(|| cache.store_local(entry, span.total()));
+    ticket.store(|| cache.store_local(entry, &span));
     Ok(Some(unboxed(found.value)))
 }
 

@@ -1,9 +1,13 @@
 //! `idle`: a value lives for as long as it is asked for, and for `ttl` at most.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cacheado::{Cache, cache, evict, expire, peek};
+use cacheado::rule::{Admission, Candidate};
+use cacheado::rules::{Lru, Ttl};
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, CacheBuilder, Rule, cache, evict, expire, peek};
 use cacheado_tests::store::Client;
 
 use crate::source::{NANO, SECOND, Source, cache};
@@ -42,12 +46,13 @@ fn no_longer_than_its_lifetime() {
     assert_eq!(session(&cache, &source), Ok(2));
 }
 
+#[cache(ttl = Duration::MAX, idle = 10, cache = cache, skip(cache, source))]
+fn endless(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load()
+}
+
 #[test]
 fn one_that_has_no_end_goes_as_well() {
-    #[cache(ttl = Duration::MAX, idle = 10, cache = cache, skip(cache, source))]
-    fn endless(cache: &Cache, source: &Source) -> Result<u64, String> {
-        source.load()
-    }
     let source = Source::default();
     let (cache, clock) = cache();
     for _ in 0..100 {
@@ -59,6 +64,81 @@ fn one_that_has_no_end_goes_as_well() {
     assert_eq!(endless(&cache, &source), Ok(2));
     clock.advance(20 * SECOND);
     assert_eq!(cache.stats().total_keys, 0, "freed without being touched");
+}
+
+/// A cache that keeps nothing for longer than `max`.
+fn kept_for(builder: CacheBuilder, max: Duration) -> (Cache, ManualClock) {
+    let clock = ManualClock::new();
+    let builder = builder.clock(clock.clone()).rule(Ttl::new().max(max));
+    (builder.build().unwrap(), clock)
+}
+
+/// Calls it each second until it has loaded anew.
+fn seconds(clock: &ManualClock, call: impl Fn() -> Result<u64, String>) -> u32 {
+    assert_eq!(call(), Ok(1));
+    let mut seconds = 0;
+    loop {
+        clock.advance(SECOND);
+        seconds += 1;
+        if call() != Ok(1) || seconds == 1000 {
+            return seconds;
+        }
+    }
+}
+
+#[test]
+fn no_longer_than_a_rule_allows() {
+    // less than one is idle for, less than the process keeps it without a hit, and more
+    for max in [4, 15, 40] {
+        let most = max * SECOND;
+        let (cache, clock) = kept_for(Cache::builder(), most);
+        let source = Source::default();
+        assert_eq!(seconds(&clock, || session(&cache, &source)), max);
+        let (cache, clock) = kept_for(Cache::builder().max_items(100), most);
+        let source = Source::default();
+        assert_eq!(seconds(&clock, || endless(&cache, &source)), max);
+    }
+    let (cache, clock) = kept_for(Cache::builder(), 40 * SECOND);
+    let source = Source::default();
+    assert_eq!(session(&cache, &source), Ok(1));
+    clock.advance(10 * SECOND);
+    assert_eq!(session(&cache, &source), Ok(2), "a rule adds nothing");
+}
+
+/// The longest lifetime that it was asked about.
+#[derive(Clone, Default)]
+struct Longest(Arc<Mutex<Option<Duration>>>);
+
+impl Rule for Longest {
+    fn name(&self) -> &'static str {
+        "Longest"
+    }
+
+    fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
+        let mut longest = self.0.lock().unwrap();
+        *longest = (*longest).max(candidate.lifetime());
+        Admission::Admit
+    }
+}
+
+#[test]
+fn a_rule_is_told_how_long_a_value_may_live() {
+    let rule = Longest::default();
+    let cache = Cache::builder().rule(rule.clone()).build().unwrap();
+    assert_eq!(session(&cache, &Source::default()), Ok(1));
+    assert_eq!(*rule.0.lock().unwrap(), Some(100 * SECOND));
+}
+
+/// What lies in the store lives there for `idle`, and what is noted of it here no longer.
+#[test]
+fn what_is_kept_elsewhere_is_forgotten_with_it() {
+    let client = Client::new();
+    let cache = client.builder().in_process(false).rule(Lru::new(100));
+    let cache = cache.build().unwrap();
+    assert_eq!(many(&cache, 7), 7);
+    assert_eq!(cache.keys().run().unwrap().len(), 1);
+    client.store().clock.advance(10 * SECOND);
+    assert_eq!(cache.keys().run().unwrap().len(), 0);
 }
 
 #[test]
@@ -108,7 +188,7 @@ fn it_is_freed_without_being_touched() {
 #[test]
 fn what_the_builder_says_of_values_that_are_kept_longer_is_not_for_it() {
     let source = Source::default();
-    let clock = cacheado::testing::ManualClock::new();
+    let clock = ManualClock::new();
     let cache = Cache::builder().clock(clock.clone()).stale(1000 * SECOND);
     let cache = cache.refresh_after(0.5).build().unwrap();
     assert_eq!(session(&cache, &source), Ok(1));
@@ -167,4 +247,9 @@ fn what_many_ids_have_brought_is_prolonged_as_well() {
     }
     clock.advance(SECOND);
     assert_eq!(sessions(&cache, &source, &[1])[&1], 2);
+
+    let source = Source::default();
+    let (cache, clock) = kept_for(Cache::builder(), 40 * SECOND);
+    let call = || Ok(sessions(&cache, &source, &[1])[&1]);
+    assert_eq!(seconds(&clock, call), 40);
 }
