@@ -18,6 +18,17 @@ struct Slow {
     inner: Client,
     /// Evicts all keys before something that was loaded is written.
     overtakes: Arc<OnceLock<Cache>>,
+    /// Its async `get`, or its async `fill`, comes to no end either, though that is done.
+    hangs: Option<&'static str>,
+}
+
+/// What is done, and if it `hangs`, with no answer.
+fn answer<'a, T: Send + 'a>(hangs: bool, done: BackendResult<T>) -> BackendFuture<'a, T> {
+    if hangs {
+        Box::pin(pending())
+    } else {
+        Box::pin(ready(done))
+    }
 }
 
 impl Backend for Slow {
@@ -59,7 +70,7 @@ impl Backend for Slow {
     }
 
     fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
-        Box::pin(ready(self.get(key)))
+        answer(self.hangs == Some("get"), self.get(key))
     }
 
     fn fill_async<'a>(
@@ -68,7 +79,8 @@ impl Backend for Slow {
         payload: &'a Payload,
         mark: &'a Mark,
     ) -> BackendFuture<'a, bool> {
-        Box::pin(ready(self.fill(key, payload, mark)))
+        let done = self.fill(key, payload, mark);
+        answer(self.hangs == Some("fill"), done)
     }
 
     fn evict_async<'a>(&'a self, _: &'a Key) -> BackendFuture<'a, bool> {
@@ -84,6 +96,7 @@ fn slow(client: &Client) -> Slow {
     Slow {
         inner: client.clone(),
         overtakes: Arc::default(),
+        hangs: None,
     }
 }
 
@@ -185,6 +198,42 @@ fn what_many_loads_have_brought_and_was_evicted_meanwhile_is_not_left() {
     let load = async |missing: Vec<&'static str>| missing.into_iter().map(|key| (key, 1_u8));
     begin(cache.get_or_load_many(KEYS, load));
     assert_eq!(left(&client, 0), 0);
+}
+
+/// The store has no marks to refuse it by.
+#[test]
+fn what_a_load_has_brought_and_was_evicted_while_it_was_stored_is_not_left() {
+    let loads: [fn(&Cache); 2] = [
+        |cache| begin(cache.get_or_load(KEYS[0], async || 1_u8)),
+        |cache| {
+            let load =
+                async |missing: Vec<&'static str>| missing.into_iter().map(|key| (key, 1_u8));
+            begin(cache.get_or_load_many(KEYS, load));
+        },
+    ];
+    for load in loads {
+        let client = Client::new();
+        let mut backend = slow(&client);
+        backend.hangs = Some("fill");
+        let overtakes = Arc::clone(&backend.overtakes);
+        let cache = client.builder().backend(backend).build().unwrap();
+        overtakes.set(cache.clone()).ok().unwrap();
+        load(&cache);
+        assert_eq!(left(&client, 0), 0);
+    }
+}
+
+/// Nor is what was not overtaken taken away.
+#[test]
+fn what_a_load_has_brought_stays_if_nothing_came_meanwhile() {
+    let client = Client::new();
+    let mut backend = slow(&client);
+    backend.hangs = Some("fill");
+    let builder = client.builder().backend(backend).in_process(false);
+    let cache = builder.build().unwrap();
+    begin(cache.get_or_load(KEYS[0], async || 1_u8));
+    assert_eq!(cache.get(KEYS[0]).run().unwrap(), Some(1_u8));
+    assert!(!client.asked().contains(&"evict"));
 }
 
 /// A cache that keeps nothing in the process has its rule choose what is to go from the store.

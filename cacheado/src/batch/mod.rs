@@ -15,7 +15,7 @@ use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{FlightKind, Ticket};
-use crate::operations::{Evictions, evict_local};
+use crate::operations::{Evictions, Filling, evict_local};
 use crate::outcome::Decision;
 use crate::shared::{Seen, SharedTier};
 use crate::value::{Codec, Typed};
@@ -261,7 +261,9 @@ impl<'a, T> Batch<'a, T> {
     ) {
         let fills = self.settle(loaded, decide);
         if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
+            let filling = Filling::new(self.cache, || self.overtaken(&fills));
             let stored = tier.fill_many_async(&fills).await;
+            filling.over();
             let outdated = self.outdated(&fills, &stored);
             let _ = Evictions::everywhere(self.cache, outdated)
                 .run_async()
@@ -321,15 +323,22 @@ impl<'a, T> Batch<'a, T> {
         for ((key, ..), stored) in fills.iter().zip(stored) {
             if !stored {
                 evict_local(self.cache, key);
-            } else if self
-                .absent
-                .iter()
-                .any(|absent| absent.key == *key && !absent.ticket.is_valid())
-            {
+            } else if self.is_overtaken(key) {
                 outdated.push(key.clone());
             }
         }
         outdated
+    }
+
+    /// Those of `fills` that an invalidation has overtaken.
+    fn overtaken(&self, fills: &Fills) -> Vec<Key> {
+        let keys = fills.iter().map(|(key, ..)| key);
+        keys.filter(|key| self.is_overtaken(key)).cloned().collect()
+    }
+
+    fn is_overtaken(&self, key: &Key) -> bool {
+        let overtaken = |absent: &Absent| absent.key == *key && !absent.ticket.is_valid();
+        self.absent.iter().any(overtaken)
     }
 
     /// The values, in the order of the call's keys.

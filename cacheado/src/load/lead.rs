@@ -18,7 +18,7 @@ use crate::aging::errors::Errors;
 use crate::context::Wishes;
 use crate::counters::Event;
 use crate::flight::{Shared, Ticket};
-use crate::operations::{Again, evict_key, evict_key_async, evict_local};
+use crate::operations::{Again, Filling, evict_key, evict_key_async, evict_local};
 use crate::outcome::Decision;
 use crate::shared::{SharedTier, Write};
 use crate::value::{AnyValue, Codec};
@@ -236,9 +236,16 @@ impl Lead {
         if let Some(tier) = load.cache.shared() {
             // its caller may go away
             let forget = Again::new(|| load.forget_older(&self.ticket, write.as_ref()));
+            let overtaken = || {
+                let overtaken = !self.ticket.is_valid();
+                overtaken.then(|| load.key.clone()).into_iter().collect()
+            };
             let stored = match (&write, &self.mark) {
                 (Some(Write::Fill(payload)), Some(mark)) => {
-                    tier.fill_async(&load.key, payload, mark).await
+                    let filling = Filling::new(&load.cache, overtaken);
+                    let stored = tier.fill_async(&load.key, payload, mark).await;
+                    filling.over();
+                    stored
                 }
                 (Some(Write::Put(payload)), mark) => {
                     tier.put_async(&load.key, payload, mark.as_ref()).await

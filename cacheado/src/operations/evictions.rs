@@ -68,6 +68,34 @@ impl<'a> Evictions<'a> {
     }
 }
 
+/// That the shared tier is being told of what loads have found. If that is given up, with the caller, nobody sees what has come of it:
+/// what was `overtaken` by an invalidation that went first goes again.
+pub(crate) struct Filling<'a, F: Fn() -> Vec<Key>> {
+    cache: &'a Cache,
+    /// `None`: there is an answer.
+    overtaken: Option<F>,
+}
+
+impl<'a, F: Fn() -> Vec<Key>> Filling<'a, F> {
+    pub(crate) fn new(cache: &'a Cache, overtaken: F) -> Self {
+        let overtaken = Some(overtaken);
+        Self { cache, overtaken }
+    }
+
+    /// There is an answer.
+    pub(crate) fn over(mut self) {
+        self.overtaken = None;
+    }
+}
+
+impl<F: Fn() -> Vec<Key>> Drop for Filling<'_, F> {
+    fn drop(&mut self) {
+        if let Some(overtaken) = self.overtaken.take() {
+            drop(Evictions::everywhere(self.cache, overtaken()));
+        }
+    }
+}
+
 impl Drop for Evictions<'_> {
     fn drop(&mut self) {
         for key in self.keys.drain(..) {

@@ -19,7 +19,7 @@ pub(crate) use evict::{
     Again, evict_key, evict_key_async, evict_local, expire_key, expire_key_async,
 };
 pub use evict::{Clear, Evict, EvictByScope};
-pub(crate) use evictions::Evictions;
+pub(crate) use evictions::{Evictions, Filling};
 pub use get::Get;
 pub use get_or_load::{GetOrLoad, TryGetOrLoad};
 pub use list::Keys;
