@@ -247,7 +247,8 @@ impl CacheBuilder {
     ///
     /// It counts from when the first of them began to wait, or from the last time after that that the load's future was polled. A
     /// caller whose future is never polled again, or a thread that waits for one of those who wait for it, so holds nobody up for
-    /// longer. Give more than the slowest body takes, or of several callers more than one runs it.
+    /// longer. Give more than the slowest body takes, or of several callers more than one runs it. A refresh in the background that
+    /// takes longer does not keep another from being begun.
     pub fn flight_timeout(mut self, timeout: Duration) -> Self {
         self.flight_timeout = timeout;
         self

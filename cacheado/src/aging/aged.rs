@@ -4,13 +4,15 @@
 //! Such a value lies in its entry as an [`Aged`] one, which nobody takes for a plain one by mistake. The store keeps the entry to
 //! the very end; whether the value is still good is decided here.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use cacheado_backends::{Clock, NEVER, Tick};
 
 use crate::aging::chance;
 use crate::aging::{Span, kept};
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::Instant;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// A value, and how old it is. In this order: what a hit looks at lies side by side.
 #[repr(C)]
@@ -39,8 +41,8 @@ struct Seen {
     fresh_until: AtomicU64,
     /// How long it is good if nobody asks for it, if that counts.
     idle: Option<Idle>,
-    /// Somebody is refreshing it.
-    claimed: AtomicBool,
+    /// Since when somebody is refreshing it; 0: nobody is.
+    claimed: AtomicU64,
     /// After a load that failed, the first moment at which there is another.
     retry_at: AtomicU64,
 }
@@ -67,6 +69,22 @@ impl Idle {
 
 /// In how many parts `idle` is noted.
 const GRAINS: u32 = 64;
+
+/// That one refreshes a value: since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Claim(u64);
+
+/// When it is in real time, which is never 0: a manual clock, which stands still, says nothing of how long something takes.
+fn moment(clock: &Clock, now: Tick) -> u64 {
+    static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let moment = if clock.runs() {
+        now
+    } else {
+        let span = Instant::now().saturating_duration_since(*BEGINNING);
+        u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+    };
+    moment.saturating_add(1)
+}
 
 /// What a value is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +128,7 @@ impl Age {
                 due,
                 gap,
                 fresh_until: AtomicU64::new(fresh_until),
-                claimed: AtomicBool::new(false),
+                claimed: AtomicU64::new(0),
                 retry_at: AtomicU64::new(0),
             }),
         }
@@ -199,9 +217,20 @@ impl Age {
         now < self.seen.retry_at.load(Ordering::Acquire)
     }
 
-    /// Asks to be the one who refreshes it. Of all who ask, one is told so, until that is over.
-    pub(crate) fn claim(&self, now: Tick) -> bool {
-        !self.is_resting(now) && !self.seen.claimed.swap(true, Ordering::AcqRel)
+    /// Asks to be the one who refreshes it. Of all who ask, one is told so, until that is over, or for `patience` if it does not end:
+    /// its runtime may stand still.
+    pub(crate) fn claim(&self, clock: &Clock, now: Tick, patience: Duration) -> Option<Claim> {
+        if self.is_resting(now) {
+            return None;
+        }
+        let claimed = &self.seen.claimed;
+        let since = claimed.load(Ordering::Acquire);
+        let begun = moment(clock, now);
+        if since != 0 && u128::from(begun.saturating_sub(since)) < patience.as_nanos() {
+            return None;
+        }
+        let claim = claimed.compare_exchange(since, begun, Ordering::AcqRel, Ordering::Acquire);
+        claim.is_ok().then_some(Claim(begun))
     }
 
     /// The first moment at which it is good no more.
@@ -214,9 +243,10 @@ impl Age {
         self.seen.stored_at
     }
 
-    /// The refresh is over: another may be begun.
-    pub(crate) fn unclaim(&self) {
-        self.seen.claimed.store(false, Ordering::Release);
+    /// The refresh is over: another may be begun, unless one was already, since this one took so long.
+    pub(crate) fn unclaim(&self, Claim(begun): Claim) {
+        let claimed = &self.seen.claimed;
+        let _ = claimed.compare_exchange(begun, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     /// The load failed: no other is begun for `rest`.

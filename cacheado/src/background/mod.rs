@@ -3,6 +3,7 @@
 //! What is async runs on the runtime of the caller who began it, what is sync on threads of the cache's own, which are started when
 //! they are needed and end when they are not.
 
+mod handed;
 pub(crate) mod owned;
 pub(crate) mod timed;
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use cacheado_backends::{Clock, Error, Key, Tick};
 
+use crate::background::handed::Awaited;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::Boarding;
@@ -234,10 +235,11 @@ impl<R: Send + 'static> Limits<R> {
             let run = async move { job(load.aboard_async(ticket).begun().await).await };
             answer.put(Caught(Box::pin(run)).await);
         };
-        if let Err(job) = self.cache.background().spawn(job, false) {
-            job.await;
+        let patience = self.cache.flights().timeout();
+        let (wait, task) = Awaited::new(slot, patience, job);
+        if let Err(task) = self.cache.background().spawn(task, false) {
+            task.await;
         }
-        let wait = std::future::poll_fn(|cx| slot.poll(cx));
         match self.ended_async::<K, _>(typed, wait).await {
             Ended::Done(ran) => ran.unwrap_or_else(|panic: Panic| resume_unwind(panic)),
             Ended::Late(ret) => ret,

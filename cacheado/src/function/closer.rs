@@ -1,15 +1,15 @@
 //! A closer look at what a look-up has found: a value past the moment from which it is looked at again, or an error that is kept.
 
-use cacheado_backends::{Entry as Stored, Probe, Tick};
+use cacheado_backends::{Entry as Stored, Probe};
 use serde::Serialize;
 
 use super::Function;
 use crate::aging::aged::{Aged, Freshness};
 use crate::cache::Cache;
 use crate::counters::Event;
-use crate::load::Renewal;
 use crate::load::active::is_inside;
 use crate::load::pending::Pending;
+use crate::load::{Claimed, Renewal};
 use crate::outcome::{Carry, Outcome, Value};
 
 impl Function {
@@ -97,13 +97,9 @@ impl Function {
         }
         // ahead of the claim, which would be nobody's if this panicked
         let value = value.clone();
-        if !waits && age.claim(now) {
-            let claim = Claimed {
-                stale,
-                stored_at: age.stored_at(),
-                fresh_until: age.fresh_until(),
-            };
-            return Read::Refresh(value, claim);
+        let patience = cache.flights().timeout();
+        if !waits && let Some(claim) = age.claim(cache.clock(), now, patience) {
+            return Read::Refresh(value, Claimed::new(stale, claim, age));
         }
         if stale {
             Read::StandIn(value)
@@ -135,8 +131,7 @@ impl Function {
             Ok(key) => {
                 let inside = is_inside(cache.id(), &key);
                 let mut load = self.load(cache, key, typed.values, self.spec.flight);
-                let renewal = Renewal::new(&load, claim.stored_at, claim.fresh_until);
-                load.renewal = Some(Box::new(renewal));
+                load.renewal = Some(Box::new(Renewal::new(&load, claim)));
                 // inside of its own load it is under way already, and the claim is given back
                 (!inside).then_some(load)
             }
@@ -159,12 +154,4 @@ enum Read<R, T> {
     /// A hit, and the body is to be run in the background.
     Refresh(T, Claimed),
     Miss,
-}
-
-/// The right and the duty to refresh a value.
-struct Claimed {
-    /// It is past its lifetime.
-    stale: bool,
-    stored_at: Tick,
-    fresh_until: Tick,
 }

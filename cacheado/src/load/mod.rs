@@ -34,7 +34,7 @@ use patience::Patience;
 
 pub(crate) use drivers::landing;
 pub(crate) use lead::{Lead, Settled};
-pub(crate) use renewal::Renewal;
+pub(crate) use renewal::{Claimed, Renewal};
 
 /// A key that was not found, and how it is to be loaded.
 pub(crate) struct Load {
@@ -214,7 +214,7 @@ impl Load {
     fn stored(&self) -> Option<Box<AnyValue>> {
         let clock = self.cache.clock();
         // what is to be renewed is none; what has taken its place meanwhile is one
-        let renewed = self.renewal.as_ref().map(|it| it.stored_at);
+        let renewed = self.renewal.as_ref().map(|it| it.claimed.stored_at);
         // while no load is begun since one has just failed, what stands in does so for whoever looked before that, too
         let rests = renewed.is_none() && self.aging().stale.is_some();
         let takes = |age: &Age| {
@@ -240,7 +240,7 @@ impl Load {
         };
         // with no part of its lifetime to go by, it is as old as the one that is to be renewed, unless it outlives that by far
         let now = self.cache.clock().now();
-        let left = Duration::from_nanos(renewal.fresh_until.saturating_sub(now));
+        let left = Duration::from_nanos(renewal.claimed.fresh_until.saturating_sub(now));
         let aging = self.aging();
         found.is_stale()
             || found.span(&aging).is_due()

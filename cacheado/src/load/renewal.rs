@@ -3,39 +3,62 @@
 use cacheado_backends::{Key, Tick};
 
 use super::Load;
+use crate::aging::aged::{Age, Claim};
 use crate::cache::Cache;
 use crate::value::ValueType;
 
-/// That a value which is there is loaded anew. While it lives, nobody else does that.
-pub(crate) struct Renewal {
-    cache: Cache,
-    key: Key,
-    values: &'static ValueType,
+/// The right and the duty to refresh a value.
+#[derive(Clone, Copy)]
+pub(crate) struct Claimed {
+    /// It is past its lifetime.
+    pub(crate) stale: bool,
+    claim: Claim,
     /// Which value it is.
     pub(super) stored_at: Tick,
     /// When that ends.
     pub(super) fresh_until: Tick,
 }
 
+impl Claimed {
+    /// Of the value that is so old.
+    pub(crate) fn new(stale: bool, claim: Claim, age: &Age) -> Self {
+        Self {
+            stale,
+            claim,
+            stored_at: age.stored_at(),
+            fresh_until: age.fresh_until(),
+        }
+    }
+}
+
+/// That a value which is there is loaded anew. While it lives, nobody else does that, for as long as the claim holds.
+pub(crate) struct Renewal {
+    cache: Cache,
+    key: Key,
+    values: &'static ValueType,
+    pub(super) claimed: Claimed,
+}
+
 impl Renewal {
-    /// Of the value that was stored and ends then.
-    pub(crate) fn new(load: &Load, stored_at: Tick, fresh_until: Tick) -> Self {
+    pub(crate) fn new(load: &Load, claimed: &Claimed) -> Self {
         Self {
             cache: load.cache.clone(),
             key: load.key.clone(),
             values: load.values,
-            stored_at,
-            fresh_until,
+            claimed: *claimed,
         }
     }
 }
 
 impl Drop for Renewal {
     fn drop(&mut self) {
+        let Claimed {
+            stored_at, claim, ..
+        } = self.claimed;
         self.cache.store().peek_key(&self.key, |entry| {
             let age = self.values.age(entry);
-            if let Some(age) = age.filter(|age| age.stored_at() == self.stored_at) {
-                age.unclaim();
+            if let Some(age) = age.filter(|age| age.stored_at() == stored_at) {
+                age.unclaim(claim);
             }
         });
     }

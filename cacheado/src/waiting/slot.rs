@@ -72,7 +72,9 @@ impl<T: Send + 'static> Slot<T> {
             };
         }
     }
+}
 
+impl<T> Slot<T> {
     /// The value, once it is there.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<T> {
         let mut state = lock(&self.state);

@@ -14,5 +14,6 @@ mod refresh;
 mod shared;
 mod source;
 mod stale;
+mod stopped;
 mod timeouts;
 mod xfetch;

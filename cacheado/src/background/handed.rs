@@ -1,0 +1,217 @@
+//! Bodies that a task polls for a caller who waits, and that the caller polls instead if the task is not polled any more: a runtime of one
+//! thread stands still once its `block_on` has returned, and one that ends drops its tasks.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use crate::sync::{Instant, Mutex, lock};
+use crate::waiting::slot::Slot;
+use crate::waiting::watchdog::{Prod, watch};
+
+/// A body that says elsewhere what it comes to.
+type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What a task and a caller know of a body, whose own waker it is.
+struct Handed {
+    state: Mutex<State>,
+    /// How long the task may leave it unpolled when it is to be.
+    patience: Duration,
+}
+
+struct State {
+    /// `None` while it is polled, and when it is over or taken back.
+    body: Option<Body>,
+    /// Since when the task is to poll it, if it is to.
+    due: Option<Instant>,
+    /// Wakes the task.
+    task: Option<Waker>,
+    /// Wakes the caller.
+    caller: Option<Waker>,
+    /// The caller has gone: the body is the task's alone.
+    left: bool,
+    /// The task has gone: the body is the caller's alone.
+    dropped: bool,
+    watched: bool,
+}
+
+/// The task's side.
+pub(super) struct Task(Arc<Handed>);
+
+impl Handed {
+    fn new(body: Body, patience: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                body: Some(body),
+                due: Some(Instant::now()),
+                task: None,
+                caller: None,
+                left: false,
+                dropped: false,
+                watched: false,
+            }),
+            patience,
+        })
+    }
+
+    /// Has the caller look again when the task has left the body unpolled for too long.
+    fn watch(self: &Arc<Self>, state: &mut State) {
+        let until = state.due.and_then(|due| due.checked_add(self.patience));
+        if let Some(until) = until
+            && !state.left
+            && !std::mem::replace(&mut state.watched, true)
+        {
+            watch(self, until);
+        }
+    }
+
+    /// The body, if the caller is to poll it from now on; else `waker` is told when to ask again.
+    fn take_back(self: &Arc<Self>, waker: &Waker) -> Option<Body> {
+        let mut state = lock(&self.state);
+        let until = state.due.and_then(|due| due.checked_add(self.patience));
+        if state.dropped || until.is_some_and(|until| until <= Instant::now()) {
+            // `None` in the middle of a poll: it is polled, then
+            if let Some(body) = state.body.take() {
+                return Some(body);
+            }
+        }
+        state.caller = Some(waker.clone());
+        self.watch(&mut state);
+        None
+    }
+
+    /// The caller goes.
+    fn leave(&self) {
+        let _body = {
+            let mut state = lock(&self.state);
+            state.left = true;
+            // dropped where no lock is held
+            state.dropped.then(|| state.body.take())
+        };
+    }
+}
+
+impl Wake for Handed {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let task = {
+            let mut state = lock(&self.state);
+            state.due.get_or_insert_with(Instant::now);
+            self.watch(&mut state);
+            state.task.clone()
+        };
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+}
+
+impl Prod for Handed {
+    fn prod(&self) {
+        let caller = {
+            let mut state = lock(&self.state);
+            state.watched = false;
+            // else it was polled in time
+            state.due.and_then(|_| state.caller.take())
+        };
+        if let Some(caller) = caller {
+            caller.wake();
+        }
+    }
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let handed = &self.0;
+        let mut body = {
+            let mut state = lock(&handed.state);
+            let Some(body) = state.body.take() else {
+                return Poll::Ready(());
+            };
+            state.due = None;
+            state.task = Some(cx.waker().clone());
+            body
+        };
+        let waker = Waker::from(Arc::clone(handed));
+        let polled = body.as_mut().poll(&mut Context::from_waker(&waker));
+        if polled.is_pending() {
+            lock(&handed.state).body = Some(body);
+        }
+        polled
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let (caller, _body) = {
+            let mut state = lock(&self.0.state);
+            state.dropped = true;
+            state.task = None;
+            let body = if state.left { state.body.take() } else { None };
+            // both are dropped where no lock is held
+            (state.caller.take(), body)
+        };
+        if let Some(caller) = caller {
+            caller.wake();
+        }
+    }
+}
+
+/// The caller's side: what the body puts into `slot`.
+pub(crate) struct Awaited<T> {
+    slot: Arc<Slot<T>>,
+    handed: Arc<Handed>,
+    /// The body, once it was taken back.
+    body: Option<Body>,
+}
+
+impl<T> Awaited<T> {
+    /// Waits for what `body` puts into `slot`, which whoever is given the task polls. Once it is to be polled, it may be left alone for
+    /// `patience`.
+    pub(crate) fn new(
+        slot: Arc<Slot<T>>,
+        patience: Duration,
+        body: impl Future<Output = ()> + Send + 'static,
+    ) -> (Self, Task) {
+        let handed = Handed::new(Box::pin(body), patience);
+        let task = Task(Arc::clone(&handed));
+        let body = None;
+        (Self { slot, handed, body }, task)
+    }
+}
+
+// No bound: the compiler could not prove one in a future that is checked to be `Send`.
+impl<T> Future for Awaited<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = &mut *self;
+        if let Poll::Ready(value) = this.slot.poll(cx) {
+            return Poll::Ready(value);
+        }
+        if this.body.is_none() {
+            this.body = this.handed.take_back(cx.waker());
+        }
+        let Some(body) = &mut this.body else {
+            return Poll::Pending;
+        };
+        if body.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        this.body = None;
+        this.slot.poll(cx)
+    }
+}
+
+impl<T> Drop for Awaited<T> {
+    fn drop(&mut self) {
+        self.handed.leave();
+    }
+}

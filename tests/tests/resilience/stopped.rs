@@ -1,0 +1,144 @@
+//! Bodies in the background whose runtime nobody drives any more: what they hold up goes on after `flight_timeout`.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, cache, peek};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+
+use crate::source::{SECOND, Source, comes};
+
+#[cache(ttl = 100, refresh_after = 0.5, cache = cache, skip(cache, source))]
+async fn early(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load_async().await
+}
+
+#[cache(ttl = 60, detached, cache = cache, skip(cache, source))]
+async fn outlives(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load_async().await
+}
+
+/// Of one thread: what it has been given stands still once its `block_on` returns.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn impatient() -> (Cache, ManualClock) {
+    let clock = ManualClock::new();
+    let builder = Cache::builder().clock(clock.clone());
+    let builder = builder.flight_timeout(Duration::from_millis(50));
+    (builder.build().unwrap(), clock)
+}
+
+/// Polls `future` once, and what that has spawned as often.
+async fn poll(mut future: impl Future<Output: Sized> + Unpin, turns: usize) {
+    poll_fn(|cx| {
+        assert!(std::pin::Pin::new(&mut future).poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_refresh_bars_others_for_a_while_only() {
+    // before it has begun, and in the middle
+    for turns in [0, 2] {
+        let source = Source::default();
+        let (cache, clock) = impatient();
+        let stopped = runtime();
+        assert_eq!(stopped.block_on(early(&cache, &source)), Ok(1));
+        clock.advance(50 * SECOND);
+        source.close();
+        stopped.block_on(async {
+            assert_eq!(early(&cache, &source).await, Ok(1));
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+        });
+        source.open();
+        let other = Runtime::new().unwrap();
+        comes("a new value", || {
+            other.block_on(async {
+                early(&cache, &source).await.unwrap();
+                peek!(early(&cache, &source)).await.unwrap() > Some(1)
+            })
+        });
+        // whatever becomes of the first
+        drop(stopped);
+        assert!(other.block_on(early(&cache, &source)).unwrap() > 1);
+    }
+}
+
+#[test]
+fn who_waits_for_a_load_takes_it_over() {
+    for turns in [0, 2] {
+        let source = Source::default();
+        let (cache, _clock) = impatient();
+        let stopped = runtime();
+        source.close();
+        let mut call = pin!(outlives(&cache, &source));
+        stopped.block_on(poll(call.as_mut(), turns));
+        assert_eq!(source.loads(), u64::from(turns > 0));
+        source.open();
+        let found = runtime().block_on(async { timeout(20 * SECOND, call).await });
+        assert_eq!(found.expect("it ends"), Ok(1));
+        assert_eq!(source.loads(), 1, "the body ran once");
+        // the task that it was is nobody's load any more
+        stopped.block_on(tokio::task::yield_now());
+        let found = runtime().block_on(peek!(outlives(&cache, &source)));
+        assert_eq!(found.unwrap(), Some(1));
+        assert_eq!(source.loads(), 1);
+    }
+}
+
+#[test]
+fn a_runtime_that_ends_leaves_the_load_to_who_waits_for_it() {
+    for turns in [0, 2] {
+        let source = Source::default();
+        let (cache, _clock) = impatient();
+        let ended = runtime();
+        source.close();
+        let mut call = pin!(outlives(&cache, &source));
+        ended.block_on(poll(call.as_mut(), turns));
+        drop(ended);
+        source.open();
+        let found = runtime().block_on(async { timeout(20 * SECOND, call).await });
+        assert_eq!(found.expect("it ends"), Ok(1));
+        assert_eq!(source.loads(), 1, "the body ran once");
+    }
+}
+
+/// Under an executor that is none of tokio's, inside of a runtime that nobody drives.
+#[test]
+fn a_runtime_that_is_merely_entered_holds_nobody_up() {
+    let source = Source::default();
+    let (cache, _clock) = impatient();
+    let entered = runtime();
+    let _inside = entered.enter();
+    let call = outlives(&cache, &source);
+    assert_eq!(futures::executor::block_on(call), Ok(1));
+}
+
+/// Others who wait have their own body.
+#[test]
+fn who_joins_a_load_that_stands_still_loads() {
+    for turns in [0, 2] {
+        let source = Source::default();
+        let (cache, _clock) = impatient();
+        let stopped = runtime();
+        source.close();
+        let mut call = pin!(outlives(&cache, &source));
+        stopped.block_on(poll(call.as_mut(), turns));
+        source.open();
+        let second =
+            runtime().block_on(async { timeout(20 * SECOND, outlives(&cache, &source)).await });
+        assert_eq!(second.expect("it ends"), Ok(1 + u64::from(turns > 0)));
+    }
+}
