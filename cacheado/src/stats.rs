@@ -10,7 +10,7 @@ use crate::cache::Inner;
 use crate::counters::{Event, Tally};
 use crate::shared::SharedTier;
 
-/// What a cache has counted. Each look-up is one hit or one miss.
+/// What a cache has counted. Each look-up is one hit or one miss: one whose future is dropped before it is known which, a miss.
 ///
 /// Prints as a table, and serializes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -1,5 +1,7 @@
-//! Callers that go away while the shared tier is being told: what they were about to evict or replace there goes all the same.
+//! Callers that go away while the shared tier is being told: what they were about to evict or replace there goes all the same; or
+//! while it is asked: theirs are look-ups as others are.
 
+use std::collections::HashMap;
 use std::future::{pending, ready};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -234,6 +236,51 @@ fn what_a_load_has_brought_stays_if_nothing_came_meanwhile() {
     begin(cache.get_or_load(KEYS[0], async || 1_u8));
     assert_eq!(cache.get(KEYS[0]).run().unwrap(), Some(1_u8));
     assert!(!client.asked().contains(&"evict"));
+}
+
+#[cache(cache = cache, skip(cache))]
+async fn third(cache: &Cache, id: u32) -> u32 {
+    let _ = cache;
+    id
+}
+
+#[cache(cache = cache, skip(cache), batch(ids))]
+async fn fourth(cache: &Cache, ids: &[u32]) -> HashMap<u32, u32> {
+    let _ = cache;
+    ids.iter().map(|id| (*id, *id)).collect()
+}
+
+/// Nothing is known of what they would have found, so it is nothing.
+#[test]
+fn a_look_up_that_is_given_up_is_a_miss() {
+    let client = Client::new();
+    let mut backend = slow(&client);
+    backend.hangs = Some("get");
+    let cache = client.builder().backend(backend).build().unwrap();
+    let misses = |count| {
+        let stats = cache.stats();
+        assert_eq!((stats.hits, stats.misses, stats.loads), (0, count, 0));
+    };
+    begin(cache.get::<u8>(KEYS[0]));
+    misses(1);
+    begin(cache.get_or_load(KEYS[0], async || 1_u8));
+    misses(2);
+    begin(third(&cache, 7));
+    misses(3);
+    begin(cache.get_many::<u8, _>(KEYS));
+    misses(6);
+    let none = async |_| Vec::<(&str, u8)>::new();
+    begin(cache.get_or_load_many(KEYS, none));
+    misses(9);
+    // one that comes twice is two
+    begin(fourth(&cache, &[7, 8, 7]));
+    misses(12);
+    // and one that waits for another's load
+    let leads = third(&cache, 9);
+    let mut leads = std::pin::pin!(leads);
+    assert!(leads.as_mut().now_or_never().is_none());
+    begin(third(&cache, 9));
+    misses(13);
 }
 
 /// A cache that keeps nothing in the process has its rule choose what is to go from the store.

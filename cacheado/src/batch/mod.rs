@@ -33,6 +33,8 @@ pub(crate) struct Batch<'a, T> {
     again: Vec<Again>,
     /// That one was stored as another type.
     mismatch: Option<Error>,
+    /// What is missing has been counted.
+    counted: bool,
 }
 
 /// A key that the process does not have.
@@ -73,6 +75,7 @@ impl<'a, T> Batch<'a, T> {
             absent: Vec::new(),
             again: Vec::new(),
             mismatch: None,
+            counted: false,
         };
         let mut seen: HashMap<Key, usize> = HashMap::new();
         for (place, key) in keys.into_iter().enumerate() {
@@ -218,7 +221,8 @@ impl<'a, T> Batch<'a, T> {
     }
 
     /// Counts what is missing as misses, and as loads if it is to be loaded. Returns which of the call's keys that are, each once.
-    pub(crate) fn missing(&self, loads: bool) -> Vec<usize> {
+    pub(crate) fn missing(&mut self, loads: bool) -> Vec<usize> {
+        self.counted = true;
         for Absent { key, .. } in &self.absent {
             self.cache.count(key, Event::Miss);
             if loads {
@@ -343,11 +347,20 @@ impl<'a, T> Batch<'a, T> {
 
     /// The values, in the order of the call's keys.
     pub(crate) fn finish(mut self) -> Vec<Option<T>> {
-        for Again { place, first, .. } in self.again {
+        for Again { place, first, .. } in std::mem::take(&mut self.again) {
             let value = self.values[first].as_ref();
             let value = value.map(|it| self.typed.values.clone((self.typed.erase)(it)));
             self.values[place] = value.map(self.typed.own);
         }
-        self.values
+        std::mem::take(&mut self.values)
+    }
+}
+
+impl<T> Drop for Batch<'_, T> {
+    /// Its caller may go away while the shared tier is asked: what was not found by then is missing.
+    fn drop(&mut self) {
+        if !self.counted {
+            self.missing(false);
+        }
     }
 }

@@ -12,6 +12,7 @@ mod storage;
 
 use std::any::TypeId;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use cacheado_backends::{Error, Key, Probe, Space};
@@ -137,7 +138,7 @@ impl Function {
             ttl: self.spec.ttl,
             aging: Some(self.aging()),
             flight,
-            counted: true,
+            counted: AtomicBool::new(true),
             fails: false,
             errors: None,
             renewal: None,
@@ -190,7 +191,7 @@ impl Function {
             _ => self.spec.flight,
         };
         let mut load = self.load(cache, key, values, flight);
-        load.counted = !open;
+        load.counted = AtomicBool::new(!open);
         Some(load)
     }
 

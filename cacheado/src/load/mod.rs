@@ -14,6 +14,7 @@ mod renewal;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
@@ -46,8 +47,9 @@ pub(crate) struct Load {
     /// How values of its function age; `None`: it has none.
     pub(crate) aging: Option<&'static Aging>,
     pub(crate) flight: Flight,
-    /// Whether the look-up that led here has been counted as a miss. One that may still be a hit of the shared tier has not.
-    pub(crate) counted: bool,
+    /// Whether the look-up that led here has been counted. One that may still be a hit of the shared tier has not; if it is given up
+    /// before that is known, it is a miss.
+    pub(crate) counted: AtomicBool,
     /// Whether the caller wants to be told that the shared tier failed, instead of the body being run.
     pub(crate) fails: bool,
     /// How an error is found that is kept.
@@ -161,15 +163,19 @@ impl Load {
 
     /// Counts the look-up that led here as a miss, unless that is done.
     pub(crate) fn missed(&self) {
-        if !self.counted {
-            self.cache.count(&self.key, Event::Miss);
-        }
+        self.looked_up(Event::Miss);
     }
 
     /// Counts the look-up that led here as a hit, unless it was counted as a miss.
     fn hit(&self) {
-        if !self.counted {
-            self.cache.count(&self.key, Event::Hit);
+        self.looked_up(Event::Hit);
+    }
+
+    fn looked_up(&self, event: Event) {
+        // one at a time has the load
+        if !self.counted.load(Ordering::Relaxed) {
+            self.counted.store(true, Ordering::Relaxed);
+            self.cache.count(&self.key, event);
         }
     }
 
@@ -324,6 +330,13 @@ impl Load {
             write: self.shared().map(|_| Write::Evict),
             shared: None,
         }
+    }
+}
+
+impl Drop for Load {
+    /// Its caller may go away while the shared tier is asked, or another's load waited for.
+    fn drop(&mut self) {
+        self.missed();
     }
 }
 

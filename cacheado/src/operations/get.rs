@@ -56,9 +56,9 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
                     self.cache.count(&key, Event::Miss);
                     return Ok(None);
                 }
-                let ticket = self.cache.flights().beside(&key, FlightKind::Load, true);
+                let look_up = LookUp::new(self.cache, &key, true);
                 let found = tier.get(&key, Codec::of::<T>());
-                let kept = keep(self.cache, &key, &ticket, found);
+                let kept = look_up.keep(found);
                 self.cache.evict_chosen();
                 kept
             }
@@ -99,26 +99,48 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
     }
 }
 
-/// Keeps what the shared tier had in the process too, unless it was invalidated meanwhile. Counts the look-up.
-fn keep<T: Portable>(
-    cache: &Cache,
-    key: &Key,
-    ticket: &Ticket,
-    found: Result<Option<Found>>,
-) -> Result<Option<T>> {
-    let found = match found {
-        Ok(Some(found)) if !found.is_stale() => found,
-        other => {
-            cache.count(key, Event::Miss);
-            return other.map(|_| None);
+/// A look-up in the shared tier. It is counted when it is over, by its result; as a miss if its caller goes away before.
+struct LookUp<'a> {
+    cache: &'a Cache,
+    key: &'a Key,
+    /// What an invalidation that comes meanwhile is told by.
+    ticket: Ticket,
+    event: Event,
+}
+
+impl<'a> LookUp<'a> {
+    fn new(cache: &'a Cache, key: &'a Key, blocking: bool) -> Self {
+        let flights = cache.flights();
+        Self {
+            cache,
+            key,
+            ticket: flights.beside(key, FlightKind::Load, blocking),
+            event: Event::Miss,
         }
-    };
-    cache.count(key, Event::Hit);
-    let values = Typed::<T>::PORTABLE.values;
-    let span = found.span(&Aging::NONE);
-    let entry = cache.entry(key, values, &*found.value, &span, true);
-    ticket.store(|| cache.store_local(entry, &span));
-    Ok(Some(unboxed(found.value)))
+    }
+
+    /// Keeps what the shared tier had in the process too, unless it was invalidated meanwhile.
+    fn keep<T: Portable>(mut self, found: Result<Option<Found>>) -> Result<Option<T>> {
+        let found = match found {
+            Ok(Some(found)) if !found.is_stale() => found,
+            other => return other.map(|_| None),
+        };
+        self.event = Event::Hit;
+        let Self {
+            cache, key, ticket, ..
+        } = &self;
+        let values = Typed::<T>::PORTABLE.values;
+        let span = found.span(&Aging::NONE);
+        let entry = cache.entry(key, values, &*found.value, &span, true);
+        ticket.store(|| cache.store_local(entry, &span));
+        Ok(Some(unboxed(found.value)))
+    }
+}
+
+impl Drop for LookUp<'_> {
+    fn drop(&mut self) {
+        self.cache.count(self.key, self.event);
+    }
 }
 
 impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
@@ -140,9 +162,9 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
                 Begun::Done(Ok(None))
             }
             Ok(key) => Begun::Waits(Box::pin(async move {
-                let ticket = cache.flights().beside(&key, FlightKind::Load, false);
+                let look_up = LookUp::new(cache, &key, false);
                 let found = tier.get_async(&key, Codec::of::<T>()).await;
-                let kept = keep(cache, &key, &ticket, found);
+                let kept = look_up.keep(found);
                 cache.evict_chosen_async().await;
                 kept
             })),

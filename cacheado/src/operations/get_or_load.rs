@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, IntoFuture};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use cacheado_backends::{Error, Result, Scope, Space};
@@ -72,7 +73,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             ttl: self.ttl,
             aging: None,
             flight: Flight::Single,
-            counted,
+            counted: AtomicBool::new(counted),
             fails: false,
             errors: None,
             renewal: None,
