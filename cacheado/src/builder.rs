@@ -15,6 +15,7 @@ use crate::cache::{Cache, Inner};
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
 use crate::ledger::Ledger;
+use crate::load::rests::Rests;
 use crate::shared::{BreakerOptions, Coherence, SecretKey, SharedOptions, SharedTier};
 use crate::weight::{ByUser, Weighed, Weigher};
 
@@ -305,7 +306,8 @@ impl CacheBuilder {
     }
 
     /// After a body that failed while a value could stand in for what it should have returned, how long it is not run again: 5 s if
-    /// not given. Time is the [clock](Self::clock)'s.
+    /// not given. Time is the [clock](Self::clock)'s. Where the value that stands in is not [in the process](Self::in_process), this
+    /// process remembers so of 10,000 keys at most.
     pub fn retry_after(mut self, span: Duration) -> Self {
         self.rest = span;
         self
@@ -536,6 +538,7 @@ impl CacheBuilder {
             aging: self.aging,
             ages: self.aging != Aging::NONE,
             rest: self.rest,
+            rests: Rests::default(),
             background: Background::new(self.background),
         })
     }

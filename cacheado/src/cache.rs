@@ -15,6 +15,7 @@ use crate::builder::CacheBuilder;
 use crate::counters::{Counters, Event};
 use crate::flight::Flights;
 use crate::ledger::{Elsewhere, Ledger};
+use crate::load::rests::Rests;
 use crate::operations::{
     Clear, Evict, EvictByScope, Evictions, Get, GetMany, GetOrLoad, GetOrLoadMany, Keys, Set,
     SetMany, TryGetOrLoad,
@@ -62,6 +63,8 @@ pub(crate) struct Inner {
     pub(crate) ages: bool,
     /// After a load that failed while a value could stand in, how long there is no other.
     pub(crate) rest: Duration,
+    /// Where the process does not have the value that stands in: which those are.
+    pub(crate) rests: Rests,
     pub(crate) background: Background,
 }
 
@@ -345,6 +348,10 @@ impl Cache {
 
     pub(crate) fn rest(&self) -> Duration {
         self.0.rest
+    }
+
+    pub(crate) fn rests(&self) -> &Rests {
+        &self.0.rests
     }
 
     pub(crate) fn background(&self) -> &Background {

@@ -83,6 +83,7 @@ impl Put {
         let tier = cache.shared_for(&self.key, self.values.codec);
         let entry = cache.entry(&self.key, self.values, value, &self.span, tier.is_some());
         let inserted = ticket.put(true, || cache.store_local(entry, &self.span));
+        cache.rests().end(&self.key);
         // what went is dropped here, where no lock is held
         match inserted.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => Stored {

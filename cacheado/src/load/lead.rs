@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
 use cacheado_backends::memory::Inserted;
-use cacheado_backends::{Result, Tick};
+use cacheado_backends::{Clock, Result, Tick};
 
 use super::active::Active;
 use super::claim::Held;
@@ -84,7 +84,15 @@ impl Lead {
             .cache
             .store()
             .peek_key(&load.key, |entry| load.values.clone_aged(entry, rest));
-        let value = stored.flatten().or_else(|| self.stand_in.take())?;
+        let value = match stored.flatten() {
+            Some(value) => value,
+            None => {
+                let value = self.stand_in.take()?;
+                let until = Clock::deadline(now, Some(load.cache.rest()));
+                load.cache.rests().begin(&load.key, now, until);
+                value
+            }
+        };
         load.cache.count(&load.key, Event::Failure);
         if load.renewal.is_none() {
             load.cache.count(&load.key, Event::StaleHit);
@@ -155,6 +163,7 @@ impl Lead {
         // what went is dropped here, where no lock is held
         let write = match stored.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => {
+                cache.rests().end(&load.key);
                 tier.and_then(|(tier, codec)| self.write(tier, codec, value, lifetime, &span))
             }
             Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => load.unstored(ticket).write,

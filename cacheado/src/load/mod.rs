@@ -10,6 +10,7 @@ mod lead;
 pub(crate) mod patience;
 pub(crate) mod pending;
 mod renewal;
+pub(crate) mod rests;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -242,7 +243,7 @@ impl Load {
     /// Whether what the shared tier has is to be loaded anew.
     fn is_old(&self, found: &Found) -> bool {
         let Some(renewal) = &self.renewal else {
-            return found.is_stale();
+            return found.is_stale() && !self.rests();
         };
         // with no part of its lifetime to go by, it is as old as the one that is to be renewed, unless it outlives that by far
         let now = self.cache.clock().now();
@@ -251,6 +252,13 @@ impl Load {
         found.is_stale()
             || found.span(&aging).is_due()
             || (aging.xfetch.is_some() && !found.outlives(left))
+    }
+
+    /// Whether what stands in is returned without another load, since one has just failed. Elsewhere than in the process, where the
+    /// value itself says so.
+    fn rests(&self) -> bool {
+        let cache = &self.cache;
+        self.aging().stale.is_some() && cache.rests().covers(&self.key, cache.clock().now())
     }
 
     /// The error that is kept in the place of a value.
@@ -282,6 +290,9 @@ impl Load {
     /// Keeps what the shared tier had, for as long as it lives there.
     fn landed_from_shared(&self, ticket: &Ticket, found: Found) -> Box<AnyValue> {
         self.hit();
+        if found.is_stale() {
+            self.cache.count(&self.key, Event::StaleHit);
+        }
         self.keep(ticket, &found);
         ticket.land(|| self.share(&*found.value));
         found.value

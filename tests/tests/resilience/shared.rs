@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use cacheado::{Cache, cache, expire, peek};
+use cacheado::{Cache, cache, evict, expire, peek, put, refresh};
 use cacheado_tests::store::Client;
 
 use crate::source::{Failure, NANO, SECOND, Source, comes};
@@ -163,7 +163,91 @@ fn a_cache_that_keeps_nothing_in_the_process_serves_what_is_outside() {
     assert_eq!(served(&cache, &source), Ok(1));
     assert_eq!(cache.stats().failures, 1);
     source.fails(None);
+    client.store().clock.advance(5 * SECOND);
     assert_eq!(served(&cache, &source), Ok(3));
+}
+
+/// As where the process keeps the value that stands in.
+#[test]
+fn after_a_failure_there_is_none_for_a_while_where_nothing_is_kept_in_the_process() {
+    let client = Client::new();
+    let clock = &client.store().clock;
+    let rest = 20 * SECOND;
+    let builder = client.builder().in_process(false).retry_after(rest);
+    let cache = builder.build().unwrap();
+    for failure in [Failure::Error, Failure::Panic] {
+        let source = Source::default();
+        assert_eq!(served(&cache, &source), Ok(1));
+        clock.advance(60 * SECOND);
+        cache.reset_stats();
+        source.fails(failure);
+        for _ in 0..10 {
+            assert_eq!(served(&cache, &source), Ok(1));
+        }
+        assert_eq!(source.loads(), 2);
+        let stats = cache.stats();
+        assert_eq!((stats.loads, stats.failures), (1, 1));
+        assert_eq!((stats.hits, stats.misses, stats.stale_hits), (9, 1, 10));
+        clock.advance(rest - NANO);
+        assert_eq!(served(&cache, &source), Ok(1));
+        assert_eq!(source.loads(), 2);
+        clock.advance(NANO);
+        assert_eq!(served(&cache, &source), Ok(1));
+        assert_eq!(source.loads(), 3);
+        cache.clear().run().unwrap();
+    }
+}
+
+/// Its own failure counts, not that of the one before.
+#[test]
+fn a_new_value_has_its_load_tried_at_once() {
+    let client = Client::new();
+    let clock = &client.store().clock;
+    let builder = client.builder().in_process(false);
+    let cache = builder.retry_after(500 * SECOND).build().unwrap();
+    let new: [fn(&Cache, &Source); 2] = [
+        |cache, source| assert_eq!(refresh!(served(cache, source)), Ok(3)),
+        |cache, source| assert!(put!(served(cache, source), 3).unwrap()),
+    ];
+    for new in new {
+        let source = Source::default();
+        assert_eq!(served(&cache, &source), Ok(1));
+        clock.advance(60 * SECOND);
+        source.fails(Failure::Error);
+        assert_eq!(served(&cache, &source), Ok(1));
+        assert_eq!(served(&cache, &source), Ok(1));
+        source.fails(None);
+        new(&cache, &source);
+        let loads = source.loads();
+        clock.advance(60 * SECOND);
+        assert_eq!(served(&cache, &source), Ok(loads + 1));
+        cache.clear().run().unwrap();
+    }
+}
+
+/// What is new is not taken for what stood in before.
+#[tokio::test]
+async fn a_value_that_comes_meanwhile_is_served() {
+    let client = Client::new();
+    let cache = client.builder().in_process(false).build().unwrap();
+    let source = Source::default();
+    let now = async || served_async(&cache, &source).await;
+    assert_eq!(now().await, Ok(1));
+    client.store().clock.advance(60 * SECOND);
+    source.fails(Failure::Error);
+    assert_eq!(now().await, Ok(1));
+    assert_eq!(now().await, Ok(1));
+    assert_eq!(source.loads(), 2);
+    // from another process
+    put!(served_async(&client.clone().cache(), &source), 9)
+        .await
+        .unwrap();
+    assert_eq!(now().await, Ok(9));
+    // and one that is evicted stands in no more
+    assert!(evict!(served_async(&cache, &source)).await.unwrap());
+    assert_eq!(now().await, Err("as asked".to_owned()));
+    assert_eq!(now().await, Err("as asked".to_owned()));
+    assert_eq!(source.loads(), 4);
 }
 
 #[test]
