@@ -139,8 +139,8 @@ impl Lead {
         let ttl = match value {
             Some((_, Decision::Store { ttl })) if ttl != Some(Duration::ZERO) => ttl,
             _ => {
+                let settled = value.map_or_else(Settled::default, |_| self.unstored());
                 ticket.land_empty();
-                let settled = value.map_or_else(Settled::default, |_| load.unstored(ticket));
                 return self.remaining(settled);
             }
         };
@@ -166,7 +166,7 @@ impl Lead {
                 cache.rests().end(&load.key);
                 tier.and_then(|(tier, codec)| self.write(tier, codec, value, lifetime, &span))
             }
-            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => load.unstored(ticket).write,
+            Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => self.unstored().write,
         };
         if write.is_none() && self.claim.is_none() {
             let Self { load, ticket, .. } = self;
@@ -180,6 +180,10 @@ impl Lead {
             Some(load.share(value))
         };
         Some((self, Settled { write, shared }))
+    }
+
+    fn unstored(&self) -> Settled {
+        self.load.unstored(&self.ticket, self.stand_in.is_some())
     }
 
     /// What the shared tier is to be told of a value that is stored in the process.

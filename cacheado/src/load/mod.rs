@@ -240,6 +240,12 @@ impl Load {
         self.values.stand_in(&self.cache, &self.key, may)
     }
 
+    /// Whether the process has one.
+    fn leaves_stand_in(&self) -> bool {
+        let there = || self.cache.store().peek_key(&self.key, |_| ()).is_some();
+        self.aging().stale.is_some() && there()
+    }
+
     /// Whether what the shared tier has is to be loaded anew.
     fn is_old(&self, found: &Found) -> bool {
         let Some(renewal) = &self.renewal else {
@@ -329,11 +335,17 @@ impl Load {
     }
 
     /// A value was loaded and is not kept. If it was a refresh's, what was kept before goes: it is older than what was loaded,
-    /// or than what another put stored meanwhile, and which of the two the source holds is not known.
-    fn unstored(&self, ticket: &Ticket) -> Settled {
-        // one that nobody asked for changes nothing where something came meanwhile
-        let renews = self.renewal.is_some() && ticket.is_valid();
-        if self.flight != Flight::Refresh && !renews {
+    /// or than what another put stored meanwhile, and which of the two the source holds is not known. So does what stands in for a
+    /// value: the next load that fails would bring it back. `stands_in`: the shared tier has one that does.
+    fn unstored(&self, ticket: &Ticket, stands_in: bool) -> Settled {
+        let replaces = match self.flight {
+            Flight::Refresh => true,
+            // one that nobody asked for, or waited for others with, changes nothing where something came meanwhile
+            _ => {
+                ticket.is_valid() && (self.renewal.is_some() || stands_in || self.leaves_stand_in())
+            }
+        };
+        if !replaces {
             return Settled::default();
         }
         evict_local(&self.cache, &self.key);

@@ -1,6 +1,7 @@
 //! `none_ttl`: how long a `None` is kept.
 
-use cacheado::{Cache, cache};
+use cacheado::{Cache, cache, expire};
+use cacheado_tests::store::Client;
 
 use crate::source::{NANO, SECOND, cache};
 
@@ -53,4 +54,78 @@ fn with_stale_it_stands_in_as_any_value() {
     assert_eq!(cache.stats().stale_hits, 1);
     clock.advance(NANO);
     assert_eq!(served(&cache, true), Some(1));
+}
+
+type Answer = Result<Option<u64>, String>;
+
+const THERE: Answer = Ok(Some(1));
+const GONE: Answer = Ok(None);
+
+fn down() -> Answer {
+    Err("down".to_owned())
+}
+
+#[cache(ttl = 10, stale = 100, cache_none = false, cache = cache, skip(cache, answer))]
+fn user(cache: &Cache, answer: &Answer) -> Answer {
+    answer.clone()
+}
+
+/// One that was deleted does not come back when the source is down.
+#[test]
+fn what_is_not_kept_ends_what_stood_in() {
+    #[cache(ttl = 10, stale = 100, timeout = 5, cache_none = false, cache = cache, skip(cache, answer))]
+    fn awaited(cache: &Cache, answer: Answer) -> Answer {
+        answer
+    }
+    #[cache(ttl = 10, when = |it: &Option<u64>| it.is_some(), cache = cache, skip(cache, answer))]
+    fn by_the_builder(cache: &Cache, answer: Answer) -> Answer {
+        answer
+    }
+    let (cache, clock) = cache();
+    assert_eq!(awaited(&cache, THERE), THERE);
+    clock.advance(20 * SECOND);
+    assert_eq!(awaited(&cache, GONE), GONE);
+    assert_eq!(awaited(&cache, down()), down());
+
+    let builder = Cache::builder().clock(clock.clone()).stale(100 * SECOND);
+    let cache = builder.build().unwrap();
+    assert_eq!(by_the_builder(&cache, THERE), THERE);
+    clock.advance(20 * SECOND);
+    assert_eq!(by_the_builder(&cache, down()), THERE);
+    clock.advance(10 * SECOND);
+    assert_eq!(by_the_builder(&cache, GONE), GONE);
+    assert_eq!(by_the_builder(&cache, down()), down());
+
+    assert_eq!(user(&cache, &THERE), THERE);
+    expire!(user(&cache, &THERE)).unwrap();
+    cache.shutdown();
+    assert_eq!(user(&cache, &GONE), GONE);
+    assert_eq!(user(&cache, &down()), down());
+}
+
+#[test]
+fn so_it_does_in_the_shared_tier() {
+    for in_process in [true, false] {
+        let client = Client::new();
+        let other = client.clone();
+        let build = |client: &Client| client.builder().in_process(in_process).build().unwrap();
+        let (one, two) = (build(&client), build(&other));
+        assert_eq!(user(&one, &THERE), THERE);
+        client.store().clock.advance(20 * SECOND);
+        assert_eq!(user(&two, &GONE), GONE);
+        assert_eq!(user(&two, &down()), down());
+        let third = client.clone();
+        assert_eq!(user(&build(&third), &down()), down());
+    }
+}
+
+/// Where there was nothing before, nothing is to go: no write for each call.
+#[test]
+fn where_nothing_stands_in_the_shared_tier_is_told_nothing() {
+    let client = Client::new();
+    let cache = client.cache();
+    for _ in 0..3 {
+        assert_eq!(user(&cache, &GONE), GONE);
+    }
+    assert!(!client.asked().contains(&"evict"));
 }
