@@ -77,6 +77,10 @@ impl NewEntry {
         }
     }
 
+    /// How many bytes more an entry takes, about, whose value is of another type than most of its space's: those lie in place, and
+    /// it does not.
+    pub const APART: usize = size_of::<Meta>() + size_of::<OldValue>();
+
     /// Which entry this is.
     #[must_use]
     pub fn key(&self) -> &Key {

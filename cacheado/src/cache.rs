@@ -395,13 +395,19 @@ impl Cache {
         span: &Span,
         portable: bool,
     ) -> Option<NewEntry> {
-        let weight = || self.0.weigher.weigh(key, values, value);
+        let weigh = |ages| self.0.weigher.weigh(key, values, value, ages);
         if self.is_in_process() {
             let age = span.ages().then(|| Age::new(self.clock().now(), span));
-            return Some(values.entry(key.clone(), value, age, weight(), portable));
+            let weight = weigh(age.is_some());
+            return Some(values.entry(key.clone(), value, age, weight, portable));
         }
         let ruled = portable && (self.0.ruled || key.space().max_items().is_some());
-        ruled.then(|| NewEntry::new(key.clone(), Elsewhere, weight(), true))
+        ruled.then(|| NewEntry::new(key.clone(), Elsewhere, weigh(false), true))
+    }
+
+    /// How its entries are weighed.
+    pub(crate) fn weigher(&self) -> &Weigher {
+        &self.0.weigher
     }
 
     /// Puts an entry that lives as `span` says into the in-process tier, if there is an entry. What goes for it is returned, to be

@@ -198,3 +198,50 @@ fn a_weigher_may_use_the_cache() {
         assert_eq!(it.get("b").run().unwrap(), Some(2));
     });
 }
+
+/// A client that asks for what there is not must not fill the memory.
+#[test]
+fn errors_that_are_kept_weigh_too() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct Missing([u8; 1000]);
+
+    #[cache(ttl = 60, err_ttl = 60, cache = cache, skip(cache))]
+    fn missing(cache: &Cache, id: u64) -> Result<u64, Missing> {
+        let _ = (cache, id);
+        Err(Missing([7; 1000]))
+    }
+
+    let bytes = scales(bytes_of, &|cache| _ = missing(cache, 1));
+    assert!((1000..1400).contains(&bytes), "{bytes}");
+    let seen = |it: &Weighed<'_>| {
+        let error = it.value::<Missing>().cloned();
+        (error, it.value::<u64>().copied())
+    };
+    let seen = scales(seen, &|cache| _ = missing(cache, 1));
+    assert_eq!(seen, (Some(Missing([7; 1000])), None));
+    let cache = Cache::builder().max_bytes(100_000).build().unwrap();
+    for id in 0..1000 {
+        _ = missing(&cache, id);
+    }
+    let kept = cache.stats().total_keys;
+    assert!((50..100).contains(&kept), "{kept}");
+}
+
+#[test]
+fn so_does_a_values_age() {
+    #[cache(ttl = 600, cache = cache, skip(cache))]
+    fn plain(cache: &Cache, id: u64) -> u64 {
+        let _ = cache;
+        id
+    }
+
+    #[cache(ttl = 600, stale = 60, cache = cache, skip(cache))]
+    fn aging(cache: &Cache, id: u64) -> u64 {
+        let _ = cache;
+        id
+    }
+
+    let plain = scales(bytes_of, &|cache| _ = plain(cache, 1));
+    let aging = scales(bytes_of, &|cache| _ = aging(cache, 1));
+    assert_eq!(aging - plain, 96, "as the guide says");
+}

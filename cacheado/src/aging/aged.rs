@@ -97,6 +97,9 @@ pub(crate) enum Freshness {
 }
 
 impl Age {
+    /// How many bytes it takes beside a value, here and elsewhere.
+    pub(crate) const BYTES: usize = size_of::<Self>() + size_of::<Seen>();
+
     /// Of a value that is stored `now`.
     pub(crate) fn new(now: Tick, span: &Span) -> Self {
         let fresh_until = Clock::deadline(now, span.fresh);

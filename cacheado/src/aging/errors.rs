@@ -6,6 +6,7 @@ use cacheado_backends::{Entry, Key, Kind, NewEntry};
 
 use crate::outcome::Value;
 use crate::value::AnyValue;
+use crate::weight::Weigher;
 
 /// What a function returned when it failed.
 struct Failure<E>(E);
@@ -15,7 +16,7 @@ pub struct Errors<R> {
     /// What an entry has the function return, if it is an error.
     read: fn(Entry<'_>) -> Option<R>,
     /// An entry of the error in what the function returned, if it is one.
-    entry: fn(Kind, &Key, &R, u32) -> Option<NewEntry>,
+    entry: fn(Kind, &Key, &R, &Weigher) -> Option<NewEntry>,
     /// For those who don't know the type.
     clone: CloneError,
     restore: fn(Box<AnyValue>) -> Option<R>,
@@ -36,8 +37,9 @@ impl<T, E: Value> Errors<Result<T, E>> {
     pub(crate) fn of() -> Self {
         Self {
             read: |entry| Some(Err(entry.value::<Failure<E>>()?.0.clone())),
-            entry: |kind, key, ret, weight| {
+            entry: |kind, key, ret, weigher| {
                 let error = ret.as_ref().err()?.clone();
+                let weight = weigher.weigh_error(key, &error);
                 let key = key.clone();
                 Some(NewEntry::among(kind, key, Failure(error), weight, false))
             },
@@ -53,8 +55,14 @@ impl<R> Errors<R> {
     }
 
     /// An entry of the error in `ret`, if it is one, among values of `kind`.
-    pub(crate) fn entry(&self, kind: Kind, key: &Key, ret: &R, weight: u32) -> Option<NewEntry> {
-        (self.entry)(kind, key, ret, weight)
+    pub(crate) fn entry(
+        &self,
+        kind: Kind,
+        key: &Key,
+        ret: &R,
+        weigher: &Weigher,
+    ) -> Option<NewEntry> {
+        (self.entry)(kind, key, ret, weigher)
     }
 
     pub(crate) fn clone_error(&self) -> CloneError {

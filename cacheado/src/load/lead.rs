@@ -115,7 +115,8 @@ impl Lead {
         if !keeps || !load.cache.is_in_process() {
             return false;
         }
-        let entry = errors.entry(load.values.kind(aging.ages()), &load.key, ret, 1);
+        let kind = load.values.kind(aging.ages());
+        let entry = errors.entry(kind, &load.key, ret, load.cache.weigher());
         if entry.is_none() {
             return false;
         }
