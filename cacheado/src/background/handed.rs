@@ -4,6 +4,8 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(feature = "tokio")]
+use std::sync::Weak;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use crate::waiting::watchdog::{Prod, watch};
 type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a task and a caller know of a body, whose own waker it is.
-struct Handed {
+pub(super) struct Handed {
     state: Mutex<State>,
     /// How long the task may leave it unpolled when it is to be.
     patience: Duration,
@@ -38,17 +40,30 @@ struct State {
 }
 
 /// The task's side.
-pub(super) struct Task(Arc<Handed>);
+pub(crate) struct Task(Arc<Handed>);
+
+impl State {
+    /// When the task has left the body unpolled for `patience`.
+    fn until(&self, patience: Duration) -> Option<Instant> {
+        self.due.and_then(|due| due.checked_add(patience))
+    }
+
+    fn is_overdue(&self, patience: Duration) -> bool {
+        let until = self.until(patience);
+        until.is_some_and(|until| until <= Instant::now())
+    }
+}
 
 impl Handed {
-    fn new(body: Body, patience: Duration) -> Arc<Self> {
+    /// `left`: no caller waits for it.
+    fn new(body: Body, patience: Duration, left: bool) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 body: Some(body),
                 due: Some(Instant::now()),
                 task: None,
                 caller: None,
-                left: false,
+                left,
                 dropped: false,
                 watched: false,
             }),
@@ -56,10 +71,15 @@ impl Handed {
         })
     }
 
+    /// Whether the task has left the body unpolled for too long.
+    #[cfg(feature = "tokio")]
+    pub(super) fn is_overdue(&self) -> bool {
+        lock(&self.state).is_overdue(self.patience)
+    }
+
     /// Has the caller look again when the task has left the body unpolled for too long.
     fn watch(self: &Arc<Self>, state: &mut State) {
-        let until = state.due.and_then(|due| due.checked_add(self.patience));
-        if let Some(until) = until
+        if let Some(until) = state.until(self.patience)
             && !state.left
             && !std::mem::replace(&mut state.watched, true)
         {
@@ -70,8 +90,7 @@ impl Handed {
     /// The body, if the caller is to poll it from now on; else `waker` is told when to ask again.
     fn take_back(self: &Arc<Self>, waker: &Waker) -> Option<Body> {
         let mut state = lock(&self.state);
-        let until = state.due.and_then(|due| due.checked_add(self.patience));
-        if state.dropped || until.is_some_and(|until| until <= Instant::now()) {
+        if state.dropped || state.is_overdue(self.patience) {
             // `None` in the middle of a poll: it is polled, then
             if let Some(body) = state.body.take() {
                 return Some(body);
@@ -122,6 +141,21 @@ impl Prod for Handed {
         if let Some(caller) = caller {
             caller.wake();
         }
+    }
+}
+
+impl Task {
+    /// Of a body that no caller waits for.
+    pub(crate) fn alone(
+        patience: Duration,
+        body: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        Self(Handed::new(Box::pin(body), patience, true))
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn body(&self) -> Weak<Handed> {
+        Arc::downgrade(&self.0)
     }
 }
 
@@ -180,7 +214,7 @@ impl<T> Awaited<T> {
         patience: Duration,
         body: impl Future<Output = ()> + Send + 'static,
     ) -> (Self, Task) {
-        let handed = Handed::new(Box::pin(body), patience);
+        let handed = Handed::new(Box::pin(body), patience, false);
         let task = Task(Arc::clone(&handed));
         let body = None;
         (Self { slot, handed, body }, task)

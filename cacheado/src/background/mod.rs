@@ -3,14 +3,18 @@
 //! What is async runs on the runtime of the caller who began it, what is sync on threads of the cache's own, which are started when
 //! they are needed and end when they are not.
 
-mod handed;
+pub(crate) mod handed;
 pub(crate) mod owned;
+#[cfg(feature = "tokio")]
+mod tasks;
 pub(crate) mod timed;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+
+use handed::Task;
 
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
 
@@ -103,7 +107,7 @@ impl Background {
         let tasks = {
             let mut state = self.0.lock();
             state.closed = true;
-            state.tasks.take()
+            state.tasks.take_ends()
         };
         #[cfg(feature = "tokio")]
         tasks.iter().for_each(tokio::task::AbortHandle::abort);
@@ -136,6 +140,12 @@ impl Workers {
     /// A place, if there is one.
     fn enter(self: &Arc<Self>) -> Option<Place> {
         let mut state = self.lock();
+        if state.running >= self.limit {
+            drop(state);
+            #[cfg(feature = "tokio")]
+            self.make_room();
+            state = self.lock();
+        }
         if state.closed || state.running >= self.limit {
             return None;
         }
@@ -178,114 +188,25 @@ impl Workers {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.workers.lock();
-        state.running -= 1;
         #[cfg(feature = "tokio")]
-        if let Some(task) = self.task {
-            state.tasks.remove(task);
+        if self.task.is_some_and(|task| !state.tasks.remove(task)) {
+            // it has been given to another
+            return;
         }
-    }
-}
-
-#[cfg(feature = "tokio")]
-mod tasks {
-    use std::collections::HashMap;
-    use std::future::Future;
-
-    use tokio::runtime::Handle;
-    use tokio::task::AbortHandle;
-
-    use super::{Background, Place};
-
-    /// The tasks that run, to be ended when nothing is to run any more.
-    #[derive(Default)]
-    pub(super) struct Tasks {
-        next: u64,
-        /// `None` until the task is there.
-        running: HashMap<u64, Option<AbortHandle>>,
-    }
-
-    impl Tasks {
-        /// The number of one that is about to be spawned.
-        fn begin(&mut self) -> u64 {
-            self.next += 1;
-            self.running.insert(self.next, None);
-            self.next
-        }
-
-        /// That one is there, unless it is over already.
-        fn note(&mut self, number: u64, task: AbortHandle) {
-            if let Some(running) = self.running.get_mut(&number) {
-                *running = Some(task);
-            }
-        }
-
-        pub(super) fn remove(&mut self, task: u64) {
-            self.running.remove(&task);
-        }
-
-        /// All that are there, to be ended where no lock is held.
-        pub(super) fn take(&mut self) -> Vec<AbortHandle> {
-            let running = std::mem::take(&mut self.running);
-            running.into_values().flatten().collect()
-        }
-    }
-
-    impl Background {
-        /// Runs `job` on the runtime that this is called in; outside of any, on a thread of its own. One that is not `ends` goes on
-        /// when the others are [ended](Background::close).
-        ///
-        /// # Errors
-        ///
-        /// The job, if as many run as may, or nothing begins any more.
-        pub(crate) fn spawn<J>(&self, job: J, ends: bool) -> Result<(), J>
-        where
-            J: Future<Output = ()> + Send + 'static,
-        {
-            let Ok(runtime) = Handle::try_current() else {
-                return self.run_to_end(job, ends);
-            };
-            let Some(mut place) = self.0.enter() else {
-                return Err(job);
-            };
-            if !ends {
-                runtime.spawn(async move {
-                    let _place = place;
-                    job.await;
-                });
-                return Ok(());
-            }
-            let number = self.0.lock().tasks.begin();
-            place.task = Some(number);
-            // under no lock: a runtime that is ending drops the task here and now, and its place with it
-            let task = runtime.spawn(async move {
-                let _place: Place = place;
-                job.await;
-            });
-            let task = task.abort_handle();
-            let mut state = self.0.lock();
-            state.tasks.note(number, task.clone());
-            if state.closed {
-                drop(state);
-                task.abort();
-            }
-            Ok(())
-        }
+        state.running -= 1;
     }
 }
 
 impl Background {
-    /// Polls `job` to its end on a thread of its own.
-    fn run_to_end<J>(&self, job: J, ends: bool) -> Result<(), J>
-    where
-        J: Future<Output = ()> + Send + 'static,
-    {
+    /// Polls `task` to its end on a thread of its own.
+    fn run_to_end(&self, task: Task, ends: bool) -> Result<(), Task> {
         // handed over in a cell, so that it comes back if there is no place
-        let cell = Arc::new(Mutex::new(Some(job)));
+        let cell = Arc::new(Mutex::new(Some(task)));
         let taken = Arc::clone(&cell);
-        let take = |cell: &Mutex<Option<J>>| lock(cell).take();
+        let take = |cell: &Mutex<Option<Task>>| lock(cell).take();
         let run = move || {
-            if let Some(job) = take(&taken) {
-                block_on(job);
+            if let Some(task) = take(&taken) {
+                block_on(task);
             }
         };
         match self.run(run, ends) {
@@ -296,11 +217,8 @@ impl Background {
 
     /// The same as with the feature `tokio`, outside of its runtimes.
     #[cfg(not(feature = "tokio"))]
-    pub(crate) fn spawn<J>(&self, job: J, ends: bool) -> Result<(), J>
-    where
-        J: Future<Output = ()> + Send + 'static,
-    {
-        self.run_to_end(job, ends)
+    pub(crate) fn spawn(&self, task: Task, ends: bool) -> Result<(), Task> {
+        self.run_to_end(task, ends)
     }
 }
 

@@ -14,6 +14,7 @@ use cacheado_backends::Error;
 
 use super::active::{outside, polled_outside};
 use crate::aging::errors::Errors;
+use crate::background::handed::Task;
 use crate::background::timed::Limits;
 use crate::load::{Begun, Lead, Load, Settled};
 use crate::outcome::{Decision, Outcome};
@@ -230,7 +231,8 @@ where
             let cache = load.cache.clone();
             let start = Some((Start::Load(load), typed));
             let job = async move { drop(drive::<R, K>(start, instead, decide, body).await) };
-            drop(cache.background().spawn(job, true));
+            let task = Task::alone(cache.flights().timeout(), job);
+            drop(cache.background().spawn(task, true));
             return K::restore(*value);
         }
         match Limits::of(&load, instead) {

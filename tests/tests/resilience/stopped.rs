@@ -8,6 +8,7 @@ use std::time::Duration;
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, cache, peek};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch::{self, Receiver};
 use tokio::time::timeout;
 
 use crate::source::{SECOND, Source, comes};
@@ -124,6 +125,60 @@ fn a_runtime_that_is_merely_entered_holds_nobody_up() {
     let _inside = entered.enter();
     let call = outlives(&cache, &source);
     assert_eq!(futures::executor::block_on(call), Ok(1));
+}
+
+/// A load that is not woken while the gate is closed.
+#[cache(ttl = 100, refresh_after = 0.5, cache = cache, skip(cache, source, gate))]
+async fn gated(cache: &Cache, source: &Source, gate: &Receiver<bool>, id: u64) -> u64 {
+    gate.clone().wait_for(|open| *open).await.unwrap();
+    source.load().unwrap()
+}
+
+/// Its place among those that may run is another's then, and is given back once.
+#[test]
+fn what_stands_still_takes_no_room() {
+    let source = Source::default();
+    let clock = ManualClock::new();
+    let builder = Cache::builder().clock(clock.clone()).background_limit(2);
+    let builder = builder.flight_timeout(Duration::from_millis(50));
+    let cache = builder.build().unwrap();
+    let (opens, gate) = watch::channel(true);
+    let (stopped, other) = (runtime(), runtime());
+    for id in 1..=5 {
+        assert_eq!(stopped.block_on(gated(&cache, &source, &gate, id)), id);
+    }
+    clock.advance(50 * SECOND);
+    opens.send(false).unwrap();
+    for id in 1..=2 {
+        assert_eq!(stopped.block_on(gated(&cache, &source, &gate, id)), id);
+    }
+    let refreshes = |id| {
+        other.block_on(async {
+            gated(&cache, &source, &gate, id).await;
+            tokio::task::yield_now().await;
+        });
+        cache.stats().refreshes
+    };
+    comes("a third", || refreshes(3) == 1);
+    comes("a fourth", || refreshes(4) == 2);
+    // those wait for the gate, however long that takes
+    std::thread::sleep(Duration::from_millis(60));
+    assert_eq!(refreshes(5), 2);
+    opens.send(true).unwrap();
+    comes("all that were begun", || {
+        let is_new = async |id| {
+            tokio::task::yield_now().await;
+            peek!(gated(&cache, &source, &gate, id)).await.unwrap() > Some(5)
+        };
+        stopped.block_on(is_new(1))
+            && stopped.block_on(is_new(2))
+            && other.block_on(is_new(3))
+            && other.block_on(is_new(4))
+    });
+    clock.advance(50 * SECOND);
+    opens.send(false).unwrap();
+    let refreshes: Vec<_> = (1..=4).map(refreshes).collect();
+    assert_eq!(refreshes, [5, 6, 6, 6], "two at once");
 }
 
 /// Others who wait have their own body.
