@@ -164,6 +164,7 @@ pub(crate) fn check(
     errors: &mut Errors,
 ) {
     secret::check(function, options, scope, errors);
+    check_skipped_ids(function, options, scope, errors);
     if let Flavor::Boxed(boxed) = &function.flavor {
         let args = function.args.iter().filter(|arg| {
             let is_named = in_key_expressions(arg, options) || in_bypass(options, &arg.binds());
@@ -176,6 +177,30 @@ pub(crate) fn check(
             key_expressions(options).any(|expr| mentions(expr, this)) || in_bypass(options, this)
         }));
         boxed.check_lead(&read, errors);
+    }
+}
+
+/// That no id of the scope is skipped: it would go on to tell one call from another, as whoever wrote `skip` may not expect.
+/// A pattern with more than ids is skipped as a whole, ids included.
+fn check_skipped_ids(
+    function: &Function,
+    options: &Options,
+    scope: &ScopeOfCall,
+    errors: &mut Errors,
+) {
+    let args = function.args.iter();
+    let ids = args.filter(|arg| scope.has_all_of(arg)).flat_map(Arg::binds);
+    let ids: Vec<Ident> = ids.collect();
+    let level = options.scope.as_ref().map(|scope| scope.name.value());
+    for skipped in options.skip.iter().filter(|name| ids.contains(name)) {
+        errors.at(
+            skipped.span(),
+            format!(
+                "`{skipped}` is an id of the scope `{}`, which no `skip` takes out of it: leave it out of `skip`, or, if \
+                 results don't depend on it, name a scope without it",
+                level.as_deref().unwrap_or("global"),
+            ),
+        );
     }
 }
 

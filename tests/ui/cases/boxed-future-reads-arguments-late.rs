@@ -19,7 +19,7 @@ fn bound_anew(id: u32) -> Pin<Box<dyn Future<Output = String> + Send>> {
     Box::pin(async move { id.to_string() })
 }
 
-#[cache(skip(org_id), scope = "organization")]
+#[cache(scope = "organization")]
 fn id_of_scope(org_id: String) -> Pin<Box<dyn Future<Output = String> + Send>> {
     let (_, org_id) = ("", org_id.to_uppercase());
     Box::pin(async move { org_id })

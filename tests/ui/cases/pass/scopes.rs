@@ -70,9 +70,10 @@ fn by_path(planet_id: u8) -> u8 {
     planet_id
 }
 
-#[cache(scope = "shop", scopes = private, skip(shop_id))]
-fn skipped_and_an_id(shop_id: &Sku) -> usize {
-    shop_id.0.len()
+// what is skipped goes as a whole, the id in it too
+#[cache(scope = "shop", scopes = private, skip(shop_id, limit))]
+fn skipped_and_an_id((shop_id, limit): (&Sku, usize)) -> usize {
+    shop_id.0.len() + limit
 }
 
 #[cache_evict(scope("moon", planet_id = 3, moon_id = 4), scope = "planet", scopes = self::nested::tenancy)]
@@ -96,7 +97,7 @@ async fn main() {
     assert_eq!(from_pattern(Path(("acme".into(), 7)), 1), 12);
     assert_eq!(global("acme"), 4);
     assert_eq!(nested::by_relative_path(1, 2), 3);
-    assert_eq!(skipped_and_an_id(&Sku("tea".into())), 3);
+    assert_eq!(skipped_and_an_id((&Sku("tea".into()), 0)), 3);
 
     assert_eq!(by_path(3), 3);
     assert_eq!(peek!(by_path(3)).unwrap(), Some(3));
