@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use cacheado::{Cache, cache, cache_impl, default_cache, evict, peek, put};
+use cacheado::{Cache, cache, cache_impl, cache_put, default_cache, evict, peek, put};
 use serde::Serialize;
 
 /// Counts the runs of a body.
@@ -797,6 +797,105 @@ fn an_explicit_name_does_not_make_instantiations_share() {
         assert_eq!(Dog.describe(), type_name::<Dog>());
         assert_eq!(Holder::<u8>(PhantomData).describe(), "u8");
         assert_eq!(Holder::<i8>(PhantomData).describe(), "i8");
+    }
+}
+
+/// What a type is called elsewhere says nothing of which it is.
+trait Blend {
+    const NAME: &'static str;
+}
+
+#[cache(name = "one name, types of one path")]
+fn blend<T: Blend + 'static>(_x: u32) -> String {
+    T::NAME.to_owned()
+}
+
+#[cache(name = "one name, types of one path")]
+fn the_same_blend<T: Blend + 'static>(_x: u32) -> String {
+    format!("{}, asked for again", T::NAME)
+}
+
+#[cache_put(name = "one name, types of one path", skip(value))]
+fn rename_blend<T: Blend + 'static>(_x: u32, value: &str) -> String {
+    value.to_owned()
+}
+
+impl<T: Blend + 'static> Holder<T> {
+    #[cache(name = "one name, holders of types of one path", skip(self))]
+    fn blend(&self) -> String {
+        T::NAME.to_owned()
+    }
+
+    #[cache(name = "one name, holders of types of one path", skip(self))]
+    fn the_same_blend(&self) -> String {
+        format!("{}, asked for again", T::NAME)
+    }
+}
+
+trait Shelf<T: Blend + 'static> {
+    #[cache(name = "one name, shelves of types of one path", skip(self))]
+    fn on_shelf(&self) -> String {
+        T::NAME.to_owned()
+    }
+
+    #[cache(name = "one name, shelves of types of one path", skip(self))]
+    fn again_on_shelf(&self) -> String {
+        format!("{}, asked for again", T::NAME)
+    }
+}
+
+impl<T: Blend + 'static> Shelf<T> for Cat {}
+
+struct Tea<T>(PhantomData<T>);
+
+impl<T: Blend + 'static> Tea<T> {
+    #[cache(name = "one name, anonymous types of one path", skip(self, _of))]
+    fn of(&self, _of: impl Blend) -> String {
+        T::NAME.to_owned()
+    }
+
+    #[cache(name = "one name, anonymous types of one path", skip(self, _of))]
+    fn again(&self, _of: impl Blend) -> String {
+        format!("{}, asked for again", T::NAME)
+    }
+}
+
+/// Two blocks of one function have a type of one name each, which prints alike.
+#[test]
+fn an_explicit_name_does_not_make_types_of_one_path_share() {
+    macro_rules! tea {
+        ($name:literal) => {{
+            struct Leaf;
+            impl Blend for Leaf {
+                const NAME: &'static str = $name;
+            }
+            let held = Holder::<Leaf>(PhantomData);
+            let shelf: &dyn Shelf<Leaf> = &Cat;
+            let tea = Tea::<Leaf>(PhantomData);
+            let found = [
+                blend::<Leaf>(1),
+                the_same_blend::<Leaf>(1),
+                rename_blend::<Leaf>(2, $name),
+                blend::<Leaf>(2),
+                held.blend(),
+                held.the_same_blend(),
+            ];
+            let not_known_to_be_one = [
+                shelf.on_shelf(),
+                shelf.again_on_shelf(),
+                tea.of(Leaf),
+                tea.again(Leaf),
+            ];
+            (type_name::<Leaf>(), found, not_known_to_be_one)
+        }};
+    }
+    let (first, second) = (tea!("green"), tea!("black"));
+    assert_eq!(first.0, second.0);
+    for ((_, found, not_known_to_be_one), name) in [(first, "green"), (second, "black")] {
+        assert_eq!(found, [name; 6]);
+        for found in not_known_to_be_one {
+            assert!(found.starts_with(name), "{found} is not of {name}");
+        }
     }
 }
 

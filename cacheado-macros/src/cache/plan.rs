@@ -189,7 +189,9 @@ fn check_skipped_ids(
     errors: &mut Errors,
 ) {
     let args = function.args.iter();
-    let ids = args.filter(|arg| scope.has_all_of(arg)).flat_map(Arg::binds);
+    let ids = args
+        .filter(|arg| scope.has_all_of(arg))
+        .flat_map(Arg::binds);
     let ids: Vec<Ident> = ids.collect();
     let level = options.scope.as_ref().map(|scope| scope.name.value());
     for skipped in options.skip.iter().filter(|name| ids.contains(name)) {

@@ -67,7 +67,7 @@ fn site_static(plan: &Plan) -> TokenStream {
     let identity = if is_one {
         quote!(SITE.function::<Self>())
     } else {
-        quote!(SITE.instance_of(&|| ()))
+        instance_of(plan)
     };
     quote! {
         // what is declared in a body inherits no generic parameters, so its path shows those of the impl as they were written
@@ -78,6 +78,25 @@ fn site_static(plan: &Plan) -> TokenStream {
             #method #explicit #version #level #max_items #flight #ttl #aging;
         #identity
     }
+}
+
+/// The instance that a closure inside of the item belongs to. With an explicit name it also matters what the item is instantiated
+/// with, where there are names for all of that.
+fn instance_of(plan: &Plan) -> TokenStream {
+    let function = &plan.function;
+    let has_names = plan.place != Place::Bare
+        || function
+            .named_types()
+            .iter()
+            .all(|(_, added)| added.is_empty());
+    if plan.options.name.is_none() || !has_names {
+        return quote!(SITE.instance_of(&|| ()));
+    }
+    let marker = quote!(::core::marker::PhantomData);
+    let of = (place(function, plan.options.block) != Place::Free).then(|| quote!(#marker<Self>));
+    let args = all_generics(function);
+    let args = args.type_params().map(|param| &param.ident);
+    quote!(SITE.named_instance_of::<(#of), (#(#marker<#args>,)*), _>(&|| ()))
 }
 
 /// Line and column in the source; zero outside a compiler.

@@ -26,7 +26,7 @@ use crate::load::pending::Pending;
 use crate::load::{Flight, Load};
 use crate::outcome::{Carry, Outcome, Value};
 use crate::value::ValueType;
-use site::SiteSpec;
+use site::{SiteSpec, Types};
 
 pub use site::Site;
 pub use storage::{Bare, Storage, WithAge};
@@ -50,6 +50,8 @@ pub struct Function {
     path: String,
     /// The same in parts, as the compiler prints it.
     printed: path::Path,
+    /// What it is instantiated with, if it has an explicit name and the attribute can name that.
+    types: Option<Types>,
     spec: &'static SiteSpec,
     /// `None` if its explicit name is another's: it runs uncached.
     space: OnceLock<Option<&'static Space>>,

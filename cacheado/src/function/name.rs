@@ -10,6 +10,7 @@ use cacheado_backends::{Error, Level, LevelDef, Space, SpaceSpec};
 
 use super::Function;
 use super::path::Path;
+use super::site::Types;
 use crate::cache::Cache;
 use crate::value::ValueType;
 
@@ -26,6 +27,17 @@ struct Name {
     explicit: bool,
     /// What has a name in this process alone keeps it from nobody who has it in all.
     stable: bool,
+    /// Which types those are whose names alone don't tell.
+    types: Option<Types>,
+}
+
+impl Name {
+    /// Whether the other is the same but for what only this process can tell apart.
+    fn reads_as(&self, other: &Self) -> bool {
+        self.types != other.types
+            && (&self.text, self.version) == (&other.text, other.version)
+            && (self.explicit, self.stable) == (other.explicit, other.stable)
+    }
 }
 
 /// A name that is taken.
@@ -127,15 +139,28 @@ impl Function {
             );
         }
         let site = std::ptr::from_ref(spec).addr();
-        let entry = names.entry(Name {
+        let (types, known) = self.types_of_name(&instance);
+        let key = Name {
             text: name.clone(),
             version: spec.version,
             explicit,
             stable,
-        });
-        match entry {
+            types,
+        };
+        let taken = explicit && stable && names.keys().any(|other| key.reads_as(other));
+        let alone = format!("{name}#{}", names.len());
+        match names.entry(key) {
+            // no other process could tell it from who has its name there
             Entry::Vacant(vacant) => {
-                let space = create(name, stable);
+                let space = if taken {
+                    tracing::warn!(
+                        function = %self.path,
+                        "two types that are called alike share an explicit name: the entries of the second stay in this process; another one may have it the other way round, so rename one of them, if they may leave it"
+                    );
+                    create(alone, false)
+                } else {
+                    create(name, stable)
+                };
                 let by = self.path.clone();
                 vacant.insert(Claim {
                     space,
@@ -146,7 +171,7 @@ impl Function {
                 Some(space)
             }
             // sharing is on purpose only between functions that are two, and that are called by that name
-            Entry::Occupied(taken) if explicit && stable && taken.get().site != site => {
+            Entry::Occupied(taken) if explicit && stable && known && taken.get().site != site => {
                 let Claim {
                     space,
                     by,
@@ -170,9 +195,36 @@ impl Function {
             Entry::Occupied(taken) => {
                 let other = &taken.get().by;
                 tracing::debug!(function = %self.path, %other, "two functions have one path: the second is cached in the process alone");
-                Some(create(format!("{name}#{}", names.len()), false))
+                Some(create(alone, false))
             }
         }
+    }
+
+    /// The types that tell instances of an explicit name apart where it doesn't, as those of two blocks may have one name; and whether
+    /// all is known that does.
+    fn types_of_name(&self, instance: &str) -> (Option<Types>, bool) {
+        let spec = self.spec;
+        if spec.name.is_none() || Path::is_plain(instance) {
+            return (None, true);
+        }
+        let types = self
+            .types
+            .filter(|_| !self.printed.is_of_trait_with_arguments())
+            .map(|types| Types {
+                // methods of two types share a name on purpose, unless these have arguments
+                of: if self.printed.is_of_instance(spec.method) {
+                    types.of
+                } else {
+                    TypeId::of::<()>()
+                },
+                ..types
+            });
+        let declared = Path::of((spec.declared)());
+        let known = types.is_some()
+            || self
+                .printed
+                .is_modules(&declared, &spec.module(), spec.method);
+        (types, known)
     }
 }
 

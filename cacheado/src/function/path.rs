@@ -51,17 +51,32 @@ impl Path {
     /// What tells those apart that share an explicit name: the impl of a trait, a type with arguments, arguments of the function.
     /// Neither its name nor where it stands does.
     pub(super) fn instance(&self, method: bool) -> String {
+        let of = self.instance_of(method);
+        if of.is_empty() && self.args.is_empty() {
+            return String::new();
+        }
+        format!("@{of}{}", self.args)
+    }
+
+    /// What of that is said by what it is a method of.
+    fn instance_of(&self, method: bool) -> &str {
         let within = self.within.as_str();
         let of = match without_module(within) {
             _ if !method => "",
             Some(head) if !is_of_trait(head) => head,
             _ => within,
         };
-        let of = if of.contains('<') { of } else { "" };
-        if of.is_empty() && self.args.is_empty() {
-            return String::new();
-        }
-        format!("@{of}{}", self.args)
+        if of.contains('<') { of } else { "" }
+    }
+
+    /// Whether it matters what type it is a method of, if it has an explicit name.
+    pub(super) fn is_of_instance(&self, method: bool) -> bool {
+        !self.instance_of(method).is_empty()
+    }
+
+    /// Whether no type but a module's has a name that [`instance`](Self::instance) has.
+    pub(super) fn is_plain(instance: &str) -> bool {
+        paths(instance).into_iter().all(is_surely_modules)
     }
 
     /// Whether this path is the same item's in every process. `declared` is the same without what it is instantiated with.
@@ -84,6 +99,20 @@ impl Path {
             None => true,
         });
         is_declared_there && given.iter().all(|path| is_surely_modules(path))
+    }
+
+    /// Whether it is a method of a trait that has arguments of its own, which `Self` says nothing of.
+    pub(super) fn is_of_trait_with_arguments(&self) -> bool {
+        let within = self.within.as_str();
+        if within.starts_with('<') {
+            return within.ends_with(">>");
+        }
+        let head = split_last(within).1;
+        let head = head.strip_prefix("<impl ");
+        head.filter(|head| is_of_trait(head)).is_some_and(|head| {
+            let name = head.find(['<', ' ']);
+            name.is_some_and(|end| head[end..].starts_with('<'))
+        })
     }
 }
 
@@ -315,6 +344,18 @@ mod tests {
         assert_eq!(free("<a::T as a::R>::f::nested"), "");
         assert_eq!(free("a::f::{{closure}}::nested"), "");
         assert_eq!(free("a::b::f<u8>"), "@<u8>");
+    }
+
+    #[test]
+    fn arguments_of_a_trait_are_told_from_those_of_its_implementor() {
+        let is = |path: &str| Path::of(path).is_of_trait_with_arguments();
+        assert!(is("<a::T as a::R<a::U>>::f"));
+        assert!(is("a::b::<impl a::R<a::U> for a::T>::f"));
+        assert!(!is("<a::T<a::U> as a::R>::f"));
+        assert!(!is("a::b::<impl a::R for a::T<a::U>>::f"));
+        assert!(!is("a::b::<impl a::T<a::U>>::f"));
+        assert!(!is("a::T<a::U>::f"));
+        assert!(!is("a::f<a::U>"));
     }
 
     #[test]

@@ -230,7 +230,24 @@ impl Site {
         let identity = typeid::of::<M>();
         match self.first.get() {
             Some(first) if first.identity == identity => first,
-            _ => self.instance(identity, std::any::type_name::<M>()),
+            _ => self.instance(identity, std::any::type_name::<M>(), None),
+        }
+    }
+
+    /// The same of a function with an explicit name. `Of` and `Args` are made of its `Self`, if it is a method, and of its own type
+    /// parameters.
+    #[inline]
+    pub fn named_instance_of<Of, Args, M>(&'static self, _: &M) -> &'static Function {
+        let identity = typeid::of::<M>();
+        match self.first.get() {
+            Some(first) if first.identity == identity => first,
+            _ => {
+                let types = Types {
+                    of: typeid::of::<Of>(),
+                    args: typeid::of::<Args>(),
+                };
+                self.instance(identity, std::any::type_name::<M>(), Some(types))
+            }
         }
     }
 
@@ -239,12 +256,17 @@ impl Site {
     pub fn function<M: 'static>(&'static self) -> &'static Function {
         match self.first.get() {
             Some(first) => first,
-            None => self.instance(TypeId::of::<M>(), std::any::type_name::<M>()),
+            None => self.instance(TypeId::of::<M>(), std::any::type_name::<M>(), None),
         }
     }
 
     #[cold]
-    fn instance(&'static self, identity: TypeId, marker: &str) -> &'static Function {
+    fn instance(
+        &'static self,
+        identity: TypeId,
+        marker: &str,
+        types: Option<Types>,
+    ) -> &'static Function {
         let known = INSTANCES
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -259,6 +281,7 @@ impl Site {
                     identity,
                     path,
                     printed,
+                    types,
                     spec: &self.spec,
                     space: OnceLock::new(),
                 }))
@@ -267,6 +290,15 @@ impl Site {
             function
         })
     }
+}
+
+/// What an instance is instantiated with, where it is a matter of which types those are and not of what they are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Types {
+    /// The type that it is a method of.
+    pub(super) of: TypeId,
+    /// Its own type parameters.
+    pub(super) args: TypeId,
 }
 
 /// The function's path as people read it. Functions inside of bodies can have one path, so those carry the place where they stand
