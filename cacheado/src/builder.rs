@@ -146,8 +146,8 @@ impl CacheBuilder {
     }
 
     /// Holds entries that weigh at most `most` together in the process, by what `weigher` says of each when it is stored. When
-    /// full, [`WTinyLfu`] decides what goes; an entry that is heavier than all of it is not stored. One that weighs 0 is not counted.
-    /// Zero for `most` makes `build()` fail, and so does a second bound.
+    /// full, [`WTinyLfu`] decides what goes; an entry that is heavier than all of it is not stored. One that weighs 0 is not counted,
+    /// one over which `weigher` panics weighs 1. Zero for `most` makes `build()` fail, and so does a second bound.
     ///
     /// ```
     /// use cacheado::Cache;
@@ -167,8 +167,9 @@ impl CacheBuilder {
     }
 
     /// What each entry weighs, for [rules](Self::rule) that ask for it: a rule of one's own, or [`WTinyLfu::new`], whose bound is a
-    /// weight. Asked once, when the entry is stored. Without one each weighs 1. With `max_items`, `max_bytes` or `max_weight`, which
-    /// weigh in their own ways, `build()` fails, and so it does on a cache that keeps nothing in the process.
+    /// weight. Asked once, when the entry is stored. Without one each weighs 1, and so does one over which it panics. With `max_items`,
+    /// `max_bytes` or `max_weight`, which weigh in their own ways, `build()` fails, and so it does on a cache that keeps nothing in the
+    /// process.
     ///
     /// ```
     /// use cacheado::Cache;

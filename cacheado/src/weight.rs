@@ -1,6 +1,7 @@
 //! What an entry takes of a cache's bound.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cacheado_backends::{Key, NewEntry};
 
@@ -47,7 +48,8 @@ impl Weigher {
         match self {
             Self::One => 1,
             Self::Bytes => weighed.bytes(),
-            Self::By(weigh) => weigh(weighed),
+            // to be weighed is no reason for a call to fail; and if nothing can be weighed, the bound is one after all
+            Self::By(weigh) => catch_unwind(AssertUnwindSafe(|| weigh(weighed))).unwrap_or(1),
         }
     }
 }

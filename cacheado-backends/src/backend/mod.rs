@@ -52,7 +52,7 @@ pub struct Payload {
 /// futures' defaults run the blocking operation in place, which is right for a backend that never waits; one that does
 /// input and output must bring its own.
 ///
-/// A failed operation never fails a cached function: it is counted, traced, and the body runs. After several in a row the cache
+/// A failed operation never fails a cached function: it is counted, traced, and the body runs. One that panics has failed. After several in a row the cache
 /// asks no more for a while, so an operation that can't tell should fail rather than answer.
 ///
 /// What `Key` and `Scope` print is for people: it leaves secret ids out and is nothing to name entries by. [`Key::args`], the

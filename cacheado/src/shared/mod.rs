@@ -6,6 +6,7 @@
 
 mod breaker;
 mod coherence;
+mod guarded;
 mod many;
 mod outbox;
 mod release;
@@ -33,6 +34,7 @@ pub(crate) use seal::Found;
 pub(crate) use secret::SecretKey;
 
 use breaker::Breaker;
+use guarded::{guarded, guarded_async};
 use outbox::Outbox;
 use release::Releases;
 
@@ -216,7 +218,7 @@ impl SharedTier {
         ask: impl FnOnce(&dyn Backend) -> BackendResult<T>,
     ) -> Result<T> {
         self.lets_through(operation, key)?;
-        self.answered(operation, key, ask(&*self.backend))
+        self.answered(operation, key, guarded(|| ask(&*self.backend)))
     }
 
     async fn ask_async<'a, T>(
@@ -226,7 +228,7 @@ impl SharedTier {
         ask: impl FnOnce(&'a dyn Backend) -> BackendFuture<'a, T>,
     ) -> Result<T> {
         self.lets_through(operation, key)?;
-        let answer = ask(&*self.backend).await;
+        let answer = guarded_async(|| ask(&*self.backend)).await;
         self.answered(operation, key, answer)
     }
 

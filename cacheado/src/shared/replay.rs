@@ -1,6 +1,5 @@
 //! The thread that sends what could not be sent: one for each tier that has something unsent, for as long as it has.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Weak;
 use std::thread;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use cacheado_backends::backend::{BackendResult, Change};
 
 use super::SharedTier;
+use super::guarded::guarded;
 use super::outbox::Turn;
 
 /// How long it waits after a failure, at first and at most: the latter if the store answers to nobody else either.
@@ -21,12 +21,7 @@ pub(super) fn begin(tier: &Weak<SharedTier>) {
     }
     let sender = Weak::clone(tier);
     let thread = thread::Builder::new().name("cacheado-replay".to_owned());
-    let spawned = thread.spawn(move || {
-        // a backend of the user's may panic: what it was asked for is not sent, and is asked again
-        while catch_unwind(AssertUnwindSafe(|| send_all(&sender))).is_err() {
-            thread::sleep(WAITS.1);
-        }
-    });
+    let spawned = thread.spawn(move || send_all(&sender));
     if let Err(error) = spawned {
         tracing::warn!(%error, "no thread to send evictions with that could not be sent");
         stop(tier);
@@ -46,7 +41,7 @@ fn send_all(tier: &Weak<SharedTier>) {
         let Some((change, turn)) = tier.outbox.next() else {
             return;
         };
-        let sent = tier.send(&change);
+        let sent = guarded(|| tier.send(&change));
         if tier.note_sent(change, turn, sent) {
             wait = WAITS.0;
             continue;
