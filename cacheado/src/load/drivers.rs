@@ -59,7 +59,7 @@ impl Load {
                 }
                 seen => seen,
             };
-            let claim = match self.judge(seen, &ticket, &patience) {
+            let claim = match self.judge(seen, &ticket, &patience, &mut stand_in) {
                 Judged::Over(begun) => return begun,
                 Judged::Lead(claim) => claim,
                 Judged::Claim(mark) => {
@@ -139,7 +139,7 @@ impl Load {
                 }
                 seen => seen,
             };
-            let claim = match self.judge(seen, &ticket, &patience) {
+            let claim = match self.judge(seen, &ticket, &patience, &mut stand_in) {
                 Judged::Over(begun) => return begun,
                 Judged::Lead(claim) => claim,
                 Judged::Claim(mark) => {

@@ -7,16 +7,14 @@ use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
 use cacheado_backends::memory::Inserted;
-use cacheado_backends::{Clock, Result, Tick};
+use cacheado_backends::{Result, Tick};
 
 use super::active::Active;
 use super::claim::Held;
 use super::{Flight, Load};
 use crate::aging::Span;
-use crate::aging::aged::Age;
 use crate::aging::errors::Errors;
 use crate::context::Wishes;
-use crate::counters::Event;
 use crate::flight::{Shared, Ticket};
 use crate::operations::{Again, Filling, evict_key, evict_key_async, evict_local};
 use crate::outcome::Decision;
@@ -61,45 +59,15 @@ impl Lead {
         }
     }
 
-    /// Whether a failure of the body is not to be its caller's, if there is a value that stands in.
+    /// See [`Load::forgives`].
     pub(crate) fn forgives(&self) -> bool {
-        let load = &self.load;
-        // who asks for a new value is not given the old one
-        load.flight != Flight::Refresh && (load.renewal.is_some() || load.aging().stale.is_some())
+        self.load.forgives()
     }
 
     /// The body has failed. If there is a value that stands in, it is returned, those who wait have got it too, and no other load
     /// begins for a while. Else they go on by themselves.
     pub(crate) fn failed(&mut self) -> Option<Box<AnyValue>> {
-        let load = &self.load;
-        if !self.forgives() || !self.ticket.is_valid() {
-            return None;
-        }
-        let now = load.cache.clock().now();
-        let rest = |age: &Age| {
-            age.failed(now, load.cache.rest());
-            true
-        };
-        let stored = load
-            .cache
-            .store()
-            .peek_key(&load.key, |entry| load.values.clone_aged(entry, rest));
-        let value = match stored.flatten() {
-            Some(value) => value,
-            None => {
-                let value = self.stand_in.take()?;
-                let until = Clock::deadline(now, Some(load.cache.rest()));
-                load.cache.rests().begin(&load.key, now, until);
-                value
-            }
-        };
-        load.cache.count(&load.key, Event::Failure);
-        if load.renewal.is_none() {
-            load.cache.count(&load.key, Event::StaleHit);
-        }
-        tracing::warn!(key = %load.key, "a load failed, and the value before stands in");
-        self.ticket.land(|| load.share(&*value));
-        Some(value)
+        self.load.stood_in(&self.ticket, &mut self.stand_in)
     }
 
     /// Keeps the error in `ret`, if there is one, for those who wait as well. Answers whether that was done: then nothing is left to be

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
-use cacheado_backends::{Error, Key, Result};
+use cacheado_backends::{Clock, Error, Key, Result};
 
 use crate::aging::Aging;
 use crate::aging::aged::Age;
@@ -104,8 +104,14 @@ impl Load {
         self.cache.aging_of(self.aging)
     }
 
-    /// What is to be done after the shared tier was looked at.
-    fn judge(&self, seen: Result<Seen>, ticket: &Ticket, patience: &Patience) -> Judged {
+    /// What is to be done after the shared tier was looked at. `stand_in` is what it had that only stands in for another.
+    fn judge(
+        &self,
+        seen: Result<Seen>,
+        ticket: &Ticket,
+        patience: &Patience,
+        stand_in: &mut Option<Box<AnyValue>>,
+    ) -> Judged {
         match seen {
             Ok(Seen::Hit(found)) => {
                 Judged::Over(Begun::Found(self.landed_from_shared(ticket, found)))
@@ -114,7 +120,7 @@ impl Load {
                 Judged::Claim(mark)
             }
             Ok(Seen::Miss(mark)) => Judged::Lead(Claim::unclaimed(mark)),
-            Err(error) if self.fails => Judged::Over(self.failed(ticket, error)),
+            Err(error) if self.fails => Judged::Over(self.failed(ticket, error, stand_in)),
             // nothing is known of what comes between, so nothing is to be stored there
             Err(_) => Judged::Lead(Claim::default()),
         }
@@ -123,15 +129,58 @@ impl Load {
     /// The body of a refresh runs, whatever is stored.
     fn refresh(self: Box<Self>, ticket: Ticket, mark: Result<Mark>) -> Begun {
         match mark {
-            Err(error) if self.fails => self.failed(&ticket, error),
+            Err(error) if self.fails => self.failed(&ticket, error, &mut None),
             mark => self.lead(ticket, Claim::unclaimed(mark.ok())),
         }
     }
 
-    fn failed(&self, ticket: &Ticket, error: Error) -> Begun {
+    /// The shared tier has failed, and the body is not to run for that: the load has failed as if that had.
+    fn failed(&self, ticket: &Ticket, error: Error, stand_in: &mut Option<Box<AnyValue>>) -> Begun {
         self.missed();
+        if let Some(value) = self.stood_in(ticket, stand_in) {
+            return Begun::Found(value);
+        }
         ticket.land_empty();
         Begun::Failed(error)
+    }
+
+    /// Whether a failure of the load is not to be its caller's, if there is a value that stands in.
+    fn forgives(&self) -> bool {
+        // who asks for a new value is not given the old one
+        self.flight != Flight::Refresh && (self.renewal.is_some() || self.aging().stale.is_some())
+    }
+
+    /// The load has failed. If there is a value that stands in, that of the process or else `or`, it is returned, those who wait have got
+    /// it too, and no other load begins for a while.
+    fn stood_in(&self, ticket: &Ticket, or: &mut Option<Box<AnyValue>>) -> Option<Box<AnyValue>> {
+        if !self.forgives() || !ticket.is_valid() {
+            return None;
+        }
+        let now = self.cache.clock().now();
+        let rest = |age: &Age| {
+            age.failed(now, self.cache.rest());
+            true
+        };
+        let stored = self
+            .cache
+            .store()
+            .peek_key(&self.key, |entry| self.values.clone_aged(entry, rest));
+        let value = match stored.flatten() {
+            Some(value) => value,
+            None => {
+                let value = or.take()?;
+                let until = Clock::deadline(now, Some(self.cache.rest()));
+                self.cache.rests().begin(&self.key, now, until);
+                value
+            }
+        };
+        self.cache.count(&self.key, Event::Failure);
+        if self.renewal.is_none() {
+            self.cache.count(&self.key, Event::StaleHit);
+        }
+        tracing::warn!(key = %self.key, "a load failed, and the value before stands in");
+        ticket.land(|| self.share(&*value));
+        Some(value)
     }
 
     fn lead(self: Box<Self>, ticket: Ticket, claim: Claim) -> Begun {

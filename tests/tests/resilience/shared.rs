@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use cacheado::{Cache, cache, evict, expire, peek, put, refresh};
+use cacheado::{Cache, Error, cache, evict, expire, peek, put, refresh};
 use cacheado_tests::store::Client;
 
 use crate::source::{Failure, NANO, SECOND, Source, comes};
@@ -262,4 +262,105 @@ fn an_eager_refresh_loads_unless_another_process_has() {
     let clock = &client.store().clock;
     assert_eq!(eager(&one, &source, clock), 1);
     comes("a refresh", || eager(&one, &source, clock) >= 2);
+}
+
+/// What the source says, or the store.
+#[derive(Debug, PartialEq)]
+enum Told {
+    Source,
+    Store,
+}
+
+impl From<String> for Told {
+    fn from(_: String) -> Self {
+        Self::Source
+    }
+}
+
+impl From<Error> for Told {
+    fn from(_: Error) -> Self {
+        Self::Store
+    }
+}
+
+#[cache(ttl = 60, stale = 60, on_backend_error = "error", cache = cache, skip(cache, source))]
+fn told(cache: &Cache, source: &Source) -> Result<u64, Told> {
+    Ok(source.load()?)
+}
+
+#[cache(ttl = 60, stale = 60, on_backend_error = "error", cache = cache, skip(cache, source))]
+async fn told_async(cache: &Cache, source: &Source) -> Result<u64, Told> {
+    Ok(source.load_async().await?)
+}
+
+#[cache(ttl = 60, refresh_after = 0.5, on_backend_error = "error", cache = cache, skip(cache, source))]
+fn told_early(cache: &Cache, source: &Source) -> Result<u64, Told> {
+    Ok(source.load()?)
+}
+
+fn set_down(client: &Client, down: bool) {
+    client.store().down.store(down, Ordering::SeqCst);
+}
+
+#[test]
+fn a_store_that_fails_is_told_only_where_nothing_stands_in() {
+    let source = Source::default();
+    let (client, one, _, two) = two();
+    let clock = &client.store().clock;
+    assert_eq!(told(&one, &source), Ok(1));
+    clock.advance(61 * SECOND);
+    set_down(&client, true);
+    // at once, and the refresh fails in the background
+    assert_eq!(told(&one, &source), Ok(1));
+    comes("the failure", || one.stats().failures == 1);
+    // no other begins for a while
+    assert_eq!(told(&one, &source), Ok(1));
+    let stats = one.stats();
+    assert_eq!((stats.failures, stats.stale_hits), (1, 2));
+    // this process has no old value
+    assert_eq!(told(&two, &source), Err(Told::Store));
+    clock.advance(59 * SECOND);
+    assert_eq!(told(&one, &source), Err(Told::Store));
+    assert_eq!(source.loads(), 1, "no body runs");
+    set_down(&client, false);
+    clock.advance(SECOND);
+    assert_eq!(told(&one, &source), Ok(2));
+}
+
+#[tokio::test]
+async fn so_it_is_for_those_who_wait_for_the_new_value() {
+    let source = Source::default();
+    let (client, one, _, _two) = two();
+    assert_eq!(told(&one, &source), Ok(1));
+    assert_eq!(told_async(&one, &source).await, Ok(2));
+    expire!(told(&one, &source)).unwrap();
+    expire!(told_async(&one, &source)).await.unwrap();
+    set_down(&client, true);
+    assert_eq!(told(&one, &source), Ok(1));
+    assert_eq!(told_async(&one, &source).await, Ok(2));
+    let stats = one.stats();
+    assert_eq!((stats.misses, stats.failures, stats.stale_hits), (4, 2, 2));
+    // who asks for a new one is not given the old one
+    assert_eq!(refresh!(told(&one, &source)), Err(Told::Store));
+    assert_eq!(refresh!(told_async(&one, &source)).await, Err(Told::Store));
+    assert_eq!(source.loads(), 2, "no body runs");
+    set_down(&client, false);
+    client.store().clock.advance(5 * SECOND);
+    assert_eq!(told(&one, &source), Ok(3));
+    assert_eq!(told_async(&one, &source).await, Ok(4));
+}
+
+#[test]
+fn a_refresh_that_the_store_fails_rests_as_any_other() {
+    let source = Source::default();
+    let (client, one, _, _two) = two();
+    assert_eq!(told_early(&one, &source), Ok(1));
+    client.store().clock.advance(31 * SECOND);
+    set_down(&client, true);
+    assert_eq!(told_early(&one, &source), Ok(1));
+    comes("the failure", || one.stats().failures == 1);
+    assert_eq!(told_early(&one, &source), Ok(1));
+    let stats = one.stats();
+    assert_eq!((stats.hits, stats.stale_hits, stats.failures), (2, 0, 1));
+    assert_eq!(source.loads(), 1);
 }
