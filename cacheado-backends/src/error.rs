@@ -101,12 +101,15 @@ pub enum Error {
         message: String,
     },
     /// The shared tier failed.
-    #[error("the {backend} backend failed to {operation}: {source}")]
+    #[error("the {backend} backend failed to {operation}: {source}{}", when_kept(.kept))]
     Backend {
         /// What kind of backend.
         backend: String,
         /// What was tried: `get`, `set`, `evict`, …
         operation: &'static str,
+        /// Whether an eviction of what the backend has is kept, and sent when it can be. It is if that would be old: after evictions, and
+        /// values that could not be stored. Until then this process serves nothing of it.
+        kept: bool,
         /// What the backend said.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
@@ -117,6 +120,14 @@ fn known_levels(known: &[String]) -> String {
         [] => "the hierarchy has none: give the builder one with `.scopes(scope::hierarchy())`"
             .to_owned(),
         known => format!("the hierarchy has: {}", known.join(", ")),
+    }
+}
+
+fn when_kept(kept: &bool) -> &'static str {
+    if *kept {
+        "; an eviction of what it has there is kept, and sent as soon as it can be"
+    } else {
+        ""
     }
 }
 

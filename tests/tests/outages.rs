@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cacheado::{Cache, Error, cache, cache_put, scopes};
+use cacheado::{Cache, Error, Scope, cache, cache_put, scopes};
 use cacheado_tests::store::Client;
 use futures::executor::block_on;
 
@@ -141,6 +141,43 @@ fn a_value_that_could_not_be_put_takes_the_older_one_with_it() {
     set_down(&client, false);
     until(|| client.is_empty());
     assert_eq!(there.get::<u8>("key").run().unwrap(), None);
+}
+
+#[test]
+fn the_error_says_whether_an_eviction_is_sent_later() {
+    let client = Client::new();
+    let cache = client.builder().circuit_breaker(5, PAUSE).build().unwrap();
+    cache.set("key", &1_u8).run().unwrap();
+    cache.set("other", &1_u8).run().unwrap();
+    set_down(&client, true);
+    let told = [
+        cache.evict("key").run().map(drop),
+        block_on(cache.evict("key").into_future()).map(drop),
+        cache.set("other", &2_u8).run().map(drop),
+        cache.set_many([("other", &2_u8)]).run().map(drop),
+        cache.evict_by_scope(Scope::global()).run().map(drop),
+        // not asked any more
+        block_on(cache.evict_by_scope(Scope::global()).into_future()).map(drop),
+        cache.clear().run(),
+        block_on(cache.clear().into_future()),
+    ];
+    for told in told {
+        let error = told.unwrap_err();
+        assert!(
+            matches!(error, Error::Backend { kept: true, .. }),
+            "{error:?}"
+        );
+        let shown = error.to_string();
+        assert!(
+            shown.ends_with("is kept, and sent as soon as it can be"),
+            "{shown}"
+        );
+    }
+    // of what was only looked for there is nothing to be sent
+    let shown = strict(&cache, 1).unwrap_err().0;
+    assert!(!shown.contains("kept"), "{shown}");
+    set_down(&client, false);
+    until(|| client.is_empty());
 }
 
 #[derive(Debug, PartialEq)]

@@ -94,6 +94,9 @@ enum Unasked {
     Old,
 }
 
+/// Operations for which, if they fail, an eviction is [kept](SharedTier::keep).
+const KEPT: [&str; 4] = ["set", "evict", "evict by scope", "clear"];
+
 /// Where what happens to an operation on `key` is counted; `None`: it is on more than one.
 fn space_of(key: Option<&Key>) -> &'static Space {
     key.map_or_else(|| Space::programmatic(Level::global()), Key::space)
@@ -182,6 +185,7 @@ impl SharedTier {
         Error::Backend {
             backend: self.backend.name().to_owned(),
             operation,
+            kept: KEPT.contains(&operation),
             source: source.into(),
         }
     }
