@@ -22,6 +22,7 @@ mod runtime;
 mod shared;
 mod stats;
 mod sync;
+mod tell;
 pub mod testing;
 mod value;
 mod waiting;

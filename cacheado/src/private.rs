@@ -23,6 +23,7 @@ pub use crate::outcome::{
     Carry, Decision, Fails, KeepsErrors, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind,
     TimesOut, Value, WholeKind, is_none, local, or_fail, or_time_out, portable, with_errors,
 };
+pub use crate::tell::Tell;
 
 /// The scope of `level` with `ids`, root first.
 #[must_use]

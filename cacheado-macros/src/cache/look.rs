@@ -100,7 +100,7 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     // what may outlive the call binds its own
     let rebind = rebind(plan).filter(|_| !plan.owned);
     let allow = plan.function.allow_underscores();
-    let (fails, times_out) = (or_fail(plan), or_time_out(plan));
+    let (fails, times_out, tells) = (or_fail(plan), or_time_out(plan), telling(plan));
     quote! {
         // a statement of its own: nothing that is borrowed here lives on while the body runs
         #allow
@@ -110,6 +110,7 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
             ::core::result::Result::Err(#pending) => {
                 #fails
                 #times_out
+                #tells
                 #(#rebind)*
                 #load
             }
@@ -135,6 +136,14 @@ fn or_time_out(plan: &Plan) -> Option<TokenStream> {
     let mut pending = local("__cacheado_pending");
     pending.set_span(pending.span().located_at(given.span));
     Some(quote_spanned!(span=> let #pending = #or_time_out(#pending);))
+}
+
+/// Has errors told in traces that are not returned, as may be where the body can run in the background.
+fn telling(plan: &Plan) -> Option<TokenStream> {
+    let (tell, pending) = (plan.runtime.private("Tell"), local("__cacheado_pending"));
+    let output = &plan.function.output;
+    plan.owned
+        .then(|| quote!(let #pending = #pending.telling(#tell::<#output>::new().how());))
 }
 
 /// Has errors kept as well, if the options say so. An error about the return type underlines the option.

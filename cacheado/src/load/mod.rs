@@ -137,7 +137,7 @@ impl Load {
     /// The shared tier has failed, and the body is not to run for that: the load has failed as if that had.
     fn failed(&self, ticket: &Ticket, error: Error, stand_in: &mut Option<Box<AnyValue>>) -> Begun {
         self.missed();
-        if let Some(value) = self.stood_in(ticket, stand_in) {
+        if let Some(value) = self.stood_in(ticket, stand_in, &|| Some(error.to_string())) {
             return Begun::Found(value);
         }
         ticket.land_empty();
@@ -151,8 +151,13 @@ impl Load {
     }
 
     /// The load has failed. If there is a value that stands in, that of the process or else `or`, it is returned, those who wait have got
-    /// it too, and no other load begins for a while.
-    fn stood_in(&self, ticket: &Ticket, or: &mut Option<Box<AnyValue>>) -> Option<Box<AnyValue>> {
+    /// it too, and no other load begins for a while. `why` says why, if it can be said.
+    fn stood_in(
+        &self,
+        ticket: &Ticket,
+        or: &mut Option<Box<AnyValue>>,
+        why: &dyn Fn() -> Option<String>,
+    ) -> Option<Box<AnyValue>> {
         if !self.forgives() || !ticket.is_valid() {
             return None;
         }
@@ -178,7 +183,8 @@ impl Load {
         if self.renewal.is_none() {
             self.cache.count(&self.key, Event::StaleHit);
         }
-        tracing::warn!(key = %self.key, "a load failed, and the value before stands in");
+        let error = why().map(tracing::field::display);
+        tracing::warn!(key = %self.key, error, "a load failed, and the value before stands in");
         ticket.land(|| self.share(&*value));
         Some(value)
     }

@@ -19,6 +19,7 @@ use crate::background::timed::Limits;
 use crate::load::{Begun, Lead, Load, Settled};
 use crate::outcome::{Decision, Outcome};
 use crate::runtime;
+use crate::tell::How;
 use crate::value::{AnyValue, Typed};
 
 /// A call that has to run its body. It owns all it needs and borrows nothing of the arguments, which the body may consume.
@@ -39,6 +40,8 @@ pub(crate) struct Instead<R> {
     pub(crate) timed_out: Option<fn(Error) -> R>,
     /// How an `Err` is kept, and had again, if it is.
     pub(crate) errors: Option<Errors<R>>,
+    /// How an `Err` is told in traces; `None`: it is not.
+    pub(crate) how: Option<How<R>>,
 }
 
 impl<R> Clone for Instead<R> {
@@ -65,6 +68,7 @@ impl<R, K: Outcome<R>> Pending<R, K> {
                 failed: None,
                 timed_out: None,
                 errors: None,
+                how: None,
             },
         }
     }
@@ -97,6 +101,13 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     #[must_use]
     pub fn or_time_out(mut self, timed_out: fn(Error) -> R) -> Self {
         self.instead.timed_out = Some(timed_out);
+        self
+    }
+
+    /// The same, and where an `Err` is not returned, it is told in traces.
+    #[must_use]
+    pub fn telling(mut self, how: How<R>) -> Self {
+        self.instead.how = Some(how);
         self
     }
 
@@ -366,7 +377,7 @@ fn ended<R, K: Outcome<R>>(
     ran: Result<R, Box<dyn Any + Send>>,
     decide: &mut dyn FnMut(&K::Stored) -> Decision,
 ) -> (R, Option<(Lead, Settled)>) {
-    let ret = match forgiven::<R, K>(&mut lead, typed, ran) {
+    let ret = match forgiven::<R, K>(&mut lead, typed, instead.how, ran) {
         Ok(ret) => ret,
         Err(stood_in) => return (stood_in, None),
     };
@@ -382,13 +393,18 @@ fn ended<R, K: Outcome<R>>(
 fn forgiven<R, K: Outcome<R>>(
     lead: &mut Lead,
     typed: Typed<K::Stored>,
+    how: Option<How<R>>,
     ran: Result<R, Box<dyn Any + Send>>,
 ) -> Result<R, R> {
     let failed = match ran {
         Ok(ret) if K::stored(&ret).is_some() => return Ok(ret),
         failed => failed,
     };
-    if let Some(value) = lead.failed() {
+    let why = || match &failed {
+        Ok(ret) => (how?.0)(ret),
+        Err(_) => Some("it panicked".to_owned()),
+    };
+    if let Some(value) = lead.failed(&why) {
         return Err(K::restore((typed.own)(value)));
     }
     failed.map_err(|panic| {
