@@ -27,10 +27,15 @@ pub(crate) fn free_name(what: &str, span: Span) -> Ident {
     format_ident!("__{what}", span = span)
 }
 
-/// The name of a companion in an impl, beside the function.
+/// The name of a companion in an impl, beside the function. Those that only verbs ask for say in their names what an impl lacks that
+/// has none: all that the compiler tells of them is that there is none of that name.
 pub(crate) fn sibling_name(what: &str, function: &Ident) -> Ident {
+    let prefix = match what {
+        "site" | "run" => "__cacheado",
+        _ => "__verbs_need_cache_impl_on_an_inherent_impl",
+    };
     format_ident!(
-        "__cacheado_{what}_{}",
+        "{prefix}_{what}_{}",
         function.unraw(),
         span = function.span()
     )

@@ -1,5 +1,5 @@
 //! The way of an attribute that names a scope: it sees only its function, `scopes!` only the
-//! hierarchy. So the attribute hands everything to the hidden `__resolve!` of the module that
+//! hierarchy. So the attribute hands everything to the hidden `__made_by_scopes!` of the module that
 //! `scopes!` made, which adds the hierarchy and goes on to `__expand!`, which then knows both.
 
 use proc_macro2::{Delimiter, TokenStream};
@@ -14,7 +14,7 @@ use crate::parse::group;
 use crate::runtime::{Runtime, at};
 use crate::scopes::parse::Hierarchy;
 
-/// The call of `__resolve!`.
+/// The call of `__made_by_scopes!`.
 pub(crate) fn fetch(
     kind: &str,
     module: Option<&Path>,
@@ -28,10 +28,10 @@ pub(crate) fn fetch(
     let module = module.map_or(default, |path| quote!(#path));
     let expand = Runtime::find().private("__expand");
     let kind = Ident::new(kind, span);
-    quote_spanned!(span=> #module::__resolve! { [#expand] [#module] #kind [#attr] #item })
+    quote_spanned!(span=> #module::__made_by_scopes! { [#expand] [#module] #kind [#attr] #item })
 }
 
-/// `__expand!`: what `__resolve!` hands over.
+/// `__expand!`: what `__made_by_scopes!` hands over.
 pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
     let parse = |input: ParseStream<'_>| {
         let hierarchy: Hierarchy = syn::parse2(group(input, Delimiter::Bracket)?)?;

@@ -1,5 +1,5 @@
 //! What `scopes!` emits: the module with a function for each level, its hidden statics, and the
-//! hidden `__resolve!` through which an attribute that names a scope learns the hierarchy.
+//! hidden `__made_by_scopes!` through which an attribute that names a scope learns the hierarchy.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
@@ -146,7 +146,7 @@ fn resolve_macro(hierarchy: &Hierarchy, module: &Ident, vis: &Visibility) -> Tok
             };
         }
         #[doc(hidden)]
-        #vis use #name as __resolve;
+        #vis use #name as __made_by_scopes;
     }
 }
 
