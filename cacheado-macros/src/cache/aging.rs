@@ -7,7 +7,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Expr, Result};
 
-use super::duration::{constant, factor, literal, part};
+use super::duration::{constant, factor, part};
 use super::options::Options;
 use super::plan::Kind;
 use super::signature::{Flavor, Function};
@@ -41,13 +41,14 @@ pub(crate) struct Given {
 impl Aging {
     /// Reads the option `name`, if it is one of these.
     pub(crate) fn read(&mut self, name: &str, option: Span, value: &Expr) -> Option<Result<()>> {
+        let unknown = |read: Result<TokenStream>| read.map(|value| (value, None));
         let (place, read) = match name {
             "stale" => (&mut self.stale, constant(name, value)),
-            "refresh_after" => (&mut self.refresh_after, part(name, false, value)),
-            "xfetch" => (&mut self.xfetch, factor(name, value)),
+            "refresh_after" => (&mut self.refresh_after, unknown(part(name, false, value))),
+            "xfetch" => (&mut self.xfetch, unknown(factor(name, value))),
             "timeout" => (&mut self.timeout, constant(name, value)),
             "hard_timeout" => (&mut self.hard_timeout, constant(name, value)),
-            "jitter" => (&mut self.jitter, part(name, true, value)),
+            "jitter" => (&mut self.jitter, unknown(part(name, true, value))),
             "none_ttl" => (&mut self.none_ttl, constant(name, value)),
             "idle" => (&mut self.idle, constant(name, value)),
             "err_ttl" => (&mut self.err_ttl, constant(name, value)),
@@ -57,11 +58,7 @@ impl Aging {
             "hard_timeout" | "none_ttl" | "err_ttl" => start(value),
             _ => option,
         };
-        let known = match name {
-            "timeout" | "hard_timeout" | "idle" => literal(name, "duration", value).ok().flatten(),
-            _ => None,
-        };
-        Some(read.map(|value| *place = Some(Given { value, span, known })))
+        Some(read.map(|(value, known)| *place = Some(Given { value, span, known })))
     }
 
     /// Those by which the body may run in the background, and outlive its call.

@@ -84,14 +84,15 @@ fn from_seconds(seconds: Option<f64>) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds?).ok()
 }
 
-/// The expression of a constant `Duration`.
-pub(crate) fn constant(option: &str, value: &Expr) -> Result<TokenStream> {
+/// The expression of a constant `Duration`, and what it comes to if it is a literal.
+pub(crate) fn constant(option: &str, value: &Expr) -> Result<(TokenStream, Option<Duration>)> {
     if matches!(peel(value), Expr::Closure(_)) {
         let message = format!("`{option}` {}", forms(option));
         return Err(Error::new_spanned(value, message));
     }
     let literal = literal(option, "duration", value)?;
-    Ok(literal.map_or_else(|| value.to_token_stream(), spelled))
+    let tokens = literal.map_or_else(|| value.to_token_stream(), spelled);
+    Ok((tokens, literal))
 }
 
 /// The expression of a known `Duration`.
