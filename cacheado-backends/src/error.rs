@@ -101,7 +101,7 @@ pub enum Error {
         message: String,
     },
     /// The shared tier failed.
-    #[error("the {backend} backend failed to {operation}: {source}{}", when_kept(.kept))]
+    #[error("the {backend} backend failed to {operation}: {source}{}", when_kept(*.kept))]
     Backend {
         /// What kind of backend.
         backend: String,
@@ -123,8 +123,8 @@ fn known_levels(known: &[String]) -> String {
     }
 }
 
-fn when_kept(kept: &bool) -> &'static str {
-    if *kept {
+fn when_kept(kept: bool) -> &'static str {
+    if kept {
         "; an eviction of what it has there is kept, and sent as soon as it can be"
     } else {
         ""

@@ -47,6 +47,7 @@ impl<T, E: Display> Tell<Result<T, E>> {
 impl<T, E: Debug> Shown<Result<T, E>> {
     /// By `Debug`.
     #[must_use]
+    #[allow(clippy::unused_self, reason = "a method is what is found")]
     pub const fn how(&self) -> How<Result<T, E>> {
         How(|ret| ret.as_ref().err().map(|error| format!("{error:?}")))
     }

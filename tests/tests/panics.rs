@@ -354,10 +354,11 @@ mod options {
 
 #[test]
 fn after_an_option_has_panicked_its_function_is_cached_as_before() {
+    type Call = fn(&Cache, &Fuse) -> u64;
     fn now(call: impl Future<Output = u64>) -> u64 {
         call.now_or_never().expect("nobody holds it up")
     }
-    let calls: [(&str, fn(&Cache, &Fuse) -> u64); 9] = [
+    let calls: [(&str, Call); 9] = [
         ("ttl", |cache, fuse| options::ttl(cache, fuse, 7)),
         ("ttl of value", |cache, fuse| {
             options::ttl_of_value(cache, fuse, 7)
