@@ -10,13 +10,16 @@ use ::mongodb::bson::{Bson, Document, doc};
 use super::document::{self, Found};
 use super::failure::{DUPLICATE, failure, refusal};
 use super::mark;
-use super::store::{Store, fits};
+use super::store::{Store, fits, is_named};
 use crate::backend::{BackendResult, Change, Lookup, Mark, Payload};
 use crate::key::Key;
 
-/// How many bytes of values go in one command, at most, and how many updates. The server takes 16 MiB and 100,000.
+/// How many bytes go in one command, at most, and how many updates. The server takes 16 MiB and 100,000.
 const BYTES: usize = 8 * 1024 * 1024;
 const UPDATES: usize = 1000;
+
+/// What a name takes in a list of them, beside itself.
+const LISTED: usize = 16;
 
 /// What several updates came to.
 #[derive(Default)]
@@ -33,10 +36,12 @@ impl Store {
     /// One read if all are live or being loaded; otherwise one more write, and one more read if some of the documents were there.
     pub(super) async fn get_many(self: Arc<Self>, ids: Vec<String>) -> BackendResult<Vec<Lookup>> {
         let taken = Instant::now();
-        let mut known = self.find(ids.iter().map(String::as_str)).await?;
-        let mut missing: Vec<&str> = ids
-            .iter()
-            .map(String::as_str)
+        // one that is too long keeps nobody from the rest; what is loaded in its place is not stored
+        let names = ids.iter().map(String::as_str);
+        let names: Vec<&str> = names.filter(|id| is_named(id).is_ok()).collect();
+        let mut known = self.find(&names).await?;
+        let mut missing: Vec<&str> = names
+            .into_iter()
             .filter(|id| {
                 known.get(*id).is_none_or(|found| {
                     found.payload(taken.elapsed()).is_none()
@@ -47,7 +52,8 @@ impl Store {
         missing.sort_unstable();
         missing.dedup();
         let mut again = Vec::new();
-        for missing in missing.chunks(UPDATES) {
+        for range in portions(missing.iter().map(|id| id.len()), UPDATES) {
+            let missing = &missing[range];
             let tokens: Vec<ObjectId> = missing.iter().map(|_| ObjectId::new()).collect();
             let places = missing.iter().zip(&tokens).map(|(id, token)| {
                 let place = document::place(*token, self.load_limit);
@@ -66,7 +72,7 @@ impl Store {
             again.extend(others.map(|(id, _)| *id));
         }
         if !again.is_empty() {
-            known.extend(self.find(again.into_iter()).await?);
+            known.extend(self.find(&again).await?);
         }
         let look = |id: &String| {
             let found = known.get(id);
@@ -89,7 +95,7 @@ impl Store {
             fits(id, payload)?;
         }
         let sizes = entries.iter().map(|(_, payload)| payload.bytes.len());
-        for range in portions(sizes) {
+        for range in portions(sizes, UPDATES) {
             let updates = ids[range.clone()].iter().zip(&entries[range.clone()]);
             let updates = updates.map(|(id, (_, payload))| {
                 let update = self.value(payload, doc! { "gen": ObjectId::new() });
@@ -136,7 +142,8 @@ impl Store {
                 None => {}
             }
         }
-        for range in portions(together.iter().map(|(.., size)| *size)) {
+        let sizes = together.iter().map(|(_, id, .., size)| id.len() + size);
+        for range in portions(sizes, UPDATES) {
             let portion = &together[range];
             let updates = portion.iter().map(|(_, _, _, (filter, update), _)| {
                 doc! { "q": filter.clone(), "u": update.clone() }
@@ -146,8 +153,8 @@ impl Store {
             let known = if all {
                 HashMap::new()
             } else {
-                self.find(portion.iter().map(|(_, id, ..)| id.as_str()))
-                    .await?
+                let ids: Vec<&str> = portion.iter().map(|(_, id, ..)| id.as_str()).collect();
+                self.find(&ids).await?
             };
             for (nth, id, token, ..) in portion {
                 filled[*nth] = all
@@ -159,18 +166,20 @@ impl Store {
         Ok(filled)
     }
 
-    /// What is there of `ids`, by them.
-    async fn find(&self, ids: impl Iterator<Item = &str>) -> BackendResult<HashMap<String, Found>> {
-        let ids: Vec<&str> = ids.collect();
-        let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-        let find = self.documents.find(doc! { "_id": { "$in": ids } });
-        let find = find.projection(document::all()).batch_size(count).await;
-        let mut cursor = find.map_err(|error| failure(&error))?;
-        let mut found = HashMap::new();
-        while cursor.advance().await.map_err(|error| failure(&error))? {
-            let document = cursor.current();
-            if let Ok(id) = document.get_str("_id") {
-                found.insert(id.to_owned(), Found::read(document));
+    /// What is there of `ids`, by them. One read, unless the names are long.
+    async fn find(&self, ids: &[&str]) -> BackendResult<HashMap<String, Found>> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for range in portions(ids.iter().map(|id| id.len() + LISTED), usize::MAX) {
+            let ids = &ids[range];
+            let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+            let find = self.documents.find(doc! { "_id": { "$in": ids } });
+            let find = find.projection(document::all()).batch_size(count).await;
+            let mut cursor = find.map_err(|error| failure(&error))?;
+            while cursor.advance().await.map_err(|error| failure(&error))? {
+                let document = cursor.current();
+                if let Ok(id) = document.get_str("_id") {
+                    found.insert(id.to_owned(), Found::read(document));
+                }
             }
         }
         Ok(found)
@@ -237,13 +246,13 @@ fn number(value: &Bson) -> Option<i64> {
     }
 }
 
-/// Ranges of values of these sizes that go in one command each.
-fn portions(sizes: impl Iterator<Item = usize>) -> Vec<std::ops::Range<usize>> {
+/// Ranges of what is of these sizes that go in one command each, `most` at a time.
+fn portions(sizes: impl Iterator<Item = usize>, most: usize) -> Vec<std::ops::Range<usize>> {
     let mut portions: Vec<std::ops::Range<usize>> = Vec::new();
     let mut bytes = 0;
     for (nth, size) in sizes.enumerate() {
         match portions.last_mut() {
-            Some(last) if bytes + size <= BYTES && last.len() < UPDATES => {
+            Some(last) if bytes + size <= BYTES && last.len() < most => {
                 last.end += 1;
                 bytes += size;
             }
@@ -263,10 +272,13 @@ mod tests {
     #[test]
     fn portions_are_all_in_order_and_none_too_large() {
         let sizes = [1, BYTES - 1, 1, BYTES + 5, 3, 4];
-        assert_eq!(portions(sizes.into_iter()), [0..2, 2..3, 3..4, 4..6]);
-        let many = portions(std::iter::repeat_n(1, UPDATES + 1));
+        assert_eq!(
+            portions(sizes.into_iter(), UPDATES),
+            [0..2, 2..3, 3..4, 4..6]
+        );
+        let many = portions(std::iter::repeat_n(1, UPDATES + 1), UPDATES);
         assert_eq!(many, [0..UPDATES, UPDATES..UPDATES + 1]);
-        assert_eq!(portions(std::iter::empty()), []);
+        assert_eq!(portions(std::iter::empty(), UPDATES), []);
     }
 
     #[test]

@@ -10,11 +10,12 @@ use ::mongodb::bson::oid::ObjectId;
 use super::document;
 use super::failure::failure;
 use super::mark;
-use super::store::{Store, no_token};
+use super::store::{Store, is_named, no_token};
 use crate::backend::{BackendResult, Lease, Mark};
 
 impl Store {
     pub(super) async fn lease(self: Arc<Self>, id: String, span: Duration) -> BackendResult<Lease> {
+        is_named(&id)?;
         let taken = Instant::now();
         let me = ObjectId::new();
         let place = document::claimed_place(ObjectId::new(), self.load_limit, me, span);
@@ -32,6 +33,7 @@ impl Store {
         let Some((_, Some(owner))) = mark::read(&mark) else {
             return Ok(());
         };
+        is_named(&id)?;
         let filter = doc! { "_id": id, "owner": owner };
         let release = doc! { "$unset": { "owner": "", "until": "" } };
         let done = self.documents.update_one(filter, release).await;

@@ -89,7 +89,7 @@ use crate::io;
 /// ```
 ///
 /// The collection is for caches alone: several may share it, but it must not have a default collation, since names of entries
-/// differ in case. A second one, `<collection>.changes`, capped to 1 MiB, carries what processes tell each other; a key with more than
+/// differ in case. A name, which is as long as the scope's ids, has 4 MiB at most: what is longer is [refused](crate::backend::Refused). A second one, `<collection>.changes`, capped to 1 MiB, carries what processes tell each other; a key with more than
 /// 64 KiB of arguments is told as its scope. If an administrator drops either, or the database, the index and the cap are made again: at
 /// once where a change stream has been followed, else within a minute. A collection of changes that has no cap is converted.
 pub struct MongoDb {

@@ -25,6 +25,9 @@ use crate::scope::Scope;
 /// How often an upsert is tried that finds its document made by another in the meantime.
 const TRIES: usize = 3;
 
+/// The longest name that is asked for, in bytes. An eviction by scope names both ends of a range, and a document has room for 16 MiB.
+const LONGEST_NAME: usize = 4 * 1024 * 1024;
+
 /// After so many misses in a row the next look-up is taken for one, too.
 const COLD: u32 = 2;
 
@@ -77,6 +80,7 @@ impl Store {
     /// misses follow each other, as in a cache that is being filled, the write alone does both. It costs about as much as the read
     /// where it changes nothing, so a wrong guess costs little.
     pub(super) async fn get(self: Arc<Self>, id: String) -> BackendResult<Lookup> {
+        is_named(&id)?;
         let taken = Instant::now();
         let misses = self.misses.load(Ordering::Relaxed);
         if misses < COLD {
@@ -111,6 +115,7 @@ impl Store {
     }
 
     pub(super) async fn mark(self: Arc<Self>, id: String) -> BackendResult<Mark> {
+        is_named(&id)?;
         let taken = Instant::now();
         let find = self.documents.find_one(doc! { "_id": &id });
         let found = find.projection(document::all_but_the_value()).await;
@@ -243,7 +248,9 @@ impl Store {
 
     /// Whether a live value was there is found out by the deletion itself.
     pub(super) async fn evict(self: Arc<Self>, key: Key) -> BackendResult<bool> {
-        let filter = doc! { "_id": self.id(&key) };
+        let id = self.id(&key);
+        is_named(&id)?;
+        let filter = doc! { "_id": id };
         let delete = self.documents.find_one_and_delete(filter);
         let selected = doc! { "_id": 0, "live": document::is_live() };
         let gone = delete.projection(selected).await;
@@ -255,6 +262,7 @@ impl Store {
     /// Whoever hears of it must find it done, so it is told when all parts are.
     pub(super) async fn evict_by_scope(self: Arc<Self>, scope: Scope) -> BackendResult<u64> {
         let prefix = format!("{}{}", self.prefix, address::scope(&scope));
+        is_named(&prefix)?;
         let count = self.delete_beginning_with(&prefix).await?;
         self.tell_in_time(Change::Scope(scope)).await?;
         Ok(count)
@@ -283,8 +291,19 @@ async fn insistently<T, F: Future<Output = Result<T, Error>>>(
     operation().await
 }
 
-/// Whether the server takes a document of that size. One far beyond it would make it hang up, which looks like an outage.
+/// Whether the server takes commands with that name: it hangs up at one that is too long, which looks like an outage.
+pub(super) fn is_named(id: &str) -> BackendResult<()> {
+    if id.len() > LONGEST_NAME {
+        let len = id.len();
+        let message = format!("a name of {len} bytes: MongoDB is asked for no more than 4 MiB");
+        return Err(Refused::new(message).into());
+    }
+    Ok(())
+}
+
+/// Whether the server takes a document of that size and name. One far beyond it would make it hang up as well.
 pub(super) fn fits(id: &str, payload: &Payload) -> BackendResult<()> {
+    is_named(id)?;
     // the rest of the document, and of the command around it
     let size = payload.bytes.len() + id.len() + 1024;
     if size > document::LARGEST {

@@ -2,6 +2,7 @@
 
 mod access;
 mod conformance;
+mod long_names;
 mod operations;
 mod outages;
 mod races;
