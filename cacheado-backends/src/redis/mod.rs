@@ -5,15 +5,20 @@
 //! - `store`: what each operation asks and makes of the answers, written once for blocking and async use
 //! - `script`, `lua/`: what runs in the server
 //! - `exchange`, `blocking`, `multiplexed`: a round trip, and its two kinds
+//! - `line`: the connection to one server that many share
+//! - `cluster`, `owners`: a round trip to the nodes of a cluster, and which of them has what
 //! - `servers`: how each kind of server is connected to
 //! - `sentinels`, `topology`: who is the master by the word of sentinels, and of the nodes of a cluster
 //! - `watch`: hearing of what other processes do
 
 mod blocking;
+mod cluster;
 mod exchange;
+mod line;
 mod multiplexed;
 mod names;
 mod nonce;
+mod owners;
 mod reply;
 mod script;
 mod sentinels;

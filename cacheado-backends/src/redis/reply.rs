@@ -4,6 +4,7 @@ use std::fmt;
 
 use ::redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
+use super::servers::Address;
 use crate::backend::{BackendResult, Refused};
 
 /// The server answered something that the command has no such answer to.
@@ -31,7 +32,14 @@ pub(super) fn error(error: RedisError) -> Box<dyn std::error::Error + Send + Syn
         ErrorKind::Server(ServerErrorKind::ResponseError) => !error
             .detail()
             .is_some_and(|detail| detail.contains("max number of clients")),
-        ErrorKind::Server(ServerErrorKind::CrossSlot | ServerErrorKind::ExecAbort) => true,
+        ErrorKind::Server(
+            ServerErrorKind::CrossSlot
+            | ServerErrorKind::ExecAbort
+            // the slot is on its way
+            | ServerErrorKind::Ask
+            | ServerErrorKind::Moved
+            | ServerErrorKind::TryAgain,
+        ) => true,
         _ => matches!(error.code(), Some("OOM" | "WRONGTYPE")),
     };
     if refused {
@@ -93,6 +101,38 @@ pub(super) fn bytes(value: Value) -> BackendResult<Option<Vec<u8>>> {
 /// Whether it says that the server has no such script.
 pub(super) fn is_unknown_script(value: &Value) -> bool {
     is_error(value, |kind| kind == ServerErrorKind::NoScript)
+}
+
+/// Where a node of a cluster says that something is.
+#[derive(Debug, PartialEq)]
+pub(super) enum Elsewhere {
+    /// There, with all of its slot.
+    Moved(Address),
+    /// There if it is anywhere: its slot is on its way.
+    Ask(Address),
+    /// Some of it here, and some there.
+    NotYet,
+}
+
+/// What the answers to a pipe say of where its keys are, if the node has not all of them.
+pub(super) fn elsewhere(answers: &[Value]) -> Option<Elsewhere> {
+    answers.iter().find_map(|answer| {
+        let Value::ServerError(error) = answer else {
+            return None;
+        };
+        // the slot, and the address
+        let address = || {
+            let address = error.details()?.split_ascii_whitespace().nth(1)?;
+            let (host, port) = address.rsplit_once(':')?;
+            Some((host.to_owned(), port.parse().ok()?))
+        };
+        match error.kind()? {
+            ServerErrorKind::Moved => address().map(Elsewhere::Moved),
+            ServerErrorKind::Ask => address().map(Elsewhere::Ask),
+            ServerErrorKind::TryAgain => Some(Elsewhere::NotYet),
+            _ => None,
+        }
+    })
 }
 
 /// Whether it says that this is the wrong server to ask by now: a replica, or one that has lost its master.

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::cluster::{ClusterClient, ClusterClientBuilder};
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{
     AsyncConnectionConfig, Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
     RedisError, RedisResult, TlsCertificates,
 };
 
+use super::owners::Owners;
 use crate::backend::BackendResult;
 use crate::{Error, io};
 
@@ -29,6 +29,8 @@ pub(super) struct Servers {
     certificates: Option<TlsCertificates>,
     /// Counts how often the servers that matter may have become others.
     era: Arc<AtomicU64>,
+    /// Of a cluster: where its slots are.
+    pub(super) owners: Arc<Owners>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -67,13 +69,31 @@ impl Servers {
             nodes,
             certificates: None,
             era: Arc::default(),
+            owners: Arc::default(),
         };
         if servers.kind == Kind::Cluster {
-            // looks whether they fit together
-            let built = servers.cluster(Duration::ZERO);
-            built.map_err(|error| misfit(&error))?;
+            servers.fit_together()?;
         }
         Ok(servers)
+    }
+
+    /// Nodes that are learnt of are reached as the first one is.
+    fn fit_together(&self) -> crate::Result<()> {
+        let way = |node: &ConnectionInfo| {
+            let settings = node.redis_settings();
+            let user = settings.username().map(str::to_owned);
+            let password = settings.password().map(str::to_owned);
+            (is_encrypted(node), settings.db(), user, password)
+        };
+        if self
+            .nodes
+            .iter()
+            .any(|node| way(node) != way(&self.nodes[0]))
+        {
+            let message = "the nodes of a cluster have one user, one password and one database, and all have TLS or none: give URLs that differ in the address alone";
+            return Err(Error::config("redis", message));
+        }
+        Ok(())
     }
 
     /// # Errors
@@ -129,8 +149,8 @@ impl Servers {
         made.map_err(|error| self.unreachable(&address, &error))
     }
 
-    /// A connection that many share, made within `limit`, whose driver runs on the current runtime. A cluster is [another
-    /// matter](Self::cluster).
+    /// A connection that many share, made within `limit`, whose driver runs on the current runtime. To a node of a cluster one is [made
+    /// by its address](Self::connect_to).
     pub(super) async fn connect_async(
         &self,
         limit: Duration,
@@ -157,30 +177,6 @@ impl Servers {
         let address = server.addr().clone();
         let connection = connect(server, &config).await;
         connection.map_err(|error| self.unreachable(&address, &error))
-    }
-
-    /// What connects to the cluster. Each node has `timeout` to answer.
-    pub(super) fn cluster(&self, timeout: Duration) -> RedisResult<ClusterClient> {
-        let mut builder = ClusterClientBuilder::new(self.nodes.clone())
-            .connection_timeout(timeout)
-            .response_timeout(timeout)
-            // the cache's own limits are what bounds an operation
-            .retries(3)
-            .min_retry_wait(2)
-            .max_retry_wait(50)
-            .tcp_settings(sockets());
-        if let Some(certificates) = &self.certificates {
-            builder = builder.certs(certificates.clone());
-        }
-        builder.build()
-    }
-
-    /// An error of connecting to the cluster.
-    pub(super) fn no_cluster(
-        &self,
-        error: &RedisError,
-    ) -> Box<dyn std::error::Error + Send + Sync> {
-        self.unreachable(&"the cluster", error)
     }
 
     /// The error, with what could not be reached and without what nobody is to see.
@@ -244,6 +240,16 @@ pub(super) fn at(like: ConnectionInfo, (to_host, to_port): Address) -> Connectio
         _ => ConnectionAddr::Tcp(to_host, to_port),
     };
     like.set_addr(address)
+}
+
+/// Host and port of a server that has them.
+pub(super) fn address(server: &ConnectionInfo) -> Option<Address> {
+    match server.addr() {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            Some((host.clone(), *port))
+        }
+        _ => None,
+    }
 }
 
 /// The host of a server that has one.

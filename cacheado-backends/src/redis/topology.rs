@@ -1,14 +1,18 @@
 //! Which master of a cluster serves which slots, as one of the nodes sees it.
 
-use ::redis::aio::MultiplexedConnection;
-use ::redis::{Value, pipe};
+use ::redis::aio::{ConnectionLike, MultiplexedConnection};
+use ::redis::{Pipeline, Value, from_redis_value, pipe};
 
+use super::reply;
+use super::servers::Address;
 use crate::backend::BackendResult;
 
 /// What a node says of the cluster.
 pub(super) struct View {
     /// Whether it takes the cluster for one that works, with itself in it.
     pub(super) is_ok: bool,
+    /// The number of the latest election that it knows of.
+    pub(super) epoch: u64,
     pub(super) topology: Topology,
 }
 
@@ -41,12 +45,29 @@ impl PartialEq for Topology {
 
 impl View {
     pub(super) async fn of(connection: &mut MultiplexedConnection) -> BackendResult<Self> {
-        let mut ask = pipe();
-        ask.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SLOTS");
-        let (info, slots): (String, Value) = ask.query_async(connection).await?;
-        let topology = Topology::read(slots).ok_or("the node's slots can't be read")?;
+        let question = Self::question();
+        let answers = connection.req_packed_commands(&question, 0, question.len());
+        Self::read(answers.await?)
+    }
+
+    pub(super) fn question() -> Pipeline {
+        let mut question = pipe();
+        question.cmd("CLUSTER").arg("INFO");
+        question.cmd("CLUSTER").arg("SLOTS");
+        question
+    }
+
+    /// What is answered to the [`question`](Self::question).
+    pub(super) fn read(answers: Vec<Value>) -> BackendResult<Self> {
+        let [info, slots] = reply::all(answers)?;
+        // of one kind or another, by the version of the protocol
+        let info: String = from_redis_value(reply::ok(info)?)?;
+        let topology = Topology::read(reply::ok(slots)?).ok_or("the node's slots can't be read")?;
+        let mut lines = info.lines();
+        let epoch = lines.find_map(|line| line.strip_prefix("cluster_current_epoch:"));
         Ok(Self {
             is_ok: info.contains("cluster_state:ok"),
+            epoch: epoch.and_then(|it| it.trim().parse().ok()).unwrap_or(0),
             topology,
         })
     }
@@ -59,6 +80,33 @@ impl Topology {
         masters.sort_by(|one, other| one.id.cmp(&other.id));
         masters.dedup_by(|one, other| one.id == other.id);
         masters
+    }
+
+    /// Which slots are where, by the word of a node at `host`.
+    pub(super) fn owners(&self, host: &str) -> Vec<((u16, u16), Address)> {
+        let slot = |slot: i64| u16::try_from(slot).unwrap_or(u16::MAX);
+        let owners = self.0.iter().map(|range| {
+            let master = match &*range.master.host {
+                "" => host,
+                host => host,
+            };
+            let (first, last) = range.slots;
+            let slots = (slot(first), slot(last));
+            (slots, (master.to_owned(), range.master.port))
+        });
+        owners.collect()
+    }
+
+    /// One range of slots, of a master at that place.
+    #[cfg(test)]
+    pub(super) fn of_one(slots: (u16, u16), host: &str, port: u16) -> Self {
+        let master = Master {
+            id: b"a".to_vec(),
+            host: host.to_owned(),
+            port,
+        };
+        let slots = (slots.0.into(), slots.1.into());
+        Self(vec![Range { slots, master }])
     }
 
     /// What CLUSTER SLOTS answers; `None` if that is something else.

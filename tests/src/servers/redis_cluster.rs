@@ -11,6 +11,7 @@ use super::wait_until;
 pub struct RedisCluster {
     nodes: Vec<Redis>,
     buses: Vec<Proxy>,
+    fronts: Vec<Proxy>,
 }
 
 /// How long the nodes may take to agree.
@@ -43,6 +44,29 @@ impl RedisCluster {
         Self::of(nodes, buses)
     }
 
+    /// Starts one whose clients, and whose replicas, reach each node through one of the [`fronts`](Self::fronts).
+    ///
+    /// # Panics
+    ///
+    /// If it can't be had.
+    pub fn start_with_fronts() -> Self {
+        let mut cluster = Self::start();
+        let front = |node: &Redis| Proxy::start(node.addr());
+        cluster.fronts = cluster.nodes.iter().map(front).collect();
+        let ports = cluster.fronts.iter().map(|it| it.addr().port().to_string());
+        let ports: Vec<String> = ports.collect();
+        for (node, port) in cluster.nodes.iter().zip(&ports) {
+            node.set("cluster-announce-port", port);
+        }
+        let is_known = |node: &Redis| {
+            let slots = node.cli(&["CLUSTER", "SLOTS"]);
+            ports.iter().all(|port| slots.lines().any(|it| it == port))
+        };
+        let known = wait_until(AGREES_WITHIN, || cluster.nodes.iter().all(is_known));
+        assert!(known, "the nodes do not know each other's: {cluster:?}");
+        cluster
+    }
+
     fn start_nodes() -> Vec<Redis> {
         let arguments = [
             ["--cluster-enabled", "yes"],
@@ -63,15 +87,27 @@ impl RedisCluster {
         let printed = cli(nodes[0].port(), None, &create);
         assert!(printed.contains("All 16384 slots covered"), "{printed}");
 
-        let cluster = Self { nodes, buses };
+        let cluster = Self {
+            nodes,
+            buses,
+            fronts: Vec::new(),
+        };
         let agreed = wait_until(AGREES_WITHIN, || cluster.is_whole());
         assert!(agreed, "the nodes do not agree: {cluster:?}");
         cluster
     }
 
-    /// The nodes' URLs.
+    /// The nodes' URLs, or those of what is in front of them.
     pub fn urls(&self) -> Vec<String> {
-        self.nodes.iter().map(Redis::url).collect()
+        if self.fronts.is_empty() {
+            return self.nodes.iter().map(Redis::url).collect();
+        }
+        self.fronts.iter().map(|it| it.url("redis")).collect()
+    }
+
+    /// What clients reach each of the nodes through.
+    pub fn fronts(&self) -> &[Proxy] {
+        &self.fronts
     }
 
     /// The nodes, to kill and restart. The first three are the masters to begin with.

@@ -1,6 +1,7 @@
 //! A Redis Cluster.
 
 use cacheado_backends::redis::Redis;
+use cacheado_backends::{Key, address as names};
 use cacheado_tests::servers::{self, wait_until};
 
 use crate::coherence::Heard;
@@ -138,6 +139,48 @@ fn a_node_that_dies_is_replaced_by_its_replica() {
     heard.hears("covered");
     stores[1].evict(&key("x")).unwrap();
     heard.hears("key organization=acme/user=7 (programmatic)(\"x\")");
+}
+
+/// As of a server that is alone; and nothing that is sent to other nodes is given up.
+#[test]
+fn what_was_given_up_is_not_sent_later() {
+    for way in BOTH {
+        let cluster = servers::RedisCluster::start_with_fronts();
+        let (node, fronts) = (&cluster.nodes()[0], cluster.fronts());
+        let store = Asked::new(backend(&cluster).timeout(SECOND / 5), way);
+        let keys: Vec<_> = (0..60)
+            .map(|nth| key_in(&[&nth.to_string(), "7"], "x"))
+            .collect();
+        for key in &keys {
+            assert!(wait_until(10 * SECOND, || store
+                .set(key, &text("v"))
+                .is_ok()));
+        }
+        let stored = node.cli(&["--scan"]);
+        let is_there = |key: &&Key| stored.contains(&names::scope(&key.scope()));
+        let (there, elsewhere): (Vec<_>, Vec<_>) = keys.iter().partition(is_there);
+        let clients = || {
+            node.cli(&["CLIENT", "LIST", "TYPE", "normal"])
+                .lines()
+                .count()
+        };
+        let before = clients();
+        fronts[0].stall();
+        let large = text(&"w".repeat(256 * 1024));
+        store.set(there[0], &large).unwrap_err();
+        let closed = wait_until(10 * SECOND, || fronts[0].given_up() == 1);
+        assert!(closed, "{way:?}");
+        for key in elsewhere {
+            assert_eq!(store.found(key).as_deref(), Some("v"), "{way:?}");
+        }
+        assert!(fronts[1..].iter().all(|it| it.given_up() == 0), "{way:?}");
+        fronts[0].restore();
+        assert!(wait_until(10 * SECOND, || store.get(there[0]).is_ok()));
+        // with a connection in the place of that one
+        assert!(wait_until(10 * SECOND, || clients() == before), "{way:?}");
+        let found = store.found(there[0]);
+        assert_eq!(found.as_deref(), Some("v"), "it was sent, {way:?}");
+    }
 }
 
 #[test]

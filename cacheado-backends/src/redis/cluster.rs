@@ -1,0 +1,320 @@
+//! Round trips to the nodes of a cluster: each command goes to the node that has its slot, and nodes are asked side by side.
+//!
+//! Each node has a connection of its own, so one that hangs has that one given up, and nothing of the others. Which node has which slots
+//! is asked of the nodes themselves: at first, when one says that a slot is elsewhere, when one can't be reached, and in each new era.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ::redis::{Pipeline, Value, cmd};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::line::Line;
+use super::owners::slot_of;
+use super::reply::{self, Elsewhere};
+use super::servers::{Address, Servers, address, at};
+use super::topology::View;
+use crate::backend::BackendResult;
+use crate::io::{self, TimedOut, within};
+use crate::sync::lock;
+
+/// Between two times that a node is asked that has not all of a slot's keys yet, or is wrong about who has them.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
+
+pub(super) struct Cluster {
+    servers: Arc<Servers>,
+    timeout: Duration,
+    runtime: Option<Handle>,
+    lines: Mutex<HashMap<Address, Arc<Line>>>,
+    /// Held by whoever finds out who has which slots.
+    looking: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A pipe that has no answer yet.
+#[derive(Clone, Copy)]
+struct Pending<'p> {
+    nth: usize,
+    pipe: &'p Pipeline,
+    slot: u16,
+}
+
+/// A node, and whether it is asked for what it is only about to have.
+type Asked = (Address, bool);
+
+impl Cluster {
+    pub(super) fn new(servers: Arc<Servers>, timeout: Duration, runtime: Option<Handle>) -> Self {
+        Self {
+            servers,
+            timeout,
+            runtime,
+            lines: Mutex::default(),
+            looking: Arc::default(),
+        }
+    }
+
+    /// What the nodes answer to each of `pipes`, each of which concerns one slot, within the timeout.
+    ///
+    /// # Errors
+    ///
+    /// If one of the nodes can't be reached, or says nothing in time.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        pipes: &[Pipeline],
+    ) -> BackendResult<Vec<Vec<Value>>> {
+        let start = Instant::now();
+        let asked = self.ask_since(start, pipes).await;
+        asked.map_err(|error| match error.downcast::<TimedOut>() {
+            // of all that there was, and not of what was left
+            Ok(_) => TimedOut(self.timeout).into(),
+            Err(error) => error,
+        })
+    }
+
+    async fn ask_since(
+        self: &Arc<Self>,
+        start: Instant,
+        pipes: &[Pipeline],
+    ) -> BackendResult<Vec<Vec<Value>>> {
+        let mut answers = vec![Vec::new(); pipes.len()];
+        let pending = |(nth, pipe)| {
+            (
+                Pending {
+                    nth,
+                    pipe,
+                    slot: slot_of(pipe),
+                },
+                None,
+            )
+        };
+        let mut rest: Vec<(Pending<'_>, Option<Address>)> =
+            pipes.iter().enumerate().map(pending).collect();
+        let mut pause = Duration::ZERO;
+        let mut looked_again = false;
+        loop {
+            let mut version = self.servers.owners.version(self.servers.era());
+            if version == 0 {
+                self.look(version, self.left(start)).await?;
+                version = self.servers.owners.version(self.servers.era());
+            }
+            let mut by_node: HashMap<Asked, Vec<Pending<'_>>> = HashMap::new();
+            for (pending, about_to) in std::mem::take(&mut rest) {
+                let asked = match about_to {
+                    Some(node) => (node, true),
+                    None => (self.owner(pending.slot)?, false),
+                };
+                by_node.entry(asked).or_default().push(pending);
+            }
+            let mut failure = None;
+            for (portion, answered) in self.ask_nodes(by_node, start).await? {
+                match answered {
+                    Ok(answered) => {
+                        for (pending, answer) in portion.into_iter().zip(answered) {
+                            match reply::elsewhere(&answer) {
+                                None => {}
+                                Some(Elsewhere::Moved(to)) => {
+                                    self.servers.owners.moved(pending.slot, to);
+                                    self.look_in_the_background(version);
+                                    rest.push((pending, None));
+                                }
+                                Some(Elsewhere::Ask(to)) => rest.push((pending, Some(to))),
+                                Some(Elsewhere::NotYet) => rest.push((pending, None)),
+                            }
+                            answers[pending.nth] = answer;
+                        }
+                    }
+                    Err(error) => {
+                        rest.extend(portion.into_iter().map(|pending| (pending, None)));
+                        failure = Some(error);
+                    }
+                }
+            }
+            match failure {
+                None if rest.is_empty() => return Ok(answers),
+                None => {}
+                // another may have its slots by now
+                Some(error) if error.is::<TimedOut>() || looked_again => {
+                    self.look_in_the_background(version);
+                    return Err(error);
+                }
+                Some(error) => {
+                    looked_again = true;
+                    let had: Vec<_> = rest
+                        .iter()
+                        .map(|(it, _)| self.owner(it.slot).ok())
+                        .collect();
+                    // who can't say has said nothing new
+                    let _ = self.look(version, self.left(start)).await;
+                    let has = rest.iter().map(|(it, _)| self.owner(it.slot).ok());
+                    if has.zip(had).all(|(has, had)| has == had) {
+                        return Err(error);
+                    }
+                    continue;
+                }
+            }
+            let paused = within(self.left(start), async {
+                sleep(pause).await;
+                Ok(())
+            });
+            if paused.await.is_err() {
+                // they are answers too
+                return Ok(answers);
+            }
+            pause = (pause * 2).clamp(PAUSES.0, PAUSES.1);
+        }
+    }
+
+    /// Asks the nodes side by side.
+    async fn ask_nodes<'p>(
+        self: &Arc<Self>,
+        by_node: HashMap<Asked, Vec<Pending<'p>>>,
+        start: Instant,
+    ) -> BackendResult<Vec<(Vec<Pending<'p>>, BackendResult<Vec<Vec<Value>>>)>> {
+        let mut portions = Vec::with_capacity(by_node.len());
+        let mut questions = Vec::with_capacity(by_node.len());
+        for ((node, about_to), portion) in by_node {
+            questions.push((self.line(&node), question(&portion, about_to)));
+            portions.push((portion, about_to));
+        }
+        let answers = match &questions[..] {
+            // without waking another thread
+            [(line, question)] => vec![line.ask(question, self.left(start)).await],
+            _ => self.side_by_side(questions, start).await?,
+        };
+        let answered = portions.into_iter().zip(answers);
+        let answered = answered.map(|((portion, about_to), answer)| {
+            let answer = answer.map(|answer| split(&portion, about_to, answer));
+            (portion, answer)
+        });
+        Ok(answered.collect())
+    }
+
+    async fn side_by_side(
+        &self,
+        questions: Vec<(Arc<Line>, Pipeline)>,
+        start: Instant,
+    ) -> BackendResult<Vec<BackendResult<Vec<Value>>>> {
+        let mut asking = JoinSet::new();
+        let left = self.left(start);
+        let mut answers: Vec<_> = questions
+            .iter()
+            .map(|_| Err("asking panicked".into()))
+            .collect();
+        for (nth, (line, question)) in questions.into_iter().enumerate() {
+            let ask = async move { (nth, line.ask(&question, left).await) };
+            asking.spawn_on(ask, io::runtime()?);
+        }
+        while let Some(joined) = asking.join_next().await {
+            if let Ok((nth, answer)) = joined {
+                answers[nth] = answer;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Finds out who has which slots, unless another has since `version` was known.
+    ///
+    /// Nodes that are cut off from the others know nothing of those that were made masters since. So more than half are heard, if so many
+    /// answer in time, and of these the one is believed that knows of the latest election.
+    async fn look(self: &Arc<Self>, version: u64, limit: Duration) -> BackendResult<()> {
+        let start = Instant::now();
+        let looking = Arc::clone(&self.looking);
+        let _alone = within(limit, async { Ok(looking.lock_owned().await) }).await?;
+        let era = self.servers.era();
+        if self.servers.owners.version(era) > version {
+            return Ok(());
+        }
+        let nodes: HashSet<Address> = self.seeds().chain(self.servers.owners.all()).collect();
+        let half = nodes.len() / 2;
+        let left = limit.saturating_sub(start.elapsed()) / 2;
+        let mut asking = JoinSet::new();
+        for node in nodes {
+            let line = self.line(&node);
+            let ask = async move { (node, line.ask(&View::question(), left).await) };
+            asking.spawn_on(ask, io::runtime()?);
+        }
+        let mut failure = "no node of the cluster serves any slots".into();
+        let mut views = Vec::new();
+        while let Some(joined) = asking.join_next().await {
+            let (node, answer) = joined?;
+            match answer.and_then(View::read) {
+                Ok(view) if view.topology.masters().is_empty() => {}
+                Ok(view) => views.push((node, view)),
+                Err(error) => failure = error,
+            }
+            if views.len() > half {
+                break;
+            }
+        }
+        let latest = views
+            .iter()
+            .max_by_key(|(_, view)| (view.is_ok, view.epoch));
+        let (node, view) = latest.ok_or(failure)?;
+        self.servers.owners.learn(era, &view.topology, &node.0);
+        let used: HashSet<Address> = self.seeds().chain(self.servers.owners.all()).collect();
+        lock(&self.lines).retain(|node, _| used.contains(node));
+        Ok(())
+    }
+
+    fn look_in_the_background(self: &Arc<Self>, version: u64) {
+        if self.looking.try_lock().is_err() {
+            return;
+        }
+        if let Ok(runtime) = io::runtime() {
+            let cluster = Arc::clone(self);
+            runtime.spawn(async move {
+                if let Err(error) = cluster.look(version, cluster.timeout).await {
+                    tracing::debug!(%error, "it is not known which node has which slots");
+                }
+            });
+        }
+    }
+
+    fn owner(&self, slot: u16) -> BackendResult<Address> {
+        let owner = self.servers.owners.of(slot);
+        owner.ok_or_else(|| format!("no node of the cluster has slot {slot}").into())
+    }
+
+    fn seeds(&self) -> impl Iterator<Item = Address> {
+        self.servers.nodes.iter().filter_map(address)
+    }
+
+    fn line(&self, node: &Address) -> Arc<Line> {
+        let mut lines = lock(&self.lines);
+        if let Some(line) = lines.get(node) {
+            return Arc::clone(line);
+        }
+        let server = at(self.servers.nodes[0].clone(), node.clone());
+        let (servers, runtime) = (Arc::clone(&self.servers), self.runtime.clone());
+        let line = Arc::new(Line::new(servers, Some(server), self.timeout, runtime));
+        lines.insert(node.clone(), Arc::clone(&line));
+        line
+    }
+
+    fn left(&self, start: Instant) -> Duration {
+        self.timeout.saturating_sub(start.elapsed())
+    }
+}
+
+/// The commands of all pipes of `portion` in one. A node that is only `about_to` have what they concern is told each time that it is
+/// asked for that.
+fn question(portion: &[Pending<'_>], about_to: bool) -> Pipeline {
+    let mut question = Pipeline::new();
+    for command in portion.iter().flat_map(|it| it.pipe.cmd_iter()) {
+        if about_to {
+            question.add_command(cmd("ASKING"));
+        }
+        question.add_command(command.clone());
+    }
+    question
+}
+
+/// The answers to a [`question`], by the pipes of `portion`.
+fn split(portion: &[Pending<'_>], about_to: bool, answers: Vec<Value>) -> Vec<Vec<Value>> {
+    let step = if about_to { 2 } else { 1 };
+    let mut answers = answers.into_iter().skip(step - 1).step_by(step);
+    let of = |it: &Pending<'_>| answers.by_ref().take(it.pipe.len()).collect();
+    portion.iter().map(of).collect()
+}

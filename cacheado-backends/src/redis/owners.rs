@@ -1,0 +1,156 @@
+//! Which node of a cluster has which slots, as far as this process knows.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use ::redis::{Arg, Cmd, Pipeline};
+
+use super::servers::Address;
+use super::topology::Topology;
+use crate::sync::lock;
+
+/// How many slots a cluster has.
+const SLOTS: u16 = 16_384;
+
+#[derive(Default)]
+pub(super) struct Owners(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// How often it became known; 0: it is not.
+    version: u64,
+    /// The era that it was learnt in.
+    era: u64,
+    ranges: Vec<((u16, u16), Address)>,
+    /// What nodes have said since.
+    moved: HashMap<u16, Address>,
+}
+
+impl Owners {
+    /// The number of what is known of this era; 0 if nothing is.
+    pub(super) fn version(&self, era: u64) -> u64 {
+        let known = lock(&self.0);
+        if known.era == era { known.version } else { 0 }
+    }
+
+    /// The node that has the slot.
+    pub(super) fn of(&self, slot: u16) -> Option<Address> {
+        let known = lock(&self.0);
+        let has = |range: &&((u16, u16), Address)| (range.0.0..=range.0.1).contains(&slot);
+        let moved = known.moved.get(&slot);
+        moved
+            .or_else(|| known.ranges.iter().find(has).map(|(_, address)| address))
+            .cloned()
+    }
+
+    /// All nodes that have slots.
+    pub(super) fn all(&self) -> Vec<Address> {
+        let known = lock(&self.0);
+        let ranges = known.ranges.iter().map(|(_, address)| address);
+        ranges.chain(known.moved.values()).cloned().collect()
+    }
+
+    /// What a node that is at `host` sees, in this era.
+    pub(super) fn learn(&self, era: u64, topology: &Topology, host: &str) {
+        let mut known = lock(&self.0);
+        *known = Known {
+            version: known.version + 1,
+            era,
+            ranges: topology.owners(host),
+            moved: HashMap::new(),
+        };
+    }
+
+    /// The node that had the slot says that this one has it now.
+    pub(super) fn moved(&self, slot: u16, to: Address) {
+        lock(&self.0).moved.insert(slot, to);
+    }
+}
+
+/// The slot of what `pipe` concerns: of the first key of its first command.
+pub(super) fn slot_of(pipe: &Pipeline) -> u16 {
+    slot_of_key(pipe.cmd_iter().next().and_then(key_of).unwrap_or_default())
+}
+
+fn key_of(command: &Cmd) -> Option<&[u8]> {
+    let mut words = command.args_iter().filter_map(|arg| match arg {
+        Arg::Simple(bytes) => Some(bytes),
+        _ => None,
+    });
+    let name = words.next()?;
+    // a script comes with its name, and with how many keys it has
+    words.nth(if name.starts_with(b"EVAL") { 2 } else { 0 })
+}
+
+/// As the cluster's specification says: of what is between the first braces, if there is something.
+fn slot_of_key(key: &[u8]) -> u16 {
+    let open = key.iter().position(|&byte| byte == b'{');
+    let behind = open.map(|open| &key[open + 1..]);
+    let tag = behind.and_then(|behind| {
+        let close = behind.iter().position(|&byte| byte == b'}')?;
+        (close > 0).then(|| &behind[..close])
+    });
+    crc16(tag.unwrap_or(key)) % SLOTS
+}
+
+/// CRC16-CCITT, as XMODEM uses it.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        let crc = crc ^ (u16::from(*byte) << 8);
+        (0..8).fold(crc, |crc, _| {
+            let shifted = crc << 1;
+            if crc & 0x8000 == 0 {
+                shifted
+            } else {
+                shifted ^ 0x1021
+            }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::script::EVICT;
+    use super::*;
+    use ::redis::cmd;
+
+    #[test]
+    fn slots_are_those_of_the_specification() {
+        assert_eq!(crc16(b"123456789"), 0x31C3);
+        // as CLUSTER KEYSLOT says
+        assert_eq!(slot_of_key(b"foo"), 12_182);
+        assert_eq!(slot_of_key(b"{foo}bar"), 12_182);
+        assert_eq!(slot_of_key(b"a{foo}{bar}"), 12_182);
+        assert_eq!(slot_of_key(b"{}foo"), crc16(b"{}foo") % SLOTS);
+        assert_eq!(slot_of_key(b"{foo"), crc16(b"{foo") % SLOTS);
+    }
+
+    #[test]
+    fn a_pipe_is_where_its_first_key_is() {
+        let mut plain = Pipeline::new();
+        let mut set = cmd("SET");
+        set.arg("{foo}new").arg("x");
+        plain.add_command(set);
+        assert_eq!(slot_of(&plain), 12_182);
+        let mut script = Pipeline::new();
+        script.add_command(EVICT.call(["{foo}index".to_owned(), "{foo}x".to_owned()]));
+        assert_eq!(slot_of(&script), 12_182);
+    }
+
+    #[test]
+    fn what_a_node_says_has_moved_is_elsewhere_until_all_is_learnt_anew() {
+        let owners = Owners::default();
+        assert_eq!(owners.version(0), 0);
+        let topology = Topology::of_one((0, SLOTS - 1), "", 7000);
+        owners.learn(0, &topology, "here");
+        assert_eq!(owners.of(5), Some(("here".to_owned(), 7000)));
+        owners.moved(5, ("there".to_owned(), 7001));
+        assert_eq!(owners.of(5), Some(("there".to_owned(), 7001)));
+        assert_eq!(owners.of(6), Some(("here".to_owned(), 7000)));
+        assert_eq!(owners.version(0), 1);
+        assert_eq!(owners.version(1), 0, "of another era");
+        owners.learn(1, &topology, "here");
+        assert_eq!(owners.of(5), Some(("here".to_owned(), 7000)));
+        assert_eq!(owners.version(1), 2);
+    }
+}
