@@ -88,6 +88,20 @@ pub trait Backend: Send + Sync + 'static {
         false
     }
 
+    /// Which part of the store `key` is in, of those that may be down each by itself, such as the nodes of a cluster: after several
+    /// failures in a row of one part, what is in the others goes on being asked. A number that means nothing else, and may be another
+    /// the next time. By default the store is one part.
+    fn part(&self, key: &Key) -> u32 {
+        let _ = key;
+        0
+    }
+
+    /// As [`part`](Self::part), of all that is in `scope` or below it. Of what is in several parts it is a number of its own.
+    fn part_of_scope(&self, scope: &Scope) -> u32 {
+        let _ = scope;
+        0
+    }
+
     /// What is stored under `key`, with what is left of its lifetime; a miss once that is over. No other part of the cache looks
     /// at how old it is.
     ///

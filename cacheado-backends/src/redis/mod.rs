@@ -37,6 +37,7 @@ use tokio::runtime::Handle;
 use self::blocking::Blocking;
 use self::exchange::at_once;
 use self::multiplexed::Multiplexed;
+use self::owners::Owners;
 use self::servers::{Kind, Servers};
 use self::store::Store;
 use self::watch::{Watch, Watching};
@@ -47,6 +48,9 @@ use crate::io;
 use crate::key::Key;
 use crate::scope::Scope;
 use crate::sync::lock;
+
+/// The part that is all nodes of a cluster.
+const EVERYWHERE: u32 = u32::MAX;
 
 /// A shared tier in Redis: one server, a cluster, or what sentinels watch over.
 ///
@@ -253,6 +257,14 @@ impl Redis {
     }
 }
 
+impl Redis {
+    /// Which nodes have what, if there are several.
+    fn owners(&self) -> Option<&Owners> {
+        let servers = &self.settings.servers;
+        (servers.kind == Kind::Cluster).then_some(&servers.owners)
+    }
+}
+
 impl Backend for Redis {
     fn name(&self) -> &'static str {
         "redis"
@@ -277,6 +289,20 @@ impl Backend for Redis {
         let begun = watching.is_some();
         *lock(&self.watching) = watching;
         begun
+    }
+
+    /// In a cluster, the node; 0 while that is not known.
+    fn part(&self, key: &Key) -> u32 {
+        let of = |owners: &Owners| owners.part(self.store.names.entry(key).0.slot());
+        self.owners().map_or(0, of)
+    }
+
+    fn part_of_scope(&self, scope: &Scope) -> u32 {
+        let of = |owners: &Owners| match &self.store.names.scope(scope)[..] {
+            [bucket] => owners.part(bucket.slot()),
+            _ => EVERYWHERE,
+        };
+        self.owners().map_or(0, of)
     }
 
     fn get(&self, key: &Key) -> BackendResult<Lookup> {

@@ -17,6 +17,7 @@
 //!
 //! The cache's name is escaped, so no other's keys begin like these.
 
+use super::owners::slot_of_key;
 use crate::address;
 use crate::key::Key;
 use crate::scope::Scope;
@@ -75,6 +76,11 @@ impl Names {
 pub(super) struct Bucket<'a>(&'a str);
 
 impl Bucket<'_> {
+    /// The slot of a cluster that all of it is in.
+    pub(super) fn slot(self) -> u16 {
+        slot_of_key(self.0.as_bytes())
+    }
+
     /// What comes before an entry's name.
     pub(super) fn prefix(self) -> String {
         self.key(":", "")

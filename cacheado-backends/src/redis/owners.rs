@@ -43,6 +43,17 @@ impl Owners {
             .cloned()
     }
 
+    /// A number for the node that has the slot; 0 if none is known to.
+    pub(super) fn part(&self, slot: u16) -> u32 {
+        let hash = |(host, port): Address| {
+            let mut hasher = crc32fast::Hasher::new();
+            hasher.update(host.as_bytes());
+            hasher.update(&port.to_le_bytes());
+            hasher.finalize()
+        };
+        self.of(slot).map_or(0, hash)
+    }
+
     /// All nodes that have slots.
     pub(super) fn all(&self) -> Vec<Address> {
         let known = lock(&self.0);
@@ -83,7 +94,7 @@ fn key_of(command: &Cmd) -> Option<&[u8]> {
 }
 
 /// As the cluster's specification says: of what is between the first braces, if there is something.
-fn slot_of_key(key: &[u8]) -> u16 {
+pub(super) fn slot_of_key(key: &[u8]) -> u16 {
     let open = key.iter().position(|&byte| byte == b'{');
     let behind = open.map(|open| &key[open + 1..]);
     let tag = behind.and_then(|behind| {

@@ -320,12 +320,10 @@ impl<'a, T> Batch<'a, T> {
 
     /// After the shared tier was told of `fills`: it may have refused what is older than an invalidation, or an invalidation may have
     /// come while it was told. Returns what is to be evicted.
-    fn outdated(&self, fills: &Fills, stored: &Result<Vec<bool>>) -> Vec<Key> {
-        let Ok(stored) = stored else {
-            return Vec::new();
-        };
+    fn outdated(&self, fills: &Fills, stored: &[Option<bool>]) -> Vec<Key> {
         let mut outdated = Vec::new();
         for ((key, ..), stored) in fills.iter().zip(stored) {
+            let Some(stored) = stored else { continue };
             if !stored {
                 evict_local(self.cache, key);
             } else if self.is_overtaken(key) {

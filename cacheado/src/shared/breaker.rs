@@ -1,10 +1,13 @@
 //! The circuit breaker: a store that has failed several times in a row is not asked for a while, so that not every call pays for
-//! finding out that it is still down.
+//! finding out that it is still down. Where parts of it may be down each by itself, each has a breaker of its own.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use cacheado_backends::{Clock, Error, Result};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, lock};
 
 /// When a store is not asked.
 #[derive(Clone, Copy, Debug)]
@@ -45,77 +48,116 @@ impl BreakerOptions {
     }
 }
 
-/// After M. Nygard, "Release It!" (2007): closed while the store answers, open after several failures in a row, half open after a
-/// pause, when one operation is let through.
-pub(crate) struct Breaker {
+/// How long a failure is remembered of a part that nobody asks any more: what it had may be elsewhere by now, under another number.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// The breakers of the parts of a store that have failed lately, by the numbers that the backend gives them.
+pub(crate) struct Breakers {
     options: BreakerOptions,
     clock: Clock,
-    failures: AtomicU32,
-    /// When somebody asks again, in nanoseconds of the clock; 0 while the circuit is closed.
-    asks_at: AtomicU64,
+    parts: Mutex<HashMap<u32, Breaker>>,
+    /// So that nobody takes the lock, nor asks which part it is, while all is well.
+    any: AtomicBool,
 }
 
-impl Breaker {
+/// After M. Nygard, "Release It!" (2007): closed while the store answers, open after several failures in a row, half open after a
+/// pause, when one operation is let through.
+#[derive(Default)]
+struct Breaker {
+    failures: u32,
+    /// By the clock, when somebody asks again. `None`: it is closed.
+    asks_at: Option<Duration>,
+    /// By the clock, when it was asked in vain last.
+    failed: Duration,
+}
+
+impl Breakers {
     pub(crate) fn new(options: BreakerOptions, clock: Clock) -> Self {
         Self {
             options,
             clock,
-            failures: AtomicU32::new(0),
-            asks_at: AtomicU64::new(0),
+            parts: Mutex::default(),
+            any: AtomicBool::new(false),
         }
     }
 
-    /// Whether the store is to be asked.
-    pub(crate) fn lets_through(&self) -> bool {
-        let asks_at = self.asks_at.load(Ordering::Acquire);
-        if asks_at == 0 {
+    /// Whether something has failed lately.
+    pub(crate) fn any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
+    /// Whether that part of the store is to be asked.
+    pub(crate) fn lets_through(&self, part: impl FnOnce() -> u32) -> bool {
+        if !self.any() {
             return true;
         }
+        let part = part();
+        let mut parts = lock(&self.parts);
+        let Some(breaker) = parts.get_mut(&part) else {
+            return true;
+        };
+        let Some(asks_at) = breaker.asks_at else {
+            return true;
+        };
         let now = self.clock.elapsed();
+        if now < asks_at {
+            return false;
+        }
         // of those who come after the pause one asks, and the rest wait for another
-        nanos(now) >= asks_at
-            && self
-                .asks_at
-                .compare_exchange(asks_at, self.next(now), Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
+        breaker.asks_at = Some(now.saturating_add(self.options.pause));
+        true
     }
 
-    /// The store has answered.
-    pub(crate) fn answered(&self) {
-        // read first: while all is well nothing is written
-        let failures = self.failures.load(Ordering::Relaxed);
-        // the second: a failure that was counted before an answer may open the circuit after it
-        if failures != 0 || self.asks_at.load(Ordering::Relaxed) != 0 {
-            self.failures.store(0, Ordering::Relaxed);
-            if self.asks_at.swap(0, Ordering::AcqRel) != 0 {
-                tracing::info!("the shared tier answers again");
-            }
+    /// That part has answered.
+    pub(crate) fn answered(&self, part: impl FnOnce() -> u32) {
+        if !self.any() {
+            return;
+        }
+        let part = part();
+        let mut parts = lock(&self.parts);
+        let breaker = parts.remove(&part);
+        let now = self.clock.elapsed();
+        parts.retain(|_, it| now < it.failed.saturating_add(REMEMBERED));
+        self.any.store(!parts.is_empty(), Ordering::Release);
+        drop(parts);
+        if breaker.is_some_and(|breaker| breaker.asks_at.is_some()) {
+            tracing::info!("the shared tier answers again");
         }
     }
 
-    /// Whether operations are let through.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.asks_at.load(Ordering::Relaxed) == 0
-    }
-
-    /// The store has not.
-    pub(crate) fn failed(&self) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
-        if failures.saturating_add(1) >= self.options.failures {
-            let opened = self.next(self.clock.elapsed());
-            if self.asks_at.swap(opened, Ordering::AcqRel) == 0 {
-                tracing::warn!(pause = ?self.options.pause, "the shared tier is not asked for a while");
-            }
+    /// That part has not.
+    pub(crate) fn failed(&self, part: u32) {
+        let now = self.clock.elapsed();
+        let mut parts = lock(&self.parts);
+        let breaker = parts.entry(part).or_default();
+        breaker.failed = now;
+        breaker.failures = breaker.failures.saturating_add(1);
+        let mut opened = false;
+        if breaker.failures >= self.options.failures {
+            let asks_at = now.saturating_add(self.options.pause);
+            opened = breaker.asks_at.replace(asks_at).is_none();
+        }
+        self.any.store(true, Ordering::Release);
+        drop(parts);
+        if opened {
+            tracing::warn!(pause = ?self.options.pause, "the shared tier, or a part of it, is not asked for a while");
         }
     }
 
-    fn next(&self, now: Duration) -> u64 {
-        nanos(now.saturating_add(self.options.pause)).max(1)
+    /// One of several parts has not, and it is not known which: from here on each is asked by itself.
+    pub(crate) fn suspect(&self, suspects: impl IntoIterator<Item = u32>) {
+        let failed = self.clock.elapsed();
+        let mut parts = lock(&self.parts);
+        for part in suspects {
+            parts.entry(part).or_default().failed = failed;
+        }
+        self.any.store(!parts.is_empty(), Ordering::Release);
     }
-}
 
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+    /// Whether all operations are let through.
+    pub(crate) fn are_closed(&self) -> bool {
+        !self.any() || lock(&self.parts).values().all(|it| it.asks_at.is_none())
+    }
 }
 
 #[cfg(test)]
@@ -124,44 +166,75 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn it_opens_after_failures_in_a_row_and_lets_one_through_after_the_pause() {
-        let clock = ManualClock::new();
+    fn breakers(clock: &ManualClock) -> Breakers {
         let options = BreakerOptions {
             failures: 3,
             pause: Duration::from_secs(1),
         };
-        let breaker = Breaker::new(options, clock.clone().into());
-        breaker.failed();
-        breaker.failed();
-        breaker.answered();
-        breaker.failed();
-        breaker.failed();
-        assert!(breaker.lets_through(), "two in a row");
-        breaker.failed();
-        assert!(!breaker.lets_through());
-        clock.advance(Duration::from_secs(1));
-        assert!(breaker.lets_through(), "one asks");
-        assert!(!breaker.lets_through(), "and no other");
-        breaker.failed();
-        clock.advance(Duration::from_millis(999));
-        assert!(!breaker.lets_through(), "a failure begins another pause");
-        clock.advance(Duration::from_millis(1));
-        assert!(breaker.lets_through());
-        breaker.answered();
-        assert!(breaker.lets_through() && breaker.lets_through());
+        Breakers::new(options, clock.clone().into())
     }
 
     #[test]
-    fn an_answer_closes_it_also_where_no_failure_is_counted_any_more() {
+    fn one_opens_after_failures_in_a_row_and_lets_one_through_after_the_pause() {
         let clock = ManualClock::new();
-        let breaker = Breaker::new(BreakerOptions::default(), clock.clone().into());
-        // what is left when an answer comes between the two steps of a failure
-        breaker.asks_at.store(1, Ordering::Relaxed);
+        let breakers = breakers(&clock);
+        let lets_through = || breakers.lets_through(|| 7);
+        breakers.failed(7);
+        breakers.failed(7);
+        breakers.answered(|| 7);
+        breakers.failed(7);
+        breakers.failed(7);
+        assert!(lets_through(), "two in a row");
+        breakers.failed(7);
+        assert!(!lets_through() && !breakers.are_closed());
         clock.advance(Duration::from_secs(1));
-        assert!(breaker.lets_through(), "one asks");
-        assert!(!breaker.lets_through());
-        breaker.answered();
-        assert!(breaker.lets_through() && breaker.lets_through());
+        assert!(lets_through(), "one asks");
+        assert!(!lets_through(), "and no other");
+        breakers.failed(7);
+        clock.advance(Duration::from_millis(999));
+        assert!(!lets_through(), "a failure begins another pause");
+        clock.advance(Duration::from_millis(1));
+        assert!(lets_through());
+        breakers.answered(|| 7);
+        assert!(lets_through() && lets_through() && breakers.are_closed());
+    }
+
+    #[test]
+    fn each_part_has_its_own() {
+        let breakers = breakers(&ManualClock::new());
+        for _ in 0..3 {
+            breakers.failed(1);
+            breakers.answered(|| 2);
+        }
+        assert!(!breakers.lets_through(|| 1));
+        assert!(breakers.lets_through(|| 2));
+        breakers.answered(|| 1);
+        assert!(!breakers.any());
+    }
+
+    #[test]
+    fn a_part_that_nobody_asks_any_more_is_forgotten() {
+        let clock = ManualClock::new();
+        let breakers = breakers(&clock);
+        breakers.failed(1);
+        clock.advance(REMEMBERED);
+        breakers.failed(2);
+        breakers.answered(|| 3);
+        assert!(breakers.any());
+        breakers.answered(|| 2);
+        assert!(!breakers.any());
+    }
+
+    #[test]
+    fn while_all_is_well_nobody_asks_which_part_it_is() {
+        let breakers = breakers(&ManualClock::new());
+        let unasked = || -> u32 { panic!("it is asked") };
+        assert!(breakers.lets_through(unasked));
+        breakers.answered(unasked);
+        breakers.suspect([1, 2]);
+        assert!(breakers.any() && breakers.lets_through(|| 1));
+        breakers.answered(|| 1);
+        breakers.answered(|| 2);
+        assert!(breakers.lets_through(unasked));
     }
 }

@@ -1,24 +1,59 @@
-//! Many keys at once: the store is asked once for all.
+//! Many keys at once: the store is asked once for all; after a failure, once for each of its parts, so that one that is down takes
+//! nothing of the others with it.
 
-use cacheado_backends::backend::{Change, Mark, Payload};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use cacheado_backends::backend::{BackendResult, Change, Lookup, Mark, Payload, Refused};
 use cacheado_backends::{Key, Result};
 
 use super::{Seen, SharedTier, Unsent};
 use crate::value::Codec;
 
+/// What is asked for together, by its places among all.
+struct Portion {
+    places: Vec<usize>,
+    /// `None`: of any part, and it is all.
+    part: Option<u32>,
+}
+
+impl Portion {
+    fn of<'i, T: Clone>(&self, items: &'i [T]) -> Cow<'i, [T]> {
+        match self.part {
+            None => Cow::Borrowed(items),
+            Some(_) => self.places.iter().map(|&at| items[at].clone()).collect(),
+        }
+    }
+}
+
 impl SharedTier {
     /// What the tier has under each of `keys`, as [`look`](Self::look) says. One that fails has nothing, and is to be told nothing.
     pub(crate) fn look_many(&self, keys: &[Key], codec: Codec) -> Vec<Seen> {
         let asked = self.to_ask(keys);
-        let found = self.ask("get", None, |it| it.get_many(&asked));
+        let mut found = vec![None; asked.len()];
+        for portion in self.portions(asked.iter()) {
+            let these = portion.of(&asked);
+            let let_through = self.lets_portion_through("get", &portion);
+            let answer = let_through.and_then(|()| {
+                self.answered_portion("get", &portion, &these, self.backend.get_many(&these))
+            });
+            note(&portion, answer, &mut found);
+        }
         self.seen_many(keys, codec, &asked, found)
     }
 
     /// As [`look_many`](Self::look_many), without blocking.
     pub(crate) async fn look_many_async(&self, keys: &[Key], codec: Codec) -> Vec<Seen> {
         let asked = self.to_ask(keys);
-        let found = self.ask_async("get", None, |it| it.get_many_async(&asked));
-        let found = found.await;
+        let mut found = vec![None; asked.len()];
+        for portion in self.portions(asked.iter()) {
+            let these = portion.of(&asked);
+            if self.lets_portion_through("get", &portion).is_ok() {
+                let answer = self.backend.get_many_async(&these).await;
+                let answer = self.answered_portion("get", &portion, &these, answer);
+                note(&portion, answer, &mut found);
+            }
+        }
         self.seen_many(keys, codec, &asked, found)
     }
 
@@ -28,23 +63,84 @@ impl SharedTier {
         current.map(|key| self.outside(key).into_owned()).collect()
     }
 
+    /// All of them in one, unless some part of the store has failed lately.
+    fn portions<'k>(&self, keys: impl ExactSizeIterator<Item = &'k Key>) -> Vec<Portion> {
+        if !self.breakers.any() {
+            let places = (0..keys.len()).collect();
+            return vec![Portion { places, part: None }];
+        }
+        let mut by_part: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (place, key) in keys.enumerate() {
+            let part = self.backend.part(key);
+            by_part.entry(part).or_default().push(place);
+        }
+        let portion = |(part, places)| Portion {
+            places,
+            part: Some(part),
+        };
+        by_part.into_iter().map(portion).collect()
+    }
+
+    fn lets_portion_through(&self, operation: &'static str, portion: &Portion) -> Result<()> {
+        match portion.part {
+            None => Ok(()),
+            Some(part) => self.lets_through(operation, None, || part),
+        }
+    }
+
+    /// What the store said to `portion`, which has these `keys`. A failure is counted and traced.
+    fn answered_portion<T>(
+        &self,
+        operation: &'static str,
+        portion: &Portion,
+        keys: &[impl AsKey],
+        answer: BackendResult<T>,
+    ) -> Result<T> {
+        if let Some(part) = portion.part {
+            return self.answered(operation, None, || part, answer);
+        }
+        let parts = || {
+            let parts = keys.iter().map(|it| self.backend.part(it.as_key()));
+            parts.collect::<BTreeSet<u32>>()
+        };
+        match answer {
+            Err(source) if !source.is::<Refused>() => {
+                let parts = parts();
+                match parts.first() {
+                    Some(part) if parts.len() == 1 => self.breakers.failed(*part),
+                    _ => self.breakers.suspect(parts),
+                }
+                Err(self.failed(operation, None, source))
+            }
+            answer => {
+                // others may have failed meanwhile
+                if self.breakers.any() {
+                    for part in parts() {
+                        self.breakers.answered(|| part);
+                    }
+                }
+                answer.map_err(|source| self.failed(operation, None, source))
+            }
+        }
+    }
+
     fn seen_many(
         &self,
         keys: &[Key],
         codec: Codec,
         asked: &[Key],
-        found: Result<Vec<cacheado_backends::backend::Lookup>>,
+        found: Vec<Option<Lookup>>,
     ) -> Vec<Seen> {
-        let mut found = asked.iter().zip(found.unwrap_or_default()).peekable();
+        let mut found = asked.iter().zip(found).peekable();
         let seen = |key| {
             let outside = self.outside(key);
             match found.next_if(|(asked, _)| **asked == *outside) {
                 // what is there and can't be used is not replaced: a mark of its own would be another question
-                Some((asked, found)) => {
+                Some((asked, Some(found))) => {
                     let seen = self.seen(asked, codec, found);
                     seen.unwrap_or(Seen::Miss(None))
                 }
-                None => Seen::Miss(None),
+                _ => Seen::Miss(None),
             }
         };
         keys.iter().map(seen).collect()
@@ -56,15 +152,24 @@ impl SharedTier {
             return Ok(());
         }
         let outside = self.outside_of(entries);
-        let put = self.ask("set", None, |it| it.set_many(&outside));
-        if put.is_ok() {
-            self.forget_older(entries);
-        } else {
-            for (key, _) in entries {
-                self.keep(Change::Key(key.clone()));
+        let mut all = Ok(());
+        for portion in self.portions(outside.iter().map(AsKey::as_key)) {
+            let these = portion.of(&outside);
+            let let_through = self.lets_portion_through("set", &portion);
+            let put = let_through.and_then(|()| {
+                self.answered_portion("set", &portion, &these, self.backend.set_many(&these))
+            });
+            for place in portion.places {
+                let key = &entries[place].0;
+                match &put {
+                    // evictions that could not be sent need not be any more: the store has newer values
+                    Ok(()) => self.outbox.forget(key),
+                    Err(_) => self.keep(Change::Key(key.clone())),
+                }
             }
+            all = all.and(put);
         }
-        put
+        all
     }
 
     /// As [`put_many`](Self::put_many), without blocking.
@@ -73,16 +178,29 @@ impl SharedTier {
             return Ok(());
         }
         let outside = self.outside_of(entries);
-        let put = self.ask_async("set", None, |it| it.set_many_async(&outside));
         let unsent = entries.iter().map(|(key, _)| Change::Key(key.clone()));
-        let unsent: Vec<_> = unsent.map(|change| Unsent::new(self, change)).collect();
+        let unsent = unsent.map(|change| Some(Unsent::new(self, change)));
         // what is dropped, by an error or with the caller, is kept
-        put.await?;
-        for unsent in unsent {
-            unsent.sent();
+        let mut unsent: Vec<_> = unsent.collect();
+        let mut all = Ok(());
+        for portion in self.portions(outside.iter().map(AsKey::as_key)) {
+            let these = portion.of(&outside);
+            let mut put = self.lets_portion_through("set", &portion);
+            if put.is_ok() {
+                let answer = self.backend.set_many_async(&these).await;
+                put = self.answered_portion("set", &portion, &these, answer);
+            }
+            if put.is_ok() {
+                for place in portion.places {
+                    if let Some(unsent) = unsent[place].take() {
+                        unsent.sent();
+                    }
+                    self.outbox.forget(&entries[place].0);
+                }
+            }
+            all = all.and(put);
         }
-        self.forget_older(entries);
-        Ok(())
+        all
     }
 
     fn outside_of(&self, entries: &[(Key, Payload)]) -> Vec<(Key, Payload)> {
@@ -92,27 +210,37 @@ impl SharedTier {
         outside.collect()
     }
 
-    /// Evictions that could not be sent need not be any more: the store has newer values.
-    fn forget_older(&self, entries: &[(Key, Payload)]) {
-        for (key, _) in entries {
-            self.outbox.forget(key);
-        }
-    }
-
-    /// Stores what loads have found. Returns of each whether it is stored.
-    pub(crate) fn fill_many(&self, entries: &[(Key, Payload, Mark)]) -> Result<Vec<bool>> {
+    /// Stores what loads have found. Returns of each whether it is stored; `None` of those that are not known.
+    pub(crate) fn fill_many(&self, entries: &[(Key, Payload, Mark)]) -> Vec<Option<bool>> {
         let outside = self.outside_of_loads(entries);
-        self.ask("fill", None, |it| it.fill_many(&outside))
+        let mut filled = vec![None; entries.len()];
+        for portion in self.portions(outside.iter().map(AsKey::as_key)) {
+            let these = portion.of(&outside);
+            let let_through = self.lets_portion_through("fill", &portion);
+            let answer = let_through.and_then(|()| {
+                self.answered_portion("fill", &portion, &these, self.backend.fill_many(&these))
+            });
+            note(&portion, answer, &mut filled);
+        }
+        filled
     }
 
     /// As [`fill_many`](Self::fill_many), without blocking.
     pub(crate) async fn fill_many_async(
         &self,
         entries: &[(Key, Payload, Mark)],
-    ) -> Result<Vec<bool>> {
+    ) -> Vec<Option<bool>> {
         let outside = self.outside_of_loads(entries);
-        let fill = self.ask_async("fill", None, |it| it.fill_many_async(&outside));
-        fill.await
+        let mut filled = vec![None; entries.len()];
+        for portion in self.portions(outside.iter().map(AsKey::as_key)) {
+            let these = portion.of(&outside);
+            if self.lets_portion_through("fill", &portion).is_ok() {
+                let answer = self.backend.fill_many_async(&these).await;
+                let answer = self.answered_portion("fill", &portion, &these, answer);
+                note(&portion, answer, &mut filled);
+            }
+        }
+        filled
     }
 
     fn outside_of_loads(&self, entries: &[(Key, Payload, Mark)]) -> Vec<(Key, Payload, Mark)> {
@@ -121,5 +249,35 @@ impl SharedTier {
             (key, payload.clone(), mark.clone())
         });
         outside.collect()
+    }
+}
+
+/// What is stored or looked for, by its key.
+trait AsKey {
+    fn as_key(&self) -> &Key;
+}
+
+impl AsKey for Key {
+    fn as_key(&self) -> &Key {
+        self
+    }
+}
+
+impl AsKey for (Key, Payload) {
+    fn as_key(&self) -> &Key {
+        &self.0
+    }
+}
+
+impl AsKey for (Key, Payload, Mark) {
+    fn as_key(&self) -> &Key {
+        &self.0
+    }
+}
+
+/// Notes what was answered of each in the portion. A failure is counted by now.
+fn note<T>(portion: &Portion, answer: Result<Vec<T>>, noted: &mut [Option<T>]) {
+    for (place, it) in portion.places.iter().zip(answer.unwrap_or_default()) {
+        noted[*place] = Some(it);
     }
 }

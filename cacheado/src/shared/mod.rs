@@ -33,7 +33,7 @@ pub(crate) use coherence::Coherence;
 pub(crate) use seal::Found;
 pub(crate) use secret::SecretKey;
 
-use breaker::Breaker;
+use breaker::Breakers;
 use guarded::{guarded, guarded_async};
 use outbox::Outbox;
 use release::Releases;
@@ -72,7 +72,7 @@ pub(crate) struct SharedTier {
     /// The cache's name.
     name: String,
     counters: Arc<Counters>,
-    breaker: Breaker,
+    breakers: Breakers,
     outbox: Outbox,
     releases: Releases,
     secret: Option<SecretKey>,
@@ -120,7 +120,7 @@ impl SharedTier {
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             backend,
-            breaker: Breaker::new(options.breaker, options.clock),
+            breakers: Breakers::new(options.breaker, options.clock),
             name: options.name,
             counters,
             outbox: Outbox::default(),
@@ -169,16 +169,26 @@ impl SharedTier {
     }
 
     /// Whether the store is to be asked; an `Err` says why not.
-    fn lets_through(&self, operation: &'static str, key: Option<&Key>) -> Result<()> {
+    fn lets_through(
+        &self,
+        operation: &'static str,
+        key: Option<&Key>,
+        part: impl FnOnce() -> u32,
+    ) -> Result<()> {
         let unasked = if key.is_some_and(|key| self.outbox.covers(key)) {
             Unasked::Old
-        } else if self.breaker.lets_through() {
+        } else if self.breakers.lets_through(part) {
             return Ok(());
         } else {
             Unasked::Open
         };
         self.counters.count(space_of(key), Event::BackendSkip);
         Err(self.error(operation, unasked.into()))
+    }
+
+    /// The part that all of the store is.
+    fn whole(&self) -> u32 {
+        self.backend.part_of_scope(&Scope::global())
     }
 
     fn error(&self, operation: &'static str, source: Failure) -> Error {
@@ -195,45 +205,54 @@ impl SharedTier {
         &self,
         operation: &'static str,
         key: Option<&Key>,
+        part: impl FnOnce() -> u32,
         answer: BackendResult<T>,
     ) -> Result<T> {
         let source = match answer {
             Ok(answer) => {
-                self.breaker.answered();
+                self.breakers.answered(part);
                 return Ok(answer);
             }
             Err(source) => source,
         };
         if source.is::<Refused>() {
-            self.breaker.answered();
+            self.breakers.answered(part);
         } else {
-            self.breaker.failed();
+            self.breakers.failed(part());
         }
+        Err(self.failed(operation, key, source))
+    }
+
+    /// A failure of the store, counted and traced.
+    fn failed(&self, operation: &'static str, key: Option<&Key>, source: Failure) -> Error {
         self.counters.count(space_of(key), Event::BackendError);
         let error = self.error(operation, source);
         tracing::warn!(%error, "the shared tier failed");
-        Err(error)
+        error
     }
 
+    /// Asks the store for something of `part`.
     fn ask<T>(
         &self,
         operation: &'static str,
         key: Option<&Key>,
+        part: impl Fn() -> u32,
         ask: impl FnOnce(&dyn Backend) -> BackendResult<T>,
     ) -> Result<T> {
-        self.lets_through(operation, key)?;
-        self.answered(operation, key, guarded(|| ask(&*self.backend)))
+        self.lets_through(operation, key, &part)?;
+        self.answered(operation, key, part, guarded(|| ask(&*self.backend)))
     }
 
     async fn ask_async<'a, T>(
         &'a self,
         operation: &'static str,
         key: Option<&Key>,
+        part: impl Fn() -> u32,
         ask: impl FnOnce(&'a dyn Backend) -> BackendFuture<'a, T>,
     ) -> Result<T> {
-        self.lets_through(operation, key)?;
+        self.lets_through(operation, key, &part)?;
         let answer = guarded_async(|| ask(&*self.backend)).await;
-        self.answered(operation, key, answer)
+        self.answered(operation, key, part, answer)
     }
 
     /// What the tier has under `key`, and for how long. One that fails has nothing.
@@ -243,14 +262,24 @@ impl SharedTier {
     /// [`Error::TypeMismatch`] if it has a value of another type.
     pub(crate) fn get(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
         let outside = self.outside(key);
-        let found = self.ask("get", Some(key), |backend| backend.get(&outside));
+        let found = self.ask(
+            "get",
+            Some(key),
+            || self.backend.part(&outside),
+            |backend| backend.get(&outside),
+        );
         found.map_or(Ok(None), |found| self.opened(&outside, codec, found))
     }
 
     /// As [`get`](Self::get), without blocking.
     pub(crate) async fn get_async(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
         let outside = self.outside(key);
-        let get = self.ask_async("get", Some(key), |backend| backend.get_async(&outside));
+        let get = self.ask_async(
+            "get",
+            Some(key),
+            || self.backend.part(&outside),
+            |backend| backend.get_async(&outside),
+        );
         let found = get.await;
         found.map_or(Ok(None), |found| self.opened(&outside, codec, found))
     }
@@ -262,7 +291,12 @@ impl SharedTier {
     /// What it said if it failed.
     pub(crate) fn look(&self, key: &Key, codec: Codec) -> Result<Seen> {
         let outside = self.outside(key);
-        let found = self.ask("get", Some(key), |backend| backend.get(&outside))?;
+        let found = self.ask(
+            "get",
+            Some(key),
+            || self.backend.part(&outside),
+            |backend| backend.get(&outside),
+        )?;
         match self.seen(&outside, codec, found) {
             Some(seen) => Ok(seen),
             None => self.mark(key).map(|mark| Seen::Miss(Some(mark))),
@@ -272,7 +306,12 @@ impl SharedTier {
     /// As [`look`](Self::look), without blocking.
     pub(crate) async fn look_async(&self, key: &Key, codec: Codec) -> Result<Seen> {
         let outside = self.outside(key);
-        let get = self.ask_async("get", Some(key), |backend| backend.get_async(&outside));
+        let get = self.ask_async(
+            "get",
+            Some(key),
+            || self.backend.part(&outside),
+            |backend| backend.get_async(&outside),
+        );
         let found = get.await?;
         match self.seen(&outside, codec, found) {
             Some(seen) => Ok(seen),
@@ -310,10 +349,15 @@ impl SharedTier {
     pub(crate) fn put(&self, key: &Key, payload: &Payload, since: Option<&Mark>) -> Result<bool> {
         let outside = self.outside(key);
         // it may be asked for a key whose eviction could not be sent: it is newer than that
-        let put = self.ask("set", None, |backend| match since {
-            Some(mark) => backend.put(&outside, payload, mark),
-            None => backend.set(&outside, payload).map(|()| true),
-        });
+        let put = self.ask(
+            "set",
+            None,
+            || self.backend.part(&outside),
+            |backend| match since {
+                Some(mark) => backend.put(&outside, payload, mark),
+                None => backend.set(&outside, payload).map(|()| true),
+            },
+        );
         let put = self.or_keep(put, || Change::Key(key.clone()))?;
         self.outbox.forget(key);
         Ok(put)
@@ -327,13 +371,18 @@ impl SharedTier {
         since: Option<&Mark>,
     ) -> Result<bool> {
         let outside = self.outside(key);
-        let put = self.ask_async("set", None, |backend| match since {
-            Some(mark) => backend.put_async(&outside, payload, mark),
-            None => {
-                let set = backend.set_async(&outside, payload);
-                Box::pin(async move { set.await.map(|()| true) })
-            }
-        });
+        let put = self.ask_async(
+            "set",
+            None,
+            || self.backend.part(&outside),
+            |backend| match since {
+                Some(mark) => backend.put_async(&outside, payload, mark),
+                None => {
+                    let set = backend.set_async(&outside, payload);
+                    Box::pin(async move { set.await.map(|()| true) })
+                }
+            },
+        );
         // a caller who goes away has seen no answer: an older value may be there still
         let unsent = Unsent::new(self, Change::Key(key.clone()));
         let put = unsent.over(put.await)?;
@@ -344,14 +393,24 @@ impl SharedTier {
     /// Removes what is under `key`. Returns whether something was. One that can't be sent is kept until it can.
     pub(crate) fn evict(&self, key: &Key) -> Result<bool> {
         let outside = self.outside(key);
-        let evicted = self.ask("evict", None, |backend| backend.evict(&outside));
+        let evicted = self.ask(
+            "evict",
+            None,
+            || self.backend.part(&outside),
+            |backend| backend.evict(&outside),
+        );
         self.or_keep(evicted, || Change::Key(key.clone()))
     }
 
     /// As [`evict`](Self::evict), without blocking.
     pub(crate) async fn evict_async(&self, key: &Key) -> Result<bool> {
         let outside = self.outside(key);
-        let evict = self.ask_async("evict", None, |backend| backend.evict_async(&outside));
+        let evict = self.ask_async(
+            "evict",
+            None,
+            || self.backend.part(&outside),
+            |backend| backend.evict_async(&outside),
+        );
         // a caller who goes away has seen no answer: it is kept until there is one
         let unsent = Unsent::new(self, Change::Key(key.clone()));
         unsent.over(evict.await)
@@ -365,29 +424,37 @@ impl SharedTier {
     /// Removes all that is in `scope`. Returns how many live entries that were. One that can't be sent is kept until it can.
     pub(crate) fn evict_by_scope(&self, scope: &Scope) -> Result<u64> {
         let outside = self.outside_scope(scope);
-        let evicted = self.ask("evict by scope", None, |it| it.evict_by_scope(&outside));
+        let evicted = self.ask(
+            "evict by scope",
+            None,
+            || self.backend.part_of_scope(&outside),
+            |it| it.evict_by_scope(&outside),
+        );
         self.or_keep(evicted, || Change::Scope(scope.clone()))
     }
 
     /// As [`evict_by_scope`](Self::evict_by_scope), without blocking.
     pub(crate) async fn evict_by_scope_async(&self, scope: &Scope) -> Result<u64> {
         let outside = self.outside_scope(scope);
-        let evict = self.ask_async("evict by scope", None, |it| {
-            it.evict_by_scope_async(&outside)
-        });
+        let evict = self.ask_async(
+            "evict by scope",
+            None,
+            || self.backend.part_of_scope(&outside),
+            |it| it.evict_by_scope_async(&outside),
+        );
         let unsent = Unsent::new(self, Change::Scope(scope.clone()));
         unsent.over(evict.await)
     }
 
     /// Removes everything. One that can't be sent is kept until it can.
     pub(crate) fn clear(&self) -> Result<()> {
-        let cleared = self.ask("clear", None, Backend::clear);
+        let cleared = self.ask("clear", None, || self.whole(), Backend::clear);
         self.or_keep(cleared, || Change::All)
     }
 
     /// As [`clear`](Self::clear), without blocking.
     pub(crate) async fn clear_async(&self) -> Result<()> {
-        let clear = self.ask_async("clear", None, Backend::clear_async);
+        let clear = self.ask_async("clear", None, || self.whole(), Backend::clear_async);
         let unsent = Unsent::new(self, Change::All);
         unsent.over(clear.await)
     }
@@ -407,14 +474,16 @@ macro_rules! handed_on {
             $($(#[$doc])*
             pub(crate) fn $name(&self, key: &Key $(, $arg: $type)*) -> Result<$out> {
                 let outside = self.outside(key);
-                self.ask(stringify!($name), Some(key), |it| it.$name(&outside $(, $arg)*))
+                let part = || self.backend.part(&outside);
+                self.ask(stringify!($name), Some(key), part, |it| it.$name(&outside $(, $arg)*))
             }
 
             /// The same without blocking.
             pub(crate) async fn $name_async(&self, key: &Key $(, $arg: $type)*) -> Result<$out> {
                 let outside = self.outside(key);
                 let operation = stringify!($name);
-                self.ask_async(operation, Some(key), |it| it.$name_async(&outside $(, $arg)*)).await
+                let part = || self.backend.part(&outside);
+                self.ask_async(operation, Some(key), part, |it| it.$name_async(&outside $(, $arg)*)).await
             })*
         }
     };

@@ -46,7 +46,7 @@ fn send_all(tier: &Weak<SharedTier>) {
             wait = WAITS.0;
             continue;
         }
-        if tier.breaker.is_closed() {
+        if tier.breakers.are_closed() {
             wait = WAITS.0;
         }
         drop(tier);
@@ -56,6 +56,15 @@ fn send_all(tier: &Weak<SharedTier>) {
 }
 
 impl SharedTier {
+    /// The part of the store that `change` concerns.
+    fn part_of(&self, change: &Change) -> u32 {
+        match change {
+            Change::Key(key) => self.backend.part(&self.outside(key)),
+            Change::Scope(scope) => self.backend.part_of_scope(&self.outside_scope(scope)),
+            Change::All | Change::Covered | Change::Lost => self.whole(),
+        }
+    }
+
     /// Sends `change`, whatever the breaker says: somebody has to ask.
     fn send(&self, change: &Change) -> BackendResult<()> {
         match change {
@@ -86,7 +95,7 @@ impl SharedTier {
     fn note_sent(&self, change: Change, turn: Turn, sent: BackendResult<()>) -> bool {
         match sent {
             Ok(()) => {
-                self.breaker.answered();
+                self.breakers.answered(|| self.part_of(&change));
                 self.outbox.sent(&change, turn);
                 true
             }

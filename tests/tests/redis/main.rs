@@ -9,6 +9,7 @@ mod index;
 mod large;
 mod marks;
 mod outages;
+mod parts;
 mod refusals;
 mod runtimes;
 mod sentinel;

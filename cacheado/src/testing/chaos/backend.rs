@@ -99,6 +99,14 @@ impl<B: Backend> Backend for Chaos<B> {
         self.inner.watch(lossy)
     }
 
+    fn part(&self, key: &Key) -> u32 {
+        self.inner.part(key)
+    }
+
+    fn part_of_scope(&self, scope: &Scope) -> u32 {
+        self.inner.part_of_scope(scope)
+    }
+
     fn get(&self, key: &Key) -> BackendResult<Lookup> {
         let found = self.run(|inner| inner.get(key))?;
         Ok(self.spoiled(key, found))
