@@ -64,7 +64,7 @@ pub(super) struct Notices {
     /// This process, or one of its caches: what it tells is nothing new to it.
     me: ObjectId,
     /// The stream has ended, or the store.
-    pub(super) ended: Arc<Notify>,
+    ended: Arc<Notify>,
     /// Something was told, or nothing ever will be again.
     told: Arc<Notify>,
 }
@@ -269,12 +269,15 @@ pub(super) async fn hurry(store: Weak<Store>) {
     }
 }
 
+/// What tells that the stream of `store` has ended, or the store; `None` if that is so already.
+pub(super) fn ended(store: &Weak<Store>) -> Option<Arc<Notify>> {
+    let store = store.upgrade()?;
+    Some(Arc::clone(&store.notices.ended))
+}
+
 /// Reports to `changes` what others tell, for as long as there is the store.
 pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
-    let Some(ended) = store
-        .upgrade()
-        .map(|store| Arc::clone(&store.notices.ended))
-    else {
+    let Some(ended) = ended(&store) else {
         return;
     };
     let mut pause = SHORTEST_PAUSE;

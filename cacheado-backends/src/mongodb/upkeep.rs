@@ -2,7 +2,7 @@
 //! of changes with its cap. An administrator may drop either at any time, and a write makes a collection anew that lacks it. So both
 //! are made sure of at the beginning, when the change stream has ended, and now and then.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 
 use ::mongodb::IndexModel;
@@ -11,6 +11,7 @@ use ::mongodb::options::IndexOptions;
 use tokio::time::{sleep, timeout};
 
 use super::failure::failure;
+use super::notices::ended;
 use super::store::Store;
 use crate::backend::{BackendResult, Refused};
 
@@ -23,10 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Makes sure of both for as long as there is the store. Without, what has expired stays there, and is not served.
 pub(super) async fn keep_up(store: Weak<Store>) {
-    let Some(ended) = store
-        .upgrade()
-        .map(|store| Arc::clone(&store.notices.ended))
-    else {
+    let Some(ended) = ended(&store) else {
         return;
     };
     let mut pause = SHORTEST_PAUSE;
