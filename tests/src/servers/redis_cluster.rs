@@ -135,6 +135,39 @@ impl RedisCluster {
         replica.expect("each master has a replica")
     }
 
+    /// Moves a slot from one of the masters to another, key by key, as `redis-cli --cluster reshard` does; all must be masters.
+    ///
+    /// # Panics
+    ///
+    /// If one of them refuses.
+    pub fn move_slot(&self, slot: u16, from: usize, to: usize) {
+        let slot = slot.to_string();
+        let [source, target] = [from, to].map(|nth| &self.nodes[nth]);
+        let [from, to] = [source, target].map(|node| node.cli(&["CLUSTER", "MYID"]));
+        let set = |node: &Redis, what: &str, id: &str| {
+            let said = node.cli(&["CLUSTER", "SETSLOT", &slot, what, id]);
+            assert_eq!(said, "OK", "{what}");
+        };
+        set(target, "IMPORTING", &from);
+        set(source, "MIGRATING", &to);
+        loop {
+            let keys = source.cli(&["CLUSTER", "GETKEYSINSLOT", &slot, "3"]);
+            if keys.is_empty() {
+                break;
+            }
+            let port = target.port().to_string();
+            let mut migrate = vec!["MIGRATE", "127.0.0.1", &*port, "", "0", "5000", "KEYS"];
+            migrate.extend(keys.lines());
+            let said = source.cli(&migrate);
+            assert!(said == "OK" || said == "NOKEY", "{said}");
+        }
+        // it must know first, or nobody would have the slot
+        set(target, "NODE", &to);
+        for node in &self.nodes[..3] {
+            set(node, "NODE", &to);
+        }
+    }
+
     /// Whether all nodes are there, all slots are served, and all replicas follow.
     pub fn is_whole(&self) -> bool {
         self.nodes.iter().all(|node| {

@@ -14,4 +14,5 @@ mod refusals;
 mod runtimes;
 mod sentinel;
 mod shared;
+mod slots;
 mod tls;

@@ -1,0 +1,160 @@
+//! A slot that moves from node to node while two processes read, put and evict what is in it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cacheado::Cache;
+use cacheado_backends::redis::Redis;
+use cacheado_tests::servers::{RedisCluster, wait_until};
+
+use crate::shared::{SECOND, scope};
+
+/// How old a copy may be in a process that keeps them: until it is known that the slots have moved, and what a busy machine adds.
+const BOUND: Duration = Duration::from_millis(3_500);
+const COHERENCE: Duration = Duration::from_millis(500);
+const LASTS: Duration = Duration::from_secs(10);
+
+/// What is true of the one key that there is, and since when it must be known everywhere.
+#[derive(Default)]
+struct Truth {
+    version: AtomicU64,
+    /// Held by whoever changes it.
+    changing: Mutex<()>,
+    /// When the change to each version was acknowledged.
+    acknowledged: Mutex<Vec<(Instant, u64)>>,
+}
+
+impl Truth {
+    /// The version that nobody is to see less than, who may see what is `old`.
+    fn least(&self, old: Duration) -> u64 {
+        let acknowledged = self.acknowledged.lock().unwrap();
+        let known = acknowledged.iter().rev();
+        let mut known = known.filter(|(at, _)| at.elapsed() >= old);
+        known.next().map_or(0, |(_, version)| *version)
+    }
+
+    /// Makes the next version true, and tells the cache. Returns whether that was acknowledged.
+    fn change(&self, cache: &Cache) -> bool {
+        let _alone = self.changing.lock().unwrap();
+        let version = self.version.fetch_add(1, Ordering::SeqCst) + 1;
+        let tenant = scope(&["acme"]);
+        let told = match version % 3 {
+            0 => cache.set("x", &version).scope(tenant).run().map(drop),
+            1 => cache.evict("x").scope(tenant).run().map(drop),
+            _ => cache.evict_by_scope(tenant).run().map(drop),
+        };
+        if told.is_ok() {
+            let mut acknowledged = self.acknowledged.lock().unwrap();
+            acknowledged.push((Instant::now(), version));
+        }
+        told.is_ok()
+    }
+
+    /// Reads it as a caller does, and checks that it is not too old.
+    fn read(&self, cache: &Cache, old: Duration) {
+        let least = self.least(old);
+        let load = || self.version.load(Ordering::SeqCst);
+        let read = cache
+            .get_or_load("x", load)
+            .ttl(60 * SECOND)
+            .scope(scope(&["acme"]));
+        let found = read.run().unwrap();
+        assert!(
+            found >= least,
+            "{found} where {least} was known {old:?} ago"
+        );
+    }
+}
+
+/// Ends the others' work, however this one's ends.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+fn cache(cluster: &RedisCluster, in_process: bool) -> Cache {
+    let urls = cluster.urls();
+    let backend = Redis::cluster(urls.iter().map(String::as_str)).unwrap();
+    Cache::builder()
+        .name("shop")
+        .in_process(in_process)
+        .coherence(COHERENCE)
+        .backend(backend.timeout(SECOND))
+        .build()
+        .unwrap()
+}
+
+/// The slot of the tenant, and the master that has it.
+fn whereabouts(cluster: &RedisCluster) -> (u16, usize) {
+    let masters = cluster.nodes()[..3].iter();
+    let mut found = masters.enumerate().filter_map(|(nth, node)| {
+        let keys = node.cli(&["--scan", "--pattern", "*organization=acme*"]);
+        let slot = node.cli(&["CLUSTER", "KEYSLOT", keys.lines().next()?]);
+        Some((slot.parse().unwrap(), nth))
+    });
+    found.next().expect("it is stored")
+}
+
+#[test]
+fn while_a_slot_moves_nothing_old_is_served_and_calls_go_on() {
+    let cluster = RedisCluster::start();
+    let [keeps, asks] = [true, false].map(|in_process| cache(&cluster, in_process));
+    let truth = Truth::default();
+    let tenant = scope(&["acme"]);
+    let stored = || asks.set("x", &0_u64).scope(tenant.clone()).run().is_ok();
+    assert!(wait_until(10 * SECOND, stored));
+    let (slot, mut at) = whereabouts(&cluster);
+    // enough to move for others to come between
+    for nth in 0..40 {
+        asks.set(nth, &0_u64)
+            .scope(scope(&["acme", "7"]))
+            .run()
+            .unwrap();
+    }
+    let ended = AtomicBool::new(false);
+    let (changed, moved) = (AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|threads| {
+        for (cache, old) in [(&keeps, BOUND), (&asks, Duration::ZERO)] {
+            let (truth, ended, changed) = (&truth, &ended, &changed);
+            threads.spawn(move || {
+                while !ended.load(Ordering::SeqCst) {
+                    truth.read(cache, old);
+                }
+            });
+            threads.spawn(move || {
+                while !ended.load(Ordering::SeqCst) {
+                    changed.fetch_add(truth.change(cache).into(), Ordering::SeqCst);
+                    thread::sleep(Duration::from_millis(2));
+                }
+            });
+        }
+        let _end = End(&ended);
+        let began = Instant::now();
+        while began.elapsed() < LASTS {
+            let to = (at + 1) % 3;
+            cluster.move_slot(slot, at, to);
+            at = to;
+            moved.fetch_add(1, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let (changed, moved) = (changed.into_inner(), moved.into_inner());
+    assert!(
+        moved >= 10 && changed >= 10 * moved,
+        "{changed} changes, {moved} moves"
+    );
+    for cache in [&keeps, &asks] {
+        let stats = cache.stats();
+        assert!(
+            stats.backend_errors < changed / 10,
+            "{changed} changes, {moved} moves: {stats}"
+        );
+        assert!(wait_until(10 * SECOND, || truth.change(cache)));
+        truth.read(&asks, Duration::ZERO);
+    }
+}
