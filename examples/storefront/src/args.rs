@@ -58,6 +58,11 @@ pub struct Args {
     #[arg(long)]
     pub serve: bool,
 
+    /// What session ids are hashed with before they leave the process, for several instances on one server: 64 hexadecimal digits, the
+    /// same for all of them [default: another each time, of an instance that has the server to itself]
+    #[arg(long, value_name = "HEX", value_parser = secret_key, requires = "serve")]
+    pub secret_key: Option<[u8; 32]>,
+
     /// Loopback port for --serve [default: a free one]
     #[arg(
         long,
@@ -66,6 +71,21 @@ pub struct Args {
         requires = "serve"
     )]
     pub port: u16,
+}
+
+/// 32 bytes.
+fn secret_key(digits: &str) -> Result<[u8; 32], &'static str> {
+    let byte = |nth: usize| digits.get(2 * nth..2 * nth + 2);
+    let mut key = [0; 32];
+    for (nth, place) in key.iter_mut().enumerate() {
+        let byte = byte(nth).and_then(|byte| u8::from_str_radix(byte, 16).ok());
+        *place = byte.ok_or("64 hexadecimal digits are needed")?;
+    }
+    if digits.len() == 64 {
+        Ok(key)
+    } else {
+        Err("64 hexadecimal digits are needed")
+    }
 }
 
 impl Args {

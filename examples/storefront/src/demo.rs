@@ -66,7 +66,7 @@ async fn cache(args: &Args) -> anyhow::Result<Cache> {
         .rule(Lru::new(100_000))
         .rule(Ttl::new().max(Duration::from_hours(1)))
         .name("storefront");
-    let cache = args.shared.behind(builder)?.build()?;
+    let cache = args.shared.behind(builder, args.secret_key)?.build()?;
     if args.shared.is_some() {
         shared::empty(&cache).await?;
     }

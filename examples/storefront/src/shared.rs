@@ -35,13 +35,20 @@ pub(crate) enum Counted {
 }
 
 impl SharedTier {
-    /// Puts the server behind the cache that `builder` makes.
-    pub(crate) fn behind(&self, builder: CacheBuilder) -> anyhow::Result<CacheBuilder> {
-        // Session ids leave the process as hashes with this key. The processes of a real service all have the same, from where they
-        // have their other secrets; this is one process, which takes another for each run.
-        let builder = builder.secret_key(rand::random());
-        // nobody else writes there, so copies are right also while the server reports nothing, and need not be given up for that
-        let builder = builder.coherence(Duration::MAX);
+    /// Puts the server behind the cache that `builder` makes. With a key other instances, which have the same, use it too.
+    pub(crate) fn behind(
+        &self,
+        builder: CacheBuilder,
+        secret_key: Option<[u8; 32]>,
+    ) -> anyhow::Result<CacheBuilder> {
+        // Session ids leave the process as hashes with this key. The processes of a real service have it from where they have their
+        // other secrets.
+        let builder = builder.secret_key(secret_key.unwrap_or_else(rand::random));
+        let builder = match secret_key {
+            Some(_) => builder,
+            // nobody else writes there, so copies are right also while the server reports nothing, and need not be given up for that
+            None => builder.coherence(Duration::MAX),
+        };
         Ok(match self {
             Self {
                 redis: Some(url), ..

@@ -4,5 +4,6 @@ mod demonstration;
 mod eviction;
 mod freshness;
 mod http;
+mod instances;
 mod isolation;
 mod shop;
