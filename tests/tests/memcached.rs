@@ -3,14 +3,16 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cacheado::Cache;
+use cacheado::testing::ManualClock;
 use cacheado_backends::backend::{BackendResult, Lease, Lookup, Mark, Payload, Refused};
 use cacheado_backends::memcached::Memcached;
-use cacheado_backends::{Backend, Key, Level, Probe, Scope, Space, address};
-use cacheado_tests::servers::{self, Silent, wait_until};
+use cacheado_backends::{Backend, Hierarchy, Key, Level, Probe, Scope, Space, address};
+use cacheado_tests::servers::{self, Proxy, Silent, wait_until};
 
 /// How long an operation may take in these tests, and the most that one is measured to take on a busy machine.
 const LIMIT: Duration = Duration::from_millis(200);
@@ -591,4 +593,154 @@ fn one_of_several_servers_that_starts_anew_knows_no_mark_of_before() {
     assert_eq!(load.bytes()[..8], newer.bytes()[..8]);
     assert!(!store.fill(&key, &payload("old"), &load).unwrap());
     assert_eq!(value(&store, &key), None);
+}
+
+/// Neither what was evicted while a server could not be reached, nor what was before the server with a scope's mark started anew.
+#[test]
+fn what_was_evicted_does_not_come_back_with_a_server() {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let servers: Vec<_> = (0..3).map(|_| servers::Memcached::start()).collect();
+    let networks: Vec<_> = servers.iter().map(|it| Proxy::start(it.addr())).collect();
+    let addresses = networks.iter().map(|it| it.addr().to_string());
+    let mut store = Memcached::several(addresses).unwrap();
+    store.bind("tests");
+    let hierarchy = Hierarchy::builder().level("organization", "org_id");
+    let hierarchy = hierarchy.build().unwrap();
+    let acme = hierarchy.scope("organization", [("org_id", "acme")]);
+    let acme = acme.unwrap();
+    let key = |nth: u32| {
+        let probe = Probe::in_scope(Space::programmatic(acme.level()), &acme, &nth);
+        probe.unwrap().to_key().unwrap()
+    };
+    let keys: Vec<Key> = (0..60).map(key).collect();
+    let entries: Vec<_> = keys.iter().map(|key| (key.clone(), payload("v"))).collect();
+    let hits = || {
+        let mut hits = None;
+        wait_until(PATIENCE, || {
+            let found = store.get_many(&keys).ok();
+            hits = found.map(|found| found.into_iter().filter_map(Lookup::hit).count());
+            hits.is_some()
+        });
+        hits.expect("all servers are there")
+    };
+    let mut unsent = 0;
+    for (nth, network) in networks.iter().enumerate() {
+        assert!(wait_until(PATIENCE, || store.set_many(&entries).is_ok()));
+        assert_eq!(hits(), keys.len());
+        network.cut();
+        let sent = store.evict_by_scope(&acme).is_ok();
+        network.restore();
+        if !sent {
+            // the one with the mark
+            unsent += 1;
+            assert!(wait_until(PATIENCE, || store.evict_by_scope(&acme).is_ok()));
+        }
+        assert_eq!(hits(), 0, "without server {nth}");
+    }
+    assert_eq!(unsent, 1);
+    for (nth, server) in servers.iter().enumerate() {
+        assert!(wait_until(PATIENCE, || store.set_many(&entries).is_ok()));
+        store.evict_by_scope(&acme).unwrap();
+        server.restart();
+        assert_eq!(hits(), 0, "after server {nth}");
+    }
+}
+
+/// Each set of servers that something is at has a circuit breaker of its own.
+#[test]
+fn of_several_servers_one_that_is_out_costs_what_it_has_alone() {
+    const FAILURES: u32 = 3;
+    let servers: Vec<_> = (0..3).map(|_| servers::Memcached::start()).collect();
+    let backend = Memcached::several(servers.iter().map(servers::Memcached::url)).unwrap();
+    let clock = ManualClock::new();
+    let cache = Cache::builder()
+        .name("tests")
+        .in_process(false)
+        .backend(backend.timeout(LIMIT))
+        // it asks no more until the clock is moved
+        .circuit_breaker(FAILURES, Duration::from_secs(1))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let store = || (0..60).all(|nth: u32| cache.set(nth, &nth).run().is_ok());
+    assert!(wait_until(Duration::from_secs(5), store));
+    // all need the mark of everything
+    let is_needed =
+        |it: &servers::Memcached| !raw(it.addr(), "mg tests/g/ s\r\n").starts_with("EN");
+    let out = servers.iter().find(|it| !is_needed(it)).unwrap();
+    out.pause();
+    cache.reset_stats();
+    let get = |nth: u32| cache.get::<u32>(nth).run().unwrap().is_some();
+    let found: Vec<bool> = (0..60).map(get).collect();
+    let lost = found.iter().filter(|found| !**found).count();
+    assert!((5..45).contains(&lost), "{lost}");
+    for (nth, found) in (0..60).zip(found) {
+        assert_eq!(get(nth), found, "{nth}");
+    }
+    assert_eq!(cache.stats().backend_errors, u64::from(FAILURES));
+    out.resume();
+    let back = || {
+        clock.advance(Duration::from_secs(1));
+        store()
+    };
+    assert!(wait_until(Duration::from_secs(10), back));
+}
+
+/// Its connections are a runtime's that never ends, whoever has asked for them.
+#[test]
+fn a_runtime_that_ends_amid_an_operation_takes_nothing_from_others() {
+    const COUNT: u32 = 20;
+    let server = servers::Memcached::start();
+    let backend = Memcached::new(server.url()).unwrap();
+    let backend = Arc::new(backend.timeout(Duration::from_secs(5)));
+    let keys: Vec<Key> = (0..COUNT).map(|nth| key(&nth.to_string())).collect();
+    for (nth, key) in keys.iter().enumerate() {
+        backend.set(key, &payload(nth.to_string())).unwrap();
+    }
+    let all_are_found = |found: Vec<Option<Payload>>| {
+        for (nth, found) in found.into_iter().enumerate() {
+            assert_eq!(&*found.unwrap().bytes, nth.to_string().as_bytes());
+        }
+    };
+    let find = async || {
+        let mut found = Vec::new();
+        for key in &keys {
+            found.push(backend.get_async(key).await.unwrap().hit());
+        }
+        found
+    };
+    for ends_amid in [false, true] {
+        let first = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        all_are_found(first.block_on(find()));
+        if ends_amid {
+            server.pause();
+            let begun = Arc::new(Barrier::new(keys.len() + 1));
+            for key in keys.clone() {
+                let (backend, begun) = (Arc::clone(&backend), Arc::clone(&begun));
+                first.spawn(async move {
+                    let mut asked = backend.get_async(&key);
+                    // what is asked for is under way
+                    let answered = futures::poll!(&mut asked);
+                    assert!(answered.is_pending());
+                    tokio::task::block_in_place(|| begun.wait());
+                    asked.await
+                });
+            }
+            begun.wait();
+        }
+        drop(first);
+        if ends_amid {
+            server.resume();
+        }
+        // without timers and sockets of its own, and none at all
+        let second = tokio::runtime::Builder::new_current_thread().build();
+        all_are_found(second.unwrap().block_on(find()));
+        all_are_found(futures::executor::block_on(find()));
+        let blocking = keys.iter().map(|key| backend.get(key).unwrap().hit());
+        all_are_found(blocking.collect());
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use memcache::exp::Router;
+
 use super::Memcached;
 use super::client::Client;
 use super::client::Way;
@@ -86,6 +88,13 @@ impl Memcached {
         all
     }
 
+    /// A bit for each server that has one of `names`, as far as there are bits.
+    fn servers_of<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> u32 {
+        let servers = self.client.servers();
+        let bit = |name: &str| 1_u32 << (servers.route(name.as_bytes(), &[]) % 32);
+        names.into_iter().map(bit).fold(0, |all, bit| all | bit)
+    }
+
     /// Evicts a scope. How much that was can't be told.
     async fn evict_scope_uncounted(&self, way: Way, scope: &Scope) -> BackendResult<u64> {
         self.evict_scope(way, scope).await.map(|()| 0)
@@ -119,6 +128,16 @@ impl Backend for Memcached {
     fn bind(&mut self, name: &str) {
         self.names = Names::of(name);
         self.server_marks = self.names.of_servers(self.client.servers());
+    }
+
+    /// The servers that have the entry and its marks, all of which are asked for it.
+    fn part(&self, key: &Key) -> u32 {
+        let places = self.places([key]);
+        self.servers_of(places.names())
+    }
+
+    fn part_of_scope(&self, scope: &Scope) -> u32 {
+        self.servers_of([&*self.names.mark(scope)])
     }
 
     fn get(&self, key: &Key) -> BackendResult<Lookup> {

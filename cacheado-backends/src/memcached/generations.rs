@@ -30,6 +30,14 @@ pub(super) struct Places {
     marks: Vec<String>,
 }
 
+impl Places {
+    /// All names that are asked for.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let entries = self.entries.iter().map(|it| &*it.name);
+        entries.chain(self.marks.iter().map(|it| &**it))
+    }
+}
+
 /// The name of an entry, and which of the marks are those of its scopes, root first, and of its server.
 pub(super) struct Place {
     pub(super) name: String,
