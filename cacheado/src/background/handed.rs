@@ -26,8 +26,7 @@ pub(super) struct Handed {
 struct State {
     /// `None` while it is polled, and when it is over or taken back.
     body: Option<Body>,
-    /// Since when the task is to poll it, if it is to.
-    due: Option<Instant>,
+    turn: Turn,
     /// Wakes the task.
     task: Option<Waker>,
     /// Wakes the caller.
@@ -39,13 +38,27 @@ struct State {
     watched: bool,
 }
 
+/// Whether the task is to poll the body.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// Not before it is woken.
+    Waits,
+    /// Since then.
+    Due(Instant),
+    /// It does, and is to do so again if it was `woken` meanwhile.
+    Polls { woken: bool },
+}
+
 /// The task's side.
 pub(crate) struct Task(Arc<Handed>);
 
 impl State {
-    /// When the task has left the body unpolled for `patience`.
+    /// When the task will have left the body unpolled for `patience`.
     fn until(&self, patience: Duration) -> Option<Instant> {
-        self.due.and_then(|due| due.checked_add(patience))
+        match self.turn {
+            Turn::Due(since) => since.checked_add(patience),
+            Turn::Waits | Turn::Polls { .. } => None,
+        }
     }
 
     fn is_overdue(&self, patience: Duration) -> bool {
@@ -60,7 +73,7 @@ impl Handed {
         Arc::new(Self {
             state: Mutex::new(State {
                 body: Some(body),
-                due: Some(Instant::now()),
+                turn: Turn::Due(Instant::now()),
                 task: None,
                 caller: None,
                 left,
@@ -90,11 +103,10 @@ impl Handed {
     /// The body, if the caller is to poll it from now on; else `waker` is told when to ask again.
     fn take_back(self: &Arc<Self>, waker: &Waker) -> Option<Body> {
         let mut state = lock(&self.state);
-        if state.dropped || state.is_overdue(self.patience) {
-            // `None` in the middle of a poll: it is polled, then
-            if let Some(body) = state.body.take() {
-                return Some(body);
-            }
+        if (state.dropped || state.is_overdue(self.patience))
+            && let Some(body) = state.body.take()
+        {
+            return Some(body);
         }
         state.caller = Some(waker.clone());
         self.watch(&mut state);
@@ -120,7 +132,11 @@ impl Wake for Handed {
     fn wake_by_ref(self: &Arc<Self>) {
         let task = {
             let mut state = lock(&self.state);
-            state.due.get_or_insert_with(Instant::now);
+            match &mut state.turn {
+                Turn::Polls { woken } => *woken = true,
+                Turn::Due(_) => {}
+                turn @ Turn::Waits => *turn = Turn::Due(Instant::now()),
+            }
             self.watch(&mut state);
             state.task.clone()
         };
@@ -136,7 +152,8 @@ impl Prod for Handed {
             let mut state = lock(&self.state);
             state.watched = false;
             // else it was polled in time
-            state.due.and_then(|_| state.caller.take())
+            let due = matches!(state.turn, Turn::Due(_));
+            due.then(|| state.caller.take()).flatten()
         };
         if let Some(caller) = caller {
             caller.wake();
@@ -169,14 +186,20 @@ impl Future for Task {
             let Some(body) = state.body.take() else {
                 return Poll::Ready(());
             };
-            state.due = None;
+            state.turn = Turn::Polls { woken: false };
             state.task = Some(cx.waker().clone());
             body
         };
         let waker = Waker::from(Arc::clone(handed));
         let polled = body.as_mut().poll(&mut Context::from_waker(&waker));
         if polled.is_pending() {
-            lock(&handed.state).body = Some(body);
+            let mut state = lock(&handed.state);
+            state.body = Some(body);
+            state.turn = match state.turn {
+                Turn::Polls { woken: true } => Turn::Due(Instant::now()),
+                _ => Turn::Waits,
+            };
+            handed.watch(&mut state);
         }
         polled
     }

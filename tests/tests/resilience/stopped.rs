@@ -181,6 +181,41 @@ fn what_stands_still_takes_no_room() {
     assert_eq!(refreshes, [5, 6, 6, 6], "two at once");
 }
 
+/// A load that is woken, and blocks its task before it is polled again.
+#[cache(ttl = 100, refresh_after = 0.5, cache = cache, skip(cache, source))]
+async fn blocks(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+    poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        Poll::Ready(())
+    })
+    .await;
+    source.load()
+}
+
+#[test]
+fn what_is_slow_to_poll_keeps_its_room() {
+    let source = Source::default();
+    let clock = ManualClock::new();
+    let builder = Cache::builder().clock(clock.clone()).background_limit(1);
+    let builder = builder.flight_timeout(Duration::from_millis(50));
+    let cache = builder.build().unwrap();
+    let workers = Runtime::new().unwrap();
+    for id in 1..=2 {
+        assert_eq!(workers.block_on(blocks(&cache, &source, id)), Ok(id));
+    }
+    clock.advance(50 * SECOND);
+    source.close();
+    assert_eq!(workers.block_on(blocks(&cache, &source, 1)), Ok(1));
+    source.has_begun(3);
+    std::thread::sleep(Duration::from_millis(60));
+    assert_eq!(workers.block_on(blocks(&cache, &source, 2)), Ok(2));
+    source.open();
+    comes("the first", || {
+        workers.block_on(peek!(blocks(&cache, &source, 1))).unwrap() == Some(3)
+    });
+    assert_eq!((cache.stats().refreshes, source.loads()), (1, 3));
+}
+
 /// Others who wait have their own body.
 #[test]
 fn who_joins_a_load_that_stands_still_loads() {
