@@ -47,11 +47,11 @@ impl NewEntry {
     where
         V: Send + Sync + 'static,
     {
-        Self::ending(kind, key, value, weight, portable, |_, end| end)
+        Self::ending(kind, key, value, weight, portable, |_, _, end| end)
     }
 
-    /// The same of a value that is told when its lifetime ends, once the rules have admitted it and before anybody finds it. What
-    /// `ends` returns is when it goes if it is not [prolonged](crate::memory::Store::prolong): then, or earlier.
+    /// The same of a value that is told when its lifetime was to end and when the rules have it end, once they have admitted it and
+    /// before anybody finds it. What `ends` returns is when it goes if it is not [prolonged](crate::memory::Store::prolong): then, or earlier.
     #[must_use]
     pub fn ending<V>(
         kind: Kind,
@@ -96,8 +96,8 @@ impl NewEntry {
     }
 }
 
-/// What is done with a value when it is known when its lifetime ends.
-type Ends<V> = fn(&mut V, Tick) -> Tick;
+/// What is done with a value when it is known when its lifetime ends, which was to be at the first moment, and is at the second.
+type Ends<V> = fn(&mut V, Tick, Tick) -> Tick;
 
 /// A type of values, as far as the store is to know it before it has one.
 #[derive(Clone, Copy)]
@@ -119,8 +119,8 @@ pub(crate) trait Parcel: Send + Sync {
     fn value(&mut self) -> &mut dyn Any;
     /// The value, for a slab of others.
     fn boxed(&mut self) -> Option<OldValue>;
-    /// Its lifetime is over at `end`. Returns when it goes if it is not prolonged.
-    fn ends(&mut self, end: Tick) -> Tick;
+    /// Its lifetime, which was to be over when it was `asked`, is over at `end`. Returns when it goes if it is not prolonged.
+    fn ends(&mut self, asked: Tick, end: Tick) -> Tick;
 }
 
 struct Wrapped<V> {
@@ -142,9 +142,9 @@ impl<V: Send + Sync + 'static> Parcel for Wrapped<V> {
         Some(Box::new(self.value.take()?))
     }
 
-    fn ends(&mut self, end: Tick) -> Tick {
+    fn ends(&mut self, asked: Tick, end: Tick) -> Tick {
         let value = self.value.as_mut();
-        value.map_or(end, |value| (self.ends)(value, end))
+        value.map_or(end, |value| (self.ends)(value, asked, end))
     }
 }
 
@@ -298,8 +298,10 @@ impl<'s> Entry<'s> {
         self.meta
     }
 
+    /// When it goes, if nothing prolongs it.
     #[inline]
-    pub(crate) fn deadline(&self) -> Tick {
+    #[must_use]
+    pub fn deadline(&self) -> Tick {
         self.meta.deadline()
     }
 

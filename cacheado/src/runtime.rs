@@ -31,6 +31,18 @@ pub(crate) fn block<R>(polled_here: bool, wait: impl FnOnce() -> R) -> Option<R>
     (!polled_here).then(wait)
 }
 
+/// Which task of a runtime is polled; `None`: none is, or the runtime is none that is known.
+#[cfg(feature = "tokio")]
+pub(crate) type TaskId = Option<tokio::task::Id>;
+#[cfg(not(feature = "tokio"))]
+pub(crate) type TaskId = ();
+
+/// The task that this thread polls.
+pub(crate) fn task() -> TaskId {
+    #[cfg(feature = "tokio")]
+    return tokio::task::try_id();
+}
+
 /// Traces the remedy if `panic` is that of a body that needs a tokio runtime and has been run in the background without one.
 #[cfg(not(feature = "tokio"))]
 pub(crate) fn explain(panic: &(dyn std::any::Any + Send)) {

@@ -78,8 +78,8 @@ impl ValueType {
                     Some(age) => {
                         let kind = Kind::of::<Aged<T>>();
                         let aged = Aged { value, age };
-                        NewEntry::ending(kind, key, aged, weight, portable, |aged, end| {
-                            aged.age.ends(end)
+                        NewEntry::ending(kind, key, aged, weight, portable, |aged, asked, end| {
+                            aged.age.ends(asked, end)
                         })
                     }
                 }

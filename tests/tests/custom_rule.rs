@@ -548,3 +548,23 @@ fn a_rule_sees_what_each_weighs() {
     let expected = ("a".to_owned(), 1);
     assert_eq!(spy.0.lock().unwrap().weights, [expected.clone(), expected]);
 }
+
+/// Whose values age are looked at once more where a look-up has found them, which is no second use.
+#[test]
+fn each_hit_is_told_once() {
+    #[cache(ttl = 60, idle = 10, cache = cache, skip(cache))]
+    fn prolonged<'t>(cache: &Cache, text: &'t str) -> String {
+        let _ = cache;
+        text.to_owned()
+    }
+    let rule = Obedient::default();
+    let clock = ManualClock::new();
+    let builder = Cache::builder().clock(clock.clone());
+    let cache = builder.rule(rule.clone()).build().unwrap();
+    for _ in 0..=10 {
+        prolonged(&cache, "text");
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(cache.stats().hits, 10);
+    assert_eq!(rule.0.lock().unwrap().got.len(), 10);
+}

@@ -329,3 +329,22 @@ fn they_serialize() {
         assert!(json[field].is_u64(), "{field}");
     }
 }
+
+#[test]
+fn a_body_inside_of_its_own_load_is_a_load() {
+    #[cache(cache = cache, skip(cache, depth))]
+    fn inner(cache: &Cache, x: u64, depth: u64) -> u64 {
+        if depth == 0 {
+            return x;
+        }
+        inner(cache, x, depth - 1)
+    }
+    let cache = cache();
+    assert_eq!(inner(&cache, 7, 2), 7);
+    let stats = cache.stats();
+    assert_eq!((stats.misses, stats.loads), (3, 3));
+    let loaded = cache.get_or_load("key", || cache.get_or_load("key", || 1).run().unwrap());
+    assert_eq!(loaded.run().unwrap(), 1);
+    let stats = cache.stats();
+    assert_eq!((stats.misses, stats.loads), (5, 5));
+}

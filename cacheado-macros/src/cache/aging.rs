@@ -220,5 +220,11 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
                 );
             }
         }
+        if let Some(span) = aging.detached {
+            errors.at(
+                span,
+                "`detached` is for `#[cache]`: what `#[cache_put]` stores is stored by its caller, who waits for the body",
+            );
+        }
     }
 }

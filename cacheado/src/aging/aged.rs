@@ -67,6 +67,16 @@ impl Idle {
     }
 }
 
+/// Where a moment between `from` and `was` lies if that is moved to `is`.
+fn moved(moment: Tick, from: Tick, was: Tick, is: Tick) -> Tick {
+    if is == NEVER {
+        return NEVER;
+    }
+    let part = |span: Tick| u128::from(span.saturating_sub(from));
+    let after = part(moment) * part(is) / part(was).max(1);
+    from.saturating_add(u64::try_from(after).unwrap_or(NEVER))
+}
+
 /// In how many parts `idle` is noted.
 const GRAINS: u32 = 64;
 
@@ -102,19 +112,28 @@ impl Age {
 
     /// Of a value that is stored `now`.
     pub(crate) fn new(now: Tick, span: &Span) -> Self {
-        let fresh_until = Clock::deadline(now, span.fresh);
-        let idle = span.idle.map(|idle| Idle {
-            span: idle,
-            end: fresh_until,
-            kept_until: AtomicU64::new(fresh_until.min(Clock::deadline(now, Some(kept(idle))))),
-        });
-        let fresh_until = match span.idle {
-            Some(idle) => fresh_until.min(Clock::deadline(now, Some(idle))),
-            None => fresh_until,
-        };
         let gap = u64::try_from(span.gap.as_nanos()).unwrap_or(u64::MAX);
-        let due = match span.due {
-            Some(due) => Clock::deadline(now, Some(due)),
+        let due = span.due.map(|due| Clock::deadline(now, Some(due)));
+        Self::ending_at(now, Clock::deadline(now, span.fresh), due, gap, span.idle)
+    }
+
+    /// Of a value that was `stored_at` that time, and is good up to `end` at most.
+    fn ending_at(
+        stored_at: Tick,
+        end: Tick,
+        due: Option<Tick>,
+        gap: u64,
+        idle: Option<Duration>,
+    ) -> Self {
+        let after = |span| Clock::deadline(stored_at, Some(span)).min(end);
+        let fresh_until = idle.map_or(end, after);
+        let idle = idle.map(|span| Idle {
+            span,
+            end,
+            kept_until: AtomicU64::new(after(kept(span))),
+        });
+        let due = match due {
+            Some(due) => due,
             None if gap > 0 && fresh_until != NEVER => {
                 fresh_until.saturating_sub(gap.saturating_mul(FURTHEST))
             }
@@ -122,12 +141,12 @@ impl Age {
         };
         Self {
             attention: AtomicU64::new(match &idle {
-                Some(idle) => idle.noted_until(now),
+                Some(idle) => idle.noted_until(stored_at),
                 None => due.min(fresh_until),
             }),
             seen: Box::new(Seen {
                 idle,
-                stored_at: now,
+                stored_at,
                 due,
                 gap,
                 fresh_until: AtomicU64::new(fresh_until),
@@ -137,15 +156,32 @@ impl Age {
         }
     }
 
-    /// The rules have its lifetime end then, in which nothing prolongs it beyond that. Returns until when it is kept, if nothing does.
-    pub(crate) fn ends(&mut self, end: Tick) -> Tick {
-        let Some(idle) = &mut self.seen.idle else {
-            return end;
-        };
-        idle.end = idle.end.min(end);
-        let kept_until = idle.kept_until.get_mut();
-        *kept_until = (*kept_until).min(end);
-        *kept_until
+    /// The rules have its lifetime end at `end`, and not when it was `asked`; nothing prolongs it beyond that. What is moved is the end
+    /// of the part in which it is good: that in which it stands in comes after it, for as long as there is room. It is due at the same
+    /// part of it. Returns until when it is kept, if nothing prolongs it.
+    pub(crate) fn ends(&mut self, asked: Tick, end: Tick) -> Tick {
+        if end != asked {
+            let Seen {
+                stored_at,
+                due,
+                gap,
+                ..
+            } = *self.seen;
+            let was = self.end();
+            let idle = self.seen.idle.as_ref().map(|idle| idle.span);
+            let is = if end == NEVER {
+                NEVER
+            } else if asked == NEVER || end < was {
+                end
+            } else {
+                // more or less of the part after it, which is no longer than it was
+                was.max(end.saturating_sub(asked.saturating_sub(was)))
+            };
+            let due = (gap == 0 && due != NEVER).then(|| moved(due, stored_at, was, is));
+            *self = Self::ending_at(stored_at, is, due, gap, idle);
+        }
+        let idle = self.seen.idle.as_ref();
+        idle.map_or(end, |idle| idle.kept_until.load(Ordering::Relaxed).min(end))
     }
 
     /// When there is something to be asked of it.
@@ -239,6 +275,12 @@ impl Age {
     /// The first moment at which it is good no more.
     pub(crate) fn fresh_until(&self) -> Tick {
         self.seen.fresh_until.load(Ordering::Acquire)
+    }
+
+    /// The first moment at which it is good no more, however often it is asked for. Beyond that it may stand in.
+    pub(crate) fn end(&self) -> Tick {
+        let idle = self.seen.idle.as_ref();
+        idle.map_or_else(|| self.fresh_until(), |idle| idle.end)
     }
 
     /// What tells it from those of the values before and after it.

@@ -190,7 +190,12 @@ impl<R: Send + 'static> Limits<R> {
         if let Err(job) = ran {
             job();
         }
-        match self.ended::<K, _>(typed, |until| slot.wait(clock, until)) {
+        // the body may wait for a future that is polled by the runtime's thread which waits here
+        let wait = |until| {
+            let block = || slot.wait(clock, until);
+            runtime::block(false, block).unwrap_or_else(|| slot.wait(clock, until))
+        };
+        match self.ended::<K, _>(typed, wait) {
             Ended::Done(ran) => ran.unwrap_or_else(|panic: Panic| resume_unwind(panic)),
             Ended::Late(ret) => ret,
         }

@@ -26,9 +26,10 @@ impl Function {
         K::Stored: Value,
         A: Serialize,
     {
+        // the look-up that came here has been a use of it already
         let found = cache
             .store()
-            .get::<Aged<K::Stored>, _, _>(probe, |entry| self.read(carry, cache, entry));
+            .peek(probe, |entry| self.read(carry, cache, entry));
         let ret = match found? {
             Read::Miss => return None,
             Read::Refresh(value, claim) => {
@@ -140,7 +141,7 @@ impl Function {
                 None
             }
         };
-        Pending::ahead(value, load.map(|load| (load, typed)))
+        Pending::ahead(value, load.map(|load| (load, typed))).keeping(carry.errors)
     }
 }
 

@@ -186,6 +186,7 @@ impl Function {
             cache.count(&key, Event::Miss);
         }
         if inside {
+            cache.count(&key, Event::Load);
             return None;
         }
         let flight = match mode {

@@ -56,6 +56,8 @@ struct Shape {
     level: Level,
     /// Else what one of them puts or evicts would stay in the shared tier for the other.
     local: bool,
+    /// They share the entries, and so the bound on these.
+    max_items: Option<NonZeroUsize>,
 }
 
 impl Shape {
@@ -69,6 +71,8 @@ impl Shape {
             Some("their scopes differ")
         } else if self.local != other.local {
             Some("only one of them is `local`")
+        } else if self.max_items != other.max_items {
+            Some("their `max_items` differ")
         } else {
             None
         }
@@ -113,6 +117,7 @@ impl Function {
             value,
             level,
             local: values.codec.is_none(),
+            max_items,
         };
         // an explicit name is shared by functions, never by instances of one
         let instance = self.printed.instance(spec.method);
@@ -233,13 +238,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn functions_of_one_name_agree_in_arguments_value_scope_and_in_being_local() {
+    fn functions_of_one_name_agree_in_all_that_their_entries_have_in_common() {
         static ORG: LevelDef = LevelDef::new("organization", "org_id", None, false);
         let shape = || Shape {
             args: shape_of_args("(&u32, &alloc::string::String)"),
             value: TypeId::of::<u8>(),
             level: Level::global(),
             local: false,
+            max_items: None,
         };
         let differs = |change: fn(&mut Shape)| {
             let mut other = shape();
@@ -262,6 +268,10 @@ mod tests {
         assert_eq!(
             differs(|it| it.local = true),
             Some("only one of them is `local`")
+        );
+        assert_eq!(
+            differs(|it| it.max_items = NonZeroUsize::new(5)),
+            Some("their `max_items` differ")
         );
     }
 }

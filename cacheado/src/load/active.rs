@@ -9,6 +9,7 @@ use cacheado_backends::Key;
 
 use crate::cache::{Cache, CacheId};
 use crate::context::{LoadContext, Wishes};
+use crate::runtime::{self, TaskId};
 use crate::sync::thread_local;
 
 /// A load that the thread is inside of.
@@ -17,6 +18,8 @@ struct Inside {
     key: Key,
     /// What its body wants, once it has asked for that.
     wishes: Option<Arc<Wishes>>,
+    /// By which task its body runs: others that the thread polls meanwhile, for a runtime that the body drives, are not inside.
+    task: TaskId,
 }
 
 /// What the thread is inside of, one in the other.
@@ -42,6 +45,7 @@ impl<'l> Active<'l> {
             cache: cache.clone(),
             key: key.clone(),
             wishes: wishes.get().cloned(),
+            task: runtime::task(),
         };
         let _ = ACTIVE.try_with(|active| active.borrow_mut().push(Frame::Load(inside)));
         Self { wishes }
@@ -68,6 +72,9 @@ pub(crate) fn innermost() -> Option<LoadContext> {
         let Frame::Load(inside) = active.last_mut()? else {
             return None;
         };
+        if inside.task != runtime::task() {
+            return None;
+        }
         let wishes = inside.wishes.get_or_insert_default();
         Some(LoadContext::new(&inside.cache, &inside.key, wishes))
     };

@@ -78,8 +78,9 @@ impl Lead {
         };
         let load = &self.load;
         let aging = load.aging();
-        // what was asked for anew, or in the background, leaves what is there
-        let keeps = load.flight != Flight::Refresh && load.renewal.is_none();
+        let is_gone = || load.cache.store().peek_key(&load.key, |_| ()).is_none();
+        // what was asked for anew leaves what is there; so does what was in the background, if it is still there
+        let keeps = load.flight != Flight::Refresh && (load.renewal.is_none() || is_gone());
         if !keeps || !load.cache.is_in_process() {
             return false;
         }

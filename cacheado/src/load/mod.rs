@@ -14,8 +14,8 @@ pub(crate) mod rests;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
@@ -185,7 +185,7 @@ impl Load {
         }
         let error = why().map(tracing::field::display);
         tracing::warn!(key = %self.key, error, "a load failed, and the value before stands in");
-        ticket.land(|| self.share(&*value));
+        ticket.land(|| Arc::new(StandIn(self.values.clone(&*value))));
         Some(value)
     }
 
@@ -254,9 +254,13 @@ impl Load {
     pub(crate) fn waited(&self, wait: Wait, blocking: bool) -> Waited {
         match wait {
             // the leader's type is this one's, unless two programmatic calls use one key for two types
-            Wait::Value(shared) if self.values.is(&*shared) => {
+            Wait::Value(shared) if self.values.is(StandIn::unwrapped(&*shared).0) => {
                 self.missed();
-                Waited::Value(self.values.clone(&*shared))
+                let (value, stands_in) = StandIn::unwrapped(&*shared);
+                if stands_in {
+                    self.cache.count(&self.key, Event::StaleHit);
+                }
+                Waited::Value(self.values.clone(value))
             }
             Wait::Value(_) | Wait::Alone => Waited::Beside(self.beside(blocking)),
             Wait::Again => {
@@ -279,14 +283,21 @@ impl Load {
         let renewed = self.renewal.as_ref().map(|it| it.claimed.stored_at);
         // while no load is begun since one has just failed, what stands in does so for whoever looked before that, too
         let rests = renewed.is_none() && self.aging().stale.is_some();
+        let mut stands_in = false;
         let takes = |age: &Age| {
-            Some(age.stored_at()) != renewed
-                && (age.is_fresh(clock) || (rests && age.is_resting(clock.now())))
+            let fresh = age.is_fresh(clock);
+            stands_in = !fresh;
+            Some(age.stored_at()) != renewed && (fresh || (rests && age.is_resting(clock.now())))
         };
-        self.cache
+        let found = self
+            .cache
             .store()
             .get_key(&self.key, |entry| self.values.clone_aged(entry, takes))
-            .flatten()
+            .flatten()?;
+        if stands_in {
+            self.cache.count(&self.key, Event::StaleHit);
+        }
+        Some(found)
     }
 
     /// What the process has that stands in for a value that can't be had.
@@ -415,6 +426,19 @@ impl Drop for Load {
     /// Its caller may go away while the shared tier is asked, or another's load waited for.
     fn drop(&mut self) {
         self.missed();
+    }
+}
+
+/// What those who wait for a load get if it has failed.
+struct StandIn(Box<AnyValue>);
+
+impl StandIn {
+    /// The value that is shared with those who wait, and whether it is one that stands in.
+    fn unwrapped(shared: &AnyValue) -> (&AnyValue, bool) {
+        match shared.downcast_ref() {
+            Some(Self(value)) => (&**value, true),
+            None => (shared, false),
+        }
     }
 }
 

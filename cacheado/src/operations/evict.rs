@@ -111,7 +111,11 @@ pub(crate) async fn evict_key_async(cache: &Cache, key: &Key, portable: bool) ->
 /// lifetime, it goes. Answers whether it was good.
 fn expire_local(cache: &Cache, key: &Key, values: &ValueType) -> bool {
     let now = cache.clock().now();
-    let expire = |entry: Entry<'_>| values.age(entry).map(|age| age.expire(now));
+    let expire = |entry: Entry<'_>| {
+        let age = values.age(entry)?;
+        let outlives = entry.deadline() > age.end();
+        outlives.then(|| age.expire(now))
+    };
     // what went for it is dropped here, where no lock is held
     let expired = cache.flights().invalidate(key, || {
         match cache.store().peek_key(key, expire).flatten() {

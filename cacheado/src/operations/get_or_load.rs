@@ -63,6 +63,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             self.cache.count_space(space, Event::Miss);
         }
         if inside {
+            self.cache.count_space(space, Event::Load);
             return Err(Pending::uncached());
         }
         let typed = Typed::PORTABLE;

@@ -14,13 +14,13 @@ use cacheado_backends::{Clock, Listener, Tick};
 use crate::sync::{Instant, Mutex, lock};
 use crate::waiting::watchdog::{Prod, watch};
 
-/// How far away `moment` is, if `clock` is the real one; a day if it is further.
+/// How far away `moment` is, if `clock` is the real one.
 fn left(clock: &Clock, moment: Tick) -> Option<Duration> {
-    let left = Duration::from_nanos(moment.saturating_sub(clock.now()));
-    clock.runs().then(|| left.min(Duration::from_secs(86_400)))
+    let left = || Duration::from_nanos(moment.saturating_sub(clock.now()));
+    clock.runs().then(left)
 }
 
-/// When `moment` is, if `clock` is the real one.
+/// When `moment` is, if `clock` is the real one and the system's can count so far.
 pub(crate) fn instant(clock: &Clock, moment: Tick) -> Option<Instant> {
     Instant::now().checked_add(left(clock, moment)?)
 }

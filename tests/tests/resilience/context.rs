@@ -183,3 +183,19 @@ async fn a_body_that_is_no_load_of_one_key_has_none() {
     );
     assert_eq!(refresh!(site_async(&cache, "/")).await, "page /");
 }
+
+#[test]
+fn tasks_that_a_body_drives_have_none() {
+    #[cache(cache = cache, skip(cache, runtime))]
+    fn drives(cache: &Cache, runtime: &tokio::runtime::Runtime) -> [bool; 3] {
+        let _ = cache;
+        let has_one = || LoadContext::current().is_some();
+        let spawned = runtime.block_on(async move { tokio::spawn(async move { has_one() }).await });
+        [has_one(), spawned.unwrap(), has_one()]
+    }
+    let (cache, _) = cache();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    assert_eq!(drives(&cache, &runtime), [true, false, true]);
+}

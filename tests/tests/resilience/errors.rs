@@ -4,7 +4,7 @@ use std::thread;
 
 use cacheado::{Cache, cache, evict, peek, put, refresh};
 
-use crate::source::{Failure, NANO, SECOND, Source, cache};
+use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
 
 /// Not serializable: it stays in the process.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,4 +164,30 @@ fn with_a_timeout_too() {
         source.open();
     });
     crate::source::comes("the value", || timed(&cache, &source) == Ok(2));
+}
+
+/// Those who come after the end of a value join its refresh. If that fails, its error is theirs, too: they don't all ask the source.
+#[test]
+fn a_refresh_that_outlives_its_value_keeps_its_error() {
+    #[cache(ttl = 100, refresh_after = 0.8, err_ttl = 5, cache = cache, skip(cache, source))]
+    fn renewed(cache: &Cache, source: &Source) -> Result<u64, Broken> {
+        source.load().map_err(Broken)
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(renewed(&cache, &source), Ok(1));
+    source.close();
+    source.fails(Failure::Error);
+    clock.advance(85 * SECOND);
+    assert_eq!(renewed(&cache, &source), Ok(1));
+    source.has_begun(2);
+    clock.advance(20 * SECOND);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(renewed(&cache, &source), broken()));
+        }
+        comes("those who join", || cache.stats().misses == 1 + 8);
+        source.open();
+    });
+    assert_eq!(source.loads(), 2);
 }

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use cacheado::{Cache, cache, evict, peek, refresh};
+use cacheado::rule::{Admission, Candidate};
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, Rule, cache, evict, peek, refresh};
 
 use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
 
@@ -202,4 +205,62 @@ fn a_hit_inside_of_its_own_load_leaves_the_refresh_to_others() {
     comes("the new value", || {
         peek!(early(&cache, &source)).unwrap() == Some(3)
     });
+}
+
+/// What a rule makes of a lifetime is the lifetime, of which it is due at its part.
+#[test]
+fn it_goes_by_the_lifetime_that_rules_leave() {
+    /// Gives all the same.
+    struct Fixed(Duration);
+
+    impl Rule for Fixed {
+        fn name(&self) -> &'static str {
+            "Fixed"
+        }
+
+        fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
+            candidate.set_lifetime(Some(self.0));
+            Admission::Admit
+        }
+    }
+
+    #[cache(ttl = 100, refresh_after = 0.8, stale = 20, cache = cache, skip(cache, source))]
+    fn both(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load()
+    }
+
+    for lifetime in [SECOND, 60 * SECOND, 120 * SECOND, 1_000 * SECOND] {
+        let source = Source::default();
+        let clock = ManualClock::new();
+        let builder = Cache::builder().clock(clock.clone());
+        let cache = builder.rule(Fixed(lifetime)).build().unwrap();
+        assert_eq!(early(&cache, &source), Ok(1));
+        clock.advance(lifetime - lifetime / 5 - NANO);
+        assert_eq!(early(&cache, &source), Ok(1));
+        assert_eq!(cache.stats().refreshes, 0, "{lifetime:?}");
+        clock.advance(NANO);
+        assert_eq!(early(&cache, &source), Ok(1));
+        comes("a refresh", || cache.stats().refreshes == 1);
+
+        // what stands in does so for as long as it was to, if that much is left
+        let fresh = if lifetime < 120 * SECOND {
+            lifetime.min(100 * SECOND)
+        } else {
+            lifetime - 20 * SECOND
+        };
+        let source = Source::default();
+        cache.shutdown();
+        assert_eq!(both(&cache, &source), Ok(1));
+        source.fails(Failure::Error);
+        clock.advance(fresh - NANO);
+        cache.reset_stats();
+        assert_eq!(both(&cache, &source), Ok(1));
+        assert_eq!(cache.stats().stale_hits, 0, "{lifetime:?}");
+        clock.advance(NANO);
+        let stands_in = both(&cache, &source).is_ok();
+        assert_eq!(stands_in, fresh < lifetime, "{lifetime:?}");
+        assert_eq!(cache.stats().stale_hits > 0, stands_in, "{lifetime:?}");
+        clock.advance(lifetime - fresh);
+        assert!(both(&cache, &source).is_err(), "{lifetime:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::thread;
 
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, cache, cache_put, evict, expire, peek, put, refresh};
+use cacheado::{Cache, LoadContext, cache, cache_put, evict, expire, peek, put, refresh};
 
 use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
 
@@ -391,4 +391,41 @@ fn a_refresh_or_a_put_that_fails_is_given_no_older_value() {
         assert_eq!(refreshed, Err("as asked".to_owned()));
         clock.advance(61 * SECOND);
     }
+}
+
+#[test]
+fn those_who_waited_for_a_load_that_failed_have_stale_hits_too() {
+    let source = Source::default();
+    let (cache, _) = loaded(&source);
+    expire!(served(&cache, &source, 7)).unwrap();
+    cache.reset_stats();
+    source.fails(Failure::Error);
+    source.close();
+    thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| assert_eq!(served(&cache, &source, 7), Ok(1)));
+        }
+        comes("all of them", || cache.stats().misses == 10);
+        source.open();
+    });
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses), (0, 10));
+    assert_eq!((stats.failures, stats.stale_hits), (1, 10));
+}
+
+#[test]
+fn what_can_not_stand_in_goes() {
+    #[cache(ttl = 100, refresh_after = 0.8, cache = cache, skip(cache, source))]
+    fn renewed(cache: &Cache, source: &Source) -> Result<u64, String> {
+        let before = LoadContext::current().and_then(|it| it.previous::<u64>());
+        assert_eq!(before, None);
+        source.load()
+    }
+    let source = Source::default();
+    let (cache, _) = cache();
+    assert_eq!(renewed(&cache, &source), Ok(1));
+    assert!(expire!(renewed(&cache, &source)).unwrap());
+    assert_eq!(cache.stats().total_keys, 0);
+    assert_eq!(renewed(&cache, &source), Ok(2));
+    assert!(!expire!(renewed(&Cache::builder().build().unwrap(), &source)).unwrap());
 }

@@ -348,3 +348,55 @@ fn only_what_may_stand_in_is_returned_early() {
         });
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_of_more_than_a_day_is_not_over_after_a_day() {
+    #[cache(ttl = 60, hard_timeout = "2d", cache = cache, skip(cache))]
+    async fn long(cache: &Cache, hours: u64) -> Result<u64, Failed> {
+        tokio::time::sleep(Duration::from_hours(hours)).await;
+        Ok(hours)
+    }
+    let cache = Cache::builder().build().unwrap();
+    assert_eq!(long(&cache, 30).await, Ok(30));
+    assert_eq!(long(&cache, 60).await, Err(Failed::Other));
+}
+
+/// A call that waits hands on what the runtime's thread has to poll.
+#[test]
+fn a_call_with_one_keeps_no_worker_of_a_runtime() {
+    #[cache(name = "polled", ttl = 60, cache = cache, skip(cache, goes_on))]
+    async fn polled(cache: &Cache, goes_on: &tokio::sync::Notify) -> u64 {
+        let _ = cache;
+        goes_on.notified().await;
+        1
+    }
+
+    #[cache(name = "polled", ttl = 60, cache = cache, skip(cache))]
+    fn joined(cache: &Cache) -> u64 {
+        let _ = cache;
+        2
+    }
+
+    #[cache(ttl = 60, hard_timeout = 60, cache = cache, skip(cache))]
+    fn outer(cache: &Cache) -> Result<u64, Failed> {
+        Ok(joined(cache))
+    }
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
+    let cache = Cache::builder().build().unwrap();
+    let goes_on = std::sync::Arc::new(tokio::sync::Notify::new());
+    let (its, notified) = (cache.clone(), goes_on.clone());
+    let leader = runtime.spawn(async move { polled(&its, &notified).await });
+    comes("the leader", || cache.stats().loads == 1);
+    let its = cache.clone();
+    let follower = runtime.spawn(async move { outer(&its) });
+    comes("who waits for it", || cache.stats().misses == 3);
+    goes_on.notify_one();
+    let start = std::time::Instant::now();
+    assert_eq!(runtime.block_on(follower).unwrap(), Ok(1));
+    assert_eq!(runtime.block_on(leader).unwrap(), 1);
+    assert!(start.elapsed() < 4 * SECOND, "it waited for its patience");
+}

@@ -39,6 +39,11 @@ fn of_many(ids: &[u64]) -> Result<HashMap<u64, u64>, String> {
     Ok(ids.iter().map(|id| (*id, *id)).collect())
 }
 
+#[cache_put(ttl = 5, detached)]
+async fn put_beside(id: u64) -> u64 {
+    id
+}
+
 #[cache_put(err_ttl = 5)]
 fn put_error(x: u64) -> Result<u64, String> {
     Ok(x)

@@ -98,7 +98,7 @@ impl Store {
             dropped.extend(self.take_out_key(&arrival.key, None, &self.rules));
             return (Inserted::Ephemeral, None);
         }
-        let deadline = value.ends(deadline).min(self.limit_of(&arrival));
+        let deadline = value.ends(deadline, deadline).min(self.limit_of(&arrival));
         let (handle, _) = self.put_in(arrival, value, deadline, NO_SEAT, dropped);
         (Inserted::Stored(lifetime), Some(handle))
     }
@@ -115,6 +115,7 @@ impl Store {
         // what has expired takes no room from what lives
         self.remove_due(arrival.now, policy, dropped);
         let old = self.replaced(&arrival, policy, dropped);
+        let (_, asked) = span(arrival.now, lifetime);
         let admitted = match self.admit(&arrival, old.is_some(), lifetime, policy) {
             Ok(admitted) => admitted,
             Err(rule) => {
@@ -131,7 +132,7 @@ impl Store {
             }
             return (Inserted::Ephemeral, None);
         }
-        let deadline = value.ends(deadline).min(self.limit_of(&arrival));
+        let deadline = value.ends(asked, deadline).min(self.limit_of(&arrival));
         let mut victims = std::mem::take(&mut policy.victims);
         // a rule of the user's may panic after another has vacated seats: who sat there goes all the same, or nobody would ever choose them
         let seating = || self.seat_by_rules(&arrival, old, policy, &mut victims);

@@ -217,6 +217,18 @@ impl Store {
         }
     }
 
+    /// As [`get`](Self::get), without counting as a use of the entry.
+    pub fn peek<A, R>(&self, probe: &Probe<'_, A>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R>
+    where
+        A: Serialize + ?Sized,
+    {
+        let now = self.clock.now();
+        let shard = self.entries.read(probe.hash());
+        let table = shard.get(probe.space().id() as usize)?;
+        let entry = table.entry(table.seek(probe)?)?;
+        (!entry.is_expired(now)).then(|| read(entry))
+    }
+
     /// As [`get_key`](Self::get_key), without counting as a use of the entry.
     pub fn peek_key<R>(&self, key: &Key, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         let now = self.clock.now();
