@@ -41,8 +41,18 @@ struct Pending<'p> {
     slot: u16,
 }
 
+impl<'p> Pending<'p> {
+    fn new((nth, pipe): (usize, &'p Pipeline)) -> Self {
+        let slot = slot_of(pipe);
+        Self { nth, pipe, slot }
+    }
+}
+
 /// A node, and whether it is asked for what it is only about to have.
 type Asked = (Address, bool);
+
+/// What a node has answered to each of some pipes.
+type Answered<'p> = (Address, Vec<Pending<'p>>, BackendResult<Vec<Vec<Value>>>);
 
 impl Cluster {
     pub(super) fn new(servers: Arc<Servers>, timeout: Duration, runtime: Option<Handle>) -> Self {
@@ -79,18 +89,9 @@ impl Cluster {
         pipes: &[Pipeline],
     ) -> BackendResult<Vec<Vec<Value>>> {
         let mut answers = vec![Vec::new(); pipes.len()];
-        let pending = |(nth, pipe)| {
-            (
-                Pending {
-                    nth,
-                    pipe,
-                    slot: slot_of(pipe),
-                },
-                None,
-            )
-        };
-        let mut rest: Vec<(Pending<'_>, Option<Address>)> =
-            pipes.iter().enumerate().map(pending).collect();
+        let all = pipes.iter().enumerate().map(Pending::new);
+        // and a node to ask that is only about to have the slot
+        let mut rest: Vec<(Pending<'_>, Option<Address>)> = all.map(|it| (it, None)).collect();
         let mut pause = Duration::ZERO;
         let mut looked_again = false;
         loop {
@@ -108,11 +109,11 @@ impl Cluster {
                 by_node.entry(asked).or_default().push(pending);
             }
             let mut failure = None;
-            for (portion, answered) in self.ask_nodes(by_node, start).await? {
+            for (node, portion, answered) in self.ask_nodes(by_node, start).await? {
                 match answered {
                     Ok(answered) => {
                         for (pending, answer) in portion.into_iter().zip(answered) {
-                            match reply::elsewhere(&answer) {
+                            match reply::elsewhere(&answer, &node.0) {
                                 None => {}
                                 Some(Elsewhere::Moved(to)) => {
                                     self.servers.owners.moved(pending.slot, to);
@@ -141,14 +142,10 @@ impl Cluster {
                 }
                 Some(error) => {
                     looked_again = true;
-                    let had: Vec<_> = rest
-                        .iter()
-                        .map(|(it, _)| self.owner(it.slot).ok())
-                        .collect();
+                    let had = self.owners(&rest);
                     // who can't say has said nothing new
                     let _ = self.look(version, self.left(start)).await;
-                    let has = rest.iter().map(|(it, _)| self.owner(it.slot).ok());
-                    if has.zip(had).all(|(has, had)| has == had) {
+                    if self.owners(&rest) == had {
                         return Err(error);
                     }
                     continue;
@@ -171,22 +168,22 @@ impl Cluster {
         self: &Arc<Self>,
         by_node: HashMap<Asked, Vec<Pending<'p>>>,
         start: Instant,
-    ) -> BackendResult<Vec<(Vec<Pending<'p>>, BackendResult<Vec<Vec<Value>>>)>> {
-        let mut portions = Vec::with_capacity(by_node.len());
+    ) -> BackendResult<Vec<Answered<'p>>> {
+        let mut asked = Vec::with_capacity(by_node.len());
         let mut questions = Vec::with_capacity(by_node.len());
         for ((node, about_to), portion) in by_node {
             questions.push((self.line(&node), question(&portion, about_to)));
-            portions.push((portion, about_to));
+            asked.push((node, about_to, portion));
         }
         let answers = match &questions[..] {
             // without waking another thread
             [(line, question)] => vec![line.ask(question, self.left(start)).await],
             _ => self.side_by_side(questions, start).await?,
         };
-        let answered = portions.into_iter().zip(answers);
-        let answered = answered.map(|((portion, about_to), answer)| {
+        let answered = asked.into_iter().zip(answers);
+        let answered = answered.map(|((node, about_to, portion), answer)| {
             let answer = answer.map(|answer| split(&portion, about_to, answer));
-            (portion, answer)
+            (node, portion, answer)
         });
         Ok(answered.collect())
     }
@@ -275,6 +272,11 @@ impl Cluster {
     fn owner(&self, slot: u16) -> BackendResult<Address> {
         let owner = self.servers.owners.of(slot);
         owner.ok_or_else(|| format!("no node of the cluster has slot {slot}").into())
+    }
+
+    fn owners(&self, of: &[(Pending<'_>, Option<Address>)]) -> Vec<Option<Address>> {
+        let owners = of.iter().map(|(it, _)| self.servers.owners.of(it.slot));
+        owners.collect()
     }
 
     fn seeds(&self) -> impl Iterator<Item = Address> {

@@ -114,8 +114,8 @@ pub(super) enum Elsewhere {
     NotYet,
 }
 
-/// What the answers to a pipe say of where its keys are, if the node has not all of them.
-pub(super) fn elsewhere(answers: &[Value]) -> Option<Elsewhere> {
+/// What the answers to a pipe say of where its keys are, if the node, which is at `host`, has not all of them.
+pub(super) fn elsewhere(answers: &[Value], host: &str) -> Option<Elsewhere> {
     answers.iter().find_map(|answer| {
         let Value::ServerError(error) = answer else {
             return None;
@@ -123,8 +123,10 @@ pub(super) fn elsewhere(answers: &[Value]) -> Option<Elsewhere> {
         // the slot, and the address
         let address = || {
             let address = error.details()?.split_ascii_whitespace().nth(1)?;
-            let (host, port) = address.rsplit_once(':')?;
-            Some((host.to_owned(), port.parse().ok()?))
+            let (at, port) = address.rsplit_once(':')?;
+            // one that does not know its own name leaves it out
+            let at = if at.is_empty() { host } else { at };
+            Some((at.to_owned(), port.parse().ok()?))
         };
         match error.kind()? {
             ServerErrorKind::Moved => address().map(Elsewhere::Moved),
@@ -147,4 +149,31 @@ pub(super) fn is_wrong_server(value: &Value) -> bool {
 
 fn is_error(value: &Value, of: impl Fn(ServerErrorKind) -> bool) -> bool {
     matches!(value, Value::ServerError(error) if error.kind().is_some_and(of))
+}
+
+#[cfg(test)]
+mod tests {
+    use ::redis::parse_redis_value;
+
+    use super::*;
+
+    #[test]
+    fn a_node_says_where_its_keys_are() {
+        let said = |answer: &str| {
+            let answer = parse_redis_value(answer.as_bytes()).unwrap();
+            elsewhere(&[Value::Okay, answer], "here")
+        };
+        let at = |host: &str| (host.to_owned(), 7001);
+        let there = "-MOVED 12182 10.0.0.1:7001\r\n";
+        assert_eq!(said(there), Some(Elsewhere::Moved(at("10.0.0.1"))));
+        let nameless = "-MOVED 12182 :7001\r\n";
+        assert_eq!(said(nameless), Some(Elsewhere::Moved(at("here"))));
+        let sixth = "-ASK 12182 ::1:7001\r\n";
+        assert_eq!(said(sixth), Some(Elsewhere::Ask(at("::1"))));
+        let split = "-TRYAGAIN Multiple keys request during rehashing of slot\r\n";
+        assert_eq!(said(split), Some(Elsewhere::NotYet));
+        for other in ["-MOVED 12182\r\n", "-OOM no room\r\n", "+OK\r\n"] {
+            assert_eq!(said(other), None, "{other}");
+        }
+    }
 }
