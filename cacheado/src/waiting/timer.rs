@@ -60,21 +60,32 @@ impl Timer {
     }
 
     fn begin(&self) -> State {
+        #[cfg(feature = "tokio")]
+        if let Some(left) = left(&self.clock, self.moment)
+            && tokio::runtime::Handle::try_current().is_ok()
+            && let Some(sleep) = of_runtime(|| Box::pin(tokio::time::sleep(left)))
+        {
+            return State::Runtime(sleep);
+        }
+        State::Alarm(self.alarm())
+    }
+
+    fn alarm(&self) -> Arc<Alarm> {
         let alarm = Arc::new(Alarm::default());
-        let Some(left) = left(&self.clock, self.moment) else {
+        if !self.clock.runs() {
             let listener: Weak<Alarm> = Arc::downgrade(&alarm);
             self.clock.listen(listener);
-            return State::Alarm(alarm);
-        };
-        #[cfg(feature = "tokio")]
-        if tokio::runtime::Handle::try_current().is_ok() {
-            return State::Runtime(Box::pin(tokio::time::sleep(left)));
-        }
-        if let Some(end) = Instant::now().checked_add(left) {
+        } else if let Some(end) = instant(&self.clock, self.moment) {
             watch(&alarm, end);
         }
-        State::Alarm(alarm)
+        alarm
     }
+}
+
+/// What a runtime's timers say; `None`: it has none, or is shutting down. Nothing but their panic tells.
+#[cfg(feature = "tokio")]
+fn of_runtime<R>(ask: impl FnOnce() -> R) -> Option<R> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).ok()
 }
 
 impl Future for Timer {
@@ -84,9 +95,16 @@ impl Future for Timer {
         if matches!(self.state, State::New) {
             self.state = self.begin();
         }
+        #[cfg(feature = "tokio")]
+        if let State::Runtime(sleep) = &mut self.state {
+            match of_runtime(|| sleep.as_mut().poll(cx)) {
+                Some(polled) => return polled,
+                None => self.state = State::Alarm(self.alarm()),
+            }
+        }
         match &mut self.state {
             #[cfg(feature = "tokio")]
-            State::Runtime(sleep) => sleep.as_mut().poll(cx),
+            State::Runtime(_) => Poll::Pending,
             State::Alarm(alarm) => {
                 // first, so that what comes in between wakes
                 let rung = alarm.keep(cx.waker());

@@ -232,3 +232,34 @@ fn who_joins_a_load_that_stands_still_loads() {
         assert_eq!(second.expect("it ends"), Ok(1 + u64::from(turns > 0)));
     }
 }
+
+/// Of a runtime without timers, and of one that has ended: limits hold by those of the cache.
+#[test]
+fn limits_need_no_timers_of_the_runtime() {
+    #[cache(ttl = 60, hard_timeout = "50ms", cache = cache, skip(cache, source))]
+    async fn limited(cache: &Cache, source: &Source, id: u64) -> Result<u64, Late> {
+        source.load_async().await.map_err(|_| Late)
+    }
+    #[derive(Clone, Debug, PartialEq)]
+    struct Late;
+    impl From<cacheado::Error> for Late {
+        fn from(_: cacheado::Error) -> Self {
+            Self
+        }
+    }
+    let source = Source::default();
+    let cache = Cache::builder().build().unwrap();
+    let untimed = Builder::new_current_thread().build().unwrap();
+    assert_eq!(untimed.block_on(limited(&cache, &source, 1)), Ok(1));
+    source.close();
+    assert_eq!(untimed.block_on(limited(&cache, &source, 2)), Err(Late));
+    source.open();
+    let ended = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let handle = ended.handle().clone();
+    drop(ended);
+    assert_eq!(handle.block_on(limited(&cache, &source, 3)), Ok(3));
+}
