@@ -103,8 +103,8 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
         let ttl = &given.value;
         quote! {
             if #is_none {
-                const NONE_TTL: ::core::time::Duration = #ttl;
-                return #decision::Store { ttl: ::core::option::Option::Some(NONE_TTL) };
+                const __CACHEADO_NONE_TTL: ::core::time::Duration = #ttl;
+                return #decision::Store { ttl: ::core::option::Option::Some(__CACHEADO_NONE_TTL) };
             }
         }
     });

@@ -42,8 +42,8 @@ fn site_static(plan: &Plan) -> TokenStream {
     let max_items = options.max_items.as_ref().map(|most| {
         let (first, _) = ends(most, Span::mixed_site());
         let first = at(first);
-        let check = quote_spanned!(first=> ::core::assert!(MOST > 0, "`max_items` is at least 1"));
-        quote!(.max_items({ const MOST: ::core::primitive::usize = #most; #check; MOST }))
+        let check = quote_spanned!(first=> ::core::assert!(__CACHEADO_MOST > 0, "`max_items` is at least 1"));
+        quote!(.max_items({ const __CACHEADO_MOST: ::core::primitive::usize = #most; #check; __CACHEADO_MOST }))
     });
     let flight = match &options.single_flight {
         SingleFlight::Process => None,
@@ -65,14 +65,14 @@ fn site_static(plan: &Plan) -> TokenStream {
             .next()
             .is_none();
     let identity = if is_one {
-        quote!(SITE.function::<Self>())
+        quote!(__CACHEADO_SITE.function::<Self>())
     } else {
         instance_of(plan)
     };
     quote! {
         // what is declared in a body inherits no generic parameters, so its path shows those of the impl as they were written
         enum __Item {}
-        static SITE: #site = #site::new(
+        static __CACHEADO_SITE: #site = #site::new(
             ::core::module_path!(), ::core::any::type_name::<__Item>, #line, #column
         )
             #method #explicit #version #level #max_items #flight #ttl #aging;
@@ -90,13 +90,13 @@ fn instance_of(plan: &Plan) -> TokenStream {
             .iter()
             .all(|(_, added)| added.is_empty());
     if plan.options.name.is_none() || !has_names {
-        return quote!(SITE.instance_of(&|| ()));
+        return quote!(__CACHEADO_SITE.instance_of(&|| ()));
     }
     let marker = quote!(::core::marker::PhantomData);
     let of = (place(function, plan.options.block) != Place::Free).then(|| quote!(#marker<Self>));
     let args = all_generics(function);
     let args = args.type_params().map(|param| &param.ident);
-    quote!(SITE.named_instance_of::<(#of), (#(#marker<#args>,)*), _>(&|| ()))
+    quote!(__CACHEADO_SITE.named_instance_of::<(#of), (#(#marker<#args>,)*), _>(&|| ()))
 }
 
 /// Line and column in the source; zero outside a compiler.
