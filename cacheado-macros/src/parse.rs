@@ -288,6 +288,24 @@ pub(crate) fn contains_ident(tokens: TokenStream, ident: &str) -> bool {
     })
 }
 
+/// Whether the path `first::second` stands anywhere in `tokens`, or is the end or the beginning of one that does.
+pub(crate) fn contains_path(tokens: TokenStream, [first, second]: [&str; 2]) -> bool {
+    let mut trees = tokens.into_iter();
+    while let Some(tree) = trees.next() {
+        let found = match tree {
+            TokenTree::Group(group) => contains_path(group.stream(), [first, second]),
+            TokenTree::Ident(ident) if ident == first && is_path_ahead(trees.clone()) => {
+                matches!(trees.clone().nth(2), Some(TokenTree::Ident(next)) if next == second)
+            }
+            _ => false,
+        };
+        if found {
+            return true;
+        }
+    }
+    false
+}
+
 /// The tokens inside the next group, which must have this delimiter.
 pub(crate) fn group(input: ParseStream<'_>, delimiter: Delimiter) -> Result<TokenStream> {
     match input.parse()? {
@@ -384,6 +402,14 @@ mod tests {
             &names()
         ));
         assert!(!mentions(quote!(x != ("{id}")), &names()));
+    }
+
+    #[test]
+    fn a_path_is_of_both_names_in_order() {
+        let contains = |tokens| contains_path(tokens, ["__private", "Mode"]);
+        assert!(contains(quote!({ ::cacheado::__private::Mode::Normal })));
+        assert!(!contains(quote!(__private::Call::new(Mode::Fast))));
+        assert!(!contains(quote!(Mode::__private(a: Mode))));
     }
 
     #[test]

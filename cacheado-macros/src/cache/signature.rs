@@ -16,7 +16,7 @@ use syn::{
 use super::argument::Arg;
 use super::boxed::Boxed;
 use super::types;
-use crate::parse::contains_ident;
+use crate::parse::{contains_ident, contains_path};
 
 /// A function item.
 pub(crate) struct Function {
@@ -145,8 +145,7 @@ impl Function {
 
     /// Whether one of the attributes of this crate wrote the body, in which it says what the call's mode is.
     pub(crate) fn is_written_here(&self) -> bool {
-        let has = |name| contains_ident(self.body.clone(), name);
-        has("__private") && has("Mode")
+        contains_path(self.body.clone(), ["__private", "Mode"])
     }
 
     /// The error about a name that two arguments have. The compiler tells names of different origins apart, as in a

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cacheado::cache;
+use cacheado::{cache, cache_evict, cache_put};
 
 const NONE_TTL: Duration = Duration::from_secs(5);
 const MOST: usize = 5;
@@ -13,6 +13,23 @@ fn found(x: u32) -> Option<u32> {
     (x > 1).then_some(x)
 }
 
+#[derive(Clone, Copy)]
+enum Mode {
+    Fast,
+    Slow,
+}
+
+#[cache_evict(found(x))]
+#[cache_put(name = "saved")]
+fn save(x: u32) -> u32 {
+    let mode = if x > 1 { Mode::Fast } else { Mode::Slow };
+    match mode {
+        Mode::Fast => x,
+        Mode::Slow => 0,
+    }
+}
+
 fn main() {
+    assert_eq!(save(2), 2);
     assert_eq!(found(2), Some(2));
 }
