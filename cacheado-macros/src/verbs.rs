@@ -101,11 +101,14 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
             );
             let then =
                 value.map_or_else(|| quote!(peek(#kind)), |value| quote!(put(#kind, #value)));
-            quote! {{
-                let #handle_name = #handle;
-                let #kind = #handle_name.probe().kind();
-                #handle_name.#then
-            }}
+            // what the call borrows from lives until the end of a `match`, and not of a `let`
+            quote! {
+                match #handle {
+                    #handle_name => match #handle_name.probe().__kind() {
+                        #kind => #handle_name.#then,
+                    },
+                }
+            }
         }
     })
 }

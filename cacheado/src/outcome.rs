@@ -1,6 +1,6 @@
 //! What of a function's return type is stored: the `T` of a `Result<T, E>`, and the whole of anything else.
 //!
-//! It is the type that decides, not its text, so aliases behave: generated code asks `Probe::<Ret>::new().kind()`, and the
+//! It is the type that decides, not its text, so aliases behave: generated code asks `Probe::<Ret>::new().__kind()`, and the
 //! method for `Result` comes before that of what every probe dereferences to.
 
 use std::marker::PhantomData;
@@ -75,7 +75,7 @@ impl<R> Probe<R> {
 impl<T, E> Probe<Result<T, E>> {
     /// It is a `Result`.
     #[must_use]
-    pub const fn kind(&self) -> Kind<Result<T, E>, ResultKind> {
+    pub const fn __kind(&self) -> Kind<Result<T, E>, ResultKind> {
         Kind(PhantomData)
     }
 }
@@ -89,10 +89,10 @@ impl<R> Deref for Probe<R> {
 }
 
 impl<R> Any<R> {
-    /// It is no `Result`.
+    /// It is no `Result`. By a name that no trait for all types has: one of a [`Probe`] itself would come before this.
     #[must_use]
     #[allow(clippy::unused_self, reason = "a method is what a probe finds")]
-    pub const fn kind(&self) -> Kind<R, WholeKind> {
+    pub const fn __kind(&self) -> Kind<R, WholeKind> {
         Kind(PhantomData)
     }
 }

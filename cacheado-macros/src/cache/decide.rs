@@ -143,7 +143,7 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
     let asks = when.is_some() || matches!(options.ttl, Some(Ttl::Closure(_)));
     let given = asks.then(|| {
         quote! {
-            fn __cacheado_given<V: ?Sized, T>(value: &V, of: impl ::core::ops::FnOnce(&V) -> T) -> T {
+            fn __cacheado_given<V: ?::core::marker::Sized, T>(value: &V, of: impl ::core::ops::FnOnce(&V) -> T) -> T {
                 of(value)
             }
         }

@@ -221,7 +221,7 @@ pub(crate) fn carry(
 pub(crate) fn kind(runtime: &Runtime, output: &Type, (first, last): (Span, Span)) -> TokenStream {
     let probe = runtime.private_at("Probe", first);
     let last = at(last);
-    let kind = quote_spanned!(last=> .kind());
+    let kind = quote_spanned!(last=> .__kind());
     quote!(#probe::<#output>::new() #kind)
 }
 

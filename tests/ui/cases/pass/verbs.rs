@@ -35,6 +35,11 @@ mod shop {
 use shop::counted;
 use shop::price as cost;
 
+#[cache]
+fn parsed<'a>(text: &'a str) -> Result<u32, &'a str> {
+    text.parse().map_err(|_| text)
+}
+
 fn is_send<T: Send>(value: T) -> T {
     value
 }
@@ -54,6 +59,12 @@ async fn main() {
     assert_eq!(cost(&db, "tea", 2), Ok(6));
     assert!(evict!((cost(&db, "tea", 2))).unwrap());
     assert!(!evict!(cost(&db, "tea", 2)).unwrap());
+
+    // what it borrows from is a temporary value
+    let three = "3";
+    assert_eq!(peek!(parsed(&three.to_string())).unwrap(), None);
+    assert!(put!(parsed(&three.to_string()), 4).unwrap());
+    assert_eq!(parsed(three), Ok(4));
 
     assert_eq!(is_send(counted("tea", [1, 2])).await, 3);
     assert_eq!(is_send(peek!(counted("tea", [1, 2]))).await.unwrap(), Some(3));
