@@ -109,12 +109,14 @@ pub(crate) fn body(plan: &Plan, ids: &Ident, mode: &TokenStream) -> TokenStream 
     let (missing, given) = (local("__cacheado_missing"), given(function, ids));
     let load_async = |body: &TokenStream| {
         let typed = look::typed_return(output, function.sig.ident.span());
+        let body = look::apart(body);
         let body = quote!(|#missing: ::std::vec::Vec<_>| async move { #given #typed #body });
         let load = look::load(plan, "load_async", &body, &quote!(.await));
         named(plan, ids, mode, &load)
     };
     match &function.flavor {
         Flavor::Sync => {
+            let body = look::apart(body);
             let body = quote!(|#missing: ::std::vec::Vec<_>| -> #output { #given #body });
             let load = look::load(plan, "load", &body, &TokenStream::new());
             named(plan, ids, mode, &load)

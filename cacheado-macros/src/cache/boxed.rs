@@ -32,8 +32,7 @@ impl Boxed {
     /// Takes the body apart, if the function has this shape.
     pub(crate) fn detect(function: &Function) -> Option<Boxed> {
         let output = boxed_output(&function.output)?;
-        let body = &function.body;
-        let mut block: Block = syn::parse2(quote!({ #body })).ok()?;
+        let mut block: Block = syn::parse2(function.body.clone()).ok()?;
         let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.pop() else {
             return None;
         };
@@ -55,14 +54,9 @@ impl Boxed {
         })
     }
 
-    /// The statements of the `async` block.
+    /// The statements of the `async` block, in their braces.
     pub(crate) fn body(&self) -> TokenStream {
-        self.block
-            .block
-            .stmts
-            .iter()
-            .map(ToTokens::to_token_stream)
-            .collect()
+        self.block.block.to_token_stream()
     }
 
     /// Refuses statements ahead of the `async` block, as far as they could change what is read in it when the call is looked
@@ -88,6 +82,32 @@ impl Boxed {
                 );
             }
         }
+    }
+
+    /// Whether the function may return ahead of the block, as far as that can't be ruled out.
+    pub(crate) fn may_return_early(&self) -> bool {
+        struct Returns(bool);
+        impl VisitMut for Returns {
+            // what returns there, returns from there
+            fn visit_item_mut(&mut self, _: &mut Item) {}
+            fn visit_expr_closure_mut(&mut self, _: &mut syn::ExprClosure) {}
+            fn visit_expr_async_mut(&mut self, _: &mut ExprAsync) {}
+
+            fn visit_expr_return_mut(&mut self, _: &mut syn::ExprReturn) {
+                self.0 = true;
+            }
+            fn visit_expr_try_mut(&mut self, _: &mut syn::ExprTry) {
+                self.0 = true;
+            }
+            fn visit_macro_mut(&mut self, _: &mut syn::Macro) {
+                self.0 = true;
+            }
+        }
+        let mut returns = Returns(false);
+        for stmt in &self.lead {
+            returns.visit_stmt_mut(&mut stmt.clone());
+        }
+        returns.0
     }
 
     /// The function's body with `core` in place of the `async` block's statements.

@@ -3,7 +3,7 @@
 //! Every local has a name of its own (`__cacheado_…`, and the macro's hygiene), so arguments may be
 //! called whatever they like. The body stands in it once, as its author wrote it.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{Expr, ReturnType, Type};
 
@@ -28,11 +28,13 @@ pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
         let load = if plan.owned {
             let Keeping { keep, lend } = owned::around_body(plan, body);
             let body = owned::without_self(plan, body);
+            let body = apart(&body);
             let body = quote!(async move { #typed #lend #body });
             let load = load(plan, "load_owned_async", &body, &quote!(.await));
             quote!({ #keep #load })
         } else {
-            let body = quote!(async move { #typed #body });
+            let body = headed(&typed, body);
+            let body = quote!(async move #body);
             load(plan, "load_async", &body, &quote!(.await))
         };
         look(plan, mode, &load)
@@ -40,18 +42,39 @@ pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
     match &function.flavor {
         Flavor::Sync if plan.owned => {
             let Keeping { keep, lend } = owned::around_body(plan, body);
-            let body = owned::without_self(plan, body);
+            let body = apart(&owned::without_self(plan, body));
             let body = quote!(move || -> #output { #lend #body });
             let load = load(plan, "load_owned", &body, &TokenStream::new());
             look(plan, mode, &quote!({ #keep #load }))
         }
         Flavor::Sync => {
-            let body = quote!(|| -> #output { #body });
+            let body = quote!(|| -> #output #body);
             look(plan, mode, &load(plan, "load", &body, &TokenStream::new()))
         }
         Flavor::Async => load_async(body),
         Flavor::Boxed(boxed) => boxed.with_body(&load_async(&boxed.body())),
     }
+}
+
+/// A body in its own braces, with `head` ahead of it. They are of its author's edition, which says when what the last expression
+/// borrows from is dropped.
+pub(crate) fn headed(head: &TokenStream, body: &TokenStream) -> TokenStream {
+    let braces = body.clone().into_iter().map(|tree| match tree {
+        TokenTree::Group(braces) => {
+            let inside = braces.stream();
+            let mut headed = Group::new(braces.delimiter(), quote!(#head #inside));
+            headed.set_span(braces.span());
+            TokenTree::Group(headed)
+        }
+        tree => tree,
+    });
+    braces.collect()
+}
+
+/// A body in its own braces, behind what binds the arguments it sees: those outlive whatever it has. The braces alone would be
+/// unnecessary ones to a lint.
+pub(crate) fn apart(body: &TokenStream) -> TokenStream {
+    quote!(match () { () => #body })
 }
 
 /// What runs the body on a miss, and what is done with that.
@@ -223,6 +246,14 @@ pub(crate) fn kind(runtime: &Runtime, output: &Type, (first, last): (Span, Span)
     let last = at(last);
     let kind = quote_spanned!(last=> .__kind());
     quote!(#probe::<#output>::new() #kind)
+}
+
+/// A statement that does nothing, and that does not compile if what is returned is a future: nobody knows yet how that will end.
+pub(crate) fn is_over(runtime: &Runtime, output: &Type, first: Span) -> TokenStream {
+    let returned = runtime.private_at("Returned", first);
+    let span = at(first);
+    let is_over = quote_spanned!(span=> .__is_over());
+    quote!(#returned::<#output>::new() #is_over;)
 }
 
 pub(crate) fn with_bypass(plan: &Plan, mode: &TokenStream) -> TokenStream {

@@ -3,7 +3,7 @@
 //!
 //! Nothing is refused here but what is no function with a body; `check` refuses the rest.
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
@@ -24,6 +24,7 @@ pub(crate) struct Function {
     pub(crate) vis: Visibility,
     pub(crate) defaultness: Option<Token![default]>,
     pub(crate) sig: Signature,
+    /// In its own braces: the edition they are of says when what the last expression borrows from is dropped.
     pub(crate) body: TokenStream,
     /// All arguments but the receiver.
     pub(crate) args: Vec<Arg>,
@@ -55,7 +56,7 @@ impl Parse for Function {
             None
         };
         let sig: Signature = input.parse()?;
-        let Some(body) = input.parse::<Option<TokenTree>>()?.and_then(in_braces) else {
+        let Some(braces) = input.parse::<Option<TokenTree>>()?.and_then(in_braces) else {
             return Err(Error::new_spanned(
                 &sig.ident,
                 "there is no body here to cache: annotate the function that has one",
@@ -70,7 +71,9 @@ impl Parse for Function {
             attrs.append(&mut inner);
             input.parse::<TokenStream>()
         })
-        .parse2(body)?;
+        .parse2(braces.stream())?;
+        let mut body = Group::new(Delimiter::Brace, body);
+        body.set_span(braces.span());
 
         let output = match &sig.output {
             ReturnType::Default => parse_quote!(()),
@@ -88,7 +91,7 @@ impl Parse for Function {
             vis,
             defaultness,
             sig,
-            body,
+            body: TokenTree::Group(body).into(),
             args,
             flavor: Flavor::Sync,
             output,
@@ -115,14 +118,14 @@ fn is_function_ahead(input: ParseStream<'_>) -> bool {
         || input.peek(Token![default])
 }
 
-/// What stands in the braces that `tree` is, also where it came as a `$body:block` of a `macro_rules!`, which puts an invisible
+/// The braces that `tree` is, also where it came as a `$body:block` of a `macro_rules!`, which puts an invisible
 /// group around them.
-fn in_braces(tree: TokenTree) -> Option<TokenStream> {
+fn in_braces(tree: TokenTree) -> Option<Group> {
     let TokenTree::Group(group) = tree else {
         return None;
     };
     match group.delimiter() {
-        Delimiter::Brace => Some(group.stream()),
+        Delimiter::Brace => Some(group),
         Delimiter::None => {
             let mut inside = group.stream().into_iter();
             let only = inside.next()?;
@@ -174,8 +177,7 @@ impl Function {
         if !contains_ident(self.body.clone(), "Self") {
             return false;
         }
-        let body = &self.body;
-        match syn::parse2::<syn::Block>(quote!({ #body })) {
+        match syn::parse2::<syn::Block>(self.body.clone()) {
             Ok(mut block) => {
                 let mut outer = OuterSelf::default();
                 outer.visit_block_mut(&mut block);

@@ -32,6 +32,7 @@ fn site_static(plan: &Plan) -> TokenStream {
     let site = runtime.private("Site");
     let (line, column) = position(function.sig.ident.span());
     let method = (place(function, options.block) != Place::Free).then(|| quote!(.method()));
+    let target = target().map(|target| quote!(.target(#target)));
     let explicit = options.name.as_ref().map(|name| quote!(.name(#name)));
     let version = options
         .version
@@ -75,7 +76,7 @@ fn site_static(plan: &Plan) -> TokenStream {
         static __CACHEADO_SITE: #site = #site::new(
             ::core::module_path!(), ::core::any::type_name::<__Item>, #line, #column
         )
-            #method #explicit #version #level #max_items #flight #ttl #aging;
+            #method #target #explicit #version #level #max_items #flight #ttl #aging;
         #identity
     }
 }
@@ -97,6 +98,19 @@ fn instance_of(plan: &Plan) -> TokenStream {
     let args = all_generics(function);
     let args = args.type_params().map(|param| &param.ident);
     quote!(__CACHEADO_SITE.named_instance_of::<(#of), (#(#marker<#args>,)*), _>(&|| ()))
+}
+
+/// What is being compiled, if it is no library: by its crate's name alone a function of it could be one of the library. Only Cargo
+/// tells.
+fn target() -> Option<&'static str> {
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    if is_set("CARGO_BIN_NAME") {
+        return Some("bin");
+    }
+    // one that tests or measures is most often called otherwise than the library, and then its paths are its own
+    let of_package = std::env::var("CARGO_PKG_NAME").map(|name| name.replace('-', "_"));
+    let is_namesake = of_package.is_ok() && of_package == std::env::var("CARGO_CRATE_NAME");
+    (is_set("CARGO_TARGET_TMPDIR") && is_namesake).then_some("test")
 }
 
 /// Line and column in the source; zero outside a compiler.

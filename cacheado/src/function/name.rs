@@ -101,6 +101,14 @@ impl Function {
             .is_modules(&declared, &spec.module(), spec.method)
     }
 
+    /// Its path, and what it is a path in: a binary and the library of one package may both be called `shop`.
+    fn path_in_target(&self) -> String {
+        match self.spec.target {
+            Some(target) => format!("{target} {}", self.path),
+            None => self.path.clone(),
+        }
+    }
+
     #[cold]
     pub(super) fn claim(
         &self,
@@ -123,7 +131,7 @@ impl Function {
         let instance = self.printed.instance(spec.method);
         let name = spec
             .name
-            .map_or_else(|| self.path.clone(), |name| format!("{name}{instance}"));
+            .map_or_else(|| self.path_in_target(), |name| format!("{name}{instance}"));
         let create = |name: String, stable: bool| {
             Space::create(SpaceSpec {
                 name,

@@ -24,6 +24,8 @@ pub(super) struct SiteSpec {
     pub(super) column: u32,
     /// Whether it is a method or an associated function.
     pub(super) method: bool,
+    /// What its crate is, if not a library, as whose path it may have the same.
+    pub(super) target: Option<&'static str>,
     pub(super) name: Option<&'static str>,
     pub(super) version: u32,
     /// `None`: global.
@@ -64,6 +66,7 @@ impl Site {
             line,
             column,
             method: false,
+            target: None,
             name: None,
             version: 0,
             level: None,
@@ -83,6 +86,13 @@ impl Site {
     #[must_use]
     pub const fn method(mut self) -> Self {
         self.spec.method = true;
+        self
+    }
+
+    /// Its crate is no library but a `target` beside one, which may have the same name.
+    #[must_use]
+    pub const fn target(mut self, target: &'static str) -> Self {
+        self.spec.target = Some(target);
         self
     }
 
