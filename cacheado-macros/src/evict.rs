@@ -3,15 +3,19 @@
 //! What is to be evicted is worked out before the body runs, while its arguments are still there; it
 //! is evicted once the body has succeeded, or ahead of it.
 
+use std::borrow::Cow;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Error, Expr, Path, Result, ReturnType, Token, Type};
+use syn::{Error, Expr, Path, Result, ReturnType, Token, Type, TypeParamBound};
 
 use crate::cache::argument::Arg;
+use crate::cache::boxed::{boxed_output, future_output};
 use crate::cache::scope_option::{ScopeOption, parse_scope};
 use crate::cache::signature::{Flavor, Function};
+use crate::cache::types::find_impl_trait;
 use crate::cache::values::{cache_of, path_of};
 use crate::cache::{detour, level_path, look};
 use crate::parse::{
@@ -73,6 +77,7 @@ fn run(attr: &TokenStream, item: &TokenStream, known: Option<(&Hierarchy, &Path)
     if let Some(error) = function.names_twice() {
         errors.push(error);
     }
+    check_output(&function, &mut errors);
     let handles = evictions.handles(&function, known, &mut errors);
     match errors.finish() {
         Ok(()) => expand(&function, &handles, evictions.before),
@@ -209,6 +214,22 @@ impl Evictions {
     }
 }
 
+/// What is returned has to be named, as it is looked into.
+fn check_output(function: &Function, errors: &mut Errors) {
+    let Some(found) = find_impl_trait(&function.output) else {
+        return;
+    };
+    let is_future = found.bounds.iter().any(|bound| {
+        matches!(bound, TypeParamBound::Trait(bound) if future_output(&bound.path).is_some())
+    });
+    let message = if is_future {
+        "write `async fn` instead: what is evicted goes when the future is over"
+    } else {
+        "`#[cache_evict]` asks what is returned whether it is an `Err`, so name the type instead of `impl Trait`"
+    };
+    errors.on(found, message);
+}
+
 /// An argument of the call to evict. One of the function's own that is passed by value, and that the
 /// body needs too, is cloned.
 fn kept_for_body(arg: &Expr, function: &Function) -> Expr {
@@ -247,6 +268,29 @@ fn option_ahead(input: ParseStream<'_>) -> Result<Option<Keyword>> {
     Ok(None)
 }
 
+/// How the body is run.
+enum Run<'a> {
+    /// By the call.
+    Now,
+    /// By the future that the call gives.
+    InFuture,
+    /// By a future like it of the function's own making, which has this output.
+    InFutureOf(Cow<'a, Type>),
+}
+
+fn how(function: &Function) -> Run<'_> {
+    match &function.flavor {
+        Flavor::Async => Run::InFuture,
+        Flavor::Boxed(boxed) if boxed.may_return_early() => {
+            Run::InFutureOf(Cow::Borrowed(&function.output))
+        }
+        Flavor::Boxed(_) => Run::InFuture,
+        Flavor::Sync => {
+            boxed_output(&function.output).map_or(Run::Now, |of| Run::InFutureOf(Cow::Owned(of)))
+        }
+    }
+}
+
 fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenStream {
     let runtime = Runtime::find();
     let Function {
@@ -262,64 +306,46 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
         .map(|index| format_ident!("__cacheado_evict{index}", span = Span::mixed_site()))
         .collect();
     let result = Ident::new("__cacheado_result", Span::mixed_site());
+    let future = Ident::new("__cacheado_future", Span::mixed_site());
     let name = sig.ident.span();
-    let (run, evict) = match &function.flavor {
-        Flavor::Sync => (
-            quote!((|| -> #output { #body })()),
-            quote!(#(#names.run_evict();)*),
-        ),
-        Flavor::Async | Flavor::Boxed(_) => {
-            let body = match &function.flavor {
+    let once = runtime.private("once");
+    let how = how(function);
+    let run = match (&how, &function.flavor) {
+        (Run::Now, _) => quote!(#once(|| -> #output #body)),
+        (Run::InFutureOf(_), _) => quote!(#future.await),
+        (Run::InFuture, flavor) => {
+            let body = match flavor {
                 Flavor::Boxed(boxed) => boxed.body(),
                 _ => body.clone(),
             };
-            let typed = look::typed_return(output, name);
-            let (join, boxed) = (runtime.private("join"), runtime.private("boxed"));
-            let evictions = names.iter().map(|name| {
-                let evict = quote!(#name.run_evict_async());
-                // several would make the function's future large
-                if names.len() > 1 {
-                    quote!(#boxed(#evict))
-                } else {
-                    evict
-                }
-            });
-            let evictions = evictions.reduce(|all, one| quote!(#join(#all, #one)));
-            (
-                quote!(async move { #typed #body }.await),
-                evictions.map_or_else(TokenStream::new, |all| quote!(#all.await;)),
-            )
+            let body = look::headed(&look::typed_return(output, name), &body);
+            quote!(async move #body.await)
         }
     };
-    // under `#[async_trait]`, patterns are bound in the body
-    let bindings = function
-        .args
-        .iter()
-        .filter(|arg| !arg.rebind)
-        .filter_map(|arg| {
-            let (pat, name) = (arg.pat_by_ref()?, &arg.name);
-            Some(quote!(#[allow(unused_variables)] let #pat = &#name;))
-        });
-    let bindings: Vec<TokenStream> = match &function.flavor {
-        Flavor::Boxed(_) => bindings.collect(),
-        _ => Vec::new(),
+    let evict = match how {
+        Run::Now => quote!(#(#names.run_evict();)*),
+        _ => evict_in_future(&runtime, &names),
     };
-    let prepare = quote!(#[allow(clippy::used_underscore_binding)] let (#(#names,)*) = { #(#bindings)* (#(#handles,)*) };);
+    let bindings = pattern_bindings(function, handles);
+    let prepare = quote!(#[allow(clippy::used_underscore_binding)] let (#(#names,)*) = { #bindings (#(#handles,)*) };);
     // ahead of whatever stands before the block of a boxed future
-    let (ahead, prepare) = match &function.flavor {
-        Flavor::Boxed(_) => (Some(prepare), None),
+    let (ahead, prepare) = match (&how, &function.flavor) {
+        (Run::InFutureOf(_), _) | (_, Flavor::Boxed(_)) => (Some(prepare), None),
         _ => (None, Some(prepare)),
     };
     let core = if before {
         quote!(#prepare #evict #run)
     } else {
-        let span = match &sig.output {
-            ReturnType::Default => (name, name),
-            ReturnType::Type(..) => ends(output, name),
+        let (output, span) = match (&how, &sig.output) {
+            (Run::InFutureOf(of), _) => (&**of, ends(&**of, name)),
+            (_, ReturnType::Default) => (output, (name, name)),
+            (_, ReturnType::Type(..)) => (output, ends(output, name)),
         };
         let kind = look::kind(&runtime, output, span);
+        let is_over = look::is_over(&runtime, output, span.0);
         quote! {
             #prepare
+            #is_over
             let #result: #output = #run;
             if #kind.succeeded(&#result) {
                 #evict
@@ -327,8 +353,17 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
             #result
         }
     };
-    let core = match &function.flavor {
-        Flavor::Boxed(boxed) => {
+    let core = match (&how, &function.flavor) {
+        (Run::InFutureOf(_), _) => {
+            let boxed = runtime.private("boxed");
+            let output = &sig.output;
+            quote! {
+                #ahead
+                let #future = #once(|| #output #body);
+                #boxed(async move { #core })
+            }
+        }
+        (_, Flavor::Boxed(boxed)) => {
             let body = boxed.with_body(&core);
             quote!(#ahead #body)
         }
@@ -338,4 +373,39 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
         #(#attrs)*
         #vis #defaultness #sig { #core }
     }
+}
+
+/// Evicts, all at once, and waits for it.
+fn evict_in_future(runtime: &Runtime, names: &[Ident]) -> TokenStream {
+    let (join, boxed) = (runtime.private("join"), runtime.private("boxed"));
+    let evictions = names.iter().map(|name| {
+        let evict = quote!(#name.run_evict_async());
+        // several would make the function's future large
+        if names.len() > 1 {
+            quote!(#boxed(#evict))
+        } else {
+            evict
+        }
+    });
+    let evictions = evictions.reduce(|all, one| quote!(#join(#all, #one)));
+    evictions.map_or_else(TokenStream::new, |all| quote!(#all.await;))
+}
+
+/// What the patterns of arguments bind, as far as `handles` name it. Under `#[async_trait]` they are bound in the body, so here those
+/// are clones.
+fn pattern_bindings(function: &Function, handles: &[TokenStream]) -> TokenStream {
+    if !matches!(function.flavor, Flavor::Boxed(_)) {
+        return TokenStream::new();
+    }
+    let handles = quote!(#(#handles)*);
+    let args = function.args.iter().filter(|arg| !arg.rebind);
+    let bindings = args.filter_map(|arg| {
+        let (pat, name) = (arg.pat_by_ref()?, &arg.name);
+        let clones = arg.binds().into_iter();
+        let clones = clones
+            .filter(|bound| mentions(&handles, std::slice::from_ref(bound)))
+            .map(|bound| quote!(let #bound = ::core::clone::Clone::clone(#bound);));
+        Some(quote!(#[allow(unused_variables)] let #pat = &#name; #(#clones)*))
+    });
+    bindings.collect()
 }

@@ -97,6 +97,53 @@ impl<R> Any<R> {
     }
 }
 
+/// A return type that is asked whether what a call does is over when it returns.
+pub struct Returned<R>(AtOnce<R>);
+
+/// The answer for all types but futures.
+pub struct AtOnce<R>(PhantomData<fn() -> R>);
+
+impl<R> Returned<R> {
+    /// Asks.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "for generated code")]
+    pub const fn new() -> Self {
+        Self(AtOnce(PhantomData))
+    }
+}
+
+impl<R: Future> Returned<R> {
+    /// It is not.
+    #[allow(clippy::unused_self, reason = "a method is what is found")]
+    pub const fn __is_over(&self)
+    where
+        R: Over,
+    {
+    }
+}
+
+impl<R> Deref for Returned<R> {
+    type Target = AtOnce<R>;
+
+    fn deref(&self) -> &AtOnce<R> {
+        &self.0
+    }
+}
+
+impl<R> AtOnce<R> {
+    /// It is.
+    #[allow(clippy::unused_self, reason = "a method is what is found")]
+    pub const fn __is_over(&self) {}
+}
+
+/// What no future is: its message is the error.
+#[diagnostic::on_unimplemented(
+    message = "`#[cache_evict]` evicts once the body has succeeded, and a future that is returned has not run yet",
+    label = "this is a future",
+    note = "write `async fn` instead, or name the type as `Pin<Box<dyn Future<Output = …>>>`; with the flag `before` it is evicted when the function is called"
+)]
+pub trait Over {}
+
 impl<R, K> Clone for Kind<R, K> {
     fn clone(&self) -> Self {
         *self

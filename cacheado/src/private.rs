@@ -21,7 +21,8 @@ pub use crate::function::{Bare, Function, Mode, Site, Storage, WithAge};
 pub use crate::load::pending::Pending;
 pub use crate::outcome::{
     Carry, Decision, Fails, KeepsErrors, Kind, MaybeNone, Outcome, Portable, Probe, ResultKind,
-    TimesOut, Value, WholeKind, is_none, local, or_fail, or_time_out, portable, with_errors,
+    Returned, TimesOut, Value, WholeKind, is_none, local, or_fail, or_time_out, portable,
+    with_errors,
 };
 pub use crate::tell::Tell;
 
@@ -33,6 +34,12 @@ pub use crate::tell::Tell;
 )]
 pub fn scope<const N: usize>(level: &'static Level, ids: [IdText<'_>; N]) -> Scope {
     Scope::new(level.level(), &ids)
+}
+
+/// Calls `body`, which may hand out what it has of its surroundings.
+#[inline]
+pub fn once<T>(body: impl FnOnce() -> T) -> T {
+    body()
 }
 
 /// The future, elsewhere in memory.

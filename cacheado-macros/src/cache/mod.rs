@@ -8,7 +8,7 @@
 mod aging;
 pub(crate) mod argument;
 mod batch;
-mod boxed;
+pub(crate) mod boxed;
 mod check;
 pub(crate) mod companions;
 mod decide;
@@ -26,7 +26,7 @@ mod secret;
 pub(crate) mod signature;
 mod site;
 mod ttl;
-mod types;
+pub(crate) mod types;
 pub(crate) mod values;
 
 use proc_macro2::{Span, TokenStream};
