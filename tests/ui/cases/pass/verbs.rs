@@ -35,7 +35,7 @@ mod shop {
 use shop::counted;
 use shop::price as cost;
 
-#[cache]
+#[cacheado::cache]
 fn parsed<'a>(text: &'a str) -> Result<u32, &'a str> {
     text.parse().map_err(|_| text)
 }
