@@ -19,7 +19,7 @@ use crate::cache::types::find_impl_trait;
 use crate::cache::values::{cache_of, path_of};
 use crate::cache::{detour, level_path, look};
 use crate::parse::{
-    Errors, Form, Keyword, comma_or_end, did_you_mean, ends, mentions, skip_option,
+    Errors, Form, Keyword, comma_or_end, did_you_mean, ends, mentions, same, skip_option,
 };
 use crate::runtime::{Runtime, at};
 use crate::scopes::parse::Hierarchy;
@@ -239,7 +239,7 @@ fn kept_for_body(arg: &Expr, function: &Function) -> Expr {
     let own = function
         .args
         .iter()
-        .find(|own| path.path.is_ident(&own.name));
+        .find(|own| path.path.get_ident().is_some_and(|it| same(it, &own.name)));
     match own {
         Some(own)
             if !matches!(own.ty, Type::Reference(_))

@@ -178,6 +178,16 @@ pub(crate) fn mention(tokens: impl ToTokens, names: &[Ident]) -> Option<Ident> {
     stream_mention(tokens.into_token_stream(), names, false)
 }
 
+/// Whether two identifiers are one name, which may be written raw: `r#id` is `id`.
+pub(crate) fn same(one: &Ident, other: &Ident) -> bool {
+    one.unraw() == other.unraw()
+}
+
+/// Whether one of `names` is `name`.
+pub(crate) fn among(name: &Ident, names: &[Ident]) -> bool {
+    names.iter().any(|one| same(one, name))
+}
+
 /// What the token before says of the one that comes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Before {
@@ -203,10 +213,18 @@ fn stream_mention(tokens: TokenStream, names: &[Ident], in_macro: bool) -> Optio
         match tree {
             TokenTree::Ident(ident) => {
                 let is_path = next == Some(':') && is_path_ahead(trees.clone());
-                if last != Before::Access && !is_path && names.contains(&ident) {
+                if last != Before::Access && !is_path && among(&ident, names) {
                     return Some(ident);
                 }
-                if !is_keyword(&ident) {
+                if !in_macro && let Some(item) = Item::of(&ident, trees.peek()) {
+                    let name = item.skip(&mut trees);
+                    if let Some(name) = name.filter(|name| among(name, names)) {
+                        return Some(name);
+                    }
+                } else if ident == "stringify" && next == Some('!') {
+                    // its tokens are text: nothing is meant by them
+                    trees.nth(1);
+                } else if !is_keyword(&ident) {
                     before = Before::Name;
                 }
             }
@@ -242,6 +260,46 @@ fn stream_mention(tokens: TokenStream, names: &[Ident], in_macro: bool) -> Optio
         }
     }
     None
+}
+
+/// An item inside of a body or an expression. It sees no argument, and its `self` is another one.
+struct Item {
+    is_named: bool,
+    /// Whether braces are its end, as a semicolon is in any case.
+    has_braces: bool,
+}
+
+impl Item {
+    /// The item that `word` begins, if it does.
+    fn of(word: &Ident, next: Option<&TokenTree>) -> Option<Item> {
+        let is_named = matches!(next, Some(TokenTree::Ident(_)));
+        let (is_named, has_braces) = match word.to_string().as_str() {
+            "impl" => (false, true),
+            "use" => (false, false),
+            // without a name it is the type of a pointer
+            "fn" | "struct" | "enum" | "trait" | "mod" if is_named => (true, true),
+            _ => return None,
+        };
+        Some(Item {
+            is_named,
+            has_braces,
+        })
+    }
+
+    /// Goes to its end, and gives its name, which may hide that of an argument.
+    fn skip(self, trees: &mut impl Iterator<Item = TokenTree>) -> Option<Ident> {
+        let name = match self.is_named.then(|| trees.next()) {
+            Some(Some(TokenTree::Ident(name))) => Some(name),
+            _ => None,
+        };
+        let is_end = |tree: &TokenTree| match tree {
+            TokenTree::Punct(punct) => punct.as_char() == ';',
+            TokenTree::Group(group) => self.has_braces && group.delimiter() == Delimiter::Brace,
+            _ => false,
+        };
+        trees.find(is_end);
+        name
+    }
 }
 
 /// Whether `::` comes.
@@ -402,6 +460,58 @@ mod tests {
             &names()
         ));
         assert!(!mentions(quote!(x != ("{id}")), &names()));
+    }
+
+    #[test]
+    fn an_item_inside_mentions_nothing_of_what_is_outside() {
+        assert!(!mentions(
+            quote!(
+                impl Q {
+                    fn get(id: u8) {}
+                }
+            ),
+            &names()
+        ));
+        assert!(!mentions(
+            quote!(
+                fn get(id: u8) -> u8 {
+                    id
+                },
+                get(1)
+            ),
+            &names()
+        ));
+        assert!(!mentions(
+            quote!(
+                struct Q {
+                    id: u8,
+                },
+                Q::new()
+            ),
+            &names()
+        ));
+        assert!(!mentions(quote!(use of::{id, other};, other()), &names()));
+        assert!(!mentions(quote!(stringify!(id)), &names()));
+        assert!(mentions(quote!(fn get(id: u8) {}, get(id)), &names()));
+        assert!(mentions(quote!(struct Q(u8);, Q(id)), &names()));
+        assert!(mentions(quote!(let of: fn(u8) = get; id), &names()));
+        assert!(mentions(quote!(use of::other;, id), &names()));
+        assert!(mentions(quote!((stringify!(other), id)), &names()));
+        // what an item is called hides the argument
+        assert!(mentions(
+            quote!(
+                fn id() {}
+            ),
+            &names()
+        ));
+    }
+
+    #[test]
+    fn a_raw_name_is_the_same() {
+        assert!(mentions(quote!(r#id), &names()));
+        let raw = [Ident::new_raw("id", Span::call_site())];
+        assert!(mentions(quote!(id.other), &raw));
+        assert!(among(&raw[0], &names()));
     }
 
     #[test]

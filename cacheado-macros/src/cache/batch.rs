@@ -12,14 +12,14 @@ use super::options::{Options, SingleFlight};
 use super::plan::{Kind, Plan, is_skipped};
 use super::signature::{Flavor, Function};
 use super::site;
-use crate::parse::Errors;
+use crate::parse::{Errors, same};
 
 /// What can be said of the option without the hierarchy.
 pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: &mut Errors) {
     let Some(batch) = &options.batch else {
         return;
     };
-    let arg = function.args.iter().find(|arg| arg.name == *batch);
+    let arg = function.args.iter().find(|arg| same(&arg.name, batch));
     match arg {
         None => {
             let names = function.args.iter().flat_map(Arg::binds);
@@ -129,7 +129,7 @@ pub(crate) fn body(plan: &Plan, ids: &Ident, mode: &TokenStream) -> TokenStream 
 /// Gives the body what is missing in the place of the ids.
 fn given(function: &Function, ids: &Ident) -> TokenStream {
     let missing = local("__cacheado_missing");
-    let arg = function.args.iter().find(|arg| arg.name == *ids);
+    let arg = function.args.iter().find(|arg| same(&arg.name, ids));
     let mutability = arg.and_then(|arg| arg.mutability);
     match arg.and_then(|arg| Ids::of(&arg.ty)) {
         Some(Ids::Vec) => quote!(let #mutability #ids = #missing;),

@@ -13,7 +13,7 @@ use super::options::{Options, SingleFlight};
 use super::plan::{Place, is_skipped, key_expressions, place};
 use super::signature::{Flavor, Function};
 use super::types::find_impl_trait;
-use crate::parse::{Errors, did_you_mean, list_names, mentions};
+use crate::parse::{Errors, among, did_you_mean, list_names, mentions};
 
 /// What can be said without the hierarchy.
 pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors) {
@@ -162,13 +162,13 @@ fn check_skip(function: &Function, options: &Options, errors: &mut Errors) {
     let names: Vec<Ident> = function.args.iter().flat_map(Arg::binds).collect();
     for (index, skipped) in options.skip.iter().enumerate() {
         let text = skipped.unraw().to_string();
-        if options.skip[..index].contains(skipped) {
+        if among(skipped, &options.skip[..index]) {
             errors.at(skipped.span(), format!("`{text}` is skipped twice"));
         } else if text == "self" {
             if function.receiver().is_none() {
                 errors.at(skipped.span(), "there is no `self` to skip");
             }
-        } else if !names.contains(skipped) {
+        } else if !among(skipped, &names) {
             let mut known: Vec<String> = names.iter().map(Ident::to_string).collect();
             known.extend(function.receiver().map(|_| String::from("self")));
             errors.at(skipped.span(), names_no_argument("skip", &text, &known));
@@ -176,7 +176,7 @@ fn check_skip(function: &Function, options: &Options, errors: &mut Errors) {
     }
     for arg in &function.args {
         let binds = arg.binds();
-        let skipped = options.skip.iter().find(|name| binds.contains(name));
+        let skipped = options.skip.iter().find(|name| among(name, &binds));
         if let Some(name) = skipped
             && !is_skipped(arg, options)
         {

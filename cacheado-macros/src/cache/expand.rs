@@ -9,7 +9,7 @@ use super::companions::{self, as_allow, companions, forward, own_mode, visible_s
 use super::look;
 use super::plan::{Place, Plan};
 use super::signature::{Function, turbofish};
-use crate::parse::contains_ident;
+use crate::parse::{contains_ident, same};
 
 pub(crate) fn expand(plan: &Plan) -> TokenStream {
     match plan.place {
@@ -40,7 +40,12 @@ fn bare(plan: &Plan) -> TokenStream {
     for input in &mut sig.inputs {
         if let syn::FnArg::Typed(typed) = input
             && let Some(arg) = args.next()
-            && (arg.pat.is_some() || plan.options.batch.as_ref() == Some(&arg.name))
+            && (arg.pat.is_some()
+                || plan
+                    .options
+                    .batch
+                    .as_ref()
+                    .is_some_and(|ids| same(ids, &arg.name)))
         {
             let name = &arg.name;
             typed.pat = syn::parse_quote!(#name);

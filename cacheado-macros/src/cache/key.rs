@@ -7,7 +7,7 @@ use syn::Expr;
 use super::options::Options;
 use super::plan::{ScopeOfCall, is_skipped};
 use super::signature::Function;
-use crate::parse::{peel, start};
+use crate::parse::{peel, same, start};
 use crate::runtime::{Runtime, at};
 
 /// What makes up a key: a reference to each part, or in a `batch` to what it is made of.
@@ -39,7 +39,7 @@ impl KeyParts {
                     .filter(|arg| !scope.has_all_of(arg) && !is_skipped(arg, options));
                 args.map(|arg| match &options.batch {
                     // a reference to one of them
-                    Some(ids) if arg.name == *ids => {
+                    Some(ids) if same(&arg.name, ids) => {
                         let span = ids.span();
                         let key_part = runtime.private_at("key_part", span);
                         quote_spanned!(at(span)=> #key_part(#ids))

@@ -11,7 +11,7 @@ use super::options::{Block, Options};
 use super::owned::is_owned;
 use super::secret;
 use super::signature::{Flavor, Function};
-use crate::parse::{Errors, mentions};
+use crate::parse::{Errors, among, mentions, same};
 use crate::runtime::Runtime;
 use crate::scopes::parse::Hierarchy;
 use crate::scopes::resolve::{Id, Resolved, resolve};
@@ -93,7 +93,7 @@ impl ScopeOfCall {
 
     fn is_id(&self, name: &Ident) -> bool {
         let mut arguments = self.ids.iter().filter_map(|id| id.argument.as_ref());
-        arguments.any(|argument| argument == name)
+        arguments.any(|argument| same(argument, name))
     }
 }
 
@@ -194,7 +194,7 @@ fn check_skipped_ids(
         .flat_map(Arg::binds);
     let ids: Vec<Ident> = ids.collect();
     let level = options.scope.as_ref().map(|scope| scope.name.value());
-    for skipped in options.skip.iter().filter(|name| ids.contains(name)) {
+    for skipped in options.skip.iter().filter(|name| among(name, &ids)) {
         errors.at(
             skipped.span(),
             format!(
@@ -215,7 +215,7 @@ pub(crate) fn level_path(resolved: &Resolved, module: &Path) -> TokenStream {
 /// Whether `skip` leaves the argument out.
 pub(crate) fn is_skipped(arg: &Arg, options: &Options) -> bool {
     let binds = arg.binds();
-    !binds.is_empty() && !arg.hides_names() && binds.iter().all(|name| options.skip.contains(name))
+    !binds.is_empty() && !arg.hides_names() && binds.iter().all(|name| among(name, &options.skip))
 }
 
 /// Whether `key`, `scope(…)` or `cache` name the argument.

@@ -5,7 +5,7 @@ use syn::parse::ParseStream;
 use syn::{Error, Expr, Ident, LitStr, Result, Token};
 
 use super::values::text_of;
-use crate::parse::{Errors, Keyword, comma_or_end};
+use crate::parse::{Errors, Keyword, comma_or_end, same};
 
 /// `scope = "user"` or `scope("user", org_id = ctx.org)`.
 pub(crate) struct ScopeOption {
@@ -58,7 +58,7 @@ pub(crate) fn parse_scope(
     while !content.is_empty() {
         let id: Keyword = content.parse()?;
         let value = id.value(&content)?;
-        if ids.iter().any(|(known, _)| *known == id.0) {
+        if ids.iter().any(|(known, _)| same(known, &id.0)) {
             errors.at(
                 id.0.span(),
                 format!("the scope id `{}` is given twice", id.0),

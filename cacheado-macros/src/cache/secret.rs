@@ -10,7 +10,7 @@ use super::argument::Arg;
 use super::options::Options;
 use super::plan::{ScopeOfCall, is_skipped};
 use super::signature::Function;
-use crate::parse::{Errors, mention, mentions, peel};
+use crate::parse::{Errors, among, mention, mentions, peel};
 use crate::scopes::resolve::{Id, bare_name};
 
 pub(crate) fn check(
@@ -71,7 +71,7 @@ fn check_key(key: &Expr, function: &Function, id: &Id, errors: &mut Errors) {
         return;
     }
     for part in parts(key) {
-        if let Some(found) = bare_name(part).filter(|name| names.contains(name)) {
+        if let Some(found) = bare_name(part).filter(|name| among(name, &names)) {
             errors.at(
                 found.span(),
                 format!(

@@ -7,7 +7,7 @@ use syn::{Error, Expr, LitStr, parse_quote};
 
 use super::parse::{Hierarchy, Level};
 use crate::cache::scope_option::ScopeOption;
-use crate::parse::{Errors, did_you_mean, list_names, nearest, peel};
+use crate::parse::{Errors, did_you_mean, list_names, nearest, peel, same};
 
 /// A scope found in the hierarchy.
 pub(crate) struct Resolved {
@@ -31,7 +31,9 @@ pub(crate) struct Id {
 impl Id {
     fn given(level: &Level, expr: &Expr, arguments: &[Ident]) -> Id {
         let name = bare_name(expr);
-        let argument = arguments.iter().find(|argument| Some(*argument) == name);
+        let argument = arguments
+            .iter()
+            .find(|argument| name.is_some_and(|name| same(argument, name)));
         match (argument, name) {
             (Some(argument), Some(name)) => {
                 // the argument itself, also where the name, from a macro, would mean something else of its text
