@@ -184,7 +184,7 @@ impl Evictions {
         let arguments: Vec<Ident> = function.args.iter().flat_map(Arg::binds).collect();
         let calls = self.calls.iter().filter_map(WrittenCall::of);
         let mut handles: Vec<TokenStream> = calls
-            .map(|call| call.companion_without_blanks("keyed", |arg| kept_for_body(arg, function)))
+            .map(|call| call.keyed(|arg| kept_for_body(arg, function)))
             .collect();
         for scope in &self.scopes {
             let scope = if scope.is_global() {

@@ -144,18 +144,23 @@ impl<'a> WrittenCall<'a> {
         self.call_with(what, extra, self.args())
     }
 
-    /// The same without the arguments that are written as `_`, each of the others through `pass`.
-    pub(crate) fn companion_without_blanks(
-        &self,
-        what: &str,
-        pass: impl Fn(&Expr) -> Expr,
-    ) -> TokenStream {
-        let named = self
-            .args()
-            .iter()
-            .filter(|arg| !matches!(arg, Expr::Infer(_)))
-            .map(pass);
-        self.call_with(what, None, &named.collect())
+    /// The call of the companion that takes no skipped arguments, or of the one that takes a blank for each, if there is a `_`. Each
+    /// argument goes through `pass`.
+    pub(crate) fn keyed(&self, pass: impl Fn(&Expr) -> Expr) -> TokenStream {
+        let is_blank = |arg: &Expr| matches!(arg, Expr::Infer(_));
+        let what = if self.args().iter().any(is_blank) {
+            "skipped_arguments"
+        } else {
+            "keyed"
+        };
+        let args = self.args().iter().map(|arg| match arg {
+            Expr::Infer(blank) => {
+                let skipped = Runtime::find().private_at("Skipped", blank.underscore_token.span);
+                syn::parse_quote!(#skipped)
+            }
+            arg => pass(arg),
+        });
+        self.call_with(what, None, &args.collect())
     }
 
     fn args(&self) -> &Punctuated<Expr, Token![,]> {

@@ -63,6 +63,10 @@ pub async fn join(one: impl Future<Output = ()>, other: impl Future<Output = ()>
     .await;
 }
 
+/// A `_` in a call that `#[cache_evict]` names, in the place of an argument that is no part of the key.
+#[derive(Clone, Copy, Debug)]
+pub struct Skipped;
+
 /// The root.
 #[must_use]
 pub fn global_scope() -> Scope {

@@ -6,6 +6,7 @@
 //! - `call`: a handle on one call, from all its arguments (`evict!`, `peek!`)
 //! - `put`: the same, and it knows whether and how long a value is stored (`put!`)
 //! - `keyed`: the same from the arguments that make up the key (`#[cache_evict]`)
+//! - `skipped_arguments`: the same where each of the others is written `_`, if there are others
 //!
 //! An `impl Trait` argument has no name that `site` could be asked with. So each function that has
 //! one is written twice: as its user calls it, and with a type parameter in its place.
@@ -57,6 +58,7 @@ pub(crate) fn companions(plan: &Plan, attrs: &TokenStream) -> TokenStream {
         call(plan),
         put(plan),
         keyed(plan),
+        with_blanks(plan),
     ];
     let all = companions.into_iter().flatten();
     quote!(#(#attrs #all)*)
@@ -96,6 +98,8 @@ struct Companion<'a> {
     attrs: Vec<TokenStream>,
     /// Of each argument, whether it has it.
     takes: Vec<bool>,
+    /// Whether it has a blank in the place of each that it has not.
+    blanks: bool,
     /// Whether the body of the function stands in it.
     has_body: bool,
     mode: Option<Ident>,
@@ -161,9 +165,11 @@ impl Companion<'_> {
     /// What is passed on, behind a receiver.
     fn argument_names(&self) -> Vec<TokenStream> {
         let args = self.plan.function.args.iter().zip(&self.takes);
-        let args = args
-            .filter(|(_, takes)| **takes)
-            .map(|(arg, _)| arg.name.to_token_stream());
+        let args = args.filter(|(_, takes)| **takes || self.blanks);
+        let args = args.map(|(arg, takes)| match takes {
+            true => arg.name.to_token_stream(),
+            false => self.plan.runtime.private("Skipped"),
+        });
         args.chain(self.mode.iter().map(ToTokens::to_token_stream))
             .collect()
     }
@@ -189,7 +195,12 @@ impl Companion<'_> {
             quote!(#mode: #mode_type)
         });
         let args = function.args.iter().zip(types).zip(&self.takes);
-        let args = args.filter(|(_, takes)| **takes).map(|((arg, ty), _)| {
+        let args = args.filter(|(_, takes)| **takes || self.blanks);
+        let args = args.map(|((arg, ty), takes)| {
+            if !takes {
+                let blank = self.plan.runtime.private("Skipped");
+                return quote!(_: #blank);
+            }
             let attrs = arg.attrs.iter().filter(|_| own_body);
             let (mutability, name) = (arg.mutability.filter(|_| own_body), &arg.name);
             quote!(#(#attrs)* #mutability #name: #ty)
@@ -271,6 +282,7 @@ fn run(plan: &Plan) -> Vec<TokenStream> {
         name: name(plan.place, "run", &function.sig.ident),
         attrs,
         takes: vec![true; function.args.len()],
+        blanks: false,
         has_body: true,
         body: look::body(plan, &mode.to_token_stream()),
         mode: Some(mode),
@@ -314,13 +326,22 @@ fn keyed(plan: &Plan) -> Vec<TokenStream> {
     }
     // what an argument lends to the output, `keyed` may lack
     let output = with_static_lifetimes(&plan.function.output);
-    handle(
-        plan,
-        "keyed",
-        takes,
-        &output,
-        look::call(plan, &output, None),
-    )
+    let body = look::call(plan, &output, None);
+    handle(plan, "keyed", takes, &output, body)
+}
+
+fn with_blanks(plan: &Plan) -> Vec<TokenStream> {
+    let takes = plan.needed.clone();
+    if takes.iter().all(|takes| *takes) {
+        return Vec::new();
+    }
+    let output = with_static_lifetimes(&plan.function.output);
+    let body = look::call(plan, &output, None);
+    let companion = Companion {
+        blanks: true,
+        ..to_handle(plan, "skipped_arguments", takes, &output, body)
+    };
+    companion.write()
 }
 
 /// The same as `call`.
@@ -353,11 +374,25 @@ fn handle_if(
     bound: Option<WherePredicate>,
     body: TokenStream,
 ) -> Vec<TokenStream> {
+    let companion = Companion {
+        bound,
+        ..to_handle(plan, what, takes, output, body)
+    };
+    companion.write()
+}
+
+fn to_handle<'a>(
+    plan: &'a Plan,
+    what: &str,
+    takes: Vec<bool>,
+    output: &Type,
+    body: TokenStream,
+) -> Companion<'a> {
     let (call_type, driver) = (
         plan.runtime.private("Call"),
         look::driver(&plan.runtime, &plan.function.flavor),
     );
-    let companion = Companion {
+    Companion {
         plan,
         name: name(plan.place, what, &plan.function.sig.ident),
         // most of its arguments are only there to make it look like the function
@@ -365,13 +400,13 @@ fn handle_if(
             quote!(#[allow(unused_variables, clippy::all, clippy::pedantic, clippy::nursery)]),
         ],
         takes,
+        blanks: false,
         has_body: false,
         mode: None,
         output: quote!(-> #call_type<#output, #driver>),
-        bound,
+        bound: None,
         body,
-    };
-    companion.write()
+    }
 }
 
 /// The visible signature: what the user wrote, with a name for each argument.

@@ -54,8 +54,13 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
         .map(|arg| !is_skipped(arg, options) || in_key_expressions(arg, options));
     let needed: Vec<bool> = needed.collect();
     let all = vec![true; needed.len()];
-    let handles = [("call", &all), ("put", &all), ("keyed", &needed)]
-        .map(|(what, takes)| handle(function, name(place, what, own_name), takes));
+    let handles = [
+        ("call", &all, false),
+        ("put", &all, false),
+        ("keyed", &needed, false),
+        ("skipped_arguments", &needed, true),
+    ]
+    .map(|(what, takes, blanks)| handle(function, name(place, what, own_name), takes, blanks));
     if place == Place::Inherent {
         return quote!(#attrs #run #(#attrs #handles)*);
     }
@@ -101,21 +106,29 @@ fn run(function: &Function, place: Place) -> TokenStream {
     quote!(#vis #sig { #body })
 }
 
-/// `call`, `put` or `keyed`, which only have to have the right type.
-fn handle(function: &Function, name: Ident, takes: &[bool]) -> TokenStream {
+/// `call`, `put` or `keyed`, which only have to have the right type. With `blanks` there is one for each argument that is not taken.
+fn handle(function: &Function, name: Ident, takes: &[bool], blanks: bool) -> TokenStream {
     let (runtime, vis, output) = (Runtime::find(), &function.vis, &function.output);
     let mut sig = visible_signature(function);
     sig.ident = name;
     (sig.constness, sig.asyncness, sig.safety) = (None, None, Safety::Default);
     let call = runtime.private("Call");
     let driver = look::driver(&runtime, &function.flavor);
+    let skipped = runtime.private("Skipped");
+    let blank: syn::FnArg = syn::parse_quote!(_: #skipped);
     let behind_receiver = usize::from(function.receiver().is_some());
     sig.inputs = sig
         .inputs
         .into_iter()
         .enumerate()
-        .filter(|(index, _)| *index < behind_receiver || takes[index - behind_receiver])
-        .map(|(_, input)| input)
+        .map(|(index, input)| {
+            (
+                index < behind_receiver || takes[index - behind_receiver],
+                input,
+            )
+        })
+        .filter(|(takes, _)| *takes || blanks)
+        .map(|(takes, input)| if takes { input } else { blank.clone() })
         .collect();
     sig.output = syn::parse_quote!(-> #call<#output, #driver>);
     quote! {
