@@ -3,8 +3,6 @@
 //! What is to be evicted is worked out before the body runs, while its arguments are still there; it
 //! is evicted once the body has succeeded, or ahead of it.
 
-use std::borrow::Cow;
-
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt as _;
@@ -269,26 +267,25 @@ fn option_ahead(input: ParseStream<'_>) -> Result<Option<Keyword>> {
 }
 
 /// How the body is run.
-enum Run<'a> {
+enum Run {
     /// By the call.
     Now,
     /// By the future that the call gives.
     InFuture,
     /// By a future like it of the function's own making, which has this output.
-    InFutureOf(Cow<'a, Type>),
+    InFutureOf(Box<Type>),
 }
 
-fn how(function: &Function) -> Run<'_> {
-    match &function.flavor {
-        Flavor::Async => Run::InFuture,
-        Flavor::Boxed(boxed) if boxed.may_return_early() => {
-            Run::InFutureOf(Cow::Borrowed(&function.output))
-        }
-        Flavor::Boxed(_) => Run::InFuture,
-        Flavor::Sync => {
-            boxed_output(&function.output).map_or(Run::Now, |of| Run::InFutureOf(Cow::Owned(of)))
-        }
-    }
+fn how(function: &Function) -> Run {
+    let of_its_own = match &function.flavor {
+        Flavor::Async => None,
+        Flavor::Boxed(boxed) => boxed.may_return_early().then(|| function.output.clone()),
+        Flavor::Sync => match boxed_output(&function.output) {
+            Some(output) => Some(output),
+            None => return Run::Now,
+        },
+    };
+    of_its_own.map_or(Run::InFuture, |output| Run::InFutureOf(Box::new(output)))
 }
 
 fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenStream {

@@ -317,7 +317,7 @@ fn is_keyword(ident: &Ident) -> bool {
 }
 
 /// Whether a literal is a text that has the name in braces, or as a width, as one has that is formatted.
-fn captures(literal: &str, name: &Ident) -> bool {
+pub(crate) fn captures(literal: &str, name: &Ident) -> bool {
     if !literal.starts_with(['"', 'r']) {
         return false;
     }

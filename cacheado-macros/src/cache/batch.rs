@@ -131,9 +131,10 @@ fn given(function: &Function, ids: &Ident) -> TokenStream {
     let missing = local("__cacheado_missing");
     let arg = function.args.iter().find(|arg| same(&arg.name, ids));
     let mutability = arg.and_then(|arg| arg.mutability);
+    let allow = look::allow_shadowing();
     match arg.and_then(|arg| Ids::of(&arg.ty)) {
-        Some(Ids::Vec) => quote!(let #mutability #ids = #missing;),
-        _ => quote!(let #mutability #ids = &#missing[..];),
+        Some(Ids::Vec) => quote!(#allow let #mutability #ids = #missing;),
+        _ => quote!(#allow let #mutability #ids = &#missing[..];),
     }
 }
 
@@ -150,11 +151,13 @@ fn named(plan: &Plan, ids: &Ident, mode: &TokenStream, load: &TokenStream) -> To
     let (site, mode) = (site::site(plan), look::with_bypass(plan, mode));
     let cache = look::cache(&plan.runtime, plan.options.cache.as_ref());
     let (scope, parts) = (look::ids(plan), &plan.key.0);
-    let bindings = plan.key_bindings.iter().flatten();
+    let bindings = plan.bindings().flatten();
     let (rebind, allow) = (look::rebind(plan), plan.function.allow_underscores());
+    let shadows = look::allow_shadowing();
     quote! {
         // a statement of its own: nothing that is borrowed here lives on while the body runs
         #allow
+        #shadows
         let #pending = {
             #(#bindings)*
             #batch(#site, #carry, #mode, #cache, &[#(#scope),*], &#ids[..], |#ids| (#(#parts,)*))

@@ -18,6 +18,7 @@ use syn::{FnArg, GenericParam, Generics, Safety, Type, WherePredicate, parse_quo
 
 use super::decide::{self, Owned};
 use super::look;
+use super::owned;
 use super::plan::{Kind, Place, Plan};
 use super::signature::{Function, extended, param_name, turbofish, type_and_const_params};
 use super::site;
@@ -202,7 +203,11 @@ impl Companion<'_> {
                 return quote!(_: #blank);
             }
             let attrs = arg.attrs.iter().filter(|_| own_body);
-            let (mutability, name) = (arg.mutability.filter(|_| own_body), &arg.name);
+            let (mutability, name) = (
+                arg.mutability
+                    .filter(|_| own_body && !owned::is_kept(self.plan, arg)),
+                &arg.name,
+            );
             quote!(#(#attrs)* #mutability #name: #ty)
         });
         // the mode comes last: a receiver, which may be written as an argument, has to be the first

@@ -7,6 +7,7 @@ use syn::Attribute;
 use super::batch;
 use super::companions::{self, as_allow, companions, forward, own_mode, visible_signature};
 use super::look;
+use super::owned;
 use super::plan::{Place, Plan};
 use super::signature::{Function, turbofish};
 use crate::parse::{contains_ident, same};
@@ -34,13 +35,14 @@ fn bare(plan: &Plan) -> TokenStream {
         None => look::body(plan, &mode),
         Some(ids) => batch::body(plan, ids, &mode),
     };
-    // the body sees the arguments as they were written, but for patterns, which it binds itself
+    // the body sees the arguments as they were written, but for patterns and what is kept, which it binds itself
     let mut sig = sig.clone();
     let mut args = args.iter();
     for input in &mut sig.inputs {
         if let syn::FnArg::Typed(typed) = input
             && let Some(arg) = args.next()
             && (arg.pat.is_some()
+                || owned::is_kept(plan, arg)
                 || plan
                     .options
                     .batch

@@ -103,7 +103,7 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     let pending = local("__cacheado_pending");
     let carry = with_errors(plan, carry(plan, &plan.function.output, VALUE, None));
     let site = site::site(plan);
-    let bindings: Vec<_> = plan.key_bindings.iter().flatten().collect();
+    let bindings: Vec<_> = plan.bindings().flatten().collect();
     let mode = with_bypass(plan, mode);
     let cache = cache(&plan.runtime, plan.options.cache.as_ref());
     let (ids, parts) = (ids(plan), &plan.key.0);
@@ -295,13 +295,18 @@ pub(crate) fn id_text(runtime: &Runtime, id: &Expr) -> TokenStream {
     }
 }
 
+/// For a statement that binds the name of an argument anew.
+pub(crate) fn allow_shadowing() -> TokenStream {
+    quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)])
+}
+
 /// Binds the patterns that the body expects.
 pub(crate) fn rebind(plan: &Plan) -> impl Iterator<Item = TokenStream> {
-    let args = plan.function.args.iter().zip(&plan.key_bindings);
-    args.filter(|(arg, _)| arg.rebind).map(|(arg, in_key)| {
+    let args = plan.function.args.iter().zip(plan.bindings());
+    args.filter(|(arg, _)| arg.rebind).map(|(arg, binding)| {
         let (pat, name) = (&arg.pat, &arg.name);
         // what only the key needs is not unused
-        let allow = in_key.as_ref().map(|_| quote!(#[allow(unused_variables)]));
+        let allow = binding.map(|_| quote!(#[allow(unused_variables)]));
         quote!(#allow let #pat = #name;)
     })
 }

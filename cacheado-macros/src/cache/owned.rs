@@ -3,13 +3,17 @@
 use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, format_ident, quote};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Lifetime, ReceiverKind, Type, TypeReference};
+use syn::{
+    BoundLifetimes, GenericParam, Lifetime, ParenthesizedGenericArguments, ReceiverKind, Type,
+    TypeFnPtr, TypeReference,
+};
 
 use super::argument::Arg;
+use super::look;
 use super::options::Options;
 use super::plan::{Kind, Plan};
 use super::signature::Function;
-use crate::parse::{Errors, mentions};
+use crate::parse::{Errors, captures, mentions};
 
 /// What stands around something that may outlive its call.
 #[derive(Default)]
@@ -68,26 +72,51 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
 
 /// Whether there is a reference or a lifetime in it, but for one that is all around it.
 fn borrows(ty: &Type) -> bool {
-    struct Borrows(bool);
+    #[derive(Default)]
+    struct Borrows {
+        found: bool,
+        /// Lifetimes that are no matter of the call that is cached.
+        bound: Vec<Ident>,
+        in_call: bool,
+    }
     impl VisitMut for Borrows {
         fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-            let lifetime = reference.lifetime.as_ref();
-            if lifetime.is_none_or(|lifetime| lifetime.ident != "static") {
-                self.0 = true;
-            }
+            self.found |= reference.lifetime.is_none() && !self.in_call;
             visit_mut::visit_type_reference_mut(self, reference);
         }
         fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-            self.0 |= lifetime.ident != "static";
+            self.found |= lifetime.ident != "static" && !self.bound.contains(&lifetime.ident);
+        }
+        // `for<'a>`: of whatever is handed over in a call of it
+        fn visit_bound_lifetimes_mut(&mut self, bound: &mut BoundLifetimes) {
+            let names = bound.lifetimes.iter().filter_map(|param| match param {
+                GenericParam::Lifetime(param) => Some(param.lifetime.ident.clone()),
+                _ => None,
+            });
+            self.bound.extend(names);
+        }
+        // `Fn(&str)` and `fn(&str)`: the same, where it is left out
+        fn visit_parenthesized_generic_arguments_mut(
+            &mut self,
+            of: &mut ParenthesizedGenericArguments,
+        ) {
+            let outside = std::mem::replace(&mut self.in_call, true);
+            visit_mut::visit_parenthesized_generic_arguments_mut(self, of);
+            self.in_call = outside;
+        }
+        fn visit_type_fn_ptr_mut(&mut self, of: &mut TypeFnPtr) {
+            let outside = std::mem::replace(&mut self.in_call, true);
+            visit_mut::visit_type_fn_ptr_mut(self, of);
+            self.in_call = outside;
         }
     }
     let mut inner = match lent(ty) {
         Some(reference) => (*reference.elem).clone(),
         None => ty.clone(),
     };
-    let mut borrows = Borrows(false);
+    let mut borrows = Borrows::default();
     borrows.visit_type_mut(&mut inner);
-    borrows.0
+    borrows.found
 }
 
 /// The reference that a type is.
@@ -114,16 +143,19 @@ pub(crate) fn around_closure(plan: &Plan, tokens: &TokenStream) -> Keeping {
 fn around(plan: &Plan, tokens: &TokenStream, what: &str, shared: bool) -> Keeping {
     let mut keeping = Keeping::default();
     let keep = plan.runtime.private("keep");
+    let allow = look::allow_shadowing();
     // keeps `name`, if it is lent or others need it as well, and binds it inside as `inside`
     let mut add = |is_lent: bool, nth: &str, name: &TokenStream, inside: TokenStream| {
         let kept = format_ident!("__cacheado_{what}_{nth}", span = Span::mixed_site());
         if is_lent {
             keeping.keep.extend(quote!(let #kept = #keep(#name);));
-            keeping.lend.extend(quote!(let #inside = #kept.lend();));
+            keeping
+                .lend
+                .extend(quote!(#allow let #inside = #kept.lend();));
         } else if shared {
             let clone = quote!(::core::clone::Clone::clone(&#name));
             keeping.keep.extend(quote!(let #kept = #clone;));
-            keeping.lend.extend(quote!(let #inside = #kept;));
+            keeping.lend.extend(quote!(#allow let #inside = #kept;));
         }
     };
     if let Some(receiver) = plan.function.receiver()
@@ -171,6 +203,11 @@ fn needs(arg: &Arg, tokens: &TokenStream) -> bool {
     arg.rebind || mentions(tokens, &names)
 }
 
+/// Whether the body sees what was kept of the argument, by the same name. It is that one which is mutable, if either is.
+pub(crate) fn is_kept(plan: &Plan, arg: &Arg) -> bool {
+    plan.owned && lent(&arg.ty).is_some_and(|reference| !is_static(reference))
+}
+
 /// `tokens` with another word for `self`, if that is only lent. Functions and impls inside keep theirs.
 pub(crate) fn without_self(plan: &Plan, tokens: &TokenStream) -> TokenStream {
     if is_lent(plan) {
@@ -194,7 +231,9 @@ fn renamed(tokens: TokenStream) -> TokenStream {
     // up to where an item inside has a `self` of its own, or a path one that means its module
     let mut ends: Option<Delimiter> = None;
     let mut tokens = tokens.into_iter().peekable();
+    let mut formats = None;
     while let Some(token) = tokens.next() {
+        let in_format = is_format(&mut formats, &token);
         out.push(match token {
             TokenTree::Ident(word) if ends.is_none() => {
                 let next = tokens.peek();
@@ -216,7 +255,14 @@ fn renamed(tokens: TokenStream) -> TokenStream {
                 }
             }
             TokenTree::Group(group) if ends.is_none() => {
-                let mut inside = Group::new(group.delimiter(), renamed(group.stream()));
+                let inside = if is_of_pub(&out) {
+                    group.stream()
+                } else {
+                    let given = in_format.then(|| given_to_format(group.stream()));
+                    let inside = renamed(group.stream());
+                    quote!(#inside #given)
+                };
+                let mut inside = Group::new(group.delimiter(), inside);
                 inside.set_span(group.span());
                 TokenTree::Group(inside)
             }
@@ -236,6 +282,69 @@ fn renamed(tokens: TokenStream) -> TokenStream {
     out.into_iter().collect()
 }
 
+/// `pub(self)` means the module.
+fn is_of_pub(before: &[TokenTree]) -> bool {
+    matches!(before.last(), Some(TokenTree::Ident(word)) if word == "pub")
+}
+
+/// The standard macros that format a text. Of others it isn't known what they take.
+const FORMATS: [&str; 18] = [
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "eprint",
+    "eprintln",
+    "format",
+    "format_args",
+    "panic",
+    "print",
+    "println",
+    "todo",
+    "unimplemented",
+    "unreachable",
+    "write",
+    "writeln",
+];
+
+/// Whether `token` is what one of those macros takes. `seen` is what comes of asking for each token in turn.
+fn is_format(seen: &mut Option<Seen>, token: &TokenTree) -> bool {
+    let (next, is_format) = match (seen.take(), token) {
+        (_, TokenTree::Ident(name)) if FORMATS.iter().any(|format| name == format) => {
+            (Some(Seen::Name), false)
+        }
+        (Some(Seen::Name), TokenTree::Punct(punct)) if punct.as_char() == '!' => {
+            (Some(Seen::Bang), false)
+        }
+        (Some(Seen::Bang), TokenTree::Group(_)) => (None, true),
+        _ => (None, false),
+    };
+    *seen = next;
+    is_format
+}
+
+/// What came ahead of what such a macro takes.
+enum Seen {
+    Name,
+    Bang,
+}
+
+/// What a macro is given that formats a text which names `self`: `format!("{self}", self = …)`.
+fn given_to_format(tokens: TokenStream) -> Option<TokenStream> {
+    let (mut names_it, mut ends_in_comma) = (false, false);
+    for token in tokens {
+        ends_in_comma = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == ',');
+        if let TokenTree::Literal(literal) = token {
+            names_it |= captures(&literal.to_string(), &self_word());
+        }
+    }
+    let this = this();
+    let comma = (!ends_in_comma).then(|| quote!(,));
+    names_it.then(|| quote!(#comma self = #this))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,19 +353,24 @@ mod tests {
     fn a_self_is_renamed_where_it_is_the_functions() {
         let body = quote!(
             use self::there::{self, Other};
-            struct Own;
+            struct Own {
+                pub(self) name: u8,
+            }
             impl Own { fn get(&self) -> u8 { self.0 } }
             fn of(own: &Own) -> u8 { self::there::get(own) }
             let pointer: fn(&Own) -> u8 = of;
             println!("{}", self.name);
+            println!("{self} {}", 1,);
             self.get(|| self) + pointer(&Own)
         );
         let renamed = renamed(body).to_string();
-        assert_eq!(renamed.matches("__cacheado_this").count(), 3, "{renamed}");
+        assert_eq!(renamed.matches("__cacheado_this").count(), 4, "{renamed}");
         for kept in [
             "use self ::",
             "{ self , Other }",
             "(& self)",
+            "pub (self) name",
+            "1 , self = __cacheado_this)",
             "self . 0",
             "self :: there :: get",
         ] {

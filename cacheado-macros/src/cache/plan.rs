@@ -53,9 +53,10 @@ pub(crate) struct Plan {
     pub(crate) options: Options,
     pub(crate) scope: ScopeOfCall,
     pub(crate) key: KeyParts,
-    /// Of each argument, its pattern by reference, if the expressions of scope, key, cache or bypass
-    /// need what it binds.
+    /// Of each argument, its pattern by reference, if the expressions of scope, key or cache need what it binds.
     pub(crate) key_bindings: Vec<Option<TokenStream>>,
+    /// The same for what only `bypass` needs, which is asked where the function itself is called, with all arguments.
+    pub(crate) bypass_bindings: Vec<Option<TokenStream>>,
     /// Of each argument, whether key, scope or cache need it.
     pub(crate) needed: Vec<bool>,
     /// Whether the body may outlive its call.
@@ -97,6 +98,14 @@ impl ScopeOfCall {
     }
 }
 
+impl Plan {
+    /// Of each argument, its pattern by reference, if it is needed ahead of the body.
+    pub(crate) fn bindings(&self) -> impl Iterator<Item = Option<&TokenStream>> {
+        let both = self.key_bindings.iter().zip(&self.bypass_bindings);
+        both.map(|(in_key, in_bypass)| in_key.as_ref().or(in_bypass.as_ref()))
+    }
+}
+
 /// The hierarchy, and the path by which the user reaches its module.
 pub(crate) type Scopes<'a> = Option<(&'a Hierarchy, &'a Path)>;
 
@@ -126,15 +135,16 @@ pub(crate) fn scope_of_call(
 pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: ScopeOfCall) -> Plan {
     let runtime = Runtime::find();
     let key = KeyParts::of(&function, &options, &scope, &runtime);
-    let mut key_bindings = Vec::new();
+    let (mut key_bindings, mut bypass_bindings) = (Vec::new(), Vec::new());
     let mut needed = Vec::new();
     for arg in &function.args {
         let name = &arg.name;
         let in_key = scope.has(arg) || in_key_expressions(arg, &options);
-        let pat = arg
-            .pat_by_ref()
-            .filter(|_| in_key || in_bypass(&options, &arg.binds()));
-        key_bindings.push(pat.map(|pat| quote!(#[allow(unused_variables)] let #pat = &#name;)));
+        let pat = arg.pat_by_ref();
+        let binding = pat.map(|pat| quote!(#[allow(unused_variables)] let #pat = &#name;));
+        let in_bypass = !in_key && in_bypass(&options, &arg.binds());
+        bypass_bindings.push(binding.clone().filter(|_| in_bypass));
+        key_bindings.push(binding.filter(|_| in_key));
         needed.push(in_key || !is_skipped(arg, &options));
     }
     let owned = is_owned(kind, &options);
@@ -151,6 +161,7 @@ pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: Scop
         scope,
         key,
         key_bindings,
+        bypass_bindings,
         needed,
         owned,
     }
