@@ -221,7 +221,7 @@ pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// | `cache = expression` | **the cache in which each `scope` is evicted**, default the process-wide one |
 /// | `before` | ahead of the body, whatever becomes of it |
 ///
-/// Arguments that the function skips are left out of its call; `_` in their place serves too. An owned
+/// Arguments that the function skips are left out of its call, or each of them is written `_`. An owned
 /// argument of one's own function that its body needs as well is cloned.
 ///
 /// <div class="warning">
