@@ -31,16 +31,25 @@ pub(crate) fn block<R>(polled_here: bool, wait: impl FnOnce() -> R) -> Option<R>
     (!polled_here).then(wait)
 }
 
-/// Which task of a runtime is polled; `None`: none is, or the runtime is none that is known.
+/// Which task of a runtime is polled; `None`: none is.
 #[cfg(feature = "tokio")]
 pub(crate) type TaskId = Option<tokio::task::Id>;
-#[cfg(not(feature = "tokio"))]
-pub(crate) type TaskId = ();
 
 /// The task that this thread polls.
+#[cfg(feature = "tokio")]
 pub(crate) fn task() -> TaskId {
-    #[cfg(feature = "tokio")]
-    return tokio::task::try_id();
+    tokio::task::try_id()
+}
+
+/// No runtime is known whose tasks could be told apart.
+#[cfg(not(feature = "tokio"))]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TaskId;
+
+/// The task that this thread polls.
+#[cfg(not(feature = "tokio"))]
+pub(crate) fn task() -> TaskId {
+    TaskId
 }
 
 /// Traces the remedy if `panic` is that of a body that needs a tokio runtime and has been run in the background without one.
