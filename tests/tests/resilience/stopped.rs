@@ -236,7 +236,7 @@ fn who_joins_a_load_that_stands_still_loads() {
 /// Of a runtime without timers, and of one that has ended: limits hold by those of the cache.
 #[test]
 fn limits_need_no_timers_of_the_runtime() {
-    #[cache(ttl = 60, hard_timeout = "50ms", cache = cache, skip(cache, source))]
+    #[cache(ttl = 60, hard_timeout = "1s", cache = cache, skip(cache, source))]
     async fn limited(cache: &Cache, source: &Source, id: u64) -> Result<u64, Late> {
         source.load_async().await.map_err(|_| Late)
     }
