@@ -86,28 +86,17 @@ impl Boxed {
 
     /// Whether the function may return ahead of the block, as far as that can't be ruled out.
     pub(crate) fn may_return_early(&self) -> bool {
-        struct Returns(bool);
-        impl VisitMut for Returns {
-            // what returns there, returns from there
-            fn visit_item_mut(&mut self, _: &mut Item) {}
-            fn visit_expr_closure_mut(&mut self, _: &mut syn::ExprClosure) {}
-            fn visit_expr_async_mut(&mut self, _: &mut ExprAsync) {}
+        self.lead.iter().any(|stmt| returns(stmt, true))
+    }
 
-            fn visit_expr_return_mut(&mut self, _: &mut syn::ExprReturn) {
-                self.0 = true;
-            }
-            fn visit_expr_try_mut(&mut self, _: &mut syn::ExprTry) {
-                self.0 = true;
-            }
-            fn visit_macro_mut(&mut self, _: &mut syn::Macro) {
-                self.0 = true;
-            }
+    /// Refuses statements that return ahead of the block, in which the value is put.
+    pub(crate) fn check_put(&self, errors: &mut Errors) {
+        for stmt in self.lead.iter().filter(|stmt| returns(stmt, false)) {
+            errors.on(
+                stmt,
+                "this may return ahead of the `async` block below, and then nothing is put: move it into the block",
+            );
         }
-        let mut returns = Returns(false);
-        for stmt in &self.lead {
-            returns.visit_stmt_mut(&mut stmt.clone());
-        }
-        returns.0
     }
 
     /// The function's body with `core` in place of the `async` block's statements.
@@ -144,6 +133,36 @@ impl Boxed {
             }
         }
     }
+}
+
+/// Whether a statement may return from the function. A macro may, which can't be seen: `hidden` is the answer to that.
+fn returns(stmt: &Stmt, hidden: bool) -> bool {
+    struct Returns {
+        found: bool,
+        hidden: bool,
+    }
+    impl VisitMut for Returns {
+        // what returns there, returns from there
+        fn visit_item_mut(&mut self, _: &mut Item) {}
+        fn visit_expr_closure_mut(&mut self, _: &mut syn::ExprClosure) {}
+        fn visit_expr_async_mut(&mut self, _: &mut ExprAsync) {}
+
+        fn visit_expr_return_mut(&mut self, _: &mut syn::ExprReturn) {
+            self.found = true;
+        }
+        fn visit_expr_try_mut(&mut self, _: &mut syn::ExprTry) {
+            self.found = true;
+        }
+        fn visit_macro_mut(&mut self, _: &mut syn::Macro) {
+            self.found |= self.hidden;
+        }
+    }
+    let mut returns = Returns {
+        found: false,
+        hidden,
+    };
+    returns.visit_stmt_mut(&mut stmt.clone());
+    returns.found
 }
 
 /// Whether a statement may bring names with it that it does not spell out.

@@ -34,7 +34,7 @@ use syn::{Error, Path};
 
 use self::options::Options;
 pub(crate) use self::plan::{Kind, level_path};
-use self::signature::Function;
+use self::signature::{Flavor, Function};
 use crate::parse::Errors;
 use crate::scopes::parse::Hierarchy;
 
@@ -71,6 +71,9 @@ fn run(
     }
     let (options, mut errors) = Options::read(attr.clone());
     check::check(&function, &options, &mut errors);
+    if let (Kind::Put, Flavor::Boxed(boxed)) = (kind, &function.flavor) {
+        boxed.check_put(&mut errors);
+    }
     batch::check(kind, &function, &options, &mut errors);
     aging::check(kind, &function, &options, &mut errors);
     owned::check(kind, &function, &options, &mut errors);
