@@ -24,12 +24,22 @@ impl<V: Any + Send + Sync> Held for V {
 /// A value that has left the store, to be dropped when no lock is held.
 pub type OldValue = Box<dyn Held>;
 
+/// What an entry has to do with the shared tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tie {
+    /// Nothing.
+    Own,
+    /// The tier can have the same. Ends when it is not known any more what the tier has.
+    Copy,
+    /// The tier has nothing of it. It ends as a copy does.
+    Dependent,
+}
+
 /// An entry that is in no store as yet.
 pub struct NewEntry {
     pub(crate) key: Key,
     pub(crate) weight: u32,
-    /// Whether the shared tier can have a copy.
-    pub(crate) portable: bool,
+    pub(crate) tie: Tie,
     pub(crate) value: Box<dyn Parcel>,
 }
 
@@ -72,9 +82,16 @@ impl NewEntry {
         Self {
             key,
             weight,
-            portable,
+            tie: if portable { Tie::Copy } else { Tie::Own },
             value,
         }
+    }
+
+    /// The same, of what the shared tier has nothing of, but which is old once the tier's value of the key is another.
+    #[must_use]
+    pub fn dependent(mut self) -> Self {
+        self.tie = Tie::Dependent;
+        self
     }
 
     /// How many bytes more an entry takes, about, whose value is of another type than most of its space's: those lie in place, and
@@ -157,8 +174,7 @@ pub(crate) struct Meta {
     /// Which seat a rule has given it; guarded by the policy's lock.
     seat: AtomicU32,
     usage: Usage,
-    /// Whether the shared tier can have a copy.
-    portable: bool,
+    tie: Tie,
 }
 
 /// What some stores keep of each entry beside that.
@@ -201,13 +217,13 @@ pub(crate) const NO_SEAT: u32 = u32::MAX;
 
 impl Meta {
     /// `stamped`: whether each hit is to note when it was.
-    pub(crate) fn new(key: Key, deadline: Tick, seat: u32, portable: bool, stamped: bool) -> Self {
+    pub(crate) fn new(key: Key, deadline: Tick, seat: u32, tie: Tie, stamped: bool) -> Self {
         Self {
             key,
             deadline: AtomicU64::new(deadline),
             seat: AtomicU32::new(seat),
             usage: Usage::new(stamped),
-            portable,
+            tie,
         }
     }
 
@@ -222,8 +238,8 @@ impl Meta {
         now >= self.deadline()
     }
 
-    pub(crate) fn is_portable(&self) -> bool {
-        self.portable
+    pub(crate) fn tie(&self) -> Tie {
+        self.tie
     }
 
     pub(crate) fn seat(&self) -> u32 {

@@ -26,6 +26,8 @@ pub struct Store {
     pub clock: ManualClock,
     /// It can't be reached.
     pub down: AtomicBool,
+    /// Whoever begins to watch it is told nothing.
+    pub silent: AtomicBool,
     /// It answers that it would not.
     pub refuses: AtomicBool,
     state: Mutex<State>,
@@ -208,6 +210,9 @@ impl Backend for Client {
     }
 
     fn watch(&self, changes: Changes) -> bool {
+        if self.store.silent.load(Ordering::SeqCst) {
+            return false;
+        }
         changes.report(Change::Covered);
         self.state().listeners.push((self.id, changes));
         true

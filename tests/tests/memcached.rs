@@ -744,3 +744,41 @@ fn a_runtime_that_ends_amid_an_operation_takes_nothing_from_others() {
         all_are_found(blocking.collect());
     }
 }
+
+/// It may only stand in for the one that is to be loaded, or be none that the caller can read.
+#[test]
+fn a_value_that_is_there_can_be_claimed_and_stays_until_its_owner_brings_another() {
+    let server = servers::Memcached::start();
+    let backend = backend(&server.url());
+    let key = key("k");
+    let hour = Duration::from_secs(3_600);
+    backend.set(&key, &lasting("old", hour)).unwrap();
+    let whole = kept(&server, &key);
+    let claim = || match backend.lease(&key, Duration::from_secs(60)).unwrap() {
+        Lease::Granted(mark) => Some(mark),
+        Lease::Taken | Lease::Unsupported => None,
+    };
+    let first = claim().expect("nobody else has it");
+    assert!(claim().is_none());
+    backend.release(&key, &first).unwrap();
+    let second = claim().expect("it was given back");
+    assert_eq!(value(&backend, &key).as_deref(), Some(&b"old"[..]));
+    assert!((whole - 10..=whole).contains(&kept(&server, &key)));
+    // whose claim is over
+    assert!(!backend.fill(&key, &payload("late"), &first).unwrap());
+    assert_eq!(value(&backend, &key).as_deref(), Some(&b"old"[..]));
+    assert!(backend.fill(&key, &payload("new"), &second).unwrap());
+    assert_eq!(value(&backend, &key).as_deref(), Some(&b"new"[..]));
+    // an eviction comes between, by key or by scope
+    for by_scope in [false, true] {
+        backend.set(&key, &payload("old")).unwrap();
+        let mark = claim().expect("whoever brought one has given it back");
+        if by_scope {
+            backend.evict_by_scope(&Scope::global()).unwrap();
+        } else {
+            assert!(backend.evict(&key).unwrap());
+        }
+        assert!(!backend.fill(&key, &payload("late"), &mark).unwrap());
+        assert_eq!(value(&backend, &key), None);
+    }
+}

@@ -1,7 +1,8 @@
 //! Claims on loads among processes: a key that only one can add. Its number is the claim's, and is in the mark of the load.
 //!
 //! Whoever is granted one renews the stub under the entry as well, so that the number in the mark of an owner before is over: one
-//! whose claim has ended stores nothing, however late it comes.
+//! whose claim has ended stores nothing, however late it comes. A value that is there is written again as it is, for the same reason: it
+//! may only stand in for the one that is to be loaded, or be none that the caller can read.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,11 @@ use memcache::exp::{Delete, Op, OpResult, Set};
 use super::client::Way;
 use super::look::Found;
 use super::mark::LoadMark;
-use super::{Memcached, unexpected};
+use super::{Memcached, VALUE, unexpected};
 use crate::backend::{BackendResult, Lease, Mark};
 use crate::key::Key;
 
-/// How often a stub is renewed anew because something else was under the entry by then.
+/// How often it is tried anew because something else was under the entry by then.
 const ATTEMPTS: usize = 3;
 
 impl Memcached {
@@ -39,17 +40,18 @@ impl Memcached {
             Some(OpResult::Mutation(_)) => return Ok(Lease::Taken),
             _ => return Err(unexpected()),
         };
-        if let Some(mark) = self.stub(way, key, lease).await? {
+        if let Some(mark) = self.renumber(way, key, lease).await? {
             return Ok(Lease::Granted(mark));
         }
-        // it is loaded by now: whoever looks again finds it
+        // others write there all the time: whoever looks again finds what they wrote
         let end = Delete::new(&name).compare_cas(lease);
         self.client.exchange(way, vec![end.into()]).await?;
         Ok(Lease::Taken)
     }
 
-    /// Puts a new stub under `key`, for the load whose claim is `lease`. `None` if a value is there.
-    async fn stub(&self, way: Way, key: &Key, lease: u64) -> BackendResult<Option<Mark>> {
+    /// Gives what is under `key` a new number, for the load whose claim is `lease`; if no value counts there, by a new stub. `None` if
+    /// others were faster each time.
+    async fn renumber(&self, way: Way, key: &Key, lease: u64) -> BackendResult<Option<Mark>> {
         let places = self.places([key]);
         let [place] = &places.entries[..] else {
             return Err(unexpected());
@@ -70,11 +72,19 @@ impl Memcached {
             let nonces = self.heard(&places, answers, sent)?;
             let nonces = self.complete(way, &places, nonces).await?;
             let generation = place.generation(&nonces).ok_or_else(unexpected)?;
-            let cas = match Self::judge(item, Some(generation), &self.clock.now(sent)) {
-                Found::Live(_) => return Ok(None),
-                Found::Stub { cas, .. } | Found::Dead { cas } => cas,
+            let now = self.clock.now(sent);
+            let renewed = match Self::judge(&item, Some(generation), &now) {
+                Found::Live(payload) => {
+                    let cas = item.item.cas.unwrap_or(0);
+                    let same = Set::new(&place.name, item.value.unwrap_or_default());
+                    let same = same.client_flags(VALUE).compare_cas(cas).return_cas();
+                    let same = same.ttl_raw(self.seconds(payload.lifetime, &now));
+                    self.replace(way, vec![same.into()]).await?
+                }
+                Found::Stub { cas, .. } | Found::Dead { cas } => {
+                    self.renew(way, [(&place.name, cas)].into_iter()).await?
+                }
             };
-            let renewed = self.renew(way, [(&place.name, cas)].into_iter()).await?;
             if let Some(&cas) = renewed.first().filter(|&&cas| cas != 0) {
                 return Ok(Some(
                     LoadMark {

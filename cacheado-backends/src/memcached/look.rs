@@ -76,7 +76,7 @@ impl Memcached {
                 return Err(unexpected());
             };
             let generation = place.generation(&nonces).ok_or_else(unexpected)?;
-            looked.push(match Self::judge(item, Some(generation), &now) {
+            looked.push(match Self::judge(&item, Some(generation), &now) {
                 Found::Live(payload) => Lookup::Hit(payload),
                 Found::Stub { cas, lasts } => {
                     if lasts.is_some_and(|left| left <= self.load_seconds()) {
@@ -109,15 +109,15 @@ impl Memcached {
     }
 
     /// What `item` is in the generation that is now; in none without one.
-    pub(super) fn judge(item: GetResult, generation: Option<Generation>, now: &Now) -> Found {
+    pub(super) fn judge(item: &GetResult, generation: Option<Generation>, now: &Now) -> Found {
         let cas = item.item.cas.unwrap_or(0);
         let lasts = item.item.ttl.and_then(|left| left.try_into().ok());
-        let value = match item.value {
+        let value = match &item.value {
             Some(value) if item.client_flags == Some(VALUE) => value,
             // not asked for, or a stub, or nothing, which is a stub by now
             _ => return Found::Stub { cas, lasts },
         };
-        match Header::read(&value) {
+        match Header::read(value) {
             Some((header, bytes)) if Some(header.generation) == generation => {
                 header.left(now).map_or(Found::Stub { cas, lasts }, |left| {
                     Found::Live(Payload {
@@ -153,7 +153,7 @@ impl Memcached {
             let OpResult::Get(item) = answer else {
                 return Err(unexpected());
             };
-            if let Found::Live(payload) = Self::judge(item, Some(*generation), now) {
+            if let Found::Live(payload) = Self::judge(&item, Some(*generation), now) {
                 let seconds = self.seconds(payload.lifetime, now);
                 again.push(Get::new(name).touch_raw(seconds).without_value().into());
             }
@@ -175,11 +175,15 @@ impl Memcached {
             let stub = Set::new(name, []).ttl_raw(self.stub_seconds());
             Op::from(stub.compare_cas(cas).return_cas())
         };
-        let stubs: Vec<_> = items.map(stub).collect();
-        if stubs.is_empty() {
+        self.replace(way, items.map(stub).collect()).await
+    }
+
+    /// Writes items in the place of those whose numbers they name. Returns their new numbers: 0 where something else was there by then.
+    pub(super) async fn replace(&self, way: Way, items: Vec<Op>) -> BackendResult<Vec<u64>> {
+        if items.is_empty() {
             return Ok(Vec::new());
         }
-        let answers = self.client.exchange(way, stubs).await?;
+        let answers = self.client.exchange(way, items).await?;
         let numbers = answers.into_iter().map(|answer| match answer {
             OpResult::Mutation(stored) if stored.applied() => Ok(stored.cas.unwrap_or(0)),
             OpResult::Mutation(_) => Ok(0),

@@ -154,7 +154,7 @@ impl Memcached {
             return Err(unexpected());
         };
         let nonces = self.heard(&places, answers.skip(1), sent)?;
-        let found = Self::judge(item, place.generation(&nonces), &self.clock.now(sent));
+        let found = Self::judge(&item, place.generation(&nonces), &self.clock.now(sent));
         Ok(matches!(found, Found::Live(_)))
     }
 

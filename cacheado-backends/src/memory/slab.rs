@@ -291,7 +291,7 @@ mod tests {
 
     use super::*;
     use crate::clock::NEVER;
-    use crate::entry::{NO_SEAT, NewEntry};
+    use crate::entry::{NO_SEAT, NewEntry, Tie};
     use crate::key::{Key, Probe, Space};
     use crate::scope::{Level, Scope};
 
@@ -313,7 +313,7 @@ mod tests {
     impl Item {
         fn parts(self) -> (Meta, Option<Extra>, NewEntry) {
             let (key, again) = (key(self.nth), key(self.nth));
-            let meta = Meta::new(key, NEVER, NO_SEAT, true, false);
+            let meta = Meta::new(key, NEVER, NO_SEAT, Tie::Copy, false);
             let extra = self.weight.map(|weight| Extra::new(0, weight));
             let entry = if self.own {
                 NewEntry::new(again, self.nth.to_string(), 1, true)

@@ -248,7 +248,7 @@ impl Wheel {
 mod tests {
     use super::*;
 
-    use crate::entry::{Meta, NO_SEAT, NewEntry, Taken};
+    use crate::entry::{Meta, NO_SEAT, NewEntry, Taken, Tie};
     use crate::key::{Key, Probe, Space};
     use crate::scope::{Level, Scope};
 
@@ -284,7 +284,7 @@ mod tests {
 
         /// Returns whether nothing was due before.
         fn insert(&self, (key, deadline): &Due) -> bool {
-            let meta = Meta::new(key.clone(), *deadline, NO_SEAT, true, false);
+            let meta = Meta::new(key.clone(), *deadline, NO_SEAT, Tie::Copy, false);
             let mut entry = NewEntry::new(key.clone(), (), 1, true);
             let mut first = false;
             self.entries

@@ -53,7 +53,7 @@ use std::time::Duration;
 
 use ::mongodb::Client;
 use ::mongodb::options::{
-    Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern,
+    Acknowledgment, ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
 };
 use tokio::task::AbortHandle;
 
@@ -73,7 +73,8 @@ use crate::io;
 /// processes keep their copies as long as `coherence` says.
 ///
 /// The client connects at first use, in a runtime of its own, so that the cache can be used from any runtime, and from none. It
-/// reads from the primary alone, and doesn't retry: `retryWrites` and `retryReads` of the address have no effect.
+/// reads from the primary alone what that has now, whatever read concern the deployment has for a default: an address with another
+/// `readPreference` or `readConcernLevel` is refused. It doesn't retry: `retryWrites` and `retryReads` of the address have no effect.
 ///
 /// ```
 /// use std::time::Duration;
@@ -121,6 +122,16 @@ impl MongoDb {
                     "a cache reads from the primary alone: leave `readPreference` out",
                 ));
             }
+        }
+        let local = ReadConcern::local();
+        if options
+            .read_concern
+            .replace(local.clone())
+            .is_some_and(|concern| concern.level != local.level)
+        {
+            return Err(config(
+                "a cache reads what the primary has now: leave `readConcernLevel` out",
+            ));
         }
         options.retry_writes = Some(false);
         options.retry_reads = Some(false);
@@ -293,6 +304,14 @@ mod tests {
         assert!(refused("mongodb+srv://u:hunter2@x.example").contains("name the hosts"));
         assert!(refused("mongodb://h/?readPreference=secondary").contains("readPreference"));
         assert!(refused("mongodb://h:notaport").contains("notaport"));
+        for level in ["majority", "snapshot", "linearizable", "available"] {
+            let refused = refused(&format!("mongodb://h/?readConcernLevel={level}"));
+            assert!(
+                refused.contains("leave `readConcernLevel` out"),
+                "{refused}"
+            );
+        }
+        assert!(MongoDb::new("mongodb://h/?readConcernLevel=local").is_ok());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::line::Line;
+use super::line::{Dropped, Line};
 use super::owners::slot_of;
 use super::reply::{self, Elsewhere};
 use super::servers::{Address, Servers, address, at};
@@ -73,9 +73,10 @@ impl Cluster {
     pub(super) async fn ask(
         self: &Arc<Self>,
         pipes: &[Pipeline],
+        dropped: Dropped,
     ) -> BackendResult<Vec<Vec<Value>>> {
         let start = Instant::now();
-        let asked = self.ask_since(start, pipes).await;
+        let asked = self.ask_since(start, pipes, dropped).await;
         asked.map_err(|error| match error.downcast::<TimedOut>() {
             // of all that there was, and not of what was left
             Ok(_) => TimedOut(self.timeout).into(),
@@ -87,6 +88,7 @@ impl Cluster {
         self: &Arc<Self>,
         start: Instant,
         pipes: &[Pipeline],
+        dropped: Dropped,
     ) -> BackendResult<Vec<Vec<Value>>> {
         let mut answers = vec![Vec::new(); pipes.len()];
         let all = pipes.iter().enumerate().map(Pending::new);
@@ -109,7 +111,7 @@ impl Cluster {
                 by_node.entry(asked).or_default().push(pending);
             }
             let mut failure = None;
-            for (node, portion, answered) in self.ask_nodes(by_node, start).await? {
+            for (node, portion, answered) in self.ask_nodes(by_node, start, dropped).await? {
                 match answered {
                     Ok(answered) => {
                         for (pending, answer) in portion.into_iter().zip(answered) {
@@ -168,6 +170,7 @@ impl Cluster {
         self: &Arc<Self>,
         by_node: HashMap<Asked, Vec<Pending<'p>>>,
         start: Instant,
+        dropped: Dropped,
     ) -> BackendResult<Vec<Answered<'p>>> {
         let mut asked = Vec::with_capacity(by_node.len());
         let mut questions = Vec::with_capacity(by_node.len());
@@ -177,8 +180,8 @@ impl Cluster {
         }
         let answers = match &questions[..] {
             // without waking another thread
-            [(line, question)] => vec![line.ask(question, self.left(start)).await],
-            _ => self.side_by_side(questions, start).await?,
+            [(line, question)] => vec![line.ask(question, self.left(start), dropped).await],
+            _ => self.side_by_side(questions, start, dropped).await?,
         };
         let answered = asked.into_iter().zip(answers);
         let answered = answered.map(|((node, about_to, portion), answer)| {
@@ -192,6 +195,7 @@ impl Cluster {
         &self,
         questions: Vec<(Arc<Line>, Pipeline)>,
         start: Instant,
+        dropped: Dropped,
     ) -> BackendResult<Vec<BackendResult<Vec<Value>>>> {
         let mut asking = JoinSet::new();
         let left = self.left(start);
@@ -200,7 +204,7 @@ impl Cluster {
             .map(|_| Err("asking panicked".into()))
             .collect();
         for (nth, (line, question)) in questions.into_iter().enumerate() {
-            let ask = async move { (nth, line.ask(&question, left).await) };
+            let ask = async move { (nth, line.ask(&question, left, dropped).await) };
             asking.spawn_on(ask, io::runtime()?);
         }
         while let Some(joined) = asking.join_next().await {
@@ -229,7 +233,11 @@ impl Cluster {
         let mut asking = JoinSet::new();
         for node in nodes {
             let line = self.line(&node);
-            let ask = async move { (node, line.ask(&View::question(), left).await) };
+            let ask = async move {
+                let question = View::question();
+                let answer = line.ask(&question, left, Dropped::Harmless);
+                (node, answer.await)
+            };
             asking.spawn_on(ask, io::runtime()?);
         }
         let mut failure = "no node of the cluster serves any slots".into();

@@ -40,6 +40,32 @@ pub(super) struct Line {
     made: AtomicU64,
 }
 
+/// What becomes of commands that nobody waits for any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// They are carried out, however late: they change nothing that is newer than they are.
+    Harmless,
+    /// What was not sent by then never is, since it would take the place of what came later: the connection is given up.
+    GivesUp,
+}
+
+/// While it lives, an answer is waited for.
+struct Asking<'l> {
+    line: &'l Line,
+    /// By which connection.
+    used: &'l AtomicU64,
+    /// Whether that is given up when nobody waits any more.
+    gives_up: bool,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if self.gives_up {
+            self.line.forget(self.used.load(Ordering::Relaxed));
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Link {
     /// Tells it from those before.
@@ -77,9 +103,15 @@ impl Line {
         self: &Arc<Self>,
         pipe: &Pipeline,
         limit: Duration,
+        dropped: Dropped,
     ) -> BackendResult<Vec<Value>> {
         // the connection that is waited for, or 0
         let used = AtomicU64::new(0);
+        let mut asking = Asking {
+            line: self,
+            used: &used,
+            gives_up: dropped == Dropped::GivesUp,
+        };
         let attempts = async {
             let mut again = true;
             loop {
@@ -105,10 +137,8 @@ impl Line {
             }
         };
         let result = within(limit, attempts).await;
-        if result.as_ref().is_err_and(|error| error.is::<TimedOut>()) {
-            // nobody knows whether it will ever answer
-            self.forget(used.load(Ordering::Relaxed));
-        }
+        // nobody knows whether it will ever answer
+        asking.gives_up = result.as_ref().is_err_and(|error| error.is::<TimedOut>());
         result
     }
 

@@ -366,7 +366,10 @@ impl Backend for Redis {
     }
 
     fn set_async<'a>(&'a self, key: &'a Key, payload: &'a Payload) -> BackendFuture<'a, ()> {
-        Box::pin(self.store.set(&*self.multiplexed, key, payload))
+        Box::pin(async move {
+            let io = self.multiplexed.in_time();
+            self.store.set(&io, key, payload).await
+        })
     }
 
     fn fill_async<'a>(
@@ -404,7 +407,10 @@ impl Backend for Redis {
     }
 
     fn set_many_async<'a>(&'a self, entries: &'a [(Key, Payload)]) -> BackendFuture<'a, ()> {
-        Box::pin(self.store.set_many(&*self.multiplexed, entries))
+        Box::pin(async move {
+            let io = self.multiplexed.in_time();
+            self.store.set_many(&io, entries).await
+        })
     }
 
     fn fill_many_async<'a>(

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::cluster::Cluster;
 use super::exchange::{Exchange, join, split};
-use super::line::Line;
+use super::line::{Dropped, Line};
 use super::servers::{Kind, Servers};
 use crate::backend::BackendResult;
 
@@ -35,18 +35,36 @@ impl Multiplexed {
         };
         Self { timeout, way }
     }
+
+    /// The same for what stores whatever came between: if it is dropped before there is an answer, what was not sent never is.
+    pub(super) fn in_time(&self) -> InTime<'_> {
+        InTime(self)
+    }
+
+    async fn ask(&self, pipes: &[Pipeline], dropped: Dropped) -> BackendResult<Vec<Vec<Value>>> {
+        match (&self.way, pipes) {
+            (_, []) => Ok(Vec::new()),
+            (Way::One(line), [pipe]) => Ok(vec![line.ask(pipe, self.timeout, dropped).await?]),
+            (Way::One(line), pipes) => {
+                let answers = line.ask(&join(pipes), self.timeout, dropped).await?;
+                Ok(split(pipes, answers))
+            }
+            (Way::Several(cluster), pipes) => cluster.ask(pipes, dropped).await,
+        }
+    }
 }
 
 impl Exchange for Multiplexed {
     async fn exchange(&self, pipes: &[Pipeline]) -> BackendResult<Vec<Vec<Value>>> {
-        match (&self.way, pipes) {
-            (_, []) => Ok(Vec::new()),
-            (Way::One(line), [pipe]) => Ok(vec![line.ask(pipe, self.timeout).await?]),
-            (Way::One(line), pipes) => {
-                let answers = line.ask(&join(pipes), self.timeout).await?;
-                Ok(split(pipes, answers))
-            }
-            (Way::Several(cluster), pipes) => cluster.ask(pipes).await,
-        }
+        self.ask(pipes, Dropped::Harmless).await
+    }
+}
+
+/// See [`Multiplexed::in_time`].
+pub(super) struct InTime<'m>(&'m Multiplexed);
+
+impl Exchange for InTime<'_> {
+    async fn exchange(&self, pipes: &[Pipeline]) -> BackendResult<Vec<Vec<Value>>> {
+        self.0.ask(pipes, Dropped::GivesUp).await
     }
 }

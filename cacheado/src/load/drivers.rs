@@ -57,7 +57,13 @@ impl Load {
                     let mark = tier.mark(&self.key);
                     mark.map(|mark| Seen::Miss(Some(mark)))
                 }
-                seen => seen,
+                seen => {
+                    // what there was has gone, or been replaced
+                    if seen.is_ok() {
+                        stand_in = None;
+                    }
+                    seen
+                }
             };
             let claim = match self.judge(seen, &ticket, &patience, &mut stand_in) {
                 Judged::Over(begun) => return begun,
@@ -68,13 +74,16 @@ impl Load {
                         patience.sleep();
                         continue;
                     };
-                    if let Some(mark) = claim.leased()
-                        && let Ok(Seen::Hit(found)) = tier.look(&self.key, codec)
-                        && !self.is_old(&found)
-                    {
-                        let released = tier.release(&self.key, mark);
-                        claim.is_over(&released);
-                        return Begun::Found(self.landed_from_shared(&ticket, found));
+                    if let Some(mark) = claim.leased() {
+                        match tier.look(&self.key, codec) {
+                            Ok(Seen::Hit(found)) if !self.is_old(&found) => {
+                                let released = tier.release(&self.key, mark);
+                                claim.is_over(&released);
+                                return Begun::Found(self.landed_from_shared(&ticket, found));
+                            }
+                            Ok(Seen::Miss(_)) => stand_in = None,
+                            _ => {}
+                        }
                     }
                     claim
                 }
@@ -137,7 +146,13 @@ impl Load {
                     let mark = tier.mark_async(&self.key).await;
                     mark.map(|mark| Seen::Miss(Some(mark)))
                 }
-                seen => seen,
+                seen => {
+                    // what there was has gone, or been replaced
+                    if seen.is_ok() {
+                        stand_in = None;
+                    }
+                    seen
+                }
             };
             let claim = match self.judge(seen, &ticket, &patience, &mut stand_in) {
                 Judged::Over(begun) => return begun,
@@ -148,13 +163,16 @@ impl Load {
                         patience.sleep_async().await;
                         continue;
                     };
-                    if let Some(mark) = claim.leased()
-                        && let Ok(Seen::Hit(found)) = tier.look_async(&self.key, codec).await
-                        && !self.is_old(&found)
-                    {
-                        let released = tier.release_async(&self.key, mark).await;
-                        claim.is_over(&released);
-                        return Begun::Found(self.landed_from_shared(&ticket, found));
+                    if let Some(mark) = claim.leased() {
+                        match tier.look_async(&self.key, codec).await {
+                            Ok(Seen::Hit(found)) if !self.is_old(&found) => {
+                                let released = tier.release_async(&self.key, mark).await;
+                                claim.is_over(&released);
+                                return Begun::Found(self.landed_from_shared(&ticket, found));
+                            }
+                            Ok(Seen::Miss(_)) => stand_in = None,
+                            _ => {}
+                        }
                     }
                     claim
                 }

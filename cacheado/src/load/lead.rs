@@ -30,11 +30,18 @@ pub(crate) struct Lead {
     /// The claim that it holds among all processes.
     pub(super) claim: Option<Held>,
     /// What the shared tier had that only stands in for another.
-    pub(super) stand_in: Option<Box<AnyValue>>,
+    pub(super) stand_in: Option<StandIn>,
     /// What the body wants, if it has said so.
     pub(super) wishes: OnceLock<Arc<Wishes>>,
     /// When the body began, if somebody wants to know how long it takes.
     pub(super) begun: Option<Tick>,
+}
+
+/// A value of the shared tier that only stands in for another.
+pub(super) struct StandIn {
+    pub(super) value: Box<AnyValue>,
+    /// The first moment at which it does not: its time is over, or it may have been evicted elsewhere unheard for too long.
+    pub(super) until: Tick,
 }
 
 impl Lead {
@@ -86,13 +93,18 @@ impl Lead {
         }
         let kind = load.values.kind(aging.ages());
         let entry = errors.entry(kind, &load.key, ret, load.cache.weigher());
-        if entry.is_none() {
+        let Some(mut entry) = entry else {
             return false;
+        };
+        if load.shared().is_some() {
+            // another process may find a value
+            entry = entry.dependent();
         }
         // what went for it is dropped here, where no lock is held
-        let stored = self
-            .ticket
-            .store(|| load.cache.store_local(entry, &Span::plain(aging.err_ttl)));
+        let stored = self.ticket.store(|| {
+            load.cache
+                .store_local(Some(entry), &Span::plain(aging.err_ttl))
+        });
         // those who wait look again, and find it
         matches!(stored, Some((Inserted::Stored(_), _)))
     }

@@ -32,6 +32,7 @@ use crate::put::forget_older;
 use crate::shared::{Found, Seen, SharedTier, Write};
 use crate::value::{AnyValue, Codec, ValueType};
 use claim::Claim;
+use lead::StandIn;
 use patience::Patience;
 
 pub(crate) use drivers::landing;
@@ -110,7 +111,7 @@ impl Load {
         seen: Result<Seen>,
         ticket: &Ticket,
         patience: &Patience,
-        stand_in: &mut Option<Box<AnyValue>>,
+        stand_in: &mut Option<StandIn>,
     ) -> Judged {
         match seen {
             Ok(Seen::Hit(found)) => {
@@ -135,7 +136,7 @@ impl Load {
     }
 
     /// The shared tier has failed, and the body is not to run for that: the load has failed as if that had.
-    fn failed(&self, ticket: &Ticket, error: Error, stand_in: &mut Option<Box<AnyValue>>) -> Begun {
+    fn failed(&self, ticket: &Ticket, error: Error, stand_in: &mut Option<StandIn>) -> Begun {
         self.missed();
         if let Some(value) = self.stood_in(ticket, stand_in, &|| Some(error.to_string())) {
             return Begun::Found(value);
@@ -155,7 +156,7 @@ impl Load {
     fn stood_in(
         &self,
         ticket: &Ticket,
-        or: &mut Option<Box<AnyValue>>,
+        or: &mut Option<StandIn>,
         why: &dyn Fn() -> Option<String>,
     ) -> Option<Box<AnyValue>> {
         if !self.forgives() || !ticket.is_valid() {
@@ -173,10 +174,11 @@ impl Load {
         let value = match stored.flatten() {
             Some(value) => value,
             None => {
-                let value = or.take()?;
+                // the body may have taken long
+                let stand_in = or.take().filter(|it| now < it.until)?;
                 let until = Clock::deadline(now, Some(self.cache.rest()));
                 self.cache.rests().begin(&self.key, now, until);
-                value
+                stand_in.value
             }
         };
         self.cache.count(&self.key, Event::Failure);
@@ -185,7 +187,7 @@ impl Load {
         }
         let error = why().map(tracing::field::display);
         tracing::warn!(key = %self.key, error, "a load failed, and the value before stands in");
-        ticket.land(|| Arc::new(StandIn(self.values.clone(&*value))));
+        ticket.land(|| Arc::new(StoodIn(self.values.clone(&*value))));
         Some(value)
     }
 
@@ -197,7 +199,7 @@ impl Load {
         self: Box<Self>,
         ticket: Ticket,
         claim: Claim,
-        stand_in: Option<Box<AnyValue>>,
+        stand_in: Option<StandIn>,
     ) -> Begun {
         self.missed();
         let event = match self.renewal {
@@ -254,9 +256,9 @@ impl Load {
     pub(crate) fn waited(&self, wait: Wait, blocking: bool) -> Waited {
         match wait {
             // the leader's type is this one's, unless two programmatic calls use one key for two types
-            Wait::Value(shared) if self.values.is(StandIn::unwrapped(&*shared).0) => {
+            Wait::Value(shared) if self.values.is(StoodIn::unwrapped(&*shared).0) => {
                 self.missed();
-                let (value, stands_in) = StandIn::unwrapped(&*shared);
+                let (value, stands_in) = StoodIn::unwrapped(&*shared);
                 if stands_in {
                     self.cache.count(&self.key, Event::StaleHit);
                 }
@@ -379,12 +381,18 @@ impl Load {
     }
 
     /// Keeps what the shared tier had that only stands in for another, if this function's values may. It is returned, if so.
-    fn landed_old(&self, ticket: &Ticket, found: Found) -> Option<Box<AnyValue>> {
-        self.aging().stale?;
+    fn landed_old(&self, ticket: &Ticket, found: Found) -> Option<StandIn> {
+        let aging = self.aging();
+        aging.stale?;
         if found.is_stale() && self.renewal.is_none() {
             self.keep(ticket, &found);
         }
-        Some(found.value)
+        let now = self.cache.clock().now();
+        let ends = Clock::deadline(now, found.span(&aging).total());
+        Some(StandIn {
+            value: found.value,
+            until: ends.min(self.cache.store().copies_end(now)),
+        })
     }
 
     /// A clone for those who wait.
@@ -430,9 +438,9 @@ impl Drop for Load {
 }
 
 /// What those who wait for a load get if it has failed.
-struct StandIn(Box<AnyValue>);
+struct StoodIn(Box<AnyValue>);
 
-impl StandIn {
+impl StoodIn {
     /// The value that is shared with those who wait, and whether it is one that stands in.
     fn unwrapped(shared: &AnyValue) -> (&AnyValue, bool) {
         match shared.downcast_ref() {

@@ -103,10 +103,9 @@ impl Outbox {
             Change::Scope(scope) if scope.level().depth() == 0 => pending.give(Change::All, turn),
             change => pending.give(change, turn),
         }
-        if pending.order.len() > MOST {
+        if pending.all.is_some() || pending.order.len() > MOST {
+            // as new as this one: all may have been sent by now, and be without an answer as yet
             pending.all = Some(turn);
-        }
-        if pending.all.is_some() {
             pending.keys.clear();
             pending.scopes.clear();
             pending.order.clear();
@@ -252,6 +251,26 @@ mod tests {
         outbox.sent(&change, number);
         assert!(outbox.next().is_none());
         assert!(!outbox.covers(&key_of(0)));
+    }
+
+    #[test]
+    fn what_is_kept_while_everything_is_being_sent_is_sent_after_that() {
+        let newer = [
+            Change::Key(key_of(1)),
+            Change::Scope(key_of(1).scope()),
+            Change::All,
+        ];
+        for change in newer {
+            let outbox = Outbox::default();
+            outbox.keep(Change::All);
+            let (all, old) = outbox.next().expect("everything");
+            outbox.keep(change);
+            outbox.sent(&all, old);
+            assert!(outbox.covers(&key_of(1)), "there is a newer one");
+            let (all, new) = outbox.next().expect("everything again");
+            outbox.sent(&all, new);
+            assert!(!outbox.covers(&key_of(1)) && outbox.next().is_none());
+        }
     }
 
     #[test]

@@ -116,6 +116,21 @@ impl MongoSet {
         let _ = op_msg::run(self.primary().port(), order);
     }
 
+    /// Has reads that don't name a read concern be of that `level`.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be had.
+    pub fn read_by_default(&self, level: &str) {
+        let concern = Document::default().text("level", level);
+        let order = Document::default()
+            .int("setDefaultRWConcern", 1)
+            .document("defaultReadConcern", &concern);
+        let answer = op_msg::run(self.primary().port(), order).expect("it answers");
+        let said = String::from_utf8_lossy(&answer);
+        assert!(op_msg::is_ok(&answer), "it is not set: {said}");
+    }
+
     /// Whether all members are up, and one of them is the primary.
     pub fn is_whole(&self) -> bool {
         let mut primaries = 0;

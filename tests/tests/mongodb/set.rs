@@ -4,6 +4,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use cacheado::Cache;
+use cacheado_backends::Scope;
 use cacheado_backends::backend::{Backend, BackendResult, Change, Lookup, Refused};
 use cacheado_backends::mongodb::MongoDb;
 use cacheado_tests::servers::{MongoSet, Server, wait_until};
@@ -88,6 +89,24 @@ fn a_majority_that_stalls_is_noticed_and_heard_again() {
         while !matches!(next(&changes), Change::Covered) {}
         is_heard(&changes, &other);
     }
+}
+
+/// What a majority has is old, and no cache is to act on that.
+#[test]
+fn what_the_primary_has_counts_whatever_is_read_by_default() {
+    let set = MongoSet::with_arbiter();
+    set.read_by_default("majority");
+    let (alone, majority) = (backend(&set), backend(&set).write_concern_majority());
+    eventually(|| majority.set(&key("a"), &forever("1")));
+    let secondary = set.secondaries().next().expect("it follows");
+    secondary.pause();
+    assert!(eventually(|| alone.evict(&key("a"))));
+    assert_eq!(value(&alone, "a"), None);
+    eventually(|| alone.set(&key("b"), &forever("1")));
+    assert_eq!(value(&alone, "b").as_deref(), Some("1"));
+    assert_eq!(eventually(|| alone.evict_by_scope(&Scope::global())), 1);
+    assert_eq!(value(&alone, "b"), None);
+    secondary.resume();
 }
 
 /// The same, seen by those who ask a cache.

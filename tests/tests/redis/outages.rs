@@ -211,6 +211,74 @@ fn a_connection_is_given_up_for_all_that_share_it() {
     });
 }
 
+/// What comes later by another connection is newer than what a caller who has gone away wanted to be stored.
+#[test]
+fn what_a_caller_who_went_away_had_not_sent_is_not_sent_later() {
+    let server = servers::Redis::start();
+    let runtime = Runtime::new().unwrap();
+    for many in [false, true] {
+        let network = servers::Proxy::start(server.addr());
+        let mut store = Redis::new(&network.url("redis"))
+            .unwrap()
+            .timeout(10 * SECOND);
+        store.bind("shop");
+        runtime.block_on(async {
+            let (x, large) = (key("x"), text(&large()));
+            store.clear_async().await.unwrap();
+            network.stall();
+            let entries = [(x.clone(), large.clone())];
+            let set = if many {
+                store.set_many_async(&entries)
+            } else {
+                store.set_async(&x, &large)
+            };
+            tokio::time::timeout(SECOND / 10, set).await.unwrap_err();
+            assert!(given_up(&network), "{many}");
+            network.restore();
+            assert!(alone(&server), "{many}");
+            assert!(store.get_async(&x).await.unwrap().hit().is_none(), "{many}");
+        });
+    }
+}
+
+/// Whatever else is carried out late does no harm, and another connection would cost others a round trip.
+#[test]
+fn a_look_up_whose_caller_went_away_costs_no_connection() {
+    let server = servers::Redis::start();
+    let mut store = Redis::new(&server.url()).unwrap().timeout(10 * SECOND);
+    store.bind("shop");
+    let connections = || {
+        let stats = server.cli(&["info", "stats"]);
+        let received = stats
+            .lines()
+            .find(|it| it.starts_with("total_connections_received:"));
+        received
+            .unwrap()
+            .trim_end()
+            .rsplit_once(':')
+            .unwrap()
+            .1
+            .parse::<u32>()
+            .unwrap()
+    };
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        let (x, v) = (key("x"), text("v"));
+        store.set_async(&x, &v).await.unwrap();
+        let before = connections();
+        for _ in 0..10 {
+            server.pause();
+            tokio::time::timeout(SECOND / 100, store.get_async(&x))
+                .await
+                .unwrap_err();
+            server.resume();
+            store.get_async(&x).await.unwrap().hit().unwrap();
+        }
+        // each time it is asked it counts itself
+        assert_eq!(connections(), before + 1);
+    });
+}
+
 /// More than the other end takes in unread, and less than this end keeps unsent.
 fn large() -> String {
     "v".repeat(256 * 1024)

@@ -1,8 +1,11 @@
 //! `err_ttl`: how long an `Err` is kept.
 
+use std::sync::atomic::Ordering;
 use std::thread;
 
-use cacheado::{Cache, cache, evict, peek, put, refresh};
+use cacheado::backends::Change;
+use cacheado::{Cache, Scope, cache, evict, peek, put, refresh};
+use cacheado_tests::store::Client;
 
 use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
 
@@ -190,4 +193,73 @@ fn a_refresh_that_outlives_its_value_keeps_its_error() {
         source.open();
     });
     assert_eq!(source.loads(), 2);
+}
+
+#[cache(ttl = 60, err_ttl = 3600, cache = cache, skip(cache, source))]
+fn shared(cache: &Cache, source: &Source) -> Result<u64, Broken> {
+    source.load().map_err(Broken)
+}
+
+/// Another process may have put a value in its place.
+#[test]
+fn one_is_kept_no_longer_than_a_copy_where_nothing_is_heard_of_other_processes() {
+    let source = Source::default();
+    let client = Client::new();
+    client.store().silent.store(true, Ordering::SeqCst);
+    let (one, other) = (client.cache(), client.clone().cache());
+    source.fails(Failure::Error);
+    assert_eq!(shared(&other, &source), broken());
+    assert!(put!(shared(&one, &source), 7).unwrap());
+    // as long as `coherence` is by default
+    client.store().clock.advance(5 * SECOND - NANO);
+    assert_eq!(shared(&other, &source), broken());
+    client.store().clock.advance(NANO);
+    assert_eq!(shared(&other, &source), Ok(7));
+}
+
+#[test]
+fn one_goes_when_it_is_not_known_what_other_processes_did() {
+    for change in [Change::Lost, Change::Covered] {
+        let source = Source::default();
+        let client = Client::new();
+        let other = client.cache();
+        source.fails(Failure::Error);
+        assert_eq!(shared(&other, &source), broken());
+        assert_eq!(shared(&other, &source), broken());
+        assert_eq!(source.loads(), 1);
+        client.report(&change);
+        source.fails(None);
+        assert_eq!(shared(&other, &source), Ok(2), "{change:?}");
+    }
+}
+
+/// The store has nothing of it.
+#[test]
+fn one_counts_as_evicted_beside_what_the_shared_tier_has() {
+    let source = Source::default();
+    let client = Client::new();
+    let cache = client.cache();
+    source.fails(Failure::Error);
+    assert_eq!(shared(&cache, &source), broken());
+    assert!(client.is_empty());
+    let evicted = cache.evict_by_scope(Scope::global()).run().unwrap();
+    assert_eq!(evicted, 1);
+}
+
+/// It is nothing to the shared tier, so a function whose values never go there keeps them.
+#[test]
+fn one_of_a_local_function_stays() {
+    #[cache(ttl = 60, err_ttl = 3600, local, cache = cache, skip(cache, source))]
+    fn local(cache: &Cache, source: &Source) -> Result<u64, Broken> {
+        source.load().map_err(Broken)
+    }
+    let source = Source::default();
+    let client = Client::new();
+    let cache = client.cache();
+    source.fails(Failure::Error);
+    assert_eq!(local(&cache, &source), broken());
+    client.report(&Change::Lost);
+    source.fails(None);
+    client.store().clock.advance(60 * SECOND);
+    assert_eq!(local(&cache, &source), broken());
 }

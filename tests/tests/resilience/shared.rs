@@ -1,6 +1,7 @@
 //! With a shared tier behind: what stands in there, and for whom. Two processes on one store, whose clock is that of both.
 
 use std::sync::atomic::Ordering;
+use std::thread;
 
 use cacheado::{Cache, Error, cache, evict, expire, peek, put, refresh};
 use cacheado_tests::store::Client;
@@ -85,6 +86,50 @@ async fn so_it_is_for_async_functions() {
     while peek!(served_async(&two, &source)).await.unwrap() != Some(3) {
         tokio::task::yield_now().await;
     }
+}
+
+/// What `served` returns when its body fails, after `meanwhile`, which comes while the body runs. There is an old value then.
+fn fails_after(cache: &Cache, source: &Source, meanwhile: impl FnOnce()) -> Result<u64, String> {
+    source.fails(Failure::Error);
+    source.close();
+    let begun = source.loads();
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| served(cache, source));
+        source.has_begun(begun + 1);
+        meanwhile();
+        source.open();
+        caller.join().unwrap()
+    })
+}
+
+#[test]
+fn nothing_stands_in_past_its_end_however_long_the_body_takes() {
+    for (took, stands_in) in [(58, true), (59, false)] {
+        let source = Source::default();
+        let (client, one, _, two) = two();
+        let clock = &client.store().clock;
+        assert_eq!(served(&one, &source), Ok(1));
+        clock.advance(61 * SECOND);
+        let got = fails_after(&two, &source, || clock.advance(took * SECOND));
+        assert_eq!(got.is_ok(), stands_in, "{took} s: {got:?}");
+    }
+}
+
+#[test]
+fn nothing_stands_in_for_longer_than_a_copy_is_kept_where_evictions_are_not_heard_of() {
+    let source = Source::default();
+    let client = Client::new();
+    client.store().silent.store(true, Ordering::SeqCst);
+    let (one, two) = (client.cache(), client.clone().cache());
+    let clock = &client.store().clock;
+    assert_eq!(served(&one, &source), Ok(1));
+    clock.advance(61 * SECOND);
+    let got = fails_after(&two, &source, || {
+        assert!(evict!(served(&one, &source)).unwrap());
+        // as long as `coherence` is by default
+        clock.advance(5 * SECOND);
+    });
+    assert!(got.is_err(), "{got:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Bound, Dropped, Policy, Store, sweeper};
 use crate::clock::{Clock, NEVER, Tick};
-use crate::entry::{Entry, Extra, Meta, NO_SEAT, NewEntry, Parcel};
+use crate::entry::{Entry, Extra, Meta, NO_SEAT, NewEntry, Parcel, Tie};
 use crate::key::{Head, Key, Space};
 use crate::memory::handle::Handle;
 use crate::memory::shards::Shards;
@@ -31,7 +31,7 @@ pub enum Inserted {
 struct Arrival {
     key: Key,
     weight: u32,
-    portable: bool,
+    tie: Tie,
     /// When it is stored.
     now: Tick,
     /// The same, as uses are counted; `None` if nobody wants to know when it was used.
@@ -49,7 +49,7 @@ impl Store {
         let NewEntry {
             key,
             weight,
-            portable,
+            tie,
             mut value,
         } = entry;
         let space = key.space();
@@ -60,12 +60,12 @@ impl Store {
         let arrival = Arrival {
             key,
             weight,
-            portable,
+            tie,
             now,
             stamp: asked.then(|| self.clock.stamp(now)),
             stamped,
         };
-        let copy = portable.then(|| arrival.key.clone());
+        let copy = (tie != Tie::Own).then(|| arrival.key.clone());
         let mut dropped = Dropped::new();
         let limit = self.copies_live.load(Ordering::SeqCst);
         let (inserted, handle) = match policy {
@@ -168,9 +168,8 @@ impl Store {
 
     /// How long it may live, if it is a copy of what the shared tier has.
     fn limit_of(&self, arrival: &Arrival) -> Tick {
-        if arrival.portable {
-            let limit = self.copies_live.load(Ordering::SeqCst);
-            arrival.now.saturating_add(limit)
+        if arrival.tie != Tie::Own {
+            self.copies_end(arrival.now)
         } else {
             NEVER
         }
@@ -303,14 +302,14 @@ impl Store {
         let Arrival {
             key,
             weight,
-            portable,
+            tie,
             now,
             stamp,
             stamped,
         } = arrival;
         let extra =
             (stamp.is_some() || weight != 1).then(|| Extra::new(stamp.unwrap_or(0), weight));
-        let meta = Meta::new(key, deadline, seat, portable, stamped);
+        let meta = Meta::new(key, deadline, seat, tie, stamped);
         let mut first_due = false;
         let (handle, old) = self
             .entries

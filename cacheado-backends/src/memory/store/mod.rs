@@ -23,7 +23,7 @@ use super::sweeper::{self, Swept};
 use super::table::Found as Typed;
 use super::wheel::Expiry;
 use crate::clock::{Clock, Listener, NEVER, Tick, nanos};
-use crate::entry::{Entry, MOST_HITS, OldValue};
+use crate::entry::{Entry, MOST_HITS, OldValue, Tie};
 use crate::key::{Key, Probe, Space};
 use crate::rule::{Cause, Reads, Rule, Verdict};
 use crate::rules::Lru;
@@ -291,7 +291,7 @@ impl Store {
     /// `read` of a look-up that found it: the part of the store that it is in is locked, so it is not taken out meanwhile.
     pub fn prolong(&self, entry: Entry<'_>, stored_at: Tick, until: Tick) {
         let mut until = until;
-        if entry.meta().is_portable() {
+        if entry.meta().tie() != Tie::Own {
             let limit = self.copies_live.load(Ordering::SeqCst);
             until = until.min(stored_at.saturating_add(limit));
         }
@@ -303,6 +303,12 @@ impl Store {
         if self.expiry.note(entry.handle(), until) && self.clock.runs() {
             sweeper::wake();
         }
+    }
+
+    /// Until when a copy may be kept that is made `now`.
+    #[must_use]
+    pub fn copies_end(&self, now: Tick) -> Tick {
+        now.saturating_add(self.copies_live.load(Ordering::SeqCst))
     }
 
     /// From here on, copies of what the shared tier has are kept for `span` at most, whatever their lifetimes; `None`: for all of

@@ -2,7 +2,7 @@
 
 use super::{Dropped, Policy, Store};
 use crate::clock::Tick;
-use crate::entry::{Meta, NO_SEAT, OldValue, Taken};
+use crate::entry::{Meta, NO_SEAT, OldValue, Taken, Tie};
 use crate::key::{Key, Seek};
 use crate::memory::handle::Handle;
 use crate::memory::index::is_in;
@@ -69,11 +69,11 @@ impl Store {
         removed
     }
 
-    /// Removes all copies of what the shared tier has. Costs a walk over everything.
+    /// Removes all copies of what the shared tier has, and what depends on that. Costs a walk over everything.
     pub fn remove_copies(&self) {
         let mut copies = Vec::new();
         self.entries.for_each(|entry| {
-            if entry.meta().is_portable() {
+            if entry.meta().tie() != Tie::Own {
                 copies.push((entry.handle(), entry.key().clone()));
             }
         });
@@ -135,7 +135,7 @@ impl Store {
 
     /// Removes the copy of what the shared tier has under `key` that lies at `handle`.
     pub(super) fn remove_copy(&self, handle: Handle, key: &Key) {
-        let is_it = |meta: &Meta| meta.is_portable() && meta.key == *key;
+        let is_it = |meta: &Meta| meta.tie() != Tie::Own && meta.key == *key;
         self.remove_if(handle, is_it, Cause::Evicted);
     }
 
@@ -222,7 +222,7 @@ impl Removed {
     fn of(meta: &Meta) -> Self {
         Self {
             entries: 1,
-            local: u64::from(!meta.is_portable()),
+            local: u64::from(meta.tie() != Tie::Copy),
         }
     }
 }
