@@ -168,10 +168,9 @@ impl Store {
 
     /// How long it may live, if it is a copy of what the shared tier has.
     fn limit_of(&self, arrival: &Arrival) -> Tick {
-        if arrival.tie != Tie::Own {
-            self.copies_end(arrival.now)
-        } else {
-            NEVER
+        match arrival.tie {
+            Tie::Own => NEVER,
+            Tie::Copy | Tie::Dependent => self.copies_end(arrival.now),
         }
     }
 
