@@ -71,8 +71,8 @@ impl Lead {
         self.load.forgives()
     }
 
-    /// The body has failed; `why` says why, if it can be said. If there is a value that stands in, it is returned, those who wait have got it too, and no other load
-    /// begins for a while. Else they go on by themselves.
+    /// The body has failed; `why` says why, if it can be said. If there is a value that stands in, it is returned, those who wait have
+    /// got it too, and no other load begins for a while. Else they go on by themselves.
     pub(crate) fn failed(&mut self, why: &dyn Fn() -> Option<String>) -> Option<Box<AnyValue>> {
         self.load.stood_in(&self.ticket, &mut self.stand_in, why)
     }
