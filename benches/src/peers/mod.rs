@@ -3,6 +3,7 @@
 pub(crate) mod cacheado;
 mod cached;
 mod cachelito;
+mod dashmap;
 pub(crate) mod foyer;
 mod memoize;
 mod mini_moka;
@@ -16,6 +17,7 @@ use crate::shapes::Shape;
 use self::cacheado::Cacheado;
 use self::cached::{Cached, CachedByKey, CachedOneLock, CachedTtl};
 use self::cachelito::Cachelito;
+use self::dashmap::Dashmap;
 use self::foyer::Foyer;
 use self::memoize::Memoize;
 use self::mini_moka::MiniMoka;
@@ -42,6 +44,7 @@ where
         maker("cached, ttl", |_| Box::new(CachedTtl)),
         maker("cached, one lock", |_| Box::new(CachedOneLock)),
         maker("memoize", |_| Box::new(Memoize)),
+        maker("dashmap", |_| Box::new(Dashmap::new())),
         maker("moka", |_| Box::new(Moka::unbounded())),
         maker("quick_cache", |room| Box::new(QuickCache::new(room))),
         maker("foyer", |room| Box::new(Foyer::new(room))),
