@@ -49,7 +49,18 @@ fn strip_long(bytes: &[u8], len: usize) -> Option<&[u8]> {
 }
 
 /// The length at the start of `bytes`, and what follows it; `None` if there is no whole one.
+#[inline]
 pub(crate) fn read(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
+    if first < 0x80 {
+        // nearly every text is this short
+        return Some((usize::from(first), rest));
+    }
+    read_long(bytes)
+}
+
+#[cold]
+fn read_long(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut len = 0_usize;
     for (nth, byte) in bytes.iter().enumerate().take(10) {
         let shift = u32::try_from(nth).ok()? * 7;

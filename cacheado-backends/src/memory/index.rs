@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::handle::Handle;
 use super::handles::{Handles, fit};
 use crate::key::{Hash32, Key};
-use crate::scope::{Level, Scope, ids_len};
+use crate::scope::{Level, Scope, first_id};
 use crate::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 16;
@@ -66,23 +66,24 @@ impl Index {
         }
     }
 
-    /// The path to the scope of `level` with these encoded `ids`.
+    /// The path to the scope of `level` with these encoded `ids`, which anything may follow.
     fn path(&self, level: Level, ids: &[u8]) -> Path {
         let mut path = Path::new();
+        let (mut hasher, mut rest) = (self.hasher.build_hasher(), ids);
         for depth in 1..=level.depth() {
-            let (Some(level), Some(len)) = (level.at(depth), ids_len(ids, depth)) else {
+            let (Some(level), Some((id, after))) = (level.at(depth), first_id(rest)) else {
                 break;
             };
-            let mut hasher = self.hasher.build_hasher();
             hasher.write_u32(level.id());
-            hasher.write(&ids[..len]);
-            path.push(Hash32::fold(hasher.finish()));
+            hasher.write(id);
+            path.push(Hash32::fold(hasher.clone().finish()));
+            rest = after;
         }
         path
     }
 
     fn path_of(&self, key: &Key) -> Path {
-        self.path(key.space().level(), key.scope_bytes())
+        self.path(key.space().level(), key.encoded())
     }
 
     /// The shard of the tree that a path is in; `None` for the global scope.

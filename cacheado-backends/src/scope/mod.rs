@@ -163,11 +163,17 @@ pub(crate) fn encode_ids<'i>(ids: impl Iterator<Item = &'i [u8]>, out: &mut Buff
     }
 }
 
+/// The id at the start of `bytes`, and what follows it; `None` if there is no whole one.
+#[inline]
+pub(crate) fn first_id(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = varint::read(bytes)?;
+    rest.split_at_checked(len)
+}
+
 /// The ids in `bytes`, as far as they are well formed.
 pub(crate) fn decode_ids(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
-        let (len, rest) = varint::read(bytes)?;
-        let (id, rest) = rest.split_at_checked(len)?;
+        let (id, rest) = first_id(bytes)?;
         bytes = rest;
         std::str::from_utf8(id).ok()
     })
@@ -177,8 +183,7 @@ pub(crate) fn decode_ids(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
 pub(crate) fn ids_len(bytes: &[u8], depth: usize) -> Option<usize> {
     let mut rest = bytes;
     for _ in 0..depth {
-        let (len, after) = varint::read(rest)?;
-        rest = after.get(len..)?;
+        (_, rest) = first_id(rest)?;
     }
     Some(bytes.len() - rest.len())
 }

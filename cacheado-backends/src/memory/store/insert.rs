@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Bound, Dropped, Policy, Store, sweeper};
 use crate::clock::{Clock, NEVER, Tick};
-use crate::entry::{Entry, Extra, Meta, NO_SEAT, NewEntry, Parcel, Tie};
+use crate::entry::{Entry, Extra, Meta, NO_SEAT, NewEntry, OldValue, Parcel, Tie};
 use crate::key::{Head, Key, Space};
 use crate::memory::handle::Handle;
 use crate::memory::shards::Shards;
@@ -30,6 +30,8 @@ pub enum Inserted {
 /// What is about to be stored, and what is known of it beside its lifetime.
 struct Arrival {
     key: Key,
+    /// The key's, which a step to elsewhere in memory finds.
+    space: &'static Space,
     weight: u32,
     tie: Tie,
     /// When it is stored.
@@ -59,6 +61,7 @@ impl Store {
         let asked = stamped || self.watch.last_use;
         let arrival = Arrival {
             key,
+            space,
             weight,
             tie,
             now,
@@ -81,7 +84,7 @@ impl Store {
             self.remove_copy(handle, &copy);
         }
         // what was not stored
-        dropped.extend(value.boxed());
+        keep(&mut dropped, value.boxed());
         (inserted, dropped)
     }
 
@@ -95,7 +98,7 @@ impl Store {
     ) -> (Inserted, Option<Handle>) {
         let (lifetime, deadline) = span(arrival.now, lifetime);
         if lifetime == Some(Duration::ZERO) {
-            dropped.extend(self.take_out_key(&arrival.key, None, &self.rules));
+            keep(dropped, self.take_out_key(&arrival.key, None, &self.rules));
             return (Inserted::Ephemeral, None);
         }
         let deadline = value.ends(deadline, deadline).min(self.limit_of(&arrival));
@@ -120,7 +123,10 @@ impl Store {
             Ok(admitted) => admitted,
             Err(rule) => {
                 if old.is_some() {
-                    dropped.extend(self.take_out_key(&arrival.key, Some(policy), &self.rules));
+                    keep(
+                        dropped,
+                        self.take_out_key(&arrival.key, Some(policy), &self.rules),
+                    );
                 }
                 return (Inserted::Rejected(rule), None);
             }
@@ -128,7 +134,10 @@ impl Store {
         let (lifetime, deadline) = span(arrival.now, admitted.lifetime);
         if lifetime == Some(Duration::ZERO) {
             if old.is_some() {
-                dropped.extend(self.take_out_key(&arrival.key, Some(policy), &self.rules));
+                keep(
+                    dropped,
+                    self.take_out_key(&arrival.key, Some(policy), &self.rules),
+                );
             }
             return (Inserted::Ephemeral, None);
         }
@@ -138,7 +147,7 @@ impl Store {
         let seating = || self.seat_by_rules(&arrival, old, policy, &mut victims);
         let seated = catch_unwind(AssertUnwindSafe(seating));
         for victim in victims.drain(..) {
-            dropped.extend(self.vacate(victim, policy));
+            keep(dropped, self.vacate(victim, policy));
         }
         policy.victims = victims;
         let seat = match seated.unwrap_or_else(|panic| resume_unwind(panic)) {
@@ -147,20 +156,23 @@ impl Store {
                 // those asked before, and the one that rejected it, have let go of the old one already
                 if old.is_some() {
                     let rules = &self.rules[nth + 1..];
-                    dropped.extend(self.take_out_key(&arrival.key, Some(policy), rules));
+                    keep(
+                        dropped,
+                        self.take_out_key(&arrival.key, Some(policy), rules),
+                    );
                 }
                 return (Inserted::Rejected(self.rules[nth].name()), None);
             }
         };
         for key in admitted.victims {
-            dropped.extend(self.take_out_key(&key, Some(policy), &self.rules));
+            keep(dropped, self.take_out_key(&key, Some(policy), &self.rules));
         }
-        let space = arrival.key.space();
+        let space = arrival.space;
         let (handle, replaced) = self.put_in(arrival, value, deadline, seat, dropped);
         if let Some(seat) = seat_of(seat) {
             policy.seat(seat, handle);
         }
-        if !replaced && let Some(bound) = policy.bound(space) {
+        if !replaced && let Some(bound) = policy.bound(space.id()) {
             bound.len += 1;
         }
         (Inserted::Stored(lifetime), Some(handle))
@@ -188,7 +200,10 @@ impl Store {
         };
         let (handle, seat, expired) = self.entries.read_key(&arrival.key, look)?;
         if expired {
-            dropped.extend(self.take_out(handle, |_| true, Cause::Expired, Some(policy)));
+            keep(
+                dropped,
+                self.take_out(handle, |_| true, Cause::Expired, Some(policy)),
+            );
             return None;
         }
         Some(seat)
@@ -202,12 +217,12 @@ impl Store {
         lifetime: Option<Duration>,
         policy: &mut Policy,
     ) -> Result<Admitted, &'static str> {
-        let key = &arrival.key;
+        let (key, space) = (&arrival.key, arrival.space);
         let present = |of| Present {
             entries: &self.entries,
             of,
         };
-        let (everything, of_its_space) = (present(None), present(Some(key.space())));
+        let (everything, of_its_space) = (present(None), present(Some(space)));
         let mut candidate = Candidate {
             key,
             stamp: arrival.stamp.unwrap_or(0),
@@ -218,14 +233,11 @@ impl Store {
             victims: Vec::new(),
             holdings: &everything,
         };
-        if let Some(max_items) = key.space().max_items() {
-            let bound = policy
-                .bounds
-                .entry(key.space().id())
-                .or_insert_with(|| Bound {
-                    lru: Lru::new(max_items.get()),
-                    len: 0,
-                });
+        if let Some(max_items) = space.max_items() {
+            let bound = policy.bounds.entry(space.id()).or_insert_with(|| Bound {
+                lru: Lru::new(max_items.get()),
+                len: 0,
+            });
             candidate.len = bound.len;
             candidate.holdings = &of_its_space;
             bound.lru.on_set(&mut candidate);
@@ -305,6 +317,7 @@ impl Store {
             now,
             stamp,
             stamped,
+            ..
         } = arrival;
         let extra =
             (stamp.is_some() || weight != 1).then(|| Extra::new(stamp.unwrap_or(0), weight));
@@ -332,8 +345,15 @@ impl Store {
         if old.meta.is_expired(now) {
             (self.observer)(&old.meta.key, Cause::Expired);
         }
-        dropped.extend(old.value);
+        keep(dropped, old.value);
         (handle, true)
+    }
+}
+
+/// Adds what has gone, if there is something to drop. (To extend by one costs more than to push it.)
+fn keep(dropped: &mut Dropped, gone: Option<OldValue>) {
+    if let Some(gone) = gone {
+        dropped.push(gone);
     }
 }
 

@@ -104,10 +104,12 @@ struct Bound {
 }
 
 impl Policy {
-    /// The bound of the function of `space`, if it has one and was asked before.
-    fn bound(&mut self, space: &Space) -> Option<&mut Bound> {
-        space.max_items()?;
-        self.bounds.get_mut(&space.id())
+    /// The bound of the function of that `space`, if it has one and was asked before.
+    fn bound(&mut self, space: u32) -> Option<&mut Bound> {
+        if self.bounds.is_empty() {
+            return None;
+        }
+        self.bounds.get_mut(&space)
     }
 }
 

@@ -206,7 +206,7 @@ impl Store {
         if let Some(policy) = policy {
             // a rule that panicked may have left an entry in a seat that it gave to another since
             gone.seat = policy.confirmed(taken.meta.seat(), taken.handle());
-            if let Some(bound) = policy.bound(gone.key().space()) {
+            if let Some(bound) = policy.bound(gone.key().head().space_id()) {
                 bound.len = bound.len.saturating_sub(1);
             }
         }
