@@ -3,8 +3,11 @@
 //!
 //! Only refuses, and only what can be seen in the attribute: a secret that an argument brings along unseen is its author's.
 
-use proc_macro2::Ident;
-use syn::Expr;
+use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::{Expr, Token, UnOp};
 
 use super::argument::Arg;
 use super::options::Options;
@@ -49,7 +52,8 @@ fn in_key_as_a_whole(arg: &Arg, id: &Id, found: &Ident) -> String {
     }
 }
 
-/// A `key` may be made of what the secret is made of, but not have it.
+/// A `key` may be made of what the secret is made of, but not have it: neither whole, nor looked at in another way. What a function of
+/// the caller's makes of it, say a hash, is the caller's to answer for.
 fn check_key(key: &Expr, function: &Function, id: &Id, errors: &mut Errors) {
     let names: Vec<Ident> = function
         .args
@@ -79,7 +83,75 @@ fn check_key(key: &Expr, function: &Function, id: &Id, errors: &mut Errors) {
                      `{found}.…`"
                 ),
             );
+        } else if shows(part, &id.expr) {
+            errors.on(
+                part,
+                format!(
+                    "the secret `{param}` would show in the key, which has what it is made of: leave that out, the scope has \
+                     it already"
+                ),
+            );
         }
+    }
+}
+
+/// Whether `part` is the same as `secret` but for how it is looked at, or a text that has that.
+fn shows(part: &Expr, secret: &Expr) -> bool {
+    let secret = as_text(seen(secret));
+    match seen(part) {
+        Expr::Macro(text) => {
+            let inline = syn::parse_str(&secret).is_ok_and(|name: Ident| mentions(text, &[name]));
+            inline || arguments(&text.mac.tokens).any(|it| as_text(seen(&it)) == secret)
+        }
+        part => as_text(part) == secret,
+    }
+}
+
+fn as_text(expr: &Expr) -> String {
+    expr.to_token_stream().to_string()
+}
+
+/// The expressions that a macro is given, if that is what it is given.
+fn arguments(tokens: &TokenStream) -> impl Iterator<Item = Expr> {
+    let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
+    let parsed = parser.parse2(tokens.clone());
+    parsed.unwrap_or_default().into_iter()
+}
+
+/// Methods by which a text or what holds one is looked at, copied or turned into the like.
+const VIEWS: &[&str] = &[
+    "as_bytes",
+    "as_deref",
+    "as_ref",
+    "as_str",
+    "borrow",
+    "bytes",
+    "chars",
+    "clone",
+    "deref",
+    "into",
+    "into_bytes",
+    "into_string",
+    "to_bytes",
+    "to_owned",
+    "to_string",
+    "to_vec",
+    "trim",
+];
+
+/// What an expression is about, without what only says how that is looked at: `&token`, `token.as_str()` and `token[..]` are `token`.
+fn seen(expr: &Expr) -> &Expr {
+    match peel(expr) {
+        Expr::Reference(reference) => seen(&reference.expr),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Deref(_)) => seen(&unary.expr),
+        Expr::Cast(cast) => seen(&cast.expr),
+        Expr::Index(index) if matches!(*index.index, Expr::Range(_)) => seen(&index.expr),
+        Expr::MethodCall(call)
+            if call.args.is_empty() && VIEWS.iter().any(|view| call.method == view) =>
+        {
+            seen(&call.receiver)
+        }
+        other => other,
     }
 }
 
