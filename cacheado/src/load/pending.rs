@@ -283,11 +283,7 @@ fn conclude<R, K: Outcome<R>>(
     };
     let ran = {
         let _turn = lead.turn();
-        if lead.forgives() {
-            catch_unwind(AssertUnwindSafe(body))
-        } else {
-            Ok(body())
-        }
+        attempt(&lead, body)
     };
     let (ret, rest) = ended::<R, K>(lead, typed, instead, ran, decide);
     if let Some((lead, settled)) = rest {
@@ -377,31 +373,48 @@ fn ended<R, K: Outcome<R>>(
     ran: Result<R, Box<dyn Any + Send>>,
     decide: &mut dyn FnMut(&K::Stored) -> Decision,
 ) -> (R, Option<(Lead, Settled)>) {
-    let ret = match forgiven::<R, K>(&mut lead, typed, instead.how, ran) {
-        Ok(ret) => ret,
+    let decided = ran.and_then(|ret| {
+        let decision = match K::stored(&ret) {
+            Some(value) => Some(attempt(&lead, || lead.decided(decide(value)))?),
+            None => None,
+        };
+        Ok((ret, decision))
+    });
+    let (ret, decision) = match forgiven::<R, K>(&mut lead, typed, instead.how, decided) {
+        Ok(decided) => decided,
         Err(stood_in) => return (stood_in, None),
     };
     if lead.keep_error(instead.errors, &ret) {
         return (ret, None);
     }
-    let value = K::stored(&ret).map(|value| ((typed.erase)(value), lead.decided(decide(value))));
+    let value = K::stored(&ret).map(typed.erase).zip(decision);
     let rest = lead.settle(value);
     (ret, rest)
 }
 
-/// What the body returned; an `Err` is what is returned in its place, if it failed and there is something that stands in.
+/// What `run` returns; an `Err` is its panic, where that may be forgiven.
+fn attempt<T>(lead: &Lead, run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    if lead.forgives() {
+        catch_unwind(AssertUnwindSafe(run))
+    } else {
+        Ok(run())
+    }
+}
+
+/// What the body returned, and what becomes of its value if there is one; an `Err` is what is returned in its place, if the load failed
+/// and there is something that stands in.
 fn forgiven<R, K: Outcome<R>>(
     lead: &mut Lead,
     typed: Typed<K::Stored>,
     how: Option<How<R>>,
-    ran: Result<R, Box<dyn Any + Send>>,
-) -> Result<R, R> {
-    let failed = match ran {
-        Ok(ret) if K::stored(&ret).is_some() => return Ok(ret),
+    decided: Result<(R, Option<Decision>), Box<dyn Any + Send>>,
+) -> Result<(R, Option<Decision>), R> {
+    let failed = match decided {
+        Ok((ret, Some(decision))) => return Ok((ret, Some(decision))),
         failed => failed,
     };
     let why = || match &failed {
-        Ok(ret) => (how?.0)(ret),
+        Ok((ret, _)) => (how?.0)(ret),
         Err(_) => Some("it panicked".to_owned()),
     };
     if let Some(value) = lead.failed(&why) {

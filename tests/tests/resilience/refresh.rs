@@ -182,6 +182,31 @@ fn a_clone_that_panics_is_not_the_end_of_all_refreshes() {
 }
 
 #[test]
+fn one_whose_value_can_not_be_judged_rests_as_any_that_fails() {
+    #[cache(ttl = 100, refresh_after = 0.8, cache = cache, skip(cache, source), when = |value: &u64| {
+        assert_ne!(*value, 2, "as asked");
+        true
+    })]
+    fn early(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load()
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(early(&cache, &source), Ok(1));
+    clock.advance(90 * SECOND);
+    assert_eq!(early(&cache, &source), Ok(1));
+    comes("the failure", || cache.stats().failures == 1);
+    clock.advance(5 * SECOND - NANO);
+    assert_eq!(early(&cache, &source), Ok(1));
+    assert_eq!(source.loads(), 2);
+    clock.advance(NANO);
+    assert_eq!(early(&cache, &source), Ok(1));
+    comes("the new value", || {
+        peek!(early(&cache, &source)).unwrap() == Some(3)
+    });
+}
+
+#[test]
 fn a_hit_inside_of_its_own_load_leaves_the_refresh_to_others() {
     #[cache(ttl = 100, refresh_after = 0.5, cache = cache, skip(cache, source))]
     fn early(cache: &Cache, source: &Source) -> Result<u64, String> {
