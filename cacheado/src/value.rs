@@ -23,6 +23,8 @@ pub(crate) struct ValueType {
     clone: fn(&AnyValue) -> Box<AnyValue>,
     clone_stored: CloneStored,
     age: for<'e> fn(Entry<'e>) -> Option<&'e Age>,
+    /// Whether an entry has a value of this type without an age.
+    has_ageless: fn(Entry<'_>) -> bool,
     entry: MakeEntry,
     /// Without an age, and with one.
     kinds: [fn() -> Kind; 2],
@@ -71,6 +73,7 @@ impl ValueType {
                 Some(Box::new(value.clone()))
             },
             age: |entry| Some(&entry.value::<Aged<T>>()?.age),
+            has_ageless: |entry| entry.value::<T>().is_some(),
             entry: |key, value, age, weight, portable| {
                 let value = known(value.downcast_ref::<T>()).clone();
                 match age {
@@ -112,6 +115,14 @@ impl ValueType {
     /// The value of an entry, if it is of this type and is good.
     pub(crate) fn clone_fresh(&self, entry: Entry<'_>, clock: &Clock) -> Option<Box<AnyValue>> {
         (self.clone_stored)(entry, &mut |age| age.is_fresh(clock))
+    }
+
+    /// Whether an entry has a value of this type that is good.
+    pub(crate) fn is_good(&self, entry: Entry<'_>, clock: &Clock) -> bool {
+        match self.age(entry) {
+            Some(age) => age.is_fresh(clock),
+            None => (self.has_ageless)(entry),
+        }
     }
 
     /// The value of an entry, if it is of this type and `takes` says so of its age. One that has none is taken in any case.

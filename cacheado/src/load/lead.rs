@@ -78,17 +78,15 @@ impl Lead {
     }
 
     /// Keeps the error in `ret`, if there is one, for those who wait as well. Answers whether that was done: then nothing is left to be
-    /// done. If an invalidation or a put came meanwhile, it is not kept.
+    /// done. If an invalidation or a put came meanwhile, or there is a good value, it is not kept.
     pub(crate) fn keep_error<R>(&self, errors: Option<Errors<R>>, ret: &R) -> bool {
         let Some(errors) = errors else {
             return false;
         };
         let load = &self.load;
         let aging = load.aging();
-        let is_gone = || load.cache.store().peek_key(&load.key, |_| ()).is_none();
-        // what was asked for anew leaves what is there; so does what was in the background, if it is still there
-        let keeps = load.flight != Flight::Refresh && (load.renewal.is_none() || is_gone());
-        if !keeps || !load.cache.is_in_process() {
+        // what was asked for anew leaves what is there
+        if load.flight == Flight::Refresh || !load.cache.is_in_process() {
             return false;
         }
         let kind = load.values.kind(aging.ages());
@@ -100,13 +98,17 @@ impl Lead {
             // another process may find a value
             entry = entry.dependent();
         }
-        // what went for it is dropped here, where no lock is held
+        let mut entry = Some(entry);
+        // what went for it is dropped here, where no lock is held, and so is what is not kept
         let stored = self.ticket.store(|| {
-            load.cache
-                .store_local(Some(entry), &Span::plain(aging.err_ttl))
+            if load.has_good() {
+                return None;
+            }
+            let span = Span::plain(aging.err_ttl);
+            Some(load.cache.store_local(entry.take(), &span))
         });
         // those who wait look again, and find it
-        matches!(stored, Some((Inserted::Stored(_), _)))
+        matches!(stored.flatten(), Some((Inserted::Stored(_), _)))
     }
 
     /// Those who wait go on by themselves.

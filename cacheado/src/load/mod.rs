@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
-use cacheado_backends::{Clock, Error, Key, Result};
+use cacheado_backends::{Clock, Entry, Error, Key, Result};
 
 use crate::aging::Aging;
 use crate::aging::aged::Age;
@@ -333,6 +333,12 @@ impl Load {
     fn rests(&self) -> bool {
         let cache = &self.cache;
         self.aging().stale.is_some() && cache.rests().covers(&self.key, cache.clock().now())
+    }
+
+    /// Whether the process has a value that is good: that which was there before, or of another load that ran beside this one.
+    fn has_good(&self) -> bool {
+        let is_good = |entry: Entry<'_>| self.values.is_good(entry, self.cache.clock());
+        self.cache.store().peek_key(&self.key, is_good) == Some(true)
     }
 
     /// The error that is kept in the place of a value.

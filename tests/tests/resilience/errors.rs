@@ -169,6 +169,34 @@ fn with_a_timeout_too() {
     crate::source::comes("the value", || timed(&cache, &source) == Ok(2));
 }
 
+#[test]
+fn a_good_value_that_another_call_has_stored_meanwhile_stays() {
+    #[cache(ttl = 60, err_ttl = 5, single_flight = false, cache = cache, skip(cache, source))]
+    fn beside(cache: &Cache, source: &Source) -> Result<u64, Broken> {
+        source.load().map_err(Broken)
+    }
+    // the later load fails while the value is good, or when that is over
+    for (later, left) in [(0, Ok(1)), (60, broken())] {
+        let (good, bad) = (Source::default(), Source::default());
+        let (cache, clock) = cache();
+        bad.fails(Failure::Error);
+        good.close();
+        bad.close();
+        thread::scope(|scope| {
+            let first = scope.spawn(|| beside(&cache, &good));
+            good.has_begun(1);
+            let second = scope.spawn(|| beside(&cache, &bad));
+            bad.has_begun(1);
+            good.open();
+            assert_eq!(first.join().unwrap(), Ok(1));
+            clock.advance(later * SECOND);
+            bad.open();
+            assert_eq!(second.join().unwrap(), broken());
+        });
+        assert_eq!(beside(&cache, &good), left);
+    }
+}
+
 /// Those who come after the end of a value join its refresh. If that fails, its error is theirs, too: they don't all ask the source.
 #[test]
 fn a_refresh_that_outlives_its_value_keeps_its_error() {
