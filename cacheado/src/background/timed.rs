@@ -8,6 +8,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) struct Limits<R> {
     soft: Option<Tick>,
     /// Until then in any case.
     hard: Option<Hard<R>>,
+    /// Whether the call has been answered: what its body comes to after that is no stale hit of its own.
+    answered: Arc<AtomicBool>,
     instead: Instead<R>,
 }
 
@@ -56,7 +59,7 @@ enum Ended<T, R> {
 impl<R: Send + 'static> Limits<R> {
     /// The limits of a call that is to load; `None` if it waits as long as it takes, and its load ends with it: then it
     /// may as well run the body itself.
-    pub(crate) fn of(load: &Load, instead: Instead<R>) -> Option<Self> {
+    pub(crate) fn of(load: &mut Load, instead: Instead<R>) -> Option<Self> {
         let now = load.cache.clock().now();
         let until = |span| Clock::deadline(now, Some(span));
         let aging = load.aging();
@@ -72,7 +75,13 @@ impl<R: Send + 'static> Limits<R> {
         let soft = soft.filter(|soft| hard.as_ref().is_none_or(|hard| *soft <= hard.span));
         let soft = soft.filter(|_| hard.is_some() || load.stand_in().is_some());
         let limited = soft.is_some() || hard.is_some() || aging.detached;
-        limited.then(|| Self {
+        if !limited {
+            return None;
+        }
+        let answered = Arc::default();
+        load.answered = Some(Arc::clone(&answered));
+        Some(Self {
+            answered,
             instead,
             cache: load.cache.clone(),
             key: load.key.clone(),
@@ -135,12 +144,15 @@ impl<R: Send + 'static> Limits<R> {
     /// What is returned past the soft limit, if there is something.
     fn stand_in(&self) -> Option<Box<AnyValue>> {
         let value = self.values.stand_in(&self.cache, &self.key, self.stale)?;
-        self.cache.count(&self.key, Event::StaleHit);
+        if !self.answered.swap(true, Ordering::Relaxed) {
+            self.cache.count(&self.key, Event::StaleHit);
+        }
         self.cache.count(&self.key, Event::Timeout);
         Some(value)
     }
 
     fn timed_out(&self, hard: &Hard<R>) -> R {
+        self.answered.store(true, Ordering::Relaxed);
         self.cache.count(&self.key, Event::Timeout);
         (hard.timed_out)(Error::Timeout {
             key: self.key.to_string(),

@@ -144,6 +144,7 @@ impl Function {
             fails: false,
             errors: None,
             renewal: None,
+            answered: None,
         })
     }
 

@@ -58,6 +58,8 @@ pub(crate) struct Load {
     pub(crate) errors: Option<CloneError>,
     /// It runs in the background, for a value that is there.
     pub(crate) renewal: Option<Box<Renewal>>,
+    /// Whether its caller has returned what is there, or an error, if it may do so before the load is over.
+    pub(crate) answered: Option<Arc<AtomicBool>>,
 }
 
 /// Whether a load is shared.
@@ -181,14 +183,23 @@ impl Load {
                 stand_in.value
             }
         };
-        self.cache.count(&self.key, Event::Failure);
         if self.renewal.is_none() {
-            self.cache.count(&self.key, Event::StaleHit);
+            self.stale_hit();
         }
+        // last: who sees it sees all that is counted of it
+        self.cache.count(&self.key, Event::Failure);
         let error = why().map(tracing::field::display);
         tracing::warn!(key = %self.key, error, "a load failed, and the value before stands in");
         ticket.land(|| Arc::new(StoodIn(self.values.clone(&*value))));
         Some(value)
+    }
+
+    /// Counts that its caller is given what stands in, unless that has been answered already.
+    fn stale_hit(&self) {
+        let answered = self.answered.as_ref();
+        if !answered.is_some_and(|answered| answered.swap(true, Ordering::Relaxed)) {
+            self.cache.count(&self.key, Event::StaleHit);
+        }
     }
 
     fn lead(self: Box<Self>, ticket: Ticket, claim: Claim) -> Begun {
@@ -371,7 +382,7 @@ impl Load {
     fn landed_from_shared(&self, ticket: &Ticket, found: Found) -> Box<AnyValue> {
         self.hit();
         if found.is_stale() {
-            self.cache.count(&self.key, Event::StaleHit);
+            self.stale_hit();
         }
         self.keep(ticket, &found);
         ticket.land(|| self.share(&*found.value));

@@ -200,7 +200,7 @@ where
             ahead,
             instead,
         } = self;
-        let Some((load, typed)) = load else {
+        let Some((mut load, typed)) = load else {
             return ahead.map_or_else(|| outside(body), |value| K::restore(*value));
         };
         let job = move |begun: Begun| {
@@ -215,7 +215,7 @@ where
             drop(cache.background().run(move || _ = job(load.begin()), true));
             return K::restore(*value);
         }
-        match Limits::of(&load, instead) {
+        match Limits::of(&mut load, instead) {
             None => job(load.begin()),
             Some(limits) => limits.load::<K>(load, typed, job),
         }
@@ -232,7 +232,7 @@ where
             ahead,
             instead,
         } = self;
-        let Some((load, typed)) = load else {
+        let Some((mut load, typed)) = load else {
             return match ahead {
                 Some(value) => K::restore(*value),
                 None => polled_outside(pin!(body)).await,
@@ -246,7 +246,7 @@ where
             drop(cache.background().spawn(task, true));
             return K::restore(*value);
         }
-        match Limits::of(&load, instead) {
+        match Limits::of(&mut load, instead) {
             None => drive::<R, K>(Some((Start::Load(load), typed)), instead, decide, body).await,
             Some(limits) => {
                 let job = move |begun: Begun| {

@@ -78,6 +78,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             fails: false,
             errors: None,
             renewal: None,
+            answered: None,
         });
         Err(Pending::with(load, typed))
     }

@@ -109,6 +109,75 @@ fn past_it_the_value_before_is_served_and_the_result_stored_when_it_comes() {
 }
 
 #[test]
+fn a_call_past_it_whose_body_fails_later_is_one_stale_hit() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(soft(&cache, &source), Ok(1));
+    clock.advance(60 * SECOND);
+    source.close();
+    thread::scope(|scope| {
+        let caller = Waits(scope.spawn(|| soft(&cache, &source)));
+        source.has_begun(2);
+        clock.advance(2 * SECOND);
+        assert_eq!(caller.returns(), Ok(1));
+    });
+    source.fails(Failure::Error);
+    source.open();
+    comes("the failure", || cache.stats().failures == 1);
+    let stats = cache.stats();
+    assert_eq!((stats.timeouts, stats.stale_hits), (1, 1));
+}
+
+#[tokio::test]
+async fn so_is_one_of_an_async_function() {
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(both_async(&cache, &source).await, Ok(1));
+    clock.advance(60 * SECOND);
+    source.close();
+    let caller = {
+        let (cache, source) = (cache.clone(), source.clone());
+        tokio::spawn(async move { both_async(&cache, &source).await })
+    };
+    while source.loads() < 2 {
+        tokio::task::yield_now().await;
+    }
+    clock.advance(2 * SECOND);
+    assert_eq!(caller.await.unwrap(), Ok(1));
+    source.fails(Failure::Error);
+    source.open();
+    while cache.stats().failures == 0 {
+        tokio::task::yield_now().await;
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.timeouts, stats.stale_hits), (1, 1));
+}
+
+#[test]
+fn one_that_was_given_an_error_is_none() {
+    #[cache(ttl = 60, stale = 600, hard_timeout = 10, cache = cache, skip(cache, source))]
+    fn hard(cache: &Cache, source: &Source) -> Result<u64, Failed> {
+        Ok(source.load()?)
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(hard(&cache, &source), Ok(1));
+    assert!(expire!(hard(&cache, &source)).unwrap());
+    source.close();
+    thread::scope(|scope| {
+        let caller = Waits(scope.spawn(|| hard(&cache, &source)));
+        source.has_begun(2);
+        clock.advance(10 * SECOND);
+        assert_eq!(caller.returns(), Err(Failed::Late));
+    });
+    source.fails(Failure::Error);
+    source.open();
+    comes("the failure", || cache.stats().failures == 1);
+    let stats = cache.stats();
+    assert_eq!((stats.timeouts, stats.stale_hits), (1, 0));
+}
+
+#[test]
 fn without_a_value_before_it_is_waited_for() {
     let source = Source::default();
     let (cache, clock) = cache();
