@@ -191,12 +191,21 @@ impl<R: Send + 'static> Limits<R> {
                 },
             }
         };
+        self.run::<K>(typed, move || job(load.aboard(ticket)))
+    }
+
+    /// Has `job` run on another thread, and waits for it.
+    pub(crate) fn run<K: Outcome<R>>(
+        self,
+        typed: Typed<K::Stored>,
+        job: impl FnOnce() -> R + Send + 'static,
+    ) -> R {
+        let clock = self.cache.clock();
         let slot = Slot::new();
         let answer = Arc::clone(&slot);
         let run = move || {
             // whoever waits gets the panic
-            let run = AssertUnwindSafe(|| job(load.aboard(ticket)));
-            answer.put(catch_unwind(run));
+            answer.put(catch_unwind(AssertUnwindSafe(job)));
         };
         let ran = self.cache.background().run(run, false);
         if let Err(job) = ran {
@@ -246,11 +255,23 @@ impl<R: Send + 'static> Limits<R> {
                 },
             }
         };
+        let job = async move { job(load.aboard_async(ticket).begun().await).await };
+        self.run_async::<K, _>(typed, Box::pin(job)).await
+    }
+
+    /// The same as [`run`](Self::run) as a future, on a task.
+    pub(crate) async fn run_async<K: Outcome<R>, F>(
+        self,
+        typed: Typed<K::Stored>,
+        job: Pin<Box<F>>,
+    ) -> R
+    where
+        F: Future<Output = R> + Send + 'static,
+    {
         let slot = Slot::new();
         let answer = Arc::clone(&slot);
         let job = async move {
-            let run = async move { job(load.aboard_async(ticket).begun().await).await };
-            answer.put(Caught(Box::pin(run)).await);
+            answer.put(Caught(job).await);
         };
         let patience = self.cache.flights().timeout();
         let (wait, task) = Awaited::new(slot, patience, job);

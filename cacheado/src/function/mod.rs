@@ -94,9 +94,12 @@ impl Function {
         A: Serialize,
     {
         let space = self.space::<A, K::Stored>(args, carry.typed.values, cache);
-        let (Some(space), true) = (space, mode != Mode::Bypass) else {
+        let Some(space) = space else {
             return Err(Pending::uncached());
         };
+        if mode == Mode::Bypass {
+            return Err(self.bypassed(carry, cache, space, ids, args));
+        }
         if !cache.is_enabled() {
             return Err(disabled(cache, space, mode));
         }
@@ -119,6 +122,33 @@ impl Function {
             }
         }
         Err(self.missed(carry, mode, cache, &probe))
+    }
+
+    /// A call that is neither looked up nor stored.
+    #[cold]
+    fn bypassed<R, K, A>(
+        &self,
+        carry: Carry<R, K>,
+        cache: &Cache,
+        space: &'static Space,
+        ids: &[&[u8]],
+        args: &A,
+    ) -> Pending<R, K>
+    where
+        K: Outcome<R>,
+        A: Serialize,
+    {
+        if self.aging().hard_timeout.is_none() || !cache.is_enabled() {
+            return Pending::uncached();
+        }
+        let key = Probe::new(space, ids, args).and_then(|probe| probe.to_key());
+        match key {
+            Ok(key) => {
+                let load = self.load(cache, key, carry.typed.values, Flight::Refresh);
+                Pending::bounded(load, carry.typed)
+            }
+            Err(message) => self.unkeyed(cache, space, &message),
+        }
     }
 
     /// A load of `key`, whose look-up has been counted.

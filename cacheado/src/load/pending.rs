@@ -29,6 +29,8 @@ pub struct Pending<R, K: Outcome<R>> {
     load: Option<(Box<Load>, Typed<K::Stored>)>,
     /// What the call returns, while the body runs in the background.
     ahead: Option<Box<K::Stored>>,
+    /// What a body that runs uncached is bounded by: the limits of the load that it would be. Nothing else becomes of that.
+    bound: Option<(Box<Load>, Typed<K::Stored>)>,
     instead: Instead<R>,
 }
 
@@ -64,6 +66,7 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         Self {
             load,
             ahead,
+            bound: None,
             instead: Instead {
                 failed: None,
                 timed_out: None,
@@ -76,6 +79,14 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     /// The body runs and nothing is stored.
     pub(crate) fn uncached() -> Self {
         Self::new(None, None)
+    }
+
+    /// The same, and the call waits for the body no longer than for that of `load`.
+    pub(crate) fn bounded(load: Box<Load>, typed: Typed<K::Stored>) -> Self {
+        Self {
+            bound: Some((load, typed)),
+            ..Self::uncached()
+        }
     }
 
     pub(crate) fn with(load: Box<Load>, typed: Typed<K::Stored>) -> Self {
@@ -198,10 +209,15 @@ where
         let Self {
             load,
             ahead,
+            bound,
             instead,
         } = self;
         let Some((mut load, typed)) = load else {
-            return ahead.map_or_else(|| outside(body), |value| K::restore(*value));
+            return match (ahead, limits(bound, instead)) {
+                (Some(value), _) => K::restore(*value),
+                (None, Some((limits, typed))) => limits.run::<K>(typed, || outside(body)),
+                (None, None) => outside(body),
+            };
         };
         let job = move |begun: Begun| {
             let mut decide = Some(decide);
@@ -230,12 +246,17 @@ where
         let Self {
             load,
             ahead,
+            bound,
             instead,
         } = self;
         let Some((mut load, typed)) = load else {
-            return match ahead {
-                Some(value) => K::restore(*value),
-                None => polled_outside(pin!(body)).await,
+            return match (ahead, limits(bound, instead)) {
+                (Some(value), _) => K::restore(*value),
+                (None, Some((limits, typed))) => {
+                    let body = Box::pin(async move { polled_outside(pin!(body)).await });
+                    Box::pin(limits.run_async::<K, _>(typed, body)).await
+                }
+                (None, None) => polled_outside(pin!(body)).await,
             };
         };
         if let Some(value) = ahead {
@@ -256,6 +277,15 @@ where
             }
         }
     }
+}
+
+/// How long a body is waited for that runs uncached; `None`: as long as it takes.
+fn limits<R: Send + 'static, T>(
+    bound: Option<(Box<Load>, Typed<T>)>,
+    instead: Instead<R>,
+) -> Option<(Limits<R>, Typed<T>)> {
+    let (mut load, typed) = bound?;
+    Some((Limits::of(&mut load, instead)?, typed))
 }
 
 /// How far a load is.

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, Error, cache, expire, peek, refresh};
+use cacheado::{Cache, Error, bypass, cache, expire, peek, refresh};
 
 use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
 
@@ -256,6 +256,64 @@ fn a_hard_one_is_an_error_and_the_result_is_stored_when_it_comes() {
     });
     assert_eq!(hard(&cache, &source), Ok(1));
     assert_eq!((source.loads(), cache.stats().timeouts), (1, 3));
+}
+
+#[test]
+fn a_hard_one_holds_for_what_is_bypassed_too() {
+    #[cache(ttl = 60, hard_timeout = 10, cache = cache, skip(cache, source), bypass = bypassed)]
+    fn hard(cache: &Cache, source: &Source, bypassed: bool) -> Result<u64, Failed> {
+        Ok(source.load()?)
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(hard(&cache, &source, true), Ok(1));
+    assert_eq!(bypass!(hard(&cache, &source, false)), Ok(2));
+    source.close();
+    thread::scope(|scope| {
+        let callers = [
+            Waits(scope.spawn(|| hard(&cache, &source, true))),
+            Waits(scope.spawn(|| bypass!(hard(&cache, &source, false)))),
+        ];
+        source.has_begun(4);
+        clock.advance(10 * SECOND - NANO);
+        callers.iter().for_each(Waits::still);
+        for caller in callers {
+            comes("its end", || {
+                clock.advance(SECOND);
+                caller.0.is_finished()
+            });
+            assert_eq!(caller.returns(), Err(Failed::Late));
+        }
+    });
+    source.open();
+    assert_eq!(cache.stats().timeouts, 2);
+    // nobody waits for a bypassed body, and nothing is stored of it
+    assert_eq!(hard(&cache, &source, false), Ok(5));
+    source.fails(Failure::Panic);
+    let panics = || hard(&cache, &source, true);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+}
+
+#[tokio::test]
+async fn so_it_does_for_async_functions() {
+    #[cache(ttl = 60, hard_timeout = 10, cache = cache, skip(cache, source), bypass = true)]
+    async fn hard(cache: &Cache, source: &Source) -> Result<u64, Failed> {
+        Ok(source.load_async().await?)
+    }
+    let source = Source::default();
+    let (cache, clock) = cache();
+    assert_eq!(hard(&cache, &source).await, Ok(1));
+    source.close();
+    let caller = {
+        let (cache, source) = (cache.clone(), source.clone());
+        tokio::spawn(async move { hard(&cache, &source).await })
+    };
+    while source.loads() < 2 {
+        tokio::task::yield_now().await;
+    }
+    clock.advance(10 * SECOND);
+    assert_eq!(caller.await.unwrap(), Err(Failed::Late));
+    assert_eq!(cache.stats().timeouts, 1);
 }
 
 #[test]
