@@ -365,3 +365,70 @@ fn the_shared_tier_is_asked_once_and_told_once() {
     assert_eq!(now(&there, &[1, 2, 3]), squared(&[1, 2, 3]));
     assert_eq!(asked.take(), [vec![1, 2], vec![3]]);
 }
+
+/// Else each process would ask the source for it again.
+#[test]
+fn what_can_not_be_read_in_the_shared_tier_is_replaced() {
+    #[cache(name = "batch::unread", cache = cache, skip(cache, asked), batch(ids))]
+    fn squares(cache: &Cache, asked: &Asked, ids: &[u32]) -> HashMap<u32, u64> {
+        asked.note(ids);
+        squared(ids)
+    }
+    #[cache(name = "batch::unread_async", cache = cache, skip(cache, asked), batch(ids))]
+    async fn squares_async(cache: &Cache, asked: &Asked, ids: &[u32]) -> HashMap<u32, u64> {
+        asked.note(ids);
+        squared(ids)
+    }
+    type Call = fn(&Cache, &Asked) -> HashMap<u32, u64>;
+    let calls: [Call; 3] = [
+        |cache, asked| squares(cache, asked, &[1, 2]),
+        |cache, asked| block_on(squares_async(cache, asked, &[1, 2])),
+        |cache, asked| {
+            let load = |ids: Vec<u32>| {
+                asked.note(&ids);
+                squared(&ids)
+            };
+            let got = cache.get_or_load_many([1, 2], load).run().unwrap();
+            [1, 2].into_iter().zip(got.into_iter().flatten()).collect()
+        },
+    ];
+    for call in calls {
+        let (client, asked) = (Client::new(), Asked::default());
+        call(&client.cache(), &asked);
+        client.cut_short();
+        for _ in 0..2 {
+            assert_eq!(call(&client.cache(), &asked), squared(&[1, 2]));
+        }
+        assert_eq!(asked.take(), [[1, 2], [1, 2]]);
+    }
+}
+
+#[test]
+fn what_only_stands_in_there_is_replaced_as_well() {
+    #[cache(name = "batch::old", cache = cache, ttl = 60, stale = 60, skip(cache))]
+    fn square(cache: &Cache, id: u32) -> u64 {
+        u64::from(id) * u64::from(id)
+    }
+    #[cache(name = "batch::old", cache = cache, ttl = 60, skip(cache, asked), batch(ids))]
+    fn squares(cache: &Cache, asked: &Asked, ids: &[u32]) -> HashMap<u32, u64> {
+        asked.note(ids);
+        squared(ids)
+    }
+    let (client, asked) = (Client::new(), Asked::default());
+    square(&client.cache(), 3);
+    client.store().clock.advance(Duration::from_secs(60));
+    for _ in 0..2 {
+        assert_eq!(squares(&client.cache(), &asked, &[3]), squared(&[3]));
+    }
+    assert_eq!(asked.take(), [[3]]);
+}
+
+#[test]
+fn who_loads_nothing_asks_no_more_of_what_can_not_be_read() {
+    let client = Client::new();
+    client.cache().set(1_u32, &1_u64).run().unwrap();
+    client.cut_short();
+    client.asked();
+    let got = client.cache().get_many::<u64, _>([1_u32]).run().unwrap();
+    assert_eq!((got, client.asked()), (vec![None], vec!["get"]));
+}

@@ -188,7 +188,7 @@ impl<R, K: Outcome<R>, I: Clone, V> PendingBatch<R, K, I, V> {
         };
         let aging = cache.aging_of(Some(self.function.aging()));
         let mut batch = Batch::begin(&cache, self.carry.typed, aging, keys, true);
-        batch.look();
+        batch.look(true);
         let missing = at(&self.ids, &batch.missing(true));
         if !missing.is_empty() {
             let mut loaded = match K::split(outside(|| body(missing.clone()))) {
@@ -221,7 +221,7 @@ impl<R, K: Outcome<R>, I: Clone, V> PendingBatch<R, K, I, V> {
         };
         let aging = cache.aging_of(Some(self.function.aging()));
         let mut batch = Batch::begin(&cache, self.carry.typed, aging, keys, false);
-        batch.look_async().await;
+        batch.look_async(true).await;
         let missing = at(&self.ids, &batch.missing(true));
         if !missing.is_empty() {
             let mut loaded = match K::split(polled_outside(pin!(body(missing.clone()))).await) {

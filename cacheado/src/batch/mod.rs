@@ -174,18 +174,18 @@ impl<'a, T> Batch<'a, T> {
                 .any(|absent| self.cache.can_share(&absent.key))
     }
 
-    /// Asks the shared tier for what the process does not have, by blocking.
-    pub(crate) fn look(&mut self) {
+    /// Asks the shared tier for what the process does not have, by blocking. `loads`: what is missing there is to be loaded.
+    pub(crate) fn look(&mut self, loads: bool) {
         if let Some((tier, codec, keys)) = self.shared() {
-            self.absorb(tier.look_many(&keys, codec));
+            self.absorb(tier.look_many(&keys, codec, loads));
             self.cache.evict_chosen();
         }
     }
 
     /// As [`look`](Self::look), without blocking.
-    pub(crate) async fn look_async(&mut self) {
+    pub(crate) async fn look_async(&mut self, loads: bool) {
         if let Some((tier, codec, keys)) = self.shared() {
-            self.absorb(tier.look_many_async(&keys, codec).await);
+            self.absorb(tier.look_many_async(&keys, codec, loads).await);
             self.cache.evict_chosen_async().await;
         }
     }
@@ -200,8 +200,6 @@ impl<'a, T> Batch<'a, T> {
                 return true;
             }
             match seen.next() {
-                // a mark of its own would be another question
-                Some(Seen::Hit(found)) if found.is_stale() => true,
                 Some(Seen::Hit(found)) => {
                     cache.count(&absent.key, Event::Hit);
                     let span = found.span(&aging);

@@ -51,7 +51,7 @@ impl<'a, T: Portable, K: Serialize> GetMany<'a, T, K> {
     pub fn run(self) -> Result<Vec<Option<T>>> {
         let keys = keys_of(&self.scope, &self.keys)?;
         let mut batch = begin(self.cache, keys, true)?;
-        batch.look();
+        batch.look(false);
         batch.missing(false);
         Ok(batch.finish())
     }
@@ -74,7 +74,7 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
             return Begun::Done(Ok(batch.finish()));
         }
         Begun::Waits(Box::pin(async move {
-            batch.look_async().await;
+            batch.look_async(false).await;
             batch.missing(false);
             Ok(batch.finish())
         }))
@@ -332,7 +332,7 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
     {
         let keys = keys_of(&self.scope, &self.keys)?;
         let mut batch = begin(self.cache, keys, true)?;
-        batch.look();
+        batch.look(true);
         let missing = take(self.keys, &batch.missing(true));
         if missing.is_empty() {
             return Ok(batch.finish());
@@ -392,7 +392,7 @@ where
             Err(error) => return Begun::Done(Err(error)),
         };
         Begun::Waits(Box::pin(async move {
-            batch.look_async().await;
+            batch.look_async(true).await;
             let missing = take(self.keys, &batch.missing(true));
             if missing.is_empty() {
                 return Ok(batch.finish());

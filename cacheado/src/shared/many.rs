@@ -27,8 +27,9 @@ impl Portion {
 }
 
 impl SharedTier {
-    /// What the tier has under each of `keys`, as [`look`](Self::look) says. One that fails has nothing, and is to be told nothing.
-    pub(crate) fn look_many(&self, keys: &[Key], codec: Codec) -> Vec<Seen> {
+    /// What the tier has under each of `keys`, as [`look`](Self::look) says. One that fails has nothing, and is to be told nothing. What
+    /// only stands in for another value is none. `loads`: what is missing is to be loaded.
+    pub(crate) fn look_many(&self, keys: &[Key], codec: Codec, loads: bool) -> Vec<Seen> {
         let asked = self.to_ask(keys);
         let mut found = vec![None; asked.len()];
         for portion in self.portions(asked.iter()) {
@@ -39,11 +40,24 @@ impl SharedTier {
             });
             note(&portion, answer, &mut found);
         }
-        self.seen_many(keys, codec, &asked, found)
+        let mut all = Vec::with_capacity(keys.len());
+        for (key, seen) in keys.iter().zip(self.seen_many(keys, codec, &asked, found)) {
+            all.push(match seen {
+                Some(seen) => seen,
+                None if loads => Seen::Miss(self.mark(key).ok()),
+                None => Seen::Miss(None),
+            });
+        }
+        all
     }
 
     /// As [`look_many`](Self::look_many), without blocking.
-    pub(crate) async fn look_many_async(&self, keys: &[Key], codec: Codec) -> Vec<Seen> {
+    pub(crate) async fn look_many_async(
+        &self,
+        keys: &[Key],
+        codec: Codec,
+        loads: bool,
+    ) -> Vec<Seen> {
         let asked = self.to_ask(keys);
         let mut found = vec![None; asked.len()];
         for portion in self.portions(asked.iter()) {
@@ -54,7 +68,15 @@ impl SharedTier {
                 note(&portion, answer, &mut found);
             }
         }
-        self.seen_many(keys, codec, &asked, found)
+        let mut all = Vec::with_capacity(keys.len());
+        for (key, seen) in keys.iter().zip(self.seen_many(keys, codec, &asked, found)) {
+            all.push(match seen {
+                Some(seen) => seen,
+                None if loads => Seen::Miss(self.mark_async(key).await.ok()),
+                None => Seen::Miss(None),
+            });
+        }
+        all
     }
 
     /// Those of `keys` whose evictions have all been sent, as the store may know them.
@@ -124,23 +146,23 @@ impl SharedTier {
         }
     }
 
+    /// `None`: something is there that can't be used, and is to be replaced.
     fn seen_many(
         &self,
         keys: &[Key],
         codec: Codec,
         asked: &[Key],
         found: Vec<Option<Lookup>>,
-    ) -> Vec<Seen> {
+    ) -> Vec<Option<Seen>> {
         let mut found = asked.iter().zip(found).peekable();
         let seen = |key| {
             let outside = self.outside(key);
             match found.next_if(|(asked, _)| **asked == *outside) {
-                // what is there and can't be used is not replaced: a mark of its own would be another question
-                Some((asked, Some(found))) => {
-                    let seen = self.seen(asked, codec, found);
-                    seen.unwrap_or(Seen::Miss(None))
-                }
-                _ => Seen::Miss(None),
+                Some((asked, Some(found))) => match self.seen(asked, codec, found)? {
+                    Seen::Hit(found) if found.is_stale() => None,
+                    seen => Some(seen),
+                },
+                _ => Some(Seen::Miss(None)),
             }
         };
         keys.iter().map(seen).collect()
