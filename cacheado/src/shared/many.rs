@@ -1,5 +1,5 @@
-//! Many keys at once: the store is asked once for all; after a failure, once for each of its parts, so that one that is down takes
-//! nothing of the others with it.
+//! Many keys at once: the store is asked once for all. If that fails it is asked once for each of its parts, and so are those who come
+//! after that: one that is down takes nothing of the others with it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,12 +32,16 @@ impl SharedTier {
     pub(crate) fn look_many(&self, keys: &[Key], codec: Codec, loads: bool) -> Vec<Seen> {
         let asked = self.to_ask(keys);
         let mut found = vec![None; asked.len()];
-        for portion in self.portions(asked.iter()) {
+        let mut portions = self.portions(asked.iter());
+        while let Some(portion) = portions.pop() {
             let these = portion.of(&asked);
             let let_through = self.lets_portion_through("get", &portion);
             let answer = let_through.and_then(|()| {
                 self.answered_portion("get", &portion, &these, self.backend.get_many(&these))
             });
+            if answer.is_err() {
+                portions.extend(self.apart(&portion, asked.iter()));
+            }
             note(&portion, answer, &mut found);
         }
         let mut all = Vec::with_capacity(keys.len());
@@ -60,11 +64,15 @@ impl SharedTier {
     ) -> Vec<Seen> {
         let asked = self.to_ask(keys);
         let mut found = vec![None; asked.len()];
-        for portion in self.portions(asked.iter()) {
+        let mut portions = self.portions(asked.iter());
+        while let Some(portion) = portions.pop() {
             let these = portion.of(&asked);
             if self.lets_portion_through("get", &portion).is_ok() {
                 let answer = self.backend.get_many_async(&these).await;
                 let answer = self.answered_portion("get", &portion, &these, answer);
+                if answer.is_err() {
+                    portions.extend(self.apart(&portion, asked.iter()));
+                }
                 note(&portion, answer, &mut found);
             }
         }
@@ -101,6 +109,23 @@ impl SharedTier {
             part: Some(part),
         };
         by_part.into_iter().map(portion).collect()
+    }
+
+    /// What is asked of each part by itself, since all of them together have failed and one of them may have alone.
+    fn apart<'k>(
+        &self,
+        failed: &Portion,
+        keys: impl ExactSizeIterator<Item = &'k Key>,
+    ) -> Vec<Portion> {
+        if failed.part.is_some() {
+            return Vec::new();
+        }
+        let portions = self.portions(keys);
+        if portions.len() > 1 {
+            portions
+        } else {
+            Vec::new()
+        }
     }
 
     fn lets_portion_through(&self, operation: &'static str, portion: &Portion) -> Result<()> {
@@ -174,13 +199,22 @@ impl SharedTier {
             return Ok(());
         }
         let outside = self.outside_of(entries);
+        let keys = || outside.iter().map(AsKey::as_key);
         let mut all = Ok(());
-        for portion in self.portions(outside.iter().map(AsKey::as_key)) {
+        let mut portions = self.portions(keys());
+        while let Some(portion) = portions.pop() {
             let these = portion.of(&outside);
             let let_through = self.lets_portion_through("set", &portion);
             let put = let_through.and_then(|()| {
                 self.answered_portion("set", &portion, &these, self.backend.set_many(&these))
             });
+            if put.is_err() {
+                let apart = self.apart(&portion, keys());
+                if !apart.is_empty() {
+                    portions = apart;
+                    continue;
+                }
+            }
             for place in portion.places {
                 let key = &entries[place].0;
                 match &put {
@@ -204,13 +238,22 @@ impl SharedTier {
         let unsent = unsent.map(|change| Some(Unsent::new(self, change)));
         // what is dropped, by an error or with the caller, is kept
         let mut unsent: Vec<_> = unsent.collect();
+        let keys = || outside.iter().map(AsKey::as_key);
         let mut all = Ok(());
-        for portion in self.portions(outside.iter().map(AsKey::as_key)) {
+        let mut portions = self.portions(keys());
+        while let Some(portion) = portions.pop() {
             let these = portion.of(&outside);
             let mut put = self.lets_portion_through("set", &portion);
             if put.is_ok() {
                 let answer = self.backend.set_many_async(&these).await;
                 put = self.answered_portion("set", &portion, &these, answer);
+            }
+            if put.is_err() {
+                let apart = self.apart(&portion, keys());
+                if !apart.is_empty() {
+                    portions = apart;
+                    continue;
+                }
             }
             if put.is_ok() {
                 for place in portion.places {
@@ -236,12 +279,17 @@ impl SharedTier {
     pub(crate) fn fill_many(&self, entries: &[(Key, Payload, Mark)]) -> Vec<Option<bool>> {
         let outside = self.outside_of_loads(entries);
         let mut filled = vec![None; entries.len()];
-        for portion in self.portions(outside.iter().map(AsKey::as_key)) {
+        let keys = || outside.iter().map(AsKey::as_key);
+        let mut portions = self.portions(keys());
+        while let Some(portion) = portions.pop() {
             let these = portion.of(&outside);
             let let_through = self.lets_portion_through("fill", &portion);
             let answer = let_through.and_then(|()| {
                 self.answered_portion("fill", &portion, &these, self.backend.fill_many(&these))
             });
+            if answer.is_err() {
+                portions.extend(self.apart(&portion, keys()));
+            }
             note(&portion, answer, &mut filled);
         }
         filled
@@ -254,11 +302,16 @@ impl SharedTier {
     ) -> Vec<Option<bool>> {
         let outside = self.outside_of_loads(entries);
         let mut filled = vec![None; entries.len()];
-        for portion in self.portions(outside.iter().map(AsKey::as_key)) {
+        let keys = || outside.iter().map(AsKey::as_key);
+        let mut portions = self.portions(keys());
+        while let Some(portion) = portions.pop() {
             let these = portion.of(&outside);
             if self.lets_portion_through("fill", &portion).is_ok() {
                 let answer = self.backend.fill_many_async(&these).await;
                 let answer = self.answered_portion("fill", &portion, &these, answer);
+                if answer.is_err() {
+                    portions.extend(self.apart(&portion, keys()));
+                }
                 note(&portion, answer, &mut filled);
             }
         }

@@ -133,9 +133,10 @@ fn of_many_keys_those_at_a_node_that_is_out_are_missing_alone() {
         };
         assert_eq!(many(), 200);
         cluster.nodes()[0].pause();
-        assert_eq!(many(), 0, "which node it is shows next time");
+        // the first call finds out which node it is, and loses no more than what that has
         let found = many();
         assert!((50..180).contains(&found), "{found}");
+        assert_eq!(many(), found, "{way:?}");
         let put = cache.set_many((0..KEYS).map(|key| (key, &1_u32))).run();
         put.unwrap_err();
         let single = (0..KEYS).filter(|key| {
