@@ -1,7 +1,7 @@
 //! A Redis Cluster.
 
 use cacheado_backends::redis::Redis;
-use cacheado_backends::{Key, address as names};
+use cacheado_backends::{Backend, Key, address as names};
 use cacheado_tests::servers::{self, wait_until};
 
 use crate::coherence::Heard;
@@ -180,6 +180,47 @@ fn what_was_given_up_is_not_sent_later() {
         assert!(wait_until(10 * SECOND, || clients() == before), "{way:?}");
         let found = store.found(there[0]);
         assert_eq!(found.as_deref(), Some("v"), "it was sent, {way:?}");
+    }
+}
+
+/// As of a server that is alone, whether one node is asked or several are side by side.
+#[test]
+fn what_a_caller_who_went_away_had_not_sent_is_not_sent_later() {
+    let cluster = servers::RedisCluster::start_with_fronts();
+    let (node, fronts) = (&cluster.nodes()[0], cluster.fronts());
+    let mut store = backend(&cluster).timeout(10 * SECOND);
+    store.bind("shop");
+    let keys: Vec<_> = (0..60)
+        .map(|nth| key_in(&[&nth.to_string(), "7"], "x"))
+        .collect();
+    for key in &keys {
+        assert!(wait_until(10 * SECOND, || store
+            .set(key, &text("v"))
+            .is_ok()));
+    }
+    let stored = node.cli(&["--scan"]);
+    let is_there = |key: &&Key| stored.contains(&names::scope(&key.scope()));
+    let (there, elsewhere): (Vec<_>, Vec<_>) = keys.iter().partition(is_there);
+    let large = text(&"w".repeat(4 * 1024 * 1024));
+    let entries = [there[0].clone(), elsewhere[0].clone()].map(|key| (key, large.clone()));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (nth, many) in [false, true].into_iter().enumerate() {
+        runtime.block_on(async {
+            store.get_async(there[0]).await.unwrap();
+            fronts[0].stall();
+            let set = if many {
+                store.set_many_async(&entries)
+            } else {
+                store.set_async(there[0], &large)
+            };
+            tokio::time::timeout(SECOND / 10, set).await.unwrap_err();
+        });
+        let given_up = || fronts[0].given_up() == nth + 1;
+        assert!(wait_until(10 * SECOND, given_up), "{many}");
+        fronts[0].restore();
+        assert!(wait_until(10 * SECOND, || store.get(there[0]).is_ok()));
+        let found = store.get(there[0]).unwrap().hit().unwrap();
+        assert_eq!(*found.bytes, *text("v").bytes, "it was sent, {many}");
     }
 }
 
