@@ -183,8 +183,20 @@ async fn fails(late: bool) {
     assert_eq!(double(&cache, 1), 2);
     assert_eq!(double_async(&cache, 2).await, 4);
     assert_eq!(cache.get_or_load("key", || 3_u64).run().unwrap(), 3);
+    let load = |missing: Vec<u64>| {
+        missing
+            .into_iter()
+            .map(|key| (key, key))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(cache.get_many::<u64, _>([7_u64]).run().unwrap(), [None]);
+    assert_eq!(cache.get_many::<u64, _>([7_u64]).await.unwrap(), [None]);
+    let loaded = cache.get_or_load_many([8_u64], load).run().unwrap();
+    assert_eq!(loaded, [Some(8)]);
+    let loaded = cache.get_or_load_many([9_u64], async |missing| load(missing));
+    assert_eq!(loaded.await.unwrap(), [Some(9)]);
     let stats = cache.stats();
-    assert_eq!(stats.loads, 3);
+    assert_eq!(stats.loads, 5);
     let failed = stats.backend_errors;
     assert_eq!(failed, asked.load(Ordering::SeqCst), "each is counted");
     // what asks for it in so many words is told
@@ -193,6 +205,8 @@ async fn fails(late: bool) {
         evict!(double_async(&cache, 2)).await.map(drop),
         put!(double(&cache, 1), 1).map(drop),
         put!(double_async(&cache, 2), 1).await.map(drop),
+        cache.set_many([(7_u64, &7_u64)]).run().map(drop),
+        cache.set_many([(7_u64, &7_u64)]).await.map(drop),
         cache.evict_by_scope(Scope::global()).run().map(drop),
         cache.evict_by_scope(Scope::global()).await.map(drop),
         cache.clear().run(),

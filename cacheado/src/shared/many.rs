@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cacheado_backends::backend::{BackendResult, Change, Lookup, Mark, Payload, Refused};
 use cacheado_backends::{Key, Result};
 
+use super::guarded::{guarded, guarded_async};
 use super::{Seen, SharedTier, Unsent};
 use crate::value::Codec;
 
@@ -37,7 +38,12 @@ impl SharedTier {
             let these = portion.of(&asked);
             let let_through = self.lets_portion_through("get", &portion);
             let answer = let_through.and_then(|()| {
-                self.answered_portion("get", &portion, &these, self.backend.get_many(&these))
+                self.answered_portion(
+                    "get",
+                    &portion,
+                    &these,
+                    guarded(|| self.backend.get_many(&these)),
+                )
             });
             if answer.is_err() {
                 portions.extend(self.apart(&portion, asked.iter()));
@@ -68,7 +74,7 @@ impl SharedTier {
         while let Some(portion) = portions.pop() {
             let these = portion.of(&asked);
             if self.lets_portion_through("get", &portion).is_ok() {
-                let answer = self.backend.get_many_async(&these).await;
+                let answer = guarded_async(|| self.backend.get_many_async(&these)).await;
                 let answer = self.answered_portion("get", &portion, &these, answer);
                 if answer.is_err() {
                     portions.extend(self.apart(&portion, asked.iter()));
@@ -206,7 +212,12 @@ impl SharedTier {
             let these = portion.of(&outside);
             let let_through = self.lets_portion_through("set", &portion);
             let put = let_through.and_then(|()| {
-                self.answered_portion("set", &portion, &these, self.backend.set_many(&these))
+                self.answered_portion(
+                    "set",
+                    &portion,
+                    &these,
+                    guarded(|| self.backend.set_many(&these)),
+                )
             });
             if put.is_err() {
                 let apart = self.apart(&portion, keys());
@@ -245,7 +256,7 @@ impl SharedTier {
             let these = portion.of(&outside);
             let mut put = self.lets_portion_through("set", &portion);
             if put.is_ok() {
-                let answer = self.backend.set_many_async(&these).await;
+                let answer = guarded_async(|| self.backend.set_many_async(&these)).await;
                 put = self.answered_portion("set", &portion, &these, answer);
             }
             if put.is_err() {
@@ -285,7 +296,12 @@ impl SharedTier {
             let these = portion.of(&outside);
             let let_through = self.lets_portion_through("fill", &portion);
             let answer = let_through.and_then(|()| {
-                self.answered_portion("fill", &portion, &these, self.backend.fill_many(&these))
+                self.answered_portion(
+                    "fill",
+                    &portion,
+                    &these,
+                    guarded(|| self.backend.fill_many(&these)),
+                )
             });
             if answer.is_err() {
                 portions.extend(self.apart(&portion, keys()));
@@ -307,7 +323,7 @@ impl SharedTier {
         while let Some(portion) = portions.pop() {
             let these = portion.of(&outside);
             if self.lets_portion_through("fill", &portion).is_ok() {
-                let answer = self.backend.fill_many_async(&these).await;
+                let answer = guarded_async(|| self.backend.fill_many_async(&these)).await;
                 let answer = self.answered_portion("fill", &portion, &these, answer);
                 if answer.is_err() {
                     portions.extend(self.apart(&portion, keys()));
