@@ -7,7 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -319,6 +319,33 @@ fn a_waiter_that_is_dropped_leaves_the_load_to_the_rest() {
     go.notify_one();
     assert_eq!(poll_once(&mut leader), Poll::Ready(7));
     assert_eq!(poll_once(&mut second), Poll::Ready(7));
+}
+
+/// Is nobody's, and can be counted.
+struct Idle;
+
+impl Wake for Idle {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn nothing_is_kept_of_a_waiter_that_is_dropped_or_polled_elsewhere() {
+    within(LIMIT, || {
+        let cache = patient();
+        let mut leader = get_or_load(&cache, std::future::pending);
+        assert!(poll_once(&mut leader).is_pending());
+        let mut waiter = get_or_load(&cache, async || 2);
+        let wakers = [Arc::new(Idle), Arc::new(Idle)];
+        for waker in &wakers {
+            let waker = Arc::clone(waker).into();
+            let polled = waiter.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+        }
+        let held = |nth: usize| Arc::strong_count(&wakers[nth]) - 1;
+        assert_eq!((held(0), held(1)), (0, 1), "the last one is to be woken");
+        drop(waiter);
+        assert_eq!((held(0), held(1)), (0, 0));
+    });
 }
 
 #[test]

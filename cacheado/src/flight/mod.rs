@@ -10,6 +10,7 @@ mod seat;
 mod ticket;
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -42,7 +43,10 @@ struct State {
     /// There has been another load of the key beside it; beside a put, since what it puts was stored.
     accompanied: bool,
     waiters: usize,
-    wakers: Vec<Waker>,
+    /// How many have come to wait, in all.
+    seats: u64,
+    /// How the futures that wait are woken, by the numbers of their seats.
+    wakers: BTreeMap<u64, Waker>,
     leader: Leader,
     /// When the leader was last seen at work by those who wait, or the first of them came. Without any the time is not asked for.
     seen: Option<Instant>,
@@ -125,7 +129,8 @@ impl Flight {
                 standing: Standing::Current,
                 accompanied: false,
                 waiters: 0,
-                wakers: Vec::new(),
+                seats: 0,
+                wakers: BTreeMap::new(),
                 leader: if blocking {
                     Leader::Blocking
                 } else {
@@ -164,7 +169,7 @@ impl Flight {
             (std::mem::take(&mut state.wakers), late)
         };
         self.landed.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_values().for_each(Waker::wake);
     }
 }
 
@@ -176,7 +181,7 @@ impl Prod for Flight {
             state.watched = false;
             std::mem::take(&mut state.wakers)
         };
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_values().for_each(Waker::wake);
     }
 }
 

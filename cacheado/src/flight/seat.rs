@@ -15,19 +15,21 @@ pub(crate) struct Seat {
     flights: Arc<Flights>,
     key: Key,
     flight: Arc<Flight>,
+    /// No other's of the flight.
+    number: u64,
 }
 
 impl Seat {
     pub(super) fn take(flights: &Arc<Flights>, key: &Key, flight: &Arc<Flight>) -> Self {
-        {
-            let mut state = lock(&flight.state);
-            state.waiters += 1;
-            state.seen.get_or_insert_with(Instant::now);
-        }
+        let mut state = lock(&flight.state);
+        state.waiters += 1;
+        state.seats += 1;
+        state.seen.get_or_insert_with(Instant::now);
         Self {
             flights: Arc::clone(flights),
             key: key.clone(),
             flight: Arc::clone(flight),
+            number: state.seats,
         }
     }
 
@@ -116,8 +118,12 @@ impl Seat {
                 crate::waiting::watchdog::watch(&self.flight, until);
             }
         }
-        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.wakers.push(cx.waker().clone());
+        let known = state.wakers.get(&self.number);
+        if !known.is_some_and(|waker| waker.will_wake(cx.waker())) {
+            let before = state.wakers.insert(self.number, cx.waker().clone());
+            // dropping one runs the executor's code
+            drop(state);
+            drop(before);
         }
         Poll::Pending
     }
@@ -125,6 +131,11 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        lock(&self.flight.state).waiters -= 1;
+        let mut state = lock(&self.flight.state);
+        state.waiters -= 1;
+        let waker = state.wakers.remove(&self.number);
+        // dropping it runs the executor's code
+        drop(state);
+        drop(waker);
     }
 }
