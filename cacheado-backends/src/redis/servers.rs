@@ -185,19 +185,21 @@ impl Servers {
         what: &dyn fmt::Display,
         error: &RedisError,
     ) -> Box<dyn std::error::Error + Send + Sync> {
-        let mut text = format!("no connection to {what}: {error}");
-        for node in &self.nodes {
-            // a server may quote what it was sent
-            for secret in [
-                node.redis_settings().password(),
-                node.redis_settings().username(),
-            ] {
-                if let Some(secret) = secret.filter(|it| !it.is_empty()) {
-                    text = text.replace(secret, "***");
-                }
-            }
+        // what the system says has none of it, and a server may quote what it was sent
+        let says = error.to_string();
+        if error.is_io_error() || !self.is_told_by(&says) {
+            return format!("no connection to {what}: {says}").into();
         }
-        text.into()
+        format!("no connection to {what}: what is said of it has its user's name or password, or looks like it, and is not told")
+            .into()
+    }
+
+    /// Whether `text` has the user or the password of a server. Not replaced in there: what is left of a sentence that everybody knows
+    /// would say what it was.
+    fn is_told_by(&self, text: &str) -> bool {
+        let settings = self.nodes.iter().map(ConnectionInfo::redis_settings);
+        let mut secrets = settings.flat_map(|settings| [settings.password(), settings.username()]);
+        secrets.any(|secret| secret.is_some_and(|it| !it.is_empty() && text.contains(it)))
     }
 }
 

@@ -183,6 +183,27 @@ fn a_wrong_password_is_an_outage_that_names_no_password() {
     }
 }
 
+/// From the rest of a sentence that everybody knows it could be told what was taken out.
+#[test]
+fn an_error_is_whole_or_not_told() {
+    let server = servers::Redis::start_with(&["--requirepass", "right-horse"]);
+    let address = server.url();
+    let address = address.strip_prefix("redis://").unwrap();
+    for way in BOTH {
+        let error_of = |url: &str| {
+            let store = Asked::new(Redis::new(url).unwrap(), way);
+            store.get(&key("x")).unwrap_err().to_string()
+        };
+        let nobody = error_of("redis://u:e@127.0.0.1:1");
+        assert!(nobody.contains("refused"), "{nobody}");
+        let wrong = error_of(&format!("redis://:wrong@{address}"));
+        assert!(wrong.contains("authentication failed"), "{wrong}");
+        let quoted = error_of(&format!("redis://:failed@{address}"));
+        assert!(quoted.contains("is not told"), "{quoted}");
+        assert!(!quoted.contains("authentication"), "{quoted}");
+    }
+}
+
 #[test]
 fn a_user_without_the_right_is_an_outage() {
     let server = servers::Redis::start();
