@@ -55,21 +55,21 @@ use self::verbs::Verb;
 ///
 /// | option | value | meaning |
 /// |---|---|---|
-/// | `ttl` | seconds (`300`, `0.5`), text (`"5m"`), a `Duration` expression, or `\|value\| -> Duration` | lifetime; left out: until evicted |
+/// | `ttl` | seconds (`300`, `0.5`), text (`"5m"`), a `Duration` expression, or `\|value\| -> Duration` | lifetime; left out, or `Duration::MAX`: until evicted |
 /// | `scope` | `"user"`, or the path `"organization/user"`; `scope("user", org_id = ctx.org)` names ids that are no arguments of their names | a level of [`scopes!`], default `"global"` |
 /// | `scopes` | path | the module that `scopes!` made, default `crate::scope` |
 /// | `cache` | expression, may use `self` and arguments | which `Cache`, default the process-wide one |
 /// | `skip(a, self)` | argument names | left out of the key |
 /// | `key` | expression over the arguments | replaces the arguments' part of the key |
 /// | `name`, `version` | text, integer | names the entries; functions with one explicit name share entries on purpose |
-/// | `max_items` | integer | bound for this function alone |
+/// | `max_items` | integer | bound for this function alone: the least recently used entry makes room |
 /// | `when` | `\|value\| -> bool` | store only if true |
 /// | `bypass` | `bool` expression over the arguments | true: neither read nor stored |
 /// | `cache_none` | `bool`, default `true` | whether `None` is stored |
 /// | `local` | flag | in-process only: the value needs no serde |
 /// | `batch(ids)` | an argument that is a slice or a `Vec` | a function of many ids, each of which has an entry |
 /// | `single_flight` | `true` (default), `false`, `"cluster"` | one load per key at a time, in the process or among all that share a store |
-/// | `on_backend_error` | `"bypass"` (default), `"error"` | shared tier down: run the body, or return the error |
+/// | `on_backend_error` | `"bypass"` (default), `"error"` | shared tier down: run the body, or return the error, of a `Result` whose error is `From<cacheado::Error>` |
 /// | `stale` | duration | how long past `ttl` an old value stands in: while one refresh runs, or when the body fails |
 /// | `refresh_after` | part of `ttl`, as `0.8` | a hit past it begins one refresh in the background |
 /// | `xfetch` | factor, as `1.0` | a hit begins one with the probability that weighs the time left and the load time |
@@ -78,13 +78,13 @@ use self::verbs::Verb;
 /// | `detached` | flag | the load of an async function outlives its caller |
 /// | `jitter` | part of `ttl`, as `0.1` | spreads lifetimes evenly over `[ttl, ttl · (1 + jitter)]` |
 /// | `idle` | duration | a value that no call asks for goes; `ttl` is the longest that it lives |
-/// | `none_ttl`, `err_ttl` | duration | how long a `None`, and an `Err`, is kept |
+/// | `none_ttl`, `err_ttl` | duration | how long a `None`, and an `Err` (if `Clone`), is kept |
 ///
-/// The last ten rows have a page each in the guide of the crate `cacheado`, which says what happens when. With `stale`, `refresh_after`,
+/// The rows from `stale` on are what the guide of the crate `cacheado` is about, which says what happens when. With `stale`, `refresh_after`,
 /// `xfetch`, `detached` and the timeouts the body may outlive its call: references among the arguments are kept as their owned forms,
 /// and what can't be kept is a compile error at the argument.
 ///
-/// Of a `Result<T, E>` the `T` is stored, and an `Err` is not; of anything else the whole. `ttl` and
+/// Of a `Result<T, E>` the `T` is stored, and an `Err` is not, unless `err_ttl` says for how long; of anything else the whole. `ttl` and
 /// `when` see what is stored. A `ttl` expression is evaluated after a miss, before the body. A `ttl`
 /// that works out as zero means that the value is not stored.
 ///
@@ -137,8 +137,8 @@ use self::verbs::Verb;
 ///
 /// A mistake is a compile error at the token that is wrong: an option or scope that there is none of,
 /// an argument that the scope needs and the function lacks, `self` unaccounted for, a value that can't
-/// be stored. When it runs, a cached function fails as its body does and in no other way: what goes
-/// wrong in a cache is counted and traced, and the body runs.
+/// be stored. When it runs, a cached function fails as its body does, and in no other way but those that it asks for by
+/// `hard_timeout` and `on_backend_error = "error"`: what goes wrong in a cache is counted and traced, and the body runs.
 ///
 /// # Limits
 ///

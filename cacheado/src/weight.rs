@@ -54,8 +54,8 @@ impl Weigher {
     }
 }
 
-/// A key and a value that are about to be stored, for the weigher of
-/// [`CacheBuilder::max_weight`](crate::CacheBuilder::max_weight).
+/// A key and a value that are about to be stored, for the weigher of [`CacheBuilder::max_weight`](crate::CacheBuilder::max_weight) or
+/// [`CacheBuilder::weigher`](crate::CacheBuilder::weigher).
 pub struct Weighed<'a> {
     key: &'a Key,
     value: &'a AnyValue,

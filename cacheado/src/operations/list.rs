@@ -20,7 +20,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Only those in `scope` and below it.
+    /// Only those in `scope` and below it. Costs the same walk over all of them.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
