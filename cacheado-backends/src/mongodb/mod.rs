@@ -133,6 +133,11 @@ impl MongoDb {
                 "a cache reads what the primary has now: leave `readConcernLevel` out",
             ));
         }
+        if options.max_pool_size == Some(1) {
+            return Err(config(
+                "one connection waits for changes, and others are needed beside it: give a `maxPoolSize` of 2 or more, or leave it out",
+            ));
+        }
         options.retry_writes = Some(false);
         options.retry_reads = Some(false);
         let nodes = Acknowledgment::Nodes(1);
@@ -312,6 +317,7 @@ mod tests {
             );
         }
         assert!(MongoDb::new("mongodb://h/?readConcernLevel=local").is_ok());
+        assert!(refused("mongodb://h/?maxPoolSize=1").contains("`maxPoolSize` of 2 or more"));
     }
 
     #[test]

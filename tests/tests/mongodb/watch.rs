@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use cacheado_backends::backend::{Backend, Change, Changes};
 
 use super::Mongo;
-use super::{backend, backend_at, forever, fresh, key, missed, organization, value};
+use super::{backend, backend_at, backend_of, forever, fresh, key, missed, organization, value};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -123,6 +123,26 @@ fn operations_go_on_while_a_change_takes_long() {
     end.send(()).unwrap();
     other.clear().unwrap();
     expect(&begins, &Change::All);
+}
+
+#[test]
+fn two_connections_are_enough_to_listen_and_work() {
+    let database = fresh();
+    let url = format!("{}&maxPoolSize=2", super::server::SHARED.url());
+    let (one, other) = (
+        backend_of(&url, &database, "narrow"),
+        backend_of(&url, &database, "narrow"),
+    );
+    let changes = watched(&one);
+    expect(&changes, &Change::Covered);
+    for nth in 0..20 {
+        one.set(&key("mine"), &forever("1")).unwrap();
+        other
+            .set(&key("theirs"), &forever(&nth.to_string()))
+            .unwrap();
+        expect(&changes, &Change::Key(key("theirs")));
+        assert_eq!(value(&one, &key("theirs")).unwrap(), nth.to_string());
+    }
 }
 
 #[test]
