@@ -294,6 +294,10 @@ fn a_hierarchy_without_sense_says_what_is_wrong() {
         (under("later"), "`later`"),
         (under("nowhere"), "`nowhere`"),
         (under("child"), "`child`"),
+        (
+            Hierarchy::builder().secret().level("one", "one_id").build(),
+            "`secret`",
+        ),
     ] {
         let error = built.unwrap_err();
         assert!(matches!(error, Error::Hierarchy { .. }));

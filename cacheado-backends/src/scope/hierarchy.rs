@@ -116,6 +116,8 @@ struct Declared {
 #[derive(Clone, Debug, Default)]
 pub struct HierarchyBuilder {
     levels: Vec<Declared>,
+    /// `secret` was called before there was a level that it could be about.
+    secret_of_none: bool,
 }
 
 impl HierarchyBuilder {
@@ -139,8 +141,9 @@ impl HierarchyBuilder {
     /// The ids of the level that was declared last leave the process only as a keyed hash, as those of `#[secret]` in `scopes!`.
     #[must_use]
     pub fn secret(mut self) -> Self {
-        if let Some(level) = self.levels.last_mut() {
-            level.secret = true;
+        match self.levels.last_mut() {
+            Some(level) => level.secret = true,
+            None => self.secret_of_none = true,
         }
         self
     }
@@ -160,9 +163,15 @@ impl HierarchyBuilder {
     /// # Errors
     ///
     /// [`Error::Hierarchy`] if a name is empty, reserved (`global`, `hierarchy`), holds a `/`, or is used twice, for a
-    /// level or for an argument, or if a parent is not named before its children.
+    /// level or for an argument, if a parent is not named before its children, or if [`secret`](Self::secret) comes before any level.
     pub fn build(self) -> Result<Hierarchy> {
         let wrong = |message: String| Err(Error::Hierarchy { message });
+        if self.secret_of_none {
+            return wrong(
+                "`secret` comes before any level: call it after the level whose ids are secret"
+                    .to_owned(),
+            );
+        }
         let mut levels: Vec<(Level, String)> = Vec::with_capacity(self.levels.len());
         for Declared {
             parent,
