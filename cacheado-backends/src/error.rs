@@ -27,6 +27,16 @@ pub enum Error {
         /// The name under which the id is looked for.
         param: String,
     },
+    /// A scope was named with two ids for one of its steps.
+    #[error(
+        "scope `{level}` was given `{param}` twice: give it once, so that it is clear whose scope it is"
+    )]
+    RepeatedParam {
+        /// The path of the level that was asked for.
+        level: String,
+        /// The name under which there are two ids.
+        param: String,
+    },
     /// A hierarchy without sense.
     #[error("no such hierarchy: {message}")]
     Hierarchy {

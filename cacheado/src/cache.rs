@@ -227,8 +227,9 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownLevel`](crate::Error::UnknownLevel) if the hierarchy that the builder was given has no such level, and
-    /// [`Error::MissingParam`](crate::Error::MissingParam) if `params` lacks one of its ids.
+    /// [`Error::UnknownLevel`](crate::Error::UnknownLevel) if the hierarchy that the builder was given has no such level,
+    /// [`Error::MissingParam`](crate::Error::MissingParam) if `params` lacks one of its ids, and
+    /// [`Error::RepeatedParam`](crate::Error::RepeatedParam) if it has one twice.
     pub fn scope<N, V>(
         &self,
         level: &str,

@@ -211,6 +211,26 @@ fn a_missing_parameter_is_named_with_its_level() {
 }
 
 #[test]
+fn a_parameter_that_is_given_twice_is_named() {
+    for second in ["globex", "acme"] {
+        let given = [("org_id", "acme"), ("user_id", "7"), ("org_id", second)];
+        let error = cache().scope("user", given).unwrap_err();
+        assert!(
+            matches!(&error, Error::RepeatedParam { param, .. } if param == "org_id"),
+            "{error}"
+        );
+        let message = error.to_string();
+        for part in ["`org_id`", "`organization/user`", "twice"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+    // what the level has no use for is passed over, however often
+    let given = [("org_id", "acme"), ("page", "1"), ("page", "2")];
+    let scope = cache().scope("organization", given).unwrap();
+    assert_eq!(scope, scope::organization("acme"));
+}
+
+#[test]
 fn a_cache_without_a_hierarchy_says_how_to_give_it_one() {
     let cache = Cache::builder().build().unwrap();
     let error = cache.scope("user", [("org_id", "acme")]).unwrap_err();

@@ -72,7 +72,8 @@ impl Hierarchy {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownLevel`] for a level that is not declared, [`Error::MissingParam`] for an id that `params` lacks.
+    /// [`Error::UnknownLevel`] for a level that is not declared, [`Error::MissingParam`] for an id that `params` lacks,
+    /// [`Error::RepeatedParam`] for one that it has twice.
     pub fn scope<N, V>(
         &self,
         level: &str,
@@ -89,14 +90,20 @@ impl Hierarchy {
                 .levels()
                 .find(|(own, _)| *own == step)
                 .map_or("", |(_, param)| param);
-            let given = params.iter().find(|(name, _)| name.as_ref() == param);
-            given
-                .map(|(_, id)| id.id_text())
-                .ok_or_else(|| Error::MissingParam {
+            let mut given = params.iter().filter(|(name, _)| name.as_ref() == param);
+            match (given.next(), given.next()) {
+                (Some((_, id)), None) => Ok(id.id_text()),
+                (None, _) => Err(Error::MissingParam {
                     level: level.path().to_owned(),
                     step: step.name().to_owned(),
                     param: param.to_owned(),
-                })
+                }),
+                // nothing says whose scope is meant
+                (Some(_), Some(_)) => Err(Error::RepeatedParam {
+                    level: level.path().to_owned(),
+                    param: param.to_owned(),
+                }),
+            }
         });
         let ids: Vec<IdText<'_>> = ids.collect::<Result<_>>()?;
         Ok(Scope::new(level, &ids))
