@@ -325,6 +325,31 @@ fn a_hierarchy_without_sense_says_what_is_wrong() {
     }
 }
 
+/// Or its entries would be stored under ids that are hashed at one time and not at another, and so not be evicted.
+#[test]
+fn a_level_has_secret_ids_for_all_who_declare_it_or_for_none() {
+    let session = |declared: Hierarchy| declared.level("session").unwrap();
+    assert!(session(scope::hierarchy()).is_secret());
+    let users = Hierarchy::builder()
+        .level("organization", "org_id")
+        .level_under("organization", "user", "user_id");
+    let sessions = users.level_under("user", "session", "session_id");
+    let error = sessions.clone().build().unwrap_err();
+    assert!(matches!(error, Error::Hierarchy { .. }));
+    let message = error.to_string();
+    for part in ["`organization/user/session`", "with secret ids"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert!(sessions.secret().build().is_ok());
+
+    let lockers = Hierarchy::builder().level("locker", "locker_id");
+    let open = lockers.clone().build().unwrap();
+    let error = lockers.clone().secret().build().unwrap_err();
+    assert!(error.to_string().contains("without secret ids"), "{error}");
+    assert!(!open.level("locker").unwrap().is_secret());
+    assert!(lockers.build().is_ok());
+}
+
 #[test]
 fn an_empty_hierarchy_has_the_root_alone() {
     let hierarchy = Hierarchy::builder().build().unwrap();

@@ -110,6 +110,10 @@ impl Hierarchy {
     }
 }
 
+fn with(secret: bool) -> &'static str {
+    if secret { "with" } else { "without" }
+}
+
 /// A level as it was declared.
 #[derive(Clone, Debug)]
 struct Declared {
@@ -146,6 +150,9 @@ impl HierarchyBuilder {
     }
 
     /// The ids of the level that was declared last leave the process only as a keyed hash, as those of `#[secret]` in `scopes!`.
+    ///
+    /// All that declare a level of the same path in a process must agree: a hierarchy that doesn't is not [built](Self::build). What
+    /// `scopes!` declares is known from its first use on, and secret from then on.
     #[must_use]
     pub fn secret(mut self) -> Self {
         match self.levels.last_mut() {
@@ -170,7 +177,8 @@ impl HierarchyBuilder {
     /// # Errors
     ///
     /// [`Error::Hierarchy`] if a name is empty, reserved (`global`, `hierarchy`), holds a `/`, or is used twice, for a
-    /// level or for an argument, if a parent is not named before its children, or if [`secret`](Self::secret) comes before any level.
+    /// level or for an argument, if a parent is not named before its children, if [`secret`](Self::secret) comes before any level, or
+    /// if the process knows a level of the same path as secret and this one is not, or the other way round.
     pub fn build(self) -> Result<Hierarchy> {
         let wrong = |message: String| Err(Error::Hierarchy { message });
         if self.secret_of_none {
@@ -219,7 +227,15 @@ impl HierarchyBuilder {
                     }
                 },
             };
-            levels.push((Level::intern(under, &name, secret), param));
+            let level = Level::declare(under, &name, secret).map_err(|level| {
+                let (path, others) = (level.path(), with(level.is_secret()));
+                let message = format!(
+                    "level `{path}` is declared {others} secret ids elsewhere in the process, and {} here: declare it alike, or entries are stored under ids that are hashed at one time and not at another",
+                    with(secret)
+                );
+                Error::Hierarchy { message }
+            })?;
+            levels.push((level, param));
         }
         Ok(Hierarchy::of(levels))
     }

@@ -112,7 +112,21 @@ impl Level {
         Level(&GLOBAL)
     }
 
+    /// The level `name` under `parent`. It is secret from now on if this or any other declaration says so.
     pub(crate) fn intern(parent: Level, name: &str, secret: bool) -> Level {
+        Self::declare(parent, name, secret).unwrap_or_else(|level| {
+            level.0.notes.secret().fetch_or(secret, Ordering::Relaxed);
+            tracing::error!(
+                level = level.path(),
+                "declared with secret ids in one place and without in another: declare it alike, or what is stored under ids as they are is not evicted"
+            );
+            level
+        })
+    }
+
+    /// The level `name` under `parent`; an `Err` of it if it was declared before, and its ids were secret then and are not now or the other
+    /// way round.
+    pub(crate) fn declare(parent: Level, name: &str, secret: bool) -> Result<Level, Level> {
         let mut levels = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
         #[allow(
             clippy::cast_possible_truncation,
@@ -132,11 +146,17 @@ impl Level {
                     path,
                     depth: parent.depth() + 1,
                     parent: Some(parent),
-                    notes: Box::<Learnt>::default(),
+                    notes: Box::new(Learnt {
+                        secret: secret.into(),
+                        ..Learnt::default()
+                    }),
                 })))
             });
-        level.0.notes.secret().fetch_or(secret, Ordering::Relaxed);
-        level
+        if level.is_secret() == secret {
+            Ok(level)
+        } else {
+            Err(level)
+        }
     }
 
     /// The level that is reached by `names` from the root; `None` if this process knows none.
