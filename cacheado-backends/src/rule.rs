@@ -14,7 +14,8 @@ use crate::key::{Head, Key};
 /// [`MaxItems`](crate::rules::MaxItems) ship with the crate; a type of one's own that implements this is as good.
 ///
 /// Hooks run inside the cache's operations: they are to be quick, and must not call the cache, which would wait for itself. One that
-/// panics ends the operation that it was called by, with that panic; the cache can be used on.
+/// panics ends the operation that it was called by, with that panic; the cache can be used on. The other rules are told of what has gone
+/// all the same, and what a value was to replace goes, as if that had been rejected.
 ///
 /// A rule that takes no value larger than a quarter of an hour to live:
 ///

@@ -7,7 +7,7 @@ use cacheado_backends::{Key, Result};
 use crate::aging::Span;
 use crate::cache::Cache;
 use crate::flight::{Crossing, FlightKind, Ticket};
-use crate::operations::{Again, evict_key, evict_key_async, evict_local};
+use crate::operations::{Again, evict_key, evict_key_async, evict_local, or_evict};
 use crate::value::{AnyValue, ValueType};
 
 /// Where a value goes, and how long it lives there.
@@ -82,7 +82,10 @@ impl Put {
         let cache = &self.cache;
         let tier = cache.shared_for(&self.key, self.values.codec);
         let entry = cache.entry(&self.key, self.values, value, &self.span, tier.is_some());
-        let inserted = ticket.put(true, || cache.store_local(entry, &self.span));
+        let told = tier.map(|(tier, _)| tier);
+        let inserted = or_evict(cache, &self.key, told, || {
+            ticket.put(true, || cache.store_local(entry, &self.span))
+        });
         cache.rests().end(&self.key);
         // what went is dropped here, where no lock is held
         match inserted.map(|(inserted, _dropped)| inserted) {

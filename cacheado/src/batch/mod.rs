@@ -15,7 +15,7 @@ use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{FlightKind, Ticket};
-use crate::operations::{Evictions, Filling, evict_local};
+use crate::operations::{Evictions, Filling, evict_local, or_evict};
 use crate::outcome::Decision;
 use crate::shared::{Seen, SharedTier};
 use crate::value::{Codec, Typed};
@@ -305,7 +305,10 @@ impl<'a, T> Batch<'a, T> {
         let tier = cache.shared_for(key, values.codec);
         let span = self.aging.span(ttl);
         let entry = cache.entry(key, values, value, &span, tier.is_some());
-        let stored = ticket.store(|| cache.store_local(entry, &span));
+        let told = tier.map(|(tier, _)| tier);
+        let stored = or_evict(cache, key, told, || {
+            ticket.store(|| cache.store_local(entry, &span))
+        });
         // what went is dropped here, where no lock is held
         let Some(Inserted::Stored(lifetime)) = stored.map(|(inserted, _dropped)| inserted) else {
             return None;

@@ -16,7 +16,7 @@ use crate::aging::Span;
 use crate::aging::errors::Errors;
 use crate::context::Wishes;
 use crate::flight::{Shared, Ticket};
-use crate::operations::{Again, Filling, evict_key, evict_key_async, evict_local};
+use crate::operations::{Again, Filling, evict_key, evict_key_async, evict_local, or_evict};
 use crate::outcome::Decision;
 use crate::shared::{SharedTier, Write};
 use crate::value::{AnyValue, Codec};
@@ -139,11 +139,14 @@ impl Lead {
         let span = aging.span(ttl).after(took, &aging);
         let entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
         let store = || cache.store_local(entry, &span);
-        let stored = if load.flight == Flight::Refresh {
-            ticket.put(false, store)
-        } else {
-            ticket.store(store)
-        };
+        let told = tier.map(|(tier, _)| tier);
+        let stored = or_evict(cache, &load.key, told, || {
+            if load.flight == Flight::Refresh {
+                ticket.put(false, store)
+            } else {
+                ticket.store(store)
+            }
+        });
         // what went is dropped here, where no lock is held
         let write = match stored.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => {

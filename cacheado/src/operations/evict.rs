@@ -3,6 +3,10 @@
 //! The process goes first and last: what it has is not served while the shared tier is being asked, and what a look-up
 //! took over from there meanwhile goes too.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
+
+use cacheado_backends::backend::Change;
 use cacheado_backends::memory::Removed;
 use cacheado_backends::{Entry, Key, Result, Scope};
 use serde::Serialize;
@@ -67,8 +71,17 @@ impl<R, F: Fn() -> R> Again<R, F> {
 impl<R, F: Fn() -> R> Drop for Again<R, F> {
     fn drop(&mut self) {
         if !self.done {
-            (self.last)();
+            in_drop(&self.last);
         }
+    }
+}
+
+/// Runs `last`, over which a rule may panic, in a destructor. The panic goes on, unless one does already: two would end the process.
+pub(crate) fn in_drop<R>(last: impl FnOnce() -> R) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(last))
+        && !thread::panicking()
+    {
+        resume_unwind(panic);
     }
 }
 
@@ -81,29 +94,49 @@ pub(crate) fn evict_local(cache: &Cache, key: &Key) -> bool {
         .is_some_and(|(_, live)| live)
 }
 
+/// Runs `store`, which stores a value under `key` that is newer than what the `tier` has there. If a rule panics over it, that is evicted as
+/// soon as can be, and the panic goes on.
+pub(crate) fn or_evict<R>(
+    cache: &Cache,
+    key: &Key,
+    tier: Option<&SharedTier>,
+    store: impl FnOnce() -> R,
+) -> R {
+    catch_unwind(AssertUnwindSafe(store)).unwrap_or_else(|panic| {
+        if let Some(tier) = tier {
+            tier.evict_later(key);
+            // what a look-up took over from there meanwhile
+            let _ = catch_unwind(AssertUnwindSafe(|| evict_local(cache, key)));
+        }
+        resume_unwind(panic)
+    })
+}
+
 /// The shared tier, if it can have something under `key`; `portable`: the function's values can go there.
 fn tier_of<'a>(cache: &'a Cache, key: &Key, portable: bool) -> Option<&'a SharedTier> {
     cache.shared().filter(|_| portable && cache.can_share(key))
 }
 
 pub(crate) fn evict_key(cache: &Cache, key: &Key, portable: bool) -> Result<bool> {
-    let mut removed = evict_local(cache, key);
-    if let Some(tier) = tier_of(cache, key, portable) {
-        let shared = tier.evict(key);
-        removed |= evict_local(cache, key);
-        removed |= shared?;
-    }
+    let Some(tier) = tier_of(cache, key, portable) else {
+        return Ok(evict_local(cache, key));
+    };
+    let mut removed = tier.after(|| Change::Key(key.clone()), || evict_local(cache, key));
+    let shared = tier.evict(key);
+    removed |= evict_local(cache, key);
+    removed |= shared?;
     Ok(removed)
 }
 
 pub(crate) async fn evict_key_async(cache: &Cache, key: &Key, portable: bool) -> Result<bool> {
-    let mut removed = evict_local(cache, key);
-    if let Some(tier) = tier_of(cache, key, portable) {
-        let again = Again::new(|| evict_local(cache, key));
-        let shared = tier.evict_async(key).await;
-        removed |= again.now();
-        removed |= shared?;
-    }
+    let Some(tier) = tier_of(cache, key, portable) else {
+        return Ok(evict_local(cache, key));
+    };
+    let mut removed = tier.after(|| Change::Key(key.clone()), || evict_local(cache, key));
+    let again = Again::new(|| evict_local(cache, key));
+    let shared = tier.evict_async(key).await;
+    removed |= again.now();
+    removed |= shared?;
     Ok(removed)
 }
 
@@ -128,24 +161,28 @@ fn expire_local(cache: &Cache, key: &Key, values: &ValueType) -> bool {
 
 /// The shared tier keeps nothing of what is expired: other processes would go on to serve it.
 pub(crate) fn expire_key(cache: &Cache, key: &Key, values: &ValueType) -> Result<bool> {
-    let mut expired = expire_local(cache, key, values);
-    if let Some(tier) = tier_of(cache, key, values.codec.is_some()) {
-        let shared = tier.evict(key);
-        expired |= expire_local(cache, key, values);
-        expired |= shared?;
-    }
+    let expire = || expire_local(cache, key, values);
+    let Some(tier) = tier_of(cache, key, values.codec.is_some()) else {
+        return Ok(expire());
+    };
+    let mut expired = tier.after(|| Change::Key(key.clone()), expire);
+    let shared = tier.evict(key);
+    expired |= expire();
+    expired |= shared?;
     Ok(expired)
 }
 
 /// As [`expire_key`], without blocking.
 pub(crate) async fn expire_key_async(cache: &Cache, key: &Key, values: &ValueType) -> Result<bool> {
-    let mut expired = expire_local(cache, key, values);
-    if let Some(tier) = tier_of(cache, key, values.codec.is_some()) {
-        let again = Again::new(|| expire_local(cache, key, values));
-        let shared = tier.evict_async(key).await;
-        expired |= again.now();
-        expired |= shared?;
-    }
+    let expire = || expire_local(cache, key, values);
+    let Some(tier) = tier_of(cache, key, values.codec.is_some()) else {
+        return Ok(expire());
+    };
+    let mut expired = tier.after(|| Change::Key(key.clone()), expire);
+    let again = Again::new(expire);
+    let shared = tier.evict_async(key).await;
+    expired |= again.now();
+    expired |= shared?;
     Ok(expired)
 }
 
@@ -184,10 +221,10 @@ impl<'a> EvictByScope<'a> {
     ///
     /// What the shared tier said if it failed; the process has forgotten the values all the same.
     pub fn run(self) -> Result<u64> {
-        let removed = self.local();
         let Some(tier) = self.tier() else {
-            return Ok(removed.entries);
+            return Ok(self.local().entries);
         };
+        let removed = tier.after(|| self.change(), || self.local());
         let shared = tier.evict_by_scope(&self.scope);
         self.local();
         Ok(removed.local + shared?)
@@ -200,13 +237,23 @@ impl<'a> EvictByScope<'a> {
             .filter(|tier| tier.can_hide(self.scope.level()))
     }
 
-    fn local(&self) -> Removed {
-        self.cache.flights().invalidate_scope(&self.scope);
-        let removed = self.cache.store().remove_scope(&self.scope);
-        // a load that began in between may have found what was about to go
-        self.cache.flights().invalidate_scope(&self.scope);
-        removed
+    fn change(&self) -> Change {
+        Change::Scope(self.scope.clone())
     }
+
+    fn local(&self) -> Removed {
+        let store = self.cache.store();
+        forget_scope(self.cache, &self.scope, || store.remove_scope(&self.scope))
+    }
+}
+
+/// Runs `remove`, which removes what the process has in `scope`; loads under way there are not stored.
+fn forget_scope<R>(cache: &Cache, scope: &Scope, remove: impl FnOnce() -> R) -> R {
+    cache.flights().invalidate_scope(scope);
+    let removed = catch_unwind(AssertUnwindSafe(remove));
+    // a load that began in between may have found what was about to go
+    cache.flights().invalidate_scope(scope);
+    removed.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 impl<'a> Operation<'a> for EvictByScope<'a> {
@@ -217,7 +264,7 @@ impl<'a> Operation<'a> for EvictByScope<'a> {
             return Begun::Done(self.run());
         };
         Begun::Waits(Box::pin(async move {
-            let removed = self.local();
+            let removed = tier.after(|| self.change(), || self.local());
             let again = Again::new(|| self.local());
             let shared = tier.evict_by_scope_async(&self.scope).await;
             again.now();
@@ -245,19 +292,19 @@ impl<'a> Clear<'a> {
     ///
     /// What the shared tier said if it failed; the process has forgotten everything all the same.
     pub fn run(self) -> Result<()> {
-        self.local();
         let Some(tier) = self.cache.shared() else {
+            self.local();
             return Ok(());
         };
+        tier.after(|| Change::All, || self.local());
         let shared = tier.clear();
         self.local();
         shared
     }
 
     fn local(&self) {
-        self.cache.flights().invalidate_scope(&Scope::global());
-        self.cache.store().clear();
-        self.cache.flights().invalidate_scope(&Scope::global());
+        let store = self.cache.store();
+        forget_scope(self.cache, &Scope::global(), || store.clear());
     }
 }
 
@@ -269,7 +316,7 @@ impl<'a> Operation<'a> for Clear<'a> {
             return Begun::Done(self.run());
         };
         Begun::Waits(Box::pin(async move {
-            self.local();
+            tier.after(|| Change::All, || self.local());
             let again = Again::new(|| self.local());
             let shared = tier.clear_async().await;
             again.now();

@@ -1,8 +1,10 @@
 //! Several evictions, of which none is lost when their caller goes away.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use cacheado_backends::{Key, Result};
 
-use super::evict::{evict_key, evict_key_async, evict_local};
+use super::evict::{evict_key, evict_key_async, evict_local, in_drop};
 use crate::cache::Cache;
 
 /// Keys that are to be evicted, one after the other. Those that are left when this is dropped go from the process then, and from the
@@ -98,13 +100,17 @@ impl<F: Fn() -> Vec<Key>> Drop for Filling<'_, F> {
 
 impl Drop for Evictions<'_> {
     fn drop(&mut self) {
+        let mut panicked = Ok(());
         for key in self.keys.drain(..) {
             if self.from == From::Everywhere {
-                evict_local(self.cache, &key);
+                // a rule that panics over one keeps none of the others
+                let evict = AssertUnwindSafe(|| evict_local(self.cache, &key));
+                panicked = panicked.and(catch_unwind(evict).map(drop));
             }
             if let Some(tier) = self.cache.shared() {
                 tier.evict_later(&key);
             }
         }
+        in_drop(|| panicked.unwrap_or_else(|panic| resume_unwind(panic)));
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use cacheado_backends::backend::Payload;
 use cacheado_backends::{Error, Key, Result, Scope};
 use serde::Serialize;
 
-use super::{Begun, Evictions, Operation, OperationFuture, awaitable, key};
+use super::{Begun, Evictions, Operation, OperationFuture, awaitable, in_drop, key};
 use crate::batch::Batch;
 use crate::cache::Cache;
 use crate::flight::Ticket;
@@ -154,7 +155,13 @@ impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
                 values: Typed::<T>::PORTABLE.values,
                 span: self.cache.aging_of(None).span(self.ttl),
             };
-            let (ticket, stored) = put.store(*value, blocking);
+            let store = AssertUnwindSafe(|| put.store(*value, blocking));
+            let (ticket, stored) = catch_unwind(store).unwrap_or_else(|panic| {
+                // of those before it the shared tier has what is older, of those after it the process as well
+                let all = Evictions::everywhere(self.cache, keys.clone());
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(all)));
+                resume_unwind(panic)
+            });
             puts.stored[nth] = stored.stored;
             puts.add(put.key, ticket, stored.write);
         }
@@ -186,7 +193,7 @@ struct Newer<'a> {
 impl Drop for Newer<'_> {
     fn drop(&mut self) {
         for ticket in self.sealed.iter().chain(&self.unsealed) {
-            forget_older(self.cache, ticket);
+            in_drop(|| forget_older(self.cache, ticket));
         }
     }
 }

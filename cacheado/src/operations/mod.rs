@@ -16,7 +16,7 @@ use cacheado_backends::{Error, Key, Probe, Result, Scope, Space};
 use serde::Serialize;
 
 pub(crate) use evict::{
-    Again, evict_key, evict_key_async, evict_local, expire_key, expire_key_async,
+    Again, evict_key, evict_key_async, evict_local, expire_key, expire_key_async, in_drop, or_evict,
 };
 pub use evict::{Clear, Evict, EvictByScope};
 pub(crate) use evictions::{Evictions, Filling};

@@ -15,6 +15,7 @@ mod seal;
 mod secret;
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -419,6 +420,17 @@ impl SharedTier {
     /// Removes what is under `key`, as soon as can be.
     pub(crate) fn evict_later(&self, key: &Key) {
         self.keep(Change::Key(key.clone()));
+    }
+
+    /// Runs `forget`, by which the process forgets what is to be evicted here next. If a rule panics over it, the eviction is kept until
+    /// it can be sent, and the panic goes on.
+    pub(crate) fn after<R>(&self, eviction: impl FnOnce() -> Change, forget: impl Fn() -> R) -> R {
+        catch_unwind(AssertUnwindSafe(&forget)).unwrap_or_else(|panic| {
+            self.keep(eviction());
+            // what a look-up took over from here meanwhile
+            let _ = catch_unwind(AssertUnwindSafe(forget));
+            resume_unwind(panic)
+        })
     }
 
     /// Removes all that is in `scope`. Returns how many live entries that were. One that can't be sent is kept until it can.

@@ -1,9 +1,10 @@
 //! Storing: the rules are asked, what they choose makes room, the entry goes in.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::{Bound, Dropped, Policy, Store, sweeper};
+use super::remove::tell_all;
+use super::{Bound, Dropped, Policy, Store, panic, sweeper};
 use crate::clock::{Clock, NEVER, Tick};
 use crate::entry::{Entry, Extra, Meta, NO_SEAT, NewEntry, OldValue, Parcel, Tie};
 use crate::key::{Head, Key, Space};
@@ -13,7 +14,6 @@ use crate::rule::{
     Admission, Candidate, Cause, Departed, Holdings, Newcomer, Rule, Seats, seat as seat_of,
 };
 use crate::rules::Lru;
-use crate::sync::MutexGuard;
 use crate::sync::atomic::Ordering;
 
 /// What became of a value that was to be stored.
@@ -71,9 +71,14 @@ impl Store {
         let copy = (tie != Tie::Own).then(|| arrival.key.clone());
         let mut dropped = Dropped::new();
         let limit = self.copies_live.load(Ordering::SeqCst);
+        let mut panicked = None;
         let (inserted, handle) = match policy {
-            Some(policy) => {
-                self.insert_by_rules(arrival, &mut *value, lifetime, policy, &mut dropped)
+            Some(mut policy) => {
+                let value = &mut *value;
+                let inserted =
+                    self.insert_by_rules(arrival, value, lifetime, &mut policy, &mut dropped);
+                panicked = Policy::release(policy);
+                inserted
             }
             None => self.insert_freely(arrival, &mut *value, lifetime, &mut dropped),
         };
@@ -81,10 +86,11 @@ impl Store {
             && self.copies_live.load(Ordering::SeqCst) != limit
         {
             // the limit was set after it was looked at, and copies may have been removed before this one was in
-            self.remove_copy(handle, &copy);
+            panic::note(&mut panicked, self.remove_copy(handle, &copy));
         }
         // what was not stored
         keep(&mut dropped, value.boxed());
+        panic::resume(panicked);
         (inserted, dropped)
     }
 
@@ -111,24 +117,26 @@ impl Store {
         arrival: Arrival,
         value: &mut dyn Parcel,
         lifetime: Option<Duration>,
-        mut policy: MutexGuard<'_, Policy>,
+        policy: &mut Policy,
         dropped: &mut Dropped,
     ) -> (Inserted, Option<Handle>) {
-        let policy = &mut *policy;
         // what has expired takes no room from what lives
         self.remove_due(arrival.now, policy, dropped);
         let old = self.replaced(&arrival, policy, dropped);
         let (_, asked) = span(arrival.now, lifetime);
-        let admitted = match self.admit(&arrival, old.is_some(), lifetime, policy) {
-            Ok(admitted) => admitted,
-            Err(rule) => {
+        let mut nth = 0;
+        let asking = || self.admit(&arrival, old.is_some(), lifetime, policy, &mut nth);
+        let admitted = match catch_unwind(AssertUnwindSafe(asking)) {
+            Ok(Some(admitted)) => admitted,
+            rejected => {
+                panic::note(&mut policy.panicked, rejected.err());
                 if old.is_some() {
                     keep(
                         dropped,
                         self.take_out_key(&arrival.key, Some(policy), &self.rules),
                     );
                 }
-                return (Inserted::Rejected(rule), None);
+                return (Inserted::Rejected(self.rules[nth].name()), None);
             }
         };
         let (lifetime, deadline) = span(arrival.now, admitted.lifetime);
@@ -143,27 +151,33 @@ impl Store {
         }
         let deadline = value.ends(asked, deadline).min(self.limit_of(&arrival));
         let mut victims = std::mem::take(&mut policy.victims);
-        // a rule of the user's may panic after another has vacated seats: who sat there goes all the same, or nobody would ever choose them
-        let seating = || self.seat_by_rules(&arrival, old, policy, &mut victims);
+        let mut newcomer = Newcomer {
+            key: &arrival.key,
+            weight: arrival.weight,
+            seat: NO_SEAT,
+        };
+        let mut nth = 0;
+        // a rule may panic after another has vacated seats: who sat there goes all the same, or nobody would ever choose them
+        let seating = || self.seat_by_rules(&mut newcomer, old, policy, &mut victims, &mut nth);
         let seated = catch_unwind(AssertUnwindSafe(seating));
         for victim in victims.drain(..) {
             keep(dropped, self.vacate(victim, policy));
         }
         policy.victims = victims;
-        let seat = match seated.unwrap_or_else(|panic| resume_unwind(panic)) {
-            Ok(seat) => seat,
-            Err(nth) => {
-                // those asked before, and the one that rejected it, have let go of the old one already
-                if old.is_some() {
-                    let rules = &self.rules[nth + 1..];
-                    keep(
-                        dropped,
-                        self.take_out_key(&arrival.key, Some(policy), rules),
-                    );
-                }
-                return (Inserted::Rejected(self.rules[nth].name()), None);
+        let seat = newcomer.seat;
+        if !matches!(seated, Ok(Admission::Admit)) {
+            panic::note(&mut policy.panicked, seated.err());
+            let (asked, others) = (&self.rules[..nth], &self.rules[nth + 1..]);
+            let gone = Departed::new(&arrival.key, seat);
+            let panicked = tell_all(asked, |rule| rule.on_remove(&gone, Cause::Rule));
+            panic::note(&mut policy.panicked, panicked);
+            // those asked before, and the one that rejected it, have let go of the old one already
+            if old.is_some() {
+                let old = self.take_out_key(&arrival.key, Some(policy), others);
+                keep(dropped, old);
             }
-        };
+            return (Inserted::Rejected(self.rules[nth].name()), None);
+        }
         for key in admitted.victims {
             keep(dropped, self.take_out_key(&key, Some(policy), &self.rules));
         }
@@ -209,14 +223,15 @@ impl Store {
         Some(seat)
     }
 
-    /// Asks the function's bound and then the rules, in order.
+    /// Asks the function's bound and then the rules, in order; `nth` is which is being asked. `None`: that one has rejected it.
     fn admit(
         &self,
         arrival: &Arrival,
         replaces: bool,
         lifetime: Option<Duration>,
         policy: &mut Policy,
-    ) -> Result<Admitted, &'static str> {
+        nth: &mut usize,
+    ) -> Option<Admitted> {
         let (key, space) = (&arrival.key, arrival.space);
         let present = |of| Present {
             entries: &self.entries,
@@ -247,33 +262,30 @@ impl Store {
             .len
             .load(Ordering::Relaxed)
             .saturating_sub(candidate.victims.len());
-        for rule in &self.rules {
+        for (asked, rule) in self.rules.iter().enumerate() {
+            *nth = asked;
             if rule.on_set(&mut candidate) == Admission::Reject {
-                return Err(rule.name());
+                return None;
             }
         }
         // a rule may have chosen the very entry that is replaced: that needs no eviction of its own
         candidate.victims.retain(|victim| victim != key);
-        Ok(Admitted {
+        Some(Admitted {
             lifetime: candidate.lifetime,
             victims: candidate.victims,
         })
     }
 
-    /// Has the rules take what comes among those they know, in the place of one with the seat `old` if there is one. Returns its seat.
-    /// `Err` is the place of the rule that does not take it; those asked before that are told that it has gone.
+    /// Has the rules take what comes among those they know, in the place of one with the seat `old` if there is one; `nth` is which is
+    /// being asked. What that one answers is returned if it does not take it.
     fn seat_by_rules(
         &self,
-        arrival: &Arrival,
+        newcomer: &mut Newcomer<'_>,
         old: Option<u32>,
         policy: &Policy,
         victims: &mut Vec<u32>,
-    ) -> Result<u32, usize> {
-        let mut newcomer = Newcomer {
-            key: &arrival.key,
-            weight: arrival.weight,
-            seat: NO_SEAT,
-        };
+        nth: &mut usize,
+    ) -> Admission {
         let hits = |seat: u32| {
             let handle = policy.seats.get(seat as usize);
             // nobody else's hits, if the rule asks about a seat that nobody has
@@ -285,20 +297,17 @@ impl Store {
             hits: &hits,
             vacated: victims,
         };
-        for (nth, rule) in self.rules.iter().enumerate() {
+        for (asked, rule) in self.rules.iter().enumerate() {
+            *nth = asked;
             let admission = match old {
-                Some(old) => rule.on_replace(seat_of(old), &mut newcomer, &mut seats),
-                None => rule.on_insert(&mut newcomer, &mut seats),
+                Some(old) => rule.on_replace(seat_of(old), newcomer, &mut seats),
+                None => rule.on_insert(newcomer, &mut seats),
             };
             if admission == Admission::Reject {
-                let gone = Departed::new(&arrival.key, newcomer.seat);
-                for asked in &self.rules[..nth] {
-                    asked.on_remove(&gone, Cause::Rule);
-                }
-                return Err(nth);
+                return Admission::Reject;
             }
         }
-        Ok(newcomer.seat)
+        Admission::Admit
     }
 
     /// Puts what comes into its table and the lists beside it. Returns where it lies, and whether it replaced another.

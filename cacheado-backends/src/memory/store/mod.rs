@@ -5,6 +5,7 @@
 //! one runs the user's code.
 
 mod insert;
+mod panic;
 mod remove;
 #[cfg(all(test, not(shuttle)))]
 mod tests;
@@ -29,6 +30,8 @@ use crate::rule::{Cause, Reads, Rule, Verdict};
 use crate::rules::Lru;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock};
+
+use panic::Panic;
 
 pub use insert::Inserted;
 pub use remove::Removed;
@@ -95,6 +98,8 @@ struct Policy {
     seats: Vec<Handle>,
     /// Room for the seats that are to be vacated, kept from one insertion to the next.
     victims: Vec<u32>,
+    /// What a rule has panicked with first since the lock was taken.
+    panicked: Option<Panic>,
 }
 
 /// A function's own bound: the least recently used of its entries makes room.

@@ -1,5 +1,8 @@
 //! What goes: by key, by scope, all at once, or since its time is over.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::panic::{self, Panic};
 use super::{Dropped, Policy, Store};
 use crate::clock::Tick;
 use crate::entry::{Meta, NO_SEAT, OldValue, Taken, Tie};
@@ -33,6 +36,7 @@ impl Store {
         let live = !taken.meta.is_expired(now);
         let cause = if live { Cause::Evicted } else { Cause::Expired };
         let value = self.settle(taken, cause, policy.as_deref_mut(), &self.rules);
+        panic::resume(policy.and_then(Policy::release));
         Some((value, live))
     }
 
@@ -64,8 +68,9 @@ impl Store {
             self.settle(taken, cause, Some(&mut policy), &self.rules)
         };
         let dropped: Vec<_> = taken.into_iter().filter_map(settle).collect();
-        drop(policy);
+        let panicked = Policy::release(policy);
         drop(dropped);
+        panic::resume(panicked);
         removed
     }
 
@@ -77,9 +82,11 @@ impl Store {
                 copies.push((entry.handle(), entry.key().clone()));
             }
         });
+        let mut panicked = None;
         for (copy, key) in copies {
-            self.remove_copy(copy, &key);
+            panic::note(&mut panicked, self.remove_copy(copy, &key));
         }
+        panic::resume(panicked);
     }
 
     /// Removes everything. Counts as neither evictions nor expirations.
@@ -88,24 +95,25 @@ impl Store {
         let dropped = self.drain();
         policy.bounds.clear();
         policy.seats = Vec::new();
-        for rule in &self.rules {
-            rule.on_clear();
-        }
+        let panicked = tell_all(&self.rules, Rule::on_clear);
         drop(policy);
         drop(dropped);
+        panic::resume(panicked);
     }
 
     /// Frees what has expired.
     pub fn free_expired(&self) {
         let now = self.clock.now();
+        let mut panicked = None;
         while self.expiry.is_due(now) {
             let mut dropped = Dropped::new();
             // held while what is due is neither scheduled nor removed yet, so that no write takes it for alive; and let go in
             // between, so that a thousand expiries at once are no long wait for one write
             let mut policy = lock(&self.policy);
             self.remove_due(now, &mut policy, &mut dropped);
-            drop(policy);
+            panic::note(&mut panicked, Policy::release(policy));
         }
+        panic::resume(panicked);
     }
 
     /// Removes some of what is due.
@@ -130,20 +138,26 @@ impl Store {
         // another may lie there by now. If it is of the same key, a rule's verdict, which is on the key, is on that, too
         let is_it =
             |meta: &Meta| probe.is(&meta.key) && (cause != Cause::Expired || meta.is_expired(now));
-        self.remove_if(handle, is_it, cause);
+        panic::resume(self.remove_if(handle, is_it, cause));
     }
 
-    /// Removes the copy of what the shared tier has under `key` that lies at `handle`.
-    pub(super) fn remove_copy(&self, handle: Handle, key: &Key) {
+    /// Removes the copy of what the shared tier has under `key` that lies at `handle`. Returns what a rule has panicked with.
+    pub(super) fn remove_copy(&self, handle: Handle, key: &Key) -> Option<Panic> {
         let is_it = |meta: &Meta| meta.tie() != Tie::Own && meta.key == *key;
-        self.remove_if(handle, is_it, Cause::Evicted);
+        self.remove_if(handle, is_it, Cause::Evicted)
     }
 
-    fn remove_if(&self, handle: Handle, is_it: impl FnOnce(&Meta) -> bool, cause: Cause) {
+    fn remove_if(
+        &self,
+        handle: Handle,
+        is_it: impl FnOnce(&Meta) -> bool,
+        cause: Cause,
+    ) -> Option<Panic> {
         let mut policy = handle.space().and_then(|space| self.policy_for(space));
         let value = self.take_out(handle, is_it, cause, policy.as_deref_mut());
-        drop(policy);
+        let panicked = policy.and_then(Policy::release);
         drop(value);
+        panicked
     }
 
     /// Takes out what lies at `handle`, if that `is_it`, and tells the rules of it. Its value is returned, if there is something to
@@ -194,7 +208,8 @@ impl Store {
         }
     }
 
-    /// Tells everyone that an entry is out of the store. Gives back its value, if there is something to drop.
+    /// Tells everyone that an entry is out of the store. Gives back its value, if there is something to drop. A rule that panics over that
+    /// keeps nobody else from hearing of it: the policy notes what with, for when it is let go of.
     fn settle(
         &self,
         taken: Taken,
@@ -203,19 +218,33 @@ impl Store {
         rules: &[Box<dyn Rule>],
     ) -> Option<OldValue> {
         let mut gone = Departed::new(&taken.meta.key, NO_SEAT);
+        // without it nobody has a say, and there are no rules
         if let Some(policy) = policy {
             // a rule that panicked may have left an entry in a seat that it gave to another since
             gone.seat = policy.confirmed(taken.meta.seat(), taken.handle());
             if let Some(bound) = policy.bound(gone.key().head().space_id()) {
                 bound.len = bound.len.saturating_sub(1);
             }
-        }
-        for rule in rules {
-            rule.on_remove(&gone, cause);
+            let panicked = tell_all(rules, |rule| rule.on_remove(&gone, cause));
+            panic::note(&mut policy.panicked, panicked);
         }
         (self.observer)(gone.key(), cause);
         taken.value
     }
+}
+
+/// Tells each of `rules`, whichever panics. Returns what the first has panicked with.
+pub(super) fn tell_all(rules: &[Box<dyn Rule>], tell: impl Fn(&dyn Rule)) -> Option<Panic> {
+    let mut panicked = None;
+    let mut rules = rules.iter();
+    while !rules.as_slice().is_empty() {
+        // around them all: it is to cost nothing where none panics
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            rules.by_ref().for_each(|rule| tell(&**rule));
+        }));
+        panic::note(&mut panicked, told.err());
+    }
+    panicked
 }
 
 impl Removed {
