@@ -123,7 +123,8 @@ pub trait Rule: Send + Sync + 'static {
         true
     }
 
-    /// How often what has expired is to be looked for. The shortest of all rules' counts, at most a second without any.
+    /// How often what has expired is to be looked for. The shortest of all rules' counts, at most a second without any. Zero makes
+    /// `build()` fail.
     fn sweep_interval(&self) -> Option<Duration> {
         None
     }

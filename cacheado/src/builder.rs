@@ -381,6 +381,12 @@ impl CacheBuilder {
         let weigher = self.apply_bound()?;
         for rule in &self.rules {
             rule.check()?;
+            if rule.sweep_interval() == Some(Duration::ZERO) {
+                return Err(Error::config(
+                    format!("the sweep_interval of the rule {}", rule.name()),
+                    "expired entries would be looked for without a pause: give a duration longer than zero, or `None`",
+                ));
+            }
         }
         let mut keepers = self.rules.iter().filter(|rule| rule.gives_seats());
         if let (Some(first), Some(second)) = (keepers.next(), keepers.next()) {

@@ -395,8 +395,25 @@ fn a_rule_without_sense_fails_the_build() {
         }
     }
 
+    struct Restless;
+
+    impl Rule for Restless {
+        fn name(&self) -> &'static str {
+            "Restless"
+        }
+
+        fn sweep_interval(&self) -> Option<Duration> {
+            Some(Duration::ZERO)
+        }
+    }
+
     let built = Cache::builder().rule(Ttl::new()).rule(Senseless).build();
     assert_eq!(built.unwrap_err().to_string(), "Senseless: it has none");
+    let built = Cache::builder().rule(Ttl::new()).rule(Restless).build();
+    assert_eq!(
+        built.unwrap_err().to_string(),
+        "the sweep_interval of the rule Restless: expired entries would be looked for without a pause: give a duration longer than zero, or `None`"
+    );
 }
 
 #[test]
