@@ -82,7 +82,8 @@ impl fmt::Debug for Mark {
 /// What came of claiming a load among all processes.
 #[derive(Clone, Debug)]
 pub enum Lease {
-    /// It is the caller's. What the load finds is stored only while it still is, which the mark lets the store tell.
+    /// It is the caller's. What the load finds is not stored once it is another's, which the mark lets the store tell; after it has run
+    /// out and before another has it, the store may do as it likes.
     Granted(Mark),
     /// It is another's.
     Taken,

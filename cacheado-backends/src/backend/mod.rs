@@ -140,8 +140,8 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// As [`set`](Self::set), for a value whose making began at `mark`. If `key` was evicted or set since, which of the two values
-    /// the source holds is not known: then what is there goes. Returns whether it is stored. By default it sets, whatever came
-    /// between.
+    /// the source holds is not known: then what is there goes. Returns whether it is stored. Stored or not, it outdates each load
+    /// under way, as a [`set`](Self::set) does, and is [reported](Self::watch). By default it sets, whatever came between.
     ///
     /// # Errors
     ///

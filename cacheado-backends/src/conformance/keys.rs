@@ -16,7 +16,9 @@ static LEVELS: LazyLock<Hierarchy> = LazyLock::new(|| {
         .level_under("user", "session", "session_id")
         .level_under("tenant", "team", "team_id")
         .level("car", "car_id");
-    levels.build().expect("the names are in order")
+    levels
+        .build()
+        .expect("in order, and declared with secret ids by nobody else")
 });
 
 fn scope(level: &str, params: &[(&str, &str)]) -> Scope {

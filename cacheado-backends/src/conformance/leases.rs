@@ -118,6 +118,30 @@ pub(super) fn an_old_owner_can_neither_store_nor_release(bench: &Bench<'_>) {
     one.expect_hit(&key, &payload("new"));
 }
 
+pub(super) fn a_claim_ends_with_a_load_that_is_refused(bench: &Bench<'_>) {
+    let (one, other) = (bench.open(), bench.open());
+    let place = user("1", "1");
+    let disturb: [Disturb<'_>; 3] = [
+        &|key| {
+            other.evict(key);
+        },
+        &|_| {
+            other.evict_by_scope(&place);
+        },
+        &|key| other.set(key, &payload("newer")),
+    ];
+    for (nth, disturb) in disturb.into_iter().enumerate() {
+        let key = key(&place, &nth);
+        let mark = claim(&one, &key, LONG);
+        disturb(&key);
+        bench.expect(
+            !one.fill(&key, &payload("old"), &mark),
+            format_args!("what disturbs a claimed load of {key} should make `fill` say false"),
+        );
+        claim(&other, &key, LONG);
+    }
+}
+
 pub(super) fn an_eviction_wins_over_a_claimed_load(bench: &Bench<'_>) {
     let (one, other) = (bench.open(), bench.open());
     let place = user("1", "1");

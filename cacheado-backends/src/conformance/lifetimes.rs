@@ -3,8 +3,9 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::bench::{Bench, Store};
+use super::bench::{Bench, Store, show};
 use super::keys::{key, payload, payload_for, tenant, user};
+use crate::backend::Payload;
 use crate::key::Key;
 
 /// Stores count in whole milliseconds, and some look at their clock only now and then.
@@ -34,22 +35,34 @@ fn check_left(
 ) -> bool {
     let asked = Instant::now();
     let found = store.hit(key);
+    check_found(store.bench, key, found, asked, lifetime, (before, after))
+}
+
+/// As [`check_left`], of what was found when it was asked for at `asked`.
+fn check_found(
+    bench: &Bench<'_>,
+    key: &Key,
+    found: Option<Payload>,
+    asked: Instant,
+    lifetime: Duration,
+    (before, after): (Instant, Instant),
+) -> bool {
     // what the store says may be from the look-up's end, and the backend must take off what passed since its beginning
     let least = lifetime.saturating_sub(before.elapsed() + asked.elapsed());
-    let least = least.saturating_sub(store.bench.options().early + CLOCK_STEPS);
+    let least = least.saturating_sub(bench.options().early + CLOCK_STEPS);
     let most = lifetime.saturating_sub(asked - after) + CLOCK_STEPS;
     let Some(found) = found else {
-        store.bench.expect(
+        bench.expect(
             least.is_zero(),
-            format_args!("an entry should live for {lifetime:?}, and was gone {least:?} early"),
+            format_args!("{key} should live for {lifetime:?}, and was gone {least:?} early"),
         );
         return false;
     };
     let left = found.lifetime;
-    store.bench.expect(
+    bench.expect(
         left.is_some_and(|left| left <= most && left >= least),
         format_args!(
-            "from {least:?} to {most:?} should be left of {lifetime:?}, and it is {left:?}"
+            "from {least:?} to {most:?} should be left of the {lifetime:?} of {key}, and it is {left:?}"
         ),
     );
     !least.is_zero()
@@ -119,6 +132,105 @@ pub(super) fn a_new_value_has_its_own_lifetime(bench: &Bench<'_>) {
             format_args!("the last lifetime was {short:?}, and it should be over"),
         );
         check_left(&store, &longer, hour, stored)
+    });
+}
+
+/// What stores an entry, and how.
+type Way = (&'static str, fn(&Store<'_>, &Key, &Payload));
+
+const WAYS: [Way; 4] = [
+    ("set_many", |store, key, value| {
+        store.set_many(&[(key.clone(), value.clone())]);
+    }),
+    ("fill", |store, key, value| {
+        store.fill(key, value, &store.miss(key));
+    }),
+    ("fill_many", |store, key, value| {
+        store.fill_many(&[(key.clone(), value.clone(), store.miss(key))]);
+    }),
+    ("put", |store, key, value| {
+        store.put(key, value, &store.mark(key));
+    }),
+];
+
+pub(super) fn a_lifetime_is_kept_however_it_is_stored(bench: &Bench<'_>) {
+    let store = bench.open();
+    with_lifetimes(bench, |lifetime| {
+        let stored = WAYS.map(|(way, store_by)| {
+            let key = key(&user("1", "1"), &(way, lifetime.as_millis()));
+            let before = Instant::now();
+            store_by(&store, &key, &payload_for(lifetime, "v"));
+            let stored = (before, Instant::now());
+            let told = check_left(&store, &key, lifetime, stored);
+            (key, told)
+        });
+        sleep_past(Instant::now() + lifetime);
+        for (key, _) in &stored {
+            bench.expect(
+                store.hit(key).is_none(),
+                format_args!("{key}, with a lifetime of {lifetime:?}, should be gone after that"),
+            );
+        }
+        stored.iter().all(|(_, told)| *told)
+    });
+}
+
+pub(super) fn many_are_read_with_what_is_left(bench: &Bench<'_>) {
+    let store = bench.open();
+    let hour = Duration::from_secs(3600);
+    with_lifetimes(bench, |short| {
+        let lifetimes = [
+            ("endless", None),
+            ("shorter", Some(short)),
+            ("longer", Some(hour)),
+        ];
+        let keys = lifetimes.map(|(name, _)| key(&tenant("1"), &(name, short.as_millis())));
+        let stored: Vec<_> = keys
+            .iter()
+            .zip(lifetimes)
+            .map(|(key, (_, lifetime))| {
+                let before = Instant::now();
+                store.set(
+                    key,
+                    &Payload {
+                        lifetime,
+                        ..payload("v")
+                    },
+                );
+                (before, Instant::now())
+            })
+            .collect();
+        let read = |short_is_over: bool| {
+            let asked = Instant::now();
+            let mut told = true;
+            for (nth, found) in store.get_many(&keys).into_iter().enumerate() {
+                let (key, found) = (&keys[nth], found.hit());
+                match lifetimes[nth].1 {
+                    None => bench.expect(
+                        found == Some(payload("v")),
+                        format_args!(
+                            "{key} should have no end, and there is {}",
+                            show(found.as_ref())
+                        ),
+                    ),
+                    Some(lifetime) if lifetime == short && short_is_over => bench.expect(
+                        found.is_none(),
+                        format_args!(
+                            "{key}, with a lifetime of {short:?}, should be gone after that"
+                        ),
+                    ),
+                    Some(lifetime) => {
+                        told &= check_found(bench, key, found, asked, lifetime, stored[nth]);
+                    }
+                }
+            }
+            told
+        };
+        // more has passed than what is taken for a step of the clock
+        sleep(short / 4);
+        let told = read(false);
+        sleep_past(Instant::now() + short);
+        told & read(true)
     });
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::bench::{Bench, Store, show};
 use super::keys::{car, key, payload, payload_for, session, team, tenant, user};
 use super::lifetimes::sleep_past;
-use crate::backend::{Lookup, Payload};
+use crate::backend::{Lookup, Mark, Payload};
 use crate::key::Key;
 use crate::scope::Scope;
 
@@ -102,6 +102,38 @@ pub(super) fn an_eviction_wins_over_a_load(bench: &Bench<'_>) {
         store.evict(key);
         store.evict(key);
     });
+}
+
+pub(super) fn an_eviction_of_what_has_expired_wins_over_a_load(bench: &Bench<'_>) {
+    let (store, other) = (bench.open(), bench.open());
+    let lifetime = Duration::from_millis(1) + bench.options().early;
+    // begun while it was there, and after its end
+    let loads: [fn(&Store<'_>, &Key, Duration) -> Mark; 2] = [
+        |store, key, _| store.mark(key),
+        |store, key, lifetime| {
+            sleep_past(Instant::now() + lifetime);
+            store.miss(key)
+        },
+    ];
+    for begin in loads {
+        for place in places() {
+            let key = key(&place, "expired");
+            store.set(&key, &payload_for(lifetime, "older"));
+            let mark = begin(&store, &key, lifetime);
+            sleep_past(Instant::now() + lifetime);
+            bench.expect(
+                !other.evict(&key),
+                "evicting what has expired should say false",
+            );
+            bench.expect(
+                !store.fill(&key, &old(), &mark),
+                format_args!(
+                    "evicting {key} during a load should make `fill` say false, although nothing was there any more"
+                ),
+            );
+            store.miss(&key);
+        }
+    }
 }
 
 pub(super) fn an_eviction_of_a_scope_wins_over_a_load(bench: &Bench<'_>) {
@@ -304,11 +336,37 @@ pub(super) fn a_put_that_something_disturbed_leaves_nothing(bench: &Bench<'_>) {
     }
 }
 
+pub(super) fn a_put_that_is_refused_wins_over_a_load(bench: &Bench<'_>) {
+    let (store, other) = (bench.open(), bench.open());
+    for place in places() {
+        let key = key(&place, "k");
+        let making = store.mark(&key);
+        other.evict(&key);
+        // begun after the eviction, but before what is put was made
+        let loading = other.miss(&key);
+        bench.expect(
+            !store.put(&key, &payload("mine"), &making),
+            format_args!("evicting before a `put` of {key} ends should make it say false"),
+        );
+        bench.expect(
+            !other.fill(&key, &old(), &loading),
+            format_args!(
+                "a `put` of {key} during a load should make `fill` say false, also if it was refused"
+            ),
+        );
+        store.miss(&key);
+    }
+}
+
 pub(super) fn of_many_only_the_undisturbed_are_filled(bench: &Bench<'_>) {
     let (store, other) = (bench.open(), bench.open());
     let keys: Vec<Key> = (0..9_u8)
         .map(|nth| key(&user("1", &(nth / 3).to_string()), &nth))
         .collect();
+    // before they begin
+    for key in &keys {
+        other.evict(key);
+    }
     let marks = store.get_many(&keys).into_iter().map(|found| match found {
         Lookup::Miss(mark) => mark,
         Lookup::Hit(_) => bench.fail("nothing was stored yet"),

@@ -6,7 +6,7 @@ use crate::key::Key;
 use crate::scope::Scope;
 
 /// What the names of the caches end in: names that begin alike, and that a store might take for something else.
-const SUFFIXES: [&str; 12] = [
+const SUFFIXES: [&str; 14] = [
     "",
     "2",
     "22",
@@ -19,6 +19,8 @@ const SUFFIXES: [&str; 12] = [
     "%",
     " ",
     "ü\0",
+    "a",
+    "A",
 ];
 
 pub(super) fn caches_of_two_names_have_nothing_in_common(bench: &Bench<'_>) {

@@ -56,7 +56,7 @@ pub(super) fn everything_is_in_the_global_scope(bench: &Bench<'_>) {
 }
 
 /// Ids that try to be more than one, less than one, or an operator's.
-const CRAFTED: [&str; 34] = [
+const CRAFTED: [&str; 38] = [
     "1",
     "10",
     "11",
@@ -91,6 +91,10 @@ const CRAFTED: [&str; 34] = [
     "u\u{308}",
     "日本",
     "\u{10ffff}",
+    "a",
+    "A",
+    "e",
+    "é",
 ];
 
 pub(super) fn crafted_ids_stay_apart(bench: &Bench<'_>) {

@@ -267,6 +267,8 @@ checks! {
         an_entry_is_gone_after_its_lifetime
         what_is_left_never_grows
         a_new_value_has_its_own_lifetime
+        a_lifetime_is_kept_however_it_is_stored
+        many_are_read_with_what_is_left
         lifetimes_of_any_length_are_kept
     } if |_| true;
     bulk {
@@ -277,6 +279,7 @@ checks! {
     marks {
         a_load_that_nothing_disturbed_is_stored
         an_eviction_wins_over_a_load
+        an_eviction_of_what_has_expired_wins_over_a_load
         an_eviction_of_a_scope_wins_over_a_load
         clearing_wins_over_a_load
         a_newer_value_wins_over_a_load
@@ -285,6 +288,7 @@ checks! {
         a_put_that_nothing_disturbed_is_stored
         the_end_of_a_lifetime_disturbs_nothing
         a_put_that_something_disturbed_leaves_nothing
+        a_put_that_is_refused_wins_over_a_load
         of_many_only_the_undisturbed_are_filled
     } if |options| options.marks;
     races {
@@ -296,6 +300,7 @@ checks! {
         a_claim_can_be_given_back
         a_claim_ends_with_its_time
         an_old_owner_can_neither_store_nor_release
+        a_claim_ends_with_a_load_that_is_refused
         an_eviction_wins_over_a_claimed_load
     } if |options| options.leases;
     leases {

@@ -111,6 +111,12 @@ pub(super) fn what_others_store_is_reported(bench: &Bench<'_>) {
         watch.until_key(&key);
         other.set_many(&[(key.clone(), payload("y"))]);
         watch.until_key(&key);
+        // one that is refused removes what is there
+        let mark = other.mark(&key);
+        other.set(&key, &payload("z"));
+        watch.until_key(&key);
+        other.put(&key, &payload("refused"), &mark);
+        watch.until_key(&key);
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Flaw {
     /// Takes an id for another that it begins with.
     ComparesIdsAsPrefixes,
     TrimsIds,
+    IgnoresCaseOfIds,
+    IgnoresAccents,
     /// Takes `a/b` for two ids.
     JoinsIds,
     IgnoresLevels,
@@ -35,6 +37,7 @@ pub enum Flaw {
     IgnoresNames,
     /// Takes a cache for another whose name begins with its.
     ComparesNamesAsPrefixes,
+    IgnoresCaseOfNames,
     KeepsToTheInstance,
     NeverExpires,
     ExpiresEarly(Duration),
@@ -44,20 +47,32 @@ pub enum Flaw {
     /// Takes lifetimes over thirty days for dates long ago.
     TakesLongForDates,
     ReadsManyBackwards,
+    ReadsManyExpired,
+    /// Says that all of a lifetime is left, of many.
+    LeavesAllOfMany,
+    /// Gives no mark with the misses among many.
+    MarksNoneOfMany,
     StoresFirstOfMany,
+    StoresManyForEver,
     FillsFirstOfMany,
+    FillsForEver,
+    FillsManyForEver,
     FillsNever,
     FillsInAnyCase,
     /// Has marks, but not in the async operations, whose defaults set.
     FillsInAnyCaseAsync,
     ScopesLeaveMarks,
     ClearingLeavesMarks,
+    /// Evicting what has expired does nothing at all.
+    EvictingTheExpiredLeavesMarks,
     SettingLeavesMarks,
     /// Refuses what was evicted at any time before.
     MarksAreForEver,
     /// Refuses whatever was evicted since.
     MarksAreOfTheStore,
     PutsNever,
+    PutsForEver,
+    RefusedPutsLeaveMarks,
     /// Looking up what has expired ends marks.
     MarksEndWithLifetimes,
     PutsInAnyCase,
@@ -66,6 +81,7 @@ pub enum Flaw {
     FillsInTwoSteps,
     ClaimsForAll,
     ClaimsOutlastLoads,
+    ClaimsOutlastRefusals,
     ClaimsNeverEnd,
     ReleasesNothing,
     ReleasesForAnybody,
@@ -74,6 +90,7 @@ pub enum Flaw {
     ClaimsOutdoEvictions,
     TellsNoEvictions,
     TellsNoSets,
+    TellsNoRefusedPuts,
     TellsNoClearing,
     TellsOneself,
     TellsOfOtherCaches,
@@ -106,6 +123,8 @@ pub const ALL: &[(Flaw, &str)] = &[
     (EvictsAtMost(1_000), "everything_is_in_the_global_scope"),
     (ComparesIdsAsPrefixes, "crafted_ids_stay_apart"),
     (TrimsIds, "crafted_ids_stay_apart"),
+    (IgnoresCaseOfIds, "crafted_ids_stay_apart"),
+    (IgnoresAccents, "crafted_ids_stay_apart"),
     (JoinsIds, "ids_do_not_run_into_each_other"),
     (IgnoresLevels, "levels_side_by_side_stay_apart"),
     (CutsIds(1_000), "long_ids_are_whole"),
@@ -115,10 +134,20 @@ pub const ALL: &[(Flaw, &str)] = &[
         ComparesNamesAsPrefixes,
         "caches_of_two_names_have_nothing_in_common",
     ),
+    (
+        IgnoresCaseOfNames,
+        "caches_of_two_names_have_nothing_in_common",
+    ),
     (KeepsToTheInstance, "two_instances_share_what_is_stored"),
     (NeverExpires, "an_entry_is_gone_after_its_lifetime"),
     (LeavesAll, "what_is_left_never_grows"),
     (KeepsTheFirstLifetime, "a_new_value_has_its_own_lifetime"),
+    (StoresManyForEver, "a_lifetime_is_kept_however_it_is_stored"),
+    (FillsForEver, "a_lifetime_is_kept_however_it_is_stored"),
+    (FillsManyForEver, "a_lifetime_is_kept_however_it_is_stored"),
+    (PutsForEver, "a_lifetime_is_kept_however_it_is_stored"),
+    (ReadsManyExpired, "many_are_read_with_what_is_left"),
+    (LeavesAllOfMany, "many_are_read_with_what_is_left"),
     (TakesLongForDates, "lifetimes_of_any_length_are_kept"),
     (ReadsManyBackwards, "many_are_read_in_their_order"),
     (StoresFirstOfMany, "many_are_stored"),
@@ -126,6 +155,10 @@ pub const ALL: &[(Flaw, &str)] = &[
     (FillsNever, "a_load_that_nothing_disturbed_is_stored"),
     (FillsInAnyCase, "an_eviction_wins_over_a_load"),
     (FillsInAnyCaseAsync, "an_eviction_wins_over_a_load"),
+    (
+        EvictingTheExpiredLeavesMarks,
+        "an_eviction_of_what_has_expired_wins_over_a_load",
+    ),
     (ScopesLeaveMarks, "an_eviction_of_a_scope_wins_over_a_load"),
     (ClearingLeavesMarks, "clearing_wins_over_a_load"),
     (SettingLeavesMarks, "a_newer_value_wins_over_a_load"),
@@ -140,6 +173,11 @@ pub const ALL: &[(Flaw, &str)] = &[
         PutsInAnyCase,
         "a_put_that_something_disturbed_leaves_nothing",
     ),
+    (
+        RefusedPutsLeaveMarks,
+        "a_put_that_is_refused_wins_over_a_load",
+    ),
+    (MarksNoneOfMany, "of_many_only_the_undisturbed_are_filled"),
     (
         FillsManyInAnyCase,
         "of_many_only_the_undisturbed_are_filled",
@@ -157,9 +195,14 @@ pub const ALL: &[(Flaw, &str)] = &[
         "an_old_owner_can_neither_store_nor_release",
     ),
     (IgnoresOwners, "an_old_owner_can_neither_store_nor_release"),
+    (
+        ClaimsOutlastRefusals,
+        "a_claim_ends_with_a_load_that_is_refused",
+    ),
     (ClaimsOutdoEvictions, "an_eviction_wins_over_a_claimed_load"),
     (TellsNoEvictions, "what_others_evict_is_reported"),
     (TellsNoSets, "what_others_store_is_reported"),
+    (TellsNoRefusedPuts, "what_others_store_is_reported"),
     (TellsNoClearing, "what_others_clear_is_reported"),
     (TellsOneself, "what_one_does_oneself_is_not_reported"),
     (

@@ -118,7 +118,7 @@ fn an_entry_may_go_early_by_as_much_as_is_allowed() {
             name.contains("lifetime") || name.contains("left")
         })
     };
-    assert_eq!(failed(&flawed()).len(), 4);
+    assert_eq!(failed(&flawed()).len(), 6);
     assert!(failed(&flawed().early(early)).is_empty());
 }
 

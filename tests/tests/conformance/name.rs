@@ -35,6 +35,14 @@ impl Place {
                 let trimmed = ids.iter().map(|id| id.trim().to_owned());
                 (levels.collect(), trimmed.collect())
             }
+            Some(Flaw::IgnoresCaseOfIds) => {
+                let folded = ids.iter().map(|id| id.to_lowercase());
+                (levels.collect(), folded.collect())
+            }
+            Some(Flaw::IgnoresAccents) => {
+                let folded = ids.iter().map(|id| id.replace('é', "e"));
+                (levels.collect(), folded.collect())
+            }
             Some(Flaw::CutsIds(len)) => {
                 let cut = ids.iter().map(|id| id.chars().take(len).collect());
                 (levels.collect(), cut.collect())

@@ -125,6 +125,15 @@ impl Memory {
         })
     }
 
+    /// `payload` as it is stored by an operation that has `flaw`, by which all lives for ever.
+    fn endless_if(&self, flaw: Flaw, payload: &Payload) -> Payload {
+        let mut payload = payload.clone();
+        if self.has(flaw) {
+            payload.lifetime = None;
+        }
+        payload
+    }
+
     fn store(&self, held: &mut Held, name: &Name, payload: &Payload) {
         let lost = match self.flaw {
             Some(Flaw::LosesGlobalEntries) => {
@@ -196,7 +205,12 @@ impl Memory {
         if stands {
             self.store(&mut held, name, payload);
         }
-        if !self.has(Flaw::ClaimsOutlastLoads) {
+        let outlasts = match self.flaw {
+            Some(Flaw::ClaimsOutlastLoads) => true,
+            Some(Flaw::ClaimsOutlastRefusals) => !stands,
+            _ => false,
+        };
+        if !outlasts {
             end_claim(&mut held, name, read(mark).1);
         }
         stands

@@ -23,6 +23,7 @@ impl Backend for Memory {
     fn bind(&mut self, name: &str) {
         self.cache = match self.flaw {
             Some(Flaw::IgnoresNames) => String::new(),
+            Some(Flaw::IgnoresCaseOfNames) => name.to_lowercase(),
             Some(Flaw::KeepsToTheInstance) => format!("{name} {}", self.instance),
             _ => name.to_owned(),
         };
@@ -76,7 +77,8 @@ impl Backend for Memory {
     }
 
     fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
-        Ok(self.fill_named(&self.name_of(key), payload, mark))
+        let payload = self.endless_if(Flaw::FillsForEver, payload);
+        Ok(self.fill_named(&self.name_of(key), &payload, mark))
     }
 
     fn put(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
@@ -88,22 +90,30 @@ impl Backend for Memory {
             _ => self.stands(&held, &name, mark),
         };
         if stands {
-            self.store(&mut held, &name, payload);
+            let payload = self.endless_if(Flaw::PutsForEver, payload);
+            self.store(&mut held, &name, &payload);
         } else {
             held.entries.remove(&name);
         }
         drop(held);
-        self.note_set(key, name);
+        match self.flaw {
+            Some(Flaw::RefusedPutsLeaveMarks) if !stands => self.tell(&Change::Key(key.clone())),
+            Some(Flaw::TellsNoRefusedPuts) if !stands => {
+                self.held().history.push(What::Entry(name));
+            }
+            _ => self.note_set(key, name),
+        }
         Ok(stands)
     }
 
     fn evict(&self, key: &Key) -> BackendResult<bool> {
         let name = self.name_of(key);
         let mut held = self.held();
-        let alive = held
-            .entries
-            .get(&name)
-            .is_some_and(|entry| self.live(entry).is_some());
+        let entry = held.entries.get(&name);
+        let alive = entry.is_some_and(|entry| self.live(entry).is_some());
+        if entry.is_some() && !alive && self.has(Flaw::EvictingTheExpiredLeavesMarks) {
+            return Ok(false);
+        }
         if self.has(Flaw::EvictsInTwoSteps) {
             drop(held);
             sleep(BETWEEN);
@@ -168,6 +178,21 @@ impl Backend for Memory {
             .iter()
             .map(|key| self.get(key))
             .collect::<Result<_, _>>()?;
+        for (key, found) in keys.iter().zip(&mut found) {
+            let held = self.held();
+            let stored = held.entries.get(&self.name_of(key));
+            let stored = stored.map(|entry| entry.payload.clone());
+            match (self.flaw, &*found, stored) {
+                (Some(Flaw::ReadsManyExpired), Lookup::Miss(_), Some(stored))
+                | (Some(Flaw::LeavesAllOfMany), Lookup::Hit(_), Some(stored)) => {
+                    *found = Lookup::Hit(stored);
+                }
+                (Some(Flaw::MarksNoneOfMany), Lookup::Miss(_), _) => {
+                    *found = Lookup::Miss(Mark::none());
+                }
+                _ => {}
+            }
+        }
         if self.has(Flaw::ReadsManyBackwards) {
             found.reverse();
         }
@@ -181,7 +206,9 @@ impl Backend for Memory {
             entries.len()
         };
         let mut entries = entries.iter().take(count);
-        entries.try_for_each(|(key, payload)| self.set(key, payload))
+        entries.try_for_each(|(key, payload)| {
+            self.set(key, &self.endless_if(Flaw::StoresManyForEver, payload))
+        })
     }
 
     fn fill_many(&self, entries: &[(Key, Payload, Mark)]) -> BackendResult<Vec<bool>> {
@@ -197,7 +224,8 @@ impl Backend for Memory {
                     self.store(&mut self.held(), &name, payload);
                     return true;
                 }
-                self.fill_named(&name, payload, mark)
+                let payload = self.endless_if(Flaw::FillsManyForEver, payload);
+                self.fill_named(&name, &payload, mark)
             });
         Ok(filled.collect())
     }
