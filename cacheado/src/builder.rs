@@ -47,7 +47,7 @@ pub struct CacheBuilder {
     clock: Clock,
     rules: Vec<Box<dyn Rule>>,
     bounds: Vec<Bound>,
-    weigher: Option<ByUser>,
+    weighers: Vec<ByUser>,
     backend: Option<Box<dyn Backend>>,
     /// `None`: the builder was not asked for any.
     compression: Option<Compression>,
@@ -55,8 +55,8 @@ pub struct CacheBuilder {
     name: String,
     in_process: bool,
     flight_timeout: Duration,
-    coherence: Duration,
-    breaker: BreakerOptions,
+    coherence: Option<Duration>,
+    breaker: Option<BreakerOptions>,
     secret: Option<SecretKey>,
     aging: Aging,
     rest: Duration,
@@ -78,15 +78,15 @@ impl Default for CacheBuilder {
             clock: Clock::default(),
             rules: Vec::new(),
             bounds: Vec::new(),
-            weigher: None,
+            weighers: Vec::new(),
             backend: None,
             compression: None,
             hierarchy: Hierarchy::default(),
             name: "cacheado".to_owned(),
             in_process: true,
             flight_timeout: FLIGHT_TIMEOUT,
-            coherence: COHERENCE,
-            breaker: BreakerOptions::default(),
+            coherence: None,
+            breaker: None,
             secret: None,
             aging: Aging::NONE,
             rest: REST,
@@ -168,8 +168,8 @@ impl CacheBuilder {
 
     /// What each entry weighs, for [rules](Self::rule) that ask for it: a rule of one's own, or [`WTinyLfu::new`], whose bound is a
     /// weight. Asked once, when the entry is stored. Without one each weighs 1, and so does one over which it panics. With `max_items`,
-    /// `max_bytes` or `max_weight`, which weigh in their own ways, `build()` fails, and so it does on a cache that keeps nothing in the
-    /// process.
+    /// `max_bytes` or `max_weight`, which weigh in their own ways, `build()` fails, and so it does without any rule, with a second weigher,
+    /// and on a cache that keeps nothing in the process.
     ///
     /// ```
     /// use cacheado::Cache;
@@ -185,7 +185,7 @@ impl CacheBuilder {
         mut self,
         weigher: impl Fn(&Weighed<'_>) -> u32 + Send + Sync + 'static,
     ) -> Self {
-        self.weigher = Some(Box::new(weigher));
+        self.weighers.push(Box::new(weigher));
         self
     }
 
@@ -259,18 +259,19 @@ impl CacheBuilder {
     /// How long the process keeps a copy of what the shared tier has while nothing tells it when the copy is old: 5 s if not given.
     /// So it is with a backend that [reports](Backend::watch) nothing of what other processes evict and put, and with any other
     /// while its connection is lost. Zero keeps none. [`Duration::MAX`] keeps them for all of their lifetimes, which is right if no
-    /// other process uses the store.
+    /// other process uses the store. Without a [`backend`](Self::backend), `build()` fails; with `in_process(false)` there are no copies, and
+    /// it changes nothing.
     pub fn coherence(mut self, bound: Duration) -> Self {
-        self.coherence = bound;
+        self.coherence = Some(bound);
         self
     }
 
     /// After `failures` of the shared tier in a row it is not asked for `pause`, and then by one call, whose answer decides: 5 and 1 s
     /// if not given. Meanwhile look-ups there are misses, which run their bodies, and evictions are kept and sent later. Time is the
     /// [clock](Self::clock)'s. Where [parts](Backend::part) of the store may be down each by itself, as the nodes of a Redis Cluster may,
-    /// each is counted by itself.
+    /// each is counted by itself. Without a [`backend`](Self::backend), `build()` fails.
     pub fn circuit_breaker(mut self, failures: u32, pause: Duration) -> Self {
-        self.breaker = BreakerOptions { failures, pause };
+        self.breaker = Some(BreakerOptions { failures, pause });
         self
     }
 
@@ -325,7 +326,7 @@ impl CacheBuilder {
 
     /// What ids of levels marked `#[secret]` are hashed with before they leave the process: 32 random bytes, the same in all
     /// processes that share the store. Without it their entries stay in the process, and `build()` fails if the hierarchy given by
-    /// [`scopes`](Self::scopes) has such a level and there is a backend.
+    /// [`scopes`](Self::scopes) has such a level and there is a backend. Without a backend it does nothing, and may be given all the same.
     #[cfg(feature = "shared")]
     pub fn secret_key(mut self, key: [u8; 32]) -> Self {
         self.secret = Some(SecretKey::new(key));
@@ -344,9 +345,10 @@ impl CacheBuilder {
     /// # Errors
     ///
     /// [`Error::Config`] for a rule without sense (`Lru::new(0)`), two rules that each keep the entries in an order of their own, more
-    /// than one bound, an empty name, compression without a backend, a backend without sense (a timeout of zero), a flight timeout of
-    /// zero, a `refresh_after` or `jitter` that is no part, a circuit breaker without sense, secret ids that nothing hides from the shared
-    /// tier, a cache without any tier, and a bound of what is in the process on a cache that keeps nothing there.
+    /// than one bound, a weigher without a rule, two weighers, an empty name, an option of the shared tier without a backend, a backend without sense (a
+    /// timeout of zero), a flight timeout of zero, a `refresh_after` or `jitter` that is no part, a circuit breaker without sense, secret ids
+    /// that nothing hides from the shared tier, a cache without any tier, and a bound of what is in the process on a cache that keeps
+    /// nothing there.
     pub fn build(mut self) -> Result<Cache> {
         if self.name.is_empty() {
             return Err(Error::config(
@@ -367,16 +369,10 @@ impl CacheBuilder {
             ));
         }
         self.check_aging()?;
-        self.breaker.check()?;
+        self.check_shared()?;
         self.check_secrets()?;
         if let Some(backend) = &self.backend {
             backend.check()?;
-        }
-        if self.compression.is_some() && self.backend.is_none() {
-            return Err(Error::config(
-                "compress_above",
-                "what is compressed is what goes to the shared tier: add a `backend(…)`, or leave it out",
-            ));
         }
         let weigher = self.apply_bound()?;
         for rule in &self.rules {
@@ -411,6 +407,40 @@ impl CacheBuilder {
             return Err(Error::config(
                 format!("jitter({part})"),
                 "give the part of itself by which a lifetime may be longer: from 0 to 1",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Options of a shared tier that have no sense, or nothing to be about.
+    fn check_shared(&self) -> Result<()> {
+        if let Some(breaker) = self.breaker {
+            breaker.check()?;
+        }
+        let options = [
+            (
+                "circuit_breaker",
+                self.breaker.is_some(),
+                "what is not asked for a while is the shared tier",
+            ),
+            (
+                "coherence",
+                self.coherence.is_some(),
+                "what is not kept for longer are copies of what the shared tier has",
+            ),
+            (
+                "compress_above",
+                self.compression.is_some(),
+                "what is compressed is what goes to the shared tier",
+            ),
+        ];
+        let mut given = options.into_iter().filter(|(_, given, _)| *given);
+        if self.backend.is_none()
+            && let Some((option, _, about)) = given.next()
+        {
+            return Err(Error::config(
+                option,
+                format!("{about}: add a `backend(…)`, or leave it out"),
             ));
         }
         Ok(())
@@ -451,7 +481,7 @@ impl CacheBuilder {
         else {
             return self.own_weigher();
         };
-        if self.weigher.is_some() {
+        if !self.weighers.is_empty() {
             return Err(Error::config(
                 format!("{method} and weigher"),
                 "each says what an entry weighs: give the weigher to `max_weight`, or leave out one of the two",
@@ -478,14 +508,28 @@ impl CacheBuilder {
 
     /// How entries are weighed for rules alone.
     fn own_weigher(&mut self) -> Result<Weigher> {
-        match self.weigher.take() {
-            Some(_) if !self.in_process => Err(Error::config(
+        let Some(weigher) = self.weighers.pop() else {
+            return Ok(Weigher::One);
+        };
+        let (what, message) = if !self.in_process {
+            (
                 "weigher and in_process(false)",
                 "what is weighed is what is kept in the process: leave out one of the two",
-            )),
-            Some(weigher) => Ok(Weigher::By(weigher)),
-            None => Ok(Weigher::One),
-        }
+            )
+        } else if !self.weighers.is_empty() {
+            (
+                "weigher and weigher",
+                "each says what an entry weighs: leave out one of the two",
+            )
+        } else if self.rules.is_empty() {
+            (
+                "weigher without a rule",
+                "nothing asks what an entry weighs: add a rule that does, or give the weigher to `max_weight`",
+            )
+        } else {
+            return Ok(Weigher::By(weigher));
+        };
+        Err(Error::config(what, message))
     }
 
     /// A cache that stores nothing.
@@ -519,12 +563,12 @@ impl CacheBuilder {
         let store = Store::new(self.clock.clone(), self.rules, observer);
         let flights = Arc::new(Flights::new(self.flight_timeout));
         let shared = self.backend.map(|backend| {
-            let copies = self.in_process.then_some(self.coherence);
+            let copies = self.in_process.then(|| self.coherence.unwrap_or(COHERENCE));
             let coherence = Coherence::new(Arc::clone(&store), Arc::clone(&flights), copies);
             let options = SharedOptions {
                 name: self.name.clone(),
                 clock: self.clock,
-                breaker: self.breaker,
+                breaker: self.breaker.unwrap_or_default(),
                 secret: self.secret,
                 compression: self.compression.unwrap_or_default(),
                 sends_by_hand: self.sends_by_hand,

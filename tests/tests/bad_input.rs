@@ -209,6 +209,43 @@ fn a_weigher_beside_a_bound_is_refused_and_both_named() {
 }
 
 #[test]
+fn a_weigher_that_nothing_asks_is_refused() {
+    let alone = refusal(Cache::builder().weigher(|_| 1));
+    assert!(alone.starts_with("weigher without a rule"), "{alone}");
+    assert!(alone.contains("max_weight"), "{alone}");
+    let twice = refusal(
+        Cache::builder()
+            .rule(WTinyLfu::new(10))
+            .weigher(|_| 1)
+            .weigher(|_| 2),
+    );
+    assert!(twice.starts_with("weigher and weigher"), "{twice}");
+    let asked = Cache::builder().rule(WTinyLfu::new(10)).weigher(|_| 1);
+    assert!(asked.build().is_ok());
+}
+
+#[test]
+fn what_is_about_the_shared_tier_is_refused_without_one() {
+    type Setting = fn(CacheBuilder) -> CacheBuilder;
+    let settings: [(&str, Setting); 3] = [
+        ("circuit_breaker", |builder| {
+            builder.circuit_breaker(3, SECOND)
+        }),
+        ("coherence", |builder| builder.coherence(SECOND)),
+        ("compress_above", |builder| builder.compress_above(1_000)),
+    ];
+    for (name, setting) in settings {
+        let refusal = refusal(setting(Cache::builder()));
+        assert!(refusal.starts_with(name), "{refusal}");
+        assert!(refusal.contains("backend(…)"), "{refusal}");
+        let shared = setting(Cache::builder()).backend(Nothing);
+        assert!(shared.build().is_ok(), "{name}");
+    }
+    // a key hides what there is to hide: a program may give it wherever it runs
+    assert!(Cache::builder().secret_key([1; 32]).build().is_ok());
+}
+
+#[test]
 fn a_bound_of_a_cache_that_keeps_nothing_in_the_process_is_refused() {
     for (name, bound) in BOUNDS {
         let shared_only = Cache::builder().backend(Nothing).in_process(false);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cacheado::backends::{Backend, BackendResult, Lookup, Payload};
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, CacheBuilder, Error, Key, Scope, cache, peek};
+use cacheado::{Cache, CacheBuilder, Key, Scope, cache, peek};
 use cacheado_backends::envelope::{Compression, Envelope};
 
 /// A store that keeps everything for ever, and says of how long it does what it is told to say.
@@ -161,13 +161,6 @@ fn what_is_larger_than_the_bound_is_compressed_and_any_cache_reads_it() {
         cache.set("short", &"aaaa".repeat(100)).run().unwrap();
     }
     assert_eq!(small.bytes(), plain.bytes());
-}
-
-#[test]
-fn compression_of_what_never_leaves_the_process_is_refused() {
-    let error = Cache::builder().compress_above(1_000).build().unwrap_err();
-    assert!(matches!(error, Error::Config { .. }), "{error}");
-    assert!(error.to_string().contains("compress_above"), "{error}");
 }
 
 /// A payload of the first format, read by the whole way that values come in.

@@ -44,10 +44,11 @@ impl SharedTier {
         // Session ids leave the process as hashes with this key. The processes of a real service have it from where they have their
         // other secrets.
         let builder = builder.secret_key(secret_key.unwrap_or_else(rand::random));
-        let builder = match secret_key {
-            Some(_) => builder,
+        let builder = if self.is_some() && secret_key.is_none() {
             // nobody else writes there, so copies are right also while the server reports nothing, and need not be given up for that
-            None => builder.coherence(Duration::MAX),
+            builder.coherence(Duration::MAX)
+        } else {
+            builder
         };
         Ok(match self {
             Self {
