@@ -40,6 +40,8 @@ pub struct NewEntry {
     pub(crate) key: Key,
     pub(crate) weight: u32,
     pub(crate) tie: Tie,
+    /// It was found in the shared tier.
+    pub(crate) taken_over: bool,
     pub(crate) value: Box<dyn Parcel>,
 }
 
@@ -83,8 +85,16 @@ impl NewEntry {
             key,
             weight,
             tie: if portable { Tie::Copy } else { Tie::Own },
+            taken_over: false,
             value,
         }
+    }
+
+    /// The same, of what was found in the shared tier, and ends there: rules may have it live for less, and not for longer.
+    #[must_use]
+    pub fn taken_over(mut self) -> Self {
+        self.taken_over = true;
+        self
     }
 
     /// The same, of what the shared tier has nothing of, but which is old once the tier's value of the key is another.

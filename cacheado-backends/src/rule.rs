@@ -309,7 +309,8 @@ impl Candidate<'_> {
         self.lifetime
     }
 
-    /// Has it live for `lifetime`; `None`: until evicted. Zero means that it is not stored.
+    /// Has it live for `lifetime`; `None`: until evicted. Zero means that it is not stored. What was found in the shared tier lives no
+    /// longer than it has left there.
     pub fn set_lifetime(&mut self, lifetime: Option<Duration>) {
         self.lifetime = lifetime;
     }

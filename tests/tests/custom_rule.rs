@@ -13,6 +13,7 @@ use cacheado::rule::{Admission, Candidate, Cause, Departed, Newcomer, Reads, Sea
 use cacheado::rules::{Lru, MaxItems, Ttl, WTinyLfu};
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, CacheBuilder, Error, Key, Rule, cache, refresh, scopes};
+use cacheado_tests::store::Client;
 
 scopes! {
     organization(org_id) {
@@ -584,4 +585,59 @@ fn each_hit_is_told_once() {
     }
     assert_eq!(cache.stats().hits, 10);
     assert_eq!(rule.0.lock().unwrap().got.len(), 10);
+}
+
+/// Gives everything two hours.
+struct Generous;
+
+impl Rule for Generous {
+    fn name(&self) -> &'static str {
+        "Generous"
+    }
+
+    fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
+        candidate.set_lifetime(Some(Duration::from_hours(2)));
+        Admission::Admit
+    }
+}
+
+#[cache(cache = cache, skip(cache))]
+fn once(cache: &Cache, x: u32) -> u32 {
+    x
+}
+
+#[test]
+fn a_copy_is_not_made_to_outlive_what_the_shared_tier_has() {
+    let client = Client::new();
+    let clock = &client.store().clock;
+    let (hour, minute) = (Duration::from_hours(1), Duration::from_mins(1));
+    let other = client.cache();
+    // nothing else limits copies
+    let cache = client.builder().rule(Generous).coherence(Duration::MAX);
+    let cache = cache.build().unwrap();
+    for key in 0..3_u32 {
+        other.set(key, &key).ttl(minute).run().unwrap();
+    }
+    let limited = Cache::builder()
+        .clock(clock.clone())
+        .backend(client.clone());
+    let limited = limited.rule(Ttl::new().max(minute)).build().unwrap();
+    assert_eq!(once(&limited, 3), 3);
+    assert_eq!(cache.get(0_u32).run().unwrap(), Some(0_u32));
+    assert_eq!(cache.get_many([1_u32]).run().unwrap(), [Some(1_u32)]);
+    assert_eq!(cache.get_or_load(2_u32, || 7_u32).run().unwrap(), 2);
+    assert_eq!(once(&cache, 3), 3);
+    // what is new here is the rule's to lengthen
+    cache.set("new", &1_u32).ttl(minute).run().unwrap();
+    cache.get_or_load("loaded", || 1_u32).run().unwrap();
+    assert_eq!(cache.stats().total_keys, 6);
+    clock.advance(minute);
+    assert_eq!(cache.stats().total_keys, 2);
+    clock.advance(hour);
+    assert_eq!(
+        (get(&cache, "new"), get(&cache, "loaded")),
+        (Some(1), Some(1))
+    );
+    clock.advance(hour);
+    assert_eq!(cache.stats().total_keys, 0);
 }

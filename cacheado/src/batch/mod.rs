@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cacheado_backends::backend::{Mark, Payload};
 use cacheado_backends::memory::Inserted;
-use cacheado_backends::{Error, Key, Result};
+use cacheado_backends::{Error, Key, NewEntry, Result};
 
 use crate::aging::Aging;
 use crate::cache::Cache;
@@ -204,6 +204,7 @@ impl<'a, T> Batch<'a, T> {
                     cache.count(&absent.key, Event::Hit);
                     let span = found.span(&aging);
                     let entry = cache.entry(&absent.key, types, &*found.value, &span, true);
+                    let entry = entry.map(NewEntry::taken_over);
                     // what went for it is dropped here, where no lock is held
                     drop(absent.ticket.store(|| cache.store_local(entry, &span)));
                     values[absent.place] = Some(own(found.value));

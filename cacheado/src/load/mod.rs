@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
-use cacheado_backends::{Clock, Entry, Error, Key, Result};
+use cacheado_backends::{Clock, Entry, Error, Key, NewEntry, Result};
 
 use crate::aging::Aging;
 use crate::aging::aged::Age;
@@ -393,7 +393,8 @@ impl Load {
         let span = found.span(&self.aging());
         let entry = self
             .cache
-            .entry(&self.key, self.values, &*found.value, &span, true);
+            .entry(&self.key, self.values, &*found.value, &span, true)
+            .map(NewEntry::taken_over);
         ticket.store(|| self.cache.store_local(entry, &span));
     }
 

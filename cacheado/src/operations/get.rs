@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use cacheado_backends::{Error, Key, Result, Scope, Space};
+use cacheado_backends::{Error, Key, NewEntry, Result, Scope, Space};
 use serde::Serialize;
 
 use super::{Begun, Operation, awaitable, key, probe};
@@ -132,6 +132,7 @@ impl<'a> LookUp<'a> {
         let values = Typed::<T>::PORTABLE.values;
         let span = found.span(&Aging::NONE);
         let entry = cache.entry(key, values, &*found.value, &span, true);
+        let entry = entry.map(NewEntry::taken_over);
         ticket.store(|| cache.store_local(entry, &span));
         Ok(Some(unboxed(found.value)))
     }

@@ -34,6 +34,8 @@ struct Arrival {
     space: &'static Space,
     weight: u32,
     tie: Tie,
+    /// It was found in the shared tier.
+    taken_over: bool,
     /// When it is stored.
     now: Tick,
     /// The same, as uses are counted; `None` if nobody wants to know when it was used.
@@ -52,6 +54,7 @@ impl Store {
             key,
             weight,
             tie,
+            taken_over,
             mut value,
         } = entry;
         let space = key.space();
@@ -64,6 +67,7 @@ impl Store {
             space,
             weight,
             tie,
+            taken_over,
             now,
             stamp: asked.then(|| self.clock.stamp(now)),
             stamped,
@@ -139,7 +143,13 @@ impl Store {
                 return (Inserted::Rejected(self.rules[nth].name()), None);
             }
         };
-        let (lifetime, deadline) = span(arrival.now, admitted.lifetime);
+        let admitted_for = match lifetime {
+            Some(left) if arrival.taken_over => {
+                Some(admitted.lifetime.map_or(left, |it| it.min(left)))
+            }
+            _ => admitted.lifetime,
+        };
+        let (lifetime, deadline) = span(arrival.now, admitted_for);
         if lifetime == Some(Duration::ZERO) {
             if old.is_some() {
                 keep(
