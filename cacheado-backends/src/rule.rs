@@ -208,7 +208,8 @@ impl Newcomer<'_> {
     }
 
     /// Gives it a seat: a number of the rule's own choosing, by which the rule and the store speak of it from here on. No other entry
-    /// has it meanwhile; `u32::MAX` stands for none. Small numbers are best: the store keeps a list that is as long as the largest.
+    /// has it meanwhile; `u32::MAX` stands for none. Small numbers are best: the store keeps a list that is as long as the largest. That of
+    /// a rule that does not say that it [gives seats](Rule::gives_seats) is none.
     pub fn take_seat(&mut self, seat: u32) {
         self.seat = seat;
     }

@@ -641,3 +641,38 @@ fn a_copy_is_not_made_to_outlive_what_the_shared_tier_has() {
     clock.advance(hour);
     assert_eq!(cache.stats().total_keys, 0);
 }
+
+/// Claims a seat of its own, without having said that it gives any.
+struct Sits;
+
+impl Rule for Sits {
+    fn name(&self) -> &'static str {
+        "Sits"
+    }
+
+    fn on_insert(&self, newcomer: &mut Newcomer<'_>, _: &mut Seats<'_>) -> Admission {
+        newcomer.take_seat(3);
+        Admission::Admit
+    }
+}
+
+#[test]
+fn a_seat_of_a_rule_that_gives_none_is_none() {
+    for order in [true, false] {
+        let builder = Cache::builder();
+        let builder = if order {
+            builder.rule(Sits).rule(WTinyLfu::new(10))
+        } else {
+            builder.rule(WTinyLfu::new(10)).rule(Sits)
+        };
+        let cache = builder.build().unwrap();
+        for key in 0..1000_u32 {
+            cache.set(key, &key).run().unwrap();
+        }
+        assert!(
+            cache.stats().total_keys <= 10,
+            "{}",
+            cache.stats().total_keys
+        );
+    }
+}

@@ -309,10 +309,15 @@ impl Store {
         };
         for (asked, rule) in self.rules.iter().enumerate() {
             *nth = asked;
+            let seat = newcomer.seat;
             let admission = match old {
                 Some(old) => rule.on_replace(seat_of(old), newcomer, &mut seats),
                 None => rule.on_insert(newcomer, &mut seats),
             };
+            // it may be another's
+            if newcomer.seat != seat && !rule.gives_seats() {
+                newcomer.seat = seat;
+            }
             if admission == Admission::Reject {
                 return Admission::Reject;
             }
