@@ -149,7 +149,8 @@ pub enum Reads {
 pub enum Verdict {
     /// It is served.
     Keep,
-    /// It is removed, and the look-up is a miss.
+    /// It is removed, and the look-up is a miss. Of a cache with two tiers it is removed from the process: the look-up goes on in the
+    /// shared tier, whose value is served if there is one.
     Drop,
 }
 
@@ -158,7 +159,8 @@ pub enum Verdict {
 pub enum Admission {
     /// As far as this rule goes, yes.
     Admit,
-    /// No. An older entry of the same key goes all the same, since what was to replace it is newer.
+    /// No. An older entry of the same key goes all the same, since what was to replace it is newer. What another process has stored in
+    /// the shared tier is found and served all the same, under `in_process(false)` too.
     Reject,
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use cacheado::rule::{Reads, Verdict};
 use cacheado::rules::{Lru, MaxItems, Ttl, WTinyLfu};
-use cacheado::{Cache, Error, cache};
+use cacheado::{Cache, Error, Key, Rule, cache};
 use cacheado_tests::store::Client;
 use futures::FutureExt;
 
@@ -147,4 +148,64 @@ fn what_lives_for_no_time_is_stored_nowhere() {
     let set = cache.set_many([("key", &1_u8)]).ttl(Duration::ZERO);
     assert_eq!(set.run().unwrap(), [false]);
     assert!(client.is_empty());
+}
+
+/// Drops whatever is found.
+struct Once;
+
+impl Rule for Once {
+    fn name(&self) -> &'static str {
+        "Once"
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Call
+    }
+
+    fn on_get(&self, _: &Key) -> Verdict {
+        Verdict::Drop
+    }
+}
+
+#[cache(cache = cache, skip(cache, new))]
+fn newest(cache: &Cache, new: u32) -> u32 {
+    new
+}
+
+#[test]
+fn what_a_rule_drops_is_a_miss() {
+    let client = Client::new();
+    let cache = shared_only(&client, |builder| builder.rule(Once));
+    let look_ups: [fn(&Cache) -> Option<u32>; 6] = [
+        |cache| get(cache, 1),
+        |cache| {
+            let get = cache.get(1_u32).into_future();
+            get.now_or_never().unwrap().unwrap()
+        },
+        |cache| cache.get_many([1_u32]).run().unwrap()[0],
+        |cache| {
+            let get = cache.get_many([1_u32]).into_future();
+            get.now_or_never().unwrap().unwrap()[0]
+        },
+        |cache| {
+            let load = cache.get_or_load(1_u32, || 7_u32).run().unwrap();
+            (load != 7).then_some(load)
+        },
+        |cache| {
+            let loaded = newest(cache, 7);
+            (loaded != 7).then_some(loaded)
+        },
+    ];
+    for (nth, look_up) in look_ups.into_iter().enumerate() {
+        set(&cache, 1);
+        newest(&cache, 1);
+        cache.reset_stats();
+        assert_eq!(look_up(&cache), None, "{nth}");
+        let stats = cache.stats();
+        assert_eq!((stats.hits, stats.misses), (0, 1), "{nth}");
+        if nth < 4 {
+            assert_eq!(stored(&client), [0; 0], "{nth}");
+        }
+        cache.clear().run().unwrap();
+    }
 }

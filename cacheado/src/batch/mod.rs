@@ -108,7 +108,12 @@ impl<'a, T> Batch<'a, T> {
     /// What the process has.
     fn stored(&mut self, key: &Key) -> Option<T> {
         let cache = self.cache;
-        if !cache.is_enabled() || !cache.is_in_process() {
+        if !cache.is_enabled() {
+            return None;
+        }
+        if !cache.is_in_process() {
+            // for the rules alone
+            cache.store().get_key(key, |_| ());
             return None;
         }
         let types = self.typed.values;
@@ -177,6 +182,8 @@ impl<'a, T> Batch<'a, T> {
     /// Asks the shared tier for what the process does not have, by blocking. `loads`: what is missing there is to be loaded.
     pub(crate) fn look(&mut self, loads: bool) {
         if let Some((tier, codec, keys)) = self.shared() {
+            // what a rule has just dropped is not to be found
+            self.cache.evict_chosen();
             self.absorb(tier.look_many(&keys, codec, loads));
             self.cache.evict_chosen();
         }
@@ -185,6 +192,7 @@ impl<'a, T> Batch<'a, T> {
     /// As [`look`](Self::look), without blocking.
     pub(crate) async fn look_async(&mut self, loads: bool) {
         if let Some((tier, codec, keys)) = self.shared() {
+            self.cache.evict_chosen_async().await;
             self.absorb(tier.look_many_async(&keys, codec, loads).await);
             self.cache.evict_chosen_async().await;
         }

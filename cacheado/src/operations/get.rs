@@ -57,6 +57,8 @@ impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
                     return Ok(None);
                 }
                 let look_up = LookUp::new(self.cache, &key, true);
+                // what a rule has just dropped is not to be found
+                self.cache.evict_chosen();
                 let found = tier.get(&key, Codec::of::<T>());
                 let kept = look_up.keep(found);
                 self.cache.evict_chosen();
@@ -164,6 +166,7 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
             }
             Ok(key) => Begun::Waits(Box::pin(async move {
                 let look_up = LookUp::new(cache, &key, false);
+                cache.evict_chosen_async().await;
                 let found = tier.get_async(&key, Codec::of::<T>()).await;
                 let kept = look_up.keep(found);
                 cache.evict_chosen_async().await;
