@@ -33,7 +33,9 @@ impl Hierarchy {
         HierarchyBuilder::default()
     }
 
-    /// The hierarchy of these levels, each after the one it stands under, with the name of the argument that names its tenants.
+    /// The hierarchy of these levels, each after the one it stands under, with the name of the argument that names its tenants. Only this
+    /// crate and generated code call it, and leave out no parent.
+    #[doc(hidden)]
     #[must_use]
     pub fn of(levels: impl IntoIterator<Item = (Level, String)>) -> Self {
         Self(levels.into_iter().collect())
