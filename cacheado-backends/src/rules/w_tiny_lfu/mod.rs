@@ -6,11 +6,13 @@
 //! Cache Management" (Einziger, Eytan, Friedman, Manes; Middleware 2018). It departs from them:
 //!
 //! - A hit only counts up a counter of the entry, which is read when the entry's turn to leave comes, and added to the sketch
-//!   then. Window and main space are queues that give what was hit another round (CLOCK), not LRU lists, and the main space
-//!   has no protected part.
+//!   then. Window and main space are queues that give what was hit another round (CLOCK), the main space up to three, not LRU
+//!   lists, and the main space has no protected part.
+//! - An insertion passes over a few entries that were hit, and no more. Where all of those were, what leaves the window is not
+//!   let in, whatever its frequency.
 //! - The window's size isn't found by hill climbing, which needs the hit ratio, but by [miniature simulations](trials) over a
 //!   sample of the keys. Sampled entries are polled for their hits, so that the simulations hear of them soon.
-//! - The simulations choose two more things: how long frequencies are remembered (2, 5 or 16 increments an entry, not 10),
+//! - The simulations choose two more things: how long frequencies are remembered (2, 5, 10 or 16 increments an entry),
 //!   and whether S3-FIFO's admission takes the place of `TinyLFU`'s ("FIFO queues are all you need for cache eviction",
 //!   Yang et al.; SOSP 2023): whoever was asked for before, as far as the sketch remembers, is let in.
 //! - What simulations had more hits is judged over a long time, and over a short one if they had far more.
@@ -35,8 +37,8 @@ const POLLS: usize = 8;
 
 /// Which entries to keep, of a bounded cache. An entry is known by its node, a small number.
 ///
-/// Memory: 20 bytes an entry, and 8 to 16 for the frequencies. The trials take about 400 bytes for each of the
-/// first 256 entries, and no more after those but for what they grow by until they are thinned: 80 to 120 kB in all.
+/// Memory: 20 bytes an entry, and 8 to 16 for the frequencies. The trials take about 230 bytes for each of the
+/// first 256 entries, and no more after those but for what they grow by until they are thinned: 60 to 70 kB in all.
 pub(crate) struct Policy {
     segments: Segments<()>,
     sketch: Sketch,

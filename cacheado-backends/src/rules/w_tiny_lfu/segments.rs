@@ -1,8 +1,11 @@
 //! The two queues of W-TinyLFU, the window and the main space, and how entries pass through them.
 
 const NONE: u32 = u32::MAX;
-/// How many entries that were hit an insertion may pass over for one that was not, before it takes the next whatever it is.
-const PATIENCE: u32 = 64;
+/// How many entries of a queue that were hit an insertion may pass over for one that was not.
+const PATIENCE: u32 = 32;
+/// So many rounds an entry is given for hits, at most.
+const ROUNDS_IN_WINDOW: u8 = 1;
+const ROUNDS_IN_MAIN: u8 = 3;
 /// How many entries an insertion moves at most because the window is to be smaller.
 const MOVES: u32 = 4;
 
@@ -37,11 +40,18 @@ struct Node<T> {
     weight: u32,
     previous: u32,
     next: u32,
-    /// Hits that are known of, and weren't rewarded yet.
+    /// Hits that are known of, and weren't rewarded with a round yet.
     hits: u8,
     place: Place,
     /// Whether it is in the list of those to be polled.
     listed: bool,
+}
+
+/// Whose turn to leave a queue it is.
+struct Turn {
+    node: u32,
+    /// Whether it was not hit since it was queued. If it was, so were the `PATIENCE` before it.
+    unused: bool,
 }
 
 /// A queue, linked through the nodes.
@@ -192,7 +202,7 @@ impl<T> Segments<T> {
         usage: &mut impl Usage,
         mut evict: impl FnMut(u32, u32, T),
     ) {
-        let mut patience = PATIENCE;
+        let (mut window_patience, mut main_patience) = (PATIENCE, PATIENCE);
         // a window too small for a heavy newcomer would have it drive out of the main space what it can't compete with yet
         let target = self
             .target
@@ -202,7 +212,8 @@ impl<T> Segments<T> {
             if self.window.weight <= target || self.main.weight + target >= self.capacity {
                 break;
             }
-            let Some(node) = self.next_of(Place::Window, newcomer, usage, &mut patience) else {
+            let turn = self.next_of(Place::Window, newcomer, usage, &mut window_patience);
+            let Some(Turn { node, .. }) = turn else {
                 break;
             };
             let weight = u64::from(self.nodes[node as usize].weight);
@@ -213,29 +224,31 @@ impl<T> Segments<T> {
             self.push(Place::Main, node);
         }
         while self.weight() > self.capacity {
-            let victim = self.next_of(Place::Main, newcomer, usage, &mut patience);
+            let victim = self.next_of(Place::Main, newcomer, usage, &mut main_patience);
             let candidate = if self.window.weight > target || victim.is_none() {
-                self.next_of(Place::Window, newcomer, usage, &mut patience)
+                self.next_of(Place::Window, newcomer, usage, &mut window_patience)
             } else {
                 None
             };
             let loser = match (candidate, victim) {
-                (Some(candidate), Some(victim)) => {
+                (Some(Turn { node, .. }), Some(victim)) => {
                     let of = |node: u32| usage.frequency(self.nodes[node as usize].fingerprint);
-                    let admitted = match self.admission {
-                        Admission::MoreFrequent => of(candidate) > of(victim),
-                        Admission::SeenBefore => of(candidate) > 1,
-                    };
+                    // in a burst of hits the main space has no victim: it would lose what is used most
+                    let admitted = victim.unused
+                        && match self.admission {
+                            Admission::MoreFrequent => of(node) > of(victim.node),
+                            Admission::SeenBefore => of(node) > 1,
+                        };
                     if admitted {
-                        self.unlink(candidate);
-                        self.push(Place::Main, candidate);
-                        victim
+                        self.unlink(node);
+                        self.push(Place::Main, node);
+                        victim.node
                     } else {
-                        self.stood(victim);
-                        candidate
+                        self.stood(victim.node);
+                        node
                     }
                 }
-                (Some(node), None) | (None, Some(node)) => node,
+                (Some(turn), None) | (None, Some(turn)) => turn.node,
                 (None, None) => break,
             };
             let fingerprint = self.nodes[loser as usize].fingerprint;
@@ -260,15 +273,19 @@ impl<T> Segments<T> {
         }
     }
 
-    /// The oldest entry of a queue that was not hit since it was queued. Those that were are queued again, and so is the
-    /// `newcomer`. `None` if there is no other.
+    /// The oldest entry of a queue that was not hit since it was queued. Those that were are queued again, while there is
+    /// patience for it, and so is the `newcomer`. `None` if there is no other.
     fn next_of(
         &mut self,
         place: Place,
         newcomer: u32,
         usage: &mut impl Usage,
         patience: &mut u32,
-    ) -> Option<u32> {
+    ) -> Option<Turn> {
+        let most = match place {
+            Place::Window => ROUNDS_IN_WINDOW,
+            Place::Main | Place::Free => ROUNDS_IN_MAIN,
+        };
         loop {
             let Queue { first, last, .. } = *self.queue(place);
             let node = first;
@@ -281,10 +298,12 @@ impl<T> Segments<T> {
                 continue;
             }
             let slot = self.nodes.get_mut(node as usize)?;
-            let hits =
-                usage.hits(node, slot.fingerprint, slot.weight) | std::mem::take(&mut slot.hits);
-            if hits == 0 || *patience == 0 {
-                return Some(node);
+            let hits = usage.hits(node, slot.fingerprint, slot.weight);
+            let rounds = slot.hits.saturating_add(hits).min(most);
+            slot.hits = rounds.saturating_sub(1);
+            if rounds == 0 || *patience == 0 {
+                let unused = rounds == 0;
+                return Some(Turn { node, unused });
             }
             *patience -= 1;
             self.unlink(node);

@@ -1,3 +1,4 @@
+use super::segments::{Admission, Segments, Usage};
 use super::{Inserted, Policy};
 use proptest::prelude::*;
 
@@ -233,4 +234,34 @@ fn nodes_are_used_again() {
     cache.hit_ratio(0..100_000);
     let highest = cache.node.iter().flatten().max();
     assert!(highest.is_some_and(|node| *node <= 100), "{highest:?}");
+}
+
+/// All entries up to some number are hit over and over, and the others are not, though they were asked for more often of late.
+struct Burst {
+    often: u32,
+}
+
+impl Usage for Burst {
+    fn hits(&mut self, _: u32, fingerprint: u32, _: u32) -> u8 {
+        u8::from(fingerprint < self.often)
+    }
+
+    fn frequency(&self, fingerprint: u32) -> u8 {
+        if fingerprint < self.often { 3 } else { 9 }
+    }
+}
+
+#[test]
+fn a_main_space_of_which_all_is_hit_has_no_victim() {
+    for admission in [Admission::MoreFrequent, Admission::SeenBefore] {
+        let mut segments = Segments::new(500, 20, admission);
+        let mut usage = Burst { often: 480 };
+        let mut evicted = Vec::new();
+        for fingerprint in 0..1000 {
+            let node = segments.insert(fingerprint, 1, ());
+            segments.settle(node, &mut usage, |_, gone, ()| evicted.push(gone));
+        }
+        assert_eq!(evicted.len(), 500);
+        assert!(evicted.iter().all(|gone| *gone >= 480), "{evicted:?}");
+    }
 }

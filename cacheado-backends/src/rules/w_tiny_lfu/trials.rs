@@ -22,16 +22,17 @@ struct Settings {
 }
 
 /// After how many increments for each entry the frequencies are halved.
-const MEMORIES: [u64; 3] = [16, 5, 2];
+const MEMORIES: [u64; 4] = [16, 10, 5, 2];
 /// One for each way of being used that some other loses at: loops a little larger than the cache; whatever is asked for twice
-/// soon (a short memory, which in effect lets in some of a longer loop too); S3-FIFO with its usual tenth; the mix of recency
-/// and frequency that most systems have; and recency alone.
-const SETTINGS: [Settings; 5] = [
+/// soon (a short memory, which in effect lets in some of a longer loop too); the same where scans are longer; S3-FIFO with its
+/// usual tenth; the mix of recency and frequency that most systems have; and recency alone.
+const SETTINGS: [Settings; 6] = [
     Settings::new(1, 0, Admission::MoreFrequent),
+    Settings::new(1, 3, Admission::SeenBefore),
     Settings::new(1, 2, Admission::SeenBefore),
     Settings::new(26, 1, Admission::SeenBefore),
     Settings::new(51, 0, Admission::MoreFrequent),
-    Settings::new(253, 1, Admission::SeenBefore),
+    Settings::new(253, 2, Admission::SeenBefore),
 ];
 /// So many parts are the whole capacity.
 const WHOLE: u64 = 256;
