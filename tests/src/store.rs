@@ -52,6 +52,9 @@ struct Stored {
     until: Option<Duration>,
 }
 
+/// The owner of a claim that is anybody's, and in a mark that there is none.
+const ANYBODY: u64 = 0;
+
 struct Owner {
     number: u64,
     until: Duration,
@@ -64,7 +67,7 @@ impl State {
         };
         let since = u64::from_le_bytes(*generation);
         let owner = owner.first_chunk().map_or(0, |it| u64::from_le_bytes(*it));
-        let owns = owner == 0 || self.leases.get(key).is_some_and(|it| it.number == owner);
+        let owns = owner == ANYBODY || self.leases.get(key).is_some_and(|it| it.number == owner);
         let old = |(scope, at): (&Scope, &u64)| *at > since && scope.contains(&key.scope());
         owns && self.keys.get(key).is_none_or(|at| *at <= since) && !self.scopes.iter().any(old)
     }
@@ -232,12 +235,12 @@ impl Backend for Client {
         let live = stored.and_then(|it| Some((Arc::clone(&it.bytes), self.left(it.until)?)));
         Ok(match live {
             Some((bytes, lifetime)) => Lookup::Hit(Payload { bytes, lifetime }),
-            None => Lookup::Miss(state.mark(0)),
+            None => Lookup::Miss(state.mark(ANYBODY)),
         })
     }
 
     fn mark(&self, _: &Key) -> BackendResult<Mark> {
-        Ok(self.begin("mark")?.mark(0))
+        Ok(self.begin("mark")?.mark(ANYBODY))
     }
 
     fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
@@ -306,8 +309,12 @@ impl Backend for Client {
     fn lease(&self, key: &Key, span: Duration) -> BackendResult<Lease> {
         let mut state = self.begin("lease")?;
         let now = self.store.clock.elapsed();
-        if state.leases.get(key).is_some_and(|it| now < it.until) {
-            return Ok(Lease::Taken);
+        match state.leases.get(key).filter(|it| now < it.until) {
+            Some(claim) if claim.number == ANYBODY => {
+                return Ok(Lease::Granted(state.mark(ANYBODY)));
+            }
+            Some(_) => return Ok(Lease::Taken),
+            None => {}
         }
         state.owners += 1;
         let number = state.owners;
@@ -322,6 +329,27 @@ impl Backend for Client {
             state.leases.remove(key);
         }
         Ok(())
+    }
+
+    fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) -> BackendResult<()> {
+        let mut state = self.begin("release to all")?;
+        let until = self.store.clock.elapsed().saturating_add(span);
+        if state.is_current(key, mark)
+            && let Some(claim) = state.leases.get_mut(key)
+        {
+            claim.number = ANYBODY;
+            claim.until = until;
+        }
+        Ok(())
+    }
+
+    fn release_to_all_async<'a>(
+        &'a self,
+        key: &'a Key,
+        mark: &'a Mark,
+        span: Duration,
+    ) -> BackendFuture<'a, ()> {
+        Box::pin(ready(self.release_to_all(key, mark, span)))
     }
 
     fn fill_async<'a>(

@@ -422,6 +422,72 @@ fn a_load_that_panics_or_is_dropped_gives_its_claim_back() {
     });
 }
 
+#[cache(cache = cache, skip(cache, meanwhile), single_flight = "cluster", err_ttl = 1)]
+async fn once_failing(cache: &Cache, n: u32, meanwhile: &dyn Fn()) -> Result<u32, String> {
+    let _ = cache;
+    meanwhile();
+    Err("as asked".to_owned())
+}
+
+/// A load by which nothing is stored, and what happens in its body.
+type Fails = fn(&Cache, &dyn Fn());
+
+const FAILS: [Fails; 3] = [
+    |cache, meanwhile| {
+        let body = || {
+            meanwhile();
+            None
+        };
+        assert!(once(cache, 4000, &body).is_err());
+    },
+    |cache, meanwhile| {
+        let body = || {
+            meanwhile();
+            panic!("as asked")
+        };
+        let panics = || once(cache, 4000, &body);
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+    },
+    |cache, meanwhile| {
+        let failed = block_on(once_failing(cache, 4000, meanwhile));
+        assert!(failed.is_err());
+    },
+];
+
+/// One after the other, the last of many would wait for the failures of all.
+#[test]
+fn others_run_side_by_side_after_a_load_that_stores_nothing() {
+    for fails in FAILS {
+        within(LONG, move || {
+            let client = Client::new();
+            // for longer than the test may take
+            let cache = || client.builder().flight_timeout(10 * LONG).build().unwrap();
+            let holder = cache();
+            let others: Vec<Cache> = (0..3).map(|_| cache()).collect();
+            let all_are_in = Barrier::new(others.len());
+            let all_are_in = &all_are_in;
+            thread::scope(|scope| {
+                fails(&holder, &|| {
+                    for other in &others {
+                        scope.spawn(move || {
+                            fails(other, &|| {
+                                all_are_in.wait();
+                            });
+                        });
+                    }
+                    let mut claims = 0;
+                    while claims < others.len() {
+                        let asked = client.asked();
+                        claims += asked.iter().filter(|it| **it == "lease").count();
+                        thread::yield_now();
+                    }
+                });
+            });
+            assert_eq!(loads(&others), 3);
+        });
+    }
+}
+
 #[test]
 fn whoever_holds_a_claim_and_is_gone_holds_others_up_for_a_while_only() {
     within(LONG, || {

@@ -83,7 +83,8 @@ impl fmt::Debug for Mark {
 #[derive(Clone, Debug)]
 pub enum Lease {
     /// It is the caller's. What the load finds is not stored once it is another's, which the mark lets the store tell; after it has run
-    /// out and before another has it, the store may do as it likes.
+    /// out and before another has it, the store may do as it likes. Or it is
+    /// [anybody's](super::Backend::release_to_all) for a moment, and the mark is that of a load without one.
     Granted(Mark),
     /// It is another's.
     Taken,

@@ -46,6 +46,7 @@ pub struct Payload {
 /// | an eviction in one process win over a load that another had begun | marks: [`get`](Self::get) gives one with each miss, [`fill`](Self::fill) and [`put`](Self::put) look at it |
 /// | other processes forget at once what this one evicts | [`watch`](Self::watch) |
 /// | one load among all processes | [`lease`](Self::lease) and [`release`](Self::release) |
+/// | no queue after one that has failed | [`release_to_all`](Self::release_to_all) |
 /// | one round trip for many keys | the operations ending in `_many` |
 ///
 /// Each operation comes twice: one that blocks, for sync functions, and one that returns a future, for async ones. The
@@ -222,6 +223,18 @@ pub trait Backend: Send + Sync + 'static {
         Ok(())
     }
 
+    /// As [`release`](Self::release), of a load that has failed: for `span` from now on the claim is anybody's. Whoever asks for it is
+    /// [granted](Lease::Granted) a mark that holds none, so that those who have waited need not fail one after the other. By default
+    /// it is given back, and they do.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept it from being given back; it ends by itself.
+    fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) -> BackendResult<()> {
+        let _ = span;
+        self.release(key, mark)
+    }
+
     /// [`get`](Self::get) without blocking.
     fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
         Box::pin(ready(self.get(key)))
@@ -317,6 +330,17 @@ pub trait Backend: Send + Sync + 'static {
     /// [`release`](Self::release) without blocking.
     fn release_async<'a>(&'a self, key: &'a Key, mark: &'a Mark) -> BackendFuture<'a, ()> {
         Box::pin(ready(self.release(key, mark)))
+    }
+
+    /// [`release_to_all`](Self::release_to_all) without blocking. By default the claim is given back.
+    fn release_to_all_async<'a>(
+        &'a self,
+        key: &'a Key,
+        mark: &'a Mark,
+        span: Duration,
+    ) -> BackendFuture<'a, ()> {
+        let _ = span;
+        self.release_async(key, mark)
     }
 }
 

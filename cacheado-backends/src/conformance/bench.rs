@@ -223,6 +223,11 @@ impl Store<'_> {
         run!(self, release, release_async(key, mark));
     }
 
+    #[track_caller]
+    pub(super) fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) {
+        run!(self, release_to_all, release_to_all_async(key, mark, span));
+    }
+
     pub(super) fn watch(&self, changes: Changes) -> bool {
         self.backend.watch(changes)
     }

@@ -76,6 +76,50 @@ pub(super) fn a_claim_can_be_given_back(bench: &Bench<'_>) {
     claim(&one, &key, LONG);
 }
 
+pub(super) fn a_claim_can_be_given_to_all(bench: &Bench<'_>) {
+    let (one, other) = (bench.open(), bench.open());
+    let key = |nth: u8| key(&user("1", "1"), &nth);
+    for nth in 0..2 {
+        let key = key(nth);
+        let mark = claim(&one, &key, LONG);
+        one.release_to_all(&key, &mark, LONG);
+        one.miss(&key);
+        let mine = claim(&one, &key, LONG);
+        let others = claim(&other, &key, LONG);
+        // what nobody has is given back by nobody
+        one.release(&key, &mine);
+        one.release_to_all(&key, &mine, LONG);
+        let evicted = nth == 1;
+        if evicted {
+            one.evict(&key);
+        }
+        bench.expect(
+            other.fill(&key, &payload("v"), &others) != evicted,
+            format_args!(
+                "while a claim of {key} is anybody's, loads should be stored as without one"
+            ),
+        );
+        if evicted {
+            one.miss(&key);
+        } else {
+            one.expect_hit(&key, &payload("v"));
+        }
+    }
+}
+
+pub(super) fn a_claim_is_anybodys_for_its_time_only(bench: &Bench<'_>) {
+    let (one, other) = (bench.open(), bench.open());
+    let key = key(&user("1", "1"), "k");
+    let old = claim(&one, &key, LONG);
+    one.release_to_all(&key, &old, SHORT);
+    sleep_past_short(bench);
+    claim(&other, &key, LONG);
+    expect_taken(&one, &key);
+    // by whom it is no longer
+    one.release_to_all(&key, &old, LONG);
+    expect_taken(&one, &key);
+}
+
 /// A claim that is to end, and how long to wait for that: a store that counts in whole seconds may round up, twice.
 const SHORT: Duration = Duration::from_millis(50);
 

@@ -29,6 +29,7 @@ pub(super) struct Options {
     pub(super) counts: bool,
     pub(super) marks: bool,
     pub(super) leases: bool,
+    pub(super) leases_to_all: bool,
     pub(super) watch: bool,
     pub(super) early: Duration,
     pub(super) reported_within: Duration,
@@ -47,6 +48,7 @@ impl<'a> Suite<'a> {
                 counts: true,
                 marks: true,
                 leases: true,
+                leases_to_all: true,
                 watch: true,
                 early: Duration::ZERO,
                 reported_within: Duration::from_secs(10),
@@ -74,6 +76,13 @@ impl<'a> Suite<'a> {
     #[must_use]
     pub fn leases(mut self, leases: bool) -> Self {
         self.options.leases = leases;
+        self
+    }
+
+    /// Whether claims can be given [to all](Backend::release_to_all), and not merely back.
+    #[must_use]
+    pub fn leases_to_all(mut self, to_all: bool) -> Self {
+        self.options.leases_to_all = to_all;
         self
     }
 
@@ -303,6 +312,10 @@ checks! {
         a_claim_ends_with_a_load_that_is_refused
         an_eviction_wins_over_a_claimed_load
     } if |options| options.leases;
+    leases {
+        a_claim_can_be_given_to_all
+        a_claim_is_anybodys_for_its_time_only
+    } if |options| options.leases && options.leases_to_all;
     leases {
         claims_are_said_to_be_unsupported
     } if |options| !options.leases;

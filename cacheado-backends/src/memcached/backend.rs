@@ -28,7 +28,7 @@ impl Memcached {
         one(self.look(way, std::slice::from_ref(key)).await?)
     }
 
-    async fn mark_one(&self, way: Way, key: &Key) -> BackendResult<Mark> {
+    pub(super) async fn mark_one(&self, way: Way, key: &Key) -> BackendResult<Mark> {
         one(self.marks(way, std::slice::from_ref(key)).await?)
     }
 
@@ -190,7 +190,11 @@ impl Backend for Memcached {
     }
 
     fn release(&self, key: &Key, mark: &Mark) -> BackendResult<()> {
-        blocking!(self.give_back(key, mark))
+        blocking!(self.give_back(key, mark, None))
+    }
+
+    fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) -> BackendResult<()> {
+        blocking!(self.give_back(key, mark, Some(span)))
     }
 
     fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
@@ -255,6 +259,15 @@ impl Backend for Memcached {
     }
 
     fn release_async<'a>(&'a self, key: &'a Key, mark: &'a Mark) -> BackendFuture<'a, ()> {
-        awaiting!(self.give_back(key, mark))
+        awaiting!(self.give_back(key, mark, None))
+    }
+
+    fn release_to_all_async<'a>(
+        &'a self,
+        key: &'a Key,
+        mark: &'a Mark,
+        span: Duration,
+    ) -> BackendFuture<'a, ()> {
+        awaiting!(self.give_back(key, mark, Some(span)))
     }
 }

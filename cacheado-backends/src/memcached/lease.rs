@@ -3,10 +3,12 @@
 //! Whoever is granted one renews the stub under the entry as well, so that the number in the mark of an owner before is over: one
 //! whose claim has ended stores nothing, however late it comes. A value that is there is written again as it is, for the same reason: it
 //! may only stand in for the one that is to be loaded, or be none that the caller can read.
+//!
+//! One that is anybody's has flags that say so.
 
 use std::time::{Duration, Instant};
 
-use memcache::exp::{Delete, Op, OpResult, Set};
+use memcache::exp::{Delete, Get, Op, OpResult, Set};
 
 use super::client::Way;
 use super::look::Found;
@@ -18,26 +20,24 @@ use crate::key::Key;
 /// How often it is tried anew because something else was under the entry by then.
 const ATTEMPTS: usize = 3;
 
+/// The client flags of a claim that is anybody's.
+const ANYBODY: u32 = 0xA11;
+
 impl Memcached {
     /// Claims the load of `key`.
     pub(super) async fn claim(&self, way: Way, key: &Key, span: Duration) -> BackendResult<Lease> {
         let name = self.names.lease(key);
-        // the server counts seconds from when its clock last ticked, so the first may be over at once
-        let span = span
-            .as_secs()
-            .saturating_add(1 + u64::from(span.subsec_nanos() > 0));
         let add = Set::new(&name, []).add().return_cas();
-        let add = add.ttl_raw(
-            u32::try_from(span)
-                .unwrap_or(u32::MAX)
-                .min(super::MOST_SECONDS),
-        );
-        let answers = self.client.exchange(way, vec![add.into()]).await?;
-        let lease = match answers.first() {
-            Some(OpResult::Mutation(added)) if added.applied() => {
+        let commands = vec![add.ttl_raw(seconds(span)).into(), Get::new(&name).into()];
+        let answers = self.client.exchange(way, commands).await?;
+        let lease = match &answers[..] {
+            [OpResult::Mutation(added), _] if added.applied() => {
                 added.cas.ok_or_else(unexpected)?
             }
-            Some(OpResult::Mutation(_)) => return Ok(Lease::Taken),
+            [_, OpResult::Get(found)] if found.client_flags == Some(ANYBODY) => {
+                return self.mark_one(way, key).await.map(Lease::Granted);
+            }
+            [OpResult::Mutation(_), _] => return Ok(Lease::Taken),
             _ => return Err(unexpected()),
         };
         if let Some(mark) = self.renumber(way, key, lease).await? {
@@ -99,11 +99,26 @@ impl Memcached {
         Ok(None)
     }
 
-    /// Gives back the claim in `mark`.
-    pub(super) async fn give_back(&self, way: Way, key: &Key, mark: &Mark) -> BackendResult<()> {
-        if let Some(end) = LoadMark::of(mark).and_then(|mark| self.let_go(key, mark)) {
-            self.client.exchange(way, vec![end]).await?;
-        }
+    /// Gives back the claim in `mark`. `to_all`: for how long it is anybody's.
+    pub(super) async fn give_back(
+        &self,
+        way: Way,
+        key: &Key,
+        mark: &Mark,
+        to_all: Option<Duration>,
+    ) -> BackendResult<()> {
+        let Some(mark) = LoadMark::of(mark).filter(|mark| mark.lease != 0) else {
+            return Ok(());
+        };
+        let end = match to_all {
+            None => self.let_go(key, mark),
+            Some(span) => {
+                let open = Set::new(self.names.lease(key), []).client_flags(ANYBODY);
+                let open = open.compare_cas(mark.lease).ttl_raw(seconds(span));
+                Some(open.into())
+            }
+        };
+        self.client.exchange(way, end.into_iter().collect()).await?;
         Ok(())
     }
 
@@ -115,4 +130,14 @@ impl Memcached {
                 .into()
         })
     }
+}
+
+/// The server counts seconds from when its clock last ticked, so the first may be over at once.
+fn seconds(span: Duration) -> u32 {
+    let seconds = span
+        .as_secs()
+        .saturating_add(1 + u64::from(span.subsec_nanos() > 0));
+    u32::try_from(seconds)
+        .unwrap_or(u32::MAX)
+        .min(super::MOST_SECONDS)
 }

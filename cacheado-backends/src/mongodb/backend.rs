@@ -165,7 +165,14 @@ impl Backend for MongoDb {
     fn release(&self, key: &Key, mark: &Mark) -> BackendResult<()> {
         self.wait(|store| {
             let id = store.id(key);
-            store.release(id, mark.clone())
+            store.release(id, mark.clone(), None)
+        })
+    }
+
+    fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) -> BackendResult<()> {
+        self.wait(|store| {
+            let id = store.id(key);
+            store.release(id, mark.clone(), Some(span))
         })
     }
 
@@ -248,7 +255,19 @@ impl Backend for MongoDb {
     fn release_async<'a>(&'a self, key: &'a Key, mark: &'a Mark) -> BackendFuture<'a, ()> {
         self.run(|store| {
             let id = store.id(key);
-            store.release(id, mark.clone())
+            store.release(id, mark.clone(), None)
+        })
+    }
+
+    fn release_to_all_async<'a>(
+        &'a self,
+        key: &'a Key,
+        mark: &'a Mark,
+        span: Duration,
+    ) -> BackendFuture<'a, ()> {
+        self.run(move |store| {
+            let id = store.id(key);
+            store.release(id, mark.clone(), Some(span))
         })
     }
 }

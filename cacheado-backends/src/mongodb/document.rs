@@ -19,6 +19,9 @@ use ::mongodb::options::WriteConcern;
 
 use crate::backend::Payload;
 
+/// The owner of a claim that is anybody's.
+pub(super) const ANYBODY: ObjectId = ObjectId::from_bytes([0; 12]);
+
 /// About 35,000 years, in milliseconds: more than that is added to no date.
 const LONGEST: u64 = 1 << 50;
 
@@ -136,11 +139,16 @@ pub(super) fn claimed_place(
     owner: ObjectId,
     claim: Duration,
 ) -> Document {
-    let mine = doc! { "owner": owner, "until": after(claim) };
+    let mine = self::claim(owner, claim);
     doc! { "$mergeObjects": [
         place(token, span.max(claim)),
         { "$cond": [is_claimed(), {}, mine] },
     ] }
+}
+
+/// That `owner` has it from now on, for `span`.
+pub(super) fn claim(owner: ObjectId, span: Duration) -> Document {
+    doc! { "owner": owner, "until": after(span) }
 }
 
 /// What a document says.

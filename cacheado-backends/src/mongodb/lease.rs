@@ -22,20 +22,32 @@ impl Store {
         let found = self
             .upsert(&id, place, document::all_but_the_value())
             .await?;
-        if found.owner != Some(me) {
-            return Ok(Lease::Taken);
-        }
+        let owner = match found.owner {
+            Some(owner) if owner == me => Some(me),
+            Some(owner) if owner == document::ANYBODY => None,
+            _ => return Ok(Lease::Taken),
+        };
         let token = found.token.ok_or_else(no_token)?;
-        Ok(Lease::Granted(mark::write(token, Some(me), taken)))
+        Ok(Lease::Granted(mark::write(token, owner, taken)))
     }
 
-    pub(super) async fn release(self: Arc<Self>, id: String, mark: Mark) -> BackendResult<()> {
+    /// `to_all`: for how long it is anybody's.
+    pub(super) async fn release(
+        self: Arc<Self>,
+        id: String,
+        mark: Mark,
+        to_all: Option<Duration>,
+    ) -> BackendResult<()> {
         let Some((_, Some(owner))) = mark::read(&mark) else {
             return Ok(());
         };
         is_named(&id)?;
         let filter = doc! { "_id": id, "owner": owner };
-        let release = doc! { "$unset": { "owner": "", "until": "" } };
+        let release = match to_all {
+            None => doc! { "$unset": ["owner", "until"] },
+            Some(span) => doc! { "$set": document::claim(document::ANYBODY, span) },
+        };
+        let release = vec![release];
         let done = self.documents.update_one(filter, release).await;
         done.map(|_| ()).map_err(|error| failure(&error))
     }

@@ -354,7 +354,11 @@ impl Backend for Redis {
     }
 
     fn release(&self, key: &Key, mark: &Mark) -> BackendResult<()> {
-        at_once(self.store.release(&self.blocking, key, mark))
+        at_once(self.store.release(&self.blocking, key, mark, None))
+    }
+
+    fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) -> BackendResult<()> {
+        at_once(self.store.release(&self.blocking, key, mark, Some(span)))
     }
 
     fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
@@ -425,7 +429,19 @@ impl Backend for Redis {
     }
 
     fn release_async<'a>(&'a self, key: &'a Key, mark: &'a Mark) -> BackendFuture<'a, ()> {
-        Box::pin(self.store.release(&*self.multiplexed, key, mark))
+        Box::pin(self.store.release(&*self.multiplexed, key, mark, None))
+    }
+
+    fn release_to_all_async<'a>(
+        &'a self,
+        key: &'a Key,
+        mark: &'a Mark,
+        span: Duration,
+    ) -> BackendFuture<'a, ()> {
+        Box::pin(
+            self.store
+                .release(&*self.multiplexed, key, mark, Some(span)),
+        )
     }
 }
 

@@ -5,6 +5,7 @@ use cacheado_backends::{Key, Result};
 
 use super::Load;
 use crate::cache::Cache;
+use crate::sync::thread;
 
 /// What a load is known by in the shared tier.
 #[derive(Default)]
@@ -50,6 +51,8 @@ pub(super) struct Held {
     cache: Cache,
     key: Key,
     mark: Option<Mark>,
+    /// Its load has failed.
+    failed: bool,
 }
 
 impl Held {
@@ -58,7 +61,13 @@ impl Held {
             cache: load.cache.clone(),
             key: load.key.clone(),
             mark: Some(mark),
+            failed: false,
         }
+    }
+
+    /// Its load has failed, and stores nothing: what it is given back for is that others do so side by side.
+    pub(super) fn has_failed(&mut self) {
+        self.failed = true;
     }
 
     /// The shared tier was told of the load, and with that of the claim's end.
@@ -72,7 +81,8 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if let (Some(mark), Some(tier)) = (self.mark.take(), self.cache.shared()) {
-            tier.release_later(self.key.clone(), mark);
+            let failed = self.failed || thread::panicking();
+            tier.release_later(self.key.clone(), mark, failed);
         }
     }
 }

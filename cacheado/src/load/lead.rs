@@ -11,6 +11,7 @@ use cacheado_backends::{Result, Tick};
 
 use super::active::Active;
 use super::claim::Held;
+use super::patience::FOR_ALL;
 use super::{Flight, Load};
 use crate::aging::Span;
 use crate::aging::errors::Errors;
@@ -74,6 +75,7 @@ impl Lead {
     /// The body has failed; `why` says why, if it can be said. If there is a value that stands in, it is returned, those who wait have
     /// got it too, and no other load begins for a while. Else they go on by themselves.
     pub(crate) fn failed(&mut self, why: &dyn Fn() -> Option<String>) -> Option<Box<AnyValue>> {
+        self.claim.iter_mut().for_each(Held::has_failed);
         self.load.stood_in(&self.ticket, &mut self.stand_in, why)
     }
 
@@ -209,7 +211,8 @@ impl Lead {
                 (Some(Write::Put(payload)), mark) => tier.put(&load.key, payload, mark.as_ref()),
                 (Some(_), _) => tier.evict(&load.key).map(|_| true),
                 (None, Some(mark)) if self.claim.is_some() => {
-                    tier.release(&load.key, mark).map(|()| true)
+                    let released = tier.release_to_all(&load.key, mark, FOR_ALL);
+                    released.map(|()| true)
                 }
                 (None, _) => Ok(true),
             };
@@ -252,7 +255,8 @@ impl Lead {
                 }
                 (Some(_), _) => tier.evict_async(&load.key).await.map(|_| true),
                 (None, Some(mark)) if self.claim.is_some() => {
-                    tier.release_async(&load.key, mark).await.map(|()| true)
+                    let released = tier.release_to_all_async(&load.key, mark, FOR_ALL).await;
+                    released.map(|()| true)
                 }
                 (None, _) => Ok(true),
             };

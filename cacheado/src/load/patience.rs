@@ -12,6 +12,9 @@ use crate::waiting::watchdog::{self, Prod};
 /// How long the first wait is, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 
+/// For how long a claim is anybody's after its load has failed: each of those who wait looks at it within that.
+pub(crate) const FOR_ALL: Duration = WAITS.1.saturating_mul(4);
+
 /// How long other processes are waited for, and how often they are looked at.
 pub(crate) struct Patience {
     span: Duration,

@@ -509,6 +509,8 @@ handed_on! {
     lease, lease_async(span: Duration) -> Lease;
     /// Gives a claim back.
     release, release_async(mark: &Mark) -> ();
+    /// The same, and it is anybody's for `span`.
+    release_to_all, release_to_all_async(mark: &Mark, span: Duration) -> ();
 }
 
 /// An eviction or a put that is being sent: the eviction is kept, if its caller goes away before there is an answer.

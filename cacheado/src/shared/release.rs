@@ -7,6 +7,7 @@ use cacheado_backends::Key;
 use cacheado_backends::backend::Mark;
 
 use super::SharedTier;
+use crate::load::patience::FOR_ALL;
 use crate::sync::{Mutex, lock};
 
 /// What is to be given back.
@@ -15,14 +16,21 @@ pub(super) struct Releases(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    claims: Vec<(Key, Mark)>,
+    claims: Vec<Ended>,
     /// A thread is at it.
     busy: bool,
 }
 
+/// A claim whose load has ended.
+struct Ended {
+    key: Key,
+    mark: Mark,
+    failed: bool,
+}
+
 impl Releases {
     /// What is next; once there is nothing, the thread ends.
-    fn next(&self) -> Option<(Key, Mark)> {
+    fn next(&self) -> Option<Ended> {
         let mut waiting = lock(&self.0);
         let next = waiting.claims.pop();
         waiting.busy = next.is_some();
@@ -31,10 +39,10 @@ impl Releases {
 }
 
 impl SharedTier {
-    /// Gives the claim `mark` back, from a thread of its own. One that can't be given back ends by itself.
-    pub(crate) fn release_later(&self, key: Key, mark: Mark) {
+    /// Gives the claim `mark` back, from a thread of its own; to all, if its load has failed. One that can't be given back ends by itself.
+    pub(crate) fn release_later(&self, key: Key, mark: Mark, failed: bool) {
         let mut waiting = lock(&self.releases.0);
-        waiting.claims.push((key, mark));
+        waiting.claims.push(Ended { key, mark, failed });
         if std::mem::replace(&mut waiting.busy, true) || cfg!(shuttle) {
             return;
         }
@@ -53,9 +61,13 @@ impl SharedTier {
 
 fn release_all(tier: &Weak<SharedTier>) {
     while let Some(tier) = tier.upgrade() {
-        let Some((key, mark)) = tier.releases.next() else {
+        let Some(Ended { key, mark, failed }) = tier.releases.next() else {
             return;
         };
-        let _ = tier.release(&key, &mark);
+        let _ = if failed {
+            tier.release_to_all(&key, &mark, FOR_ALL)
+        } else {
+            tier.release(&key, &mark)
+        };
     }
 }

@@ -85,6 +85,10 @@ pub enum Flaw {
     ClaimsNeverEnd,
     ReleasesNothing,
     ReleasesForAnybody,
+    GivesToNobodyElse,
+    GivesToAllForEver,
+    /// Whoever held the claim once may give it to all.
+    GivesWhatIsAnothers,
     /// Whoever held the claim once may store.
     IgnoresOwners,
     ClaimsOutdoEvictions,
@@ -194,6 +198,9 @@ pub const ALL: &[(Flaw, &str)] = &[
         ReleasesForAnybody,
         "an_old_owner_can_neither_store_nor_release",
     ),
+    (GivesToNobodyElse, "a_claim_can_be_given_to_all"),
+    (GivesToAllForEver, "a_claim_is_anybodys_for_its_time_only"),
+    (GivesWhatIsAnothers, "a_claim_is_anybodys_for_its_time_only"),
     (IgnoresOwners, "an_old_owner_can_neither_store_nor_release"),
     (
         ClaimsOutlastRefusals,

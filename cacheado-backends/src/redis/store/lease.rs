@@ -1,7 +1,7 @@
 //! Claims of loads, and the marks that carry them.
 //!
 //! A mark's bytes are the lease's owner, a semicolon, and the marks seen; no owner if there is no lease. A lease in the server holds the
-//! same bytes.
+//! same bytes: those without an owner for as long as it is anybody's.
 
 use std::time::{Duration, Instant};
 
@@ -21,33 +21,34 @@ impl Store {
     ) -> BackendResult<Lease> {
         let (bucket, name) = self.names.entry(key);
         let owner = self.nonces.next();
-        let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let keys = std::iter::once(bucket.lease(&name)).chain(bucket.marks(&name));
         let mut call = LEASE.call(keys);
         call.arg(&owner)
-            .arg(span.clamp(1, 1 << 52))
+            .arg(milliseconds(span))
             .arg(self.nonces.next())
             .arg(self.span());
         let sent = Instant::now();
-        let seen = reply::bytes(ask_one(io, call).await?)?;
-        Ok(match seen {
-            Some(seen) => Lease::Granted(mark(&owner, &seen, sent)),
+        let held = reply::bytes(ask_one(io, call).await?)?;
+        Ok(match held {
+            Some(held) => Lease::Granted(Mark::new(held, sent)),
             None => Lease::Taken,
         })
     }
 
+    /// `to_all`: for how long it is anybody's.
     pub(in super::super) async fn release(
         &self,
         io: &impl Exchange,
         key: &Key,
         mark: &Mark,
+        to_all: Option<Duration>,
     ) -> BackendResult<()> {
         match parts(mark) {
             None | Some(([], _)) => Ok(()),
             Some(_) => {
                 let (bucket, name) = self.names.entry(key);
                 let mut call = RELEASE.call([bucket.lease(&name)]);
-                call.arg(mark.bytes());
+                call.arg(mark.bytes()).arg(to_all.map(milliseconds));
                 reply::integer(ask_one(io, call).await?).map(drop)
             }
         }
@@ -63,9 +64,10 @@ pub(super) fn parts(mark: &Mark) -> Option<(&[u8], &[u8])> {
 
 /// The mark of a load without a lease, which has seen these.
 pub(super) fn unowned(seen: &[u8], taken: Instant) -> Mark {
-    mark("", seen, taken)
+    Mark::new([b";", seen].concat(), taken)
 }
 
-fn mark(owner: &str, seen: &[u8], taken: Instant) -> Mark {
-    Mark::new([owner.as_bytes(), b";", seen].concat(), taken)
+fn milliseconds(span: Duration) -> u64 {
+    let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    span.clamp(1, 1 << 52)
 }

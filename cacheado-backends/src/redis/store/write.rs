@@ -55,7 +55,7 @@ impl Store {
     ) -> BackendResult<bool> {
         match self.fill_pipe(key, payload, mark) {
             Some(pipe) => Ok(told(ask(io, pipe).await?)? == 1),
-            None => self.release(io, key, mark).await.map(|()| false),
+            None => self.release(io, key, mark, None).await.map(|()| false),
         }
     }
 
@@ -78,7 +78,7 @@ impl Store {
                     let answer = answers.next().unwrap_or_default();
                     told(answer)? == 1
                 } else {
-                    self.release(io, key, mark).await?;
+                    self.release(io, key, mark, None).await?;
                     false
                 });
             }

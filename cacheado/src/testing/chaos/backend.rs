@@ -161,6 +161,10 @@ impl<B: Backend> Backend for Chaos<B> {
         self.run(|inner| inner.release(key, mark))
     }
 
+    fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) -> BackendResult<()> {
+        self.run(|inner| inner.release_to_all(key, mark, span))
+    }
+
     fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
         let found = self.start(move |inner| inner.get_async(key));
         Box::pin(async move { Ok(self.spoiled(key, found.await?)) })
@@ -226,5 +230,14 @@ impl<B: Backend> Backend for Chaos<B> {
 
     fn release_async<'a>(&'a self, key: &'a Key, mark: &'a Mark) -> BackendFuture<'a, ()> {
         self.start(move |inner| inner.release_async(key, mark))
+    }
+
+    fn release_to_all_async<'a>(
+        &'a self,
+        key: &'a Key,
+        mark: &'a Mark,
+        span: Duration,
+    ) -> BackendFuture<'a, ()> {
+        self.start(move |inner| inner.release_to_all_async(key, mark, span))
     }
 }

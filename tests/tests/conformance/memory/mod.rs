@@ -243,7 +243,10 @@ impl Memory {
     }
 }
 
-/// How long the history was, and who claimed the load; 0 for nobody.
+/// The owner of a claim that is anybody's, and in a mark that there is none.
+const ANYBODY: u64 = 0;
+
+/// How long the history was, and who claimed the load.
 fn read(mark: &Mark) -> (usize, u64) {
     let (numbers, _) = mark.bytes().as_chunks::<8>();
     let number = |nth: usize| {

@@ -11,7 +11,7 @@ use cacheado_backends::backend::{
 };
 use cacheado_backends::{Key, Scope};
 
-use super::{BETWEEN, Claim, Memory, Watcher, What, end_claim, read};
+use super::{ANYBODY, BETWEEN, Claim, Memory, Watcher, What, end_claim, read};
 use crate::flaw::Flaw;
 use crate::name::Place;
 
@@ -235,10 +235,15 @@ impl Backend for Memory {
         let mut held = self.held();
         let now = Instant::now();
         if let Some(claim) = held.claims.get(&name)
-            && (claim.until > now || self.has(Flaw::ClaimsNeverEnd))
             && !self.has(Flaw::ClaimsForAll)
         {
-            return Ok(Lease::Taken);
+            let lasts = claim.until > now;
+            if claim.owner == ANYBODY && (lasts || self.has(Flaw::GivesToAllForEver)) {
+                return Ok(Lease::Granted(Self::mark_in(&held, ANYBODY)));
+            }
+            if lasts || self.has(Flaw::ClaimsNeverEnd) {
+                return Ok(Lease::Taken);
+            }
         }
         held.owners += 1;
         let claim = Claim {
@@ -261,6 +266,31 @@ impl Backend for Memory {
             _ => end_claim(&mut held, &name, read(mark).1),
         }
         Ok(())
+    }
+
+    fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) -> BackendResult<()> {
+        if self.has(Flaw::GivesToNobodyElse) {
+            return self.release(key, mark);
+        }
+        let mut held = self.held();
+        let owner = read(mark).1;
+        if let Some(claim) = held.claims.get_mut(&self.name_of(key))
+            && (claim.owner == owner || self.has(Flaw::GivesWhatIsAnothers))
+            && owner != ANYBODY
+        {
+            claim.owner = ANYBODY;
+            claim.until = Instant::now() + span;
+        }
+        Ok(())
+    }
+
+    fn release_to_all_async<'a>(
+        &'a self,
+        key: &'a Key,
+        mark: &'a Mark,
+        span: Duration,
+    ) -> BackendFuture<'a, ()> {
+        Box::pin(ready(self.release_to_all(key, mark, span)))
     }
 
     fn set_async<'a>(&'a self, key: &'a Key, payload: &'a Payload) -> BackendFuture<'a, ()> {
