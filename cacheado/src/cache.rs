@@ -216,8 +216,7 @@ impl Cache {
         Clear::new(self)
     }
 
-    /// The keys of the live entries in the process, in no order. Costs a walk over all of them. Beyond its `idle` time an entry is among
-    /// them for as long again.
+    /// The keys of the live entries in the process, in no order. Costs a walk over all of them.
     pub fn keys(&self) -> Keys<'_> {
         Keys::new(self)
     }

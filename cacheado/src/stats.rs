@@ -42,7 +42,7 @@ pub struct Stats {
     pub failures: u64,
     /// Calls that did not wait for a body to its end: past their `timeout` or `hard_timeout`.
     pub timeouts: u64,
-    /// Live entries in the process. Beyond its `idle` time an entry is among them for as long again.
+    /// Live entries in the process.
     pub total_keys: u64,
     /// What the cache stores in: `in-process`, `in-process + Redis`, …, `disabled`.
     pub storage_type: String,

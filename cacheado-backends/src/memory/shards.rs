@@ -127,7 +127,7 @@ impl Shards {
     pub(super) fn remove_all(
         &self,
         mut handles: Vec<Handle>,
-        is_it: impl Fn(&Meta) -> bool,
+        is_it: impl Fn(Handle, &Meta) -> bool,
         removed: impl Fn(Handle, &Taken),
         gone: &mut impl Extend<Taken>,
     ) {
@@ -139,7 +139,9 @@ impl Shards {
                 let those: SmallVec<[Handle; AT_ONCE]> = some
                     .iter()
                     .copied()
-                    .filter(|handle| meta_of(&shard, *handle).is_some_and(&is_it))
+                    .filter(|&handle| {
+                        meta_of(&shard, handle).is_some_and(|meta| is_it(handle, meta))
+                    })
                     .collect();
                 for handle in those {
                     gone.extend(take(&mut shard, handle, &removed));

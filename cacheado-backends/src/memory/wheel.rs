@@ -307,7 +307,7 @@ mod tests {
                 self.expiry.forget(handle, taken.meta.deadline());
             };
             self.entries
-                .remove_all(handles, |meta| meta.is_expired(now), removed, &mut due);
+                .remove_all(handles, |_, meta| meta.is_expired(now), removed, &mut due);
             let due = due.into_iter().map(|taken| taken.meta);
             due.map(|meta| (meta.key.clone(), meta.deadline()))
                 .collect()

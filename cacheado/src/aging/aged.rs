@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use cacheado_backends::{Clock, NEVER, Tick};
 
+use crate::aging::Span;
 use crate::aging::chance;
-use crate::aging::{Span, kept};
 use crate::sync::Instant;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,8 +55,6 @@ struct Idle {
     span: Duration,
     /// The first moment at which it is good no more, however often it is asked for.
     end: Tick,
-    /// Until when the process keeps it, if it is not prolonged.
-    kept_until: AtomicU64,
 }
 
 impl Idle {
@@ -127,11 +125,7 @@ impl Age {
     ) -> Self {
         let after = |span| Clock::deadline(stored_at, Some(span)).min(end);
         let fresh_until = idle.map_or(end, after);
-        let idle = idle.map(|span| Idle {
-            span,
-            end,
-            kept_until: AtomicU64::new(after(kept(span))),
-        });
+        let idle = idle.map(|span| Idle { span, end });
         let due = match due {
             Some(due) => due,
             None if gap > 0 && fresh_until != NEVER => {
@@ -180,8 +174,10 @@ impl Age {
             let due = (gap == 0 && due != NEVER).then(|| moved(due, stored_at, was, is));
             *self = Self::ending_at(stored_at, is, due, gap, idle);
         }
-        let idle = self.seen.idle.as_ref();
-        idle.map_or(end, |idle| idle.kept_until.load(Ordering::Relaxed).min(end))
+        match self.seen.idle {
+            Some(_) => self.fresh_until(),
+            None => end,
+        }
     }
 
     /// When there is something to be asked of it.
@@ -225,15 +221,10 @@ impl Age {
         -number.ln() * self.seen.gap as f64 >= left as f64
     }
 
-    /// It is asked for: it is good for longer, if that counts. Returns until when it is to be kept, if that is longer than it is.
+    /// It is asked for: it is good for longer, if that counts. Returns until when.
     pub(crate) fn used(&self, now: Tick) -> Option<Tick> {
         let idle = self.seen.idle.as_ref()?;
-        let Idle {
-            span,
-            end,
-            kept_until,
-        } = idle;
-        let until = Clock::deadline(now, Some(*span)).min(*end);
+        let until = Clock::deadline(now, Some(idle.span)).min(idle.end);
         self.attention
             .store(idle.noted_until(now).min(until), Ordering::Release);
         // of two that ask at once the later counts; one that was expired stays so
@@ -243,12 +234,7 @@ impl Age {
             // it may have been expired before it was said that it need not be looked at for a while
             self.attention.store(0, Ordering::Release);
         }
-        if until <= kept_until.load(Ordering::Acquire) {
-            return None;
-        }
-        let keep = Clock::deadline(now, Some(kept(*span))).min(*end);
-        kept_until.store(keep, Ordering::Release);
-        Some(keep)
+        Some(until)
     }
 
     /// Whether a load failed a short while ago, so that none is begun.

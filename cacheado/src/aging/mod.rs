@@ -193,11 +193,6 @@ impl Span {
     }
 }
 
-/// How long the process keeps a value from when it is prolonged: so it is prolonged once in `idle` at most, however often it is asked for.
-pub(crate) fn kept(idle: Duration) -> Duration {
-    idle.saturating_mul(2)
-}
-
 /// `ttl` and `part` of it.
 fn longer(ttl: Duration, part: f64) -> Duration {
     let more = Duration::try_from_secs_f64(ttl.as_secs_f64() * part);

@@ -62,7 +62,7 @@ fn one_that_has_no_end_goes_as_well() {
     assert_eq!(endless(&cache, &source), Ok(1));
     clock.advance(10 * SECOND);
     assert_eq!(endless(&cache, &source), Ok(2));
-    clock.advance(20 * SECOND);
+    clock.advance(10 * SECOND);
     assert_eq!(cache.stats().total_keys, 0, "freed without being touched");
 }
 
@@ -165,6 +165,28 @@ fn it_goes_as_any_value_does() {
 }
 
 #[test]
+fn past_its_time_it_is_listed_no_more() {
+    let (cache, clock) = cache();
+    let listed = || {
+        let keys = cache.keys().run().unwrap().len() as u64;
+        assert_eq!(cache.stats().total_keys, keys);
+        keys
+    };
+    // never asked for again, and for as long as others are
+    for asked in 0..30 {
+        many(&cache, 7);
+        for _ in 0..asked {
+            clock.advance(SECOND);
+            many(&cache, 7);
+        }
+        clock.advance(10 * SECOND - NANO);
+        assert_eq!(listed(), 1, "asked for {asked} times");
+        clock.advance(NANO);
+        assert_eq!(listed(), 0, "asked for {asked} times");
+    }
+}
+
+#[test]
 fn it_is_freed_without_being_touched() {
     let (cache, clock) = cache();
     for id in 0..1000 {
@@ -180,7 +202,7 @@ fn it_is_freed_without_being_touched() {
     let stats = cache.stats();
     assert_eq!((stats.total_keys, stats.expirations), (100, 900));
     assert_eq!(stats.loads, 1000);
-    clock.advance(20 * SECOND);
+    clock.advance(10 * SECOND);
     assert_eq!(cache.stats().total_keys, 0);
     assert_eq!(cache.stats().expirations, 1000);
 }

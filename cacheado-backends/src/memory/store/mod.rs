@@ -305,11 +305,8 @@ impl Store {
         if entry.is_expired(self.clock.now()) || until <= entry.deadline() {
             return;
         }
+        // it is noted anew once what is noted of it already comes: it may be prolonged many times until then
         entry.set_deadline(until);
-        // what is noted of it already only has it looked at once more
-        if self.expiry.note(entry.handle(), until) && self.clock.runs() {
-            sweeper::wake();
-        }
     }
 
     /// Until when a copy may be kept that is made `now`.

@@ -9,6 +9,7 @@ use crate::entry::{Meta, NO_SEAT, OldValue, Taken, Tie};
 use crate::key::{Key, Seek};
 use crate::memory::handle::Handle;
 use crate::memory::index::is_in;
+use crate::memory::sweeper;
 use crate::rule::{Cause, Departed, Rule};
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
@@ -50,7 +51,7 @@ impl Store {
         } else {
             let mut taken = Vec::new();
             // another entry may lie there by now, and be another tenant's
-            let is_it = |meta: &Meta| is_in(scope, &meta.key);
+            let is_it = |_, meta: &Meta| is_in(scope, &meta.key);
             let handles = self.index.handles(scope);
             self.entries
                 .remove_all(handles, is_it, self.removed(), &mut taken);
@@ -123,7 +124,14 @@ impl Store {
         }
         let mut gone = Vec::new();
         let due = self.expiry.take_due(now, BATCH, &self.entries);
-        let is_it = |meta: &Meta| meta.is_expired(now);
+        let is_it = |handle: Handle, meta: &Meta| {
+            let over = meta.is_expired(now);
+            // prolonged since it was noted
+            if !over && self.expiry.note(handle, meta.deadline()) && self.clock.runs() {
+                sweeper::wake();
+            }
+            over
+        };
         self.entries
             .remove_all(due, is_it, self.removed(), &mut gone);
         let settle = |taken| self.settle(taken, Cause::Expired, Some(policy), &self.rules);
