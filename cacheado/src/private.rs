@@ -26,6 +26,22 @@ pub use crate::outcome::{
 };
 pub use crate::tell::Tell;
 
+/// What stands beside a cached free function: the struct of its name, with companions.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __beside {
+    ($(#[$attr:meta])* $vis:vis $name:ident { $($companions:tt)* }) => {
+        $(#[$attr])*
+        $vis struct $name {}
+
+        $(#[$attr])*
+        impl $name {
+            $($companions)*
+        }
+    };
+}
+pub use __beside as a_function_without_a_receiver_needs_cache_impl_on_its_impl_block;
+
 /// The scope of `level` with `ids`, root first.
 #[must_use]
 #[allow(

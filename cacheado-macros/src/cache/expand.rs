@@ -70,15 +70,16 @@ fn free(plan: &Plan) -> TokenStream {
     let visible = visible(plan, &name.to_token_stream());
     let companions = companions(plan, &TokenStream::new());
     let attrs = companion_attrs(&plan.function);
+    // in an impl none of it can stand, and the compiler tells no more than where it came from
+    let beside = plan
+        .runtime
+        .private("a_function_without_a_receiver_needs_cache_impl_on_its_impl_block");
     quote! {
         #visible
 
-        #attrs
-        #vis struct #name {}
-
-        #attrs
-        impl #name {
-            #companions
+        #beside! {
+            #attrs
+            #vis #name { #companions }
         }
     }
 }
