@@ -1,55 +1,20 @@
 //! Many keys at once: the store is asked once for all. If that fails it is asked once for each of its parts, and so are those who come
 //! after that: one that is down takes nothing of the others with it.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-
-use cacheado_backends::backend::{BackendResult, Change, Lookup, Mark, Payload, Refused};
+use cacheado_backends::backend::{Change, Lookup, Mark, Payload};
 use cacheado_backends::{Key, Result};
 
-use super::guarded::{guarded, guarded_async};
+use super::portions::Answers;
 use super::{Seen, SharedTier, Unsent};
 use crate::value::Codec;
-
-/// What is asked for together, by its places among all.
-struct Portion {
-    places: Vec<usize>,
-    /// `None`: of any part, and it is all.
-    part: Option<u32>,
-}
-
-impl Portion {
-    fn of<'i, T: Clone>(&self, items: &'i [T]) -> Cow<'i, [T]> {
-        match self.part {
-            None => Cow::Borrowed(items),
-            Some(_) => self.places.iter().map(|&at| items[at].clone()).collect(),
-        }
-    }
-}
 
 impl SharedTier {
     /// What the tier has under each of `keys`, as [`look`](Self::look) says. One that fails has nothing, and is to be told nothing. What
     /// only stands in for another value is none. `loads`: what is missing is to be loaded.
     pub(crate) fn look_many(&self, keys: &[Key], codec: Codec, loads: bool) -> Vec<Seen> {
         let asked = self.to_ask(keys);
-        let mut found = vec![None; asked.len()];
-        let mut portions = self.portions(asked.iter());
-        while let Some(portion) = portions.pop() {
-            let these = portion.of(&asked);
-            let let_through = self.lets_portion_through("get", &portion);
-            let answer = let_through.and_then(|()| {
-                self.answered_portion(
-                    "get",
-                    &portion,
-                    &these,
-                    guarded(|| self.backend.get_many(&these)),
-                )
-            });
-            if answer.is_err() {
-                portions.extend(self.apart(&portion, asked.iter()));
-            }
-            note(&portion, answer, &mut found);
-        }
+        let answers = self.ask_portions("get", &asked, |keys| self.backend.get_many(keys));
+        let found = in_their_places(answers, asked.len());
         let mut all = Vec::with_capacity(keys.len());
         for (key, seen) in keys.iter().zip(self.seen_many(keys, codec, &asked, found)) {
             all.push(match seen {
@@ -69,19 +34,8 @@ impl SharedTier {
         loads: bool,
     ) -> Vec<Seen> {
         let asked = self.to_ask(keys);
-        let mut found = vec![None; asked.len()];
-        let mut portions = self.portions(asked.iter());
-        while let Some(portion) = portions.pop() {
-            let these = portion.of(&asked);
-            if self.lets_portion_through("get", &portion).is_ok() {
-                let answer = guarded_async(|| self.backend.get_many_async(&these)).await;
-                let answer = self.answered_portion("get", &portion, &these, answer);
-                if answer.is_err() {
-                    portions.extend(self.apart(&portion, asked.iter()));
-                }
-                note(&portion, answer, &mut found);
-            }
-        }
+        let answers = self.ask_portions_async("get", &asked, |it, keys| it.get_many_async(keys));
+        let found = in_their_places(answers.await, asked.len());
         let mut all = Vec::with_capacity(keys.len());
         for (key, seen) in keys.iter().zip(self.seen_many(keys, codec, &asked, found)) {
             all.push(match seen {
@@ -97,84 +51,6 @@ impl SharedTier {
     fn to_ask(&self, keys: &[Key]) -> Vec<Key> {
         let current = keys.iter().filter(|key| !self.outbox.covers(key));
         current.map(|key| self.outside(key).into_owned()).collect()
-    }
-
-    /// All of them in one, unless some part of the store has failed lately.
-    fn portions<'k>(&self, keys: impl ExactSizeIterator<Item = &'k Key>) -> Vec<Portion> {
-        if !self.breakers.any() {
-            let places = (0..keys.len()).collect();
-            return vec![Portion { places, part: None }];
-        }
-        let mut by_part: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for (place, key) in keys.enumerate() {
-            let part = self.backend.part(key);
-            by_part.entry(part).or_default().push(place);
-        }
-        let portion = |(part, places)| Portion {
-            places,
-            part: Some(part),
-        };
-        by_part.into_iter().map(portion).collect()
-    }
-
-    /// What is asked of each part by itself, since all of them together have failed and one of them may have alone.
-    fn apart<'k>(
-        &self,
-        failed: &Portion,
-        keys: impl ExactSizeIterator<Item = &'k Key>,
-    ) -> Vec<Portion> {
-        if failed.part.is_some() {
-            return Vec::new();
-        }
-        let portions = self.portions(keys);
-        if portions.len() > 1 {
-            portions
-        } else {
-            Vec::new()
-        }
-    }
-
-    fn lets_portion_through(&self, operation: &'static str, portion: &Portion) -> Result<()> {
-        match portion.part {
-            None => Ok(()),
-            Some(part) => self.lets_through(operation, None, || part),
-        }
-    }
-
-    /// What the store said to `portion`, which has these `keys`. A failure is counted and traced.
-    fn answered_portion<T>(
-        &self,
-        operation: &'static str,
-        portion: &Portion,
-        keys: &[impl AsKey],
-        answer: BackendResult<T>,
-    ) -> Result<T> {
-        if let Some(part) = portion.part {
-            return self.answered(operation, None, || part, answer);
-        }
-        let parts = || {
-            let parts = keys.iter().map(|it| self.backend.part(it.as_key()));
-            parts.collect::<BTreeSet<u32>>()
-        };
-        match answer {
-            Err(source) if !source.is::<Refused>() => {
-                let parts = parts();
-                match parts.first() {
-                    Some(part) if parts.len() == 1 => self.breakers.failed(*part),
-                    _ => self.breakers.suspect(parts),
-                }
-                Err(self.failed(operation, None, source))
-            }
-            answer => {
-                // others may have failed meanwhile
-                if self.breakers.any() {
-                    for part in parts() {
-                        self.breakers.answered(|| part);
-                    }
-                }
-                answer.map_err(|source| self.failed(operation, None, source))
-            }
-        }
     }
 
     /// `None`: something is there that can't be used, and is to be replaced.
@@ -205,28 +81,10 @@ impl SharedTier {
             return Ok(());
         }
         let outside = self.outside_of(entries);
-        let keys = || outside.iter().map(AsKey::as_key);
+        let answers = self.ask_portions("set", &outside, |these| self.backend.set_many(these));
         let mut all = Ok(());
-        let mut portions = self.portions(keys());
-        while let Some(portion) = portions.pop() {
-            let these = portion.of(&outside);
-            let let_through = self.lets_portion_through("set", &portion);
-            let put = let_through.and_then(|()| {
-                self.answered_portion(
-                    "set",
-                    &portion,
-                    &these,
-                    guarded(|| self.backend.set_many(&these)),
-                )
-            });
-            if put.is_err() {
-                let apart = self.apart(&portion, keys());
-                if !apart.is_empty() {
-                    portions = apart;
-                    continue;
-                }
-            }
-            for place in portion.places {
+        for (places, put) in answers {
+            for place in places {
                 let key = &entries[place].0;
                 match &put {
                     // evictions that could not be sent need not be any more: the store has newer values
@@ -249,25 +107,12 @@ impl SharedTier {
         let unsent = unsent.map(|change| Some(Unsent::new(self, change)));
         // what is dropped, by an error or with the caller, is kept
         let mut unsent: Vec<_> = unsent.collect();
-        let keys = || outside.iter().map(AsKey::as_key);
+        let answers =
+            self.ask_portions_async("set", &outside, |it, these| it.set_many_async(these));
         let mut all = Ok(());
-        let mut portions = self.portions(keys());
-        while let Some(portion) = portions.pop() {
-            let these = portion.of(&outside);
-            let mut put = self.lets_portion_through("set", &portion);
+        for (places, put) in answers.await {
             if put.is_ok() {
-                let answer = guarded_async(|| self.backend.set_many_async(&these)).await;
-                put = self.answered_portion("set", &portion, &these, answer);
-            }
-            if put.is_err() {
-                let apart = self.apart(&portion, keys());
-                if !apart.is_empty() {
-                    portions = apart;
-                    continue;
-                }
-            }
-            if put.is_ok() {
-                for place in portion.places {
+                for place in places {
                     if let Some(unsent) = unsent[place].take() {
                         unsent.sent();
                     }
@@ -289,26 +134,8 @@ impl SharedTier {
     /// Stores what loads have found. Returns of each whether it is stored; `None` of those that are not known.
     pub(crate) fn fill_many(&self, entries: &[(Key, Payload, Mark)]) -> Vec<Option<bool>> {
         let outside = self.outside_of_loads(entries);
-        let mut filled = vec![None; entries.len()];
-        let keys = || outside.iter().map(AsKey::as_key);
-        let mut portions = self.portions(keys());
-        while let Some(portion) = portions.pop() {
-            let these = portion.of(&outside);
-            let let_through = self.lets_portion_through("fill", &portion);
-            let answer = let_through.and_then(|()| {
-                self.answered_portion(
-                    "fill",
-                    &portion,
-                    &these,
-                    guarded(|| self.backend.fill_many(&these)),
-                )
-            });
-            if answer.is_err() {
-                portions.extend(self.apart(&portion, keys()));
-            }
-            note(&portion, answer, &mut filled);
-        }
-        filled
+        let answers = self.ask_portions("fill", &outside, |these| self.backend.fill_many(these));
+        in_their_places(answers, entries.len())
     }
 
     /// As [`fill_many`](Self::fill_many), without blocking.
@@ -317,21 +144,9 @@ impl SharedTier {
         entries: &[(Key, Payload, Mark)],
     ) -> Vec<Option<bool>> {
         let outside = self.outside_of_loads(entries);
-        let mut filled = vec![None; entries.len()];
-        let keys = || outside.iter().map(AsKey::as_key);
-        let mut portions = self.portions(keys());
-        while let Some(portion) = portions.pop() {
-            let these = portion.of(&outside);
-            if self.lets_portion_through("fill", &portion).is_ok() {
-                let answer = guarded_async(|| self.backend.fill_many_async(&these)).await;
-                let answer = self.answered_portion("fill", &portion, &these, answer);
-                if answer.is_err() {
-                    portions.extend(self.apart(&portion, keys()));
-                }
-                note(&portion, answer, &mut filled);
-            }
-        }
-        filled
+        let answers =
+            self.ask_portions_async("fill", &outside, |it, these| it.fill_many_async(these));
+        in_their_places(answers.await, entries.len())
     }
 
     fn outside_of_loads(&self, entries: &[(Key, Payload, Mark)]) -> Vec<(Key, Payload, Mark)> {
@@ -343,32 +158,13 @@ impl SharedTier {
     }
 }
 
-/// What is stored or looked for, by its key.
-trait AsKey {
-    fn as_key(&self) -> &Key;
-}
-
-impl AsKey for Key {
-    fn as_key(&self) -> &Key {
-        self
+/// What was answered of each. A failure is counted by now.
+fn in_their_places<T>(answers: Answers<Vec<T>>, len: usize) -> Vec<Option<T>> {
+    let mut all: Vec<Option<T>> = std::iter::repeat_with(|| None).take(len).collect();
+    for (places, answer) in answers {
+        for (place, it) in places.into_iter().zip(answer.unwrap_or_default()) {
+            all[place] = Some(it);
+        }
     }
-}
-
-impl AsKey for (Key, Payload) {
-    fn as_key(&self) -> &Key {
-        &self.0
-    }
-}
-
-impl AsKey for (Key, Payload, Mark) {
-    fn as_key(&self) -> &Key {
-        &self.0
-    }
-}
-
-/// Notes what was answered of each in the portion. A failure is counted by now.
-fn note<T>(portion: &Portion, answer: Result<Vec<T>>, noted: &mut [Option<T>]) {
-    for (place, it) in portion.places.iter().zip(answer.unwrap_or_default()) {
-        noted[*place] = Some(it);
-    }
+    all
 }

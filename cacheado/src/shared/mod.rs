@@ -9,6 +9,7 @@ mod coherence;
 mod guarded;
 mod many;
 mod outbox;
+mod portions;
 mod release;
 mod replay;
 mod seal;

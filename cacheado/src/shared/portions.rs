@@ -1,0 +1,225 @@
+//! What is asked for together: all in one, or each part of the store by itself. Parts are asked side by side: if all of them hang, that
+//! takes no longer than if one does.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::Poll;
+use std::thread;
+
+use cacheado_backends::backend::{BackendFuture, BackendResult, Mark, Payload, Refused};
+use cacheado_backends::{Backend, Key, Result};
+
+use super::SharedTier;
+use super::guarded::{guarded, guarded_async};
+
+/// What is in one part of the store, by its places among all.
+struct Portion {
+    part: u32,
+    places: Vec<usize>,
+}
+
+impl Portion {
+    fn of<I: Clone>(&self, items: &[I]) -> Vec<I> {
+        self.places.iter().map(|&at| items[at].clone()).collect()
+    }
+}
+
+/// What came of what was asked for together, which has these places among all.
+pub(super) type Answers<T> = Vec<(Vec<usize>, Result<T>)>;
+
+impl SharedTier {
+    /// What the store answers to `ask` of `items`: of all in one, or if some part of it has failed lately, or that fails, of each
+    /// part by itself. Failures are counted and traced.
+    pub(super) fn ask_portions<I: Item, T: Send>(
+        &self,
+        operation: &'static str,
+        items: &[I],
+        ask: impl Fn(&[I]) -> BackendResult<T> + Sync,
+    ) -> Answers<T> {
+        let parts = if self.breakers.any() {
+            self.parts(items)
+        } else {
+            let answer = guarded(|| ask(items));
+            match self.answered_whole(operation, items, answer) {
+                Ok(answers) => return answers,
+                Err(suspects) => suspects,
+            }
+        };
+        let (asked, unasked) = self.let_parts_through(operation, parts);
+        let answers = side_by_side(&asked, |portion| guarded(|| ask(&portion.of(items))));
+        self.answered_parts(operation, asked, unasked, answers)
+    }
+
+    /// As [`ask_portions`](Self::ask_portions), without blocking.
+    pub(super) async fn ask_portions_async<I: Item, T: Send>(
+        &self,
+        operation: &'static str,
+        items: &[I],
+        ask: impl for<'i> Fn(&'i dyn Backend, &'i [I]) -> BackendFuture<'i, T>,
+    ) -> Answers<T> {
+        let parts = if self.breakers.any() {
+            self.parts(items)
+        } else {
+            let answer = guarded_async(|| ask(&*self.backend, items)).await;
+            match self.answered_whole(operation, items, answer) {
+                Ok(answers) => return answers,
+                Err(suspects) => suspects,
+            }
+        };
+        let (asked, unasked) = self.let_parts_through(operation, parts);
+        let these: Vec<Vec<I>> = asked.iter().map(|portion| portion.of(items)).collect();
+        let ask = &ask;
+        let answers = these.iter().map(|these| {
+            let asked = guarded_async(move || ask(&*self.backend, these));
+            Box::pin(asked)
+        });
+        let answers = all(answers.collect()).await;
+        self.answered_parts(operation, asked, unasked, answers)
+    }
+
+    fn parts(&self, items: &[impl Item]) -> Vec<Portion> {
+        let mut by_part: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (place, item) in items.iter().enumerate() {
+            let part = self.backend.part(item.as_key());
+            by_part.entry(part).or_default().push(place);
+        }
+        let portion = |(part, places)| Portion { part, places };
+        by_part.into_iter().map(portion).collect()
+    }
+
+    /// Those that are to be asked, and what came of the others.
+    fn let_parts_through<T>(
+        &self,
+        operation: &'static str,
+        parts: Vec<Portion>,
+    ) -> (Vec<Portion>, Answers<T>) {
+        let (mut asked, mut unasked) = (Vec::with_capacity(parts.len()), Vec::new());
+        for portion in parts {
+            match self.lets_through(operation, None, || portion.part) {
+                Ok(()) => asked.push(portion),
+                Err(error) => unasked.push((portion.places, Err(error))),
+            }
+        }
+        (asked, unasked)
+    }
+
+    /// What the store said to all `items` in one. `Err`: it has failed, and one of these parts may have alone.
+    fn answered_whole<T>(
+        &self,
+        operation: &'static str,
+        items: &[impl Item],
+        answer: BackendResult<T>,
+    ) -> Result<Answers<T>, Vec<Portion>> {
+        let answer = match answer {
+            Err(source) if !source.is::<Refused>() => {
+                let parts = self.parts(items);
+                let error = self.failed(operation, None, source);
+                if let [only] = &parts[..] {
+                    self.breakers.failed(only.part);
+                    Err(error)
+                } else {
+                    self.breakers.suspect(parts.iter().map(|it| it.part));
+                    return Err(parts);
+                }
+            }
+            answer => {
+                // others may have failed meanwhile
+                if self.breakers.any() {
+                    for Portion { part, .. } in self.parts(items) {
+                        self.breakers.answered(|| part);
+                    }
+                }
+                answer.map_err(|source| self.failed(operation, None, source))
+            }
+        };
+        Ok(vec![((0..items.len()).collect(), answer)])
+    }
+
+    fn answered_parts<T>(
+        &self,
+        operation: &'static str,
+        asked: Vec<Portion>,
+        unasked: Answers<T>,
+        answers: Vec<BackendResult<T>>,
+    ) -> Answers<T> {
+        let answered = asked.into_iter().zip(answers).map(|(portion, answer)| {
+            let Portion { part, places } = portion;
+            let answer = self.answered(operation, None, || part, answer);
+            (places, answer)
+        });
+        answered.chain(unasked).collect()
+    }
+}
+
+/// What is stored or looked for, by its key.
+pub(super) trait Item: Clone + Sync {
+    fn as_key(&self) -> &Key;
+}
+
+impl Item for Key {
+    fn as_key(&self) -> &Key {
+        self
+    }
+}
+
+impl Item for (Key, Payload) {
+    fn as_key(&self) -> &Key {
+        &self.0
+    }
+}
+
+impl Item for (Key, Payload, Mark) {
+    fn as_key(&self) -> &Key {
+        &self.0
+    }
+}
+
+/// What `ask` returns of each of `portions`, in their order. All but one are asked on threads of their own.
+fn side_by_side<T: Send>(portions: &[Portion], ask: impl Fn(&Portion) -> T + Sync) -> Vec<T> {
+    let Some((last, others)) = portions.split_last() else {
+        return Vec::new();
+    };
+    let ask = &ask;
+    thread::scope(|scope| {
+        let begin = |portion| {
+            let thread = thread::Builder::new().name("cacheado-part".to_owned());
+            thread.spawn_scoped(scope, move || ask(portion))
+        };
+        let begun: Vec<_> = others.iter().map(begin).collect();
+        let last = ask(last);
+        let answers = begun
+            .into_iter()
+            .zip(others)
+            .map(|(begun, portion)| match begun {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // there is no thread to be had
+                Err(_) => ask(portion),
+            });
+        let mut answers: Vec<T> = answers.collect();
+        answers.push(last);
+        answers
+    })
+}
+
+/// Awaits all of `futures`, side by side.
+async fn all<F: Future>(mut futures: Vec<Pin<Box<F>>>) -> Vec<F::Output> {
+    let mut answers: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        for (future, answer) in futures.iter_mut().zip(&mut answers) {
+            if answer.is_none()
+                && let Poll::Ready(ready) = future.as_mut().poll(cx)
+            {
+                *answer = Some(ready);
+            }
+        }
+        if answers.iter().all(Option::is_some) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    answers.into_iter().flatten().collect()
+}
