@@ -104,6 +104,24 @@ impl Cache {
     ///
     /// [`Error::AlreadyInstalled`](crate::Error::AlreadyInstalled) if there is a default cache already: one was installed, or
     /// a function without a cache of its own has run and was given an unbounded in-process one.
+    ///
+    /// ```
+    /// use cacheado::{Cache, Error, cache};
+    ///
+    /// #[cache]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// let cache = Cache::builder().max_items(10_000).build()?;
+    /// cache.clone().install()?;
+    /// assert_eq!((square(3), square(3)), (9, 9));
+    /// assert_eq!(cache.stats().hits, 1);
+    ///
+    /// let another = Cache::builder().build()?;
+    /// assert!(matches!(another.install(), Err(Error::AlreadyInstalled)));
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     pub fn install(self) -> Result<()> {
         crate::default::install(self)
     }
@@ -112,12 +130,33 @@ impl Cache {
     ///
     /// A hit clones the value and allocates nothing. With a shared tier, what that has is kept in the process as well; if it
     /// fails, that is counted and is a miss.
+    ///
+    /// ```
+    /// let cache = cacheado::Cache::builder().build()?;
+    /// cache.set("answer", &42_u32).run()?;
+    /// assert_eq!(cache.get::<u32>("answer").run()?, Some(42));
+    /// assert_eq!(cache.get::<u32>("question").run()?, None);
+    /// assert!(cache.get::<String>("answer").run().is_err());
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     pub fn get<T: Portable>(&self, key: impl Serialize) -> Get<'_, T, impl Serialize> {
         Get::new(self, key)
     }
 
     /// Stores a clone of `value` under `key`. Answers whether it was stored: a rule may refuse it, and then an older value of
     /// the key goes all the same.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let cache = cacheado::Cache::builder().build()?;
+    /// assert!(cache.set("theme", &"dark".to_owned()).run()?);
+    /// // it would be over at once
+    /// let stored = cache.set("theme", &"light".to_owned()).ttl(Duration::ZERO).run()?;
+    /// assert!(!stored);
+    /// assert_eq!(cache.get::<String>("theme").run()?, None);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     pub fn set<'a, T: Portable>(
         &'a self,
         key: impl Serialize + 'a,
@@ -130,6 +169,15 @@ impl Cache {
     /// and the rest wait for it.
     ///
     /// `loader` is a closure that returns the value, for `.run()`, or one that returns a future, for `.await`.
+    ///
+    /// ```
+    /// let cache = cacheado::Cache::builder().build()?;
+    /// let answer: u32 = cache.get_or_load("answer", || 42).run()?;
+    /// assert_eq!(answer, 42);
+    /// let answer: u32 = cache.get_or_load("answer", || unreachable!("it is there")).run()?;
+    /// assert_eq!(answer, 42);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     pub fn get_or_load<F>(
         &self,
         key: impl Serialize,
@@ -200,23 +248,74 @@ impl Cache {
     }
 
     /// Removes the value under `key`. Answers whether there was one. A load of the key that is under way is not stored.
+    ///
+    /// ```
+    /// let cache = cacheado::Cache::builder().build()?;
+    /// cache.set("answer", &42_u32).run()?;
+    /// assert!(cache.evict("answer").run()?);
+    /// assert!(!cache.evict("answer").run()?);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     pub fn evict(&self, key: impl Serialize) -> Evict<'_, impl Serialize> {
         Evict::new(self, key)
     }
 
     /// Removes all that is in `scope` and below it, of functions and programmatic calls alike. Answers how many live entries
     /// that were. Costs what it removes, however much the cache holds. Loads in the scope that are under way are not stored.
+    ///
+    /// ```
+    /// use cacheado::{Cache, Hierarchy};
+    ///
+    /// let hierarchy = Hierarchy::builder()
+    ///     .level("organization", "org_id")
+    ///     .level_under("organization", "user", "user_id")
+    ///     .build()?;
+    /// let cache = Cache::builder().scopes(hierarchy).build()?;
+    /// let acme = cache.scope("organization", [("org_id", "acme")])?;
+    /// let ada = cache.scope("user", [("org_id", "acme"), ("user_id", "7")])?;
+    /// cache.set("plan", &"large".to_owned()).scope(acme.clone()).run()?;
+    /// cache.set("theme", &"dark".to_owned()).scope(ada).run()?;
+    /// cache.set("theme", &"light".to_owned()).run()?;
+    ///
+    /// assert_eq!(cache.evict_by_scope(acme).run()?, 2);
+    /// assert_eq!(cache.evict_by_scope(cacheado::Scope::global()).run()?, 1);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     pub fn evict_by_scope(&self, scope: Scope) -> EvictByScope<'_> {
         EvictByScope::new(self, scope)
     }
 
     /// Removes everything that this cache has stored. Loads that are under way are not stored. The counters go on; see
     /// [`reset_stats`](Self::reset_stats).
+    ///
+    /// ```
+    /// let cache = cacheado::Cache::builder().build()?;
+    /// cache.set("answer", &42_u32).run()?;
+    /// cache.clear().run()?;
+    /// assert_eq!(cache.stats().total_keys, 0);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     pub fn clear(&self) -> Clear<'_> {
         Clear::new(self)
     }
 
     /// The keys of the live entries in the process, in no order. Costs a walk over all of them.
+    ///
+    /// ```
+    /// use cacheado::{Cache, Hierarchy};
+    ///
+    /// let hierarchy = Hierarchy::builder().level("organization", "org_id").build()?;
+    /// let cache = Cache::builder().scopes(hierarchy).build()?;
+    /// let acme = cache.scope("organization", [("org_id", "acme")])?;
+    /// cache.set("plan", &"large".to_owned()).scope(acme.clone()).run()?;
+    /// cache.set("answer", &42_u32).run()?;
+    ///
+    /// assert_eq!(cache.keys().run()?.len(), 2);
+    /// let keys = cache.keys().scope(acme).run()?;
+    /// assert_eq!(keys.len(), 1);
+    /// assert_eq!(keys[0].to_string(), "organization=acme (programmatic)(\"plan\")");
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     pub fn keys(&self) -> Keys<'_> {
         Keys::new(self)
     }
@@ -229,6 +328,22 @@ impl Cache {
     /// [`Error::UnknownLevel`](crate::Error::UnknownLevel) if the hierarchy that the builder was given has no such level,
     /// [`Error::MissingParam`](crate::Error::MissingParam) if `params` lacks one of its ids, and
     /// [`Error::RepeatedParam`](crate::Error::RepeatedParam) if it has one twice.
+    ///
+    /// ```
+    /// use cacheado::{Cache, Hierarchy};
+    ///
+    /// let hierarchy = Hierarchy::builder()
+    ///     .level("organization", "org_id")
+    ///     .level_under("organization", "user", "user_id")
+    ///     .build()?;
+    /// let cache = Cache::builder().scopes(hierarchy).build()?;
+    /// let ada = cache.scope("user", [("org_id", "acme"), ("user_id", "7")])?;
+    /// assert_eq!(ada.to_string(), "organization=acme/user=7");
+    ///
+    /// let error = cache.scope("user", [("org_id", "acme")]).unwrap_err();
+    /// assert!(error.to_string().contains("user_id"));
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     pub fn scope<N, V>(
         &self,
         level: &str,
@@ -242,6 +357,16 @@ impl Cache {
     }
 
     /// What was counted since the cache was built or its counters were reset. Adds up what each thread counted.
+    ///
+    /// ```
+    /// let cache = cacheado::Cache::builder().build()?;
+    /// let _: u32 = cache.get_or_load("answer", || 42).run()?;
+    /// let _: u32 = cache.get_or_load("answer", || 42).run()?;
+    /// let stats = cache.stats();
+    /// assert_eq!((stats.misses, stats.loads, stats.hits, stats.total_keys), (1, 1, 1, 1));
+    /// assert_eq!(stats.hit_rate(), 0.5);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.0)
