@@ -573,7 +573,7 @@ impl CacheBuilder {
                 compression: self.compression.unwrap_or_default(),
                 sends_by_hand: self.sends_by_hand,
             };
-            SharedTier::new(backend, options, Arc::clone(&counters), &coherence)
+            SharedTier::new(backend, options, Arc::clone(&counters), coherence)
         });
         Cache::from_inner(Inner {
             store,

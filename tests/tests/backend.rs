@@ -15,6 +15,7 @@ use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Payload}
 use cacheado::rules::{MaxItems, Ttl};
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, Error, Key, Scope, cache, evict, peek, put, refresh, scopes};
+use cacheado_tests::store::Client;
 use futures::executor::block_on;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -811,4 +812,17 @@ fn each_look_up_is_one_hit_or_one_miss_with_it_too() {
     assert_eq!(inside_itself(&cache, 5), 1);
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.misses), (0, 2));
+}
+
+#[test]
+fn a_store_that_goes_on_reporting_keeps_nothing_of_a_cache_that_has_gone() {
+    let client = Client::new();
+    let (gone, left) = (client.cache(), client.cache());
+    let value: Arc<str> = "value".into();
+    gone.set("key", &value).run().unwrap();
+    let copies = Arc::downgrade(&value);
+    drop((value, gone));
+    assert_eq!(copies.strong_count(), 0);
+    // the store knows where it was to report, and does
+    assert!(left.evict("key").run().unwrap());
 }

@@ -22,7 +22,8 @@ pub enum Change {
 }
 
 /// Where a backend reports what others do. Cloning gives another handle to the same place. Reporting removes what is concerned
-/// from the process before it returns; it never waits for the shared tier.
+/// from the process before it returns; it never waits for the shared tier. It keeps nothing of its cache: once that has gone, reports
+/// go nowhere. The cache drops its backend then, which is when a store that others go on using can forget it.
 #[derive(Clone)]
 pub struct Changes(Arc<dyn Fn(Change) + Send + Sync>);
 

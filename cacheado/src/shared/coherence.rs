@@ -42,10 +42,16 @@ impl Coherence {
         self.store.limit_copies(bound);
     }
 
-    /// Where a backend reports.
+    /// Where a backend reports. A store outlives its caches, and may know of this ever after: it keeps nothing of one that has gone.
     pub(crate) fn changes(self: &Arc<Self>) -> Changes {
-        let this = Arc::clone(self);
-        Changes::new(move |change| this.apply_all(&change))
+        let this = Arc::downgrade(self);
+        Changes::new(move |change| {
+            if let Some(this) = this.upgrade() {
+                this.apply_all(&change);
+                // the cache may have gone meanwhile, and a value panic as it goes
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(this)));
+            }
+        })
     }
 
     /// Applies `change` to the end, though a rule or the destructor of a value may panic: what has panicked is gone by then.

@@ -82,6 +82,8 @@ pub(crate) struct SharedTier {
     unhidden: AtomicBool,
     compression: Compression,
     sends_by_hand: bool,
+    /// What the backend reports to, for as long as there is somebody to tell.
+    _coherence: Arc<Coherence>,
     this: Weak<Self>,
 }
 
@@ -110,7 +112,7 @@ impl SharedTier {
         mut backend: Box<dyn Backend>,
         options: SharedOptions,
         counters: Arc<Counters>,
-        coherence: &Arc<Coherence>,
+        coherence: Arc<Coherence>,
     ) -> Arc<Self> {
         backend.bind(&options.name);
         if !backend.watch(coherence.changes()) {
@@ -131,6 +133,7 @@ impl SharedTier {
             unhidden: AtomicBool::new(false),
             compression: options.compression,
             sends_by_hand: options.sends_by_hand,
+            _coherence: coherence,
         })
     }
 
