@@ -201,6 +201,8 @@ impl Wheel {
                 };
                 slot.remove(handle);
                 if slot.is_empty() {
+                    // there are thousands of slots: what each of them was to keep adds up
+                    *slot = Handles::default();
                     level.occupied &= !(1 << nth);
                 }
             }
@@ -312,6 +314,30 @@ mod tests {
             due.map(|meta| (meta.key.clone(), meta.deadline()))
                 .collect()
         }
+    }
+
+    #[test]
+    fn what_has_gone_leaves_no_room_behind() {
+        let schedule = Schedule::new();
+        // in slots of all levels but the coarsest, alone and beside others
+        let slots = (0..LEVELS - 1).flat_map(|level| (1..64_u64).map(move |nth| (level, nth)));
+        let all: Vec<Due> = slots
+            .flat_map(|(level, nth)| (0..=nth % 3).map(move |other| (nth << shift(level)) + other))
+            .zip(0..)
+            .map(|(deadline, nth)| due(deadline, nth))
+            .collect();
+        for entry in &all {
+            schedule.insert(entry);
+        }
+        for entry in &all {
+            schedule.remove(entry);
+        }
+        let room = schedule.expiry.shards.iter().map(|shard| {
+            let wheel = lock(shard);
+            let slots = wheel.levels.iter().flat_map(|level| &level.slots);
+            slots.map(Handles::room).sum::<usize>()
+        });
+        assert_eq!(room.sum::<usize>(), 0);
     }
 
     #[test]
