@@ -129,6 +129,19 @@ impl Client {
         }
     }
 
+    /// Loses all that it has and knows, as an operator may have it do. Loads that began before store nothing.
+    pub fn forget(&self) {
+        let mut state = self.state();
+        let generation = state.generation + 1;
+        *state = State {
+            generation,
+            owners: state.owners,
+            listeners: std::mem::take(&mut state.listeners),
+            scopes: HashMap::from([(Scope::global(), generation)]),
+            ..State::default()
+        };
+    }
+
     /// The start of a cache of its own, as another process would have.
     pub fn builder(&self) -> CacheBuilder {
         let builder = Cache::builder().clock(self.store.clock.clone());
