@@ -86,7 +86,7 @@ impl Put {
         let inserted = or_evict(cache, &self.key, told, || {
             ticket.put(true, || cache.store_local(entry, &self.span))
         });
-        cache.rests().end(&self.key);
+        cache.rests().end(&self.key, cache.clock());
         // what went is dropped here, where no lock is held
         match inserted.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => Stored {

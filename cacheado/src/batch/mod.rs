@@ -322,7 +322,7 @@ impl<'a, T> Batch<'a, T> {
         let Some(Inserted::Stored(lifetime)) = stored.map(|(inserted, _dropped)| inserted) else {
             return None;
         };
-        cache.rests().end(key);
+        cache.rests().end(key, cache.clock());
         let ((tier, codec), mark) = tier.zip(mark.as_ref())?;
         let payload = tier.seal(key, codec, value, lifetime, &span).ok()?;
         Some((key.clone(), payload, mark.clone()))

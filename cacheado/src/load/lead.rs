@@ -152,7 +152,7 @@ impl Lead {
         // what went is dropped here, where no lock is held
         let write = match stored.map(|(inserted, _dropped)| inserted) {
             Some(Inserted::Stored(lifetime)) => {
-                cache.rests().end(&load.key);
+                cache.rests().end(&load.key, cache.clock());
                 tier.and_then(|(tier, codec)| self.write(tier, codec, value, lifetime, &span))
             }
             Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => self.unstored().write,

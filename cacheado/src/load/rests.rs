@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use cacheado_backends::{Key, Tick};
+use cacheado_backends::{Clock, Key, Tick};
 
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
@@ -13,45 +13,58 @@ const MOST: usize = 10_000;
 
 #[derive(Default)]
 pub(crate) struct Rests {
-    /// The first moment at which there is another load.
-    until: Mutex<HashMap<Key, Tick>>,
+    known: Mutex<Known>,
     /// So that nobody takes the lock while all is well.
     any: AtomicBool,
+}
+
+#[derive(Default)]
+struct Known {
+    /// The first moment at which there is another load.
+    until: HashMap<Key, Tick>,
+    /// From when on all are over. Of some of the keys there never is another load.
+    over: Tick,
 }
 
 impl Rests {
     /// No other load of `key` is to begin before `until`.
     pub(crate) fn begin(&self, key: &Key, now: Tick, until: Tick) {
-        let mut rests = lock(&self.until);
-        if rests.len() >= MOST {
-            rests.retain(|_, until| now < *until);
+        let mut known = lock(&self.known);
+        if known.until.len() >= MOST {
+            known.until.retain(|_, until| now < *until);
         }
-        if rests.len() < MOST {
-            rests.insert(key.clone(), until);
+        if known.until.len() < MOST {
+            known.until.insert(key.clone(), until);
+            known.over = known.over.max(until);
             self.any.store(true, Ordering::Release);
         }
     }
 
     /// Whether no load of `key` is to begin yet.
     pub(crate) fn covers(&self, key: &Key, now: Tick) -> bool {
-        self.any.load(Ordering::Acquire)
-            && lock(&self.until).get(key).is_some_and(|until| now < *until)
+        let covers = |known: &Known| known.until.get(key).is_some_and(|until| now < *until);
+        self.any.load(Ordering::Acquire) && covers(&lock(&self.known))
     }
 
     /// There is a new value of `key`.
-    pub(crate) fn end(&self, key: &Key) {
+    pub(crate) fn end(&self, key: &Key, clock: &Clock) {
         if !self.any.load(Ordering::Acquire) {
             return;
         }
-        let mut rests = lock(&self.until);
-        rests.remove(key);
-        self.any.store(!rests.is_empty(), Ordering::Release);
+        let mut known = lock(&self.known);
+        known.until.remove(key);
+        if clock.has_reached(known.over) {
+            *known = Known::default();
+        }
+        self.any.store(!known.until.is_empty(), Ordering::Release);
     }
 }
 
 #[cfg(all(test, not(shuttle)))]
 mod tests {
-    use cacheado_backends::{Probe, Scope, Space};
+    use std::time::Duration;
+
+    use cacheado_backends::{ManualClock, Probe, Scope, Space};
 
     use super::*;
 
@@ -72,9 +85,24 @@ mod tests {
         assert!(!rests.covers(&key(0), 10));
         rests.begin(&key(MOST), 10, 20);
         assert!(rests.covers(&key(MOST), 19));
-        assert_eq!(lock(&rests.until).len(), 1);
-        rests.end(&key(MOST));
+        assert_eq!(lock(&rests.known).until.len(), 1);
+        rests.end(&key(MOST), &ManualClock::new().into());
         assert!(!rests.covers(&key(MOST), 19));
         assert!(!rests.any.load(Ordering::Acquire));
+    }
+
+    #[test]
+    fn it_knows_none_when_all_are_over() {
+        let (rests, clock) = (Rests::default(), ManualClock::new());
+        for id in 1..=10 {
+            rests.begin(&key(id), 0, 10 * id as Tick);
+        }
+        clock.advance(Duration::from_nanos(99));
+        rests.end(&key(0), &clock.clone().into());
+        assert!(rests.covers(&key(10), 99));
+        clock.advance(Duration::from_nanos(1));
+        rests.end(&key(0), &clock.into());
+        assert!(!rests.any.load(Ordering::Acquire));
+        assert_eq!(lock(&rests.known).until.capacity(), 0);
     }
 }
