@@ -16,6 +16,7 @@ use crate::cache::Cache;
 use crate::flight::Ticket;
 use crate::outcome::{Decision, Portable};
 use crate::put::{Put, forget_older, is_to_go};
+use crate::shared::Answers;
 use crate::value::Typed;
 
 /// [`Cache::get_many`], to be refined and carried out.
@@ -127,7 +128,7 @@ impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
             let (rejected, unsealed) = (puts.rejected(), puts.unsealed());
             let told = tier.put_many(&puts.payloads);
             let crossed = puts.crossed(&told);
-            puts.note(told);
+            puts.note_all(told);
             for evictions in [crossed, rejected, unsealed] {
                 puts.note(evictions.run());
             }
@@ -236,11 +237,20 @@ impl<'a> Puts<'a> {
         }
     }
 
-    /// What was crossed by something else, after the tier was `told` of the payloads.
-    fn crossed(&self, told: &Result<()>) -> Evictions<'a> {
-        let crossed = self.newer.sealed.iter();
-        let crossed = crossed.filter(|ticket| is_to_go(ticket, told));
-        let keys = crossed.map(|ticket| ticket.key().clone()).collect();
+    fn note_all(&mut self, told: Answers<()>) {
+        for (_, told) in told {
+            self.note(told);
+        }
+    }
+
+    /// What was crossed by something else, after the tier was `told` of the payloads. A part of the store that has failed tells
+    /// nothing of what others have.
+    fn crossed(&self, told: &Answers<()>) -> Evictions<'a> {
+        let tickets = told.iter().flat_map(|(places, told)| {
+            let tickets = places.iter().map(|&place| &self.newer.sealed[place]);
+            tickets.filter(move |ticket| is_to_go(ticket, told))
+        });
+        let keys = tickets.map(|ticket| ticket.key().clone()).collect();
         Evictions::everywhere(self.newer.cache, keys)
     }
 
@@ -276,7 +286,7 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for SetMany<'a, T, K> {
             let (rejected, unsealed) = (puts.rejected(), puts.unsealed());
             let told = tier.put_many_async(&puts.payloads).await;
             let crossed = puts.crossed(&told);
-            puts.note(told);
+            puts.note_all(told);
             for evictions in [crossed, rejected, unsealed] {
                 puts.note(evictions.run_async().await);
             }

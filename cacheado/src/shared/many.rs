@@ -2,7 +2,7 @@
 //! after that: one that is down takes nothing of the others with it.
 
 use cacheado_backends::backend::{Change, Lookup, Mark, Payload};
-use cacheado_backends::{Key, Result};
+use cacheado_backends::Key;
 
 use super::portions::Answers;
 use super::{Seen, SharedTier, Unsent};
@@ -75,32 +75,30 @@ impl SharedTier {
         keys.iter().map(seen).collect()
     }
 
-    /// Stores values that are newer than any other.
-    pub(crate) fn put_many(&self, entries: &[(Key, Payload)]) -> Result<()> {
+    /// Stores values that are newer than any other. What came of those at some places may differ from what came of others.
+    pub(crate) fn put_many(&self, entries: &[(Key, Payload)]) -> Answers<()> {
         if entries.is_empty() {
-            return Ok(());
+            return Answers::new();
         }
         let outside = self.outside_of(entries);
         let answers = self.ask_portions("set", &outside, |these| self.backend.set_many(these));
-        let mut all = Ok(());
-        for (places, put) in answers {
-            for place in places {
+        for (places, put) in &answers {
+            for &place in places {
                 let key = &entries[place].0;
-                match &put {
+                match put {
                     // evictions that could not be sent need not be any more: the store has newer values
                     Ok(()) => self.outbox.forget(key),
                     Err(_) => self.keep(Change::Key(key.clone())),
                 }
             }
-            all = all.and(put);
         }
-        all
+        answers
     }
 
     /// As [`put_many`](Self::put_many), without blocking.
-    pub(crate) async fn put_many_async(&self, entries: &[(Key, Payload)]) -> Result<()> {
+    pub(crate) async fn put_many_async(&self, entries: &[(Key, Payload)]) -> Answers<()> {
         if entries.is_empty() {
-            return Ok(());
+            return Answers::new();
         }
         let outside = self.outside_of(entries);
         let unsent = entries.iter().map(|(key, _)| Change::Key(key.clone()));
@@ -109,19 +107,18 @@ impl SharedTier {
         let mut unsent: Vec<_> = unsent.collect();
         let answers =
             self.ask_portions_async("set", &outside, |it, these| it.set_many_async(these));
-        let mut all = Ok(());
-        for (places, put) in answers.await {
+        let answers = answers.await;
+        for (places, put) in &answers {
             if put.is_ok() {
-                for place in places {
+                for &place in places {
                     if let Some(unsent) = unsent[place].take() {
                         unsent.sent();
                     }
                     self.outbox.forget(&entries[place].0);
                 }
             }
-            all = all.and(put);
         }
-        all
+        answers
     }
 
     fn outside_of(&self, entries: &[(Key, Payload)]) -> Vec<(Key, Payload)> {

@@ -32,6 +32,7 @@ use crate::value::Codec;
 
 pub(crate) use breaker::BreakerOptions;
 pub(crate) use coherence::Coherence;
+pub(crate) use portions::Answers;
 pub(crate) use seal::Found;
 pub(crate) use secret::SecretKey;
 

@@ -27,7 +27,7 @@ impl Portion {
 }
 
 /// What came of what was asked for together, which has these places among all.
-pub(super) type Answers<T> = Vec<(Vec<usize>, Result<T>)>;
+pub(crate) type Answers<T> = Vec<(Vec<usize>, Result<T>)>;
 
 impl SharedTier {
     /// What the store answers to `ask` of `items`: of all in one, or if some part of it has failed lately, or that fails, of each
