@@ -11,7 +11,7 @@
 //! | `{shop:17}mark:` | when all was evicted last |
 //! | `{shop:17}lease:organization=acme/user=7/shop::profile(3)~5d41…` | who loads an entry |
 //! | `{shop:17}new:3f.2` | a large value that is about to be stored |
-//! | `{shop:17}index`, `{shop:17}deadlines` | the names of the bucket's entries, by name and by when they expire |
+//! | `{shop:17}index`, `{shop:17}deadlines` | the names of the bucket's entries, by name and by when they may have expired |
 //! | `{shop:0}cleared:c4a2…` | that all was cleared since a server began the life of this `run_id` |
 //! | `{shop}changes` | the channel on which processes hear of each other's changes |
 //!

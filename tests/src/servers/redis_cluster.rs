@@ -141,31 +141,46 @@ impl RedisCluster {
     ///
     /// If one of them refuses.
     pub fn move_slot(&self, slot: u16, from: usize, to: usize) {
+        self.begin_to_move(slot, from, to);
         let slot = slot.to_string();
-        let [source, target] = [from, to].map(|nth| &self.nodes[nth]);
-        let [from, to] = [source, target].map(|node| node.cli(&["CLUSTER", "MYID"]));
-        let set = |node: &Redis, what: &str, id: &str| {
-            let said = node.cli(&["CLUSTER", "SETSLOT", &slot, what, id]);
-            assert_eq!(said, "OK", "{what}");
-        };
-        set(target, "IMPORTING", &from);
-        set(source, "MIGRATING", &to);
         loop {
-            let keys = source.cli(&["CLUSTER", "GETKEYSINSLOT", &slot, "3"]);
+            let keys = self.nodes[from].cli(&["CLUSTER", "GETKEYSINSLOT", &slot, "3"]);
             if keys.is_empty() {
                 break;
             }
-            let port = target.port().to_string();
-            let mut migrate = vec!["MIGRATE", "127.0.0.1", &*port, "", "0", "5000", "KEYS"];
-            migrate.extend(keys.lines());
-            let said = source.cli(&migrate);
-            assert!(said == "OK" || said == "NOKEY", "{said}");
+            self.move_keys(&keys.lines().collect::<Vec<_>>(), from, to);
         }
+        let id = self.nodes[to].cli(&["CLUSTER", "MYID"]);
         // it must know first, or nobody would have the slot
-        set(target, "NODE", &to);
-        for node in &self.nodes[..3] {
-            set(node, "NODE", &to);
+        for node in [&self.nodes[to]].into_iter().chain(&self.nodes[..3]) {
+            set_slot(node, &slot, "NODE", &id);
         }
+    }
+
+    /// Begins to move a slot, of which nothing is moved by that.
+    ///
+    /// # Panics
+    ///
+    /// If one of the masters refuses.
+    pub fn begin_to_move(&self, slot: u16, from: usize, to: usize) {
+        let slot = slot.to_string();
+        let [source, target] = [from, to].map(|nth| &self.nodes[nth]);
+        let [from, to] = [source, target].map(|node| node.cli(&["CLUSTER", "MYID"]));
+        set_slot(target, &slot, "IMPORTING", &from);
+        set_slot(source, &slot, "MIGRATING", &to);
+    }
+
+    /// Moves these keys, whose slot is on its way.
+    ///
+    /// # Panics
+    ///
+    /// If one of the masters refuses.
+    pub fn move_keys(&self, keys: &[&str], from: usize, to: usize) {
+        let port = self.nodes[to].port().to_string();
+        let mut migrate = vec!["MIGRATE", "127.0.0.1", &*port, "", "0", "5000", "KEYS"];
+        migrate.extend(keys);
+        let said = self.nodes[from].cli(&migrate);
+        assert!(said == "OK" || said == "NOKEY", "{said}");
     }
 
     /// Whether all nodes are there, all slots are served, and all replicas follow.
@@ -179,4 +194,9 @@ impl RedisCluster {
                     || replication.contains("master_link_status:up"))
         })
     }
+}
+
+fn set_slot(node: &Redis, slot: &str, what: &str, id: &str) {
+    let said = node.cli(&["CLUSTER", "SETSLOT", slot, what, id]);
+    assert_eq!(said, "OK", "{what}");
 }

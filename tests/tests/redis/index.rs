@@ -148,6 +148,32 @@ fn what_is_stored_again_after_its_end_is_in_the_index() {
     }
 }
 
+#[test]
+fn what_is_stored_again_before_its_end_stays_in_the_index() {
+    let server = servers::Redis::start();
+    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let (short, long) = (SECOND, 60 * SECOND);
+    store.set(&key("lasts"), &text_for("v", long)).unwrap();
+    for nth in 0..20 {
+        let key = key(&nth.to_string());
+        store.set(&key, &text_for("old", short)).unwrap();
+        if nth % 2 == 0 {
+            store.set(&key, &text_for("new", long)).unwrap();
+        }
+    }
+    // past the end of all that was first, and the grace that it has
+    sleep(2 * SECOND + short / 10);
+    for nth in 0..2 {
+        let another = key(&format!("another {nth}"));
+        store.set(&another, &text_for("v", long)).unwrap();
+    }
+    // what has gone has left it, with what ends later noted as it is
+    assert_eq!(entered(&server, "index"), 13);
+    assert_eq!(entered(&server, "deadlines"), 13);
+    assert_eq!(store.evict_by_scope(&scope(&[])).unwrap(), 13);
+    assert_eq!(store.found(&key("0")), None);
+}
+
 /// Whatever is done, and whenever: what lives is in the index, with its end, and the index lives as long.
 #[test]
 fn the_index_has_all_that_lives() {

@@ -9,7 +9,7 @@ use cacheado::Cache;
 use cacheado_backends::redis::Redis;
 use cacheado_tests::servers::{RedisCluster, wait_until};
 
-use crate::shared::{SECOND, scope};
+use crate::shared::{Asked, BOTH, SECOND, key, scope, text_for};
 
 /// How old a copy may be in a process that keeps them: until it is known that the slots have moved, and what a busy machine adds.
 const BOUND: Duration = Duration::from_millis(3_500);
@@ -157,4 +157,32 @@ fn while_a_slot_moves_nothing_old_is_served_and_calls_go_on() {
         assert!(wait_until(10 * SECOND, || truth.change(cache)));
         truth.read(&asks, Duration::ZERO);
     }
+}
+
+#[test]
+fn what_has_left_with_a_part_of_its_slot_keeps_nothing_from_being_stored() {
+    let cluster = RedisCluster::start();
+    let urls = cluster.urls();
+    let backend = Redis::cluster(urls.iter().map(String::as_str)).unwrap();
+    let store = Asked::new(backend.timeout(SECOND), BOTH[0]);
+    let stored = || store.set(&key("x"), &text_for("old", 30 * SECOND)).is_ok();
+    assert!(wait_until(10 * SECOND, stored));
+    // all that a script is given of `x` is there
+    store.missed(&key("z"));
+    for lifetime in [SECOND, 30 * SECOND] {
+        store.set(&key("y"), &text_for("v", lifetime)).unwrap();
+    }
+    // past the end of `y` that was noted first
+    thread::sleep(SECOND + SECOND / 10);
+    let (slot, at) = whereabouts(&cluster);
+    let to = (at + 1) % 3;
+    cluster.begin_to_move(slot, at, to);
+    let other = cluster.nodes()[at].cli(&["--scan", "--pattern", "{shop:*}:*\"y\"~*"]);
+    cluster.move_keys(&[&*other], at, to);
+    store.set(&key("x"), &text_for("new", 60 * SECOND)).unwrap();
+    cluster.move_slot(slot, at, to);
+    let found = || store.get(&key("x")).is_ok();
+    assert!(wait_until(10 * SECOND, found));
+    assert_eq!(store.found(&key("x")).as_deref(), Some("new"));
+    assert_eq!(store.evict_by_scope(&scope(&["acme"])).unwrap(), 2);
 }

@@ -1,4 +1,6 @@
 -- What the scripts share. A script is sent with this in front, and says in its own first lines what its KEYS and ARGV are.
+-- What a script costs is its commands and its arguments, and after that the numbers that are given as such: they are written out with 17
+-- digits. So a number that is a text already stays one.
 
 -- The marks from the KEYS' `first` on, in one text; an absent one is empty.
 local function marks(first)
@@ -12,7 +14,8 @@ end
 -- Leaves a mark by which loads are known that began before. Each of them has seen the root's mark and is refused once that has ended, so
 -- this one lives as long at least: loads may take longer elsewhere than `span` says.
 local function leave(root, mark, nonce, span)
-  redis.call('SET', mark, nonce, 'PX', math.max(span, redis.call('PTTL', root)))
+  local left = redis.call('PTTL', root)
+  redis.call('SET', mark, nonce, 'PX', left - span > 0 and left or span)
 end
 
 -- This server's clock in milliseconds.
@@ -21,20 +24,36 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Takes names of entries that have expired out of the index: a few at a time, so that what is written pays for what has gone. The
--- second's grace is for entries whose end is rounded, so that no live entry is ever out of the index.
+-- Takes names of entries that have expired out of the index: a few at a time, so that what is written pays for what has gone. One that was
+-- stored again since its end was noted has it noted now.
 local function tidy(index, deadlines, time)
-  local gone = redis.call('ZRANGEBYSCORE', deadlines, '-inf', time - 1000, 'LIMIT', 0, 16)
+  local due = redis.call('ZRANGEBYSCORE', deadlines, '-inf', string.format('%d', time), 'LIMIT', '0', '16')
+  if #due == 0 then
+    return
+  end
+  local prefix, gone = string.sub(index, 1, -6) .. ':', {}
+  for _, name in ipairs(due) do
+    local left = redis.pcall('PTTL', prefix .. name)
+    if type(left) == 'table' then
+      -- the slot is on its way to another node, and this is there by now
+      break
+    elseif left == -2 then
+      gone[#gone + 1] = name
+    else
+      redis.call('ZADD', deadlines, time + left + 1, name)
+    end
+  end
   if #gone > 0 then
     redis.call('ZREM', index, unpack(gone))
     redis.call('ZREM', deadlines, unpack(gone))
   end
 end
 
--- Enters `name`, which lives for `life` milliseconds, or for ever if that is 0. The index lives as long as the last of its entries, and
--- an eighth longer, so that it is seldom extended. Returns the error if the server refuses.
+-- Enters `name`, which lives for `life` milliseconds, or for ever if that is 0. What has an end has one among the deadlines, which may be
+-- that of an earlier value. The deadlines live as long as the last entry that has an end, and an eighth longer, so that they are seldom
+-- extended, and so does the index, but for ever with one that has none. Returns the error if the server refuses.
 local function enter(index, deadlines, name, life)
-  local added = redis.pcall('ZADD', index, 0, name)
+  local added = redis.pcall('ZADD', index, '0', name)
   if type(added) == 'table' then
     return added
   end
@@ -43,23 +62,29 @@ local function enter(index, deadlines, name, life)
     redis.call('ZREM', deadlines, name)
     if left >= 0 then
       redis.call('PERSIST', index)
-      redis.call('PERSIST', deadlines)
     end
+    return nil
+  end
+  -- where all has an end, so has this
+  if added == 0 and left >= life then
     return nil
   end
   local time = now()
   -- before what has expired is taken out, which it may have been itself until now
-  redis.call('ZADD', deadlines, time + life, name)
+  redis.call('ZADD', deadlines, string.format('%d', time + life), name)
   tidy(index, deadlines, time)
-  -- an index without an end has just begun, or has an entry without one
-  if left >= life or (left < 0 and redis.call('ZCARD', index) ~= redis.call('ZCARD', deadlines)) then
+  if left >= life then
     return nil
   end
-  local last = redis.call('ZREVRANGE', deadlines, 0, 0, 'WITHSCORES')
-  local span = last[2] - time
-  span = span + math.floor(span / 8) + 2000
-  redis.call('PEXPIRE', index, span)
-  redis.call('PEXPIRE', deadlines, span)
+  local span = redis.call('PTTL', deadlines)
+  if span < life then
+    span = life + math.floor(life / 8) + 2000
+    redis.call('PEXPIRE', deadlines, span)
+  end
+  -- an index without an end has just begun, or has an entry without one, or had
+  if left >= 0 or redis.call('ZCARD', index) == redis.call('ZCARD', deadlines) then
+    redis.call('PEXPIRE', index, span)
+  end
   return nil
 end
 
@@ -84,12 +109,12 @@ end
 local function store(entry, value, life)
   if is_staged(value) then
     redis.call('RENAME', value, entry)
-    if life == 0 then
+    if life == '0' then
       redis.call('PERSIST', entry)
     else
       redis.call('PEXPIRE', entry, life)
     end
-  elseif life == 0 then
+  elseif life == '0' then
     redis.call('SET', entry, value)
   else
     redis.call('SET', entry, value, 'PX', life)

@@ -14,7 +14,7 @@ if refused then
   discard(ARGV[2])
   return refused
 end
-store(KEYS[3], ARGV[2], life)
+store(KEYS[3], ARGV[2], ARGV[3])
 if ARGV[4] ~= '' then
   redis.call('DEL', KEYS[4])
 end

@@ -11,7 +11,7 @@ if outdated or lost or refused then
   redis.pcall('ZREM', KEYS[1], ARGV[1])
   redis.pcall('ZREM', KEYS[2], ARGV[1])
 else
-  store(KEYS[3], ARGV[2], life)
+  store(KEYS[3], ARGV[2], ARGV[3])
 end
 leave(KEYS[4], KEYS[#KEYS], ARGV[4], ARGV[5])
 redis.call('PUBLISH', ARGV[6], ARGV[7])
