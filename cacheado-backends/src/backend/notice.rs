@@ -13,6 +13,9 @@ use crate::scope::{Level, Scope};
 /// The number of the form. A process that reads another one can't tell what is meant.
 const FORMAT: u8 = 1;
 
+/// What most take, so that they are written without making room again and again.
+const ROOM: usize = 128;
+
 #[derive(Serialize, Deserialize)]
 struct Notice<'a> {
     format: u8,
@@ -88,7 +91,7 @@ impl Change {
             format: FORMAT,
             what,
         };
-        postcard::to_allocvec(&notice).ok()
+        postcard::to_extend(&notice, Vec::with_capacity(ROOM)).ok()
     }
 
     /// What another process has told. `None` if it concerns nothing that this one can hold: a level or a function that it has

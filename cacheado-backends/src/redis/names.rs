@@ -17,6 +17,11 @@
 //!
 //! The cache's name is escaped, so no other's keys begin like these.
 
+use std::fmt;
+use std::io::Write as _;
+
+use ::redis::{RedisWrite, ToRedisArgs};
+
 use super::owners::slot_of_key;
 use crate::address;
 use crate::key::Key;
@@ -62,7 +67,7 @@ impl Names {
     }
 
     /// Where it is noted that all was cleared since a server began the life `run`.
-    pub(super) fn cleared(&self, run: &str) -> String {
+    pub(super) fn cleared<'n>(&'n self, run: &'n str) -> Name<'n> {
         self.bucket(0).key("cleared:", run)
     }
 
@@ -75,59 +80,93 @@ impl Names {
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Bucket<'a>(&'a str);
 
-impl Bucket<'_> {
+impl<'a> Bucket<'a> {
     /// The slot of a cluster that all of it is in.
     pub(super) fn slot(self) -> u16 {
         slot_of_key(self.0.as_bytes())
     }
 
     /// What comes before an entry's name.
-    pub(super) fn prefix(self) -> String {
+    pub(super) fn prefix(self) -> Name<'a> {
         self.key(":", "")
     }
 
-    pub(super) fn entry(self, name: &str) -> String {
+    pub(super) fn entry<'n>(self, name: &'n str) -> Name<'n>
+    where
+        'a: 'n,
+    {
         self.key(":", name)
     }
 
-    pub(super) fn lease(self, name: &str) -> String {
+    pub(super) fn lease<'n>(self, name: &'n str) -> Name<'n>
+    where
+        'a: 'n,
+    {
         self.key("lease:", name)
     }
 
     /// Where a value is laid down, by a nonce.
-    pub(super) fn staged(self, nonce: &str) -> String {
+    pub(super) fn staged<'n>(self, nonce: &'n str) -> Name<'n>
+    where
+        'a: 'n,
+    {
         self.key("new:", nonce)
     }
 
     /// The mark of the entry or the scope that is called `name`.
-    pub(super) fn mark(self, name: &str) -> String {
+    pub(super) fn mark<'n>(self, name: &'n str) -> Name<'n>
+    where
+        'a: 'n,
+    {
         self.key("mark:", name)
     }
 
-    pub(super) fn root_mark(self) -> String {
+    pub(super) fn root_mark(self) -> Name<'a> {
         self.mark("")
     }
 
     /// The marks that concern the entry: the root's, those of its scopes, and its own.
-    pub(super) fn marks(self, name: &str) -> impl Iterator<Item = String> {
+    pub(super) fn marks<'n>(self, name: &'n str) -> impl Iterator<Item = Name<'n>>
+    where
+        'a: 'n,
+    {
         let scopes = std::iter::once("").chain(address::scopes(name));
         scopes.chain([name]).map(move |it| self.mark(it))
     }
 
-    pub(super) fn index(self) -> String {
+    pub(super) fn index(self) -> Name<'a> {
         self.key("index", "")
     }
 
-    pub(super) fn deadlines(self) -> String {
+    pub(super) fn deadlines(self) -> Name<'a> {
         self.key("deadlines", "")
     }
 
-    fn key(self, kind: &str, name: &str) -> String {
-        let mut key = String::with_capacity(self.0.len() + kind.len() + name.len());
-        for part in [self.0, kind, name] {
-            key.push_str(part);
+    fn key<'n>(self, kind: &'n str, name: &'n str) -> Name<'n>
+    where
+        'a: 'n,
+    {
+        Name([self.0, kind, name])
+    }
+}
+
+/// What a key is called, in the parts that it is put together from where it is sent.
+#[derive(Clone, Copy)]
+pub(super) struct Name<'a>([&'a str; 3]);
+
+impl ToRedisArgs for Name<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let mut argument = out.writer_for_next_arg();
+        for part in self.0 {
+            // into memory, which takes all of it
+            let _ = argument.write_all(part.as_bytes());
         }
-        key
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| f.write_str(part))
     }
 }
 
@@ -155,10 +194,10 @@ mod tests {
         let (bucket, name) = names.entry(&key(&["acme", "7"], "x"));
         let tag = bucket.0;
         assert!(tag.starts_with("{my%20shop:"), "{tag}");
-        let entry = bucket.entry(&name);
+        let entry = bucket.entry(&name).to_string();
         let start = format!("{tag}:organization=acme/user=7/\"x\"~");
         assert!(entry.starts_with(&start), "{entry}");
-        let marks: Vec<_> = bucket.marks(&name).collect();
+        let marks: Vec<_> = bucket.marks(&name).map(|it| it.to_string()).collect();
         let expected = [
             String::new(),
             "organization=acme/".to_owned(),

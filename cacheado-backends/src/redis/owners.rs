@@ -144,7 +144,7 @@ mod tests {
         plain.add_command(set);
         assert_eq!(slot_of(&plain), 12_182);
         let mut script = Pipeline::new();
-        script.add_command(EVICT.call(["{foo}index".to_owned(), "{foo}x".to_owned()]));
+        script.add_command(EVICT.call(["{foo}index", "{foo}x"]));
         assert_eq!(slot_of(&script), 12_182);
     }
 

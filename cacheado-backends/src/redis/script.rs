@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use ::redis::{Arg, Cmd, Pipeline, Value, cmd};
+use ::redis::{Arg, Cmd, Pipeline, ToRedisArgs, Value, cmd};
 
 use super::exchange::Exchange;
 use super::reply;
@@ -45,12 +45,19 @@ scripts! {
 
 impl Script {
     /// The command that runs it on `keys`. Its arguments are to follow.
-    pub(super) fn call(&self, keys: impl IntoIterator<Item = String>) -> Cmd {
-        let keys: Vec<String> = keys.into_iter().collect();
-        let mut call = cmd("EVALSHA");
+    pub(super) fn call<K: ToRedisArgs>(&self, keys: impl IntoIterator<Item = K>) -> Cmd {
+        let keys: Vec<K> = keys.into_iter().collect();
+        let mut call = command("EVALSHA", 1024);
         call.arg(&*self.hash).arg(keys.len()).arg(keys);
         call
     }
+}
+
+/// The command called `name`, whose arguments are to follow, with `room` for them: else they are moved again and again as they grow.
+pub(super) fn command(name: &str, room: usize) -> Cmd {
+    let mut command = Cmd::with_capacity(20, room);
+    command.arg(name);
+    command
 }
 
 /// What the servers answer to each command of each of `pipes`, with sources sent to those that lack them: one round trip, or two.

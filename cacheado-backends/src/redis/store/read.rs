@@ -1,12 +1,13 @@
 //! Looking entries up.
 
+use std::iter::once;
 use std::time::{Duration, Instant};
 
 use ::redis::{Cmd, Pipeline, Value, cmd};
 
 use super::super::exchange::Exchange;
-use super::super::names::Bucket;
-use super::super::script::{MARKS, ask, ask_all, ask_one};
+use super::super::names::{Bucket, Name};
+use super::super::script::{MARKS, ask, ask_all, ask_one, command};
 use super::super::{reply, stored};
 use super::lease::unowned;
 use super::{BATCH, Store};
@@ -179,20 +180,23 @@ fn first_mark_of(answer: Vec<Value>, sent: Instant) -> BackendResult<Mark> {
 /// What asks for an entry and its marks. How long it lives comes first: if it expires in between, it is not there.
 fn look_up(bucket: Bucket<'_>, name: &str) -> Pipeline {
     let entry = bucket.entry(name);
+    let mut left = command("PTTL", 256);
+    left.arg(entry);
     let mut pipe = Pipeline::with_capacity(2);
-    pipe.cmd("PTTL").arg(&entry);
-    pipe.cmd("MGET").arg(&entry);
-    for mark in bucket.marks(name) {
-        pipe.arg(mark);
-    }
+    pipe.add_command(left);
+    pipe.add_command(mget(once(entry).chain(bucket.marks(name))));
     pipe
 }
 
 /// What asks for the marks of an entry alone.
 fn look_for_marks(bucket: Bucket<'_>, name: &str) -> Cmd {
-    let mut mget = cmd("MGET");
-    for mark in bucket.marks(name) {
-        mget.arg(mark);
+    mget(bucket.marks(name))
+}
+
+fn mget<'n>(names: impl Iterator<Item = Name<'n>>) -> Cmd {
+    let mut mget = command("MGET", 512);
+    for name in names {
+        mget.arg(name);
     }
     mget
 }

@@ -20,7 +20,7 @@ impl Store {
     ) -> BackendResult<()> {
         let note = self.names.cleared(run);
         let mut get = cmd("GET");
-        get.arg(&note);
+        get.arg(note);
         if reply::bytes(ask_one(io, get).await?)?.is_some() {
             return Ok(());
         }

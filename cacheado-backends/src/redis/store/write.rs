@@ -4,11 +4,11 @@
 //! of garbage, which takes the server several times as long as storing it. So a large one is laid down under a key of its own, by a
 //! plain command just before the script, which then renames it. Until then nobody looks there, and it expires by itself.
 
-use ::redis::{Cmd, Pipeline, Value, cmd};
+use ::redis::{Cmd, Pipeline, Value};
 
 use super::super::exchange::Exchange;
-use super::super::names::Bucket;
-use super::super::script::{FILL, PUT, ask, ask_all};
+use super::super::names::{Bucket, Name};
+use super::super::script::{FILL, PUT, ask, ask_all, command};
 use super::super::{reply, stored};
 use super::lease::parts;
 use super::{BATCH, Store};
@@ -114,10 +114,10 @@ impl Store {
         self.put_pipe((bucket, &name), marks, key, payload, life, None)
     }
 
-    fn put_pipe(
+    fn put_pipe<'n>(
         &self,
-        (bucket, name): (Bucket<'_>, &str),
-        marks: impl IntoIterator<Item = String>,
+        (bucket, name): (Bucket<'n>, &'n str),
+        marks: impl IntoIterator<Item = Name<'n>>,
         key: &Key,
         payload: &Payload,
         life: u64,
@@ -162,10 +162,11 @@ impl Store {
         if value.len() < LARGE {
             return (None, value);
         }
-        let staged = bucket.staged(&self.nonces.next());
-        let mut lay_down = cmd("SET");
-        lay_down.arg(&staged).arg(value).arg("PX").arg(STAGED);
-        (Some(lay_down), staged.into_bytes())
+        let nonce = self.nonces.next();
+        let staged = bucket.staged(&nonce);
+        let mut lay_down = command("SET", value.len() + 256);
+        lay_down.arg(staged).arg(value).arg("PX").arg(STAGED);
+        (Some(lay_down), staged.to_string().into_bytes())
     }
 }
 
