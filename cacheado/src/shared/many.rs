@@ -1,8 +1,8 @@
 //! Many keys at once: the store is asked once for all. If that fails it is asked once for each of its parts, and so are those who come
 //! after that: one that is down takes nothing of the others with it.
 
-use cacheado_backends::backend::{Change, Lookup, Mark, Payload};
 use cacheado_backends::Key;
+use cacheado_backends::backend::{Change, Lookup, Mark, Payload};
 
 use super::portions::Answers;
 use super::{Seen, SharedTier, Unsent};
