@@ -93,15 +93,14 @@ fn what_expired_leaves_the_index_as_others_are_stored() {
     let server = servers::Redis::start();
     let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
     let short = Duration::from_millis(20);
+    store.set(&key("stays"), &text("v")).unwrap();
     for nth in 0..40 {
         store
             .set(&key(&nth.to_string()), &text_for("v", short))
             .unwrap();
     }
-    store.set(&key("stays"), &text("v")).unwrap();
     assert_eq!(entered(&server, "index"), 41);
-    // past the grace that they have
-    sleep(SECOND + 2 * short);
+    sleep(2 * short);
     let mut left = 41;
     while left > 2 {
         store
@@ -111,6 +110,27 @@ fn what_expired_leaves_the_index_as_others_are_stored() {
         assert!(now < left, "{now}");
         left = now;
     }
+    assert_eq!(entered(&server, "deadlines"), 1);
+    assert_eq!(store.evict_by_scope(&scope(&[])).unwrap(), 2);
+}
+
+#[test]
+fn what_expired_leaves_an_index_that_stays() {
+    let server = servers::Redis::start();
+    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let short = text_for("v", Duration::from_millis(20));
+    store.set(&key("a"), &short).unwrap();
+    // ends later than is noted
+    store.set(&key("again"), &short).unwrap();
+    store
+        .set(&key("again"), &text_for("v", Duration::from_millis(600)))
+        .unwrap();
+    store.set(&key("stays"), &text("v")).unwrap();
+    store.set(&key("b"), &short).unwrap();
+    // longer than what is noted of them would have been kept by itself
+    sleep(Duration::from_millis(3300));
+    store.set(&key("c"), &text_for("v", 60 * SECOND)).unwrap();
+    assert_eq!(entered(&server, "index"), 2);
     assert_eq!(entered(&server, "deadlines"), 1);
     assert_eq!(store.evict_by_scope(&scope(&[])).unwrap(), 2);
 }

@@ -50,8 +50,8 @@ local function tidy(index, deadlines, time)
 end
 
 -- Enters `name`, which lives for `life` milliseconds, or for ever if that is 0. What has an end has one among the deadlines, which may be
--- that of an earlier value. The deadlines live as long as the last entry that has an end, and an eighth longer, so that they are seldom
--- extended, and so does the index, but for ever with one that has none. Returns the error if the server refuses.
+-- that of an earlier value. Both live as long as the last entry, and an eighth longer, so that they are seldom extended, and for ever with
+-- one that has no end. Returns the error if the server refuses.
 local function enter(index, deadlines, name, life)
   local added = redis.pcall('ZADD', index, '0', name)
   if type(added) == 'table' then
@@ -62,6 +62,12 @@ local function enter(index, deadlines, name, life)
     redis.call('ZREM', deadlines, name)
     if left >= 0 then
       redis.call('PERSIST', index)
+      -- what was stored again may end later than is noted, but not later than this: the last one is noted for it
+      local last = redis.call('ZREVRANGE', deadlines, '0', '0')[1]
+      if last then
+        redis.call('ZADD', deadlines, string.format('%d', now() + left), last)
+        redis.call('PERSIST', deadlines)
+      end
     end
     return nil
   end
@@ -73,18 +79,20 @@ local function enter(index, deadlines, name, life)
   -- before what has expired is taken out, which it may have been itself until now
   redis.call('ZADD', deadlines, string.format('%d', time + life), name)
   tidy(index, deadlines, time)
-  if left >= life then
+  if left >= life or (left < 0 and redis.call('ZCARD', index) ~= redis.call('ZCARD', deadlines)) then
     return nil
   end
   local span = redis.call('PTTL', deadlines)
   if span < life then
-    span = life + math.floor(life / 8) + 2000
+    if span < 0 then
+      -- it has just begun, or there was an entry without an end
+      span = redis.call('ZREVRANGE', deadlines, '0', '0', 'WITHSCORES')[2] - time
+    end
+    span = math.max(span, life)
+    span = span + math.floor(span / 8) + 2000
     redis.call('PEXPIRE', deadlines, span)
   end
-  -- an index without an end has just begun, or has an entry without one, or had
-  if left >= 0 or redis.call('ZCARD', index) == redis.call('ZCARD', deadlines) then
-    redis.call('PEXPIRE', index, span)
-  end
+  redis.call('PEXPIRE', index, span)
   return nil
 end
 
