@@ -76,7 +76,8 @@ pub enum Error {
         /// What the `Serialize` implementation said.
         message: String,
     },
-    /// Two functions claim one explicit name, with other arguments, another value or another scope, or one of them is `local`.
+    /// Two functions claim one explicit name, with other arguments or these in another order, another value or another scope, or one of
+    /// them is `local`.
     #[error(
         "`{name}` names two functions that can't share entries, {first} and {second}, since {reason}: have them agree, or give one of them another `name`; until then the second is not cached"
     )]

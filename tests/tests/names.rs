@@ -458,3 +458,59 @@ fn a_local_function_does_not_share_with_one_that_is_not() {
         assert_eq!(peek!(portable(cache, 1)).unwrap(), Some(1));
     }
 }
+
+mod orders {
+    use std::collections::HashMap;
+
+    use cacheado::{Cache, cache, cache_put};
+
+    #[cache(name = "names::in another order", cache = cache, skip(cache))]
+    pub(crate) fn one(cache: &Cache, language: u32, id: u32) -> String {
+        format!("{id} in {language}")
+    }
+
+    #[cache(name = "names::in another order", cache = cache, skip(cache), batch(ids))]
+    pub(crate) fn many(cache: &Cache, ids: &[u32], language: u32) -> HashMap<u32, String> {
+        let text = |id| format!("{id} in {language}");
+        ids.iter().map(|&id| (id, text(id))).collect()
+    }
+
+    #[cache_put(name = "names::in another order", cache = cache, skip(cache), key = (id, language))]
+    pub(crate) fn save(cache: &Cache, language: u32, id: u32) -> String {
+        format!("{id} in {language}, saved")
+    }
+
+    #[cache(name = "names::in one order", cache = cache, skip(cache))]
+    pub(crate) fn by_other_names(cache: &Cache, first: u32, second: u32) -> String {
+        format!("{second} in {first}")
+    }
+
+    #[cache(name = "names::in one order", cache = cache, skip(cache))]
+    pub(crate) fn read(cache: &Cache, language: u32, id: u32) -> String {
+        format!("{id} in {language}")
+    }
+
+    #[cache(name = "names::in one order", cache = cache, skip(cache))]
+    pub(crate) fn read_otherwise(cache: &Cache, id: u32, language: u32) -> String {
+        format!("{id} in {language}")
+    }
+}
+
+#[test]
+fn functions_whose_arguments_stand_in_another_order_share_no_name() {
+    let cache = Cache::builder().build().unwrap();
+    assert_eq!(orders::one(&cache, 1, 2), "2 in 1");
+    assert_eq!(orders::many(&cache, &[1], 2)[&1], "1 in 2");
+    orders::save(&cache, 4, 3);
+    assert_eq!(orders::one(&cache, 3, 4), "4 in 3");
+    assert_eq!(orders::one(&cache, 4, 3), "3 in 4");
+}
+
+#[test]
+fn a_name_is_shared_only_if_all_that_have_it_agree() {
+    let cache = Cache::builder().build().unwrap();
+    assert_eq!(orders::by_other_names(&cache, 1, 2), "2 in 1");
+    assert_eq!(orders::read(&cache, 1, 2), "2 in 1");
+    assert_eq!((cache.stats().hits, cache.stats().loads), (1, 1));
+    assert_eq!(orders::read_otherwise(&cache, 1, 2), "1 in 2");
+}

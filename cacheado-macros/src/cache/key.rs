@@ -1,9 +1,11 @@
 //! What makes up a call's key: `key`, or the arguments that are neither skipped nor scope ids.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::Expr;
+use syn::ext::IdentExt as _;
+use syn::{Expr, UnOp};
 
+use super::argument::Arg;
 use super::options::Options;
 use super::plan::{ScopeOfCall, is_skipped};
 use super::signature::Function;
@@ -24,20 +26,13 @@ impl KeyParts {
         scope: &ScopeOfCall,
         runtime: &Runtime,
     ) -> Self {
-        let parts = match options.key.as_ref().map(|key| (key, peel(key))) {
-            // each of them is a part: `key = (a, b)` moves neither `a` nor `b`
-            Some((_, Expr::Tuple(tuple))) => tuple
-                .elems
-                .iter()
-                .map(|elem| expression(runtime, elem))
-                .collect(),
-            Some((key, _)) => vec![expression(runtime, key)],
-            None => {
-                let args = function
-                    .args
-                    .iter()
-                    .filter(|arg| !scope.has_all_of(arg) && !is_skipped(arg, options));
-                args.map(|arg| match &options.batch {
+        let parts = match written(options) {
+            Some(exprs) => {
+                let parts = exprs.into_iter().map(|expr| expression(runtime, expr));
+                parts.collect()
+            }
+            None => in_key(function, options, scope)
+                .map(|arg| match &options.batch {
                     // a reference to one of them
                     Some(ids) if same(&arg.name, ids) => {
                         let span = ids.span();
@@ -46,12 +41,56 @@ impl KeyParts {
                     }
                     _ => part(runtime, &arg.name, &arg.name),
                 })
-                .collect()
-            }
+                .collect(),
         };
         // a reference to what goes together would not outlive the closure that makes the key of one id
         let borrow = options.batch.is_none().then(|| quote!(&));
         KeyParts(at_most(parts, borrow.as_ref()))
+    }
+}
+
+/// The parts of `key`: of a tuple each element is one, so `key = (a, b)` moves neither `a` nor `b`.
+fn written(options: &Options) -> Option<Vec<&Expr>> {
+    let key = options.key.as_ref()?;
+    Some(match peel(key) {
+        Expr::Tuple(tuple) => tuple.elems.iter().collect(),
+        _ => vec![key],
+    })
+}
+
+/// Without a `key`: the arguments that are neither skipped nor in the path of `scope`.
+fn in_key<'a>(
+    function: &'a Function,
+    options: &'a Options,
+    scope: &'a ScopeOfCall,
+) -> impl Iterator<Item = &'a Arg> {
+    let args = function.args.iter();
+    args.filter(|arg| !scope.has_all_of(arg) && !is_skipped(arg, options))
+}
+
+/// What the parts of the key are called, by which functions of one `name` compare their order. It is no name but an empty text for
+/// what is worked out, and for a pattern that binds several.
+pub(crate) fn names(function: &Function, options: &Options, scope: &ScopeOfCall) -> Vec<String> {
+    let text =
+        |name: Option<&Ident>| name.map_or_else(String::new, |name| name.unraw().to_string());
+    match written(options) {
+        Some(exprs) => exprs.into_iter().map(|expr| text(name_of(expr))).collect(),
+        None => in_key(function, options, scope)
+            .map(|arg| match &arg.binds()[..] {
+                [name] => text(Some(name)),
+                _ => String::new(),
+            })
+            .collect(),
+    }
+}
+
+/// The name that an expression is, or a reference to one.
+fn name_of(expr: &Expr) -> Option<&Ident> {
+    match peel(expr) {
+        Expr::Path(path) => path.path.get_ident(),
+        Expr::Reference(reference) => name_of(&reference.expr),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Deref(_)) => name_of(&unary.expr),
+        _ => None,
     }
 }
 

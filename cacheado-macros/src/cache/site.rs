@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::{GenericParam, Generics};
 
 use super::companions;
+use super::key;
 use super::options::SingleFlight;
 use super::plan::{Place, Plan, place};
 use super::signature::{Function, extended, turbofish, type_and_const_params};
@@ -33,7 +34,11 @@ fn site_static(plan: &Plan) -> TokenStream {
     let (line, column) = position(function.sig.ident.span());
     let method = (place(function, options.block) != Place::Free).then(|| quote!(.method()));
     let target = target().map(|target| quote!(.target(#target)));
-    let explicit = options.name.as_ref().map(|name| quote!(.name(#name)));
+    let args = key::names(function, options, &plan.scope);
+    let explicit = options
+        .name
+        .as_ref()
+        .map(|name| quote!(.name(#name, &[#(#args),*])));
     let version = options
         .version
         .as_ref()

@@ -47,6 +47,36 @@ struct Claim {
     /// Which item has it: the address of its `SiteSpec`.
     site: usize,
     shape: Shape,
+    /// All that have it, the first included: what one agrees with need not agree with another.
+    orders: Vec<Order>,
+}
+
+/// In which order a function has its arguments.
+struct Order {
+    of: String,
+    /// The names of those that are in its key, where they have one.
+    args: &'static [&'static str],
+}
+
+impl Order {
+    /// Whether an argument of the other has the name of one that stands elsewhere here: by their types alone, one could be taken for the other.
+    fn is_another_than(&self, other: &Self) -> bool {
+        self.args.iter().zip(other.args).any(|(mine, theirs)| {
+            let elsewhere = |name: &&str, args: &[&str]| !name.is_empty() && args.contains(name);
+            mine != theirs && (elsewhere(mine, other.args) || elsewhere(theirs, self.args))
+        })
+    }
+}
+
+impl Claim {
+    /// Why another function can't have the name as well, and which of those that have it is in the way.
+    fn is_closed_to(&self, shape: &Shape, order: &Order) -> Option<(&str, &'static str)> {
+        if let Some(reason) = shape.differs_from(&self.shape) {
+            return Some((&self.by, reason));
+        }
+        let other = self.orders.iter().find(|it| order.is_another_than(it))?;
+        Some((&other.of, "their arguments stand in another order"))
+    }
 }
 
 /// What functions that share a name on purpose must agree in.
@@ -152,6 +182,10 @@ impl Function {
             );
         }
         let site = std::ptr::from_ref(spec).addr();
+        let order = Order {
+            of: self.path.clone(),
+            args: spec.args,
+        };
         let (types, known) = self.types_of_name(&instance);
         let key = Name {
             text: name.clone(),
@@ -180,23 +214,22 @@ impl Function {
                     by,
                     site,
                     shape,
+                    orders: vec![order],
                 });
                 Some(space)
             }
             // sharing is on purpose only between functions that are two, and that are called by that name
-            Entry::Occupied(taken) if explicit && stable && known && taken.get().site != site => {
-                let Claim {
-                    space,
-                    by,
-                    shape: theirs,
-                    ..
-                } = taken.get();
-                let Some(reason) = shape.differs_from(theirs) else {
-                    return Some(space);
+            Entry::Occupied(mut taken)
+                if explicit && stable && known && taken.get().site != site =>
+            {
+                let claim = taken.get_mut();
+                let Some((first, reason)) = claim.is_closed_to(&shape, &order) else {
+                    claim.orders.push(order);
+                    return Some(claim.space);
                 };
                 let error = Error::NameConflict {
                     name,
-                    first: by.clone(),
+                    first: first.to_owned(),
                     second: self.path.clone(),
                     reason,
                 };

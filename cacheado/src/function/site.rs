@@ -27,6 +27,8 @@ pub(super) struct SiteSpec {
     /// What its crate is, if not a library, as whose path it may have the same.
     pub(super) target: Option<&'static str>,
     pub(super) name: Option<&'static str>,
+    /// With an explicit name, those of the arguments that make up the key, in their order; empty for what has none.
+    pub(super) args: &'static [&'static str],
     pub(super) version: u32,
     /// `None`: global.
     pub(super) level: Option<&'static LevelDef>,
@@ -68,6 +70,7 @@ impl Site {
             method: false,
             target: None,
             name: None,
+            args: &[],
             version: 0,
             level: None,
             max_items: None,
@@ -96,10 +99,10 @@ impl Site {
         self
     }
 
-    /// Its explicit name.
+    /// Its explicit name, and those of the arguments that make up its key.
     #[must_use]
-    pub const fn name(mut self, name: &'static str) -> Self {
-        self.spec.name = Some(name);
+    pub const fn name(mut self, name: &'static str, args: &'static [&'static str]) -> Self {
+        (self.spec.name, self.spec.args) = (Some(name), args);
         self
     }
 
