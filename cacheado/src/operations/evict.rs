@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{Begun, Operation, awaitable, key};
 use crate::cache::Cache;
-use crate::shared::SharedTier;
+use crate::shared::{Found, SharedTier};
 use crate::value::ValueType;
 
 /// [`Cache::evict`], to be refined and carried out.
@@ -159,31 +159,43 @@ fn expire_local(cache: &Cache, key: &Key, values: &ValueType) -> bool {
     expired.unwrap_or_else(|removed| removed.is_some_and(|(_, live)| live))
 }
 
+/// Whether what the process has under `key` is good.
+fn is_good(cache: &Cache, key: &Key, values: &ValueType) -> bool {
+    let good = |entry: Entry<'_>| values.is_good(entry, cache.clock());
+    cache.store().peek_key(key, good).unwrap_or(false)
+}
+
+/// Whether what was found in the shared tier is good: its eviction says no more than that there was something, which may only stand in.
+fn was_good(found: Result<Option<Found>>) -> bool {
+    found.is_ok_and(|found| found.is_some_and(|found| !found.is_stale()))
+}
+
 /// The shared tier keeps nothing of what is expired: other processes would go on to serve it.
 pub(crate) fn expire_key(cache: &Cache, key: &Key, values: &ValueType) -> Result<bool> {
     let expire = || expire_local(cache, key, values);
-    let Some(tier) = tier_of(cache, key, values.codec.is_some()) else {
+    let Some((tier, codec)) = cache.shared_for(key, values.codec) else {
         return Ok(expire());
     };
-    let mut expired = tier.after(|| Change::Key(key.clone()), expire);
+    let mut expired = is_good(cache, key, values) || was_good(tier.get(key, codec));
+    expired |= tier.after(|| Change::Key(key.clone()), expire);
     let shared = tier.evict(key);
     expired |= expire();
-    expired |= shared?;
-    Ok(expired)
+    shared.map(|_| expired)
 }
 
 /// As [`expire_key`], without blocking.
 pub(crate) async fn expire_key_async(cache: &Cache, key: &Key, values: &ValueType) -> Result<bool> {
     let expire = || expire_local(cache, key, values);
-    let Some(tier) = tier_of(cache, key, values.codec.is_some()) else {
+    let Some((tier, codec)) = cache.shared_for(key, values.codec) else {
         return Ok(expire());
     };
-    let mut expired = tier.after(|| Change::Key(key.clone()), expire);
+    // asked first: of a caller who goes away from there, nothing is expired by half
+    let mut expired = is_good(cache, key, values) || was_good(tier.get_async(key, codec).await);
+    expired |= tier.after(|| Change::Key(key.clone()), expire);
     let again = Again::new(expire);
     let shared = tier.evict_async(key).await;
     expired |= again.now();
-    expired |= shared?;
-    Ok(expired)
+    shared.map(|_| expired)
 }
 
 impl<'a, K: Serialize> Operation<'a> for Evict<'a, K> {

@@ -184,6 +184,26 @@ fn what_is_expired_is_nobodys_but_the_process_own() {
     assert!(served(&two, &source).is_err());
 }
 
+#[tokio::test]
+async fn what_is_expired_was_good_or_was_not_wherever_it_lay() {
+    let source = Source::default();
+    for past in [false, true] {
+        let (client, one, _, two) = two();
+        let alone = client.builder().in_process(false).build().unwrap();
+        for cache in [&one, &two, &alone] {
+            served(&one, &source).unwrap();
+            served_async(&one, &source).await.unwrap();
+            client
+                .store()
+                .clock
+                .advance(if past { 61 } else { 59 } * SECOND);
+            assert_eq!(expire!(served(cache, &source)).unwrap(), !past);
+            assert_eq!(expire!(served_async(cache, &source)).await.unwrap(), !past);
+            one.clear().run().unwrap();
+        }
+    }
+}
+
 #[test]
 fn with_the_tier_down_the_process_serves_as_ever() {
     let source = Source::default();
