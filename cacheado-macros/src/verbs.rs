@@ -23,6 +23,11 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    fn name(self) -> &'static str {
+        let form = self.form();
+        form.split('!').next().unwrap_or(form)
+    }
+
     /// How it is written.
     fn form(self) -> &'static str {
         match self {
@@ -75,10 +80,7 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
         Verb::Put => "put",
     };
     let Some(written) = WrittenCall::of(call) else {
-        return Err(Error::new_spanned(
-            call,
-            format!("this is no call of a cached function: `{}`", verb.form()),
-        ));
+        return Err(no_call(verb, call));
     };
     let handle = |extra: Option<TokenStream>| written.companion(what, extra);
     let mode = runtime.private("Mode");
@@ -111,6 +113,36 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
             }
         }
     })
+}
+
+/// Why `expr` is no call of a cached function. What is done with its result is done with that of the verb.
+fn no_call(verb: Verb, expr: &Expr) -> Error {
+    let Some((call, behind)) = apart(expr) else {
+        return Error::new_spanned(
+            expr,
+            format!("this is no call of a cached function: `{}`", verb.form()),
+        );
+    };
+    let function = call.name().map(Ident::to_string).unwrap_or_default();
+    let value = if verb == Verb::Put { ", value" } else { "" };
+    let verb = verb.name();
+    Error::new_spanned(
+        expr,
+        format!("`{behind}` stands behind the verb: `{verb}!({function}(…){value}){behind}`"),
+    )
+}
+
+/// The call that stands ahead of `.await` and `?`, and those.
+fn apart(expr: &Expr) -> Option<(WrittenCall<'_>, String)> {
+    let (inner, mark) = match peel(expr) {
+        Expr::Await(wait) => (&wait.base, ".await"),
+        Expr::Try(question) => (&question.expr, "?"),
+        _ => return None,
+    };
+    match WrittenCall::of(inner) {
+        Some(call) => Some((call, mark.to_owned())),
+        None => apart(inner).map(|(call, behind)| (call, behind + mark)),
+    }
 }
 
 /// A call of a cached function as its user wrote it, by which its companions are found.
@@ -161,6 +193,16 @@ impl<'a> WrittenCall<'a> {
             arg => pass(arg),
         });
         self.call_with(what, None, &args.collect())
+    }
+
+    /// The function's name.
+    fn name(&self) -> Option<&Ident> {
+        match self {
+            WrittenCall::Free(_, path) | WrittenCall::Associated(_, path) => {
+                path.path.segments.last().map(|last| &last.ident)
+            }
+            WrittenCall::Method(call) => Some(&call.method),
+        }
     }
 
     fn args(&self) -> &Punctuated<Expr, Token![,]> {
