@@ -58,6 +58,12 @@ pub fn once<T>(body: impl FnOnce() -> T) -> T {
     body()
 }
 
+/// Asks a closure of `when` or `ttl`. Its name stands in the error about one that takes something else.
+#[inline]
+pub fn closures_see_what_is_stored<V: ?Sized, T>(value: &V, closure: impl FnOnce(&V) -> T) -> T {
+    closure(value)
+}
+
 /// The future, elsewhere in memory.
 pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {
     Box::pin(future)

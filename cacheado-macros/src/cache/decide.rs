@@ -2,12 +2,13 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
+use syn::Expr;
 
 use super::argument::Arg;
 use super::owned::{self, Keeping};
 use super::plan::Plan;
 use super::ttl::Ttl;
-use crate::parse::mentions;
+use crate::parse::{mentions, start};
 use crate::runtime::at;
 
 /// The closure, and what to evaluate once ahead of it.
@@ -116,10 +117,17 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
         let is_none = quote_spanned!(span=> #is_none(#value));
         quote!(if #is_none { return #decision::Skip; })
     });
+    // gives the user's closure its argument's type before its body is looked at
+    let given = |closure: &Expr, gives: TokenStream| {
+        let span = start(closure);
+        let see = runtime.private_at("closures_see_what_is_stored", span);
+        quote_spanned!(at(span)=> #see::<_, #gives>(#value, #closure))
+    };
     let when = options.when.as_ref().map(|when| {
+        let given = given(when, quote!(::core::primitive::bool));
         let keep = skip_unless(quote!(__cacheado_keep));
         quote! {
-            let __cacheado_keep = __cacheado_given::<_, ::core::primitive::bool>(#value, #when);
+            let __cacheado_keep = #given;
             #keep
         }
     });
@@ -134,20 +142,12 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
             prelude = quote!(let #lifetime: ::core::time::Duration = #expr;);
             quote!(::core::option::Option::Some(#lifetime))
         }
-        Some(Ttl::Closure(closure)) => quote! {{
-            let #lifetime = __cacheado_given::<_, ::core::time::Duration>(#value, #closure);
-            ::core::option::Option::Some(#lifetime)
-        }},
-    };
-    // gives the user's closure its argument's type before its body is looked at
-    let asks = when.is_some() || matches!(options.ttl, Some(Ttl::Closure(_)));
-    let given = asks.then(|| {
-        quote! {
-            fn __cacheado_given<V: ?::core::marker::Sized, T>(value: &V, of: impl ::core::ops::FnOnce(&V) -> T) -> T {
-                of(value)
-            }
+        Some(Ttl::Closure(closure)) => {
+            let given = given(closure, quote!(::core::time::Duration));
+            quote!(::core::option::Option::Some(#given))
         }
-    });
+    };
+    let asks = when.is_some() || matches!(options.ttl, Some(Ttl::Closure(_)));
     let param = if asks || none.is_some() || none_ttl.is_some() {
         quote!(#value)
     } else {
@@ -155,7 +155,6 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
     };
     let closure = quote! {
         #capture |#param| -> #decision {
-            #given
             #lend
             #none
             #when
