@@ -8,7 +8,7 @@ use syn::punctuated::Punctuated;
 use syn::{Error, Expr, ExprCall, ExprMethodCall, ExprPath, Result, Token};
 
 use crate::cache::companions::{free_name, sibling_name};
-use crate::parse::peel;
+use crate::parse::{peel, start};
 use crate::runtime::{Runtime, at};
 
 /// Which verb it is.
@@ -233,18 +233,17 @@ impl<'a> WrittenCall<'a> {
                 quote_spanned!(span=> #receiver #dot_token #name #turbofish(#(#args),*))
             }
             WrittenCall::Free(call, path) => {
-                let mut path = (*path).clone();
-                let Some(last) = path.path.segments.last_mut() else {
+                let mut home = (*path).clone();
+                let Some(last) = home.path.segments.last_mut() else {
                     return TokenStream::new();
                 };
                 let arguments = std::mem::take(&mut last.arguments);
                 let name = free_name(what, last.ident.span());
-                path.path.segments.push(syn::PathSegment {
-                    ident: name,
-                    arguments,
-                });
+                // as a type, since the compiler takes what it does not find in a path for a crate, and would have it added
+                let open = quote_spanned!(start(path)=> <);
+                let close = quote_spanned!(name.span()=> >);
                 let span = at(call.paren_token.span.join());
-                quote_spanned!(span=> #path(#(#args),*))
+                quote_spanned!(span=> #open #home #close::#name #arguments(#(#args),*))
             }
             WrittenCall::Associated(call, path) => {
                 let mut path = (*path).clone();
