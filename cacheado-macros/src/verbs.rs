@@ -7,7 +7,7 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Error, Expr, ExprCall, ExprMethodCall, ExprPath, Result, Token};
 
-use crate::cache::companions::{free_name, sibling_name};
+use crate::cache::companions::{BLANKS, free_name, sibling_name};
 use crate::parse::{peel, start};
 use crate::runtime::{Runtime, at};
 
@@ -181,7 +181,7 @@ impl<'a> WrittenCall<'a> {
     pub(crate) fn keyed(&self, pass: impl Fn(&Expr) -> Expr) -> TokenStream {
         let is_blank = |arg: &Expr| matches!(arg, Expr::Infer(_));
         let what = if self.args().iter().any(is_blank) {
-            "skipped_arguments"
+            BLANKS
         } else {
             "keyed"
         };

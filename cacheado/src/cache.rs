@@ -411,10 +411,10 @@ impl Cache {
         }
     }
 
-    /// For generated code: a handle from whatever dereferences to one.
+    /// For generated code: a handle from whatever dereferences to one. Its name is what the compiler tells of what doesn't.
     #[doc(hidden)]
     #[must_use]
-    pub fn __handle(&self) -> &Self {
+    pub fn __cache_takes_an_expression_that_gives_a_cache(&self) -> &Self {
         self
     }
 

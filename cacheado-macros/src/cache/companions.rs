@@ -6,7 +6,7 @@
 //! - `call`: a handle on one call, from all its arguments (`evict!`, `peek!`)
 //! - `put`: the same, and it knows whether and how long a value is stored (`put!`)
 //! - `keyed`: the same from the arguments that make up the key (`#[cache_evict]`)
-//! - `skipped_arguments`: the same where each of the others is written `_`, if there are others
+//! - `a_blank_is_for_arguments_that_are_skipped` ([`BLANKS`]): the same where each of the others is written `_`, if there are others
 //!
 //! An `impl Trait` argument has no name that `site` could be asked with. So each function that has
 //! one is written twice: as its user calls it, and with a type parameter in its place.
@@ -24,6 +24,9 @@ use super::signature::{Function, extended, param_name, turbofish, type_and_const
 use super::site;
 use super::types::with_static_lifetimes;
 
+/// What there is none of where no argument is skipped: that is all that the compiler tells of it.
+pub(crate) const BLANKS: &str = "a_blank_is_for_arguments_that_are_skipped";
+
 /// The name of a companion of a free function, which stands in the struct of the function's name.
 pub(crate) fn free_name(what: &str, span: Span) -> Ident {
     format_ident!("__{what}", span = span)
@@ -33,14 +36,11 @@ pub(crate) fn free_name(what: &str, span: Span) -> Ident {
 /// has none: all that the compiler tells of them is that there is none of that name.
 pub(crate) fn sibling_name(what: &str, function: &Ident) -> Ident {
     let prefix = match what {
-        "site" | "run" => "__cacheado",
-        _ => "__verbs_need_cache_impl_on_an_inherent_impl",
+        "site" | "run" => format!("__cacheado_{what}"),
+        BLANKS => format!("__{BLANKS}_under_cache_impl"),
+        _ => format!("__verbs_need_cache_impl_on_an_inherent_impl_{what}"),
     };
-    format_ident!(
-        "{prefix}_{what}_{}",
-        function.unraw(),
-        span = function.span()
-    )
+    format_ident!("{prefix}_{}", function.unraw(), span = function.span())
 }
 
 pub(crate) fn name(place: Place, what: &str, function: &Ident) -> Ident {
@@ -344,7 +344,7 @@ fn with_blanks(plan: &Plan) -> Vec<TokenStream> {
     let body = look::call(plan, &output, None);
     let companion = Companion {
         blanks: true,
-        ..to_handle(plan, "skipped_arguments", takes, &output, body)
+        ..to_handle(plan, BLANKS, takes, &output, body)
     };
     companion.write()
 }

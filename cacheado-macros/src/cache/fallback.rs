@@ -5,7 +5,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::{Error, Safety, Type};
 
-use super::companions::{forward, name, visible_signature};
+use super::companions::{BLANKS, forward, name, visible_signature};
 use super::expand::companion_attrs;
 use super::look;
 use super::options::Options;
@@ -58,7 +58,7 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
         ("call", &all, false),
         ("put", &all, false),
         ("keyed", &needed, false),
-        ("skipped_arguments", &needed, true),
+        (BLANKS, &needed, true),
     ]
     .map(|(what, takes, blanks)| handle(function, name(place, what, own_name), takes, blanks));
     if place == Place::Inherent {

@@ -272,7 +272,7 @@ pub(crate) fn with_bypass(plan: &Plan, mode: &TokenStream) -> TokenStream {
 pub(crate) fn cache(runtime: &Runtime, cache: Option<&Expr>) -> TokenStream {
     if let Some(cache) = cache {
         let span = at(start(cache));
-        quote_spanned!(span=> (#cache).__handle())
+        quote_spanned!(span=> (#cache).__cache_takes_an_expression_that_gives_a_cache())
     } else {
         let default = runtime.private("default_cache");
         quote!(#default())

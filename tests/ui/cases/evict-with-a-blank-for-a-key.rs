@@ -1,4 +1,4 @@
-use cacheado::{cache, cache_evict};
+use cacheado::{cache, cache_evict, cache_impl};
 
 #[cache(skip(locale))]
 fn price(org: &str, locale: &str) -> String {
@@ -17,5 +17,23 @@ fn changed(locale: &str) {
 
 #[cache_evict(stock(_))]
 fn sold() {}
+
+struct Shop;
+
+#[cache_impl]
+impl Shop {
+    #[cache(skip(self))]
+    fn open(&self, id: u32) -> u32 {
+        id
+    }
+
+    #[cache]
+    fn count(id: u32) -> u32 {
+        id
+    }
+
+    #[cache_evict(Self::count(_), self.open(_))]
+    fn close(&self) {}
+}
 
 fn main() {}
