@@ -283,6 +283,9 @@ pub fn cache_evict(attr: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// It takes no options. In a trait's impl, functions are memoized and have no verbs: there is no place
 /// for them.
+///
+/// It does not see an attribute that stands in `cfg_attr`, which is an error: switch caching off by `bypass = cfg!(test)`, or have a
+/// `Cache::disabled()`.
 #[proc_macro_attribute]
 pub fn cache_impl(attr: TokenStream, item: TokenStream) -> TokenStream {
     cache_impl::expand(&attr.into(), &item.into()).into()

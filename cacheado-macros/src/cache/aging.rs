@@ -113,7 +113,9 @@ impl Aging {
 /// What can be said without the hierarchy.
 pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: &mut Errors) {
     let aging = &options.aging;
-    if let (Some(span), Flavor::Sync) = (aging.detached, &function.flavor) {
+    if let (Some(span), Flavor::Sync) = (aging.detached, &function.flavor)
+        && options.batch.is_none()
+    {
         errors.at(
             span,
             "`detached` is for async functions: the caller of any other stays until its body is over",

@@ -164,9 +164,9 @@ impl Options {
                 self.scope = errors.take(scope);
             }
             "skip" => {
-                self.skip = names(input)?;
+                self.skip = names("skip", input)?;
             }
-            "batch" => match &names(input)?[..] {
+            "batch" => match &names("batch", input)?[..] {
                 [ids] => self.batch = Some(ids.clone()),
                 _ => errors.at(keyword.0.span(), "`batch` names one argument: `batch(ids)`"),
             },
@@ -236,9 +236,17 @@ impl Options {
 }
 
 /// The names in an option's list.
-fn names(input: ParseStream<'_>) -> Result<Vec<Ident>> {
+fn names(option: &str, input: ParseStream<'_>) -> Result<Vec<Ident>> {
     let content;
     syn::parenthesized!(content in input);
+    let mut trees = content.fork().parse::<TokenStream>()?.into_iter();
+    if let Some(text) = trees.find_map(|tree| syn::parse2::<LitStr>(tree.into()).ok()) {
+        let name = text.value();
+        return Err(Error::new(
+            text.span(),
+            format!("`{option}` takes names of arguments, without quotes: `{option}({name})`"),
+        ));
+    }
     let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, Ident::parse_any)?;
     Ok(names.into_iter().collect())
 }

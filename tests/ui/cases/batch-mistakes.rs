@@ -49,4 +49,9 @@ fn puts(ids: &[u32]) -> Map {
     ids.iter().map(|id| (*id, 1)).collect()
 }
 
+#[cache(detached, batch(ids))]
+fn detached(ids: &[u32]) -> Map {
+    ids.iter().map(|id| (*id, 1)).collect()
+}
+
 fn main() {}
