@@ -371,8 +371,9 @@ pub fn evict(input: TokenStream) -> TokenStream {
 /// Has one call of a cached function count as past its lifetime: `Result<bool>`, whether its value was good. A future, if the function
 /// is async.
 ///
-/// With [`stale`](macro@cache), the value stays and stands in if the body fails, or takes longer than its `timeout`; the next call runs
-/// the body, and waits for it. Without `stale` the entry goes, as by [`evict!`].
+/// With [`stale`](macro@cache), the value stays and stands in if the body fails, or takes longer than its `timeout`: calls wait for the
+/// body until one has succeeded; those within `retry_after` of a failure get the old value. Without `stale`, or with
+/// `in_process(false)`, the entry goes, as by [`evict!`].
 ///
 /// ```
 /// use cacheado::{cache, expire};
@@ -420,7 +421,8 @@ pub fn expire(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// Takes calls as [`evict!`] does. It counts nothing, and is no use of the entry to a rule.
+/// Takes calls as [`evict!`] does. It counts nothing, and is no use of the entry to a rule. A value past its lifetime is none, though it
+/// may stand in.
 ///
 /// # Errors
 ///

@@ -227,6 +227,9 @@ impl CacheBuilder {
 
     /// Whether values are kept in the process. `false` needs a backend, which then is asked each time. [Rules](Self::rule) then decide on
     /// what this process has met there: it keeps the keys, and what they choose to go is evicted from the shared tier.
+    ///
+    /// Nothing is then renewed in the background: `refresh_after` and `xfetch` do nothing, a value past its lifetime is loaded by the call
+    /// and stands in only if that fails, and `expire!` evicts.
     pub fn in_process(mut self, in_process: bool) -> Self {
         self.in_process = in_process;
         self

@@ -20,11 +20,11 @@ pub struct Stats {
     pub hits: u64,
     /// Look-ups that were not.
     pub misses: u64,
-    /// Bodies and loaders that were run for a miss.
+    /// Bodies and loaders that were run for a miss, by `refresh!`, or by `#[cache_put]`.
     pub loads: u64,
     /// Entries that were evicted: by key, with their scope, or by a rule.
     pub evictions: u64,
-    /// Entries whose lifetime was over, counted when they are freed.
+    /// Entries whose lifetime was over, or as copies of what the shared tier has their time (`coherence`), counted when they are freed.
     pub expirations: u64,
     /// Operations of the shared tier that failed, and payloads of it that could not be used.
     pub backend_errors: u64,
@@ -60,11 +60,11 @@ pub struct Counts {
     pub hits: u64,
     /// Look-ups that were not.
     pub misses: u64,
-    /// Bodies and loaders that were run for a miss.
+    /// Bodies and loaders that were run for a miss, by `refresh!`, or by `#[cache_put]`.
     pub loads: u64,
     /// Entries that were evicted.
     pub evictions: u64,
-    /// Entries whose lifetime was over.
+    /// Entries whose lifetime was over, or as copies their time.
     pub expirations: u64,
     /// Operations of the shared tier that failed.
     pub backend_errors: u64,

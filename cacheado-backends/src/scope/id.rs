@@ -36,7 +36,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
     message = "`{Self}` is not a scope id",
     label = "not a scope id",
     note = "scope ids are integers, strings, `bool`, `char`, `Uuid`, and newtypes with `impl cacheado::ScopeId for Newtype {{}}`",
-    note = "an id that may be missing has no place in the hierarchy: unwrap it first, or name the id with `scope(\"level\", id = …)`"
+    note = "an id that may be missing has no place in the hierarchy: unwrap it first, or name the id with `scope(\"level\", id = …)`",
+    note = "one call has one scope: of many ids make a `batch` below it"
 )]
 pub trait ScopeId: fmt::Display {
     /// The id as text: borrowed where the type is text already, on the stack where it is short.

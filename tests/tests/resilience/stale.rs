@@ -193,6 +193,22 @@ fn who_expires_it_has_the_next_call_wait() {
 }
 
 #[test]
+fn who_expires_it_has_calls_wait_until_a_body_has_succeeded() {
+    let source = Source::default();
+    let (cache, clock) = loaded(&source);
+    expire!(served(&cache, &source, 7)).unwrap();
+    source.fails(Failure::Error);
+    assert_eq!(served(&cache, &source, 7), Ok(1));
+    // as long as `retry_after` is by default
+    clock.advance(5 * SECOND - NANO);
+    assert_eq!(served(&cache, &source, 7), Ok(1));
+    assert_eq!(source.loads(), 2);
+    source.fails(None);
+    clock.advance(NANO);
+    assert_eq!(served(&cache, &source, 7), Ok(3));
+}
+
+#[test]
 fn who_expires_it_has_it_tried_again_after_a_failure() {
     let source = Source::default();
     let (cache, clock) = loaded(&source);
