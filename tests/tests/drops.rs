@@ -1,14 +1,12 @@
 //! Dropping a value runs its owner's code, which may come back to the cache: no lock of the cache is held when one goes.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, cache, evict, refresh, scopes};
 use cacheado_tests::within;
-use futures::executor::block_on;
-use futures::future::LocalBoxFuture;
 
 scopes! { organization(org_id) }
 
@@ -99,68 +97,4 @@ fn what_expires_while_it_is_replaced_is_dropped_under_no_lock() {
             done.store(true, SeqCst);
         });
     });
-}
-
-/// Says its name when it goes.
-struct Noted<'l>(&'static str, &'l Mutex<Vec<&'static str>>);
-
-impl Drop for Noted<'_> {
-    fn drop(&mut self) {
-        self.1.lock().expect("nothing panics").push(self.0);
-    }
-}
-
-impl Noted<'_> {
-    async fn done(self, others: &[&Noted<'_>]) -> usize {
-        std::future::ready(()).await;
-        others.len()
-    }
-
-    async fn plain(
-        self,
-        n: usize,
-        one: Self,
-        (two, _three): (Self, Self),
-        _: Self,
-        four: Self,
-    ) -> usize {
-        let _own = Noted("own", self.1);
-        n + one.0.len() - 3 + four.done(&[&two]).await
-    }
-
-    #[cache(cache = &*PLAIN, key = n, skip(self))]
-    async fn cached(
-        self,
-        n: usize,
-        one: Self,
-        (two, _three): (Self, Self),
-        _: Self,
-        four: Self,
-    ) -> usize {
-        let _own = Noted("own", self.1);
-        n + one.0.len() - 3 + four.done(&[&two]).await
-    }
-}
-
-/// As those of any async function, whether its body uses them or not, and in which order.
-#[test]
-fn arguments_are_dropped_in_reverse() {
-    let order = |call: for<'l> fn([Noted<'l>; 6]) -> LocalBoxFuture<'l, usize>| {
-        let noted = Mutex::default();
-        let args = ["self", "one", "two", "three", "blank", "four"].map(|name| Noted(name, &noted));
-        assert_eq!(block_on(call(args)), 1);
-        noted.into_inner().expect("nothing panics")
-    };
-    let plain = order(|[this, one, two, three, blank, four]| {
-        Box::pin(this.plain(0, one, (two, three), blank, four))
-    });
-    let load = order(|[this, one, two, three, blank, four]| {
-        Box::pin(this.cached(0, one, (two, three), blank, four))
-    });
-    assert_eq!(load, plain);
-    let hit = order(|[this, one, two, three, blank, four]| {
-        Box::pin(this.cached(0, one, (two, three), blank, four))
-    });
-    // a pair that nobody unpacks goes as one
-    assert_eq!(hit, ["four", "blank", "two", "three", "one", "self"]);
 }

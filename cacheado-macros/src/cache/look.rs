@@ -4,7 +4,7 @@
 //! called whatever they like. The body stands in it once, as its author wrote it.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::{Expr, ReturnType, Type};
 
 use super::decide::{self, Decide};
@@ -33,8 +33,7 @@ pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
             let load = load(plan, "load_owned_async", &body, &quote!(.await));
             quote!({ #keep #load })
         } else {
-            let in_reverse = in_reverse(plan);
-            let body = headed(&quote!(#typed #in_reverse), body);
+            let body = headed(&typed, body);
             let body = quote!(async move #body);
             load(plan, "load_async", &body, &quote!(.await))
         };
@@ -309,37 +308,6 @@ pub(crate) fn rebind(plan: &Plan) -> impl Iterator<Item = TokenStream> {
         // what only the key needs is not unused
         let allow = binding.map(|_| quote!(#[allow(unused_variables)]));
         quote!(#allow let #pat = #name;)
-    })
-}
-
-/// A statement that never runs, but has an `async` block take in reverse what is given by value: it drops that in the order in which it is
-/// first named, and a function drops its arguments in reverse. A block in a box is left as it was: what it takes is to fit its type.
-fn in_reverse(plan: &Plan) -> Option<TokenStream> {
-    let function = &plan.function;
-    if !matches!(function.flavor, Flavor::Async) {
-        return None;
-    }
-    let receiver = function.receiver().filter(|_| !owned::is_lent(plan));
-    let receiver = receiver.map(|it| it.self_token.to_token_stream());
-    let args = function.args.iter();
-    let args = args.filter(|arg| owned::lent(&arg.ty).is_none());
-    let names = args.flat_map(|arg| {
-        let names = if arg.rebind {
-            arg.binds()
-        } else {
-            vec![arg.name.clone()]
-        };
-        names.into_iter().map(ToTokens::into_token_stream)
-    });
-    let names: Vec<TokenStream> = receiver.into_iter().chain(names).collect();
-    let names = names.iter().rev();
-    (names.len() > 1).then(|| {
-        quote_spanned! {Span::mixed_site()=>
-            #[allow(unknown_lints, clippy::let_underscore_must_use, clippy::let_underscore_untyped)]
-            if false {
-                #(let _ = &#names;)*
-            }
-        }
     })
 }
 

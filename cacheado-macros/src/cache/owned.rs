@@ -120,7 +120,7 @@ fn borrows(ty: &Type) -> bool {
 }
 
 /// The reference that a type is.
-pub(super) fn lent(ty: &Type) -> Option<&TypeReference> {
+fn lent(ty: &Type) -> Option<&TypeReference> {
     match ty {
         Type::Reference(reference) => Some(reference),
         Type::Group(group) => lent(&group.elem),
@@ -187,7 +187,7 @@ fn is_static(reference: &TypeReference) -> bool {
 }
 
 /// Whether `self` is only lent to the call.
-pub(super) fn is_lent(plan: &Plan) -> bool {
+fn is_lent(plan: &Plan) -> bool {
     let receiver = plan.function.receiver();
     receiver.is_some_and(|receiver| match &receiver.kind {
         ReceiverKind::Reference(..) => true,
