@@ -32,10 +32,11 @@ fn a_scope_of_thousands_is_removed_and_counted() {
             .collect();
         store.set_many(&entries).unwrap();
         store.set(&key_in(&["acme", "8"], "x"), &text("v")).unwrap();
-        assert_eq!(entered(&server, "index"), 2501);
+        // and one that is no entry's, for until when those may last that have an end
+        assert_eq!(entered(&server, "index"), 2502);
         assert_eq!(store.evict_by_scope(&scope(&["acme", "7"])).unwrap(), 2500);
-        assert_eq!(entered(&server, "index"), 1);
-        assert_eq!(entered(&server, "deadlines"), 0);
+        assert_eq!(entered(&server, "index"), 2);
+        assert_eq!(entered(&server, "deadlines"), 1);
         // as many as one part holds
         store.set_many(&entries[..1000]).unwrap();
         assert_eq!(store.evict_by_scope(&scope(&["acme", "7"])).unwrap(), 1000);
@@ -133,6 +134,27 @@ fn what_expired_leaves_an_index_that_stays() {
     assert_eq!(entered(&server, "index"), 2);
     assert_eq!(entered(&server, "deadlines"), 1);
     assert_eq!(store.evict_by_scope(&scope(&[])).unwrap(), 2);
+}
+
+#[test]
+fn an_index_outlives_what_was_stored_again_beside_an_entry_without_an_end() {
+    let server = servers::Redis::start();
+    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let set = |name: &str, span: Duration| store.set(&key(name), &text_for("v", span)).unwrap();
+    let short = Duration::from_millis(300);
+    set("c", 100 * SECOND);
+    set("a", short);
+    // its end stays noted as it was
+    set("a", 60 * SECOND);
+    store.set(&key("endless"), &text("v")).unwrap();
+    store.evict(&key("c")).unwrap();
+    set("endless", short);
+    let index = names(&server, "index").remove(0);
+    let left: i64 = server.cli(&["PTTL", &index]).parse().unwrap();
+    assert!(!(0..59_000).contains(&left), "{left}");
+    sleep(4 * short);
+    assert_eq!(store.evict_by_scope(&scope(&["acme"])).unwrap(), 1);
+    assert_eq!(store.found(&key("a")), None);
 }
 
 #[test]

@@ -31,7 +31,7 @@ local function tidy(index, deadlines, time)
   if #due == 0 then
     return
   end
-  local prefix, gone = string.sub(index, 1, -6) .. ':', {}
+  local prefix, gone, entries = string.sub(index, 1, -6) .. ':', {}, {}
   for _, name in ipairs(due) do
     local left = redis.pcall('PTTL', prefix .. name)
     if type(left) == 'table' then
@@ -39,11 +39,13 @@ local function tidy(index, deadlines, time)
       break
     elseif left == -2 then
       gone[#gone + 1] = name
+      entries[#entries + 1] = prefix .. name
     else
       redis.call('ZADD', deadlines, time + left + 1, name)
     end
   end
-  if #gone > 0 then
+  -- an entry of a slot that is on its way here is missing as well, of which nothing but a command on several keys tells
+  if #gone > 0 and type(redis.pcall('EXISTS', deadlines, unpack(entries))) ~= 'table' then
     redis.call('ZREM', index, unpack(gone))
     redis.call('ZREM', deadlines, unpack(gone))
   end
@@ -62,10 +64,10 @@ local function enter(index, deadlines, name, life)
     redis.call('ZREM', deadlines, name)
     if left >= 0 then
       redis.call('PERSIST', index)
-      -- what was stored again may end later than is noted, but not later than this: the last one is noted for it
-      local last = redis.call('ZREVRANGE', deadlines, '0', '0')[1]
-      if last then
-        redis.call('ZADD', deadlines, string.format('%d', now() + left), last)
+      -- what was stored again may end later than is noted, but not later than this, which no entry's end takes out
+      if redis.call('EXISTS', deadlines) == 1 then
+        redis.call('ZADD', index, '0', '')
+        redis.call('ZADD', deadlines, string.format('%d', now() + left), '')
         redis.call('PERSIST', deadlines)
       end
     end
