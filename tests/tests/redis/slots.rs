@@ -9,7 +9,7 @@ use cacheado::Cache;
 use cacheado_backends::redis::Redis;
 use cacheado_tests::servers::{RedisCluster, wait_until};
 
-use crate::shared::{Asked, BOTH, SECOND, key, scope, text_for};
+use crate::shared::{Asked, BOTH, SECOND, key, key_in, scope, text_for};
 
 /// How old a copy may be in a process that keeps them: until it is known that the slots have moved, and what a busy machine adds.
 const BOUND: Duration = Duration::from_millis(3_500);
@@ -185,4 +185,47 @@ fn what_has_left_with_a_part_of_its_slot_keeps_nothing_from_being_stored() {
     assert!(wait_until(10 * SECOND, found));
     assert_eq!(store.found(&key("x")).as_deref(), Some("new"));
     assert_eq!(store.evict_by_scope(&scope(&["acme"])).unwrap(), 2);
+}
+
+/// All that the slot of the tenant has is at another node by now, except for the entry of `"y"`. Returns how its move ends.
+fn all_but_y_has_left(cluster: &RedisCluster) -> impl FnOnce() {
+    let (slot, at) = whereabouts(cluster);
+    let to = (at + 1) % 3;
+    cluster.begin_to_move(slot, at, to);
+    let all = cluster.nodes()[at].cli(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "100"]);
+    let (late, moved): (Vec<&str>, Vec<&str>) = all
+        .lines()
+        .partition(|name| name.contains("}:") && name.contains("\"y\"~"));
+    assert_eq!(late.len(), 1, "{all}");
+    cluster.move_keys(&moved, at, to);
+    move || cluster.move_slot(slot, at, to)
+}
+
+#[test]
+fn what_has_not_arrived_with_its_slot_stays_in_the_index() {
+    let cluster = RedisCluster::start();
+    let urls = cluster.urls();
+    let backend = Redis::cluster(urls.iter().map(String::as_str)).unwrap();
+    let store = Asked::new(backend.timeout(SECOND), BOTH[0]);
+    let y = key_in(&["acme", "8"], "y");
+    let stored = || store.set(&key("x"), &text_for("v", 30 * SECOND)).is_ok();
+    assert!(wait_until(10 * SECOND, stored));
+    // the marks of what is evicted below are there
+    store.missed(&key("z"));
+    let eight = scope(&["acme", "8"]);
+    assert_eq!(store.evict_by_scope(&eight).unwrap(), 0);
+    for lifetime in [SECOND, 30 * SECOND] {
+        store.set(&y, &text_for("v", lifetime)).unwrap();
+    }
+    // past the end of `y` that was noted first
+    thread::sleep(SECOND + SECOND / 10);
+    let arrive = all_but_y_has_left(&cluster);
+    assert!(store.evict(&key("x")).unwrap());
+    // it can't be told how much of the scope there is, so nothing is said to be evicted
+    store.evict_by_scope(&eight).unwrap_err();
+    arrive();
+    assert!(wait_until(10 * SECOND, || store.get(&y).is_ok()));
+    assert_eq!(store.found(&y).as_deref(), Some("v"));
+    assert_eq!(store.evict_by_scope(&eight).unwrap(), 1);
+    assert_eq!(store.found(&y), None);
 }
