@@ -85,9 +85,12 @@ struct Shaper;
 
 macro_rules! kinds {
     ($($method:ident $type:ty, $kind:ident;)*) => {
-        $(fn $method(self, _: $type) -> Step {
-            Ok(Shape::of(Kind::$kind).0)
-        })*
+        $(
+            #[inline]
+            fn $method(self, _: $type) -> Step {
+                Ok(const { Shape::of(Kind::$kind).0 })
+            }
+        )*
     };
 }
 
@@ -251,6 +254,8 @@ struct Alike {
     kind: Kind,
     /// Ascending, each once.
     shapes: Vec<u64>,
+    /// The last one: what comes next is most often another of those.
+    last: Option<u64>,
     /// The key of the value that comes next.
     key: u64,
 }
@@ -260,15 +265,20 @@ impl Alike {
         Self {
             kind,
             shapes: Vec::new(),
+            last: None,
             key: 0,
         }
     }
 
+    #[inline]
     fn add(&mut self, shape: u64) {
-        // most hold one kind of thing
-        if self.shapes == [shape] {
-            return;
+        if self.last != Some(shape) {
+            self.last = Some(shape);
+            self.add_another(shape);
         }
+    }
+
+    fn add_another(&mut self, shape: u64) {
         if let Err(place) = self.shapes.binary_search(&shape) {
             self.shapes.insert(place, shape);
         }
@@ -284,6 +294,7 @@ impl ser::SerializeSeq for Alike {
     type Ok = u64;
     type Error = Stop;
 
+    #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<()> {
         let shape = value.serialize(Shaper)?;
         self.add(shape);
@@ -345,6 +356,11 @@ mod tests {
         let one = map([(1, Event::Done), (2, Event::Paid(3)), (3, Event::Done)]);
         let other = map([(9, Event::Paid(0)), (8, Event::Done), (7, Event::Done)]);
         assert_eq!(of(&one), of(&other));
+        let some = Some(7_u8);
+        assert_eq!(
+            of(&vec![None, some, None, None, some]),
+            of(&vec![some, None])
+        );
     }
 
     #[test]
