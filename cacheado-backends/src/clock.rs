@@ -236,7 +236,7 @@ impl ManualClock {
         let _ = self
             .0
             .now
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
+            .try_update(Ordering::AcqRel, Ordering::Acquire, step);
         let listeners: Vec<_> = {
             let mut listeners = self
                 .0

@@ -62,7 +62,7 @@ fn run(target: &Target) {
     let seeds: Vec<Vec<u8>> = files
         .map(|file| std::fs::read(file.unwrap().path()).unwrap())
         .collect();
-    assert!(!seeds.is_empty());
+    assert_ne!(seeds.len(), 0);
     for seed in &seeds {
         read(seed);
     }

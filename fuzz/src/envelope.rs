@@ -46,7 +46,7 @@ pub fn read(bytes: &[u8]) {
             assert_eq!(again.lifetime, opened.lifetime);
             assert_eq!(again.stale, opened.stale);
             assert_eq!(again.generation, opened.generation);
-            assert!(again.value().expect("so was its value") == value);
+            assert_eq!(again.value().expect("so was its value"), value);
         }
     }
     assert!(owners <= 1, "one key's envelope is another's");

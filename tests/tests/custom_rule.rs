@@ -207,7 +207,7 @@ fn a_choice_takes_effect_only_if_all_admit() {
     for _ in 0..3 {
         assert!(!set(&cache, "refused"));
     }
-    assert!(rule.0.lock().unwrap().gone.is_empty());
+    assert_eq!(rule.0.lock().unwrap().gone.len(), 0);
     assert_eq!(get(&cache, "a"), Some(1));
     // and the order is what it was, but for the hit
     assert!(set(&cache, "c"));

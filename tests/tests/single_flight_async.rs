@@ -322,10 +322,15 @@ fn a_waiter_that_is_dropped_leaves_the_load_to_the_rest() {
 }
 
 /// Is nobody's, and can be counted.
-struct Idle;
+#[derive(Default)]
+struct Idle {
+    woken: AtomicU32,
+}
 
 impl Wake for Idle {
-    fn wake(self: Arc<Self>) {}
+    fn wake(self: Arc<Self>) {
+        self.woken.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 #[test]
@@ -335,7 +340,7 @@ fn nothing_is_kept_of_a_waiter_that_is_dropped_or_polled_elsewhere() {
         let mut leader = get_or_load(&cache, std::future::pending);
         assert!(poll_once(&mut leader).is_pending());
         let mut waiter = get_or_load(&cache, async || 2);
-        let wakers = [Arc::new(Idle), Arc::new(Idle)];
+        let wakers = [Arc::new(Idle::default()), Arc::default()];
         for waker in &wakers {
             let waker = Arc::clone(waker).into();
             let polled = waiter.as_mut().poll(&mut Context::from_waker(&waker));
@@ -345,6 +350,8 @@ fn nothing_is_kept_of_a_waiter_that_is_dropped_or_polled_elsewhere() {
         assert_eq!((held(0), held(1)), (0, 1), "the last one is to be woken");
         drop(waiter);
         assert_eq!((held(0), held(1)), (0, 0));
+        let woken = wakers.map(|waker| waker.woken.load(Ordering::SeqCst));
+        assert_eq!(woken, [0, 0], "there was nothing to wake for");
     });
 }
 

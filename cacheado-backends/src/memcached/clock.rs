@@ -230,12 +230,12 @@ impl Moment {
 
     pub(super) fn to_bytes(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
-        for (chunk, number) in
-            bytes
-                .chunks_exact_mut(8)
-                .zip([self.process, self.local, self.server])
+        let (chunks, _) = bytes.as_chunks_mut();
+        for (chunk, number) in chunks
+            .iter_mut()
+            .zip([self.process, self.local, self.server])
         {
-            chunk.copy_from_slice(&number.to_be_bytes());
+            *chunk = number.to_be_bytes();
         }
         bytes
     }

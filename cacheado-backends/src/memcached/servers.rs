@@ -149,12 +149,8 @@ mod tests {
         }
         let two = Servers::parse(["c", "a"]).unwrap().names_at_each(name);
         assert_eq!([&two[1], &two[0]], [&names[0], &names[2]]);
-        assert!(
-            Servers::parse(["a"])
-                .unwrap()
-                .names_at_each(name)
-                .is_empty()
-        );
+        let one = Servers::parse(["a"]).unwrap().names_at_each(name);
+        assert_eq!(one.len(), 0);
     }
 
     #[test]

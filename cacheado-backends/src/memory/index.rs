@@ -290,7 +290,7 @@ mod tests {
                 .filter(|(_, handle)| on_shelf.contains(handle))
                 .all(|(key, _)| is_in(&shelf(1, 4), key))
         );
-        assert!(index.handles(&shelf(2, 4)).is_empty());
+        assert_eq!(index.handles(&shelf(2, 4)).len(), 0);
 
         for (key, handle) in &keys[2..] {
             index.forget(key, *handle);

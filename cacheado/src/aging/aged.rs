@@ -230,7 +230,7 @@ impl Age {
         // of two that ask at once the later counts; one that was expired stays so
         let longer = |good: Tick| (good != 0 && good < until).then_some(until);
         let good = &self.seen.fresh_until;
-        if good.fetch_update(Ordering::AcqRel, Ordering::Acquire, longer) == Err(0) {
+        if good.try_update(Ordering::AcqRel, Ordering::Acquire, longer) == Err(0) {
             // it may have been expired before it was said that it need not be looked at for a while
             self.attention.store(0, Ordering::Release);
         }
