@@ -112,10 +112,20 @@ impl<R> Returned<R> {
     }
 }
 
+/// The answer for futures.
+pub struct Later<R>(PhantomData<fn() -> R>);
+
 impl<R: Future> Returned<R> {
     /// It is not.
-    #[allow(clippy::unused_self, reason = "a method is what is found")]
-    pub const fn __is_over(&self)
+    #[must_use]
+    pub const fn __when(&self) -> Later<R> {
+        Later(PhantomData)
+    }
+}
+
+impl<R> Later<R> {
+    /// No future is. Not what a probe finds: the compiler would recommend the other one that it could have found.
+    pub const fn __is_over(self)
     where
         R: Over,
     {
@@ -132,8 +142,13 @@ impl<R> Deref for Returned<R> {
 
 impl<R> AtOnce<R> {
     /// It is.
-    #[allow(clippy::unused_self, reason = "a method is what is found")]
-    pub const fn __is_over(&self) {}
+    #[must_use]
+    pub const fn __when(&self) -> Self {
+        Self(PhantomData)
+    }
+
+    /// So nothing is to be done.
+    pub const fn __is_over(self) {}
 }
 
 /// What no future is: its message is the error.

@@ -176,7 +176,9 @@ fn with_errors(plan: &Plan, carry: TokenStream) -> TokenStream {
     };
     let span = at(given.span);
     let with_errors = plan.runtime.private_at("with_errors", given.span);
-    quote_spanned!(span=> #with_errors(#carry))
+    let mut without = local("__cacheado_without");
+    without.set_span(without.span().located_at(given.span));
+    quote_spanned!(span=> { let #without = #carry; #with_errors(#without) })
 }
 
 /// A handle on what is asked for by a verb or an eviction: it owns its key. `decide` says what becomes of a value that is put.
@@ -252,7 +254,7 @@ pub(crate) fn kind(runtime: &Runtime, output: &Type, (first, last): (Span, Span)
 pub(crate) fn is_over(runtime: &Runtime, output: &Type, first: Span) -> TokenStream {
     let returned = runtime.private_at("Returned", first);
     let span = at(first);
-    let is_over = quote_spanned!(span=> .__is_over());
+    let is_over = quote_spanned!(span=> .__when().__is_over());
     quote!(#returned::<#output>::new() #is_over;)
 }
 

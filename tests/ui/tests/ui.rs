@@ -84,9 +84,8 @@ fn errors(shown: &str, folder: &str) -> BTreeMap<String, Vec<(u32, String)>> {
             message = Some(line.strip_prefix("error: ").unwrap_or_default());
         } else if let Some(place) = line.trim_start().strip_prefix("--> ")
             && let Some(message) = message.take()
-            && let Some((case, place)) = place
-                .strip_prefix(folder)
-                .and_then(|it| it.split_once(':'))
+            && let Some((case, place)) =
+                place.strip_prefix(folder).and_then(|it| it.split_once(':'))
         {
             let line = place.split(':').next().and_then(|it| it.parse().ok());
             let error = (line.unwrap_or_default(), message.to_owned());
