@@ -118,6 +118,7 @@ pub struct Later<R>(PhantomData<fn() -> R>);
 impl<R: Future> Returned<R> {
     /// It is not.
     #[must_use]
+    #[allow(clippy::unused_self, reason = "a method is what is found")]
     pub const fn __when(&self) -> Later<R> {
         Later(PhantomData)
     }
@@ -125,6 +126,7 @@ impl<R: Future> Returned<R> {
 
 impl<R> Later<R> {
     /// No future is. Not what a probe finds: the compiler would recommend the other one that it could have found.
+    #[allow(clippy::unused_self, reason = "a method is what is found")]
     pub const fn __is_over(self)
     where
         R: Over,
@@ -143,11 +145,13 @@ impl<R> Deref for Returned<R> {
 impl<R> AtOnce<R> {
     /// It is.
     #[must_use]
+    #[allow(clippy::unused_self, reason = "a method is what is found")]
     pub const fn __when(&self) -> Self {
         Self(PhantomData)
     }
 
     /// So nothing is to be done.
+    #[allow(clippy::unused_self, reason = "a method is what is found")]
     pub const fn __is_over(self) {}
 }
 
