@@ -4,6 +4,8 @@
 //! Users add the crate `cacheado`, which re-exports what they need of this one. A rule or a backend in a crate of its own
 //! can do with this.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "shared")]
 pub mod address;
 mod clock;
