@@ -18,6 +18,7 @@ use crate::background::handed::Awaited;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::Boarding;
+use crate::load::active::Around;
 use crate::load::pending::Instead;
 use crate::load::{Begun, Flight, Load, Waited, landing};
 use crate::outcome::Outcome;
@@ -203,9 +204,11 @@ impl<R: Send + 'static> Limits<R> {
         let clock = self.cache.clock();
         let slot = Slot::new();
         let answer = Arc::clone(&slot);
+        let around = Around::here();
         let run = move || {
             // whoever waits gets the panic
-            answer.put(catch_unwind(AssertUnwindSafe(job)));
+            let job = AssertUnwindSafe(|| around.run(job));
+            answer.put(catch_unwind(job));
         };
         let ran = self.cache.background().run(run, false);
         if let Err(job) = ran {
@@ -270,8 +273,9 @@ impl<R: Send + 'static> Limits<R> {
     {
         let slot = Slot::new();
         let answer = Arc::clone(&slot);
+        let around = Around::here();
         let job = async move {
-            answer.put(Caught(job).await);
+            answer.put(Caught { job, around }.await);
         };
         let patience = self.cache.flights().timeout();
         let (wait, task) = Awaited::new(slot, patience, job);
@@ -300,13 +304,18 @@ async fn before<F: Future + Unpin>(wait: &mut F, timer: Timer) -> Option<F::Outp
 }
 
 /// A future whose panic is a value.
-struct Caught<F>(Pin<Box<F>>);
+struct Caught<F> {
+    job: Pin<Box<F>>,
+    around: Around,
+}
 
 impl<F: Future> Future for Caught<F> {
     type Output = Result<F::Output, Panic>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+        let Self { job, around } = &mut *self;
+        let poll = || around.run(|| job.as_mut().poll(cx));
+        match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(poll) => poll.map(Ok),
             Err(panic) => {
                 runtime::explain(&*panic);

@@ -25,6 +25,8 @@ struct Inside {
 /// What the thread is inside of, one in the other.
 enum Frame {
     Load(Inside),
+    /// What a body is inside of that was begun elsewhere.
+    Around(Arc<[(Cache, Key)]>),
     /// A body that is no load of one key: it runs uncached, or for many ids.
     Body,
 }
@@ -57,8 +59,10 @@ pub(crate) fn is_inside(cache: CacheId, key: &Key) -> bool {
     ACTIVE
         .try_with(|active| {
             let active = active.borrow();
+            let is_it = |of: &Cache, its: &Key| of.id() == cache && its == key;
             active.iter().any(|frame| match frame {
-                Frame::Load(inside) => inside.cache.id() == cache && inside.key == *key,
+                Frame::Load(inside) => is_it(&inside.cache, &inside.key),
+                Frame::Around(loads) => loads.iter().any(|(of, its)| is_it(of, its)),
                 Frame::Body => false,
             })
         })
@@ -95,32 +99,63 @@ impl Drop for Active<'_> {
     }
 }
 
-/// While this lives, the thread is in a body that is no load of one key, and knows nothing of the load around it.
-struct Outside;
+/// While this lives, the thread is where `frame` says.
+struct Entered;
 
-impl Outside {
-    fn enter() -> Self {
-        let _ = ACTIVE.try_with(|active| active.borrow_mut().push(Frame::Body));
+impl Entered {
+    fn enter(frame: Frame) -> Self {
+        let _ = ACTIVE.try_with(|active| active.borrow_mut().push(frame));
         Self
     }
 }
 
-impl Drop for Outside {
+impl Drop for Entered {
     fn drop(&mut self) {
-        let _ = ACTIVE.try_with(|active| active.borrow_mut().pop());
+        // dropped when it is not borrowed any more: it may hold the last of a cache
+        let _frame = ACTIVE.try_with(|active| active.borrow_mut().pop());
     }
 }
 
-/// Runs a body that is no load of one key.
+/// What a caller is inside of who waits for a body that runs elsewhere: so is that body.
+pub(crate) struct Around(Option<Arc<[(Cache, Key)]>>);
+
+impl Around {
+    /// What the thread is inside of now.
+    pub(crate) fn here() -> Self {
+        let around = |active: &RefCell<Vec<Frame>>| {
+            let mut loads = Vec::new();
+            for frame in &*active.borrow() {
+                match frame {
+                    Frame::Load(Inside { cache, key, .. }) => {
+                        loads.push((cache.clone(), key.clone()));
+                    }
+                    Frame::Around(others) => loads.extend_from_slice(others),
+                    Frame::Body => {}
+                }
+            }
+            (!loads.is_empty()).then(|| loads.into())
+        };
+        Self(ACTIVE.try_with(around).ok().flatten())
+    }
+
+    /// Runs the body, or polls it once.
+    pub(crate) fn run<R>(&self, body: impl FnOnce() -> R) -> R {
+        let around = self.0.as_ref().map(Arc::clone);
+        let _inside = around.map(|loads| Entered::enter(Frame::Around(loads)));
+        body()
+    }
+}
+
+/// Runs a body that is no load of one key, and knows nothing of the load around it.
 pub(crate) fn outside<R>(body: impl FnOnce() -> R) -> R {
-    let _outside = Outside::enter();
+    let _outside = Entered::enter(Frame::Body);
     body()
 }
 
 /// The same, of a body that is a future.
 pub(crate) async fn polled_outside<F: Future>(mut body: Pin<&mut F>) -> F::Output {
     poll_fn(|cx| {
-        let _outside = Outside::enter();
+        let _outside = Entered::enter(Frame::Body);
         body.as_mut().poll(cx)
     })
     .await

@@ -10,6 +10,7 @@ mod errors;
 mod idle;
 mod jitter;
 mod none;
+mod own_load;
 mod refresh;
 mod shared;
 mod source;

@@ -1,0 +1,118 @@
+//! A key that is asked for inside of its own load, by a body that runs elsewhere.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cacheado::testing::ManualClock;
+use cacheado::{Cache, Error, cache};
+use cacheado_tests::within;
+
+use crate::source::SECOND;
+
+#[derive(Clone, Debug, PartialEq)]
+struct Failed;
+
+impl From<Error> for Failed {
+    fn from(_: Error) -> Self {
+        Self
+    }
+}
+
+type Depth = Arc<AtomicU64>;
+
+/// One that waits for another's load for longer than the tests may take.
+fn patient() -> Cache {
+    let builder = Cache::builder().clock(ManualClock::new());
+    builder.flight_timeout(3600 * SECOND).build().unwrap()
+}
+
+/// Asks for itself twice before it answers.
+#[cache(ttl = 60, cache = cache, skip(cache, depth))]
+fn outer(cache: &Cache, depth: &Depth) -> Result<u64, Failed> {
+    match depth.fetch_add(1, Ordering::Relaxed) {
+        2 => Ok(1),
+        _ => Ok(between(cache, depth)? + 1),
+    }
+}
+
+#[cache(ttl = 60, hard_timeout = 60, single_flight = false, cache = cache, skip(cache, depth))]
+fn between(cache: &Cache, depth: &Depth) -> Result<u64, Failed> {
+    outer(cache, depth)
+}
+
+#[test]
+fn on_another_thread_it_runs_its_body() {
+    within(20 * SECOND, || {
+        let (cache, depth) = (patient(), Depth::default());
+        assert_eq!(outer(&cache, &depth), Ok(3));
+        assert_eq!(outer(&cache, &depth), Ok(3), "the outermost is stored");
+        assert_eq!(depth.load(Ordering::Relaxed), 3);
+    });
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<u64, Failed>> + Send>>;
+
+#[cache(ttl = 60, cache = cache, skip(cache, depth), key = detached)]
+async fn outer_async(cache: Cache, depth: Depth, detached: bool) -> Result<u64, Failed> {
+    // what the body knows of itself it knows after it has waited, too
+    tokio::task::yield_now().await;
+    match depth.fetch_add(1, Ordering::Relaxed) {
+        2 => Ok(1),
+        _ if detached => Ok(detached_between(cache, depth).await? + 1),
+        _ => Ok(timed_between(cache, depth).await? + 1),
+    }
+}
+
+fn outer_boxed(cache: Cache, depth: Depth, detached: bool) -> Answer {
+    Box::pin(outer_async(cache, depth, detached))
+}
+
+#[cache(ttl = 60, detached, single_flight = false, cache = cache, skip(cache, depth))]
+async fn detached_between(cache: Cache, depth: Depth) -> Result<u64, Failed> {
+    tokio::task::yield_now().await;
+    outer_boxed(cache, depth, true).await
+}
+
+#[cache(ttl = 60, hard_timeout = 60, single_flight = false, cache = cache, skip(cache, depth))]
+async fn timed_between(cache: Cache, depth: Depth) -> Result<u64, Failed> {
+    tokio::task::yield_now().await;
+    outer_boxed(cache, depth, false).await
+}
+
+#[test]
+fn in_another_task_it_runs_its_body() {
+    for detached in [true, false] {
+        within(20 * SECOND, move || {
+            let (cache, depth) = (patient(), Depth::default());
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let call = || outer_async(cache.clone(), depth.clone(), detached);
+            assert_eq!(runtime.block_on(call()), Ok(3));
+            assert_eq!(runtime.block_on(call()), Ok(3), "the outermost is stored");
+            assert_eq!(depth.load(Ordering::Relaxed), 3);
+        });
+    }
+}
+
+#[test]
+fn what_another_load_was_inside_of_is_not_known_to_the_next() {
+    #[cache(ttl = 60, cache = cache, skip(cache))]
+    fn around(cache: &Cache, id: u64) -> Result<u64, Failed> {
+        within_limits(cache, id, true)
+    }
+
+    #[cache(ttl = 60, hard_timeout = 60, cache = cache, skip(cache, leaf))]
+    fn within_limits(cache: &Cache, id: u64, leaf: bool) -> Result<u64, Failed> {
+        if leaf { Ok(id) } else { around(cache, id) }
+    }
+
+    within(20 * SECOND, || {
+        let cache = patient();
+        assert_eq!(around(&cache, 1), Ok(1));
+        cache.clear().run().unwrap();
+        assert_eq!(within_limits(&cache, 1, false), Ok(1));
+        let stored = cacheado::peek!(around(&cache, 1)).unwrap();
+        assert_eq!(stored, Some(1), "it was loaded as any other");
+    });
+}
