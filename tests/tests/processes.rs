@@ -488,6 +488,55 @@ fn others_run_side_by_side_after_a_load_that_stores_nothing() {
     }
 }
 
+/// The builder says that its values stand in. It runs its body when it is called.
+#[cache(ttl = 60, single_flight = "cluster", cache = cache, skip(cache, body))]
+fn falls_back(cache: &Cache, body: &dyn Fn()) -> Result<u32, String> {
+    let _ = cache;
+    body();
+    Err("as asked".to_owned())
+}
+
+#[test]
+fn so_they_do_where_a_value_stands_in() {
+    for in_process in [true, false] {
+        within(LONG, move || {
+            let client = Client::new();
+            let cache = || {
+                let builder = client.builder().in_process(in_process).stale(LONG);
+                // for longer than the test may take
+                builder.flight_timeout(10 * LONG).build().unwrap()
+            };
+            assert!(put!(falls_back(&cache(), &|| ()), 1).unwrap());
+            client.store().clock.advance(Duration::from_secs(61));
+            let holder = cache();
+            let others: Vec<Cache> = (0..3).map(|_| cache()).collect();
+            let all_are_in = Barrier::new(others.len());
+            let all_are_in = &all_are_in;
+            thread::scope(|scope| {
+                let found = falls_back(&holder, &|| {
+                    client.asked();
+                    for other in &others {
+                        scope.spawn(move || {
+                            let found = falls_back(other, &|| {
+                                all_are_in.wait();
+                            });
+                            assert_eq!(found, Ok(1));
+                        });
+                    }
+                    let mut claims = 0;
+                    while claims < others.len() {
+                        let asked = client.asked();
+                        claims += asked.iter().filter(|it| **it == "lease").count();
+                        thread::yield_now();
+                    }
+                });
+                assert_eq!(found, Ok(1));
+            });
+            assert_eq!(loads(&others), 3);
+        });
+    }
+}
+
 #[test]
 fn whoever_holds_a_claim_and_is_gone_holds_others_up_for_a_while_only() {
     within(LONG, || {

@@ -169,6 +169,7 @@ impl Function {
             values,
             ttl: self.spec.ttl,
             aging: Some(self.aging()),
+            owned: self.spec.owned,
             flight,
             counted: AtomicBool::new(true),
             fails: false,

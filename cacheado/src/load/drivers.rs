@@ -71,6 +71,9 @@ impl Load {
                 Judged::Claim(mark) => {
                     let leased = tier.lease(&self.key, patience.span());
                     let Some(mut claim) = Claim::of(&self, leased, mark) else {
+                        if let Some(value) = self.served_meanwhile(&ticket, &mut stand_in) {
+                            return Begun::Found(value);
+                        }
                         patience.sleep();
                         continue;
                     };
@@ -160,6 +163,9 @@ impl Load {
                 Judged::Claim(mark) => {
                     let leased = tier.lease_async(&self.key, patience.span()).await;
                     let Some(mut claim) = Claim::of(&self, leased, mark) else {
+                        if let Some(value) = self.served_meanwhile(&ticket, &mut stand_in) {
+                            return Begun::Found(value);
+                        }
                         patience.sleep_async().await;
                         continue;
                     };

@@ -48,6 +48,8 @@ pub(crate) struct Load {
     pub(crate) ttl: Option<Duration>,
     /// How values of its function age; `None`: it has none.
     pub(crate) aging: Option<&'static Aging>,
+    /// Its body may run in the background.
+    pub(crate) owned: bool,
     pub(crate) flight: Flight,
     /// Whether the look-up that led here has been counted. One that may still be a hit of the shared tier has not; if it is given up
     /// before that is known, it is a miss.
@@ -190,6 +192,25 @@ impl Load {
         self.cache.count(&self.key, Event::Failure);
         let error = why().map(tracing::field::display);
         tracing::warn!(key = %self.key, error, "a load failed, and the value before stands in");
+        ticket.land(|| Arc::new(StoodIn(self.values.clone(&*value))));
+        Some(value)
+    }
+
+    /// Another process has claimed the load: while it is at it, what stands in is returned at once, as while a refresh of this process
+    /// runs. `None`: there is nothing, or the next value is to be waited for.
+    fn served_meanwhile(
+        &self,
+        ticket: &Ticket,
+        stand_in: &mut Option<StandIn>,
+    ) -> Option<Box<AnyValue>> {
+        let waits = !self.owned || self.renewal.is_some() || self.aging().timeout.is_some();
+        if waits || !ticket.is_valid() {
+            return None;
+        }
+        let now = self.cache.clock().now();
+        let value = stand_in.take().filter(|it| now < it.until)?.value;
+        self.hit();
+        self.stale_hit();
         ticket.land(|| Arc::new(StoodIn(self.values.clone(&*value))));
         Some(value)
     }

@@ -73,6 +73,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             values: typed.values,
             ttl: self.ttl,
             aging: None,
+            owned: false,
             flight: Flight::Single,
             counted: AtomicBool::new(counted),
             fails: false,

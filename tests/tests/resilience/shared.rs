@@ -5,6 +5,7 @@ use std::thread;
 
 use cacheado::{Cache, Error, cache, evict, expire, peek, put, refresh};
 use cacheado_tests::store::Client;
+use cacheado_tests::within;
 
 use crate::source::{Failure, NANO, SECOND, Source, comes};
 
@@ -130,6 +131,55 @@ fn nothing_stands_in_for_longer_than_a_copy_is_kept_where_evictions_are_not_hear
         clock.advance(5 * SECOND);
     });
     assert!(got.is_err(), "{got:?}");
+}
+
+#[cache(ttl = 60, stale = 60, single_flight = "cluster", cache = cache, skip(cache, source))]
+fn claimed(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load()
+}
+
+#[cache(ttl = 60, stale = 60, single_flight = "cluster", cache = cache, skip(cache, source))]
+async fn claimed_async(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load()
+}
+
+/// As while a refresh of their own runs; and whether it fails or not.
+#[test]
+fn who_finds_it_while_another_process_loads_the_next_gets_it_at_once() {
+    let call = |waits: bool, cache: &Cache, source: &Source| {
+        if waits {
+            futures::executor::block_on(claimed_async(cache, source))
+        } else {
+            claimed(cache, source)
+        }
+    };
+    for (waits, in_process) in [(false, true), (true, true), (false, false), (true, false)] {
+        let call = move |cache: &Cache, source: &Source| call(waits, cache, source);
+        within(20 * SECOND, move || {
+            let source = Source::default();
+            let client = Client::new();
+            let cache = || {
+                let builder = client.clone().builder().in_process(in_process);
+                builder.build().unwrap()
+            };
+            assert_eq!(call(&cache(), &source), Ok(1));
+            client.store().clock.advance(61 * SECOND);
+            let (one, two) = (cache(), cache());
+            source.close();
+            thread::scope(|scope| {
+                let loads = scope.spawn(|| call(&one, &source));
+                source.has_begun(2);
+                assert_eq!(call(&two, &source), Ok(1));
+                let stats = two.stats();
+                assert_eq!((stats.hits, stats.misses, stats.stale_hits), (1, 0, 1));
+                assert_eq!(stats.loads, 0);
+                source.open();
+                assert_eq!(loads.join().unwrap(), Ok(2));
+            });
+            comes("the next", || call(&two, &source) == Ok(2));
+            assert_eq!(source.loads(), 2);
+        });
+    }
 }
 
 #[test]
