@@ -536,17 +536,22 @@ impl Cache {
         &self.0.weigher
     }
 
-    /// Puts an entry that lives as `span` says into the in-process tier, if there is an entry. What goes for it is returned, to be
-    /// dropped when no lock is held.
-    pub(crate) fn store_local(&self, entry: Option<NewEntry>, span: &Span) -> (Inserted, Dropped) {
+    /// Puts an entry that lives as `span` says into the in-process tier, if there is an entry. What goes for it is left in `dropped`, also
+    /// if a rule panics, to be dropped when no lock is held.
+    pub(crate) fn store_local(
+        &self,
+        entry: Option<NewEntry>,
+        span: &Span,
+        dropped: &mut Dropped,
+    ) -> Inserted {
         let mut lifetime = span.total();
         if !self.is_in_process() {
             lifetime = span.outside(lifetime);
         }
         match entry {
-            Some(entry) => self.0.store.insert(entry, lifetime),
-            None if lifetime == Some(Duration::ZERO) => (Inserted::Ephemeral, Dropped::new()),
-            None => (Inserted::Stored(lifetime), Dropped::new()),
+            Some(entry) => self.0.store.insert(entry, lifetime, dropped),
+            None if lifetime == Some(Duration::ZERO) => Inserted::Ephemeral,
+            None => Inserted::Stored(lifetime),
         }
     }
 }

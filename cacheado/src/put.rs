@@ -1,7 +1,7 @@
 //! Storing a value that nobody loaded: `set`, `put!`.
 
 use cacheado_backends::backend::Payload;
-use cacheado_backends::memory::Inserted;
+use cacheado_backends::memory::{Dropped, Inserted};
 use cacheado_backends::{Key, Result};
 
 use crate::aging::Span;
@@ -83,12 +83,14 @@ impl Put {
         let tier = cache.shared_for(&self.key, self.values.codec);
         let entry = cache.entry(&self.key, self.values, value, &self.span, tier.is_some());
         let told = tier.map(|(tier, _)| tier);
+        // dropped where no lock is held
+        let mut dropped = Dropped::new();
         let inserted = or_evict(cache, &self.key, told, || {
-            ticket.put(true, || cache.store_local(entry, &self.span))
+            ticket.put(true, || cache.store_local(entry, &self.span, &mut dropped))
         });
         cache.rests().end(&self.key, cache.clock());
-        // what went is dropped here, where no lock is held
-        match inserted.map(|(inserted, _dropped)| inserted) {
+        drop(dropped);
+        match inserted {
             Some(Inserted::Stored(lifetime)) => Stored {
                 // if there is anywhere to store it
                 stored: cache.is_in_process() || tier.is_some(),

@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use cacheado::rule::{Admission, Candidate, Cause, Newcomer, Seats};
-use cacheado::{Cache, CacheBuilder, Key, Rule, Scope, cache, expire, peek, put, refresh};
+use cacheado::{Cache, CacheBuilder, Key, Rule, Scope, cache, evict, expire, peek, put, refresh};
 use cacheado_tests::store::Client;
 use cacheado_tests::within;
 use futures::FutureExt;
@@ -341,4 +341,62 @@ fn nothing_older_is_left_of_many_when_a_rule_panics_over_one() {
         assert_eq!(get(&other, 2), Some(1), "nobody has touched it");
         assert_eq!([0, 1, 3, 4].map(|key| get(&cache, key)), [None; 4]);
     });
+}
+
+/// A value that goes for its own entry when it is dropped.
+#[derive(Clone)]
+struct Returning {
+    cache: Weak<Cache>,
+    x: u32,
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        if let Some(cache) = self.cache.upgrade() {
+            let _ = evict!(returning(&cache, self.x));
+            let _ = cache.evict("another").run();
+        }
+    }
+}
+
+#[cache(cache = cache, skip(cache), local)]
+fn returning(cache: &Arc<Cache>, x: u32) -> Returning {
+    Returning {
+        cache: Arc::downgrade(cache),
+        x,
+    }
+}
+
+#[test]
+fn what_goes_for_a_panic_may_use_the_cache_when_it_is_dropped() {
+    type Call = fn(&Arc<Cache>);
+    let calls: [(&str, bool, Call); 7] = [
+        ("set", false, |cache| drop(returning(cache, 1))),
+        ("insert", false, |cache| drop(returning(cache, 1))),
+        ("replace", true, |cache| drop(refresh!(returning(cache, 1)))),
+        ("set", true, |cache| drop(refresh!(returning(cache, 1)))),
+        ("insert", false, put_returning),
+        ("replace", true, put_returning),
+        ("evict", true, |cache| _ = evict!(returning(cache, 1))),
+    ];
+    for (hook, stored, call) in calls {
+        within(LIMIT, move || {
+            let rule = Startled::at(hook);
+            let cache = Cache::builder().rule(rule.clone()).build().unwrap();
+            let cache = Arc::new(cache);
+            let kept = stored.then(|| returning(&cache, 1));
+            assert!(rule.startles(|| call(&cache)), "{hook}");
+            assert_eq!(cache.stats().total_keys, 0, "{hook}");
+            drop(kept);
+        });
+    }
+}
+
+fn put_returning(cache: &Arc<Cache>) {
+    let x = 1;
+    let value = Returning {
+        cache: Arc::downgrade(cache),
+        x,
+    };
+    let _ = put!(returning(cache, x), value);
 }

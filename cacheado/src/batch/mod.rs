@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use cacheado_backends::backend::{Mark, Payload};
-use cacheado_backends::memory::Inserted;
+use cacheado_backends::memory::{Dropped, Inserted};
 use cacheado_backends::{Error, Key, NewEntry, Result};
 
 use crate::aging::Aging;
@@ -213,8 +213,10 @@ impl<'a, T> Batch<'a, T> {
                     let span = found.span(&aging);
                     let entry = cache.entry(&absent.key, types, &*found.value, &span, true);
                     let entry = entry.map(NewEntry::taken_over);
-                    // what went for it is dropped here, where no lock is held
-                    drop(absent.ticket.store(|| cache.store_local(entry, &span)));
+                    // dropped where no lock is held
+                    let mut dropped = Dropped::new();
+                    let store = || cache.store_local(entry, &span, &mut dropped);
+                    absent.ticket.store(store);
                     values[absent.place] = Some(own(found.value));
                     false
                 }
@@ -315,11 +317,13 @@ impl<'a, T> Batch<'a, T> {
         let span = self.aging.span(ttl);
         let entry = cache.entry(key, values, value, &span, tier.is_some());
         let told = tier.map(|(tier, _)| tier);
+        // dropped where no lock is held
+        let mut dropped = Dropped::new();
         let stored = or_evict(cache, key, told, || {
-            ticket.store(|| cache.store_local(entry, &span))
+            ticket.store(|| cache.store_local(entry, &span, &mut dropped))
         });
-        // what went is dropped here, where no lock is held
-        let Some(Inserted::Stored(lifetime)) = stored.map(|(inserted, _dropped)| inserted) else {
+        drop(dropped);
+        let Some(Inserted::Stored(lifetime)) = stored else {
             return None;
         };
         cache.rests().end(key, cache.clock());

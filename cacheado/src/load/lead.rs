@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
-use cacheado_backends::memory::Inserted;
+use cacheado_backends::memory::{Dropped, Inserted};
 use cacheado_backends::{Result, Tick};
 
 use super::active::Active;
@@ -101,16 +101,17 @@ impl Lead {
             entry = entry.dependent();
         }
         let mut entry = Some(entry);
-        // what went for it is dropped here, where no lock is held, and so is what is not kept
+        // dropped where no lock is held, as what is not kept is
+        let mut dropped = Dropped::new();
         let stored = self.ticket.store(|| {
             if load.has_good() {
                 return None;
             }
             let span = Span::plain(aging.err_ttl);
-            Some(load.cache.store_local(entry.take(), &span))
+            Some(load.cache.store_local(entry.take(), &span, &mut dropped))
         });
         // those who wait look again, and find it
-        matches!(stored.flatten(), Some((Inserted::Stored(_), _)))
+        matches!(stored.flatten(), Some(Inserted::Stored(_)))
     }
 
     /// Those who wait go on by themselves.
@@ -140,7 +141,9 @@ impl Lead {
         let aging = load.aging();
         let span = aging.span(ttl).after(took, &aging);
         let entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
-        let store = || cache.store_local(entry, &span);
+        // dropped where no lock is held
+        let mut dropped = Dropped::new();
+        let store = || cache.store_local(entry, &span, &mut dropped);
         let told = tier.map(|(tier, _)| tier);
         let stored = or_evict(cache, &load.key, told, || {
             if load.flight == Flight::Refresh {
@@ -149,8 +152,8 @@ impl Lead {
                 ticket.store(store)
             }
         });
-        // what went is dropped here, where no lock is held
-        let write = match stored.map(|(inserted, _dropped)| inserted) {
+        drop(dropped);
+        let write = match stored {
             Some(Inserted::Stored(lifetime)) => {
                 cache.rests().end(&load.key, cache.clock());
                 tier.and_then(|(tier, codec)| self.write(tier, codec, value, lifetime, &span))

@@ -19,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
+use cacheado_backends::memory::Dropped;
 use cacheado_backends::{Clock, Entry, Error, Key, NewEntry, Result};
 
 use crate::aging::Aging;
@@ -416,7 +417,9 @@ impl Load {
             .cache
             .entry(&self.key, self.values, &*found.value, &span, true)
             .map(NewEntry::taken_over);
-        ticket.store(|| self.cache.store_local(entry, &span));
+        // dropped where no lock is held
+        let mut dropped = Dropped::new();
+        ticket.store(|| self.cache.store_local(entry, &span, &mut dropped));
     }
 
     /// Keeps what the shared tier had that only stands in for another, if this function's values may. It is returned, if so.

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
 use cacheado_backends::backend::Change;
-use cacheado_backends::memory::Removed;
+use cacheado_backends::memory::{Dropped, Removed};
 use cacheado_backends::{Entry, Key, Result, Scope};
 use serde::Serialize;
 
@@ -87,11 +87,10 @@ pub(crate) fn in_drop<R>(last: impl FnOnce() -> R) {
 
 /// Removes what the process has under `key`. Answers whether there was a live entry.
 pub(crate) fn evict_local(cache: &Cache, key: &Key) -> bool {
-    // dropped here, where no lock is held
-    cache
-        .flights()
-        .invalidate(key, || cache.store().remove(key))
-        .is_some_and(|(_, live)| live)
+    // dropped where no lock is held
+    let mut dropped = Dropped::new();
+    let remove = || cache.store().remove(key, &mut dropped);
+    cache.flights().invalidate(key, remove)
 }
 
 /// Runs `store`, which stores a value under `key` that is newer than what the `tier` has there. If a rule panics over it, that is evicted as
@@ -149,14 +148,12 @@ fn expire_local(cache: &Cache, key: &Key, values: &ValueType) -> bool {
         let outlives = entry.deadline() > age.end();
         outlives.then(|| age.expire(now))
     };
-    // what went for it is dropped here, where no lock is held
-    let expired = cache.flights().invalidate(key, || {
-        match cache.store().peek_key(key, expire).flatten() {
-            Some(was_good) => Ok(was_good),
-            None => Err(cache.store().remove(key)),
-        }
-    });
-    expired.unwrap_or_else(|removed| removed.is_some_and(|(_, live)| live))
+    // dropped where no lock is held
+    let mut dropped = Dropped::new();
+    cache.flights().invalidate(key, || {
+        let expired = cache.store().peek_key(key, expire).flatten();
+        expired.unwrap_or_else(|| cache.store().remove(key, &mut dropped))
+    })
 }
 
 /// Whether what the process has under `key` is good.

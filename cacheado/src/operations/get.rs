@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use cacheado_backends::memory::Dropped;
 use cacheado_backends::{Error, Key, NewEntry, Result, Scope, Space};
 use serde::Serialize;
 
@@ -135,7 +136,9 @@ impl<'a> LookUp<'a> {
         let span = found.span(&Aging::NONE);
         let entry = cache.entry(key, values, &*found.value, &span, true);
         let entry = entry.map(NewEntry::taken_over);
-        ticket.store(|| cache.store_local(entry, &span));
+        // dropped where no lock is held
+        let mut dropped = Dropped::new();
+        ticket.store(|| cache.store_local(entry, &span, &mut dropped));
         Ok(Some(unboxed(found.value)))
     }
 }

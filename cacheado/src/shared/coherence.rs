@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cacheado_backends::Scope;
 use cacheado_backends::backend::{Change, Changes};
-use cacheado_backends::memory::Store;
+use cacheado_backends::memory::{Dropped, Store};
 
 use crate::flight::Flights;
 
@@ -73,9 +73,10 @@ impl Coherence {
     fn apply(&self, change: &Change) {
         match change {
             Change::Key(key) => {
-                let removed = self.flights.invalidate(key, || self.store.remove(key));
-                // dropped here, where no lock is held
-                drop(removed);
+                // dropped where no lock is held
+                let mut dropped = Dropped::new();
+                let remove = || self.store.remove(key, &mut dropped);
+                self.flights.invalidate(key, remove);
             }
             Change::Scope(scope) => self.evict(scope),
             Change::All => self.evict(&Scope::global()),

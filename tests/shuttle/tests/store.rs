@@ -15,7 +15,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use cacheado::{Key, Rule, Scope, scopes};
-use cacheado_backends::memory::{Inserted, Store};
+use cacheado_backends::memory::{Dropped, Inserted, Store};
 use cacheado_backends::rule::{Admission, Candidate, Cause};
 use cacheado_backends::rules::{Lru, MaxItems, WTinyLfu};
 use cacheado_backends::{ManualClock, NewEntry, Probe, Space, SpaceSpec};
@@ -117,7 +117,7 @@ impl World {
 
     fn insert(&self, key: &Key, lifetime: Option<Duration>) {
         let entry = NewEntry::new(key.clone(), 1_u32, 1, true);
-        self.store.insert(entry, lifetime);
+        self.store.insert(entry, lifetime, &mut Dropped::new());
     }
 
     /// What is true whatever happened, once nothing happens any more.
@@ -236,7 +236,9 @@ fn removing_replacing_and_expiring_one_key_agree() {
                 w.insert(&set, SECOND);
                 w.insert(&set, SECOND);
             }),
-            spawn(&w, move |w| _ = w.store.remove(&removed)),
+            spawn(&w, move |w| {
+                _ = w.store.remove(&removed, &mut Dropped::new())
+            }),
             spawn(&w, |w| w.clock.advance(Duration::from_secs(1))),
             spawn(&w, move |w| {
                 w.store.get_key(&found, |_| ());
@@ -273,7 +275,7 @@ fn what_took_the_place_of_an_entry_that_is_taken_out_stays() {
             w.insert(&acme, SECOND);
             let (old, new) = (acme.clone(), other.clone());
             let taker = spawn(&w, move |w| {
-                w.store.remove(&old);
+                w.store.remove(&old, &mut Dropped::new());
                 w.insert(&new, None);
             });
             let mut threads = vec![taker];
@@ -331,7 +333,7 @@ fn rules_and_the_store_agree() {
                         w.insert(&set, None);
                         assert!(w.store.keys().len() <= 3);
                         if n == 0 {
-                            w.store.remove(&evicted);
+                            w.store.remove(&evicted, &mut Dropped::new());
                         }
                     })
                 })
@@ -430,7 +432,7 @@ impl World {
 
     fn insert_heavy(&self, key: &Key, weight: u32, lifetime: Option<Duration>) {
         let entry = NewEntry::new(key.clone(), weight, weight, true);
-        self.store.insert(entry, lifetime);
+        self.store.insert(entry, lifetime, &mut Dropped::new());
     }
 
     /// What all weigh together.
@@ -462,7 +464,7 @@ impl World {
         let new: Vec<Key> = (first..first + fits).map(|n| key(&user, n)).collect();
         for key in &new {
             let entry = NewEntry::new(key.clone(), 1_u32, 1, true);
-            let (inserted, _) = self.store.insert(entry, None);
+            let inserted = self.store.insert(entry, None, &mut Dropped::new());
             assert_eq!(inserted, Inserted::Stored(None), "there is room");
         }
         let after: HashSet<Key> = self.store.keys().into_iter().collect();
@@ -491,7 +493,7 @@ fn a_bound_and_the_store_agree() {
         let removed = [keys[0].clone(), keys[4].clone()];
         let remover = spawn(&w, move |w| {
             for key in &removed {
-                w.store.remove(key);
+                w.store.remove(key, &mut Dropped::new());
             }
         });
         join(writers.into_iter().chain([remover]));
@@ -570,7 +572,7 @@ fn a_bound_and_the_store_agree_when_all_is_cleared() {
         let removed = key(&user, 0);
         let remover = spawn(&w, move |w| {
             w.clock.advance(Duration::from_secs(1));
-            w.store.remove(&removed);
+            w.store.remove(&removed, &mut Dropped::new());
         });
         join(writers.into_iter().chain([cleaner, remover]));
         w.bound_agrees();

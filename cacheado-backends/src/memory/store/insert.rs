@@ -48,8 +48,13 @@ impl Store {
     /// Stores an entry for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older entry of its key goes
     /// all the same: what was to replace it is newer.
     ///
-    /// What it removes is returned, to be dropped by a caller that may hold locks of its own.
-    pub fn insert(&self, entry: NewEntry, lifetime: Option<Duration>) -> (Inserted, Dropped) {
+    /// What it removes is left in `dropped`, also if a rule panics, for a caller that holds locks of its own.
+    pub fn insert(
+        &self,
+        entry: NewEntry,
+        lifetime: Option<Duration>,
+        dropped: &mut Dropped,
+    ) -> Inserted {
         let NewEntry {
             key,
             weight,
@@ -73,29 +78,27 @@ impl Store {
             stamped,
         };
         let copy = (tie != Tie::Own).then(|| arrival.key.clone());
-        let mut dropped = Dropped::new();
         let limit = self.copies_live.load(Ordering::SeqCst);
         let mut panicked = None;
         let (inserted, handle) = match policy {
             Some(mut policy) => {
                 let value = &mut *value;
-                let inserted =
-                    self.insert_by_rules(arrival, value, lifetime, &mut policy, &mut dropped);
+                let inserted = self.insert_by_rules(arrival, value, lifetime, &mut policy, dropped);
                 panicked = Policy::release(policy);
                 inserted
             }
-            None => self.insert_freely(arrival, &mut *value, lifetime, &mut dropped),
+            None => self.insert_freely(arrival, &mut *value, lifetime, dropped),
         };
         if let (Some(handle), Some(copy)) = (handle, copy)
             && self.copies_live.load(Ordering::SeqCst) != limit
         {
             // the limit was set after it was looked at, and copies may have been removed before this one was in
-            panic::note(&mut panicked, self.remove_copy(handle, &copy));
+            panic::note(&mut panicked, self.remove_copy(handle, &copy, dropped));
         }
         // what was not stored
-        keep(&mut dropped, value.boxed());
+        keep(dropped, value.boxed());
         panic::resume(panicked);
-        (inserted, dropped)
+        inserted
     }
 
     /// Nobody has a say.

@@ -28,17 +28,19 @@ pub struct Removed {
 }
 
 impl Store {
-    /// Removes the entry of `key`. Returns whether it was live, and its value, if that is more than nothing to drop, to be dropped by
-    /// a caller that may hold locks of its own.
-    pub fn remove(&self, key: &Key) -> Option<(Option<OldValue>, bool)> {
+    /// Removes the entry of `key`. Returns whether there was one that was live. Its value is left in `dropped`, also if a rule panics, for
+    /// a caller that holds locks of its own.
+    pub fn remove(&self, key: &Key, dropped: &mut Dropped) -> bool {
         let mut policy = self.policy_for(key.space());
         let now = self.clock.now();
-        let taken = self.entries.remove_key(key, self.removed())?;
+        let Some(taken) = self.entries.remove_key(key, self.removed()) else {
+            return false;
+        };
         let live = !taken.meta.is_expired(now);
         let cause = if live { Cause::Evicted } else { Cause::Expired };
-        let value = self.settle(taken, cause, policy.as_deref_mut(), &self.rules);
+        dropped.extend(self.settle(taken, cause, policy.as_deref_mut(), &self.rules));
         panic::resume(policy.and_then(Policy::release));
-        Some((value, live))
+        live
     }
 
     /// Removes `scope` and all below it. Returns how many live entries there were. Costs what it removes.
@@ -85,7 +87,8 @@ impl Store {
         });
         let mut panicked = None;
         for (copy, key) in copies {
-            panic::note(&mut panicked, self.remove_copy(copy, &key));
+            let removed = self.remove_copy(copy, &key, &mut Dropped::new());
+            panic::note(&mut panicked, removed);
         }
         panic::resume(panicked);
     }
@@ -146,13 +149,18 @@ impl Store {
         // another may lie there by now. If it is of the same key, a rule's verdict, which is on the key, is on that, too
         let is_it =
             |meta: &Meta| probe.is(&meta.key) && (cause != Cause::Expired || meta.is_expired(now));
-        panic::resume(self.remove_if(handle, is_it, cause));
+        panic::resume(self.remove_if(handle, is_it, cause, &mut Dropped::new()));
     }
 
     /// Removes the copy of what the shared tier has under `key` that lies at `handle`. Returns what a rule has panicked with.
-    pub(super) fn remove_copy(&self, handle: Handle, key: &Key) -> Option<Panic> {
+    pub(super) fn remove_copy(
+        &self,
+        handle: Handle,
+        key: &Key,
+        dropped: &mut Dropped,
+    ) -> Option<Panic> {
         let is_it = |meta: &Meta| meta.tie() != Tie::Own && meta.key == *key;
-        self.remove_if(handle, is_it, Cause::Evicted)
+        self.remove_if(handle, is_it, Cause::Evicted, dropped)
     }
 
     fn remove_if(
@@ -160,12 +168,11 @@ impl Store {
         handle: Handle,
         is_it: impl FnOnce(&Meta) -> bool,
         cause: Cause,
+        dropped: &mut Dropped,
     ) -> Option<Panic> {
         let mut policy = handle.space().and_then(|space| self.policy_for(space));
-        let value = self.take_out(handle, is_it, cause, policy.as_deref_mut());
-        let panicked = policy.and_then(Policy::release);
-        drop(value);
-        panicked
+        dropped.extend(self.take_out(handle, is_it, cause, policy.as_deref_mut()));
+        policy.and_then(Policy::release)
     }
 
     /// Takes out what lies at `handle`, if that `is_it`, and tells the rules of it. Its value is returned, if there is something to

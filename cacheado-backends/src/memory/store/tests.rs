@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Store;
+use super::{Dropped, Store};
 use crate::clock::{Clock, ManualClock};
 use crate::entry::NewEntry;
 use crate::key::{Key, Probe, Space, SpaceSpec};
@@ -87,7 +87,7 @@ fn store_with(clock: &ManualClock, rules: Vec<Box<dyn Rule>>) -> Arc<Store> {
 
 fn insert(store: &Store, key: &Key, lifetime: Option<Duration>) {
     let entry = NewEntry::new(key.clone(), (), 1, true);
-    drop(store.insert(entry, lifetime));
+    store.insert(entry, lifetime, &mut Dropped::new());
 }
 
 fn has(store: &Store, key: &Key) -> bool {
@@ -106,7 +106,7 @@ fn one_of_two_that_share_a_hash_goes_alone() {
         // once more, in the place of the first
         insert(&store, &one, None);
         assert_eq!(store.len(), 2);
-        assert!(store.remove(&one).is_some());
+        assert!(store.remove(&one, &mut Dropped::new()));
         assert!(!has(&store, &one) && has(&store, &other));
         // what is left is still known to be where it is
         assert_eq!(store.remove_scope(&place.room()).entries, 1);
@@ -149,7 +149,7 @@ fn each_of_two_that_share_a_hash_expires_in_its_time() {
         // and the other stays when one goes otherwise
         insert(&store, &one, Some(SECOND));
         insert(&store, &other, Some(SECOND));
-        assert!(store.remove(&one).is_some());
+        assert!(store.remove(&one, &mut Dropped::new()));
         clock.advance(SECOND);
         assert_eq!(store.len.load(std::sync::atomic::Ordering::Relaxed), 0);
     }
@@ -178,7 +178,7 @@ fn of_two_that_share_a_hash_the_least_recently_used_goes() {
     // so often that the records of those that are gone are dropped meanwhile
     for nth in 0..1000 {
         insert(&store, &elsewhere(nth % 2 + 2), None);
-        store.remove(&other);
+        store.remove(&other, &mut Dropped::new());
         insert(&store, &other, None);
         used(&other);
         insert(&store, &one, None);
