@@ -1,7 +1,8 @@
 //! Waiting for a moment of a cache's clock.
 //!
 //! A manual clock says itself when it has moved. For the real one, a future on a tokio runtime uses that runtime's timers, so that
-//! tests which pause its time are in control of this too; elsewhere the watchdog reminds it.
+//! tests which pause its time are in control of this too; elsewhere the watchdog reminds it. Outside of the runtime's tasks it does both:
+//! the runtime may be merely entered, and its timers be driven by nobody.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -35,7 +36,11 @@ pub(crate) struct Timer {
 enum State {
     New,
     #[cfg(feature = "tokio")]
-    Runtime(Pin<Box<tokio::time::Sleep>>),
+    Runtime {
+        sleep: Pin<Box<tokio::time::Sleep>>,
+        /// `None` in a task: who polls that drives the timers.
+        alarm: Option<Arc<Alarm>>,
+    },
     Alarm(Arc<Alarm>),
 }
 
@@ -65,7 +70,12 @@ impl Timer {
             && tokio::runtime::Handle::try_current().is_ok()
             && let Some(sleep) = of_runtime(|| Box::pin(tokio::time::sleep(left)))
         {
-            return State::Runtime(sleep);
+            let alarm = tokio::task::try_id().is_none().then(|| {
+                let alarm = Arc::new(Alarm::default());
+                watch(&alarm, sleep.deadline().into_std());
+                alarm
+            });
+            return State::Runtime { sleep, alarm };
         }
         State::Alarm(self.alarm())
     }
@@ -96,15 +106,25 @@ impl Future for Timer {
             self.state = self.begin();
         }
         #[cfg(feature = "tokio")]
-        if let State::Runtime(sleep) = &mut self.state {
+        if let State::Runtime { sleep, alarm } = &mut self.state {
+            // first, so that what comes in between wakes
+            if let Some(alarm) = alarm {
+                alarm.keep(cx.waker());
+            }
             match of_runtime(|| sleep.as_mut().poll(cx)) {
+                // the time is the runtime's, which may be paused
+                Some(Poll::Pending)
+                    if alarm.is_some() && sleep.deadline() <= tokio::time::Instant::now() =>
+                {
+                    return Poll::Ready(());
+                }
                 Some(polled) => return polled,
                 None => self.state = State::Alarm(self.alarm()),
             }
         }
         match &mut self.state {
             #[cfg(feature = "tokio")]
-            State::Runtime(_) => Poll::Pending,
+            State::Runtime { .. } => Poll::Pending,
             State::Alarm(alarm) => {
                 // first, so that what comes in between wakes
                 let rung = alarm.keep(cx.waker());

@@ -6,7 +6,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, cache, peek};
+use cacheado::{Cache, cache, peek, put};
+use cacheado_tests::within;
+use futures::FutureExt;
+use futures::executor::block_on;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch::{self, Receiver};
 use tokio::time::timeout;
@@ -124,7 +127,7 @@ fn a_runtime_that_is_merely_entered_holds_nobody_up() {
     let entered = runtime();
     let _inside = entered.enter();
     let call = outlives(&cache, &source);
-    assert_eq!(futures::executor::block_on(call), Ok(1));
+    assert_eq!(block_on(call), Ok(1));
 }
 
 /// A load that is not woken while the gate is closed.
@@ -233,19 +236,21 @@ fn who_joins_a_load_that_stands_still_loads() {
     }
 }
 
+#[derive(Clone, Debug, PartialEq)]
+struct Late;
+
+impl From<cacheado::Error> for Late {
+    fn from(_: cacheado::Error) -> Self {
+        Self
+    }
+}
+
 /// Of a runtime without timers, and of one that has ended: limits hold by those of the cache.
 #[test]
 fn limits_need_no_timers_of_the_runtime() {
     #[cache(ttl = 60, hard_timeout = "1s", cache = cache, skip(cache, source))]
     async fn limited(cache: &Cache, source: &Source, id: u64) -> Result<u64, Late> {
         source.load_async().await.map_err(|_| Late)
-    }
-    #[derive(Clone, Debug, PartialEq)]
-    struct Late;
-    impl From<cacheado::Error> for Late {
-        fn from(_: cacheado::Error) -> Self {
-            Self
-        }
     }
     let source = Source::default();
     let cache = Cache::builder().build().unwrap();
@@ -262,4 +267,32 @@ fn limits_need_no_timers_of_the_runtime() {
     let handle = ended.handle().clone();
     drop(ended);
     assert_eq!(handle.block_on(limited(&cache, &source, 3)), Ok(3));
+}
+
+/// Under an executor that is none of tokio's, inside of a runtime that nobody drives: neither are its timers.
+#[test]
+fn limits_hold_in_a_runtime_that_is_merely_entered() {
+    #[cache(ttl = 60, hard_timeout = "50ms", cache = cache, skip(cache, source))]
+    async fn hard(cache: &Cache, source: &Source) -> Result<u64, Late> {
+        source.load_async().await.map_err(|_| Late)
+    }
+    #[cache(ttl = "1ns", stale = 600, timeout = "50ms", cache = cache, skip(cache, source))]
+    async fn soft(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load_async().await
+    }
+    within(20 * SECOND, || {
+        let source = Source::default();
+        // one that waits for its limits alone
+        let cache = Cache::builder().flight_timeout(3600 * SECOND);
+        let cache = cache.build().unwrap();
+        put!(soft(&cache, &source), 0)
+            .now_or_never()
+            .unwrap()
+            .unwrap();
+        let entered = runtime();
+        let _inside = entered.enter();
+        assert_eq!(block_on(hard(&cache, &source)), Err(Late));
+        assert_eq!(block_on(soft(&cache, &source)), Ok(0));
+        assert_eq!(cache.stats().timeouts, 2);
+    });
 }
