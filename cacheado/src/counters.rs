@@ -53,27 +53,34 @@ impl Cell {
 /// The counts of one function, by event.
 pub(crate) type Tally = [u64; EVENTS];
 
-/// The cells of one thread for one cache, by space: bucket `n` has room for `FIRST << n` spaces and is made when one of them
-/// is counted first, so that counting never moves a cell.
+/// The cells of one thread for one cache, by space: bucket `n` has room for `FIRST << n` pages and is made when a space of one of
+/// them is counted first, as the page itself is, so that counting never moves a cell.
 #[derive(Default)]
-struct Cells([OnceLock<Box<[Cell]>>; 27]);
+struct Cells([OnceLock<Box<[Page]>>; 25]);
 
+/// The cells of spaces whose numbers follow each other: a cache pays for few of those that it does not count for.
+type Page = OnceLock<Box<[Cell; PAGE as usize]>>;
+
+const PAGE: u32 = 8;
 const FIRST: u32 = 32;
 
 impl Cells {
     fn cell(&self, space: u32) -> Option<&Cell> {
-        let place = u64::from(space) + u64::from(FIRST);
+        let place = u64::from(space / PAGE) + u64::from(FIRST);
         let bucket = (place.ilog2() - FIRST.ilog2()) as usize;
         let size = u64::from(FIRST) << bucket;
-        let cells = self
+        let pages = self
             .0
             .get(bucket)?
-            .get_or_init(|| (0..size).map(|_| Cell::default()).collect());
-        cells.get(usize::try_from(place - size).ok()?)
+            .get_or_init(|| (0..size).map(|_| Page::new()).collect());
+        let page = pages.get(usize::try_from(place - size).ok()?)?;
+        let cells = page.get_or_init(Box::default);
+        cells.get((space % PAGE) as usize)
     }
 
     fn zero(&self) {
-        for cell in self.0.iter().filter_map(OnceLock::get).flatten() {
+        let pages = self.0.iter().filter_map(OnceLock::get).flatten();
+        for cell in pages.filter_map(OnceLock::get).flat_map(|it| it.iter()) {
             cell.0
                 .iter()
                 .for_each(|count| count.store(0, Ordering::Relaxed));
@@ -81,21 +88,21 @@ impl Cells {
     }
 
     fn add_to(&self, tallies: &mut BTreeMap<u32, Tally>) {
-        let mut space = 0;
         for (nth, bucket) in self.0.iter().enumerate() {
-            for cell in bucket.get().into_iter().flatten() {
-                let counts = cell.0.each_ref().map(|count| count.load(Ordering::Relaxed));
-                if counts != Tally::default() {
-                    let tally = tallies.entry(space).or_default();
-                    tally
-                        .iter_mut()
-                        .zip(counts)
-                        .for_each(|(sum, count)| *sum += count);
+            let first = ((FIRST << nth) - FIRST) * PAGE;
+            let pages = bucket.get().into_iter().flatten();
+            for (first, page) in (first..).step_by(PAGE as usize).zip(pages) {
+                let cells = page.get().into_iter().flat_map(|cells| cells.iter());
+                for (space, cell) in (first..).zip(cells) {
+                    let counts = cell.0.each_ref().map(|count| count.load(Ordering::Relaxed));
+                    if counts != Tally::default() {
+                        let tally = tallies.entry(space).or_default();
+                        tally
+                            .iter_mut()
+                            .zip(counts)
+                            .for_each(|(sum, count)| *sum += count);
+                    }
                 }
-                space += 1;
-            }
-            if bucket.get().is_none() {
-                space += FIRST << nth.min(26);
             }
         }
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cacheado::rules::{Lru, MaxItems, Ttl};
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, cache, scopes};
+use cacheado::{Cache, Hierarchy, cache, scopes};
 
 scopes! {
     organization(org_id) {
@@ -287,4 +287,43 @@ fn a_lifetime_that_is_renewed_again_and_again_keeps_nothing() {
             .run()
             .unwrap();
     });
+}
+
+/// As a process has that is made of many functions.
+fn call_many_others() {
+    const OTHERS: usize = 4_000;
+    let level = |nth: usize| (format!("level{nth}"), format!("level{nth}_id"));
+    let hierarchy = (0..OTHERS).map(level);
+    let hierarchy = hierarchy.fold(Hierarchy::builder(), |builder, (name, id)| {
+        builder.level(&name, &id)
+    });
+    let cache = Cache::builder().scopes(hierarchy.build().unwrap());
+    let cache = cache.build().unwrap();
+    for (name, id) in (0..OTHERS).map(level) {
+        // each level has a number, as each function has
+        let scope = cache.scope(&name, [(&*id, "1")]).unwrap();
+        cache.set(1, &1).scope(scope).run().unwrap();
+    }
+}
+
+#[test]
+fn a_cache_takes_no_room_for_functions_that_it_is_not_used_by() {
+    #[cache(cache = cache, skip(cache))]
+    fn alone(cache: &Cache, x: u64) -> u64 {
+        x
+    }
+    call_many_others();
+    let new = || Cache::builder().build().unwrap();
+    let fill = |cache: &Cache| (0..1_000).for_each(|x| _ = alone(cache, x));
+    // what the thread keeps for the next cache goes to the first
+    let (first, second) = (new(), new());
+    fill(&first);
+    let more = growth(|| fill(&second));
+    assert!(more < 400_000, "{more} bytes for 1000 entries");
+    let stats = second.stats();
+    assert_eq!((stats.loads, stats.by_function.len()), (1_000, 1));
+    assert!(
+        stats.by_function.keys().all(|name| name.contains("alone")),
+        "{stats}"
+    );
 }

@@ -19,14 +19,48 @@ use crate::sync::ReadMostly;
 /// How many entries are taken out under one lock.
 const AT_ONCE: usize = 16;
 
-/// The tables by the numbers of their spaces.
-pub(super) type Shard = Vec<Table>;
+/// The tables by the numbers of their spaces, from the first of those that it has had entries of.
+#[derive(Default)]
+pub(super) struct Shard {
+    first: usize,
+    tables: Vec<Table>,
+}
+
+impl Shard {
+    /// The table of the space of that number, if it has had entries.
+    #[inline]
+    pub(super) fn get(&self, space: usize) -> Option<&Table> {
+        self.tables.get(space.wrapping_sub(self.first))
+    }
+
+    fn get_mut(&mut self, space: usize) -> Option<&mut Table> {
+        self.tables.get_mut(space.wrapping_sub(self.first))
+    }
+
+    /// The same, which is made if there is none.
+    fn table(&mut self, space: usize) -> &mut Table {
+        if self.tables.is_empty() {
+            self.first = space;
+        }
+        let before = self.first.saturating_sub(space);
+        if before > 0 {
+            let empty = std::iter::repeat_with(Table::default);
+            self.tables.splice(..0, empty.take(before));
+            self.first = space;
+        }
+        let nth = space - self.first;
+        if self.tables.len() <= nth {
+            self.tables.resize_with(nth + 1, Table::default);
+        }
+        &mut self.tables[nth]
+    }
+}
 
 pub(super) struct Shards([ReadMostly<Shard>; SHARDS]);
 
 impl Shards {
     pub(super) fn new() -> Self {
-        Self(std::array::from_fn(|_| ReadMostly::new(Vec::new())))
+        Self(std::array::from_fn(|_| ReadMostly::new(Shard::default())))
     }
 
     #[inline]
@@ -81,11 +115,7 @@ impl Shards {
     ) -> (Handle, Option<Taken>) {
         let head = meta.key.head();
         let mut shard = self.write_lock(shard_of(head.hash().spread()));
-        let nth = head.space_id() as usize;
-        if shard.len() <= nth {
-            shard.resize_with(nth + 1, Table::default);
-        }
-        let table = &mut shard[nth];
+        let table = shard.table(head.space_id() as usize);
         let (slot, old) = table.insert(meta, extra, value);
         let handle = Handle::of(head, slot);
         if let Some(meta) = table.meta(slot) {
@@ -155,7 +185,7 @@ impl Shards {
         let mut all = Vec::new();
         for number in 0..SHARDS {
             let mut shard = self.write_lock(number);
-            for mut table in std::mem::take(&mut *shard) {
+            for mut table in std::mem::take(&mut *shard).tables {
                 let slots: Vec<u32> = table.slots().collect();
                 for slot in slots {
                     if let Some(taken) = table.take(slot) {
@@ -171,7 +201,7 @@ impl Shards {
     /// Shows everything to `see`, shard by shard, each locked for reading.
     pub(super) fn for_each(&self, mut see: impl FnMut(Entry<'_>)) {
         for number in 0..SHARDS {
-            for table in self.read_lock(number).iter() {
+            for table in &self.read_lock(number).tables {
                 for slot in table.slots() {
                     table.entry(slot).map(&mut see);
                 }
