@@ -327,3 +327,31 @@ fn a_cache_takes_no_room_for_functions_that_it_is_not_used_by() {
         "{stats}"
     );
 }
+
+/// As if each had been looked up by a caller of its own, all at the same time.
+#[test]
+fn many_loads_at_once_keep_nothing() {
+    let cache = cache();
+    let at_once = |count: u32| {
+        let found = cache.get_many::<u8, _>(0..count).run().unwrap();
+        assert!(found.iter().all(Option::is_none));
+    };
+    at_once(1);
+    let more = growth(|| at_once(50_000));
+    assert!(more < 100_000, "{more} bytes are kept");
+    let scoped = |count: u32| {
+        let scope = scope::user("acme", 1);
+        let evict = |missing: Vec<u32>| {
+            cache.evict_by_scope(scope.clone()).run().unwrap();
+            missing.into_iter().map(|key| (key, 1_u8))
+        };
+        let loaded = cache.get_or_load_many(0..count, evict);
+        assert!(loaded.scope(scope.clone()).run().unwrap()[0].is_some());
+    };
+    scoped(1);
+    let more = growth(|| scoped(50_000));
+    assert!(
+        more < 100_000,
+        "{more} bytes are kept of those that were outdated"
+    );
+}

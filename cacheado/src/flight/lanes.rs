@@ -14,6 +14,9 @@ use crate::sync::{Mutex, MutexGuard, lock};
 
 const SHARDS: usize = 16;
 
+/// The room for so many lanes is kept by a shard that has few.
+const SLACK: usize = 64;
+
 /// The loads of one cache.
 pub(crate) struct Flights {
     shards: [Mutex<Lanes>; SHARDS],
@@ -117,13 +120,15 @@ impl Flights {
     /// The same for all keys in `scope` and below it.
     pub(crate) fn invalidate_scope(&self, scope: &Scope) {
         for shard in &self.shards {
-            lock(shard).by_key.retain(|lane| {
+            let mut lanes = lock(shard);
+            lanes.by_key.retain(|lane| {
                 let hit = scope.contains(&lane.key.scope());
                 if hit {
                     lane.worsen(Standing::Outdated);
                 }
                 !hit
             });
+            lanes.trim();
         }
     }
 
@@ -159,6 +164,7 @@ impl Flights {
         }
         if lane.current.is_none() && lane.beside.is_empty() {
             found.remove();
+            lanes.trim();
         }
         joined
     }
@@ -212,7 +218,17 @@ impl Lanes {
     }
 
     fn remove(&mut self, key: &Key) -> Option<Lane> {
-        self.find(key).ok().map(|found| found.remove().0)
+        let lane = self.find(key).ok()?.remove().0;
+        self.trim();
+        Some(lane)
+    }
+
+    /// One that had many at once does not keep the room for that.
+    fn trim(&mut self) {
+        let many = self.by_key.len();
+        if many * 8 + SLACK < self.by_key.capacity() {
+            self.by_key.shrink_to(many * 2, |lane| lane.key.hash());
+        }
     }
 }
 
