@@ -326,6 +326,13 @@ fn a_cache_takes_no_room_for_functions_that_it_is_not_used_by() {
         stats.by_function.keys().all(|name| name.contains("alone")),
         "{stats}"
     );
+    // those that have come before it are found beside it, once there are any
+    (0..1_000_u64).for_each(|key| _ = second.set(key, &key).run().unwrap());
+    for x in 0..1_000 {
+        assert_eq!(second.get(x).run().unwrap(), Some(x));
+        assert_eq!(alone(&second, x), x);
+    }
+    assert_eq!(second.stats().loads, 1_000);
 }
 
 /// As if each had been looked up by a caller of its own, all at the same time.

@@ -1,14 +1,16 @@
-//! A store all of whose parts hang: what is asked for many keys takes as long as one of them does, not as long as one after the other.
+//! A store of several parts. All of them hang: what is asked for many keys takes as long as one of them does, not as long as one after the
+//! other. One of them is out: it takes nothing of the others with it.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::task::Poll;
 use std::time::Duration;
 
 use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Mark, Payload};
 use cacheado::{Cache, Key, Scope};
+use cacheado_tests::store::Client;
 use cacheado_tests::within;
 use futures::executor::block_on;
 
@@ -173,6 +175,118 @@ fn parts_are_asked_side_by_side() {
             ask(&cache);
             // the whole, and each of the parts
             assert_eq!(cache.stats().backend_errors, 4);
+        });
+    }
+}
+
+/// The first is in a part that may be out, and whoever asks for all in one gets no further.
+const HALVED: [&str; 3] = ["sea", "a", "be"];
+
+struct Halved {
+    inner: Client,
+    out: Arc<AtomicBool>,
+}
+
+impl Halved {
+    fn reach(&self, key: &Key) -> BackendResult<()> {
+        if self.out.load(Ordering::SeqCst) && self.part(key) == 1 {
+            return Err("the node is out".into());
+        }
+        Ok(())
+    }
+}
+
+impl Backend for Halved {
+    fn name(&self) -> &'static str {
+        "halved"
+    }
+
+    fn part(&self, key: &Key) -> u32 {
+        let first = HALVED[0].as_bytes();
+        u32::from(key.args().windows(first.len()).any(|part| part == first))
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        self.reach(key)?;
+        self.inner.get(key)
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.reach(key)?;
+        self.inner.set(key, payload)
+    }
+
+    fn mark(&self, key: &Key) -> BackendResult<Mark> {
+        self.reach(key)?;
+        self.inner.mark(key)
+    }
+
+    fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        self.reach(key)?;
+        self.inner.fill(key, payload, mark)
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        self.reach(key)?;
+        self.inner.evict(key)
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        self.inner.evict_by_scope(scope)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        self.inner.clear()
+    }
+}
+
+#[test]
+fn one_that_is_out_takes_nothing_of_the_others_with_it() {
+    for blocking in [true, false] {
+        within(Duration::from_secs(60), move || {
+            let client = Client::new();
+            let out = Arc::new(AtomicBool::new(false));
+            let halved = Halved {
+                inner: client.clone(),
+                out: Arc::clone(&out),
+            };
+            let cache = Cache::builder().backend(halved).build().unwrap();
+            // sees what is in the store alone
+            let other = client.clone().builder().in_process(false).build().unwrap();
+            let stored = || other.get_many::<u32, _>(HALVED).run().unwrap();
+            let goes_out = |missing: Vec<&'static str>| {
+                out.store(true, Ordering::SeqCst);
+                load(missing)
+            };
+            let loaded = if blocking {
+                cache.get_or_load_many(HALVED, goes_out).run()
+            } else {
+                let goes_out = |missing| std::future::ready(goes_out(missing));
+                block_on(cache.get_or_load_many(HALVED, goes_out).into_future())
+            };
+            assert_eq!(loaded.unwrap(), [Some(1); 3]);
+            assert_eq!(stored(), [None, Some(1), Some(1)]);
+
+            other.set(HALVED[0], &0_u32).run().unwrap();
+            let set = cache.set_many(HALVED.map(|key| (key, &2_u32)));
+            let set = if blocking {
+                set.run()
+            } else {
+                block_on(set.into_future())
+            };
+            assert!(set.is_err());
+            assert_eq!(stored(), [Some(0), Some(2), Some(2)]);
+            let found = cache.get_many::<u32, _>(HALVED).run().unwrap();
+            assert_eq!(found, [Some(2); 3], "the process has them");
+            let stats = cache.stats();
+            assert!(stats.backend_errors >= 2, "{stats}");
+
+            out.store(false, Ordering::SeqCst);
+            while stored()[0].is_some() {
+                // what is older goes, once it can be told
+                std::thread::yield_now();
+            }
+            assert_eq!(stored(), [None, Some(2), Some(2)]);
         });
     }
 }
