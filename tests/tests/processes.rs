@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use cacheado::backends::{Backend, BackendResult, Change, Changes, Lookup, Mark, Payload};
+use cacheado::backends::{Backend, BackendResult, Change, Changes, Lease, Lookup, Mark, Payload};
 use cacheado::rules::Lru;
 use cacheado::{Cache, Key, Scope, cache, cache_put, evict, peek, put, refresh, scopes};
 use cacheado_tests::store::Client;
@@ -534,6 +534,86 @@ fn so_they_do_where_a_value_stands_in() {
             });
             assert_eq!(loads(&others), 3);
         });
+    }
+}
+
+#[cache(ttl = 60, single_flight = "cluster", cache = cache, skip(cache, fails))]
+async fn falls_back_async(cache: &Cache, fails: &dyn Fn() -> u32) -> Result<u32, String> {
+    let _ = cache;
+    Err(format!("{} as asked", fails()))
+}
+
+/// A store of which nothing is heard, and where what there is goes before a claim is answered.
+struct Evicts {
+    inner: Client,
+    evicts: bool,
+    /// What is answered first.
+    answers: Mutex<Vec<Lease>>,
+}
+
+impl Backend for Evicts {
+    fn name(&self) -> &'static str {
+        "evicts"
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        self.inner.get(key)
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.inner.set(key, payload)
+    }
+
+    fn mark(&self, key: &Key) -> BackendResult<Mark> {
+        self.inner.mark(key)
+    }
+
+    fn lease(&self, key: &Key, span: Duration) -> BackendResult<Lease> {
+        if self.evicts {
+            self.inner.evict(key)?;
+        }
+        match self.answers.lock().unwrap().pop() {
+            Some(answer) => Ok(answer),
+            None => self.inner.lease(key, span),
+        }
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        self.inner.evict(key)
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        self.inner.evict_by_scope(scope)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        self.inner.clear()
+    }
+}
+
+/// Whether it goes while another's load is waited for, or just before the claim is granted.
+#[test]
+fn what_has_gone_before_the_load_began_stands_in_for_nothing() {
+    let answers: [fn() -> Vec<Lease>; 2] = [Vec::new, || vec![Lease::Unsupported, Lease::Taken]];
+    for (answers, evicts) in answers.into_iter().flat_map(|it| [(it, false), (it, true)]) {
+        let client = Client::new();
+        let cache = || {
+            let store = Evicts {
+                inner: client.clone(),
+                evicts,
+                answers: Mutex::new(answers()),
+            };
+            let builder = Cache::builder().backend(store).in_process(false);
+            let builder = builder.clock(client.store().clock.clone());
+            builder.stale(LONG).coherence(10 * LONG).build().unwrap()
+        };
+        let expected = if evicts { None } else { Some(1) };
+        assert!(put!(falls_back(&cache(), &|| ()), 1).unwrap());
+        assert!(now(put!(falls_back_async(&cache(), &|| 0), 1)).unwrap());
+        client.store().clock.advance(Duration::from_secs(61));
+        assert_eq!(falls_back(&cache(), &|| ()).ok(), expected);
+        let found = block_on(falls_back_async(&cache(), &|| 0));
+        assert_eq!(found.ok(), expected);
     }
 }
 
