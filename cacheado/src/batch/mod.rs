@@ -56,7 +56,12 @@ struct Again {
 }
 
 /// What a batch has loaded and the shared tier is to have.
-type Fills = Vec<(Key, Payload, Mark)>;
+#[derive(Default)]
+struct Fills {
+    entries: Vec<(Key, Payload, Mark)>,
+    /// Which of the absent each of them is.
+    of: Vec<usize>,
+}
 
 impl<'a, T> Batch<'a, T> {
     /// Looks into the process. Counts the hits there.
@@ -257,8 +262,8 @@ impl<'a, T> Batch<'a, T> {
     /// blocking in the shared tier.
     pub(crate) fn store(&mut self, loaded: Vec<Option<T>>, decide: impl FnMut(&T) -> Decision) {
         let fills = self.settle(loaded, decide);
-        if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
-            let stored = tier.fill_many(&fills);
+        if let Some(tier) = self.cache.shared().filter(|_| !fills.of.is_empty()) {
+            let stored = tier.fill_many(&fills.entries);
             let outdated = self.outdated(&fills, &stored);
             // counted, traced, and kept until it can be sent
             let _ = Evictions::everywhere(self.cache, outdated).run();
@@ -273,9 +278,9 @@ impl<'a, T> Batch<'a, T> {
         decide: impl FnMut(&T) -> Decision,
     ) {
         let fills = self.settle(loaded, decide);
-        if let Some(tier) = self.cache.shared().filter(|_| !fills.is_empty()) {
+        if let Some(tier) = self.cache.shared().filter(|_| !fills.of.is_empty()) {
             let filling = Filling::new(self.cache, || self.overtaken(&fills));
-            let stored = tier.fill_many_async(&fills).await;
+            let stored = tier.fill_many_async(&fills.entries).await;
             filling.over();
             let outdated = self.outdated(&fills, &stored);
             let _ = Evictions::everywhere(self.cache, outdated)
@@ -287,14 +292,16 @@ impl<'a, T> Batch<'a, T> {
 
     /// Keeps what was loaded in the process, unless it was invalidated meanwhile. Returns what the shared tier is to have.
     fn settle(&mut self, loaded: Vec<Option<T>>, mut decide: impl FnMut(&T) -> Decision) -> Fills {
-        let mut fills = Fills::new();
-        for (absent, value) in self.absent.iter().zip(loaded) {
+        let mut fills = Fills::default();
+        for ((nth, absent), value) in self.absent.iter().enumerate().zip(loaded) {
             let Some(value) = value else { continue };
             if let Decision::Store { ttl } = decide(&value)
                 && self.cache.is_enabled()
                 && ttl != Some(Duration::ZERO)
+                && let Some(entry) = self.keep(absent, &value, ttl)
             {
-                fills.extend(self.keep(absent, &value, ttl));
+                fills.entries.push(entry);
+                fills.of.push(nth);
             }
             self.values[absent.place] = Some(value);
         }
@@ -336,12 +343,12 @@ impl<'a, T> Batch<'a, T> {
     /// come while it was told. Returns what is to be evicted.
     fn outdated(&self, fills: &Fills, stored: &[Option<bool>]) -> Vec<Key> {
         let mut outdated = Vec::new();
-        for ((key, ..), stored) in fills.iter().zip(stored) {
+        for (absent, stored) in self.filled(fills).zip(stored) {
             let Some(stored) = stored else { continue };
             if !stored {
-                evict_local(self.cache, key);
-            } else if self.is_overtaken(key) {
-                outdated.push(key.clone());
+                evict_local(self.cache, &absent.key);
+            } else if !absent.ticket.is_valid() {
+                outdated.push(absent.key.clone());
             }
         }
         outdated
@@ -349,13 +356,12 @@ impl<'a, T> Batch<'a, T> {
 
     /// Those of `fills` that an invalidation has overtaken.
     fn overtaken(&self, fills: &Fills) -> Vec<Key> {
-        let keys = fills.iter().map(|(key, ..)| key);
-        keys.filter(|key| self.is_overtaken(key)).cloned().collect()
+        let overtaken = self.filled(fills).filter(|it| !it.ticket.is_valid());
+        overtaken.map(|it| it.key.clone()).collect()
     }
 
-    fn is_overtaken(&self, key: &Key) -> bool {
-        let overtaken = |absent: &Absent| absent.key == *key && !absent.ticket.is_valid();
-        self.absent.iter().any(overtaken)
+    fn filled(&self, fills: &Fills) -> impl Iterator<Item = &Absent> {
+        fills.of.iter().map(|&nth| &self.absent[nth])
     }
 
     /// The values, in the order of the call's keys.
