@@ -422,6 +422,23 @@ fn a_load_that_panics_or_is_dropped_gives_its_claim_back() {
     });
 }
 
+/// As a cache of one call, or of a process that ends in an orderly way.
+#[test]
+fn so_does_one_whose_cache_goes_with_it() {
+    within(LONG, || {
+        let client = Client::new();
+        let cache = || client.builder().flight_timeout(10 * LONG).build().unwrap();
+        for n in 0..10 {
+            let fails = |cache: Cache| {
+                let panics = || once(&cache, 3500 + n, &|| panic!("as asked"));
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics))
+            };
+            assert!(fails(cache()).is_err());
+            assert_eq!(once(&cache(), 3500 + n, &|| Some(1)), Ok(1));
+        }
+    });
+}
+
 #[cache(cache = cache, skip(cache, meanwhile), single_flight = "cluster", err_ttl = 1)]
 async fn once_failing(cache: &Cache, n: u32, meanwhile: &dyn Fn()) -> Result<u32, String> {
     let _ = cache;
@@ -546,7 +563,8 @@ async fn falls_back_async(cache: &Cache, fails: &dyn Fn() -> u32) -> Result<u32,
 /// A store of which nothing is heard, and where what there is goes before a claim is answered.
 struct Evicts {
     inner: Client,
-    evicts: bool,
+    /// Whether it does.
+    lit: bool,
     /// What is answered first.
     answers: Mutex<Vec<Lease>>,
 }
@@ -569,7 +587,7 @@ impl Backend for Evicts {
     }
 
     fn lease(&self, key: &Key, span: Duration) -> BackendResult<Lease> {
-        if self.evicts {
+        if self.lit {
             self.inner.evict(key)?;
         }
         match self.answers.lock().unwrap().pop() {
@@ -600,7 +618,7 @@ fn what_has_gone_before_the_load_began_stands_in_for_nothing() {
         let cache = || {
             let store = Evicts {
                 inner: client.clone(),
-                evicts,
+                lit: evicts,
                 answers: Mutex::new(answers()),
             };
             let builder = Cache::builder().backend(store).in_process(false);

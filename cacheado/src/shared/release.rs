@@ -1,6 +1,5 @@
 //! Claims whose loads have ended with nobody left to give them back: a thread does, for as long as there are any.
 
-use std::sync::Weak;
 use std::thread;
 
 use cacheado_backends::Key;
@@ -47,7 +46,10 @@ impl SharedTier {
             return;
         }
         drop(waiting);
-        let tier = Weak::clone(&self.this);
+        // its cache may go meanwhile
+        let Some(tier) = self.this.upgrade() else {
+            return;
+        };
         let thread = thread::Builder::new().name("cacheado-release".to_owned());
         let spawned = thread.spawn(move || release_all(&tier));
         if let Err(error) = spawned {
@@ -59,11 +61,8 @@ impl SharedTier {
     }
 }
 
-fn release_all(tier: &Weak<SharedTier>) {
-    while let Some(tier) = tier.upgrade() {
-        let Some(Ended { key, mark, failed }) = tier.releases.next() else {
-            return;
-        };
+fn release_all(tier: &SharedTier) {
+    while let Some(Ended { key, mark, failed }) = tier.releases.next() {
         let _ = if failed {
             tier.release_to_all(&key, &mark, FOR_ALL)
         } else {
