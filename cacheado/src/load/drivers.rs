@@ -48,6 +48,7 @@ impl Load {
             return self.refresh(ticket, mark);
         }
         self.cache.evict_chosen();
+        let began = self.cache.clock().now();
         let mut patience = Patience::new(self.cache.flights().timeout());
         let mut stand_in = None;
         loop {
@@ -71,7 +72,7 @@ impl Load {
                 Judged::Claim(mark) => {
                     let leased = tier.lease(&self.key, patience.span());
                     let Some(mut claim) = Claim::of(&self, leased, mark) else {
-                        if let Some(value) = self.served_meanwhile(&ticket, &mut stand_in) {
+                        if let Some(value) = self.served_meanwhile(&ticket, &mut stand_in, began) {
                             return Begun::Found(value);
                         }
                         patience.sleep();
@@ -140,6 +141,7 @@ impl Load {
             return self.refresh(ticket, mark);
         }
         self.cache.evict_chosen_async().await;
+        let began = self.cache.clock().now();
         let mut patience = Patience::new(self.cache.flights().timeout());
         let mut stand_in = None;
         loop {
@@ -163,7 +165,7 @@ impl Load {
                 Judged::Claim(mark) => {
                     let leased = tier.lease_async(&self.key, patience.span()).await;
                     let Some(mut claim) = Claim::of(&self, leased, mark) else {
-                        if let Some(value) = self.served_meanwhile(&ticket, &mut stand_in) {
+                        if let Some(value) = self.served_meanwhile(&ticket, &mut stand_in, began) {
                             return Begun::Found(value);
                         }
                         patience.sleep_async().await;

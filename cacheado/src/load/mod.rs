@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
 use cacheado_backends::memory::Dropped;
-use cacheado_backends::{Clock, Entry, Error, Key, NewEntry, Result};
+use cacheado_backends::{Clock, Entry, Error, Key, NewEntry, Result, Tick};
 
 use crate::aging::Aging;
 use crate::aging::aged::Age;
@@ -197,18 +197,20 @@ impl Load {
         Some(value)
     }
 
-    /// Another process has claimed the load: while it is at it, what stands in is returned at once, as while a refresh of this process
-    /// runs. `None`: there is nothing, or the next value is to be waited for.
+    /// Another process has claimed the load: while it is at it, what stands in is returned, as while a refresh of this process runs.
+    /// `None`: there is nothing, or the next value is to be waited for, still if that `began` then.
     fn served_meanwhile(
         &self,
         ticket: &Ticket,
         stand_in: &mut Option<StandIn>,
+        began: Tick,
     ) -> Option<Box<AnyValue>> {
-        let waits = !self.owned || self.renewal.is_some() || self.aging().timeout.is_some();
-        if waits || !ticket.is_valid() {
+        let now = self.cache.clock().now();
+        let timeout = self.aging().timeout.unwrap_or_default();
+        let waits = !self.owned || self.renewal.is_some();
+        if waits || now < Clock::deadline(began, Some(timeout)) || !ticket.is_valid() {
             return None;
         }
-        let now = self.cache.clock().now();
         let value = stand_in.take().filter(|it| now < it.until)?.value;
         self.hit();
         self.stale_hit();

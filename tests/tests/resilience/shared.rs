@@ -182,6 +182,40 @@ fn who_finds_it_while_another_process_loads_the_next_gets_it_at_once() {
     }
 }
 
+#[cache(ttl = 60, stale = 60, timeout = 2, single_flight = "cluster", cache = cache, skip(cache, source))]
+fn patient(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load()
+}
+
+/// With a timeout, they wait that long for the next.
+#[test]
+fn who_may_wait_for_another_process_does() {
+    within(20 * SECOND, || {
+        let source = Source::default();
+        let (client, first, other, second) = two();
+        assert_eq!(patient(&first, &source), Ok(1));
+        client.store().clock.advance(61 * SECOND);
+        let third = other.cache();
+        source.close();
+        thread::scope(|scope| {
+            let loads = scope.spawn(|| patient(&third, &source));
+            source.has_begun(2);
+            client.asked();
+            let waits = scope.spawn(|| patient(&second, &source));
+            let mut claims = 0;
+            comes("a second look", || {
+                claims += client.asked().iter().filter(|it| **it == "lease").count();
+                claims > 1
+            });
+            assert!(!waits.is_finished());
+            client.store().clock.advance(2 * SECOND);
+            assert_eq!(waits.join().unwrap(), Ok(1));
+            source.open();
+            assert_eq!(loads.join().unwrap(), Ok(2));
+        });
+    });
+}
+
 #[test]
 fn functions_without_stale_get_none_of_it() {
     #[cache(ttl = 60, stale = 60, cache = cache, skip(cache, source), name = "outside")]

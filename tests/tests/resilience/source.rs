@@ -17,7 +17,7 @@ pub fn cache() -> (Cache, ManualClock) {
 
 /// Waits for what comes about in the background.
 #[track_caller]
-pub fn comes(what: &str, holds: impl Fn() -> bool) {
+pub fn comes(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + 20 * SECOND;
     while !holds() {
         assert!(Instant::now() < end, "{what}: it never came");
