@@ -554,6 +554,14 @@ impl Cache {
             None => Inserted::Stored(lifetime),
         }
     }
+
+    /// Has the process forget its copy of what the shared tier has, or is about to, under `key`.
+    pub(crate) fn forget_copy(&self, key: &Key) {
+        if self.is_in_process() {
+            // dropped where no lock is held
+            self.0.store.remove(key, &mut Dropped::new());
+        }
+    }
 }
 
 /// Its locks stand a panic of whoever holds them: what they guard is whole whenever code of the user's runs.

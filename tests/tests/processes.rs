@@ -1,12 +1,15 @@
 //! Several processes on one store, each a cache with a client of its own: what one invalidates is not left in another, whatever that
 //! is doing.
 
+use std::future::ready;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use cacheado::backends::{Backend, BackendResult, Change, Changes, Lease, Lookup, Mark, Payload};
+use cacheado::backends::{
+    Backend, BackendFuture, BackendResult, Change, Changes, Lease, Lookup, Mark, Payload,
+};
 use cacheado::rules::Lru;
 use cacheado::{Cache, Key, Scope, cache, cache_put, evict, peek, put, refresh, scopes};
 use cacheado_tests::store::Client;
@@ -657,6 +660,7 @@ struct Crossed {
     inner: Client,
     changes: Arc<OnceLock<Changes>>,
     meanwhile: Meanwhile,
+    is_deaf: bool,
 }
 
 impl Crossed {
@@ -665,6 +669,15 @@ impl Crossed {
             inner: client.clone(),
             changes: Arc::default(),
             meanwhile: Meanwhile::default(),
+            is_deaf: false,
+        }
+    }
+
+    /// Hears of nothing but what is said to the `changes`, and not yet.
+    fn deaf(client: &Client) -> Self {
+        Self {
+            is_deaf: true,
+            ..Self::new(client)
         }
     }
 
@@ -700,6 +713,15 @@ impl Backend for Crossed {
         stored
     }
 
+    fn fill_async<'a>(
+        &'a self,
+        key: &'a Key,
+        payload: &'a Payload,
+        mark: &'a Mark,
+    ) -> BackendFuture<'a, bool> {
+        Box::pin(ready(self.fill(key, payload, mark)))
+    }
+
     fn put(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
         self.cross();
         self.inner.put(key, payload, mark)
@@ -719,7 +741,7 @@ impl Backend for Crossed {
 
     fn watch(&self, changes: Changes) -> bool {
         self.changes.set(changes.clone()).unwrap();
-        self.inner.watch(changes)
+        self.is_deaf || self.inner.watch(changes)
     }
 }
 
@@ -750,6 +772,84 @@ fn what_goes_from_the_store_after_a_load_goes_from_the_process() {
     assert_eq!(got, [Some(2)]);
     assert!(meanwhile.lock().unwrap().is_none(), "they have crossed");
     assert_eq!(cache.stats().total_keys, client.len() as u64);
+}
+
+type Loads = fn(&Cache, &(dyn Fn() -> u8 + Sync)) -> u8;
+
+const LOADS: [Loads; 5] = [
+    |cache, body| cache.get_or_load("key", body).run().unwrap(),
+    |cache, body| block_on(async { cache.get_or_load("key", async || body()).await.unwrap() }),
+    |cache, body| {
+        let load = |keys: Vec<&'static str>| keys.into_iter().map(|key| (key, body()));
+        let found = cache.get_or_load_many(["key"], load).run().unwrap();
+        found[0].unwrap()
+    },
+    |cache, body| {
+        let load = async |keys: Vec<&'static str>| keys.into_iter().map(|key| (key, body()));
+        let found = block_on(async { cache.get_or_load_many(["key"], load).await.unwrap() });
+        found[0].unwrap()
+    },
+    |cache, body| {
+        let value = body();
+        assert!(cache.set("key", &value).run().unwrap());
+        value
+    },
+];
+
+/// Each cache begins so, and what it loads meanwhile is loaded once.
+#[test]
+fn what_is_loaded_when_changes_are_first_heard_is_in_the_store_alone() {
+    for (nth, load) in LOADS.into_iter().enumerate() {
+        for in_fill in [false, true] {
+            let client = Client::new();
+            let backend = Crossed::deaf(&client);
+            let (meanwhile, changes) =
+                (Arc::clone(&backend.meanwhile), Arc::clone(&backend.changes));
+            let cache = client.builder().backend(backend).build().unwrap();
+            let hear = move || changes.get().unwrap().report(Change::Covered);
+            if in_fill {
+                *meanwhile.lock().unwrap() = Some(Box::new(hear));
+                assert_eq!(load(&cache, &|| 1), 1);
+                assert!(meanwhile.lock().unwrap().is_none(), "they have crossed");
+            } else {
+                let body = || {
+                    hear();
+                    1
+                };
+                assert_eq!(load(&cache, &body), 1);
+            }
+            if nth < 4 {
+                let copies = cache.stats().total_keys;
+                assert_eq!(copies, 0, "an eviction of it may not have been heard");
+            }
+            let found = cache.get_or_load("key", || 2_u8).run().unwrap();
+            assert_eq!(found, 1, "it was stored");
+            let there = client.cache().get::<u8>("key").run().unwrap();
+            assert_eq!(there, Some(1), "for all");
+        }
+    }
+}
+
+#[test]
+fn what_another_has_evicted_before_changes_are_heard_is_stored_nowhere() {
+    // the last sets what is newer
+    for load in &LOADS[..4] {
+        let client = Client::new();
+        let backend = Crossed::deaf(&client);
+        let changes = Arc::clone(&backend.changes);
+        let (here, there) = (
+            client.builder().backend(backend).build().unwrap(),
+            client.cache(),
+        );
+        let body = || {
+            there.evict("key").run().unwrap();
+            changes.get().unwrap().report(Change::Covered);
+            1
+        };
+        assert_eq!(load(&here, &body), 1);
+        assert_eq!(here.stats().total_keys, 0);
+        assert!(client.is_empty());
+    }
 }
 
 type Sets = fn(&Cache, u8) -> Result<bool, cacheado::Error>;

@@ -327,8 +327,11 @@ impl<'a, T> Batch<'a, T> {
         // dropped where no lock is held
         let mut dropped = Dropped::new();
         let stored = or_evict(cache, key, told, || {
-            ticket.store(|| cache.store_local(entry, &span, &mut dropped))
+            ticket.store_loaded(|| cache.store_local(entry, &span, &mut dropped))
         });
+        if told.is_some() && ticket.is_unheard() {
+            cache.forget_copy(key);
+        }
         drop(dropped);
         let Some(Inserted::Stored(lifetime)) = stored else {
             return None;

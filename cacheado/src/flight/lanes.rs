@@ -135,9 +135,18 @@ impl Flights {
     /// Has no load that is under way leave a copy, and nobody join it any more: what others did meanwhile may not have been heard. It
     /// can still be reached by what comes after.
     pub(crate) fn doubt(&self) {
+        self.part_with(Standing::Unsure);
+    }
+
+    /// The same where nothing was heard before: what is loaded goes to the shared tier, which knows what it is too old for.
+    pub(crate) fn begin_to_hear(&self) {
+        self.part_with(Standing::Unheard);
+    }
+
+    fn part_with(&self, standing: Standing) {
         for shard in &self.shards {
             for lane in &mut lock(shard).by_key {
-                lane.worsen(Standing::Unsure);
+                lane.worsen(standing);
                 lane.beside.extend(lane.current.take());
             }
         }

@@ -67,6 +67,8 @@ pub(crate) enum FlightKind {
 enum Standing {
     /// Nothing.
     Current,
+    /// Changes of others are heard from now on, and those that came before are not known here. The shared tier knows them.
+    Unheard,
     /// All copies were given up, since others may have done what was not heard here.
     Unsure,
     /// An invalidation of its key, or what is newer.

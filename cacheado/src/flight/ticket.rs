@@ -40,9 +40,15 @@ impl Ticket {
         }
     }
 
-    /// Whether no invalidation has come since the load began, and none can have come unheard.
+    /// Whether no invalidation has come since the load began, and none can have come that neither this process nor the shared tier
+    /// knows of.
     pub(crate) fn is_valid(&self) -> bool {
-        lock(&self.flight.state).standing == Standing::Current
+        lock(&self.flight.state).standing <= Standing::Unheard
+    }
+
+    /// Whether one can have come that is known to the shared tier alone.
+    pub(crate) fn is_unheard(&self) -> bool {
+        lock(&self.flight.state).standing == Standing::Unheard
     }
 
     pub(crate) fn key(&self) -> &Key {
@@ -54,7 +60,7 @@ impl Ticket {
         let state = lock(&self.flight.state);
         match state.standing {
             Standing::Outdated => Crossing::Outdated,
-            Standing::Unsure => Crossing::LookedUp,
+            Standing::Unheard | Standing::Unsure => Crossing::LookedUp,
             Standing::Current if state.accompanied => Crossing::LookedUp,
             Standing::Current => Crossing::Nothing,
         }
@@ -69,6 +75,16 @@ impl Ticket {
 
     /// Runs `store`, unless an invalidation has come since the load began, or can have come unheard. Returns what it returned.
     pub(crate) fn store<R>(&self, store: impl FnOnce() -> R) -> Option<R> {
+        self.store_unless(Standing::Unheard, store)
+    }
+
+    /// As [`store`](Self::store), of what goes to the shared tier as well, which knows of an invalidation that was not heard. What is stored
+    /// in the process is to go from there at once if it [can](Self::is_unheard) have come.
+    pub(crate) fn store_loaded<R>(&self, store: impl FnOnce() -> R) -> Option<R> {
+        self.store_unless(Standing::Unsure, store)
+    }
+
+    fn store_unless<R>(&self, worse: Standing, store: impl FnOnce() -> R) -> Option<R> {
         // an invalidation waits for this lock before it removes what is stored, so none can slip in between
         let mut state = lock(&self.flight.state);
         if state.accompanied {
@@ -77,7 +93,7 @@ impl Ticket {
             state = lock(&self.flight.state);
         }
         // not `then`: that would drop what `store` holds, a value of the user's, while the locks are held
-        if state.standing == Standing::Current {
+        if state.standing < worse {
             Some(store())
         } else {
             None
@@ -97,7 +113,7 @@ impl Ticket {
             if immediate {
                 state.standing = Standing::Current;
             }
-            if state.standing == Standing::Current {
+            if state.standing <= Standing::Unheard {
                 // all others have been outdated just now
                 state.accompanied = false;
                 put.take().map(|put| put())

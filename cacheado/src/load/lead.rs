@@ -149,9 +149,12 @@ impl Lead {
             if load.flight == Flight::Refresh {
                 ticket.put(false, store)
             } else {
-                ticket.store(store)
+                ticket.store_loaded(store)
             }
         });
+        if told.is_some() && ticket.is_unheard() {
+            cache.forget_copy(&load.key);
+        }
         drop(dropped);
         let write = match stored {
             Some(Inserted::Stored(lifetime)) => {

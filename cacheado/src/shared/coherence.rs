@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cacheado_backends::Scope;
@@ -19,6 +20,8 @@ pub(crate) struct Coherence {
     flights: Arc<Flights>,
     /// How long a copy lives at most while nothing says when it is old; `None` if there are no copies.
     bound: Option<Duration>,
+    /// Whether changes are heard, or have been.
+    has_heard: AtomicBool,
 }
 
 impl Coherence {
@@ -32,6 +35,7 @@ impl Coherence {
             store,
             flights,
             bound,
+            has_heard: AtomicBool::new(false),
         };
         this.limit_copies(false);
         Arc::new(this)
@@ -82,13 +86,17 @@ impl Coherence {
             Change::All => self.evict(&Scope::global()),
             Change::Covered => {
                 // what happened while nothing was heard is not known
-                self.forget_copies();
+                if self.has_heard.swap(true, Ordering::AcqRel) {
+                    self.forget_copies(Flights::doubt);
+                } else {
+                    self.forget_copies(Flights::begin_to_hear);
+                }
                 self.limit_copies(true);
                 tracing::debug!("changes of other processes are heard");
             }
             Change::Lost => {
                 self.limit_copies(false);
-                self.forget_copies();
+                self.forget_copies(Flights::doubt);
                 tracing::warn!(bound = ?self.bound, "changes of other processes are not heard: copies are kept for a while only");
             }
         }
@@ -101,11 +109,11 @@ impl Coherence {
         self.flights.invalidate_scope(scope);
     }
 
-    fn forget_copies(&self) {
-        self.flights.doubt();
+    fn forget_copies(&self, doubt: fn(&Flights)) {
+        doubt(&self.flights);
         if self.bound.is_some() {
             self.store.remove_copies();
         }
-        self.flights.doubt();
+        doubt(&self.flights);
     }
 }

@@ -83,5 +83,6 @@ fn errors_say_what_they_are() {
     assert!(chaos.clear().unwrap_err().is::<Refused>());
     let chaos = chaos.fail(1.0);
     assert!(!chaos.clear().unwrap_err().is::<Refused>());
-    assert_eq!(handle.counts().refused, 1);
+    // the eviction is sent again
+    assert!(handle.counts().refused >= 1);
 }

@@ -2,6 +2,7 @@
 //!
 //! What any backend does is for the conformance suite; this is about what only Redis has.
 
+mod by_hand;
 mod cluster;
 mod coherence;
 mod contents;
@@ -16,3 +17,9 @@ mod sentinel;
 mod shared;
 mod slots;
 mod tls;
+
+cacheado::scopes! {
+    organization(org_id) {
+        user(user_id)
+    }
+}
