@@ -43,7 +43,7 @@ pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors)
         if let Some(cfg) = arg.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
             errors.on(
                 cfg,
-                "an argument of a cached function can't be left out by `#[cfg]`",
+                "an argument of a cached function can't be left out by `#[cfg]`: put that on functions, one for each build",
             );
         }
     }
@@ -57,11 +57,14 @@ fn check_shape(function: &Function, options: &Options, errors: &mut Errors) {
     if let Some(token) = &sig.constness {
         errors.on(
             token,
-            "a `const fn` can't be cached: it may run when compiling",
+            "a `const fn` can't be cached, since it may run when compiling: leave out `const`",
         );
     }
     if let Some(abi) = &sig.abi {
-        errors.on(abi, "an `extern` function can't be cached");
+        errors.on(
+            abi,
+            "an `extern` function can't be cached: cache a plain function that it calls",
+        );
     }
     if let Some(variadic) = &sig.variadic {
         errors.on(variadic, "a function of variadic arguments can't be cached");
@@ -95,7 +98,10 @@ fn check_local(options: &Options, errors: &mut Errors) {
 fn check_output(function: &Function, options: &Options, errors: &mut Errors) {
     let output = &function.output;
     if let Type::Never(never) = output {
-        errors.on(never, "a function that never returns can't be cached");
+        errors.on(
+            never,
+            "a function that never returns has nothing to cache: leave out the attribute",
+        );
     }
     if let Some(reference) = borrowed_value(output) {
         let lifetime = reference.lifetime.as_ref();
