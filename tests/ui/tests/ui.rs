@@ -82,6 +82,9 @@ fn errors(shown: &str, folder: &str) -> BTreeMap<String, Vec<(u32, String)>> {
     for line in shown.lines() {
         if line.starts_with("error") {
             message = Some(line.strip_prefix("error: ").unwrap_or_default());
+        } else if line.starts_with("warning") {
+            // the last error may have had no place, as Cargo's own have none
+            message = None;
         } else if let Some(place) = line.trim_start().strip_prefix("--> ")
             && let Some(message) = message.take()
             && let Some((case, place)) =
