@@ -113,7 +113,7 @@ impl Aging {
 /// What can be said without the hierarchy.
 pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: &mut Errors) {
     let aging = &options.aging;
-    if let (Some(span), Flavor::Sync) = (aging.detached, &function.flavor)
+    if let (Some(span), Flavor::Sync, Kind::Cache) = (aging.detached, &function.flavor, kind)
         && options.batch.is_none()
     {
         errors.at(

@@ -64,4 +64,9 @@ fn never_soft(x: u64) -> Result<u64, cacheado::Error> {
     Ok(x)
 }
 
+#[cache_put(ttl = 5, detached)]
+fn put_now(id: u64) -> u64 {
+    id
+}
+
 fn main() {}
