@@ -67,7 +67,8 @@ fn inherent(plan: &Plan) -> TokenStream {
 
 fn free(plan: &Plan) -> TokenStream {
     let (vis, name) = (&plan.function.vis, &plan.function.sig.ident);
-    let visible = visible(plan, &name.to_token_stream());
+    // as a type, since the compiler takes what it does not find in a path for a crate, and would have it added
+    let visible = visible(plan, &quote!(<#name>));
     let companions = companions(plan, &TokenStream::new());
     let attrs = companion_attrs(&plan.function);
     // in an impl none of it can stand, and the compiler tells no more than where it came from
