@@ -32,15 +32,6 @@ const OUTAGES: [Outage; 2] = [
     ),
 ];
 
-fn cluster() -> servers::RedisCluster {
-    let cluster = servers::RedisCluster::start();
-    for node in cluster.nodes() {
-        // no replica takes over
-        node.set("cluster-node-timeout", "600000");
-    }
-    cluster
-}
-
 /// A cache of the cluster, which keeps nothing in the process and asks no more until its clock is moved.
 fn cache(cluster: &servers::RedisCluster, clock: &ManualClock) -> Cache {
     let urls = cluster.urls();
@@ -81,7 +72,7 @@ fn store(cache: &Cache) {
 #[test]
 fn a_node_that_is_out_costs_what_it_has_alone() {
     for (outage, begin, end) in OUTAGES {
-        let cluster = cluster();
+        let cluster = servers::RedisCluster::start_without_failover();
         for way in BOTH {
             let clock = ManualClock::new();
             let cache = cache(&cluster, &clock);
@@ -118,7 +109,7 @@ fn a_node_that_is_out_costs_what_it_has_alone() {
 
 #[test]
 fn of_many_keys_those_at_a_node_that_is_out_are_missing_alone() {
-    let cluster = cluster();
+    let cluster = servers::RedisCluster::start_without_failover();
     for way in BOTH {
         let clock = ManualClock::new();
         let cache = cache(&cluster, &clock);
