@@ -108,11 +108,14 @@ pub struct MongoDb {
 
 impl MongoDb {
     /// The deployment at `uri`: `mongodb://[user:password@]host[:port][,…][/database][?options]`. Nothing is sent yet, so a server
-    /// that is down is no error here. `mongodb+srv` addresses, which are looked up in DNS, aren't supported: name the hosts.
+    /// that is down is no error here. `mongodb+srv` addresses, which are looked up in DNS, aren't supported: name the hosts. The
+    /// database of the path is where the user is looked up, if there is no `authSource`; where entries go, [`database`](Self::database)
+    /// says.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if that is no such address, or its options can't be had. The user and the password are in no message.
+    /// [`Error::Config`] if that is no such address, or its options can't be had, or make no cache, as `w=0`. The user, the password and
+    /// what else is secret in the address are in no message.
     pub fn new(uri: &str) -> crate::Result<Self> {
         let mut options = parse(uri)?;
         match options.selection_criteria.take() {
@@ -141,6 +144,12 @@ impl MongoDb {
         options.retry_writes = Some(false);
         options.retry_reads = Some(false);
         let nodes = Acknowledgment::Nodes(1);
+        let concern = options.write_concern.as_ref();
+        if concern.is_some_and(|concern| concern.w == Some(Acknowledgment::Nodes(0))) {
+            return Err(config(
+                "what nobody acknowledges may not have been evicted: give a `w` of 1 or more, or leave it out",
+            ));
+        }
         options
             .write_concern
             .get_or_insert_with(|| WriteConcern::builder().w(nodes).build());
@@ -265,6 +274,9 @@ fn config(message: impl Into<String>) -> Error {
     Error::config("MongoDb", message)
 }
 
+/// The options that hold a secret.
+const SECRET: [&str; 2] = ["tlscertificatekeyfilepassword", "authmechanismproperties"];
+
 fn parse(uri: &str) -> crate::Result<ClientOptions> {
     if uri.starts_with("mongodb+srv:") {
         return Err(config(
@@ -272,6 +284,13 @@ fn parse(uri: &str) -> crate::Result<ClientOptions> {
         ));
     }
     read_options(uri).map_err(|message| {
+        let lower = uri.to_ascii_lowercase();
+        // a piece of such an option may pass for a host or for another option, which the driver quotes
+        if SECRET.iter().any(|option| lower.contains(option)) {
+            return config(
+                "no address could be made out, and its secrets keep the driver's words untold: `tlsCertificateKeyFilePassword` needs the feature `cert-key-password` of the crate `mongodb`, the mechanisms that take `authMechanismProperties` need `aws-auth` or `gssapi-auth`, and values are percent-encoded",
+            );
+        }
         // the driver quotes what it can't read, which may be a piece of the password
         match uri.rsplit_once('@') {
             None => config(message),

@@ -8,9 +8,9 @@ use cacheado_tests::servers::Mongo;
 use mongodb::Client;
 use mongodb::bson::doc;
 
-use super::server::RUNTIME;
+use super::server::{RUNTIME, SHARED};
 use super::watch::{expect, watched};
-use super::{backend_of, forever, key, user, value};
+use super::{backend_of, forever, fresh, key, user, value};
 
 const PASSWORD: &str = "hunter2";
 
@@ -66,4 +66,55 @@ fn who_may_read_and_write_the_database_may_use_it_and_nobody_else() {
 fn is_silent(error: &(dyn std::error::Error + Send + Sync), backend: &MongoDb) {
     let said = format!("{error} {error:?} {backend:?}");
     assert!(!said.contains(PASSWORD), "{said}");
+}
+
+fn refused(address: &str) -> String {
+    let error = MongoDb::new(address).unwrap_err();
+    format!("{error} {error:?}")
+}
+
+#[test]
+fn no_message_about_an_address_holds_a_secret() {
+    for options in [
+        "tlsCertificateKeyFilePassword=hunter2",
+        "tlsCertificateKeyFilePassword=x@hunter2:x",
+        "tlsCertificateKeyFilePassword=x&hunter2",
+        "tlscertificatekeyfilepassword=x&hunter2=x",
+        "tls=false&tlsCertificateKeyFilePassword=hunter2",
+        "authMechanism=MONGODB-AWS&authMechanismProperties=AWS_SESSION_TOKEN:hunter2",
+        "authMechanism=MONGODB-AWS&authMechanismProperties=AWS_SESSION_TOKEN:x@hunter2:x",
+        "authMechanism=MONGODB-AWS&authMechanismProperties=AWS_SESSION_TOKEN:x&hunter2",
+    ] {
+        for user in ["", "somebody:hunter2@"] {
+            let said = refused(&format!("mongodb://{user}h/?{options}"));
+            assert!(!said.contains(PASSWORD), "{options}: {said}");
+            assert!(said.contains("cert-key-password"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn options_that_make_no_cache_are_refused_by_name() {
+    for (option, named) in [
+        ("w=0", "`w` of 1 or more"),
+        ("readPreference=secondary", "leave `readPreference` out"),
+        ("unknown=1", "unknown"),
+        ("retryWrites=maybe", "retrywrites"),
+    ] {
+        let said = refused(&format!("mongodb://somebody:hunter2@h/?{option}"));
+        assert!(said.contains(named) && !said.contains(PASSWORD), "{said}");
+    }
+}
+
+#[test]
+fn what_has_no_effect_does_no_harm() {
+    let address = SHARED
+        .url()
+        .replace("/?", "/elsewhere?retryWrites=false&w=1&");
+    let database = fresh();
+    let backend = backend_of(&address, &database, "x");
+    backend.set(&key("a"), &forever("1")).unwrap();
+    // the path is not where entries go
+    let found = value(&backend_of(&SHARED.url(), &database, "x"), &key("a"));
+    assert_eq!(found.as_deref(), Some("1"));
 }
