@@ -1,6 +1,7 @@
 //! The MongoDB backend on a real server.
 
 mod access;
+mod by_hand;
 mod conformance;
 mod long_names;
 mod operations;
