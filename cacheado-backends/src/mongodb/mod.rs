@@ -69,8 +69,8 @@ use crate::io;
 /// busy. A stream says only what a majority of the members has. When it breaks, falls more than about a second behind what the
 /// primary has written, or another primary is elected, that is noticed within a second and a half: then this process forgets its
 /// copies, and keeps new ones as long as the builder's `coherence` says, until a stream has shown that it moves. To see it costs the
-/// primary some six small reads a second for each process. It needs a replica set; on a standalone server, and behind `mongos`,
-/// processes keep their copies as long as `coherence` says.
+/// primary some six small reads a second for each process. It needs a replica set; on a standalone server
+/// processes keep their copies as long as `coherence` says. Sharded clusters (`mongos`) have not been tried.
 ///
 /// The client connects at first use, in a runtime of its own, so that the cache can be used from any runtime, and from none. It
 /// reads from the primary alone what that has now, whatever read concern the deployment has for a default: an address with another
