@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::iter::successors;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
@@ -26,9 +27,32 @@ struct Inside {
 enum Frame {
     Load(Inside),
     /// What a body is inside of that was begun elsewhere.
-    Around(Arc<[(Cache, Key)]>),
+    Around(Arc<Loads>),
     /// A body that is no load of one key: it runs uncached, or for many ids.
     Body,
+}
+
+/// Loads that a body is inside of which runs elsewhere, and those around them: shared, since bodies may be begun in bodies without end.
+struct Loads {
+    inner: Vec<(Cache, Key)>,
+    outer: Option<Arc<Self>>,
+}
+
+impl Loads {
+    fn all(&self) -> impl Iterator<Item = &(Cache, Key)> {
+        let chain = successors(Some(self), |loads| loads.outer.as_deref());
+        chain.flat_map(|loads| &loads.inner)
+    }
+}
+
+impl Drop for Loads {
+    /// One after the other: in one another, those of a long chain would take the stack.
+    fn drop(&mut self) {
+        let mut outer = self.outer.take();
+        while let Some(mut loads) = outer.and_then(Arc::into_inner) {
+            outer = loads.outer.take();
+        }
+    }
 }
 
 thread_local! {
@@ -62,7 +86,7 @@ pub(crate) fn is_inside(cache: CacheId, key: &Key) -> bool {
             let is_it = |of: &Cache, its: &Key| of.id() == cache && its == key;
             active.iter().any(|frame| match frame {
                 Frame::Load(inside) => is_it(&inside.cache, &inside.key),
-                Frame::Around(loads) => loads.iter().any(|(of, its)| is_it(of, its)),
+                Frame::Around(loads) => loads.all().any(|(of, its)| is_it(of, its)),
                 Frame::Body => false,
             })
         })
@@ -117,23 +141,28 @@ impl Drop for Entered {
 }
 
 /// What a caller is inside of who waits for a body that runs elsewhere: so is that body.
-pub(crate) struct Around(Option<Arc<[(Cache, Key)]>>);
+pub(crate) struct Around(Option<Arc<Loads>>);
 
 impl Around {
     /// What the thread is inside of now.
     pub(crate) fn here() -> Self {
         let around = |active: &RefCell<Vec<Frame>>| {
-            let mut loads = Vec::new();
-            for frame in &*active.borrow() {
+            let (mut inner, mut outer) = (Vec::new(), None);
+            for frame in active.borrow().iter().rev() {
                 match frame {
                     Frame::Load(Inside { cache, key, .. }) => {
-                        loads.push((cache.clone(), key.clone()));
+                        inner.push((cache.clone(), key.clone()));
                     }
-                    Frame::Around(others) => loads.extend_from_slice(others),
+                    Frame::Around(loads) if outer.is_none() => outer = Some(Arc::clone(loads)),
+                    // a body that drives others has another around it
+                    Frame::Around(loads) => inner.extend(loads.all().cloned()),
                     Frame::Body => {}
                 }
             }
-            (!loads.is_empty()).then(|| loads.into())
+            if inner.is_empty() {
+                return outer;
+            }
+            Some(Arc::new(Loads { inner, outer }))
         };
         Self(ACTIVE.try_with(around).ok().flatten())
     }
@@ -159,4 +188,19 @@ pub(crate) async fn polled_outside<F: Future>(mut body: Pin<&mut F>) -> F::Outpu
         body.as_mut().poll(cx)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_chain_takes_the_stack() {
+        let one = |outer| {
+            let inner = Vec::new();
+            Some(Arc::new(Loads { inner, outer }))
+        };
+        let chain = (0..1_000_000).fold(None, |outer, _| one(outer));
+        drop(chain);
+    }
 }

@@ -206,13 +206,23 @@ impl Load {
         began: Tick,
     ) -> Option<Box<AnyValue>> {
         let now = self.cache.clock().now();
-        let timeout = self.aging().timeout.unwrap_or_default();
+        let timeout = self.aging().timeout;
+        let over = Clock::deadline(began, Some(timeout.unwrap_or_default()));
         let waits = !self.owned || self.renewal.is_some();
-        if waits || now < Clock::deadline(began, Some(timeout)) || !ticket.is_valid() {
+        if waits || now < over || !ticket.is_valid() {
             return None;
         }
         let value = stand_in.take().filter(|it| now < it.until)?.value;
-        self.hit();
+        match timeout {
+            None => self.hit(),
+            Some(_) => {
+                self.missed();
+                let answered = self.answered.as_ref();
+                if !answered.is_some_and(|answered| answered.load(Ordering::Relaxed)) {
+                    self.cache.count(&self.key, Event::Timeout);
+                }
+            }
+        }
         self.stale_hit();
         ticket.land(|| Arc::new(StoodIn(self.values.clone(&*value))));
         Some(value)
@@ -287,11 +297,18 @@ impl Load {
         self.cache.flights().beside(&self.key, kind, blocking)
     }
 
+    /// Whether what the leader has is this one's as well.
+    fn takes(&self, shared: &AnyValue) -> bool {
+        let (value, stands_in) = StoodIn::unwrapped(shared);
+        // the leader may be another function of this one's name, of which alone a value may stand in; and its type is this one's, unless
+        // two programmatic calls use one key for two
+        self.values.is(value) && (!stands_in || self.forgives())
+    }
+
     /// What a caller who has waited does next.
     pub(crate) fn waited(&self, wait: Wait, blocking: bool) -> Waited {
         match wait {
-            // the leader's type is this one's, unless two programmatic calls use one key for two types
-            Wait::Value(shared) if self.values.is(StoodIn::unwrapped(&*shared).0) => {
+            Wait::Value(shared) if self.takes(&*shared) => {
                 self.missed();
                 let (value, stands_in) = StoodIn::unwrapped(&*shared);
                 if stands_in {

@@ -1,8 +1,8 @@
 //! Waiting for a moment of a cache's clock.
 //!
 //! A manual clock says itself when it has moved. For the real one, a future on a tokio runtime uses that runtime's timers, so that
-//! tests which pause its time are in control of this too; elsewhere the watchdog reminds it. Outside of the runtime's tasks it does both:
-//! the runtime may be merely entered, and its timers be driven by nobody.
+//! tests which pause its time are in control of this too, and the watchdog reminds it as well: the runtime may be merely entered, or its
+//! only thread blocked, and its timers be driven by nobody. Elsewhere the watchdog does alone.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -38,8 +38,7 @@ enum State {
     #[cfg(feature = "tokio")]
     Runtime {
         sleep: Pin<Box<tokio::time::Sleep>>,
-        /// `None` in a task: who polls that drives the timers.
-        alarm: Option<Arc<Alarm>>,
+        alarm: Arc<Alarm>,
     },
     Alarm(Arc<Alarm>),
 }
@@ -70,11 +69,8 @@ impl Timer {
             && tokio::runtime::Handle::try_current().is_ok()
             && let Some(sleep) = of_runtime(|| Box::pin(tokio::time::sleep(left)))
         {
-            let alarm = tokio::task::try_id().is_none().then(|| {
-                let alarm = Arc::new(Alarm::default());
-                watch(&alarm, sleep.deadline().into_std());
-                alarm
-            });
+            let alarm = Arc::new(Alarm::default());
+            watch(&alarm, sleep.deadline().into_std());
             return State::Runtime { sleep, alarm };
         }
         State::Alarm(self.alarm())
@@ -108,14 +104,10 @@ impl Future for Timer {
         #[cfg(feature = "tokio")]
         if let State::Runtime { sleep, alarm } = &mut self.state {
             // first, so that what comes in between wakes
-            if let Some(alarm) = alarm {
-                alarm.keep(cx.waker());
-            }
+            alarm.keep(cx.waker());
             match of_runtime(|| sleep.as_mut().poll(cx)) {
                 // the time is the runtime's, which may be paused
-                Some(Poll::Pending)
-                    if alarm.is_some() && sleep.deadline() <= tokio::time::Instant::now() =>
-                {
+                Some(Poll::Pending) if sleep.deadline() <= tokio::time::Instant::now() => {
                     return Poll::Ready(());
                 }
                 Some(polled) => return polled,

@@ -210,6 +210,9 @@ fn who_may_wait_for_another_process_does() {
             assert!(!waits.is_finished());
             client.store().clock.advance(2 * SECOND);
             assert_eq!(waits.join().unwrap(), Ok(1));
+            let stats = second.stats();
+            assert_eq!((stats.hits, stats.misses), (0, 1));
+            assert_eq!((stats.stale_hits, stats.timeouts), (1, 1));
             source.open();
             assert_eq!(loads.join().unwrap(), Ok(2));
         });

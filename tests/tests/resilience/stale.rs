@@ -372,6 +372,33 @@ fn a_function_of_the_same_name_without_stale_serves_no_such_value() {
     assert_eq!(with(&cache, &source, 7), Ok(2));
 }
 
+/// Nor if it waits for a load of that one's which fails.
+#[tokio::test]
+async fn nor_if_it_has_joined_the_others_load() {
+    #[cache(ttl = 60, stale = 60, cache = cache, skip(cache, source), name = "joined stale")]
+    async fn with(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+        source.load_async().await
+    }
+    #[cache(ttl = 60, cache = cache, skip(cache, source), name = "joined stale")]
+    async fn without(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
+        source.load_async().await
+    }
+    let source = Source::default();
+    let (cache, _) = cache();
+    assert_eq!(with(&cache, &source, 7).await, Ok(1));
+    assert!(expire!(with(&cache, &source, 7)).await.unwrap());
+    source.close();
+    let mut leads = Box::pin(with(&cache, &source, 7));
+    assert!(futures::poll!(&mut leads).is_pending());
+    let mut joins = Box::pin(without(&cache, &source, 7));
+    assert!(futures::poll!(&mut joins).is_pending());
+    source.fails(Failure::Error);
+    source.open();
+    assert_eq!(leads.await, Ok(1));
+    source.fails(None);
+    assert!(joins.await.is_ok_and(|value| value > 1));
+}
+
 #[test]
 fn a_rule_that_cuts_lifetimes_has_the_last_word() {
     use cacheado::rules::Ttl;

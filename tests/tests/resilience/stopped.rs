@@ -296,3 +296,29 @@ fn limits_hold_in_a_runtime_that_is_merely_entered() {
         assert_eq!(cache.stats().timeouts, 2);
     });
 }
+
+/// In a task or on a thread of a runtime whose timers nobody drives either.
+#[test]
+fn limits_hold_where_the_runtimes_only_thread_is_blocked() {
+    #[cache(ttl = 60, hard_timeout = "50ms", cache = cache, skip(cache))]
+    async fn hard(cache: &Cache) -> Result<u64, Late> {
+        std::future::pending().await
+    }
+    within(20 * SECOND, || {
+        let cache = || {
+            let builder = Cache::builder().flight_timeout(3600 * SECOND);
+            builder.build().unwrap()
+        };
+        let (send, receive) = std::sync::mpsc::channel();
+        let undriven = Builder::new_current_thread().enable_all().build().unwrap();
+        let (own, answer) = (cache(), send.clone());
+        undriven.spawn_blocking(move || answer.send(block_on(hard(&own))));
+        assert_eq!(receive.recv().unwrap(), Err(Late));
+
+        let mut blocked = Builder::new_multi_thread();
+        let blocked = blocked.worker_threads(1).enable_all().build().unwrap();
+        let own = cache();
+        blocked.spawn(async move { send.send(block_on(hard(&own))) });
+        assert_eq!(receive.recv().unwrap(), Err(Late));
+    });
+}
