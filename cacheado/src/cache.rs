@@ -555,11 +555,10 @@ impl Cache {
         }
     }
 
-    /// Has the process forget its copy of what the shared tier has, or is about to, under `key`.
-    pub(crate) fn forget_copy(&self, key: &Key) {
+    /// Has the process forget its copy of what the shared tier has, or is about to, under `key`. It is left in `dropped`.
+    pub(crate) fn forget_copy(&self, key: &Key, dropped: &mut Dropped) {
         if self.is_in_process() {
-            // dropped where no lock is held
-            self.0.store.remove(key, &mut Dropped::new());
+            self.0.store.remove(key, dropped);
         }
     }
 }

@@ -6,7 +6,7 @@ use cacheado_backends::{Key, Result};
 
 use crate::aging::Span;
 use crate::cache::Cache;
-use crate::flight::{Crossing, FlightKind, Ticket};
+use crate::flight::{Crossing, FlightKind, Keeping, Ticket};
 use crate::operations::{Again, evict_key, evict_key_async, evict_local, or_evict};
 use crate::value::{AnyValue, ValueType};
 
@@ -86,7 +86,9 @@ impl Put {
         // dropped where no lock is held
         let mut dropped = Dropped::new();
         let inserted = or_evict(cache, &self.key, told, || {
-            ticket.put(true, || cache.store_local(entry, &self.span, &mut dropped))
+            ticket.put(true, Keeping::Here, |_| {
+                cache.store_local(entry, &self.span, &mut dropped)
+            })
         });
         cache.rests().end(&self.key, cache.clock());
         drop(dropped);

@@ -147,14 +147,15 @@ impl<R: Send + 'static> Limits<R> {
         let value = self.values.stand_in(&self.cache, &self.key, self.stale)?;
         if !self.answered.swap(true, Ordering::Relaxed) {
             self.cache.count(&self.key, Event::StaleHit);
+            self.cache.count(&self.key, Event::Timeout);
         }
-        self.cache.count(&self.key, Event::Timeout);
         Some(value)
     }
 
     fn timed_out(&self, hard: &Hard<R>) -> R {
-        self.answered.store(true, Ordering::Relaxed);
-        self.cache.count(&self.key, Event::Timeout);
+        if !self.answered.swap(true, Ordering::Relaxed) {
+            self.cache.count(&self.key, Event::Timeout);
+        }
         (hard.timed_out)(Error::Timeout {
             key: self.key.to_string(),
             limit: hard.span,

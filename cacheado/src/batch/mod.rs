@@ -14,7 +14,7 @@ use cacheado_backends::{Error, Key, NewEntry, Result};
 use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
-use crate::flight::{FlightKind, Ticket};
+use crate::flight::{FlightKind, Keeping, Ticket};
 use crate::operations::{Evictions, Filling, evict_local, or_evict};
 use crate::outcome::Decision;
 use crate::shared::{Seen, SharedTier};
@@ -45,6 +45,14 @@ struct Absent {
     /// What an invalidation that comes meanwhile is told by.
     ticket: Ticket,
     mark: Option<Mark>,
+}
+
+impl Absent {
+    /// Whether nothing has come that outdates what the shared tier was filled with.
+    fn is_filled(&self) -> bool {
+        let how = Keeping::by(true, self.mark.as_ref());
+        self.ticket.is_valid_in(how)
+    }
 }
 
 /// A key that the process does not have and that came before.
@@ -327,11 +335,14 @@ impl<'a, T> Batch<'a, T> {
         // dropped where no lock is held
         let mut dropped = Dropped::new();
         let stored = or_evict(cache, key, told, || {
-            ticket.store_loaded(|| cache.store_local(entry, &span, &mut dropped))
+            ticket.store_as(Keeping::by(tier.is_some(), mark.as_ref()), |unheard| {
+                let inserted = cache.store_local(entry, &span, &mut dropped);
+                if unheard && tier.is_some() {
+                    cache.forget_copy(key, &mut dropped);
+                }
+                inserted
+            })
         });
-        if told.is_some() && ticket.is_unheard() {
-            cache.forget_copy(key);
-        }
         drop(dropped);
         let Some(Inserted::Stored(lifetime)) = stored else {
             return None;
@@ -350,7 +361,7 @@ impl<'a, T> Batch<'a, T> {
             let Some(stored) = stored else { continue };
             if !stored {
                 evict_local(self.cache, &absent.key);
-            } else if !absent.ticket.is_valid() {
+            } else if !absent.is_filled() {
                 outdated.push(absent.key.clone());
             }
         }
@@ -359,7 +370,7 @@ impl<'a, T> Batch<'a, T> {
 
     /// Those of `fills` that an invalidation has overtaken.
     fn overtaken(&self, fills: &Fills) -> Vec<Key> {
-        let overtaken = self.filled(fills).filter(|it| !it.ticket.is_valid());
+        let overtaken = self.filled(fills).filter(|it| !it.is_filled());
         overtaken.map(|it| it.key.clone()).collect()
     }
 

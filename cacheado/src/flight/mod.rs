@@ -19,7 +19,7 @@ use cacheado_backends::Listener;
 
 pub(crate) use lanes::Flights;
 pub(crate) use seat::Seat;
-pub(crate) use ticket::{Crossing, Ticket};
+pub(crate) use ticket::{Crossing, Keeping, Ticket};
 
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Instant, Mutex, lock};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cacheado_backends::Key;
+use cacheado_backends::backend::Mark;
 
 use super::{Flight, Flights, Leader, Phase, Shared, Standing};
 use crate::sync::{Instant, lock, thread};
@@ -16,6 +17,36 @@ pub(crate) enum Crossing {
     LookedUp,
     /// An eviction, or another put.
     Outdated,
+}
+
+/// Where a value is kept, and who knows of what would outdate it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// In the process, or in a shared tier that takes whatever it is given: what was not heard is not known.
+    Here,
+    /// In the shared tier, which knows by the load's mark what the value is too old for; or in the process alone, where nobody else
+    /// outdates it.
+    Known,
+}
+
+impl Keeping {
+    /// What a load may have met at worst whose value is kept.
+    fn worst(self) -> Standing {
+        match self {
+            Self::Here => Standing::Current,
+            Self::Known => Standing::Unheard,
+        }
+    }
+
+    /// Of a value that goes to a shared tier, if it does, by this mark.
+    pub(crate) fn by(is_shared: bool, mark: Option<&Mark>) -> Self {
+        let is_marked = mark.is_some_and(|mark| !mark.bytes().is_empty());
+        if is_marked || !is_shared {
+            Self::Known
+        } else {
+            Self::Here
+        }
+    }
 }
 
 /// The right and the duty to load a key. Dropped without landing, it lets others go on.
@@ -40,15 +71,14 @@ impl Ticket {
         }
     }
 
-    /// Whether no invalidation has come since the load began, and none can have come that neither this process nor the shared tier
-    /// knows of.
+    /// Whether no invalidation has come since the load began, and none can have come unheard.
     pub(crate) fn is_valid(&self) -> bool {
-        lock(&self.flight.state).standing <= Standing::Unheard
+        lock(&self.flight.state).standing == Standing::Current
     }
 
-    /// Whether one can have come that is known to the shared tier alone.
-    pub(crate) fn is_unheard(&self) -> bool {
-        lock(&self.flight.state).standing == Standing::Unheard
+    /// The same of what is stored where `how` says.
+    pub(crate) fn is_valid_in(&self, how: Keeping) -> bool {
+        lock(&self.flight.state).standing <= how.worst()
     }
 
     pub(crate) fn key(&self) -> &Key {
@@ -75,16 +105,12 @@ impl Ticket {
 
     /// Runs `store`, unless an invalidation has come since the load began, or can have come unheard. Returns what it returned.
     pub(crate) fn store<R>(&self, store: impl FnOnce() -> R) -> Option<R> {
-        self.store_unless(Standing::Unheard, store)
+        self.store_as(Keeping::Here, |_| store())
     }
 
-    /// As [`store`](Self::store), of what goes to the shared tier as well, which knows of an invalidation that was not heard. What is stored
-    /// in the process is to go from there at once if it [can](Self::is_unheard) have come.
-    pub(crate) fn store_loaded<R>(&self, store: impl FnOnce() -> R) -> Option<R> {
-        self.store_unless(Standing::Unsure, store)
-    }
-
-    fn store_unless<R>(&self, worse: Standing, store: impl FnOnce() -> R) -> Option<R> {
+    /// As [`store`](Self::store), where `how` says. `store` is told whether an invalidation can have come that was not heard: then the
+    /// process is to keep no copy.
+    pub(crate) fn store_as<R>(&self, how: Keeping, store: impl FnOnce(bool) -> R) -> Option<R> {
         // an invalidation waits for this lock before it removes what is stored, so none can slip in between
         let mut state = lock(&self.flight.state);
         if state.accompanied {
@@ -93,8 +119,8 @@ impl Ticket {
             state = lock(&self.flight.state);
         }
         // not `then`: that would drop what `store` holds, a value of the user's, while the locks are held
-        if state.standing < worse {
-            Some(store())
+        if state.standing <= how.worst() {
+            Some(store(state.standing == Standing::Unheard))
         } else {
             None
         }
@@ -105,7 +131,12 @@ impl Ticket {
     ///
     /// A put that took its time is undone by another that came meanwhile, since which of the two the source holds is not known;
     /// one that is `immediate` is the last there is.
-    pub(crate) fn put<R>(&self, immediate: bool, put: impl FnOnce() -> R) -> Option<R> {
+    pub(crate) fn put<R>(
+        &self,
+        immediate: bool,
+        how: Keeping,
+        put: impl FnOnce(bool) -> R,
+    ) -> Option<R> {
         // taken only if it runs: what it holds, a value of the user's, is not to be dropped while the locks are held
         let mut put = Some(put);
         self.flights.supplant(&self.key, &self.flight, || {
@@ -113,10 +144,11 @@ impl Ticket {
             if immediate {
                 state.standing = Standing::Current;
             }
-            if state.standing <= Standing::Unheard {
+            if state.standing <= how.worst() {
                 // all others have been outdated just now
                 state.accompanied = false;
-                put.take().map(|put| put())
+                put.take()
+                    .map(|put| put(state.standing == Standing::Unheard))
             } else {
                 None
             }

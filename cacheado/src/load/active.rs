@@ -39,6 +39,12 @@ struct Loads {
 }
 
 impl Loads {
+    /// Whether `other` is one of those around them, or the same.
+    fn are_in(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let mut chain = successors(Some(other), |loads| loads.outer.as_ref());
+        chain.any(|loads| Arc::ptr_eq(loads, self))
+    }
+
     fn all(&self) -> impl Iterator<Item = &(Cache, Key)> {
         let chain = successors(Some(self), |loads| loads.outer.as_deref());
         chain.flat_map(|loads| &loads.inner)
@@ -153,9 +159,13 @@ impl Around {
                     Frame::Load(Inside { cache, key, .. }) => {
                         inner.push((cache.clone(), key.clone()));
                     }
-                    Frame::Around(loads) if outer.is_none() => outer = Some(Arc::clone(loads)),
-                    // a body that drives others has another around it
-                    Frame::Around(loads) => inner.extend(loads.all().cloned()),
+                    Frame::Around(loads) => match &outer {
+                        None => outer = Some(Arc::clone(loads)),
+                        // it runs on the thread of the one around it
+                        Some(known) if loads.are_in(known) => {}
+                        // a body that drives others has another around it
+                        Some(_) => inner.extend(loads.all().cloned()),
+                    },
                     Frame::Body => {}
                 }
             }

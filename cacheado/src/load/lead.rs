@@ -16,7 +16,7 @@ use super::{Flight, Load};
 use crate::aging::Span;
 use crate::aging::errors::Errors;
 use crate::context::Wishes;
-use crate::flight::{Shared, Ticket};
+use crate::flight::{Keeping, Shared, Ticket};
 use crate::operations::{Again, Filling, evict_key, evict_key_async, evict_local, or_evict};
 use crate::outcome::Decision;
 use crate::shared::{SharedTier, Write};
@@ -143,18 +143,21 @@ impl Lead {
         let entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
         // dropped where no lock is held
         let mut dropped = Dropped::new();
-        let store = || cache.store_local(entry, &span, &mut dropped);
+        let store = |unheard: bool| {
+            let inserted = cache.store_local(entry, &span, &mut dropped);
+            if unheard && tier.is_some() {
+                cache.forget_copy(&load.key, &mut dropped);
+            }
+            inserted
+        };
         let told = tier.map(|(tier, _)| tier);
         let stored = or_evict(cache, &load.key, told, || {
             if load.flight == Flight::Refresh {
-                ticket.put(false, store)
+                ticket.put(false, self.keeping(), store)
             } else {
-                ticket.store_loaded(store)
+                ticket.store_as(self.keeping(), store)
             }
         });
-        if told.is_some() && ticket.is_unheard() {
-            cache.forget_copy(&load.key);
-        }
         drop(dropped);
         let write = match stored {
             Some(Inserted::Stored(lifetime)) => {
@@ -175,6 +178,10 @@ impl Lead {
             Some(load.share(value))
         };
         Some((self, Settled { write, shared }))
+    }
+
+    fn keeping(&self) -> Keeping {
+        Keeping::by(self.load.shared().is_some(), self.mark.as_ref())
     }
 
     fn unstored(&self) -> Settled {
@@ -246,7 +253,7 @@ impl Lead {
             // its caller may go away
             let forget = Again::new(|| load.forget_older(&self.ticket, write.as_ref()));
             let overtaken = || {
-                let overtaken = !self.ticket.is_valid();
+                let overtaken = !self.ticket.is_valid_in(self.keeping());
                 overtaken.then(|| load.key.clone()).into_iter().collect()
             };
             let stored = match (&write, &self.mark) {
@@ -284,7 +291,7 @@ impl Lead {
     /// there. Where the tier refused a value that is older than an invalidation, the process forgets it.
     fn is_to_go(&self, stored: &Result<bool>) -> bool {
         match stored {
-            Ok(true) => !self.ticket.is_valid(),
+            Ok(true) => !self.ticket.is_valid_in(self.keeping()),
             Ok(false) => {
                 evict_local(&self.load.cache, &self.load.key);
                 false

@@ -215,25 +215,23 @@ impl Load {
         let value = stand_in.take().filter(|it| now < it.until)?.value;
         match timeout {
             None => self.hit(),
-            Some(_) => {
-                self.missed();
-                let answered = self.answered.as_ref();
-                if !answered.is_some_and(|answered| answered.load(Ordering::Relaxed)) {
-                    self.cache.count(&self.key, Event::Timeout);
-                }
-            }
+            Some(_) => self.missed(),
         }
-        self.stale_hit();
+        if self.stale_hit() && timeout.is_some() {
+            self.cache.count(&self.key, Event::Timeout);
+        }
         ticket.land(|| Arc::new(StoodIn(self.values.clone(&*value))));
         Some(value)
     }
 
-    /// Counts that its caller is given what stands in, unless that has been answered already.
-    fn stale_hit(&self) {
+    /// Counts that its caller is given what stands in, unless that has been answered already. Returns whether it was counted.
+    fn stale_hit(&self) -> bool {
         let answered = self.answered.as_ref();
-        if !answered.is_some_and(|answered| answered.swap(true, Ordering::Relaxed)) {
+        let first = !answered.is_some_and(|answered| answered.swap(true, Ordering::Relaxed));
+        if first {
             self.cache.count(&self.key, Event::StaleHit);
         }
+        first
     }
 
     fn lead(self: Box<Self>, ticket: Ticket, claim: Claim) -> Begun {

@@ -237,7 +237,7 @@ fn removing_replacing_and_expiring_one_key_agree() {
                 w.insert(&set, SECOND);
             }),
             spawn(&w, move |w| {
-                _ = w.store.remove(&removed, &mut Dropped::new())
+                _ = w.store.remove(&removed, &mut Dropped::new());
             }),
             spawn(&w, |w| w.clock.advance(Duration::from_secs(1))),
             spawn(&w, move |w| {

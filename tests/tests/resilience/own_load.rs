@@ -116,3 +116,22 @@ fn what_another_load_was_inside_of_is_not_known_to_the_next() {
         assert_eq!(stored, Some(1), "it was loaded as any other");
     });
 }
+
+/// Where bodies run on the threads of their callers, since no others are left.
+#[test]
+fn a_deep_chain_takes_no_more_than_it_is_deep() {
+    #[cache(ttl = 60, hard_timeout = 60, cache = cache, skip(cache))]
+    fn deep(cache: &Cache, below: u64) -> Result<u64, Failed> {
+        match below {
+            0 => Ok(0),
+            _ => Ok(deep(cache, below - 1)? + 1),
+        }
+    }
+
+    within(20 * SECOND, || {
+        let builder = Cache::builder().clock(ManualClock::new());
+        let cache = builder.background_limit(0).build().unwrap();
+        assert_eq!(deep(&cache, 40), Ok(40));
+        assert_eq!(cache.stats().loads, 41);
+    });
+}
