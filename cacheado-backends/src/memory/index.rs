@@ -13,7 +13,7 @@ use super::handle::Handle;
 use super::handles::{Handles, fit};
 use crate::key::{Hash32, Key};
 use crate::scope::{Level, Scope, first_id};
-use crate::sync::{Mutex, RandomState, lock};
+use crate::sync::{Mutex, MutexGuard, RandomState, lock};
 
 const SHARDS: usize = 16;
 
@@ -104,11 +104,22 @@ impl Index {
         }
     }
 
-    /// Takes out what was noted of the entry of `key`.
-    pub(super) fn forget(&self, key: &Key, handle: Handle) {
-        let path = self.path_of(key);
-        if let Some(shard) = self.shard(&path) {
-            let mut groups = lock(shard);
+    /// Takes out what was noted of the entries of these keys. Those of one tree that come one after another cost one lock.
+    pub(super) fn forget<'k>(&self, gone: impl IntoIterator<Item = (&'k Key, Handle)>) {
+        let mut held: Option<(&Mutex<Groups>, MutexGuard<'_, Groups>)> = None;
+        for (key, handle) in gone {
+            let path = self.path_of(key);
+            let Some(shard) = self.shard(&path) else {
+                continue;
+            };
+            let groups = match &mut held {
+                Some((its, groups)) if std::ptr::eq(*its, shard) => groups,
+                other => {
+                    // let go of first: no two are ever held together
+                    *other = None;
+                    &mut other.insert((shard, lock(shard))).1
+                }
+            };
             for scope in path {
                 groups.remove(scope, handle);
             }
@@ -293,7 +304,7 @@ mod tests {
         assert_eq!(index.handles(&shelf(2, 4)).len(), 0);
 
         for (key, handle) in &keys[2..] {
-            index.forget(key, *handle);
+            index.forget([(key, *handle)]);
         }
         // the rooms are small by now
         let (few, many, room_for) = noted(&index);
@@ -301,7 +312,7 @@ mod tests {
         assert!(room_for < 16 * 64, "room for {room_for}");
         assert_eq!(index.handles(&room(1)), [keys[1].1]);
         for (key, handle) in &keys {
-            index.forget(key, *handle);
+            index.forget([(key, *handle)]);
         }
         assert_eq!((noted(&index).0, noted(&index).1), (0, 0));
     }

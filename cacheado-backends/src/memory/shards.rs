@@ -6,6 +6,7 @@
 //! that it is given.
 
 use std::ops::{Deref, DerefMut};
+use std::slice;
 use std::sync::PoisonError;
 
 use smallvec::SmallVec;
@@ -128,13 +129,13 @@ impl Shards {
     pub(super) fn remove_key(
         &self,
         key: &Key,
-        removed: impl FnOnce(Handle, &Taken),
+        removed: impl FnOnce(&[Taken]),
     ) -> Option<Taken> {
         let mut shard = self.write_lock(shard_of(key.hash()));
         let table = shard.get_mut(key.head().space_id() as usize)?;
         let slot = table.seek(key)?;
         let taken = table.take(slot)?;
-        removed(Handle::of(key.head(), slot), &taken);
+        removed(slice::from_ref(&taken));
         Some(taken)
     }
 
@@ -143,29 +144,31 @@ impl Shards {
         &self,
         handle: Handle,
         is_it: impl FnOnce(&Meta) -> bool,
-        removed: impl FnOnce(Handle, &Taken),
+        removed: impl FnOnce(&[Taken]),
     ) -> Option<Taken> {
         let mut shard = self.write_lock(handle.shard());
         if !is_it(meta_of(&shard, handle)?) {
             return None;
         }
-        take(&mut shard, handle, removed)
+        let taken = take(&mut shard, handle)?;
+        removed(slice::from_ref(&taken));
+        Some(taken)
     }
 
-    /// Takes out all that lies at one of the `handles` and that `is_it`, into `gone`. `removed` runs for each while its shard is locked:
-    /// not for each of them anew, nor for many at once, which readers would wait for.
+    /// Takes out all that lies at one of the `handles` and that `is_it`, into `gone`. `removed` is shown some of one shard at a time, while
+    /// that is locked: not for each of them anew, nor for many at once, which readers would wait for.
     pub(super) fn remove_all(
         &self,
         mut handles: Vec<Handle>,
         is_it: impl Fn(Handle, &Meta) -> bool,
-        removed: impl Fn(Handle, &Taken),
-        gone: &mut impl Extend<Taken>,
+        removed: impl Fn(&[Taken]),
+        gone: &mut Vec<Taken>,
     ) {
         handles.sort_unstable();
         for group in handles.chunk_by(|one, other| one.shard() == other.shard()) {
             for some in group.chunks(AT_ONCE) {
                 let mut shard = self.write_lock(some[0].shard());
-                // all are looked at before any is taken out: what memory is waited for then is waited for together
+                // each step is done for all of them before the next: what memory is waited for then is waited for together
                 let those: SmallVec<[Handle; AT_ONCE]> = some
                     .iter()
                     .copied()
@@ -173,27 +176,24 @@ impl Shards {
                         meta_of(&shard, handle).is_some_and(|meta| is_it(handle, meta))
                     })
                     .collect();
-                for handle in those {
-                    gone.extend(take(&mut shard, handle, &removed));
-                }
+                let before = gone.len();
+                gone.extend(those.into_iter().filter_map(|it| take(&mut shard, it)));
+                removed(&gone[before..]);
             }
         }
     }
 
-    /// Takes out everything, shard by shard, and gives back the room. `removed` runs for each while its shard is locked.
-    pub(super) fn drain(&self, removed: impl Fn(Handle, &Taken)) -> Vec<Taken> {
+    /// Takes out everything, shard by shard, and gives back the room. `removed` is shown what was in one while that is locked.
+    pub(super) fn drain(&self, removed: impl Fn(&[Taken])) -> Vec<Taken> {
         let mut all = Vec::new();
         for number in 0..SHARDS {
             let mut shard = self.write_lock(number);
+            let before = all.len();
             for mut table in std::mem::take(&mut *shard).tables {
                 let slots: Vec<u32> = table.slots().collect();
-                for slot in slots {
-                    if let Some(taken) = table.take(slot) {
-                        removed(Handle::of(taken.meta.key.head(), slot), &taken);
-                        all.push(taken);
-                    }
-                }
+                all.extend(slots.into_iter().filter_map(|slot| table.take(slot)));
             }
+            removed(&all[before..]);
         }
         all
     }
@@ -215,9 +215,7 @@ fn meta_of(shard: &Shard, handle: Handle) -> Option<&Meta> {
     shard.get(handle.table())?.meta(handle.slot())
 }
 
-/// Takes out of its shard what lies at `handle`, and shows it to `removed`.
-fn take(shard: &mut Shard, handle: Handle, removed: impl FnOnce(Handle, &Taken)) -> Option<Taken> {
-    let taken = shard.get_mut(handle.table())?.take(handle.slot())?;
-    removed(handle, &taken);
-    Some(taken)
+/// Takes out of its shard what lies at `handle`.
+fn take(shard: &mut Shard, handle: Handle) -> Option<Taken> {
+    shard.get_mut(handle.table())?.take(handle.slot())
 }

@@ -11,6 +11,7 @@ use super::handle::Handle;
 use super::handles::Handles;
 use super::shards::Shards;
 use crate::clock::{NEVER, Tick};
+use crate::entry::Taken;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
@@ -56,14 +57,17 @@ impl Expiry {
             && self.next.fetch_min(due, Ordering::AcqRel) == NEVER
     }
 
-    /// Takes out what was noted of the entry at `handle`, if it still is.
-    pub(super) fn forget(&self, handle: Handle, due: Tick) {
-        if due == NEVER {
-            return;
+    /// Takes out what was noted of entries that have gone from one shard, where it still is.
+    pub(super) fn forget<'t>(&self, gone: impl IntoIterator<Item = &'t Taken>) {
+        let mut held = None;
+        for taken in gone {
+            let (handle, due) = (taken.handle(), taken.meta.deadline());
+            if due != NEVER {
+                let wheel = held.get_or_insert_with(|| lock(self.shard(handle)));
+                let slot = wheel.slot(due);
+                wheel.remove(slot, handle);
+            }
         }
-        let mut wheel = lock(self.shard(handle));
-        let slot = wheel.slot(due);
-        wheel.remove(slot, handle);
     }
 
     /// Whether something may be due.
@@ -250,7 +254,7 @@ impl Wheel {
 mod tests {
     use super::*;
 
-    use crate::entry::{Meta, NO_SEAT, NewEntry, Taken, Tie};
+    use crate::entry::{Meta, NO_SEAT, NewEntry, Tie};
     use crate::key::{Key, Probe, Space};
     use crate::scope::{Level, Scope};
 
@@ -297,17 +301,13 @@ mod tests {
         }
 
         fn remove(&self, (key, _): &Due) {
-            self.entries.remove_key(key, |handle, taken| {
-                self.expiry.forget(handle, taken.meta.deadline());
-            });
+            self.entries.remove_key(key, |gone| self.expiry.forget(gone));
         }
 
         fn take_due(&self, now: Tick) -> Vec<Due> {
             let mut due: Vec<Taken> = Vec::new();
             let handles = self.expiry.take_due(now, 7, &self.entries);
-            let removed = |handle, taken: &Taken| {
-                self.expiry.forget(handle, taken.meta.deadline());
-            };
+            let removed = |gone: &[Taken]| self.expiry.forget(gone);
             self.entries
                 .remove_all(handles, |_, meta| meta.is_expired(now), removed, &mut due);
             let due = due.into_iter().map(|taken| taken.meta);

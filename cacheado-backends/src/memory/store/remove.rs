@@ -213,13 +213,14 @@ impl Store {
         self.entries.drain(self.removed())
     }
 
-    /// What is done while an entry is taken out of its table, under the lock of its shard, so that the count is never ahead of
-    /// the table, nor below zero, and what is noted beside it says the same.
-    fn removed(&self) -> impl Fn(Handle, &Taken) {
-        |handle, taken| {
-            self.len.fetch_sub(1, Ordering::Relaxed);
-            self.index.forget(&taken.meta.key, handle);
-            self.expiry.forget(handle, taken.meta.deadline());
+    /// What is done while entries of one shard are taken out of their tables, under its lock, so that the count is never ahead of
+    /// the tables, nor below zero, and what is noted beside them says the same.
+    fn removed(&self) -> impl Fn(&[Taken]) {
+        |gone| {
+            self.len.fetch_sub(gone.len(), Ordering::Relaxed);
+            self.index
+                .forget(gone.iter().map(|it| (&it.meta.key, it.handle())));
+            self.expiry.forget(gone);
         }
     }
 
