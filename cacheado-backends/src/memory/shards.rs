@@ -126,11 +126,7 @@ impl Shards {
     }
 
     /// Takes out the entry of `key`. `removed` runs while its shard is locked.
-    pub(super) fn remove_key(
-        &self,
-        key: &Key,
-        removed: impl FnOnce(&[Taken]),
-    ) -> Option<Taken> {
+    pub(super) fn remove_key(&self, key: &Key, removed: impl FnOnce(&[Taken])) -> Option<Taken> {
         let mut shard = self.write_lock(shard_of(key.hash()));
         let table = shard.get_mut(key.head().space_id() as usize)?;
         let slot = table.seek(key)?;
@@ -176,6 +172,11 @@ impl Shards {
                         meta_of(&shard, handle).is_some_and(|meta| is_it(handle, meta))
                     })
                     .collect();
+                for handle in &those {
+                    if let Some(table) = shard.get(handle.table()) {
+                        table.touch(handle.slot());
+                    }
+                }
                 let before = gone.len();
                 gone.extend(those.into_iter().filter_map(|it| take(&mut shard, it)));
                 removed(&gone[before..]);
@@ -183,7 +184,8 @@ impl Shards {
         }
     }
 
-    /// Takes out everything, shard by shard, and gives back the room. `removed` is shown what was in one while that is locked.
+    /// Takes out everything, shard by shard, and gives back the room. `removed` is shown some of what was in one at a
+    /// time, while that is locked.
     pub(super) fn drain(&self, removed: impl Fn(&[Taken])) -> Vec<Taken> {
         let mut all = Vec::new();
         for number in 0..SHARDS {
@@ -193,7 +195,7 @@ impl Shards {
                 let slots: Vec<u32> = table.slots().collect();
                 all.extend(slots.into_iter().filter_map(|slot| table.take(slot)));
             }
-            removed(&all[before..]);
+            all[before..].chunks(AT_ONCE).for_each(&removed);
         }
         all
     }

@@ -5,6 +5,7 @@ use std::any::Any;
 use hashbrown::HashTable;
 use serde::Serialize;
 
+use super::handles::touch;
 use super::slab::{AnySlab, Occupant, Slab, Slot};
 use crate::entry::{Beside, Entry, Extra, Meta, Parcel, Taken};
 use crate::key::{Probe, Seek};
@@ -116,6 +117,13 @@ impl Table {
         let hash_of = |slot: &u32| slab.meta(*slot).map_or(0, |meta| meta.key.hash());
         self.index.insert_unique(hash, slot, hash_of);
         (slot, None)
+    }
+
+    /// Looks at what taking out the entry in a slot looks at.
+    pub(super) fn touch(&self, slot: u32) {
+        if let Some(meta) = self.meta(slot) {
+            touch(&self.index, meta.key.hash(), |other| *other == slot);
+        }
     }
 
     /// Takes out the entry in a slot.

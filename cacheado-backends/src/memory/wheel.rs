@@ -58,15 +58,20 @@ impl Expiry {
     }
 
     /// Takes out what was noted of entries that have gone from one shard, where it still is.
-    pub(super) fn forget<'t>(&self, gone: impl IntoIterator<Item = &'t Taken>) {
-        let mut held = None;
-        for taken in gone {
-            let (handle, due) = (taken.handle(), taken.meta.deadline());
-            if due != NEVER {
-                let wheel = held.get_or_insert_with(|| lock(self.shard(handle)));
-                let slot = wheel.slot(due);
-                wheel.remove(slot, handle);
+    pub(super) fn forget(&self, gone: &[Taken]) {
+        let noted = |it: &&Taken| it.meta.deadline() != NEVER;
+        let Some(first) = gone.iter().find(noted) else {
+            return;
+        };
+        let mut wheel = lock(self.shard(first.handle()));
+        if gone.len() > 1 {
+            for taken in gone.iter().filter(noted) {
+                wheel.touch(wheel.slot(taken.meta.deadline()), taken.handle());
             }
+        }
+        for taken in gone.iter().filter(noted) {
+            let slot = wheel.slot(taken.meta.deadline());
+            wheel.remove(slot, taken.handle());
         }
     }
 
@@ -195,6 +200,15 @@ impl Wheel {
         }
     }
 
+    /// Looks at what taking out looks at; see [`touch`](super::handles::touch).
+    fn touch(&self, slot: Slot, handle: Handle) {
+        if let Slot::Later { level, nth } = slot
+            && let Some(slot) = self.levels[level].slots.get(nth)
+        {
+            slot.touch(handle);
+        }
+    }
+
     fn remove(&mut self, slot: Slot, handle: Handle) {
         match slot {
             Slot::Soon(deadline) => _ = self.soon.remove(&(deadline, handle)),
@@ -301,7 +315,8 @@ mod tests {
         }
 
         fn remove(&self, (key, _): &Due) {
-            self.entries.remove_key(key, |gone| self.expiry.forget(gone));
+            self.entries
+                .remove_key(key, |gone| self.expiry.forget(gone));
         }
 
         fn take_due(&self, now: Tick) -> Vec<Due> {

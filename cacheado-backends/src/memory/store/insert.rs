@@ -355,7 +355,7 @@ impl Store {
             .insert(meta, extra, value, |handle, meta, old| {
                 match old {
                     // the scopes are the same
-                    Some(old) => self.expiry.forget([old]),
+                    Some(old) => self.expiry.forget(std::slice::from_ref(old)),
                     None => {
                         self.len.fetch_add(1, Ordering::Relaxed);
                         self.index.note(&meta.key, handle);
