@@ -7,14 +7,16 @@
 )]
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
 
-use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Payload};
+use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Mark, Payload};
 use cacheado::rules::{MaxItems, Ttl};
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, Error, Key, Scope, cache, evict, peek, put, refresh, scopes};
+use cacheado::{Cache, Error, Key, Scope, cache, cache_put, evict, peek, put, refresh, scopes};
 use cacheado_tests::store::Client;
 use futures::executor::block_on;
 use serde::de::DeserializeOwned;
@@ -147,6 +149,71 @@ impl Backend for Memory {
     }
 }
 
+/// The same with marks, in blocking operations alone: it never waits.
+#[derive(Clone, Default)]
+struct Marked {
+    memory: Memory,
+    changes: Arc<AtomicU64>,
+}
+
+impl Marked {
+    fn mark(&self) -> Mark {
+        let changes = self.changes.load(Ordering::SeqCst);
+        Mark::new(changes.to_be_bytes(), Instant::now())
+    }
+
+    fn set_since(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        if self.mark().bytes() != mark.bytes() {
+            return Ok(false);
+        }
+        self.memory.set(key, payload).map(|()| true)
+    }
+}
+
+impl Backend for Marked {
+    fn name(&self) -> &'static str {
+        "marked"
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        let mark = self.mark();
+        let found = self.memory.get(key)?.hit();
+        Ok(found.map_or(Lookup::Miss(mark), Lookup::Hit))
+    }
+
+    fn mark(&self, _: &Key) -> BackendResult<Mark> {
+        Ok(self.mark())
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.memory.set(key, payload)
+    }
+
+    fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        self.set_since(key, payload, mark)
+    }
+
+    fn put(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        self.set_since(key, payload, mark)
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.memory.evict(key)
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.memory.evict_by_scope(scope)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.memory.clear()
+    }
+}
+
 /// Polls on and on: the one who waits above wakes nobody.
 fn now<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
@@ -177,6 +244,20 @@ async fn profile_async(cache: &Cache, org_id: &str, user_id: u32) -> Vec<String>
 fn local(cache: &Cache, org_id: &str, user_id: u32) -> String {
     let _ = cache;
     format!("local {user_id} of {org_id}")
+}
+
+#[cache(cache = cache, skip(cache), scope = "user", name = "waiting")]
+async fn waiting(cache: &Cache, org_id: &str, user_id: u32) -> String {
+    futures::pending!();
+    let _ = cache;
+    format!("{user_id} of {org_id}")
+}
+
+#[cache_put(cache = cache, skip(cache), scope = "user", name = "waiting")]
+async fn renewing(cache: &Cache, org_id: &str, user_id: u32) -> String {
+    futures::pending!();
+    let _ = cache;
+    format!("{user_id} of {org_id}")
 }
 
 const NONE: [&str; 0] = [];
@@ -218,6 +299,27 @@ fn two_caches_share_what_is_behind_them() {
         peek!(profile(&two, "acme", 7)).unwrap().as_deref(),
         Some("7 of acme")
     );
+}
+
+#[test]
+fn marks_of_blocking_operations_count_for_futures_too() {
+    let marked = Marked::default();
+    let cache = || Cache::builder().backend(marked.clone()).build().unwrap();
+    let (one, two) = (cache(), cache());
+    let loads: [Pin<Box<dyn Future<Output = ()>>>; 2] = [
+        Box::pin(async { drop(waiting(&one, "acme", 7).await) }),
+        Box::pin(async { drop(renewing(&one, "acme", 7).await) }),
+    ];
+    for mut load in loads {
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(load.as_mut().poll(&mut context).is_pending(), "in its body");
+        now(evict!(waiting(&two, "acme", 7))).unwrap();
+        assert!(load.as_mut().poll(&mut context).is_ready());
+        assert_eq!(marked.memory.len(), 0, "it is older than the eviction");
+    }
+    now(waiting(&one, "acme", 7));
+    now(renewing(&one, "acme", 7));
+    assert_eq!(marked.memory.len(), 1);
 }
 
 #[test]

@@ -66,6 +66,11 @@ impl Mark {
         self.bytes.as_deref().unwrap_or_default()
     }
 
+    /// Whether the backend wrote none.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.bytes.is_none()
+    }
+
     /// How long ago it was taken.
     #[must_use]
     pub fn age(&self) -> Duration {

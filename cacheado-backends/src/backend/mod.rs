@@ -250,26 +250,31 @@ pub trait Backend: Send + Sync + 'static {
         Box::pin(ready(self.set(key, payload)))
     }
 
-    /// [`fill`](Self::fill) without blocking. By default it sets, whatever came between.
+    /// [`fill`](Self::fill) without blocking. By default a backend whose marks say nothing [`set_async`](Self::set_async)s; that of one whose
+    /// marks do is `fill`, in place, which looks at them.
     fn fill_async<'a>(
         &'a self,
         key: &'a Key,
         payload: &'a Payload,
         mark: &'a Mark,
     ) -> BackendFuture<'a, bool> {
-        let _ = mark;
-        Box::pin(async move { self.set_async(key, payload).await.map(|()| true) })
+        if mark.says_nothing() {
+            return Box::pin(async move { self.set_async(key, payload).await.map(|()| true) });
+        }
+        Box::pin(ready(self.fill(key, payload, mark)))
     }
 
-    /// [`put`](Self::put) without blocking. By default it sets, whatever came between.
+    /// [`put`](Self::put) without blocking. Its default is chosen as that of [`fill_async`](Self::fill_async).
     fn put_async<'a>(
         &'a self,
         key: &'a Key,
         payload: &'a Payload,
         mark: &'a Mark,
     ) -> BackendFuture<'a, bool> {
-        let _ = mark;
-        Box::pin(async move { self.set_async(key, payload).await.map(|()| true) })
+        if mark.says_nothing() {
+            return Box::pin(async move { self.set_async(key, payload).await.map(|()| true) });
+        }
+        Box::pin(ready(self.put(key, payload, mark)))
     }
 
     /// [`evict`](Self::evict) without blocking.
