@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use ::mongodb::bson::oid::ObjectId;
 use ::mongodb::bson::spec::BinarySubtype;
-use ::mongodb::bson::{Binary, Bson, Document, RawDocument, doc, serialize_to_document};
+use ::mongodb::bson::{
+    Binary, Bson, Document, RawBsonRef, RawDocument, doc, serialize_to_document,
+};
 use ::mongodb::options::WriteConcern;
 
 use crate::backend::Payload;
@@ -172,15 +174,17 @@ impl Found {
         }
     }
 
-    /// Reads what was selected of `document`. What is of another type than it should be is taken for missing.
+    /// Reads what was selected of `document`. What is of another type than it should be is taken for missing, but for a value: that is
+    /// one of no bytes, which nothing decodes, so that it is counted.
     pub(super) fn read(document: &RawDocument) -> Self {
         Self {
             token: document.get_object_id("gen").ok(),
             owner: document.get_object_id("owner").ok(),
-            value: document
-                .get_binary("value")
-                .ok()
-                .map(|value| value.bytes.into()),
+            value: match document.get("value") {
+                Ok(Some(RawBsonRef::Binary(value))) => Some(value.bytes.into()),
+                Ok(Some(_)) => Some(Arc::default()),
+                _ => None,
+            },
             left: document.get_i64("left").ok(),
             kept: document.get_i64("kept").ok(),
         }
