@@ -5,7 +5,7 @@
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
-use syn::{GenericArgument, PathArguments, Safety, Type, TypeParamBound, TypeReference};
+use syn::{GenericArgument, PathArguments, Type, TypeParamBound, TypeReference};
 
 use super::argument::Arg;
 use super::boxed::{boxed_output, future_output};
@@ -67,10 +67,10 @@ fn check_shape(function: &Function, options: &Options, errors: &mut Errors) {
         );
     }
     if let Some(variadic) = &sig.variadic {
-        errors.on(variadic, "a function of variadic arguments can't be cached");
-    }
-    if let Safety::Safe(token) = &sig.safety {
-        errors.on(token, "a `safe fn` can't be cached");
+        errors.on(
+            variadic,
+            "a function of variadic arguments can't be cached: cache one that takes a slice",
+        );
     }
     check_output(function, options, errors);
     check_local(options, errors);
