@@ -43,7 +43,7 @@ pub struct Payload {
 /// | to have | bring |
 /// |---|---|
 /// | no thread of a runtime blocked | the operations ending in `_async` |
-/// | an eviction in one process win over a load that another had begun | marks: [`get`](Self::get) gives one with each miss, [`fill`](Self::fill) and [`put`](Self::put) look at it |
+/// | an eviction in one process win over a load that another had begun | marks: [`get`](Self::get) gives one with each miss, and [`mark`](Self::mark) one alone, [`fill`](Self::fill) and [`put`](Self::put) look at it |
 /// | other processes forget at once what this one evicts | [`watch`](Self::watch) |
 /// | one load among all processes | [`lease`](Self::lease) and [`release`](Self::release) |
 /// | no queue after one that has failed | [`release_to_all`](Self::release_to_all) |
@@ -61,6 +61,9 @@ pub struct Payload {
 /// levels are hashed before a backend sees them.
 ///
 /// The cache clones no backend and calls it from many threads.
+///
+/// The documentation of the module `conformance`, of the feature of that name, has a small one, and the checks that show whether a
+/// backend does all of this.
 pub trait Backend: Send + Sync + 'static {
     /// What kind of store it is: `storage_type` of the statistics.
     fn name(&self) -> &str;
