@@ -335,6 +335,21 @@ fn a_cache_takes_no_room_for_functions_that_it_is_not_used_by() {
     assert_eq!(second.stats().loads, 1_000);
 }
 
+/// Who has a cache for each tenant, instead of a scope, pays this for each.
+#[test]
+fn a_cache_takes_some_kilobytes() {
+    let made = |make: fn() -> Cache| {
+        // what is made once in a process is made
+        profile(&make(), "acme", 7, "Dr", "en".to_owned());
+        let mut cache = None;
+        growth(|| cache = Some(make()))
+    };
+    let empty = made(|| Cache::builder().build().unwrap());
+    assert!(empty < 48_000, "{empty} bytes");
+    let bounded = made(|| Cache::builder().max_items(1000).build().unwrap());
+    assert!(bounded < 56_000, "{bounded} bytes");
+}
+
 /// As if each had been looked up by a caller of its own, all at the same time.
 #[test]
 fn many_loads_at_once_keep_nothing() {
