@@ -156,7 +156,10 @@ impl Evictions {
                 let value = keyword.value(input)?;
                 self.cache = errors.take(cache_of(value));
             }
-            "before" => self.before = true,
+            "before" => {
+                keyword.expect(Form::Flag, input)?;
+                self.before = true;
+            }
             _ => {
                 let hint = did_you_mean(&name, OPTIONS);
                 let hint = if hint.is_empty() {

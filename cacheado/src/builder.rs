@@ -535,9 +535,25 @@ impl CacheBuilder {
         Err(Error::config(what, message))
     }
 
-    /// A cache that stores nothing.
-    pub(crate) fn build_disabled(self) -> Cache {
-        self.assemble(Weigher::One, false)
+    /// As [`Cache::disabled`]: a cache that stores nothing, and that knows the builder's [`scopes`](Self::scopes). What else the builder was told
+    /// is left aside, and no store is asked for anything.
+    ///
+    /// ```
+    /// use cacheado::{Cache, Hierarchy};
+    ///
+    /// let hierarchy = Hierarchy::builder().level("user", "user_id").build()?;
+    /// let cache = Cache::builder().scopes(hierarchy).max_items(10_000).build_disabled();
+    /// let ada = cache.scope("user", [("user_id", "ada")])?;
+    /// assert!(!cache.set("theme", &"dark".to_owned()).scope(ada).run()?);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
+    #[must_use]
+    pub fn build_disabled(self) -> Cache {
+        let of_none = Self {
+            hierarchy: self.hierarchy,
+            ..Self::default()
+        };
+        of_none.assemble(Weigher::One, false)
     }
 
     /// An unbounded cache in the process.

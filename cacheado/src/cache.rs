@@ -81,7 +81,8 @@ impl Cache {
     /// A cache that holds nothing: every look-up misses and is counted as a miss, every function runs its body, every `set`
     /// answers `false`.
     ///
-    /// For tests of code that is cached elsewhere, and for switching a cache off by configuration.
+    /// For tests of code that is cached elsewhere, and for switching a cache off by configuration. Where scopes are named at run time, the
+    /// builder's [`build_disabled`](CacheBuilder::build_disabled) makes one that knows them.
     ///
     /// ```
     /// let cache = cacheado::Cache::disabled();
@@ -239,11 +240,15 @@ impl Cache {
     /// assert_eq!(names, [Some("one".to_owned()), Some("two".to_owned()), None]);
     /// # Ok::<(), cacheado::Error>(())
     /// ```
-    pub fn get_or_load_many<F, K: Serialize>(
+    pub fn get_or_load_many<F, K, L>(
         &self,
         keys: impl IntoIterator<Item = K>,
         loader: F,
-    ) -> GetOrLoadMany<'_, F, K> {
+    ) -> GetOrLoadMany<'_, F, K>
+    where
+        F: FnOnce(Vec<K>) -> L,
+        K: Serialize,
+    {
         GetOrLoadMany::new(self, keys, loader)
     }
 

@@ -61,6 +61,21 @@ fn only_what_is_missing_is_loaded_and_each_once() {
 }
 
 #[test]
+fn keys_may_be_borrowed() {
+    let cache = Cache::builder().build().unwrap();
+    let names = ["one".to_owned(), "three".to_owned()];
+    let keys = || names.iter().map(String::as_str);
+    let loading = cache.get_or_load_many(keys(), |missing| {
+        missing.into_iter().map(|it| (it, it.len()))
+    });
+    assert_eq!(loading.run().unwrap(), [Some(3), Some(5)]);
+    let loading = cache.get_or_load_many(["one", "four"], |missing: Vec<&str>| async move {
+        missing.into_iter().map(|it| (it, it.len()))
+    });
+    assert_eq!(now(loading).unwrap(), [Some(3), Some(4)]);
+}
+
+#[test]
 fn a_loader_may_lack_some_and_bring_others() {
     let cache = Cache::builder().build().unwrap();
     let load = |_: Vec<u32>| HashMap::from([(1_u32, 1_u64), (9, 81)]);

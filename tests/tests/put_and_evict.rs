@@ -39,6 +39,18 @@ mod puts {
         u32::try_from(price).map_err(|error| error.to_string())
     }
 
+    #[cache(cache = cache, skip(cache), name = "bounded list", max_items = 2)]
+    pub(super) fn bounded(cache: &Cache, item: u32) -> u32 {
+        let _ = cache;
+        item
+    }
+
+    #[cache_put(cache = cache, skip(cache, price), name = "bounded list")]
+    pub(super) fn set_bounded(cache: &Cache, item: u32, price: u32) -> u32 {
+        let _ = (cache, item);
+        price
+    }
+
     #[cache_put(cache = cache, skip(cache, dry), bypass = dry)]
     pub(super) fn dry(cache: &Cache, x: u32, dry: bool) -> u32 {
         let _ = (cache, dry);
@@ -55,6 +67,19 @@ fn a_put_always_runs_and_stores() {
     assert_eq!(puts::set_price(&cache, 1, 60), 60);
     assert_eq!(puts::price(&cache, 1), 60);
     assert_eq!(puts::price(&cache, 2), 2);
+}
+
+#[test]
+fn a_put_for_a_bounded_function_counts_in_its_bound() {
+    let cache = cache();
+    assert_eq!(puts::bounded(&cache, 1), 1);
+    assert_eq!(puts::set_bounded(&cache, 1, 50), 50);
+    assert_eq!(puts::bounded(&cache, 1), 50);
+    for item in 2..10 {
+        puts::set_bounded(&cache, item, 7);
+    }
+    assert_eq!(puts::bounded(&cache, 9), 7);
+    assert_eq!(cache.stats().total_keys, 2);
 }
 
 #[test]

@@ -171,7 +171,8 @@ impl<'a> Suite<'a> {
         }
         assert!(
             failed.is_empty(),
-            "{} conformance checks failed:\n{}",
+            "{} conformance checks failed:\n{}\nOf a backend that does without marks, claims or reports, tell the suite so: `.marks(false)`, \
+             `.leases(false)`, `.watch(false)`.",
             failed.len(),
             failed.join("\n")
         );

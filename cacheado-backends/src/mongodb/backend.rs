@@ -11,6 +11,7 @@ use super::store::Store;
 use crate::backend::{
     Backend, BackendFuture, BackendResult, Changes, Lease, Lookup, Mark, Payload,
 };
+use crate::error::Error;
 use crate::io;
 use crate::key::Key;
 use crate::scope::Scope;
@@ -78,6 +79,20 @@ impl Backend for MongoDb {
     }
 
     fn check(&self) -> crate::Result<()> {
+        let names = [
+            ("database", &self.database, "/\\. \"$\0"),
+            ("collection", &self.collection, "$\0"),
+        ];
+        for (what, name, forbidden) in names {
+            if name.is_empty() || name.contains(|it| forbidden.contains(it)) {
+                return Err(Error::config(
+                    format!("MongoDb::{what}({name:?})"),
+                    format!(
+                        "MongoDB takes no such name for a {what}: give one of letters, digits and `_`"
+                    ),
+                ));
+            }
+        }
         crate::io::check_limits("MongoDb", self.timeout, self.load_limit)
     }
 

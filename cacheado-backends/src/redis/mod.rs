@@ -144,7 +144,7 @@ impl Redis {
     /// # Errors
     ///
     /// If there are none, one is no URL of Redis, or they differ in more than the address.
-    pub fn cluster<'u>(urls: impl IntoIterator<Item = &'u str>) -> crate::Result<Self> {
+    pub fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> crate::Result<Self> {
         Ok(Self::of(Servers::new(Kind::Cluster, urls)?))
     }
 
@@ -154,8 +154,8 @@ impl Redis {
     /// # Errors
     ///
     /// If there are none, or one is no URL of Redis.
-    pub fn sentinel<'u>(
-        urls: impl IntoIterator<Item = &'u str>,
+    pub fn sentinel(
+        urls: impl IntoIterator<Item = impl AsRef<str>>,
         master: &str,
     ) -> crate::Result<Self> {
         let kind = Kind::Sentinels(master.to_owned());

@@ -45,13 +45,13 @@ impl Servers {
     /// # Errors
     ///
     /// If there is no URL, or one is none of Redis.
-    pub(super) fn new<'u>(
+    pub(super) fn new(
         kind: Kind,
-        urls: impl IntoIterator<Item = &'u str>,
+        urls: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> crate::Result<Self> {
         let nodes: Result<Vec<_>, _> = urls
             .into_iter()
-            .map(|url| match url.into_connection_info() {
+            .map(|url| match url.as_ref().into_connection_info() {
                 Ok(node) => Ok(node.set_tcp_settings(sockets())),
                 Err(error) => Err(misfit(&error)),
             })
@@ -59,6 +59,12 @@ impl Servers {
         let nodes = nodes?;
         if nodes.is_empty() {
             return Err(Error::config("redis", "give the URL of a server at least"));
+        }
+        if matches!(&kind, Kind::Sentinels(master) if master.is_empty()) {
+            return Err(Error::config(
+                "redis",
+                "sentinels are asked for a master by its name, which is empty: give that which `sentinel monitor` has in their configuration",
+            ));
         }
         if nodes.iter().any(is_encrypted) {
             // another part of the program may have chosen already

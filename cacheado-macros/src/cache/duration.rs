@@ -23,6 +23,12 @@ pub(crate) fn literal(option: &str, noun: &str, value: &Expr) -> Result<Option<D
             ));
         }
         Expr::Lit(ExprLit { lit, .. }) => match lit {
+            Lit::Int(_) | Lit::Float(_) if has_unit(lit) => {
+                return error(format!(
+                    "`{option}` has a unit that Rust's numbers don't have: write it as text, `\"{}\"`",
+                    lit.to_token_stream()
+                ));
+            }
             Lit::Int(int) if !int.suffix().starts_with('f') => {
                 int.base10_parse::<u64>().ok().map(Duration::from_secs)
             }
@@ -52,6 +58,19 @@ pub(crate) fn literal(option: &str, noun: &str, value: &Expr) -> Result<Option<D
         )),
         Some(span) => Ok(Some(span)),
     }
+}
+
+/// Whether a number ends in what is none of its types, as `5m` does: parsing it drops that.
+fn has_unit(lit: &Lit) -> bool {
+    let suffix = match lit {
+        Lit::Int(int) => int.suffix(),
+        Lit::Float(float) => float.suffix(),
+        _ => "",
+    };
+    let (kind, bits) = suffix.split_at(suffix.len().min(1));
+    let is_type = matches!(kind, "i" | "u" | "f")
+        && (bits == "size" || (!bits.is_empty() && bits.bytes().all(|it| it.is_ascii_digit())));
+    !suffix.is_empty() && !is_type
 }
 
 /// What to write if nothing was meant, or no end.
@@ -104,6 +123,7 @@ pub(crate) fn spelled(span: Duration) -> TokenStream {
 /// The number that a literal is; `Err`: it is an expression, which may be a constant.
 fn number(value: &Expr) -> std::result::Result<Option<f64>, TokenStream> {
     match peel(value) {
+        Expr::Lit(ExprLit { lit, .. }) if has_unit(lit) => Ok(None),
         Expr::Lit(ExprLit { lit, .. }) => Ok(match lit {
             Lit::Int(int) => int.base10_parse().ok(),
             Lit::Float(float) => float.base10_parse().ok(),

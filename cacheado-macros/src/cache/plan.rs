@@ -3,7 +3,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use syn::{Expr, Path, Result};
+use syn::{Expr, ExprLit, Lit, Path, Result};
 
 use super::argument::Arg;
 use super::key::KeyParts;
@@ -11,7 +11,7 @@ use super::options::{Block, Options};
 use super::owned::is_owned;
 use super::secret;
 use super::signature::{Flavor, Function};
-use crate::parse::{Errors, among, mentions, same};
+use crate::parse::{Errors, among, mentions, peel, same};
 use crate::runtime::Runtime;
 use crate::scopes::parse::Hierarchy;
 use crate::scopes::resolve::{Id, Resolved, resolve};
@@ -176,6 +176,7 @@ pub(crate) fn check(
 ) {
     secret::check(function, options, scope, errors);
     check_skipped_ids(function, options, scope, errors);
+    check_key(function, options, scope, errors);
     if let Flavor::Boxed(boxed) = &function.flavor {
         let args = function.args.iter().filter(|arg| {
             let is_named = in_key_expressions(arg, options) || in_bypass(options, &arg.binds());
@@ -212,6 +213,29 @@ fn check_skipped_ids(
                 "`{skipped}` is an id of the scope `{}`, which no `skip` takes out of it: leave it out of `skip`, or, if \
                  results don't depend on it, name a scope without it",
                 level.as_deref().unwrap_or("global"),
+            ),
+        );
+    }
+}
+
+/// That a text that is the key, as if it were a format, is not to stand for arguments.
+fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors: &mut Errors) {
+    let Some(key) = &options.key else { return };
+    let Expr::Lit(ExprLit {
+        lit: Lit::Str(text),
+        ..
+    }) = peel(key)
+    else {
+        return;
+    };
+    let tells = |arg: &&Arg| !is_skipped(arg, options) && !scope.has(arg);
+    let names = function.args.iter().filter(tells).flat_map(Arg::binds);
+    if let Some(name) = names.into_iter().next() {
+        errors.on(
+            text,
+            format!(
+                "`key` is an expression, and this text the same for each `{name}`: write `key = {name}` or \
+                 `key = format!(…)`, or, if results don't depend on it, add `skip({name})`"
             ),
         );
     }

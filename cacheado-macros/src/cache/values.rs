@@ -35,7 +35,10 @@ pub(crate) fn bool_of(name: &str, value: &Expr) -> Result<bool> {
         }) => Ok(flag.value),
         _ => Err(Error::new_spanned(
             value,
-            format!("`{name}` takes `true` or `false`"),
+            match name {
+                "single_flight" => format!("`{name}` takes `true`, `false` or `\"cluster\"`"),
+                _ => format!("`{name}` takes `true` or `false`"),
+            },
         )),
     }
 }

@@ -86,7 +86,8 @@ struct Shape {
     level: Level,
     /// Else what one of them puts or evicts would stay in the shared tier for the other.
     local: bool,
-    /// They share the entries, and so the bound on these.
+    /// They share the entries, and so the bound on these, which that of the first is. Who has none of his own, as a put mostly hasn't,
+    /// takes it as it is.
     max_items: Option<NonZeroUsize>,
 }
 
@@ -101,7 +102,7 @@ impl Shape {
             Some("their scopes differ")
         } else if self.local != other.local {
             Some("only one of them is `local`")
-        } else if self.max_items != other.max_items {
+        } else if self.max_items.is_some() && self.max_items != other.max_items {
             Some("their `max_items` differ")
         } else {
             None

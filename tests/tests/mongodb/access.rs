@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use cacheado::Cache;
 use cacheado_backends::backend::{Backend, Change, Refused};
 use cacheado_backends::mongodb::MongoDb;
 use cacheado_tests::servers::Mongo;
@@ -103,6 +104,21 @@ fn options_that_make_no_cache_are_refused_by_name() {
     ] {
         let said = refused(&format!("mongodb://somebody:hunter2@h/?{option}"));
         assert!(said.contains(named) && !said.contains(PASSWORD), "{said}");
+    }
+}
+
+#[test]
+fn names_that_are_none_are_refused_by_name() {
+    let backend = || MongoDb::new(&SHARED.url()).unwrap();
+    let wrong = [
+        (backend().database(""), "database(\"\")"),
+        (backend().database("a.b"), "database(\"a.b\")"),
+        (backend().collection(""), "collection(\"\")"),
+        (backend().collection("a$b"), "collection(\"a$b\")"),
+    ];
+    for (backend, named) in wrong {
+        let said = Cache::builder().backend(backend).build().unwrap_err();
+        assert!(said.to_string().contains(named), "{said}");
     }
 }
 

@@ -253,8 +253,11 @@ fn what_is_no_url_is_said_at_once() {
         assert!(error.contains("redis://user:password@host"), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
-    assert!(Redis::cluster([]).is_err());
-    assert!(Redis::sentinel([], "mymaster").is_err());
+    assert!(Redis::cluster([""; 0]).is_err());
+    assert!(Redis::sentinel([""; 0], "mymaster").is_err());
+    let nameless = Redis::sentinel(vec!["redis://127.0.0.1".to_owned()], "");
+    let error = nameless.unwrap_err().to_string();
+    assert!(error.contains("sentinel monitor"), "{error}");
     assert!(Redis::cluster(["redis://:a@127.0.0.1:1", "redis://:b@127.0.0.1:2"]).is_err());
     assert!(
         Redis::new("redis://127.0.0.1")

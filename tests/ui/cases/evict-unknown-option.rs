@@ -5,4 +5,9 @@ fn rename(id: u64) {
     let _ = id;
 }
 
+#[cache_evict(cache = cacheado::Cache::disabled(), scope = "global", before = true)]
+fn close(id: u64) {
+    let _ = id;
+}
+
 fn main() {}

@@ -20,9 +20,4 @@ fn some_builds(x: u64, #[cfg(unix)] y: u64) -> u64 {
     x + y
 }
 
-#[cache]
-fn variadic(x: u64, _: ...) -> u64 {
-    x
-}
-
 fn main() {}

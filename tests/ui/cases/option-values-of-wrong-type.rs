@@ -35,4 +35,29 @@ fn orders6(x: u64) -> u64 {
     x
 }
 
+#[cache(ttl = 5m)]
+fn orders7(x: u64) -> u64 {
+    x
+}
+
+#[cache(ttl = 0.5min)]
+fn orders8(x: u64) -> u64 {
+    x
+}
+
+#[cache(ttl = "5m", jitter = 0.1pc)]
+fn orders9(x: u64) -> u64 {
+    x
+}
+
+#[cache(single_flight = cluster)]
+fn orders10(x: u64) -> u64 {
+    x
+}
+
+#[cache(key = "{x}")]
+fn orders11(x: u64) -> u64 {
+    x
+}
+
 fn main() {}
