@@ -62,7 +62,7 @@ use self::verbs::Verb;
 /// | `skip(a, self)` | argument names | left out of the key |
 /// | `key` | expression over the arguments | replaces the arguments' part of the key |
 /// | `name`, `version` | text, integer | names the entries; functions with one explicit name share entries on purpose |
-/// | `max_items` | integer | bound for this function alone: the least recently used entry makes room |
+/// | `max_items` | integer | bound for this function alone (of a generic one, for each instance): the least recently used entry makes room |
 /// | `when` | `\|value\| -> bool` | store only if true |
 /// | `bypass` | `bool` expression over the arguments | true: neither read nor stored |
 /// | `cache_none` | `bool`, default `true` | whether `None` is stored |
@@ -434,7 +434,7 @@ pub fn peek(input: TokenStream) -> TokenStream {
 
 /// Stores a value for one call of a cached function, which is not run: `Result<bool>`, whether it was
 /// stored. A future, if the function is async. The lifetime is that of the function; its `when` is
-/// asked.
+/// asked, and its `bypass` is not.
 ///
 /// ```
 /// use cacheado::{cache, put};

@@ -326,7 +326,7 @@ impl Cache {
     }
 
     /// The scope of the level called `level`, by name (`"user"`) or path (`"organization/user"`), with the ids that `params`
-    /// names.
+    /// names. Others that it names are passed over: with `"organization"`, a `user_id` narrows nothing.
     ///
     /// # Errors
     ///

@@ -30,7 +30,7 @@ impl<T: Clone + Send + Sync + 'static> Value for T {}
     message = "`{Self}` can't be cached",
     label = "not a value that a cache can hold",
     note = "a cached value is `Clone + Send + Sync + 'static`, with or without a shared tier",
-    note = "for the shared tier it is `Serialize + DeserializeOwned` as well: derive both, or add the option `local` to keep it in the process alone"
+    note = "for the shared tier it is `Serialize + DeserializeOwned` as well: derive both, or give the function the option `local` to keep it in the process alone"
 )]
 pub trait Portable: Value + Serialize + DeserializeOwned {
     /// [`Carry`] in every case. That it is looked up here makes one error of a value that is not portable, not several.

@@ -116,7 +116,12 @@ fn find_level(name: &LitStr, hierarchy: &Hierarchy) -> syn::Result<usize> {
     let names: Vec<String> = hierarchy.levels.iter().map(Level::name).collect();
     let Some(level) = hierarchy.find(last) else {
         let hint = did_you_mean(last, names.iter().map(String::as_str));
-        let hint = if hint.is_empty() {
+        // a path that is written as others are; what is most like the whole of it may be a wider scope
+        let end = last.rsplit([':', '.', '>']).next().unwrap_or_default();
+        let hint = if let Some(level) = hierarchy.find(end.trim()) {
+            let right = hierarchy.path_text(level);
+            format!(", did you mean `{right}`?")
+        } else if hint.is_empty() {
             let names = names.iter().map(String::as_str);
             format!(
                 ", the scopes are {}",
@@ -244,6 +249,17 @@ mod tests {
             message("zebra", vec![], &[]),
             "unknown scope `zebra`, the scopes are `global`, `organization`, `user` and `car`"
         );
+        for path in [
+            "organization::user",
+            "organization.user",
+            "organization > user",
+        ] {
+            let error = message(path, vec![], &[]);
+            assert!(
+                error.contains("did you mean `organization/user`?"),
+                "{error}"
+            );
+        }
         assert_eq!(
             message("car/user", vec![], &[]),
             "there is no scope `car/user`: the path of `user` is `organization/user`"
