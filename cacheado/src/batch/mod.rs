@@ -360,7 +360,10 @@ impl<'a, T> Batch<'a, T> {
         for (absent, stored) in self.filled(fills).zip(stored) {
             let Some(stored) = stored else { continue };
             if !stored {
-                evict_local(self.cache, &absent.key);
+                // as of a single load
+                if !absent.ticket.is_unheard() {
+                    evict_local(self.cache, &absent.key);
+                }
             } else if !absent.is_filled() {
                 outdated.push(absent.key.clone());
             }

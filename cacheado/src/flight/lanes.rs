@@ -189,14 +189,14 @@ impl Flights {
         }
     }
 
-    /// Makes the loads of `key` that began before `flight` forget their values: its own is newer. What is being put stays.
+    /// Has the loads of `key` that began before `flight` store nothing any more: its own value is newer. What is being put stays.
     pub(super) fn supersede(&self, key: &Key, flight: &Flight) {
         let mut lanes = self.shard(key);
         let Ok(lane) = lanes.find(key) else { return };
         let is_older =
             |other: &&Arc<Flight>| other.kind == FlightKind::Load && other.number < flight.number;
         for older in lane.get().all().filter(is_older) {
-            lock(&older.state).worsen(Standing::Outdated);
+            lock(&older.state).superseded = true;
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Flight {
 struct State {
     phase: Phase,
     standing: Standing,
+    /// A load that began later has stored its value: its own is not to be stored any more.
+    superseded: bool,
     /// There has been another load of the key beside it; beside a put, since what it puts was stored.
     accompanied: bool,
     waiters: usize,
@@ -129,6 +131,7 @@ impl Flight {
             state: Mutex::new(State {
                 phase: Phase::Loading,
                 standing: Standing::Current,
+                superseded: false,
                 accompanied: false,
                 waiters: 0,
                 seats: 0,

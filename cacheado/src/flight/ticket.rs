@@ -24,9 +24,10 @@ pub(crate) enum Crossing {
 pub(crate) enum Keeping {
     /// In the process, or in a shared tier that takes whatever it is given: what was not heard is not known.
     Here,
-    /// In the shared tier, which knows by the load's mark what the value is too old for; or in the process alone, where nobody else
-    /// outdates it.
+    /// In the shared tier, which knows by the load's mark what the value is too old for.
     Known,
+    /// In the process alone, where nobody else outdates it.
+    Alone,
 }
 
 impl Keeping {
@@ -35,16 +36,17 @@ impl Keeping {
         match self {
             Self::Here => Standing::Current,
             Self::Known => Standing::Unheard,
+            Self::Alone => Standing::Unsure,
         }
     }
 
     /// Of a value that goes to a shared tier, if it does, by this mark.
     pub(crate) fn by(is_shared: bool, mark: Option<&Mark>) -> Self {
         let is_marked = mark.is_some_and(|mark| !mark.bytes().is_empty());
-        if is_marked || !is_shared {
-            Self::Known
-        } else {
-            Self::Here
+        match (is_shared, is_marked) {
+            (false, _) => Self::Alone,
+            (true, true) => Self::Known,
+            (true, false) => Self::Here,
         }
     }
 }
@@ -73,12 +75,27 @@ impl Ticket {
 
     /// Whether no invalidation has come since the load began, and none can have come unheard.
     pub(crate) fn is_valid(&self) -> bool {
-        lock(&self.flight.state).standing == Standing::Current
+        let state = lock(&self.flight.state);
+        state.standing == Standing::Current && !state.superseded
     }
 
-    /// The same of what is stored where `how` says.
+    /// The same of what is stored where `how` says. A store that knows what the value is too old for has what it took: a later load that
+    /// was stored beside it, or a look-up that found it there, takes nothing from it.
     pub(crate) fn is_valid_in(&self, how: Keeping) -> bool {
-        lock(&self.flight.state).standing <= how.worst()
+        let state = lock(&self.flight.state);
+        state.standing <= how.worst() && (how != Keeping::Here || !state.superseded)
+    }
+
+    /// Whether nothing that was heard has come since the load began. What came before changes were heard may be known to nobody here:
+    /// that is enough for what is not stored, and ends soon.
+    pub(crate) fn is_undisturbed(&self) -> bool {
+        let state = lock(&self.flight.state);
+        state.standing <= Standing::Unheard && !state.superseded
+    }
+
+    /// Whether what it stored left no copy in the process, since it was loaded before changes were heard.
+    pub(crate) fn is_unheard(&self) -> bool {
+        lock(&self.flight.state).standing == Standing::Unheard
     }
 
     pub(crate) fn key(&self) -> &Key {
@@ -119,7 +136,7 @@ impl Ticket {
             state = lock(&self.flight.state);
         }
         // not `then`: that would drop what `store` holds, a value of the user's, while the locks are held
-        if state.standing <= how.worst() {
+        if state.standing <= how.worst() && !state.superseded {
             Some(store(state.standing == Standing::Unheard))
         } else {
             None

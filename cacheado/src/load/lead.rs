@@ -143,10 +143,12 @@ impl Lead {
         let entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
         // dropped where no lock is held
         let mut dropped = Dropped::new();
+        let mut is_here = cache.is_in_process();
         let store = |unheard: bool| {
             let inserted = cache.store_local(entry, &span, &mut dropped);
             if unheard && tier.is_some() {
                 cache.forget_copy(&load.key, &mut dropped);
+                is_here = false;
             }
             inserted
         };
@@ -171,7 +173,7 @@ impl Lead {
             ticket.finish(|| load.share(value));
             return None;
         }
-        let shared = if load.cache.is_in_process() || write.is_none() {
+        let shared = if is_here || write.is_none() {
             ticket.land(|| load.share(value));
             None
         } else {
@@ -224,12 +226,17 @@ impl Lead {
                 (Some(Write::Put(payload)), mark) => tier.put(&load.key, payload, mark.as_ref()),
                 (Some(_), _) => tier.evict(&load.key).map(|_| true),
                 (None, Some(mark)) if self.claim.is_some() => {
-                    let released = tier.release_to_all(&load.key, mark, FOR_ALL);
+                    let released = if self.ticket.is_undisturbed() {
+                        tier.release_to_all(&load.key, mark, FOR_ALL)
+                    } else {
+                        // it was overtaken, and has not failed
+                        tier.release(&load.key, mark)
+                    };
                     released.map(|()| true)
                 }
                 (None, _) => Ok(true),
             };
-            let to_go = self.is_to_go(&stored);
+            let to_go = write.is_some() && self.is_to_go(&stored);
             load.forget_older(&self.ticket, write.as_ref());
             if let Some(held) = &mut self.claim {
                 held.is_over(&stored);
@@ -268,12 +275,16 @@ impl Lead {
                 }
                 (Some(_), _) => tier.evict_async(&load.key).await.map(|_| true),
                 (None, Some(mark)) if self.claim.is_some() => {
-                    let released = tier.release_to_all_async(&load.key, mark, FOR_ALL).await;
+                    let released = if self.ticket.is_undisturbed() {
+                        tier.release_to_all_async(&load.key, mark, FOR_ALL).await
+                    } else {
+                        tier.release_async(&load.key, mark).await
+                    };
                     released.map(|()| true)
                 }
                 (None, _) => Ok(true),
             };
-            let to_go = self.is_to_go(&stored);
+            let to_go = write.is_some() && self.is_to_go(&stored);
             forget.now();
             if let Some(held) = &mut self.claim {
                 held.is_over(&stored);
@@ -293,7 +304,10 @@ impl Lead {
         match stored {
             Ok(true) => !self.ticket.is_valid_in(self.keeping()),
             Ok(false) => {
-                evict_local(&self.load.cache, &self.load.key);
+                // what lies there otherwise is another's
+                if !self.ticket.is_unheard() {
+                    evict_local(&self.load.cache, &self.load.key);
+                }
                 false
             }
             Err(_) => false,

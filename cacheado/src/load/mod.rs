@@ -164,7 +164,7 @@ impl Load {
         or: &mut Option<StandIn>,
         why: &dyn Fn() -> Option<String>,
     ) -> Option<Box<AnyValue>> {
-        if !self.forgives() || !ticket.is_valid() {
+        if !self.forgives() || !ticket.is_undisturbed() {
             return None;
         }
         let now = self.cache.clock().now();
@@ -209,7 +209,7 @@ impl Load {
         let timeout = self.aging().timeout;
         let over = Clock::deadline(began, Some(timeout.unwrap_or_default()));
         let waits = !self.owned || self.renewal.is_some();
-        if waits || now < over || !ticket.is_valid() {
+        if waits || now < over || !ticket.is_undisturbed() {
             return None;
         }
         let value = stand_in.take().filter(|it| now < it.until)?.value;

@@ -1,0 +1,407 @@
+//! What is loaded before changes of other processes are first heard, and what one load does to another of its key: nothing goes from
+//! the store that nobody has evicted, and nobody runs a body for want of news.
+
+use std::future::ready;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use cacheado::backends::{
+    Backend, BackendFuture, BackendResult, Change, Changes, Lease, Lookup, Mark, Payload,
+};
+use cacheado::rules::Lru;
+use cacheado::{Cache, Key, Scope, cache, evict, peek, put, refresh};
+use cacheado_tests::store::Client;
+use futures::executor::block_on;
+
+/// Runs once, when its operation comes next.
+type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
+fn hang(hook: &Hook, run: impl FnOnce() + Send + 'static) {
+    *hook.lock().unwrap() = Some(Box::new(run));
+}
+
+fn cross(hook: &Hook) {
+    let run = hook.lock().unwrap().take();
+    if let Some(run) = run {
+        run();
+    }
+}
+
+/// A client that hears nothing until the test says so, and whose operations can be crossed.
+struct Late {
+    inner: Client,
+    changes: Arc<OnceLock<Changes>>,
+    /// Ahead of a fill.
+    in_fill: Hook,
+    /// When the store has done it, and before it is answered.
+    after_fill: Hook,
+    after_evict: Hook,
+}
+
+impl Late {
+    fn new(inner: &Client) -> Self {
+        Self {
+            inner: inner.clone(),
+            changes: Arc::default(),
+            in_fill: Hook::default(),
+            after_fill: Hook::default(),
+            after_evict: Hook::default(),
+        }
+    }
+
+    /// What has changes heard from then on.
+    fn hear(&self) -> impl Fn() + Clone + Send + Sync + 'static {
+        let changes = Arc::clone(&self.changes);
+        move || changes.get().unwrap().report(Change::Covered)
+    }
+}
+
+impl Backend for Late {
+    fn name(&self) -> &'static str {
+        "late"
+    }
+
+    fn watch(&self, changes: Changes) -> bool {
+        self.changes.set(changes).is_ok()
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        self.inner.get(key)
+    }
+
+    fn mark(&self, key: &Key) -> BackendResult<Mark> {
+        self.inner.mark(key)
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.inner.set(key, payload)
+    }
+
+    fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        cross(&self.in_fill);
+        let stored = self.inner.fill(key, payload, mark);
+        cross(&self.after_fill);
+        stored
+    }
+
+    fn put(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
+        self.inner.put(key, payload, mark)
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        let evicted = self.inner.evict(key);
+        cross(&self.after_evict);
+        evicted
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        self.inner.evict_by_scope(scope)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        self.inner.clear()
+    }
+
+    fn lease(&self, key: &Key, span: Duration) -> BackendResult<Lease> {
+        self.inner.lease(key, span)
+    }
+
+    fn release(&self, key: &Key, mark: &Mark) -> BackendResult<()> {
+        self.inner.release(key, mark)
+    }
+
+    fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) -> BackendResult<()> {
+        self.inner.release_to_all(key, mark, span)
+    }
+
+    fn fill_async<'a>(
+        &'a self,
+        key: &'a Key,
+        payload: &'a Payload,
+        mark: &'a Mark,
+    ) -> BackendFuture<'a, bool> {
+        Box::pin(ready(self.fill(key, payload, mark)))
+    }
+}
+
+fn load(cache: &Cache, body: impl FnOnce() -> u32) -> u32 {
+    cache.get_or_load("key", body).run().unwrap()
+}
+
+#[test]
+fn who_finds_what_a_load_has_just_stored_does_not_evict_it() {
+    for is_async in [false, true] {
+        let client = Client::new();
+        let late = Late::new(&client);
+        let (hear, after_fill) = (late.hear(), Arc::clone(&late.after_fill));
+        let cache = client.builder().backend(late).build().unwrap();
+        let other = cache.clone();
+        hang(&after_fill, move || {
+            let found = if is_async {
+                block_on(other.get_or_load("key", async || 8).into_future()).unwrap()
+            } else {
+                load(&other, || 8)
+            };
+            assert_eq!(found, 7, "the store's");
+        });
+        let body = || {
+            hear();
+            7
+        };
+        assert_eq!(load(&cache, body), 7);
+        assert!(after_fill.lock().unwrap().is_none(), "they have crossed");
+        assert_eq!(client.len(), 1);
+    }
+}
+
+#[test]
+fn nor_where_the_process_keeps_no_values_or_has_no_room() {
+    let caches: [fn(&Client, Late) -> Cache; 2] = [
+        |client, late| {
+            client
+                .builder()
+                .backend(late)
+                .in_process(false)
+                .build()
+                .unwrap()
+        },
+        |client, late| {
+            client
+                .builder()
+                .backend(late)
+                .rule(Lru::new(1))
+                .build()
+                .unwrap()
+        },
+    ];
+    for cache in caches {
+        let client = Client::new();
+        let late = Late::new(&client);
+        let (hear, after_fill) = (late.hear(), Arc::clone(&late.after_fill));
+        let cache = cache(&client, late);
+        hear();
+        let other = cache.clone();
+        hang(&after_fill, move || {
+            other.get_or_load("another", || 1_u32).run().unwrap();
+            let found = other.get("key").run().unwrap();
+            assert_eq!(found, Some(7_u32), "the store's");
+        });
+        assert_eq!(load(&cache, || 7), 7);
+        assert!(after_fill.lock().unwrap().is_none(), "they have crossed");
+        let found = client.cache().get::<u32>("key").run().unwrap();
+        assert_eq!(found, Some(7));
+    }
+}
+
+#[test]
+fn two_loads_side_by_side_do_not_evict_what_either_stores() {
+    let client = Client::new();
+    let late = Late::new(&client);
+    let (hear, after_fill) = (late.hear(), Arc::clone(&late.after_fill));
+    let cache = client.builder().backend(late).build().unwrap();
+    hear();
+    let other = cache.clone();
+    let one = |keys: Vec<u32>| {
+        // a later one, which is over when the first of the two is being stored
+        let (began, begins) = mpsc::channel();
+        let (go, goes) = mpsc::channel();
+        let later = thread::spawn(move || {
+            let two = |keys: Vec<u32>| {
+                began.send(()).unwrap();
+                goes.recv().unwrap();
+                keys.into_iter().map(|key| (key, 2_u32))
+            };
+            other.get_or_load_many([1_u32], two).run().unwrap()
+        });
+        begins.recv().unwrap();
+        hang(&after_fill, move || {
+            go.send(()).unwrap();
+            assert_eq!(later.join().unwrap(), [Some(2)]);
+        });
+        keys.into_iter().map(|key| (key, 1_u32))
+    };
+    let got = cache.get_or_load_many([1_u32], one).run().unwrap();
+    assert_eq!(got, [Some(1)]);
+    assert!(after_fill.lock().unwrap().is_none(), "they have crossed");
+    assert!(cache.get::<u32>(1_u32).run().unwrap().is_some());
+    assert_eq!(client.len(), 1);
+}
+
+type Body = Arc<dyn Fn() -> u32 + Send + Sync>;
+
+fn body(run: impl Fn() -> u32 + Send + Sync + 'static) -> Body {
+    Arc::new(run)
+}
+
+#[cache(ttl = 60, single_flight = "cluster", cache = cache, skip(cache, body))]
+fn claimed(cache: &Cache, body: &Body) -> u32 {
+    let _ = cache;
+    body()
+}
+
+#[test]
+fn a_claimed_load_that_an_eviction_overtakes_evicts_nothing_itself() {
+    let client = Client::new();
+    let late = Late::new(&client);
+    let (hear, after_evict) = (late.hear(), Arc::clone(&late.after_evict));
+    let cache = client.builder().backend(late).build().unwrap();
+    hear();
+    assert_eq!(claimed(&cache, &body(|| 1)), 1);
+    let (end, ends) = mpsc::channel();
+    let (loading, loads) = mpsc::channel();
+    let ends = Mutex::new(ends);
+    let other = cache.clone();
+    // who comes when the store has evicted, and before the process knows
+    hang(&after_evict, move || {
+        let (began, begins) = mpsc::channel();
+        let slow = body(move || {
+            began.send(()).unwrap();
+            ends.lock().unwrap().recv().unwrap();
+            2
+        });
+        loading
+            .send(thread::spawn(move || claimed(&other, &slow)))
+            .unwrap();
+        begins.recv().unwrap();
+    });
+    evict!(claimed(&cache, &body(|| 0))).unwrap();
+    end.send(()).unwrap();
+    let overtaken = loads.recv().unwrap().join().unwrap();
+    assert_eq!(overtaken, 2);
+    let asked = client.asked();
+    assert!(
+        !asked.contains(&"release to all"),
+        "nobody has failed: {asked:?}"
+    );
+    let evictions = asked.iter().filter(|it| **it == "evict").count();
+    assert_eq!(evictions, 1, "{asked:?}");
+}
+
+type Rate = Arc<dyn Fn() -> Result<u32, String> + Send + Sync>;
+
+#[cache(ttl = 60, stale = 3600, cache = cache, skip(cache, body))]
+fn rate(cache: &Cache, body: &Rate) -> Result<u32, String> {
+    let _ = cache;
+    body()
+}
+
+#[test]
+fn what_stands_in_does_so_for_the_first_call_of_a_process() {
+    for heard_meanwhile in [false, true] {
+        let client = Client::new();
+        let right: Rate = Arc::new(|| Ok(1));
+        assert_eq!(rate(&client.cache(), &right), Ok(1));
+        client.store().clock.advance(Duration::from_secs(61));
+        let late = Late::new(&client);
+        let hear = late.hear();
+        let cache = client.builder().backend(late).build().unwrap();
+        let fails: Rate = Arc::new(move || {
+            if heard_meanwhile {
+                hear();
+            }
+            Err("down".to_owned())
+        });
+        assert_eq!(rate(&cache, &fails), Ok(1));
+    }
+}
+
+#[test]
+fn an_older_load_that_is_refused_takes_nothing_of_a_newer_one() {
+    let client = Client::new();
+    let late = Late::new(&client);
+    let hear = late.hear();
+    let cache = client.builder().backend(late).build().unwrap();
+    let runs = AtomicU32::new(0);
+    thread::scope(|scope| {
+        let (began, begins) = mpsc::channel();
+        let (go, goes) = mpsc::channel();
+        let older = move || {
+            began.send(()).unwrap();
+            goes.recv().unwrap();
+            1
+        };
+        let cache = &cache;
+        let older = scope.spawn(|| load(cache, older));
+        begins.recv().unwrap();
+        client.cache().evict("key").run().unwrap();
+        hear();
+        let newer = load(cache, || {
+            runs.fetch_add(1, Ordering::SeqCst);
+            go.send(()).unwrap();
+            assert_eq!(older.join().unwrap(), 1);
+            2
+        });
+        assert_eq!(newer, 2);
+    });
+    let third = load(&cache, || 3);
+    assert_eq!((third, runs.load(Ordering::SeqCst)), (2, 1));
+}
+
+type Waiter = Mutex<Pin<Box<dyn Future<Output = u32> + Send>>>;
+
+/// On a thread of its own, which is inside of no load.
+fn poll(waiter: &Waiter) -> Poll<u32> {
+    let poll = || {
+        let mut context = Context::from_waker(Waker::noop());
+        waiter.lock().unwrap().as_mut().poll(&mut context)
+    };
+    thread::scope(|scope| scope.spawn(poll).join().unwrap())
+}
+
+#[test]
+fn who_has_waited_and_asks_again_finds_it() {
+    for heard_meanwhile in [false, true] {
+        let client = Client::new();
+        let late = Late::new(&client);
+        let (hear, in_fill) = (late.hear(), Arc::clone(&late.in_fill));
+        let cache = client.builder().backend(late).build().unwrap();
+        let other = cache.clone();
+        let waiter: Arc<Waiter> = Arc::new(Mutex::new(Box::pin(async move {
+            assert_eq!(other.get_or_load("key", async || 8_u32).await.unwrap(), 7);
+            load(&other, || 9)
+        })));
+        // it goes on as soon as it may, if that is before the store has the value
+        let (early, goes_on) = (Arc::new(OnceLock::new()), Arc::clone(&waiter));
+        let is_early = Arc::clone(&early);
+        hang(&in_fill, move || is_early.set(poll(&goes_on)).unwrap());
+        let loaded = load(&cache, || {
+            assert!(poll(&waiter).is_pending(), "it waits");
+            if heard_meanwhile {
+                hear();
+            }
+            7
+        });
+        assert_eq!(loaded, 7);
+        let found = match early.get() {
+            Some(Poll::Ready(found)) => Poll::Ready(*found),
+            _ => poll(&waiter),
+        };
+        assert_eq!(found, Poll::Ready(7));
+    }
+}
+
+#[cache(ttl = 60, local, cache = cache, skip(cache, body))]
+fn local(cache: &Cache, body: &dyn Fn() -> u32) -> u32 {
+    let _ = cache;
+    body()
+}
+
+#[test]
+fn what_never_leaves_the_process_is_kept_though_news_are_lost() {
+    let client = Client::new();
+    let cache = client.cache();
+    let lossy = || {
+        client.report(&Change::Lost);
+        client.report(&Change::Covered);
+        1
+    };
+    assert_eq!(local(&cache, &lossy), 1);
+    assert_eq!(peek!(local(&cache, &lossy)).unwrap(), Some(1));
+    assert!(put!(local(&cache, &lossy), 5).unwrap());
+    assert_eq!(refresh!(local(&cache, &lossy)), 1);
+    assert_eq!(peek!(local(&cache, &lossy)).unwrap(), Some(1));
+}
