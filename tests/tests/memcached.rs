@@ -225,7 +225,7 @@ fn a_full_memory_is_a_refusal() {
 }
 
 #[test]
-fn foreign_keys_stay_and_foreign_values_are_misses() {
+fn foreign_keys_stay_and_foreign_values_are_nothing_that_decodes() {
     let server = servers::Memcached::start();
     let backend = backend(&server.url());
     let key = key("k");
@@ -243,13 +243,97 @@ fn foreign_keys_stay_and_foreign_values_are_misses() {
             bytes.len()
         );
         assert_eq!(raw(server.addr(), &set), "STORED");
-        let mark = miss(backend.get(&key));
+        assert_eq!(value(&backend, &key).as_deref(), Some(&b""[..]));
+        let mark = backend.mark(&key).unwrap();
         assert!(backend.fill(&key, &payload("w"), &mark).unwrap());
         assert_eq!(value(&backend, &key).as_deref(), Some(&b"w"[..]));
     }
     backend.clear().unwrap();
     backend.evict_by_scope(&Scope::global()).unwrap();
     assert_eq!(raw(server.addr(), "get tests\r\n"), "VALUE tests 0 3");
+}
+
+/// A cache of two tenants without values in the process.
+fn tenants(server: &servers::Memcached) -> (Cache, [Scope; 2]) {
+    let hierarchy = Hierarchy::builder().level("organization", "org_id");
+    let builder = Cache::builder().name("shop").in_process(false);
+    let builder = builder.scopes(hierarchy.build().unwrap());
+    let backend = Memcached::new(server.url()).unwrap().timeout(LIMIT);
+    let cache = builder.backend(backend).build().unwrap();
+    let scopes = ["acme", "globex"].map(|id| {
+        let scope = cache.scope("organization", [("org_id", id)]);
+        scope.unwrap()
+    });
+    (cache, scopes)
+}
+
+fn load(cache: &Cache, scope: &Scope, value: u32) -> u32 {
+    let load = cache.get_or_load("k", || value);
+    load.scope(scope.clone()).run().unwrap()
+}
+
+#[test]
+fn a_mark_that_another_client_has_written_over_is_made_anew() {
+    let server = servers::Memcached::start();
+    let (cache, [acme, globex]) = tenants(&server);
+    assert_eq!(load(&cache, &globex, 1), 1);
+    let mut value = 10;
+    for bytes in ["", "7 bytes", "more than a mark has"] {
+        assert_eq!(load(&cache, &acme, value), value);
+        let len = bytes.len();
+        let set = format!("set shop/g/organization=acme/ 0 0 {len}\r\n{bytes}\r\n");
+        assert_eq!(raw(server.addr(), &set), "STORED");
+        value += 1;
+        assert_eq!(load(&cache, &acme, value), value, "evicted with its mark");
+        assert_eq!(load(&cache, &acme, 0), value);
+        assert_eq!(load(&cache, &globex, 0), 1, "no affair of its");
+        cache.evict_by_scope(acme.clone()).run().unwrap();
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.backend_errors, stats.backend_skips), (0, 0));
+}
+
+/// What the server has under the name of `key`, and its flags.
+fn item(server: SocketAddr, key: &Key) -> (String, Vec<u8>) {
+    let mut stream = BufReader::new(TcpStream::connect(server).unwrap());
+    let get = format!("get {}\r\n", name(key));
+    stream.get_mut().write_all(get.as_bytes()).unwrap();
+    let mut head = String::new();
+    stream.read_line(&mut head).unwrap();
+    let mut words = head.split_whitespace().skip(2).map(str::to_owned);
+    let (flags, len) = (words.next().unwrap(), words.next().unwrap());
+    let mut bytes = vec![0; len.parse().unwrap()];
+    stream.read_exact(&mut bytes).unwrap();
+    (flags, bytes)
+}
+
+#[test]
+fn of_what_stands_before_a_value_nothing_can_be_changed_or_cut() {
+    let server = servers::Memcached::start();
+    let backend = backend(&server.url());
+    let key = key("k");
+    let stored = lasting("value", Duration::from_mins(1));
+    backend.set(&key, &stored).unwrap();
+    let (flags, whole) = item(server.addr(), &key);
+    let header = whole.len() - "value".len();
+    let changed = (0..header).map(|at| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        bytes
+    });
+    let cut = (1..=header).map(|len| whole[..len].to_vec());
+    for bytes in changed.chain(cut) {
+        let mut set = format!("set {} {flags} 0 {}\r\n", name(&key), bytes.len()).into_bytes();
+        set.extend(&bytes);
+        set.extend(b"\r\n");
+        let mut stream = TcpStream::connect(server.addr()).unwrap();
+        stream.write_all(&set).unwrap();
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).unwrap();
+        assert_eq!(answer.trim_end(), "STORED");
+        let found = value(&backend, &key);
+        assert_eq!(found.as_deref(), Some(&b""[..]), "of {bytes:?}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! scopes that it is in are what they were when its making began.
 //!
 //! A mark that is missing, because the server has made room or started anew, gets a nonce that was never there: what it stood for
-//! is evicted by that, and never comes back.
+//! is evicted by that, and never comes back. So is one that another client has written over.
 //!
 //! Where there are several servers, each has a mark of its own in the same way, which the entries at it are under beside those of their
 //! scopes: a server that starts anew, and gives numbers that it has given before, has another nonce.
@@ -162,27 +162,31 @@ impl Memcached {
         places: &Places,
         mut nonces: Vec<Option<u64>>,
     ) -> BackendResult<Vec<Option<u64>>> {
-        let missing: Vec<usize> = (0..nonces.len())
-            .filter(|&nth| nonces[nth].is_none())
-            .collect();
-        if missing.is_empty() {
-            return Ok(nonces);
+        // another process may be making it too: both then go by what is there
+        let add = |mark: &str, of_all| Self::write(mark, of_all, clock::nonce()).add();
+        // what is there then is no mark: another client's. Over it, at the cost of an eviction if a mark has come meanwhile
+        let set = |mark: &str, of_all| Self::write(mark, of_all, clock::nonce());
+        let ways: [&(dyn Fn(&str, bool) -> Set + Sync); 2] = [&add, &set];
+        for write in ways {
+            let missing: Vec<usize> = (0..nonces.len())
+                .filter(|&nth| nonces[nth].is_none())
+                .collect();
+            if missing.is_empty() {
+                return Ok(nonces);
+            }
+            let sent = Instant::now();
+            let commands = missing.iter().flat_map(|&nth| {
+                let (mark, of_all) = (&places.marks[nth], nth == 0);
+                [write(mark, of_all).into(), Self::read(mark, of_all).into()]
+            });
+            let answers = self.client.exchange(way, commands.collect()).await?;
+            let reads = answers.into_iter().skip(1).step_by(2);
+            for (nth, answer) in missing.into_iter().zip(reads) {
+                nonces[nth] = self.hear(&places.marks[nth], nth == 0, answer, sent)?;
+            }
         }
-        let sent = Instant::now();
-        let commands = missing.iter().flat_map(|&nth| {
-            let (mark, of_all) = (&places.marks[nth], nth == 0);
-            // another process may be making it too: both then go by what is there
-            let add = Self::write(mark, of_all, clock::nonce()).add();
-            [add.into(), Self::read(mark, of_all).into()]
-        });
-        let answers = self.client.exchange(way, commands.collect()).await?;
-        for (nth, answer) in missing
-            .into_iter()
-            .zip(answers.into_iter().skip(1).step_by(2))
-        {
-            let nonce = self.hear(&places.marks[nth], nth == 0, answer, sent)?;
-            nonces[nth] =
-                Some(nonce.ok_or("the mark of a scope was not kept, or is something else")?);
+        if nonces.contains(&None) {
+            return Err("the mark of a scope was not kept".into());
         }
         Ok(nonces)
     }

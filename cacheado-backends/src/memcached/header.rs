@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::clock::{Moment, Now};
 
 /// The number of the form. A value of another one is none.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
-/// How many bytes a header has.
-pub(super) const LEN: usize = 1 + 4 + 8 + Moment::LEN + Generation::LEN;
+/// How many bytes a header has, the checksum of the others among them.
+pub(super) const LEN: usize = CHECKED + 4;
+const CHECKED: usize = 1 + 4 + 8 + Moment::LEN + Generation::LEN;
 
 /// Lives until evicted.
 const FOREVER: u64 = u64::MAX;
@@ -69,18 +70,23 @@ impl Header {
         bytes.extend(self.lifetime.unwrap_or(FOREVER).to_be_bytes());
         bytes.extend(self.stored.to_bytes());
         bytes.extend(self.generation.0);
+        bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
         bytes.extend(value);
         Some(bytes)
     }
 
-    /// The header in `bytes` and the value behind it. `None` if they are of another form, or not whole.
+    /// The header in `bytes` and the value behind it. `None` if they are of another form, or not whole, or the header was changed: the
+    /// value itself has a checksum of its own.
     pub(super) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let checked = crc32fast::hash(bytes.get(..CHECKED)?);
         let (&format, rest) = bytes.split_first()?;
         let (&len, rest) = rest.split_first_chunk()?;
         let (&lifetime, rest) = rest.split_first_chunk()?;
         let (&stored, rest) = rest.split_first_chunk()?;
-        let (&generation, value) = rest.split_first_chunk()?;
-        if format != FORMAT || value.len() != u32::from_be_bytes(len) as usize {
+        let (&generation, rest) = rest.split_first_chunk()?;
+        let (&checksum, value) = rest.split_first_chunk()?;
+        let whole = value.len() == u32::from_be_bytes(len) as usize;
+        if format != FORMAT || !whole || checked != u32::from_be_bytes(checksum) {
             return None;
         }
         let lifetime = u64::from_be_bytes(lifetime);
@@ -139,16 +145,21 @@ mod tests {
         }
 
         #[test]
-        fn anything_is_read_without_a_panic(mut bytes: Vec<u8>, format: u8) {
+        fn what_was_changed_is_none(at in 0..LEN, bit in 0..8_u8) {
+            let mut bytes = header(Some(7), [1; 16]).write(b"value").unwrap();
+            bytes[at] ^= 1 << bit;
+            prop_assert_eq!(Header::read(&bytes), None);
+        }
+
+        #[test]
+        fn anything_is_read_without_a_panic(mut bytes: Vec<u8>) {
             let now = Clock::default().now(Instant::now());
             let read = |bytes: &[u8]| Header::read(bytes).map(|(it, _)| it.left(&now));
             let _ = read(&bytes);
-            let mut whole = header(None, [2; 16]).write(b"value").unwrap();
-            whole[0] = format;
-            prop_assert_eq!(read(&whole).is_some(), format == FORMAT);
             // the numbers of a header are whatever they are
-            bytes.resize(LEN - 5, 0);
-            whole = [&[FORMAT, 0, 0, 0, 0], &bytes[..]].concat();
+            bytes.resize(CHECKED - 5, 0);
+            let mut whole = [&[FORMAT, 0, 0, 0, 0], &bytes[..]].concat();
+            whole.extend(crc32fast::hash(&whole).to_be_bytes());
             prop_assert!(read(&whole).is_some());
         }
     }

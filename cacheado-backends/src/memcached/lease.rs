@@ -81,7 +81,7 @@ impl Memcached {
                     let same = same.ttl_raw(self.seconds(payload.lifetime, &now));
                     self.replace(way, vec![same.into()]).await?
                 }
-                Found::Stub { cas, .. } | Found::Dead { cas } => {
+                Found::Stub { cas, .. } | Found::Dead { cas } | Found::Foreign { cas } => {
                     self.renew(way, [(&place.name, cas)].into_iter()).await?
                 }
             };

@@ -1,5 +1,6 @@
 //! Looking up: what is there, and the marks of loads.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use memcache::exp::{Get, GetResult, Meta, Op, OpResult, Set};
@@ -16,8 +17,10 @@ use crate::key::Key;
 pub(super) enum Found {
     /// A value that counts.
     Live(Payload),
-    /// One that was evicted with a scope, or is none of ours: what began before it was is over.
+    /// One that was evicted with a scope: what began before it was is over.
     Dead { cas: u64 },
+    /// What another client has written, or what is left of a value.
+    Foreign { cas: u64 },
     /// A stub, which stands for the loads under way, or a value whose time is over, which serves as one.
     Stub { cas: u64, lasts: Lasts },
 }
@@ -78,6 +81,11 @@ impl Memcached {
             let generation = place.generation(&nonces).ok_or_else(unexpected)?;
             looked.push(match Self::judge(&item, Some(generation), &now) {
                 Found::Live(payload) => Lookup::Hit(payload),
+                // nothing decodes that, so it is counted; whoever loads asks for the mark then
+                Found::Foreign { .. } => Lookup::Hit(Payload {
+                    bytes: Arc::default(),
+                    lifetime: None,
+                }),
                 Found::Stub { cas, lasts } => {
                     if lasts.is_some_and(|left| left <= self.load_seconds()) {
                         ending.push((&place.name, generation));
@@ -114,10 +122,12 @@ impl Memcached {
         let lasts = item.item.ttl.and_then(|left| left.try_into().ok());
         let value = match &item.value {
             Some(value) if item.client_flags == Some(VALUE) => value,
+            Some(value) if !value.is_empty() => return Found::Foreign { cas },
             // not asked for, or a stub, or nothing, which is a stub by now
             _ => return Found::Stub { cas, lasts },
         };
         match Header::read(value) {
+            None => Found::Foreign { cas },
             Some((header, bytes)) if Some(header.generation) == generation => {
                 header.left(now).map_or(Found::Stub { cas, lasts }, |left| {
                     Found::Live(Payload {
@@ -126,7 +136,7 @@ impl Memcached {
                     })
                 })
             }
-            _ => Found::Dead { cas },
+            Some(_) => Found::Dead { cas },
         }
     }
 
