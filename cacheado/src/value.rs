@@ -187,6 +187,9 @@ impl Codec {
             decode: |encoded| match postcard::take_from_bytes::<T>(encoded.bytes) {
                 Ok((value, [])) if shape(&value) == Ok(encoded.shape) => Ok(Box::new(value)),
                 Ok(_) => Err("its type has another shape now".to_owned()),
+                Err(error) if error != postcard::Error::WontImplement => {
+                    Err(format!("its type may have another shape now: {error}"))
+                }
                 Err(error) => Err(format!(
                     "{error}: what asks its format for the type of what comes next (untagged enums, `serde_json::Value`) can't be read back: use the option `local`, or a type that names it"
                 )),

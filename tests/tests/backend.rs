@@ -302,6 +302,17 @@ fn two_caches_share_what_is_behind_them() {
 }
 
 #[test]
+fn what_was_stored_as_another_type_is_a_miss_that_is_counted() {
+    let memory = Memory::default();
+    let (one, two) = (memory.cache(), memory.cache());
+    one.set("key", &5_u8).run().unwrap();
+    assert_eq!(two.get_or_load("key", || 9_u16).run().unwrap(), 9);
+    let stats = two.stats();
+    assert_eq!((stats.misses, stats.loads, stats.backend_errors), (1, 1, 1));
+    assert!(one.get::<u8>("key").run().is_ok_and(|it| it == Some(5)));
+}
+
+#[test]
 fn marks_of_blocking_operations_count_for_futures_too() {
     let marked = Marked::default();
     let cache = || Cache::builder().backend(marked.clone()).build().unwrap();

@@ -283,6 +283,9 @@ fn parse(uri: &str) -> crate::Result<ClientOptions> {
             "`mongodb+srv` addresses are not supported: name the hosts, `mongodb://host1,host2/?replicaSet=…&tls=true`",
         ));
     }
+    if splits_a_password(uri) {
+        return Err(config(ENCODED));
+    }
     read_options(uri).map_err(|message| {
         let lower = uri.to_ascii_lowercase();
         // a piece of such an option may pass for a host or for another option, which the driver quotes
@@ -297,11 +300,28 @@ fn parse(uri: &str) -> crate::Result<ClientOptions> {
             Some((_, rest)) => config(
                 match read_options(&format!("mongodb://{rest}")) {
                     Err(message) => message,
-                    Ok(_) => "no address could be made out: write `mongodb://user:password@host:port/?options`, with user and password percent-encoded".to_owned(),
+                    Ok(_) => ENCODED.to_owned(),
                 },
             ),
         }
     })
+}
+
+const ENCODED: &str = "no address could be made out: write `mongodb://user:password@host:port/?options`, with user and password percent-encoded, and with those that its `authMechanism` takes";
+
+/// Whether what stands where hosts do has no `@` behind it and can't be hosts: it may be a user and a password.
+fn splits_a_password(uri: &str) -> bool {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let hosts = rest.split(['/', '?']).next().unwrap_or_default();
+    let is_none = |host: &str| {
+        // a socket's path is encoded, too
+        let encoded = host.contains('%') && !host.to_ascii_lowercase().contains("%2f");
+        // that in brackets has colons of its own
+        let end = host.rfind(']').map_or(0, |at| at + 1);
+        let port = host[end..].rsplit_once(':').map(|(_, port)| port);
+        encoded || port.is_some_and(|port| !port.bytes().all(|it| it.is_ascii_digit()))
+    };
+    !rest.contains('@') && hosts.split(',').any(is_none)
 }
 
 fn read_options(uri: &str) -> Result<ClientOptions, String> {
@@ -327,7 +347,7 @@ mod tests {
         assert!(refused("redis://127.0.0.1").contains("scheme"));
         assert!(refused("mongodb+srv://u:hunter2@x.example").contains("name the hosts"));
         assert!(refused("mongodb://h/?readPreference=secondary").contains("readPreference"));
-        assert!(refused("mongodb://h:notaport").contains("notaport"));
+        assert!(refused("mongodb://h:notaport").contains("host:port"));
         for level in ["majority", "snapshot", "linearizable", "available"] {
             let refused = refused(&format!("mongodb://h/?readConcernLevel={level}"));
             assert!(

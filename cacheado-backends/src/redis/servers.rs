@@ -51,9 +51,14 @@ impl Servers {
     ) -> crate::Result<Self> {
         let nodes: Result<Vec<_>, _> = urls
             .into_iter()
-            .map(|url| match url.as_ref().into_connection_info() {
-                Ok(node) => Ok(node.set_tcp_settings(sockets())),
-                Err(error) => Err(misfit(&error)),
+            .map(|url| match url.as_ref() {
+                url if splits_a_password(url) => Err(misfit(
+                    "no address could be made out: user and password are percent-encoded",
+                )),
+                url => match url.into_connection_info() {
+                    Ok(node) => Ok(node.set_tcp_settings(sockets())),
+                    Err(error) => Err(misfit(&error)),
+                },
             })
             .collect();
         let nodes = nodes?;
@@ -280,7 +285,17 @@ fn is_encrypted(node: &ConnectionInfo) -> bool {
 }
 
 /// The driver's error, which quotes no URL.
-fn misfit(error: &RedisError) -> Error {
+/// Whether a `/`, `?` or `#` comes ahead of the `@` that ends user and password, as in a password that is not encoded: the piece before it
+/// would pass for the host.
+fn splits_a_password(url: &str) -> bool {
+    let rest = ["redis://", "rediss://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    let behind = rest.and_then(|rest| rest.split_once(['/', '?', '#']));
+    behind.is_some_and(|(_, behind)| behind.contains('@'))
+}
+
+fn misfit(error: impl std::fmt::Display) -> Error {
     let message = format!(
         "{error}; servers are given as `redis://user:password@host:port/database`, or `rediss://` for TLS"
     );

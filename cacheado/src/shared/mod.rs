@@ -340,8 +340,15 @@ impl SharedTier {
         if let Lookup::Miss(mark) = found {
             return Some(Seen::Miss(Some(mark)));
         }
-        let found = self.opened(outside, codec, found).ok()??;
-        Some(Seen::Hit(found))
+        match self.opened(outside, codec, found) {
+            Ok(found) => found.map(Seen::Hit),
+            // of a type that was called otherwise, in another build
+            Err(mismatch) => {
+                self.counters.count(outside.space(), Event::BackendError);
+                tracing::warn!(key = %outside, %mismatch, "what the shared tier holds is taken as a miss");
+                None
+            }
+        }
     }
 
     /// Keeps `change` until it is sent, since it could not be sent now.

@@ -95,6 +95,31 @@ fn no_message_about_an_address_holds_a_secret() {
 }
 
 #[test]
+fn no_message_about_an_address_without_a_host_holds_a_password() {
+    for address in [
+        "somebody:hunter2",
+        "somebody:hunter2%40h/db",
+        "somebody:hunter2/db?w=1",
+        "somebody:hunter2?w=1",
+        "somebody%3Ahunter2%40h:27017/db",
+        "h,somebody:hunter2",
+    ] {
+        let said = refused(&format!("mongodb://{address}"));
+        assert!(!said.contains(PASSWORD), "{address}: {said}");
+        assert!(said.contains("percent-encoded"), "{said}");
+    }
+    for address in [
+        "h",
+        "h:1,i:2/db?w=1",
+        "[::1]:27017",
+        "[::1]",
+        "%2Ftmp%2Fmongodb.sock",
+    ] {
+        MongoDb::new(&format!("mongodb://{address}")).unwrap();
+    }
+}
+
+#[test]
 fn options_that_make_no_cache_are_refused_by_name() {
     for (option, named) in [
         ("w=0", "`w` of 1 or more"),

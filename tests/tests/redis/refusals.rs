@@ -253,6 +253,20 @@ fn what_is_no_url_is_said_at_once() {
         assert!(error.contains("redis://user:password@host"), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
+    // a piece of the password would pass for the host, and be told to whoever asks for that
+    for url in [
+        "redis://user:4711#secret@h",
+        "redis://secret?x@h",
+        "rediss://secret/x@h",
+        "redis://user:secret#x@h",
+    ] {
+        let error = Redis::new(url).unwrap_err().to_string();
+        assert!(error.contains("percent-encoded"), "{error}");
+        assert!(
+            !error.contains("secret") && !error.contains("4711"),
+            "{error}"
+        );
+    }
     assert!(Redis::cluster([""; 0]).is_err());
     assert!(Redis::sentinel([""; 0], "mymaster").is_err());
     let nameless = Redis::sentinel(vec!["redis://127.0.0.1".to_owned()], "");
