@@ -162,12 +162,9 @@ impl Memcached {
         places: &Places,
         mut nonces: Vec<Option<u64>>,
     ) -> BackendResult<Vec<Option<u64>>> {
-        // another process may be making it too: both then go by what is there
-        let add = |mark: &str, of_all| Self::write(mark, of_all, clock::nonce()).add();
-        // what is there then is no mark: another client's. Over it, at the cost of an eviction if a mark has come meanwhile
-        let set = |mark: &str, of_all| Self::write(mark, of_all, clock::nonce());
-        let ways: [&(dyn Fn(&str, bool) -> Set + Sync); 2] = [&add, &set];
-        for write in ways {
+        // another process may be making it too: both then go by what is there. If that is no mark it is another client's, and written
+        // over, at the cost of an eviction if a mark has come meanwhile
+        for over in [false, true] {
             let missing: Vec<usize> = (0..nonces.len())
                 .filter(|&nth| nonces[nth].is_none())
                 .collect();
@@ -177,7 +174,9 @@ impl Memcached {
             let sent = Instant::now();
             let commands = missing.iter().flat_map(|&nth| {
                 let (mark, of_all) = (&places.marks[nth], nth == 0);
-                [write(mark, of_all).into(), Self::read(mark, of_all).into()]
+                let write = Self::write(mark, of_all, clock::nonce());
+                let write = if over { write } else { write.add() };
+                [write.into(), Self::read(mark, of_all).into()]
             });
             let answers = self.client.exchange(way, commands.collect()).await?;
             let reads = answers.into_iter().skip(1).step_by(2);
