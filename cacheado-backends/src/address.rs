@@ -3,7 +3,8 @@
 //! A scope is `organization=acme/user=7/`: each step ends with a slash, which ids hold escaped only, so all that is in a scope and
 //! below it begins with its name, and nothing else does. An entry is its scope, the function, and the arguments as people would
 //! write them, cut off where they get long; what tells entries apart is the hash of the exact arguments behind them:
-//! `organization=acme/user=7/shop::profile("settings")~3f2a…`. So no name is long, but by its scope.
+//! `organization=acme/user=7/shop::profile("settings")~3f2a…`. So no name is long, but by its scope. What stands for a secret id, its keyed
+//! hash, has a `~` in front: `session=~9c01…/`.
 
 use std::fmt::Write as _;
 
@@ -22,7 +23,8 @@ pub fn scope(scope: &Scope) -> String {
     let mut out = String::with_capacity(ROOM);
     for (level, id) in scope.level().chain().into_iter().zip(scope.ids()) {
         escape(level.name(), LEVEL, &mut out);
-        out.push('=');
+        // a hash never passes for the id of a process that holds that level for open: ids have no `~` of their own
+        out.push_str(if level.is_secret() { "=~" } else { "=" });
         escape(id, ID, &mut out);
         out.push('/');
     }
@@ -173,6 +175,14 @@ mod tests {
         assert!(name.starts_with(start), "{name}");
         assert_eq!(name.len(), start.len() + 32);
         assert!(entry(&key(&user, &"x".repeat(10_000))).len() < 200);
+    }
+
+    #[test]
+    fn what_stands_for_a_secret_id_is_no_open_id() {
+        let visit = Level::intern(Level::global(), "visit", true);
+        let open = Level::intern(Level::global(), "open_visit", false);
+        assert_eq!(scope(&Scope::of(visit, ["9c01"])), "visit=~9c01/");
+        assert_eq!(scope(&Scope::of(open, ["~9c01"])), "open_visit=%7E9c01/");
     }
 
     /// Ids that try to be more than one.
