@@ -330,6 +330,9 @@ impl CacheBuilder {
     /// What ids of levels marked `#[secret]` are hashed with before they leave the process: 32 random bytes, the same in all
     /// processes that share the store. Without it their entries stay in the process, and `build()` fails if the hierarchy given by
     /// [`scopes`](Self::scopes) has such a level and there is a backend. Without a backend it does nothing, and may be given all the same.
+    ///
+    /// While processes have different ones, none reaches the other's entries of such levels, by a key or by a scope: evict the level
+    /// above until all have the new one.
     #[cfg(feature = "shared")]
     pub fn secret_key(mut self, key: [u8; 32]) -> Self {
         self.secret = Some(SecretKey::new(key));
