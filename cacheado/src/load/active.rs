@@ -11,6 +11,7 @@ use cacheado_backends::Key;
 use crate::cache::{Cache, CacheId};
 use crate::context::{LoadContext, Wishes};
 use crate::runtime::{self, TaskId};
+use crate::sync::thread::{self, ThreadId};
 use crate::sync::thread_local;
 
 /// A load that the thread is inside of.
@@ -27,7 +28,11 @@ struct Inside {
 enum Frame {
     Load(Inside),
     /// What a body is inside of that was begun elsewhere.
-    Around(Arc<Loads>),
+    Around {
+        loads: Arc<Loads>,
+        /// All frames below are in it: it runs where its caller waits.
+        of_below: bool,
+    },
     /// A body that is no load of one key: it runs uncached, or for many ids.
     Body,
 }
@@ -36,6 +41,16 @@ enum Frame {
 struct Loads {
     inner: Vec<(Cache, Key)>,
     outer: Option<Arc<Self>>,
+    /// The frame that they were seen from.
+    seen_from: Place,
+}
+
+/// A frame of a thread: as long as it is there, so are those below it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    thread: ThreadId,
+    /// Of all frames that the thread has had.
+    number: u64,
 }
 
 impl Loads {
@@ -61,8 +76,50 @@ impl Drop for Loads {
     }
 }
 
+/// What a thread is inside of, outermost first.
+struct Frames {
+    /// Each with its number.
+    open: Vec<(u64, Frame)>,
+    begun: u64,
+}
+
+impl Frames {
+    const NONE: Self = Self {
+        open: Vec::new(),
+        begun: 0,
+    };
+
+    fn push(&mut self, frame: Frame) {
+        self.begun += 1;
+        self.open.push((self.begun, frame));
+    }
+
+    fn pop(&mut self) -> Option<Frame> {
+        self.open.pop().map(|(_, frame)| frame)
+    }
+
+    /// The innermost one.
+    fn place(&self) -> Place {
+        Place {
+            thread: thread::current().id(),
+            number: self.open.last().map_or(0, |(number, _)| *number),
+        }
+    }
+
+    /// Innermost first, without those that are in one of the others.
+    fn inmost_first(&self) -> impl Iterator<Item = &Frame> {
+        let mut is_over = false;
+        let frames = self.open.iter().rev().map(|(_, frame)| frame);
+        frames.take_while(move |frame| {
+            let was_over = is_over;
+            is_over |= matches!(frame, Frame::Around { of_below: true, .. });
+            !was_over
+        })
+    }
+}
+
 thread_local! {
-    static ACTIVE: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    static ACTIVE: RefCell<Frames> = const { RefCell::new(Frames::NONE) };
 }
 
 /// While this lives, the thread is inside the load of a key. For a future: for the span of one poll.
@@ -90,9 +147,9 @@ pub(crate) fn is_inside(cache: CacheId, key: &Key) -> bool {
         .try_with(|active| {
             let active = active.borrow();
             let is_it = |of: &Cache, its: &Key| of.id() == cache && its == key;
-            active.iter().any(|frame| match frame {
+            active.inmost_first().any(|frame| match frame {
                 Frame::Load(inside) => is_it(&inside.cache, &inside.key),
-                Frame::Around(loads) => loads.all().any(|(of, its)| is_it(of, its)),
+                Frame::Around { loads, .. } => loads.all().any(|(of, its)| is_it(of, its)),
                 Frame::Body => false,
             })
         })
@@ -101,9 +158,9 @@ pub(crate) fn is_inside(cache: CacheId, key: &Key) -> bool {
 
 /// The load whose body the thread is in; `None` if the innermost body is none of one key.
 pub(crate) fn innermost() -> Option<LoadContext> {
-    let innermost = |active: &RefCell<Vec<Frame>>| {
+    let innermost = |active: &RefCell<Frames>| {
         let mut active = active.borrow_mut();
-        let Frame::Load(inside) = active.last_mut()? else {
+        let (_, Frame::Load(inside)) = active.open.last_mut()? else {
             return None;
         };
         if inside.task != runtime::task() {
@@ -152,14 +209,15 @@ pub(crate) struct Around(Option<Arc<Loads>>);
 impl Around {
     /// What the thread is inside of now.
     pub(crate) fn here() -> Self {
-        let around = |active: &RefCell<Vec<Frame>>| {
+        let around = |active: &RefCell<Frames>| {
+            let active = active.borrow();
             let (mut inner, mut outer) = (Vec::new(), None);
-            for frame in active.borrow().iter().rev() {
+            for frame in active.inmost_first() {
                 match frame {
                     Frame::Load(Inside { cache, key, .. }) => {
                         inner.push((cache.clone(), key.clone()));
                     }
-                    Frame::Around(loads) => match &outer {
+                    Frame::Around { loads, .. } => match &outer {
                         None => outer = Some(Arc::clone(loads)),
                         // it runs on the thread of the one around it
                         Some(known) if loads.are_in(known) => {}
@@ -172,7 +230,12 @@ impl Around {
             if inner.is_empty() {
                 return outer;
             }
-            Some(Arc::new(Loads { inner, outer }))
+            let seen_from = active.place();
+            Some(Arc::new(Loads {
+                inner,
+                outer,
+                seen_from,
+            }))
         };
         Self(ACTIVE.try_with(around).ok().flatten())
     }
@@ -180,7 +243,11 @@ impl Around {
     /// Runs the body, or polls it once.
     pub(crate) fn run<R>(&self, body: impl FnOnce() -> R) -> R {
         let around = self.0.as_ref().map(Arc::clone);
-        let _inside = around.map(|loads| Entered::enter(Frame::Around(loads)));
+        let _inside = around.map(|loads| {
+            let here = ACTIVE.try_with(|active| active.borrow().place());
+            let of_below = here.is_ok_and(|here| here == loads.seen_from);
+            Entered::enter(Frame::Around { loads, of_below })
+        });
         body()
     }
 }
@@ -207,8 +274,12 @@ mod tests {
     #[test]
     fn no_chain_takes_the_stack() {
         let one = |outer| {
-            let inner = Vec::new();
-            Some(Arc::new(Loads { inner, outer }))
+            let (inner, seen_from) = (Vec::new(), ACTIVE.with(|it| it.borrow().place()));
+            Some(Arc::new(Loads {
+                inner,
+                outer,
+                seen_from,
+            }))
         };
         let chain = (0..1_000_000).fold(None, |outer, _| one(outer));
         drop(chain);

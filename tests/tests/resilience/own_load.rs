@@ -131,7 +131,11 @@ fn a_deep_chain_takes_no_more_than_it_is_deep() {
     within(20 * SECOND, || {
         let builder = Cache::builder().clock(ManualClock::new());
         let cache = builder.background_limit(0).build().unwrap();
-        assert_eq!(deep(&cache, 40), Ok(40));
-        assert_eq!(cache.stats().loads, 41);
+        let asks = cache.clone();
+        // each call takes some kilobytes of stack
+        let thread = std::thread::Builder::new().stack_size(1 << 28);
+        let deep = thread.spawn(move || deep(&asks, 600)).unwrap();
+        assert_eq!(deep.join().unwrap(), Ok(600));
+        assert_eq!(cache.stats().loads, 601);
     });
 }
