@@ -311,8 +311,12 @@ mod tests {
             differs(|it| it.local = true),
             Some("only one of them is `local`")
         );
+        // the second takes the bound that the first has, unless it has one of its own
+        assert_eq!(differs(|it| it.max_items = NonZeroUsize::new(5)), None);
+        let mut bounded = shape();
+        bounded.max_items = NonZeroUsize::new(5);
         assert_eq!(
-            differs(|it| it.max_items = NonZeroUsize::new(5)),
+            bounded.differs_from(&shape()),
             Some("their `max_items` differ")
         );
     }
