@@ -218,7 +218,7 @@ fn check_skipped_ids(
     }
 }
 
-/// That a text that is the key, as if it were a format, is not to stand for arguments.
+/// That a text that is the key is no format: it would stand for all calls. One without braces is meant to.
 fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors: &mut Errors) {
     let Some(key) = &options.key else { return };
     let Expr::Lit(ExprLit {
@@ -228,14 +228,16 @@ fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors
     else {
         return;
     };
+    if !text.value().contains('{') {
+        return;
+    }
     let tells = |arg: &&Arg| !is_skipped(arg, options) && !scope.has(arg);
     let names = function.args.iter().filter(tells).flat_map(Arg::binds);
     if let Some(name) = names.into_iter().next() {
         errors.on(
             text,
             format!(
-                "`key` is an expression, and this text the same for each `{name}`: write `key = {name}` or \
-                 `key = format!(…)`, or, if results don't depend on it, add `skip({name})`"
+                "`key` is an expression, and this text the same for each `{name}`: write `key = {name}` or `key = format!(…)`"
             ),
         );
     }
