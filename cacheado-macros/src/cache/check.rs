@@ -144,7 +144,7 @@ fn check_output(function: &Function, options: &Options, errors: &mut Errors) {
 
 /// The reference that would be stored: the value itself, or what is in its `Result` or `Option`.
 /// Behind an alias it is the compiler that refuses.
-fn borrowed_value(output: &Type) -> Option<&TypeReference> {
+pub(crate) fn borrowed_value(output: &Type) -> Option<&TypeReference> {
     match output {
         Type::Reference(reference) => Some(reference),
         Type::Path(path) => {

@@ -48,6 +48,9 @@ pub(crate) fn literal(option: &str, noun: &str, value: &Expr) -> Result<Option<D
             },
             _ => return error(format!("`{option}` {}", forms(option))),
         },
+        Expr::Binary(_) if is_number(value) => {
+            return error(format!("`{option}` {}", forms(option)));
+        }
         _ => return Ok(None),
     };
     match span {
@@ -57,6 +60,15 @@ pub(crate) fn literal(option: &str, noun: &str, value: &Expr) -> Result<Option<D
             instead_of_none(option)
         )),
         Some(span) => Ok(Some(span)),
+    }
+}
+
+/// Whether it is a number, or reckoned of such.
+fn is_number(value: &Expr) -> bool {
+    match peel(value) {
+        Expr::Binary(both) => is_number(&both.left) && is_number(&both.right),
+        Expr::Lit(ExprLit { lit, .. }) => matches!(lit, Lit::Int(_) | Lit::Float(_)),
+        _ => false,
     }
 }
 

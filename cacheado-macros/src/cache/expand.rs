@@ -126,7 +126,7 @@ pub(crate) fn companion_attrs(function: &Function) -> TokenStream {
 }
 
 /// `#[cfg(…)]`, also within `#[cfg_attr(…)]`: other attributes of a function don't fit elsewhere.
-fn is_cfg(attr: &Attribute) -> bool {
+pub(crate) fn is_cfg(attr: &Attribute) -> bool {
     if attr.path().is_ident("cfg") {
         return true;
     }

@@ -5,8 +5,9 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::{Error, Safety, Type};
 
+use super::check::borrowed_value;
 use super::companions::{BLANKS, forward, name, visible_signature};
-use super::expand::companion_attrs;
+use super::expand::{companion_attrs, is_cfg};
 use super::look;
 use super::options::Options;
 use super::plan::{Place, in_key_expressions, is_skipped, place};
@@ -29,18 +30,22 @@ pub(crate) fn with_stubs(
 ) -> TokenStream {
     let stubs = stubs(function, options);
     let error = error.to_compile_error();
-    quote!(#item #stubs #error)
+    // an argument may be there for the key alone
+    quote!(#[allow(unused_variables)] #item #stubs #error)
 }
 
 fn stubs(function: &Function, options: &Options) -> TokenStream {
     let place = place(function, options.block);
     let sig = &function.sig;
-    // such a function can't stand in an impl of another type, has no type to speak of, or is refused by the compiler anyway
+    // such a function can't stand in an impl of another type, has no type to speak of, lends what a stub has not, or is refused by the
+    // compiler anyway
     let odd = sig.abi.is_some()
         || function.names_twice().is_some()
         || sig.variadic.is_some()
         || matches!(function.output, Type::Never(_))
         || find_impl_trait(&function.output).is_some()
+        || (!options.skip.is_empty() && borrowed_value(&function.output).is_some())
+        || function.args.iter().any(|arg| arg.attrs.iter().any(is_cfg))
         || (place == Place::Free && function.mentions_self_type());
     if place == Place::Bare || odd {
         return TokenStream::new();

@@ -151,7 +151,8 @@ impl Options {
             return Ok(());
         }
         let Some((_, form)) = OPTIONS.iter().find(|(known, _)| *known == name) else {
-            errors.at(keyword.0.span(), unknown(&name));
+            let scope = self.scope.as_ref().map(|scope| scope.name.value());
+            errors.at(keyword.0.span(), unknown(&name, scope.as_deref()));
             return skip_option(input);
         };
         if let Err(error) = keyword.expect(*form, input) {
@@ -262,10 +263,15 @@ fn literal_of(value: &Expr) -> Option<&LitStr> {
     }
 }
 
-fn unknown(name: &str) -> String {
+/// `scope` is that which stands before it.
+fn unknown(name: &str, scope: Option<&str>) -> String {
     let names = || OPTIONS.iter().map(|(name, _)| *name);
     let hint = did_you_mean(name, names());
-    if hint.is_empty() {
+    if let Some(scope) = scope.filter(|_| hint.is_empty()) {
+        format!(
+            "unknown option `{name}`: if it is an id of the scope, write `scope(\"{scope}\", {name} = …)`"
+        )
+    } else if hint.is_empty() {
         format!(
             "unknown option `{name}`, the options are {}",
             list_names(names())
@@ -363,7 +369,10 @@ mod tests {
         assert!(message(quote!(on_backend_error = "panic")).contains("runs the body"));
         assert_eq!(
             message(quote!(zzz = 5, cache_none = 1)),
-            format!("{}; `cache_none` takes `true` or `false`", unknown("zzz"))
+            format!(
+                "{}; `cache_none` takes `true` or `false`",
+                unknown("zzz", None)
+            )
         );
     }
 }

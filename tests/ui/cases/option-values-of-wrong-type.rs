@@ -60,4 +60,9 @@ fn orders11(x: u64) -> u64 {
     x
 }
 
+#[cache(ttl = 60 * 5)]
+fn orders12(x: u64) -> u64 {
+    x
+}
+
 fn main() {}

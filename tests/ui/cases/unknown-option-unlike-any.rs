@@ -5,4 +5,9 @@ fn orders(limit: usize) -> usize {
     limit
 }
 
+#[cache(scope = "user", org_id = org)]
+fn basket(org: &str, user_id: u64) -> usize {
+    org.len()
+}
+
 fn main() {}
