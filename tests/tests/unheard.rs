@@ -1,7 +1,6 @@
 //! What is loaded before changes of other processes are first heard, and what one load does to another of its key: nothing goes from
 //! the store that nobody has evicted, and nobody runs a body for want of news.
 
-use std::future::ready;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
@@ -9,9 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use cacheado::backends::{
-    Backend, BackendFuture, BackendResult, Change, Changes, Lease, Lookup, Mark, Payload,
-};
+use cacheado::backends::{Backend, BackendResult, Change, Changes, Lease, Lookup, Mark, Payload};
 use cacheado::rules::Lru;
 use cacheado::{Cache, Key, Scope, cache, evict, peek, put, refresh};
 use cacheado_tests::store::Client;
@@ -116,15 +113,6 @@ impl Backend for Late {
 
     fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) -> BackendResult<()> {
         self.inner.release_to_all(key, mark, span)
-    }
-
-    fn fill_async<'a>(
-        &'a self,
-        key: &'a Key,
-        payload: &'a Payload,
-        mark: &'a Mark,
-    ) -> BackendFuture<'a, bool> {
-        Box::pin(ready(self.fill(key, payload, mark)))
     }
 }
 
