@@ -289,7 +289,7 @@ fn run(plan: &Plan) -> Vec<TokenStream> {
         takes: vec![true; function.args.len()],
         blanks: false,
         has_body: true,
-        body: look::body(plan, &mode.to_token_stream()),
+        body: named(plan, &look::body(plan, &mode.to_token_stream())),
         mode: Some(mode),
         bound: None,
         output: function.sig.output.to_token_stream(),
@@ -299,7 +299,8 @@ fn run(plan: &Plan) -> Vec<TokenStream> {
 
 fn call(plan: &Plan) -> Vec<TokenStream> {
     let (all, output) = (vec![true; plan.function.args.len()], &plan.function.output);
-    handle(plan, "call", all, output, look::call(plan, output, None))
+    let body = named(plan, &look::call(plan, output, None));
+    handle(plan, "call", all, output, body)
 }
 
 /// Not to be called if the handle can't own what `ttl` and `when` ask for.
@@ -357,6 +358,18 @@ fn to_call(plan: &Plan) -> TokenStream {
     let args: Vec<TokenStream> = args.collect();
     let turbofish = turbofish(&function.sig.generics);
     forward(function, &quote!(Self), &to, &turbofish, &args, false)
+}
+
+/// `body` behind the function's name: whoever uses the companion uses the function, which verbs alone may do and the compiler would
+/// call unused.
+fn named(plan: &Plan, body: &TokenStream) -> TokenStream {
+    let function = &plan.function;
+    if !function.can_be_named() {
+        return body.clone();
+    }
+    let (name, turbofish) = (&function.sig.ident, turbofish(&function.sig.generics));
+    let home = (plan.place != Place::Free).then(|| quote!(Self::));
+    quote!(#[allow(deprecated)] let _ = #home #name #turbofish; #body)
 }
 
 /// A companion that names a call.

@@ -53,9 +53,10 @@ fn bare(plan: &Plan) -> TokenStream {
             typed.pat = syn::parse_quote!(#name);
         }
     }
+    let body = plan.function.in_its_braces(quote!({ #body }));
     quote! {
         #(#attrs)*
-        #vis #defaultness #sig { #body }
+        #vis #defaultness #sig #body
     }
 }
 
@@ -106,11 +107,17 @@ fn visible(plan: &Plan, home: &TokenStream) -> TokenStream {
     let args: Vec<TokenStream> = args.chain([own_mode(plan)]).collect();
     let turbofish = turbofish(&sig.generics);
     let forward = forward(&plan.function, home, &run, &turbofish, &args, true);
+    let body = if function.can_be_named() {
+        function.in_its_braces(forward)
+    } else {
+        // its companions can't tell that it is used by them alone, and it would be called unused
+        quote!({ #forward })
+    };
     let (sig, allow) = (visible_signature(function), function.allow_underscores());
     quote! {
         #(#attrs)*
         #allow
-        #vis #defaultness #sig { #forward }
+        #vis #defaultness #sig #body
     }
 }
 
@@ -121,7 +128,7 @@ pub(crate) fn companion_attrs(function: &Function) -> TokenStream {
     quote! {
         #(#cfgs)*
         #[doc(hidden)]
-        #[allow(non_camel_case_types, non_snake_case, dead_code, clippy::exhaustive_structs)]
+        #[allow(non_camel_case_types, non_snake_case, clippy::exhaustive_structs)]
     }
 }
 

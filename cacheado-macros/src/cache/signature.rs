@@ -136,6 +136,24 @@ fn in_braces(tree: TokenTree) -> Option<Group> {
 }
 
 impl Function {
+    /// Whether it can be named without being called: not with an `impl Trait` argument, which only a call tells, nor where an
+    /// argument has its name.
+    pub(crate) fn can_be_named(&self) -> bool {
+        self.args
+            .iter()
+            .all(|arg| arg.name.unraw() != self.sig.ident.unraw())
+            && self.named_types().iter().all(|(_, added)| added.is_empty())
+    }
+
+    /// `body` in the braces that were written: the compiler warns of a function that nobody uses only if its end is the user's, too.
+    pub(crate) fn in_its_braces(&self, body: TokenStream) -> TokenStream {
+        let mut braces = Group::new(Delimiter::Brace, body);
+        if let Some(written) = self.body.clone().into_iter().next() {
+            braces.set_span(written.span());
+        }
+        TokenTree::Group(braces).into()
+    }
+
     pub(crate) fn receiver(&self) -> Option<&Receiver> {
         self.sig.receiver()
     }

@@ -1,0 +1,56 @@
+//! A cached function that nobody uses is warned of as any other, and what it alone calls; one that verbs use is not.
+#![deny(dead_code)]
+
+cacheado::scopes! { organization(org_id) }
+
+#[cacheado::cache(ttl = 60)]
+fn unused(id: u64) -> u64 {
+    called_by_it(id)
+}
+
+fn called_by_it(id: u64) -> u64 {
+    id
+}
+
+#[cacheado::cache(ttl = 60, scope = "organization")]
+async fn unused_too(org_id: u64) -> u64 {
+    org_id
+}
+
+#[cacheado::cache(ttl = 60)]
+fn refreshed<T: ToString + serde::Serialize>(id: T) -> String {
+    id.to_string()
+}
+
+#[cacheado::cache(ttl = 60)]
+#[deprecated]
+fn peeked(id: u64) -> u64 {
+    id
+}
+
+struct Shop;
+
+#[cacheado::cache_impl]
+impl Shop {
+    #[cacheado::cache(ttl = 60)]
+    fn unused(id: u64) -> u64 {
+        id
+    }
+
+    #[cacheado::cache(ttl = 60)]
+    fn refreshed(id: u64) -> u64 {
+        id
+    }
+
+    #[cacheado::cache(ttl = 60, skip(self))]
+    fn unused_method(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+fn main() {
+    let _ = cacheado::refresh!(refreshed(1));
+    let _ = cacheado::peek!(peeked(1));
+    let _ = cacheado::refresh!(Shop::refreshed(1));
+    let _ = Shop;
+}
