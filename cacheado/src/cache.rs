@@ -20,7 +20,7 @@ use crate::operations::{
     Clear, Evict, EvictByScope, Evictions, Get, GetMany, GetOrLoad, GetOrLoadMany, Keys, Set,
     SetMany, TryGetOrLoad,
 };
-use crate::outcome::Portable;
+use crate::outcome::Storable;
 use crate::shared::SharedTier;
 use crate::stats::Stats;
 use crate::value::{AnyValue, Codec, ValueType};
@@ -140,7 +140,7 @@ impl Cache {
     /// assert!(cache.get::<String>("answer").run().is_err());
     /// # Ok::<(), cacheado::Error>(())
     /// ```
-    pub fn get<T: Portable>(&self, key: impl Serialize) -> Get<'_, T, impl Serialize> {
+    pub fn get<T: Storable>(&self, key: impl Serialize) -> Get<'_, T, impl Serialize> {
         Get::new(self, key)
     }
 
@@ -158,11 +158,11 @@ impl Cache {
     /// assert_eq!(cache.get::<String>("theme").run()?, None);
     /// # Ok::<(), cacheado::Error>(())
     /// ```
-    pub fn set<'a, T: Portable>(
+    pub fn set<'a, T: Storable>(
         &'a self,
         key: impl Serialize + 'a,
         value: &'a T,
-    ) -> Set<'a, T, impl Serialize> {
+    ) -> Set<'a, impl Serialize> {
         Set::new(self, key, value)
     }
 
@@ -205,7 +205,7 @@ impl Cache {
     /// assert_eq!(values, [Some(2), None]);
     /// # Ok::<(), cacheado::Error>(())
     /// ```
-    pub fn get_many<T: Portable, K: Serialize>(
+    pub fn get_many<T: Storable, K: Serialize>(
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> GetMany<'_, T, K> {
@@ -214,10 +214,10 @@ impl Cache {
 
     /// Stores a clone of each value under its key. Answers of each whether it was stored, as [`set`](Self::set) does. A shared tier
     /// is told once.
-    pub fn set_many<'a, T: Portable, K: Serialize>(
+    pub fn set_many<'a, T: Storable, K: Serialize>(
         &'a self,
         entries: impl IntoIterator<Item = (K, &'a T)>,
-    ) -> SetMany<'a, T, K> {
+    ) -> SetMany<'a, K> {
         SetMany::new(self, entries)
     }
 

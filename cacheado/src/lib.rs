@@ -50,6 +50,7 @@ pub use builder::CacheBuilder;
 pub use cache::Cache;
 pub use context::{LoadContext, Previous};
 pub use default::default_cache;
+pub use outcome::Storable;
 pub use stats::{Counts, Stats};
 pub use weight::Weighed;
 

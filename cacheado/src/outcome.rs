@@ -48,6 +48,31 @@ impl<T: Value + Serialize + DeserializeOwned> Portable for T {
     }
 }
 
+/// What the programmatic calls store: every type that is `Clone + Send + Sync + 'static`, `Serialize` and `DeserializeOwned`, also
+/// where there is no shared tier. Nothing to implement; a generic function of one's own names it as its bound.
+///
+/// ```
+/// use cacheado::{Cache, Result, Storable};
+///
+/// fn last_seen<T: Storable>(cache: &Cache, name: &str) -> Result<Option<T>> {
+///     cache.get(("last seen", name)).run()
+/// }
+/// # let cache = Cache::builder().build()?;
+/// # cache.set(("last seen", "anna"), &7_u64).run()?;
+/// assert_eq!(last_seen(&cache, "anna")?, Some(7_u64));
+/// # Ok::<(), cacheado::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be stored in a cache",
+    label = "not a value that a cache can hold",
+    note = "a stored value is `Clone + Send + Sync + 'static` and, for a shared tier, `Serialize + DeserializeOwned`: derive these, and store what is owned",
+    note = "a loader that returns a `Result` goes to `try_get_or_load`, and one that returns a future is run by `.await`, not by `.run()`"
+)]
+pub trait Storable: Portable {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Portable> Storable for T {}
+
 /// A return type that is asked what of it is stored.
 pub struct Probe<R>(Any<R>);
 

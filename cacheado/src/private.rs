@@ -11,7 +11,7 @@ pub use cacheado_macros::__expand;
 pub use {core, std};
 
 pub use crate::arity::*;
-pub use crate::background::owned::{Kept, Owned, keep};
+pub use crate::background::owned::{Kept, Owned, Sendable, keep};
 pub use crate::batch::batched::{
     BatchCarry, Batched, PendingBatch, batch, batch_local, batch_portable,
 };

@@ -142,14 +142,22 @@ fn check_output(function: &Function, options: &Options, errors: &mut Errors) {
     }
 }
 
-/// The reference that would be stored: the value itself, or what is in its `Result` or `Option`.
-/// Behind an alias it is the compiler that refuses.
+/// The reference that would be stored: the value itself, or what is in its `Result`, its `Option`, a pointer or a list of the
+/// standard library (in a map it may be an id of a batch). Behind an alias it is the compiler that refuses.
 pub(crate) fn borrowed_value(output: &Type) -> Option<&TypeReference> {
     match output {
         Type::Reference(reference) => Some(reference),
+        Type::Paren(inner) => borrowed_value(&inner.elem),
+        Type::Group(inner) => borrowed_value(&inner.elem),
+        Type::Array(array) => borrowed_value(&array.elem),
+        Type::Slice(slice) => borrowed_value(&slice.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(borrowed_value),
         Type::Path(path) => {
             let last = path.path.segments.last()?;
-            if last.ident != "Result" && last.ident != "Option" {
+            let holders = [
+                "Arc", "BTreeSet", "Box", "HashSet", "Option", "Rc", "Result", "Vec", "VecDeque",
+            ];
+            if !holders.iter().any(|holder| last.ident == holder) {
                 return None;
             }
             let PathArguments::AngleBracketed(generics) = &last.arguments else {

@@ -1,4 +1,4 @@
-//! What a body that may run in the background keeps of arguments that are only lent to the call.
+//! What a body that may run in the background keeps of arguments that are only lent to the call, and what it returns.
 
 use std::borrow::Borrow;
 
@@ -23,6 +23,17 @@ where
         Kept(Box::new(self.to_owned()))
     }
 }
+
+/// What such a body can return: it may run on another thread, and end when the call is over.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be returned by a body that runs in the background",
+    label = "not `Send + 'static`",
+    note = "with `stale`, `refresh_after`, `detached` or a timeout the body may run on another thread: return what is `Send + 'static`, and as an error for example `Box<dyn Error + Send + Sync>`"
+)]
+pub trait Sendable: Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + 'static> Sendable for T {}
 
 /// The owned form of an argument. It asks nothing of the argument's type, so what can't be kept is one error, not several.
 pub struct Kept<T: ?Sized>(Box<dyn Lends<T> + Send>);

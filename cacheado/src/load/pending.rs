@@ -15,6 +15,7 @@ use cacheado_backends::Error;
 use super::active::{outside, polled_outside};
 use crate::aging::errors::Errors;
 use crate::background::handed::Task;
+use crate::background::owned::Sendable;
 use crate::background::timed::Limits;
 use crate::load::{Begun, Lead, Load, Settled};
 use crate::outcome::{Decision, Outcome};
@@ -181,12 +182,16 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     }
 }
 
-impl<R: Send + 'static, K: Outcome<R> + 'static> Pending<R, K>
+// what `R` has to be is asked of each method, where the compiler tells of it in words, and not of the whole
+impl<R, K: Outcome<R> + 'static> Pending<R, K>
 where
     K::Stored: 'static,
 {
     /// Runs the body, waits for another call that does, or returns what is there while it runs in the background.
-    pub fn load_owned(self, body: impl FnOnce() -> R + Send + 'static) -> R {
+    pub fn load_owned(self, body: impl FnOnce() -> R + Send + 'static) -> R
+    where
+        R: Sendable,
+    {
         let ttl = self.ttl();
         self.load_owned_if(move |_| Decision::Store { ttl }, body)
     }
@@ -195,7 +200,10 @@ where
     pub fn load_owned_async(
         self,
         body: impl Future<Output = R> + Send + 'static,
-    ) -> impl Future<Output = R> {
+    ) -> impl Future<Output = R>
+    where
+        R: Sendable,
+    {
         let ttl = self.ttl();
         self.load_owned_async_if(move |_| Decision::Store { ttl }, body)
     }
@@ -205,7 +213,10 @@ where
         self,
         decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
         body: impl FnOnce() -> R + Send + 'static,
-    ) -> R {
+    ) -> R
+    where
+        R: Sendable,
+    {
         let Self {
             load,
             ahead,
@@ -242,7 +253,10 @@ where
         self,
         decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
         body: impl Future<Output = R> + Send + 'static,
-    ) -> R {
+    ) -> R
+    where
+        R: Sendable,
+    {
         let Self {
             load,
             ahead,

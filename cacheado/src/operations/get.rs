@@ -11,7 +11,7 @@ use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{FlightKind, Ticket};
-use crate::outcome::Portable;
+use crate::outcome::Storable;
 use crate::shared::Found;
 use crate::value::{Codec, Typed, unboxed};
 
@@ -24,7 +24,7 @@ pub struct Get<'a, T, K> {
     value: PhantomData<fn() -> T>,
 }
 
-impl<'a, T: Portable, K: Serialize> Get<'a, T, K> {
+impl<'a, T: Storable, K: Serialize> Get<'a, T, K> {
     pub(crate) fn new(cache: &'a Cache, key: K) -> Self {
         Self {
             cache,
@@ -123,7 +123,7 @@ impl<'a> LookUp<'a> {
     }
 
     /// Keeps what the shared tier had in the process too, unless it was invalidated meanwhile.
-    fn keep<T: Portable>(mut self, found: Result<Option<Found>>) -> Result<Option<T>> {
+    fn keep<T: Storable>(mut self, found: Result<Option<Found>>) -> Result<Option<T>> {
         let found = match found {
             Ok(Some(found)) if !found.is_stale() => found,
             other => return other.map(|_| None),
@@ -149,7 +149,7 @@ impl Drop for LookUp<'_> {
     }
 }
 
-impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
+impl<'a, T: Storable, K: Serialize> Operation<'a> for Get<'a, T, K> {
     type Output = Result<Option<T>>;
 
     fn begin(self) -> Begun<'a, Result<Option<T>>> {
@@ -179,4 +179,4 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for Get<'a, T, K> {
     }
 }
 
-awaitable!(Get<'a, T: Portable, K: Serialize> -> Option<T>);
+awaitable!(Get<'a, T: Storable, K: Serialize> -> Option<T>);

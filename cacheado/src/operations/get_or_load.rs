@@ -14,7 +14,7 @@ use crate::counters::Event;
 use crate::load::active::is_inside;
 use crate::load::pending::Pending;
 use crate::load::{Flight, Load};
-use crate::outcome::{Portable, ResultKind};
+use crate::outcome::{ResultKind, Storable};
 use crate::value::Typed;
 
 /// What the two have in common.
@@ -39,7 +39,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
 
     /// The value, or how to load it.
     #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
-    fn look<T: Portable, E>(&self) -> std::result::Result<T, Loading<T, E>> {
+    fn look<T: Storable, E>(&self) -> std::result::Result<T, Loading<T, E>> {
         let space = Space::programmatic(self.scope.level());
         if !self.cache.is_enabled() {
             self.cache.count_space(space, Event::Miss);
@@ -91,7 +91,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         Pending::uncached()
     }
 
-    fn load<T: Portable, E>(self) -> Result<T, E>
+    fn load<T: Storable, E>(self) -> Result<T, E>
     where
         F: FnOnce() -> Result<T, E>,
     {
@@ -102,7 +102,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
     }
 
     /// The value at once, or the future of loading it.
-    fn begin<T: Portable, E, Fut>(self) -> Begun<'a, Result<T, E>>
+    fn begin<T: Storable, E, Fut>(self) -> Begun<'a, Result<T, E>>
     where
         F: FnOnce() -> Fut + Send + 'a,
         K: 'a,
@@ -165,7 +165,7 @@ impl<F, K: Serialize> GetOrLoad<'_, F, K> {
     /// # Panics
     ///
     /// If the loader does.
-    pub fn run<T: Portable>(self) -> Result<T>
+    pub fn run<T: Storable>(self) -> Result<T>
     where
         F: FnOnce() -> T,
     {
@@ -194,7 +194,7 @@ where
     F: FnOnce() -> Fut + Send + 'a,
     K: Serialize + 'a,
     Fut: Future<Output = T> + Send + 'a,
-    T: Portable,
+    T: Storable,
 {
     type Output = Result<T>;
 
@@ -223,7 +223,7 @@ where
     F: FnOnce() -> Fut + Send + 'a,
     K: Serialize + 'a,
     Fut: Future<Output = T> + Send + 'a,
-    T: Portable,
+    T: Storable,
 {
     type Output = Result<T>;
     type IntoFuture = OperationFuture<'a, Self, Self::Output>;
@@ -244,7 +244,7 @@ impl<F, K: Serialize> TryGetOrLoad<'_, F, K> {
     /// # Panics
     ///
     /// If the loader does.
-    pub fn run<T: Portable, E>(self) -> Result<T, E>
+    pub fn run<T: Storable, E>(self) -> Result<T, E>
     where
         F: FnOnce() -> Result<T, E>,
     {
@@ -257,7 +257,7 @@ where
     F: FnOnce() -> Fut + Send + 'a,
     K: Serialize + 'a,
     Fut: Future<Output = Result<T, E>> + Send + 'a,
-    T: Portable,
+    T: Storable,
     E: Send + 'a,
 {
     type Output = Result<T, E>;
@@ -272,7 +272,7 @@ where
     F: FnOnce() -> Fut + Send + 'a,
     K: Serialize + 'a,
     Fut: Future<Output = Result<T, E>> + Send + 'a,
-    T: Portable,
+    T: Storable,
     E: Send + 'a,
 {
     type Output = Result<T, E>;

@@ -14,10 +14,10 @@ use super::{Begun, Evictions, Operation, OperationFuture, awaitable, in_drop, ke
 use crate::batch::Batch;
 use crate::cache::Cache;
 use crate::flight::Ticket;
-use crate::outcome::{Decision, Portable};
+use crate::outcome::{Decision, Storable};
 use crate::put::{Put, forget_older, is_to_go};
 use crate::shared::Answers;
-use crate::value::Typed;
+use crate::value::{AnyValue, Typed, ValueType};
 
 /// [`Cache::get_many`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -28,7 +28,7 @@ pub struct GetMany<'a, T, K> {
     value: PhantomData<fn() -> T>,
 }
 
-impl<'a, T: Portable, K: Serialize> GetMany<'a, T, K> {
+impl<'a, T: Storable, K: Serialize> GetMany<'a, T, K> {
     pub(crate) fn new(cache: &'a Cache, keys: impl IntoIterator<Item = K>) -> Self {
         Self {
             cache,
@@ -59,7 +59,7 @@ impl<'a, T: Portable, K: Serialize> GetMany<'a, T, K> {
     }
 }
 
-impl<'a, T: Portable, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
+impl<'a, T: Storable, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
     type Output = Result<Vec<Option<T>>>;
 
     fn begin(self) -> Begun<'a, Self::Output> {
@@ -83,22 +83,30 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
     }
 }
 
-awaitable!(GetMany<'a, T: Portable, K: Serialize> -> Vec<Option<T>>);
+awaitable!(GetMany<'a, T: Storable, K: Serialize> -> Vec<Option<T>>);
 
 /// [`Cache::set_many`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
-pub struct SetMany<'a, T, K> {
+pub struct SetMany<'a, K> {
     cache: &'a Cache,
-    entries: Vec<(K, &'a T)>,
+    entries: Vec<(K, &'a AnyValue)>,
+    values: &'static ValueType,
     scope: Scope,
     ttl: Option<Duration>,
 }
 
-impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
-    pub(crate) fn new(cache: &'a Cache, entries: impl IntoIterator<Item = (K, &'a T)>) -> Self {
+impl<'a, K: Serialize> SetMany<'a, K> {
+    pub(crate) fn new<T: Storable>(
+        cache: &'a Cache,
+        entries: impl IntoIterator<Item = (K, &'a T)>,
+    ) -> Self {
+        let entries = entries.into_iter();
         Self {
             cache,
-            entries: entries.into_iter().collect(),
+            entries: entries
+                .map(|(key, value)| (key, value as &AnyValue))
+                .collect(),
+            values: Typed::<T>::PORTABLE.values,
             scope: Scope::global(),
             ttl: None,
         }
@@ -153,7 +161,7 @@ impl<'a, T: Portable, K: Serialize> SetMany<'a, T, K> {
             let put = Put {
                 cache: self.cache.clone(),
                 key: key.clone(),
-                values: Typed::<T>::PORTABLE.values,
+                values: self.values,
                 span: self.cache.aging_of(None).span(self.ttl),
             };
             let store = AssertUnwindSafe(|| put.store(*value, blocking));
@@ -270,7 +278,7 @@ impl<'a> Puts<'a> {
     }
 }
 
-impl<'a, T: Portable, K: Serialize> Operation<'a> for SetMany<'a, T, K> {
+impl<'a, K: Serialize> Operation<'a> for SetMany<'a, K> {
     type Output = Result<Vec<bool>>;
 
     fn begin(self) -> Begun<'a, Self::Output> {
@@ -296,7 +304,7 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for SetMany<'a, T, K> {
     }
 }
 
-awaitable!(SetMany<'a, T: Portable, K: Serialize> -> Vec<bool>);
+awaitable!(SetMany<'a, K: Serialize> -> Vec<bool>);
 
 /// [`Cache::get_or_load_many`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -342,7 +350,7 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
     /// # Panics
     ///
     /// If the loader does.
-    pub fn run<T: Portable, L>(self) -> Result<Vec<Option<T>>>
+    pub fn run<T: Storable, L>(self) -> Result<Vec<Option<T>>>
     where
         F: FnOnce(Vec<K>) -> L,
         L: IntoIterator<Item = (K, T)>,
@@ -368,7 +376,7 @@ fn keys_of<K: Serialize>(scope: &Scope, keys: &[K]) -> Result<Vec<Key>> {
 }
 
 /// Looks into the process.
-fn begin<T: Portable>(cache: &Cache, keys: Vec<Key>, blocking: bool) -> Result<Batch<'_, T>> {
+fn begin<T: Storable>(cache: &Cache, keys: Vec<Key>, blocking: bool) -> Result<Batch<'_, T>> {
     let aging = cache.aging_of(None);
     Batch::begin(cache, Typed::PORTABLE, aging, keys, blocking).of_one_type()
 }
@@ -395,7 +403,7 @@ where
     K: Serialize + Send + 'a,
     Fut: Future<Output = L> + Send + 'a,
     L: IntoIterator<Item = (K, T)>,
-    T: Portable,
+    T: Storable,
 {
     type Output = Result<Vec<Option<T>>>;
 
@@ -429,7 +437,7 @@ where
     K: Serialize + Send + 'a,
     Fut: Future<Output = L> + Send + 'a,
     L: IntoIterator<Item = (K, T)>,
-    T: Portable,
+    T: Storable,
 {
     type Output = Result<Vec<Option<T>>>;
     type IntoFuture = OperationFuture<'a, Self, Self::Output>;

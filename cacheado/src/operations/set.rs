@@ -7,26 +7,28 @@ use serde::Serialize;
 
 use super::{Begun, Operation, awaitable, key};
 use crate::cache::Cache;
-use crate::outcome::Portable;
+use crate::outcome::Storable;
 use crate::put::Put;
-use crate::value::Typed;
+use crate::value::{AnyValue, Typed, ValueType};
 
 /// [`Cache::set`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
-pub struct Set<'a, T, K> {
+pub struct Set<'a, K> {
     cache: &'a Cache,
     key: K,
-    value: &'a T,
+    value: &'a AnyValue,
+    values: &'static ValueType,
     scope: Scope,
     ttl: Option<Duration>,
 }
 
-impl<'a, T: Portable, K: Serialize> Set<'a, T, K> {
-    pub(crate) fn new(cache: &'a Cache, key: K, value: &'a T) -> Self {
+impl<'a, K: Serialize> Set<'a, K> {
+    pub(crate) fn new<T: Storable>(cache: &'a Cache, key: K, value: &'a T) -> Self {
         Self {
             cache,
             key,
             value,
+            values: Typed::<T>::PORTABLE.values,
             scope: Scope::global(),
             ttl: None,
         }
@@ -63,13 +65,13 @@ impl<'a, T: Portable, K: Serialize> Set<'a, T, K> {
         Ok(Put {
             cache: self.cache.clone(),
             key,
-            values: Typed::<T>::PORTABLE.values,
+            values: self.values,
             span: self.cache.aging_of(None).span(self.ttl),
         })
     }
 }
 
-impl<'a, T: Portable, K: Serialize> Operation<'a> for Set<'a, T, K> {
+impl<'a, K: Serialize> Operation<'a> for Set<'a, K> {
     type Output = Result<bool>;
 
     fn begin(self) -> Begun<'a, Result<bool>> {
@@ -84,4 +86,4 @@ impl<'a, T: Portable, K: Serialize> Operation<'a> for Set<'a, T, K> {
     }
 }
 
-awaitable!(Set<'a, T: Portable, K: Serialize> -> bool);
+awaitable!(Set<'a, K: Serialize> -> bool);
