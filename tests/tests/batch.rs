@@ -116,6 +116,7 @@ struct Down;
 #[test]
 fn an_error_is_the_calls_and_is_not_stored() {
     #[cache(cache = cache, skip(cache, down), batch(ids))]
+    #[allow(clippy::needless_pass_by_value, reason = "ids may come as a list, too")]
     fn squares(cache: &Cache, down: bool, ids: Vec<u32>) -> Result<HashMap<u32, u64>, Down> {
         if down {
             return Err(Down);

@@ -571,6 +571,7 @@ fn a_rule_sees_what_each_weighs() {
 #[test]
 fn each_hit_is_told_once() {
     #[cache(ttl = 60, idle = 10, cache = cache, skip(cache))]
+    #[allow(clippy::needless_lifetimes, reason = "functions have them, too")]
     fn prolonged<'t>(cache: &Cache, text: &'t str) -> String {
         let _ = cache;
         text.to_owned()

@@ -2,8 +2,9 @@
 //! is ever answered with the other's value. Only an explicit `name` shares, and only between functions that fit each other.
 
 #![allow(
+    clippy::unused_self,
     clippy::used_underscore_binding,
-    reason = "arguments that only the key needs"
+    reason = "arguments that only the key, or the identity, needs"
 )]
 
 use std::any::type_name;

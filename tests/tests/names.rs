@@ -4,7 +4,8 @@
 #![allow(
     non_local_definitions,
     clippy::items_after_statements,
-    reason = "functions inside of functions are what this is about"
+    clippy::unused_self,
+    reason = "functions inside of functions and impls are what this is about"
 )]
 
 use std::any::type_name;

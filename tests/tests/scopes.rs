@@ -73,6 +73,7 @@ fn of_frame(
 }
 
 #[cache(cache = cache, skip(cache), scope = "door")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "an id may be lent, too")]
 fn of_door(cache: &Cache, car_id: &u32, door_id: bool) -> String {
     let _ = cache;
     format!("{car_id} {door_id}")

@@ -90,6 +90,34 @@ fn an_index_with_an_entry_that_never_expires_stays() {
 }
 
 #[test]
+fn an_index_ends_once_nothing_without_an_end_is_left_in_it() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let left = |kind| -> i64 {
+            let name = names(&server, kind).remove(0);
+            server.cli(&["PTTL", &name]).parse().unwrap()
+        };
+        let ends = || ["index", "deadlines"].map(left);
+        let among = 20_000..=36_000;
+        // the last of that kind is evicted alone
+        store.set(&key("x"), &text_for("v", 30 * SECOND)).unwrap();
+        store.set(&key("y"), &text("v")).unwrap();
+        store.set(&key("z"), &text("v")).unwrap();
+        store.evict(&key("y")).unwrap();
+        assert_eq!(ends(), [-1, -1]);
+        store.evict(&key("z")).unwrap();
+        assert!(ends().iter().all(|end| among.contains(end)), "{:?}", ends());
+        // or with its scope
+        store.set(&key_in(&["acme", "8"], "y"), &text("v")).unwrap();
+        assert_eq!(ends(), [-1, -1]);
+        assert_eq!(store.evict_by_scope(&scope(&["acme", "8"])).unwrap(), 1);
+        assert!(ends().iter().all(|end| among.contains(end)), "{:?}", ends());
+        assert_eq!(store.evict_by_scope(&scope(&["acme"])).unwrap(), 1);
+    }
+}
+
+#[test]
 fn what_expired_leaves_the_index_as_others_are_stored() {
     let server = servers::Redis::start();
     let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);

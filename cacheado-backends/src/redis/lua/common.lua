@@ -51,6 +51,17 @@ local function tidy(index, deadlines, time)
   end
 end
 
+-- Gives an index that stayed for entries without an end the last end that is noted, once none of them is left: it may be that nothing is
+-- stored any more, which would do so. One that is on its way to another node waits for that.
+local function let_end(index, deadlines)
+  if redis.pcall('PTTL', index) ~= -1 or redis.call('ZCARD', index) ~= redis.pcall('ZCARD', deadlines) then
+    return
+  end
+  local last = redis.call('ZREVRANGE', deadlines, '0', '0', 'WITHSCORES')[2]
+  redis.call('PEXPIREAT', deadlines, last)
+  redis.call('PEXPIREAT', index, last)
+end
+
 -- Enters `name`, which lives for `life` milliseconds, or for ever if that is 0. What has an end has one among the deadlines, which may be
 -- that of an earlier value. Both live as long as the last entry, and an eighth longer, so that they are seldom extended, and for ever with
 -- one that has no end. Returns the error if the server refuses.

@@ -6,4 +6,5 @@ redis.call('PUBLISH', ARGV[4], ARGV[5])
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 tidy(KEYS[1], KEYS[2], now())
+let_end(KEYS[1], KEYS[2])
 return removed

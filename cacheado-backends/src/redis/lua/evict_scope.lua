@@ -20,6 +20,7 @@ if #names > 0 then
   removed = redis.call('UNLINK', unpack(entries))
   redis.call('ZREM', KEYS[1], unpack(names))
   redis.call('ZREM', KEYS[2], unpack(names))
+  let_end(KEYS[1], KEYS[2])
 end
 if #names == tonumber(ARGV[4]) then
   return {removed, names[#names]}
