@@ -27,27 +27,24 @@ impl Runtime {
 
     /// `::cacheado::NAME`
     pub(crate) fn public(&self, name: &str) -> TokenStream {
-        let (root, name) = (
-            self.root(Span::mixed_site()),
-            Ident::new(name, Span::mixed_site()),
-        );
-        quote!(#root::#name)
+        let span = Span::mixed_site();
+        let (root, name) = (Ident::new(&self.name, span), Ident::new(name, span));
+        quote!(::#root::#name)
     }
 
     /// `::cacheado::__private::NAME`
     pub(crate) fn private(&self, name: &str) -> TokenStream {
-        self.private_at(name, Span::mixed_site())
+        self.private_in(name, Span::mixed_site())
     }
 
     /// `::cacheado::__private::NAME`, whose errors show at `span`.
     pub(crate) fn private_at(&self, name: &str, span: Span) -> TokenStream {
-        let span = at(span);
-        let (root, name) = (self.root(span), Ident::new(name, span));
-        quote_spanned!(span=> #root::__private::#name)
+        self.private_in(name, at(span))
     }
 
-    fn root(&self, span: Span) -> TokenStream {
-        let name = Ident::new(&self.name, span);
-        quote_spanned!(span=> ::#name)
+    fn private_in(&self, name: &str, span: Span) -> TokenStream {
+        // in one piece: what is put together from streams takes a call of the compiler for each
+        let (root, name) = (Ident::new(&self.name, span), Ident::new(name, span));
+        quote_spanned!(span=> ::#root::__private::#name)
     }
 }

@@ -26,15 +26,21 @@ pub use crate::outcome::{
 };
 pub use crate::tell::Tell;
 
-/// What stands beside a cached free function: the struct of its name, with companions.
+/// What stands beside a cached free function: the struct of its name, with companions. What is the same for all functions is said here
+/// and not by the attribute: each token of that costs compile time.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __beside {
-    ($(#[$attr:meta])* $vis:vis $name:ident { $($companions:tt)* }) => {
-        $(#[$attr])*
+    ($(#[$cfg:meta])* $vis:vis $name:ident { $($companions:tt)* }) => {
+        $(#[$cfg])*
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, clippy::exhaustive_structs)]
         $vis struct $name {}
 
-        $(#[$attr])*
+        $(#[$cfg])*
+        #[doc(hidden)]
+        // said of the visible function already
+        #[allow(non_snake_case, clippy::too_many_arguments, clippy::type_complexity)]
         impl $name {
             $($companions)*
         }

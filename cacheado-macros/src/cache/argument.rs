@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Pat, Token, Type};
+use syn::{Attribute, Pat, PatIdent, Token, Type};
 
 use crate::parse::start;
 use crate::runtime::at;
@@ -42,6 +42,17 @@ impl Arg {
                 attrs,
             },
         }
+    }
+
+    /// The pattern that is its name alone.
+    pub(crate) fn plain_pat(&self) -> Pat {
+        Pat::Ident(PatIdent {
+            attrs: Vec::new(),
+            by_ref: None,
+            mutability: None,
+            ident: self.name.clone(),
+            subpat: None,
+        })
     }
 
     /// The names the body sees. One in upper case may be a constant instead.

@@ -51,8 +51,8 @@ pub(crate) fn name(place: Place, what: &str, function: &Ident) -> Ident {
     }
 }
 
-/// All companions of the function, each with `attrs`. They stand in an impl.
-pub(crate) fn companions(plan: &Plan, attrs: &TokenStream) -> TokenStream {
+/// All companions. They stand in an impl.
+pub(crate) fn companions(plan: &Plan) -> Vec<TokenStream> {
     let companions = [
         site::companion(plan),
         run(plan),
@@ -61,8 +61,7 @@ pub(crate) fn companions(plan: &Plan, attrs: &TokenStream) -> TokenStream {
         keyed(plan),
         with_blanks(plan),
     ];
-    let all = companions.into_iter().flatten();
-    quote!(#(#attrs #all)*)
+    companions.into_iter().flatten().collect()
 }
 
 /// The lints that the function's author set for its body, which goes with `run`.
@@ -271,21 +270,10 @@ pub(crate) fn own_mode(plan: &Plan) -> TokenStream {
 fn run(plan: &Plan) -> Vec<TokenStream> {
     let function = &plan.function;
     let mode = Ident::new("__cacheado_mode", Span::mixed_site());
-    // said of the visible function already; what is said of the body is said here
-    let mut attrs = vec![quote! {
-        #[allow(
-            unknown_lints, clippy::fn_params_excessive_bools, clippy::implicit_hasher,
-            clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::must_use_candidate,
-            clippy::needless_lifetimes, clippy::option_option, clippy::ref_option,
-            clippy::return_self_not_must_use, clippy::too_many_arguments,
-            clippy::trivially_copy_pass_by_ref, clippy::type_complexity
-        )]
-    }];
-    attrs.extend(lints(function));
     let companion = Companion {
         plan,
         name: name(plan.place, "run", &function.sig.ident),
-        attrs,
+        attrs: lints(function),
         takes: vec![true; function.args.len()],
         blanks: false,
         has_body: true,
@@ -399,6 +387,17 @@ fn handle_if(
     companion.write()
 }
 
+/// Some arguments are only there to make a handle look like the function, and others are not to be used by their names.
+fn as_they_are_written(plan: &Plan) -> Option<TokenStream> {
+    let (function, needed) = (&plan.function, &plan.needed);
+    let odd = function
+        .args
+        .iter()
+        .zip(needed)
+        .any(|(arg, needed)| !needed || arg.name.to_string().starts_with('_'));
+    odd.then(|| quote!(#[allow(unused_variables, clippy::used_underscore_binding)]))
+}
+
 fn to_handle<'a>(
     plan: &'a Plan,
     what: &str,
@@ -413,10 +412,7 @@ fn to_handle<'a>(
     Companion {
         plan,
         name: name(plan.place, what, &plan.function.sig.ident),
-        // most of its arguments are only there to make it look like the function
-        attrs: vec![
-            quote!(#[allow(unused_variables, clippy::all, clippy::pedantic, clippy::nursery)]),
-        ],
+        attrs: as_they_are_written(plan).into_iter().collect(),
         takes,
         blanks: false,
         has_body: false,
@@ -436,9 +432,8 @@ pub(crate) fn visible_signature(function: &Function) -> syn::Signature {
             FnArg::Receiver(receiver) => receiver.mutability = None,
             FnArg::Typed(typed) => {
                 let Some(arg) = args.next() else { break };
-                let name = &arg.name;
                 typed.attrs.clear();
-                typed.pat = syn::parse_quote!(#name);
+                *typed.pat = arg.plain_pat();
             }
         }
     }

@@ -49,8 +49,7 @@ fn bare(plan: &Plan) -> TokenStream {
                     .as_ref()
                     .is_some_and(|ids| same(ids, &arg.name)))
         {
-            let name = &arg.name;
-            typed.pat = syn::parse_quote!(#name);
+            *typed.pat = arg.plain_pat();
         }
     }
     let body = plan.function.in_its_braces(quote!({ #body }));
@@ -62,16 +61,26 @@ fn bare(plan: &Plan) -> TokenStream {
 
 fn inherent(plan: &Plan) -> TokenStream {
     let visible = visible(plan, &quote!(Self));
-    let companions = companions(plan, &companion_attrs(&plan.function));
-    quote!(#visible #companions)
+    let cfgs = cfgs(&plan.function);
+    let companions = companions(plan);
+    // as `beside` says it of a free function's
+    quote! {
+        #visible
+        #(
+            #cfgs
+            #[doc(hidden)]
+            #[allow(non_snake_case, clippy::too_many_arguments, clippy::type_complexity)]
+            #companions
+        )*
+    }
 }
 
 fn free(plan: &Plan) -> TokenStream {
     let (vis, name) = (&plan.function.vis, &plan.function.sig.ident);
     // as a type, since the compiler takes what it does not find in a path for a crate, and would have it added
     let visible = visible(plan, &quote!(<#name>));
-    let companions = companions(plan, &TokenStream::new());
-    let attrs = companion_attrs(&plan.function);
+    let companions = companions(plan);
+    let cfgs = cfgs(&plan.function);
     // in an impl none of it can stand, and the compiler tells no more than where it came from
     let beside = plan
         .runtime
@@ -80,8 +89,8 @@ fn free(plan: &Plan) -> TokenStream {
         #visible
 
         #beside! {
-            #attrs
-            #vis #name { #companions }
+            #cfgs
+            #vis #name { #(#companions)* }
         }
     }
 }
@@ -121,15 +130,10 @@ fn visible(plan: &Plan, home: &TokenStream) -> TokenStream {
     }
 }
 
-/// What stands on everything that is generated beside the function: it is there when the function
-/// is, and shows nowhere.
-pub(crate) fn companion_attrs(function: &Function) -> TokenStream {
+/// What stands on everything that is generated beside the function: it is there when the function is.
+pub(crate) fn cfgs(function: &Function) -> TokenStream {
     let cfgs = function.attrs.iter().filter(|attr| is_cfg(attr));
-    quote! {
-        #(#cfgs)*
-        #[doc(hidden)]
-        #[allow(non_camel_case_types, non_snake_case, clippy::exhaustive_structs)]
-    }
+    quote!(#(#cfgs)*)
 }
 
 /// `#[cfg(…)]`, also within `#[cfg_attr(…)]`: other attributes of a function don't fit elsewhere.

@@ -7,7 +7,7 @@ use syn::{Error, Safety, Type};
 
 use super::check::borrowed_value;
 use super::companions::{BLANKS, forward, name, visible_signature};
-use super::expand::{companion_attrs, is_cfg};
+use super::expand::{cfgs, is_cfg};
 use super::look;
 use super::options::Options;
 use super::plan::{Place, in_key_expressions, is_skipped, place};
@@ -50,7 +50,12 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
     if place == Place::Bare || odd {
         return TokenStream::new();
     }
-    let attrs = companion_attrs(function);
+    let cfgs = cfgs(function);
+    let attrs = quote! {
+        #cfgs
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, non_snake_case, clippy::exhaustive_structs)]
+    };
     let (vis, own_name) = (&function.vis, &sig.ident);
     let run = run(function, place);
     let needed = function

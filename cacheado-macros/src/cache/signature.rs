@@ -3,6 +3,8 @@
 //!
 //! Nothing is refused here but what is no function with a body; `check` refuses the rest.
 
+use std::cell::OnceCell;
+
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
 use syn::ext::IdentExt as _;
@@ -31,6 +33,7 @@ pub(crate) struct Function {
     pub(crate) flavor: Flavor,
     /// What a call gives in the end: `T` of `async fn … -> T`.
     pub(crate) output: Type,
+    named_types: OnceCell<Vec<(Type, Vec<GenericParam>)>>,
 }
 
 /// When the body runs.
@@ -95,6 +98,7 @@ impl Parse for Function {
             args,
             flavor: Flavor::Sync,
             output,
+            named_types: OnceCell::new(),
         };
         if function.sig.asyncness.is_some() {
             function.flavor = Flavor::Async;
@@ -214,9 +218,10 @@ impl Function {
 
     /// Of each argument, its type with every `impl Trait` replaced by a type parameter, and those
     /// parameters.
-    pub(crate) fn named_types(&self) -> Vec<(Type, Vec<GenericParam>)> {
-        let args = self.args.iter();
-        args.map(|arg| types::named(&arg.ty, arg.binds())).collect()
+    pub(crate) fn named_types(&self) -> &[(Type, Vec<GenericParam>)] {
+        let named = |arg: &Arg| types::named(&arg.ty, arg.binds());
+        self.named_types
+            .get_or_init(|| self.args.iter().map(named).collect())
     }
 }
 

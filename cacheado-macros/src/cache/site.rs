@@ -148,7 +148,6 @@ pub(crate) fn companion(plan: &Plan) -> Vec<TokenStream> {
     let body = site_static(plan);
     vec![quote! {
         #[inline]
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
         #vis fn #name<#(#params),*>() -> &'static #function_type {
             #body
         }
@@ -165,6 +164,7 @@ fn site_call(plan: &Plan) -> TokenStream {
 
 /// The function's own parameters, and one for each `impl Trait`.
 fn all_generics(function: &Function) -> Generics {
-    let types = function.named_types().into_iter();
-    extended(&function.sig.generics, types.flat_map(|(_, added)| added))
+    let types = function.named_types().iter();
+    let added = types.flat_map(|(_, added)| added.iter().cloned());
+    extended(&function.sig.generics, added)
 }
