@@ -143,7 +143,6 @@ pub struct Later<R>(PhantomData<fn() -> R>);
 impl<R: Future> Returned<R> {
     /// It is not.
     #[must_use]
-    #[allow(clippy::unused_self, reason = "a method is what is found")]
     pub const fn __when(&self) -> Later<R> {
         Later(PhantomData)
     }
@@ -198,7 +197,6 @@ impl<R, K> Copy for Kind<R, K> {}
 
 impl<R, K: Outcome<R>> Kind<R, K> {
     /// Whether `ret` is a success: not an `Err`.
-    #[allow(clippy::unused_self, reason = "it names the types")]
     pub fn succeeded(self, ret: &R) -> bool {
         K::stored(ret).is_some()
     }

@@ -3,7 +3,6 @@
 /// Appends `number`, seven bits a byte, the lowest first (LEB128).
 pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     loop {
-        #[allow(clippy::cast_possible_truncation, reason = "seven bits")]
         let low = (number & 0x7f) as u8;
         number >>= 7;
         if number == 0 {

@@ -26,13 +26,8 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Which shard the keys of that hash are in.
 #[inline]
 pub(super) fn shard_of(hash: u64) -> usize {
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "taken modulo the number of shards"
-    )]
     // the tables look at the lowest bits, and at the topmost, and a hash has no more in it than its lower half
-    let number = (hash >> 27) as usize % SHARDS;
-    number
+    (hash >> 27) as usize % SHARDS
 }
 
 impl Handle {

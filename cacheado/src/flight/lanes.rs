@@ -65,10 +65,6 @@ impl Flights {
     }
 
     fn shard(&self, key: &Key) -> MutexGuard<'_, Lanes> {
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "taken modulo the number of shards"
-        )]
         lock(&self.shards[(key.hash() >> 40) as usize % SHARDS])
     }
 

@@ -79,10 +79,6 @@ pub(crate) enum Flight {
 }
 
 /// How a load has begun.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "the large one is the one that a body runs for"
-)]
 pub(crate) enum Begun {
     /// It is over: another had the value, or the shared tier.
     Found(Box<AnyValue>),
@@ -510,10 +506,6 @@ impl StoodIn {
 }
 
 /// What is to be done after the shared tier was looked at.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it is taken apart where it is made"
-)]
 enum Judged {
     /// Nothing: it is over.
     Over(Begun),

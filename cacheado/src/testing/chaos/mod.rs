@@ -149,45 +149,38 @@ impl<B: Backend> Chaos<B> {
 
 impl ChaosHandle {
     /// As [`Chaos::fail`], from now on.
-    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
     pub fn fail(&self, probability: f64) -> &Self {
         self.set(Fault::Fail, probability)
     }
 
     /// As [`Chaos::refuse`], from now on.
-    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
     pub fn refuse(&self, probability: f64) -> &Self {
         self.set(Fault::Refuse, probability)
     }
 
     /// As [`Chaos::stall`], from now on.
-    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
     pub fn stall(&self, probability: f64, delay: Duration) -> &Self {
         self.0.faults.set_delay(delay);
         self.set(Fault::Stall, probability)
     }
 
     /// As [`Chaos::corrupt`], from now on.
-    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
     pub fn corrupt(&self, probability: f64) -> &Self {
         self.set(Fault::Corrupt, probability)
     }
 
     /// As [`Chaos::lose`], from now on.
-    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
     pub fn lose(&self, probability: f64) -> &Self {
         self.set(Fault::Lose, probability)
     }
 
     /// As [`Chaos::lose_silently`], from now on.
-    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
     pub fn lose_silently(&self, probability: f64) -> &Self {
         self.set(Fault::LoseSilently, probability)
     }
 
     /// Nothing goes wrong from now on. If reports were lost, [`Change::Covered`](crate::backends::Change::Covered) is reported,
     /// so that the process forgets the copies of which it was not told; unless what is wrapped reports nothing just now.
-    #[allow(clippy::must_use_candidate, reason = "it is done by then")]
     pub fn calm(&self) -> &Self {
         self.0.faults.calm();
         self.0.line.mend();
