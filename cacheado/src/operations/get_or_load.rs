@@ -37,6 +37,17 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         }
     }
 
+    /// The same with the loader that `make` makes of this one.
+    fn with<G>(self, make: impl FnOnce(F) -> G) -> Common<'a, G, K> {
+        Common {
+            cache: self.cache,
+            key: self.key,
+            loader: make(self.loader),
+            scope: self.scope,
+            ttl: self.ttl,
+        }
+    }
+
     /// The value, or how to load it.
     #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
     fn look<T: Storable, E>(&self) -> std::result::Result<T, Loading<T, E>> {
@@ -169,23 +180,8 @@ impl<F, K: Serialize> GetOrLoad<'_, F, K> {
     where
         F: FnOnce() -> T,
     {
-        let Common {
-            cache,
-            key,
-            loader,
-            scope,
-            ttl,
-        } = self.0;
-        let loader = || Ok::<T, Infallible>(loader());
-        let loaded = Common {
-            cache,
-            key,
-            loader,
-            scope,
-            ttl,
-        }
-        .load();
-        Ok(loaded.unwrap_or_else(|never| match never {}))
+        let common = self.0.with(|loader| || Ok::<T, Infallible>(loader()));
+        Ok(common.load().unwrap_or_else(|never| match never {}))
     }
 }
 
@@ -199,22 +195,8 @@ where
     type Output = Result<T>;
 
     fn begin(self) -> Begun<'a, Result<T>> {
-        let Common {
-            cache,
-            key,
-            loader,
-            scope,
-            ttl,
-        } = self.0;
-        let loader = || async move { Ok(loader().await) };
-        Common {
-            cache,
-            key,
-            loader,
-            scope,
-            ttl,
-        }
-        .begin()
+        let common = self.0.with(|loader| || async move { Ok(loader().await) });
+        common.begin()
     }
 }
 
