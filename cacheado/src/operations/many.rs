@@ -51,8 +51,7 @@ impl<'a, T: Storable, K: Serialize> GetMany<'a, T, K> {
     /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if one was stored in the process as another type,
     /// [`Error::Key`](crate::Error::Key) if one of the keys fails to serialize.
     pub fn run(self) -> Result<Vec<Option<T>>> {
-        let keys = keys_of(&self.scope, &self.keys)?;
-        let mut batch = begin(self.cache, keys, true)?;
+        let mut batch = begin(self.cache, &self.scope, &self.keys, true)?;
         batch.look(false);
         batch.missing(false);
         Ok(batch.finish())
@@ -63,11 +62,7 @@ impl<'a, T: Storable, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
     type Output = Result<Vec<Option<T>>>;
 
     fn begin(self) -> Begun<'a, Self::Output> {
-        let keys = match keys_of(&self.scope, &self.keys) {
-            Ok(keys) => keys,
-            Err(error) => return Begun::Done(Err(error)),
-        };
-        let mut batch = match begin(self.cache, keys, false) {
+        let mut batch = match begin(self.cache, &self.scope, &self.keys, false) {
             Ok(batch) => batch,
             Err(error) => return Begun::Done(Err(error)),
         };
@@ -355,8 +350,7 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         F: FnOnce(Vec<K>) -> L,
         L: IntoIterator<Item = (K, T)>,
     {
-        let keys = keys_of(&self.scope, &self.keys)?;
-        let mut batch = begin(self.cache, keys, true)?;
+        let mut batch = begin(self.cache, &self.scope, &self.keys, true)?;
         batch.look(true);
         let missing = take(self.keys, &batch.missing(true));
         if missing.is_empty() {
@@ -370,13 +364,15 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
     }
 }
 
-/// The keys as the cache knows them.
-fn keys_of<K: Serialize>(scope: &Scope, keys: &[K]) -> Result<Vec<Key>> {
-    keys.iter().map(|it| key(scope, it)).collect()
-}
-
-/// Looks into the process.
-fn begin<T: Storable>(cache: &Cache, keys: Vec<Key>, blocking: bool) -> Result<Batch<'_, T>> {
+/// Looks into the process for `keys`.
+fn begin<'a, T: Storable>(
+    cache: &'a Cache,
+    scope: &Scope,
+    keys: &[impl Serialize],
+    blocking: bool,
+) -> Result<Batch<'a, T>> {
+    let keys = keys.iter().map(|it| key(scope, it));
+    let keys = keys.collect::<Result<_>>()?;
     let aging = cache.aging_of(None);
     Batch::begin(cache, Typed::PORTABLE, aging, keys, blocking).of_one_type()
 }
@@ -408,11 +404,7 @@ where
     type Output = Result<Vec<Option<T>>>;
 
     fn begin(self) -> Begun<'a, Self::Output> {
-        let keys = match keys_of(&self.scope, &self.keys) {
-            Ok(keys) => keys,
-            Err(error) => return Begun::Done(Err(error)),
-        };
-        let mut batch = match begin(self.cache, keys, false) {
+        let mut batch = match begin(self.cache, &self.scope, &self.keys, false) {
             Ok(batch) => batch,
             Err(error) => return Begun::Done(Err(error)),
         };
