@@ -13,7 +13,7 @@ use crate::aging::{Aging, Span};
 use crate::background::Background;
 use crate::builder::CacheBuilder;
 use crate::counters::{Counters, Event};
-use crate::flight::Flights;
+use crate::flight::{Flights, Ticket};
 use crate::ledger::{Elsewhere, Ledger};
 use crate::load::rests::Rests;
 use crate::operations::{
@@ -21,7 +21,7 @@ use crate::operations::{
     SetMany, TryGetOrLoad,
 };
 use crate::outcome::Storable;
-use crate::shared::SharedTier;
+use crate::shared::{Found, SharedTier};
 use crate::stats::Stats;
 use crate::value::{AnyValue, Codec, ValueType};
 use crate::weight::Weigher;
@@ -558,6 +558,23 @@ impl Cache {
             None if lifetime == Some(Duration::ZERO) => Inserted::Ephemeral,
             None => Inserted::Stored(lifetime),
         }
+    }
+
+    /// Keeps a copy of what the shared tier had under the key of `ticket`, for as long as it lives there and as `aging` says, unless that was
+    /// invalidated meanwhile.
+    pub(crate) fn take_over(
+        &self,
+        ticket: &Ticket,
+        values: &ValueType,
+        found: &Found,
+        aging: &Aging,
+    ) {
+        let span = found.span(aging);
+        let entry = self.entry(ticket.key(), values, &*found.value, &span, true);
+        let entry = entry.map(NewEntry::taken_over);
+        // dropped where no lock is held
+        let mut dropped = Dropped::new();
+        ticket.store(|| self.store_local(entry, &span, &mut dropped));
     }
 
     /// Has the process forget its copy of what the shared tier has, or is about to, under `key`. It is left in `dropped`.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cacheado_backends::backend::{Mark, Payload};
 use cacheado_backends::memory::{Dropped, Inserted};
-use cacheado_backends::{Error, Key, NewEntry, Result};
+use cacheado_backends::{Error, Key, Result};
 
 use crate::aging::Aging;
 use crate::cache::Cache;
@@ -223,13 +223,7 @@ impl<'a, T> Batch<'a, T> {
             match seen.next() {
                 Some(Seen::Hit(found)) => {
                     cache.count(&absent.key, Event::Hit);
-                    let span = found.span(&aging);
-                    let entry = cache.entry(&absent.key, types, &*found.value, &span, true);
-                    let entry = entry.map(NewEntry::taken_over);
-                    // dropped where no lock is held
-                    let mut dropped = Dropped::new();
-                    let store = || cache.store_local(entry, &span, &mut dropped);
-                    absent.ticket.store(store);
+                    cache.take_over(&absent.ticket, types, &found, &aging);
                     values[absent.place] = Some(own(found.value));
                     false
                 }

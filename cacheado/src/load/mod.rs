@@ -19,8 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
-use cacheado_backends::memory::Dropped;
-use cacheado_backends::{Clock, Entry, Error, Key, NewEntry, Result, Tick};
+use cacheado_backends::{Clock, Entry, Error, Key, Result, Tick};
 
 use crate::aging::Aging;
 use crate::aging::aged::Age;
@@ -425,14 +424,8 @@ impl Load {
     }
 
     fn keep(&self, ticket: &Ticket, found: &Found) {
-        let span = found.span(&self.aging());
-        let entry = self
-            .cache
-            .entry(&self.key, self.values, &*found.value, &span, true)
-            .map(NewEntry::taken_over);
-        // dropped where no lock is held
-        let mut dropped = Dropped::new();
-        ticket.store(|| self.cache.store_local(entry, &span, &mut dropped));
+        self.cache
+            .take_over(ticket, self.values, found, &self.aging());
     }
 
     /// Keeps what the shared tier had that only stands in for another, if this function's values may. It is returned, if so.

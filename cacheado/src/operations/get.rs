@@ -2,8 +2,7 @@
 
 use std::marker::PhantomData;
 
-use cacheado_backends::memory::Dropped;
-use cacheado_backends::{Error, Key, NewEntry, Result, Scope, Space};
+use cacheado_backends::{Error, Key, Result, Scope, Space};
 use serde::Serialize;
 
 use super::{Begun, Operation, awaitable, key, probe};
@@ -129,16 +128,9 @@ impl<'a> LookUp<'a> {
             other => return other.map(|_| None),
         };
         self.event = Event::Hit;
-        let Self {
-            cache, key, ticket, ..
-        } = &self;
         let values = Typed::<T>::PORTABLE.values;
-        let span = found.span(&Aging::NONE);
-        let entry = cache.entry(key, values, &*found.value, &span, true);
-        let entry = entry.map(NewEntry::taken_over);
-        // dropped where no lock is held
-        let mut dropped = Dropped::new();
-        ticket.store(|| cache.store_local(entry, &span, &mut dropped));
+        self.cache
+            .take_over(&self.ticket, values, &found, &Aging::NONE);
         Ok(Some(unboxed(found.value)))
     }
 }
