@@ -73,14 +73,9 @@ impl Ticket {
         }
     }
 
-    /// Whether no invalidation has come since the load began, and none can have come unheard.
-    pub(crate) fn is_valid(&self) -> bool {
-        let state = lock(&self.flight.state);
-        state.standing == Standing::Current && !state.superseded
-    }
-
-    /// The same of what is stored where `how` says. A store that knows what the value is too old for has what it took: a later load that
-    /// was stored beside it, or a look-up that found it there, takes nothing from it.
+    /// Whether no invalidation has come since the load began, and none can have come unheard, of what is stored where `how` says. A store
+    /// that knows what the value is too old for has what it took: a later load that was stored beside it, or a look-up that found it there,
+    /// takes nothing from it.
     pub(crate) fn is_valid_in(&self, how: Keeping) -> bool {
         let state = lock(&self.flight.state);
         state.standing <= how.worst() && (how != Keeping::Here || !state.superseded)
