@@ -103,26 +103,42 @@ impl Background {
 
     /// Nothing begins any more, and what can be ended is: tasks at their next `.await`. A body that a thread runs goes on to its end.
     pub(crate) fn close(&self) {
+        let mut state = self.0.lock();
+        state.closed = true;
         #[cfg(feature = "tokio")]
-        let tasks = {
-            let mut state = self.0.lock();
-            state.closed = true;
-            state.tasks.take_ends()
-        };
+        let tasks = state.tasks.take_ends();
+        let waiting = std::mem::take(&mut state.waiting).into_iter();
+        let (ended, rest): (VecDeque<Job>, _) = waiting.partition(|job| job.ends);
+        state.waiting = rest;
+        // what ends holds values of the user's, which are dropped where no lock is held
+        drop(state);
         #[cfg(feature = "tokio")]
         tasks.iter().for_each(tokio::task::AbortHandle::abort);
-        let ended = {
-            let mut state = self.0.lock();
-            state.closed = true;
-            let (ended, rest) = std::mem::take(&mut state.waiting)
-                .into_iter()
-                .partition(|job| job.ends);
-            state.waiting = rest;
-            ended
-        };
-        // dropped here, where no lock is held: each holds values of the user's
-        drop::<VecDeque<Job>>(ended);
+        drop(ended);
         self.0.changed.notify_all();
+    }
+
+    /// Polls `task` to its end on a thread of its own.
+    fn run_to_end(&self, task: Task, ends: bool) -> Result<(), Task> {
+        // handed over in a cell, so that it comes back if there is no place
+        let cell = Arc::new(Mutex::new(Some(task)));
+        let taken = Arc::clone(&cell);
+        let take = |cell: &Mutex<Option<Task>>| lock(cell).take();
+        let run = move || {
+            if let Some(task) = take(&taken) {
+                block_on(task);
+            }
+        };
+        match self.run(run, ends) {
+            Ok(()) => Ok(()),
+            Err(_) => take(&cell).map_or(Ok(()), Err),
+        }
+    }
+
+    /// The same as with the feature `tokio`, outside of its runtimes.
+    #[cfg(not(feature = "tokio"))]
+    pub(crate) fn spawn(&self, task: Task, ends: bool) -> Result<(), Task> {
+        self.run_to_end(task, ends)
     }
 }
 
@@ -194,31 +210,6 @@ impl Drop for Place {
             return;
         }
         state.running -= 1;
-    }
-}
-
-impl Background {
-    /// Polls `task` to its end on a thread of its own.
-    fn run_to_end(&self, task: Task, ends: bool) -> Result<(), Task> {
-        // handed over in a cell, so that it comes back if there is no place
-        let cell = Arc::new(Mutex::new(Some(task)));
-        let taken = Arc::clone(&cell);
-        let take = |cell: &Mutex<Option<Task>>| lock(cell).take();
-        let run = move || {
-            if let Some(task) = take(&taken) {
-                block_on(task);
-            }
-        };
-        match self.run(run, ends) {
-            Ok(()) => Ok(()),
-            Err(_) => take(&cell).map_or(Ok(()), Err),
-        }
-    }
-
-    /// The same as with the feature `tokio`, outside of its runtimes.
-    #[cfg(not(feature = "tokio"))]
-    pub(crate) fn spawn(&self, task: Task, ends: bool) -> Result<(), Task> {
-        self.run_to_end(task, ends)
     }
 }
 
