@@ -114,19 +114,15 @@ impl Future for Timer {
                 None => self.state = State::Alarm(self.alarm()),
             }
         }
-        match &mut self.state {
-            #[cfg(feature = "tokio")]
-            State::Runtime { .. } => Poll::Pending,
-            State::Alarm(alarm) => {
-                // first, so that what comes in between wakes
-                let rung = alarm.keep(cx.waker());
-                if rung || self.clock.has_reached(self.moment) {
-                    return Poll::Ready(());
-                }
-                Poll::Pending
-            }
-            State::New => Poll::Pending,
+        let State::Alarm(alarm) = &self.state else {
+            return Poll::Pending;
+        };
+        // first, so that what comes in between wakes
+        let rung = alarm.keep(cx.waker());
+        if rung || self.clock.has_reached(self.moment) {
+            return Poll::Ready(());
         }
+        Poll::Pending
     }
 }
 
