@@ -50,6 +50,9 @@ struct Seen {
 /// How many gaps ahead of its end a value is not looked at more closely: a hit there would begin a refresh once in 10^17 times.
 const FURTHEST: u64 = 40;
 
+/// In how many parts `idle` is noted.
+const GRAINS: u32 = 64;
+
 /// What is known of a value that is good only for as long as it is asked for.
 struct Idle {
     span: Duration,
@@ -74,9 +77,6 @@ fn moved(moment: Tick, from: Tick, was: Tick, is: Tick) -> Tick {
     let after = part(moment) * part(is) / part(was).max(1);
     from.saturating_add(u64::try_from(after).unwrap_or(NEVER))
 }
-
-/// In how many parts `idle` is noted.
-const GRAINS: u32 = 64;
 
 /// That one refreshes a value: since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,12 +194,12 @@ impl Age {
 
     /// Whether it is good.
     pub(crate) fn is_fresh(&self, clock: &Clock) -> bool {
-        self.is_young(clock) || clock.now() < self.seen.fresh_until.load(Ordering::Acquire)
+        self.is_young(clock) || clock.now() < self.fresh_until()
     }
 
     /// What it is good for. Nothing is claimed by asking.
     pub(crate) fn freshness(&self, now: Tick) -> Freshness {
-        let fresh_until = self.seen.fresh_until.load(Ordering::Acquire);
+        let fresh_until = self.fresh_until();
         if now >= fresh_until {
             Freshness::Stale
         } else if now >= self.seen.due && self.draws(fresh_until - now) {
@@ -299,6 +299,6 @@ impl Age {
 
     /// Whether it was [expired](Self::expire).
     pub(crate) fn is_expired(&self) -> bool {
-        self.seen.fresh_until.load(Ordering::Acquire) == 0
+        self.fresh_until() == 0
     }
 }
