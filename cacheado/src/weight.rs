@@ -10,10 +10,8 @@ use crate::outcome::Value;
 use crate::value::{AnyValue, ValueType};
 
 /// How the entries of a cache are weighed.
-#[derive(Default)]
 pub(crate) enum Weigher {
     /// Each weighs 1.
-    #[default]
     One,
     /// By the bytes that it takes, about.
     Bytes,

@@ -8,7 +8,7 @@ pub(crate) mod errors;
 use std::time::Duration;
 
 /// What is said of how values age. What an attribute leaves out, the builder says.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Aging {
     /// How long past its lifetime a value may stand in for one that can't be had.
     pub(crate) stale: Option<Duration>,
@@ -31,7 +31,7 @@ pub(crate) struct Aging {
 }
 
 /// How long one value lives.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     /// As a value; `None`: until evicted.
     pub(crate) fresh: Option<Duration>,
