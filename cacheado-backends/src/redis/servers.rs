@@ -284,7 +284,6 @@ fn is_encrypted(node: &ConnectionInfo) -> bool {
     matches!(node.addr(), ConnectionAddr::TcpTls { .. })
 }
 
-/// The driver's error, which quotes no URL.
 /// Whether a `/`, `?` or `#` comes ahead of the `@` that ends user and password, as in a password that is not encoded: the piece before it
 /// would pass for the host.
 fn splits_a_password(url: &str) -> bool {
@@ -295,7 +294,8 @@ fn splits_a_password(url: &str) -> bool {
     behind.is_some_and(|(_, behind)| behind.contains('@'))
 }
 
-fn misfit(error: impl std::fmt::Display) -> Error {
+/// What is wrong with a URL, by the driver's `error`, which quotes none.
+fn misfit(error: impl fmt::Display) -> Error {
     let message = format!(
         "{error}; servers are given as `redis://user:password@host:port/database`, or `rediss://` for TLS"
     );
