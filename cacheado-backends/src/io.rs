@@ -15,7 +15,6 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::backend::BackendResult;
 #[cfg(any(feature = "mongodb", feature = "redis"))]
 use crate::backend::{Change, Changes};
-#[cfg(any(feature = "memcached", feature = "mongodb", feature = "redis"))]
 use crate::error::{Error, Result};
 
 /// A year. Who sets a longer limit gets this: drivers add limits to the time that it is, which has an end.
@@ -40,8 +39,7 @@ pub(crate) struct TimedOut(pub(crate) Duration);
 ///
 /// # Errors
 ///
-/// [`Error::Config`](crate::Error::Config), which names the limit.
-#[cfg(any(feature = "memcached", feature = "mongodb", feature = "redis"))]
+/// [`Error::Config`], which names the limit.
 pub(crate) fn check_limits(backend: &str, timeout: Duration, load_limit: Duration) -> Result<()> {
     let limits = [
         ("timeout", timeout, "no operation would end in time"),
