@@ -120,7 +120,6 @@ pub struct Redis {
     watching: Mutex<Option<Watching>>,
 }
 
-#[derive(Clone)]
 struct Settings {
     servers: Servers,
     timeout: Duration,
