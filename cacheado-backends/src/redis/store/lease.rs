@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::exchange::Exchange;
 use super::super::reply;
 use super::super::script::{LEASE, RELEASE, ask_one};
-use super::Store;
+use super::{Store, milliseconds};
 use crate::backend::{BackendResult, Lease, Mark};
 use crate::key::Key;
 
@@ -65,9 +65,4 @@ pub(super) fn parts(mark: &Mark) -> Option<(&[u8], &[u8])> {
 /// The mark of a load without a lease, which has seen these.
 pub(super) fn unowned(seen: &[u8], taken: Instant) -> Mark {
     Mark::new([b";", seen].concat(), taken)
-}
-
-fn milliseconds(span: Duration) -> u64 {
-    let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    span.clamp(1, 1 << 52)
 }

@@ -37,9 +37,7 @@ impl Store {
     /// saw it: what they found is not stored. So each other mark, which lives as long as the root's at least, outlives, by the server's own
     /// clock, all the loads that it outdates.
     fn span(&self) -> u64 {
-        let span = self.load_limit.saturating_mul(2);
-        let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        span.clamp(1, 1 << 52)
+        milliseconds(self.load_limit.saturating_mul(2))
     }
 
     /// `change` as others are told of it: who tells, and what. A change that can't be written is told as nothing, which is read as
@@ -49,4 +47,10 @@ impl Store {
         message.extend(change.to_bytes().unwrap_or_default());
         message
     }
+}
+
+/// As the server and its scripts take it: not zero, and no more than a number of Lua holds exactly.
+fn milliseconds(span: Duration) -> u64 {
+    let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    span.clamp(1, 1 << 52)
 }
