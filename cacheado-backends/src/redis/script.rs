@@ -60,6 +60,16 @@ pub(super) fn command(name: &str, room: usize) -> Cmd {
     command
 }
 
+/// These commands, to be sent together.
+pub(super) fn pipe(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
+    let commands = commands.into_iter();
+    let mut pipe = Pipeline::with_capacity(commands.size_hint().0);
+    for command in commands {
+        pipe.add_command(command);
+    }
+    pipe
+}
+
 /// What the servers answer to each command of each of `pipes`, with sources sent to those that lack them: one round trip, or two.
 pub(super) async fn ask_all(
     io: &impl Exchange,
@@ -96,9 +106,7 @@ pub(super) async fn ask(io: &impl Exchange, pipe: Pipeline) -> BackendResult<Vec
 
 /// What the server answers to `command`.
 pub(super) async fn ask_one(io: &impl Exchange, command: Cmd) -> BackendResult<Value> {
-    let mut pipe = Pipeline::with_capacity(1);
-    pipe.add_command(command);
-    reply::first(ask(io, pipe).await?)
+    reply::first(ask(io, pipe([command])).await?)
 }
 
 /// `call` with the script's source in the place of its hash.

@@ -1,11 +1,11 @@
 //! Removing entries.
 
-use ::redis::{Cmd, Pipeline};
+use ::redis::Cmd;
 
 use super::super::exchange::Exchange;
 use super::super::names::Bucket;
 use super::super::reply;
-use super::super::script::{EVICT, EVICT_SCOPE, TELL, ask_all, ask_one};
+use super::super::script::{EVICT, EVICT_SCOPE, TELL, ask_all, ask_one, pipe};
 use super::Store;
 use crate::address;
 use crate::backend::{BackendResult, Change};
@@ -85,7 +85,7 @@ impl Store {
         let mut rest: Vec<_> = buckets.into_iter().map(begin).collect();
         let mut removed = 0;
         while !rest.is_empty() {
-            let call = |rest: &Rest<'_>| self.part_call(rest, &name, in_script);
+            let call = |rest: &Rest<'_>| pipe([self.part_call(rest, &name, in_script)]);
             let pipes: Vec<_> = rest.iter().map(call).collect();
             let answers = ask_all(io, &pipes).await?;
             let mut left = Vec::new();
@@ -111,7 +111,7 @@ impl Store {
         Ok(removed)
     }
 
-    fn part_call(&self, rest: &Rest<'_>, name: &str, message: Option<&[u8]>) -> Pipeline {
+    fn part_call(&self, rest: &Rest<'_>, name: &str, message: Option<&[u8]>) -> Cmd {
         let bucket = rest.bucket;
         let mut call = EVICT_SCOPE.call([
             bucket.index(),
@@ -131,9 +131,7 @@ impl Store {
             .arg(self.span())
             .arg(self.names.channel())
             .arg(message.unwrap_or_default());
-        let mut pipe = Pipeline::with_capacity(1);
-        pipe.add_command(call);
-        pipe
+        call
     }
 }
 

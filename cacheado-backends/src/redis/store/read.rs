@@ -7,7 +7,7 @@ use ::redis::{Cmd, Pipeline, Value, cmd};
 
 use super::super::exchange::Exchange;
 use super::super::names::{Bucket, Name};
-use super::super::script::{MARKS, ask, ask_all, ask_one, command};
+use super::super::script::{MARKS, ask, ask_all, ask_one, command, pipe};
 use super::super::{reply, stored};
 use super::lease::unowned;
 use super::{BATCH, Store};
@@ -54,9 +54,7 @@ impl Store {
                 .collect();
             let ask_for = |&nth: &usize| {
                 let (bucket, name) = &entries[nth];
-                let mut pipe = Pipeline::with_capacity(1);
-                pipe.add_command(look_for_marks(*bucket, name));
-                pipe
+                pipe([look_for_marks(*bucket, name)])
             };
             let pipes: Vec<_> = missing.iter().map(ask_for).collect();
             let sent = Instant::now();
@@ -133,9 +131,8 @@ impl Store {
         name: &str,
     ) -> BackendResult<Mark> {
         let sent = Instant::now();
-        let mut pipe = Pipeline::with_capacity(1);
-        pipe.add_command(self.first_mark_call(bucket, name));
-        first_mark_of(ask(io, pipe).await?, sent)
+        let call = self.first_mark_call(bucket, name);
+        first_mark_of(ask(io, pipe([call])).await?, sent)
     }
 
     /// The [first marks](Self::first_mark) of those of `entries` that have none as they were `found`.
@@ -147,11 +144,7 @@ impl Store {
     ) -> BackendResult<Vec<Mark>> {
         let unmarked = entries.iter().zip(found);
         let unmarked = unmarked.filter(|(_, found)| matches!(found, Some(Found::Unmarked) | None));
-        let pipes = unmarked.map(|((bucket, name), _)| {
-            let mut pipe = Pipeline::with_capacity(1);
-            pipe.add_command(self.first_mark_call(*bucket, name));
-            pipe
-        });
+        let pipes = unmarked.map(|((bucket, name), _)| pipe([self.first_mark_call(*bucket, name)]));
         let pipes: Vec<_> = pipes.collect();
         if pipes.is_empty() {
             return Ok(Vec::new());
@@ -182,10 +175,7 @@ fn look_up(bucket: Bucket<'_>, name: &str) -> Pipeline {
     let entry = bucket.entry(name);
     let mut left = command("PTTL", 256);
     left.arg(entry);
-    let mut pipe = Pipeline::with_capacity(2);
-    pipe.add_command(left);
-    pipe.add_command(mget(once(entry).chain(bucket.marks(name))));
-    pipe
+    pipe([left, mget(once(entry).chain(bucket.marks(name)))])
 }
 
 /// What asks for the marks of an entry alone.

@@ -8,7 +8,7 @@ use ::redis::{Cmd, Pipeline, Value};
 
 use super::super::exchange::Exchange;
 use super::super::names::{Bucket, Name};
-use super::super::script::{FILL, PUT, ask, ask_all, command};
+use super::super::script::{FILL, PUT, ask, ask_all, command, pipe};
 use super::super::{reply, stored};
 use super::lease::parts;
 use super::{BATCH, Store};
@@ -168,14 +168,6 @@ impl Store {
         lay_down.arg(staged).arg(value).arg("PX").arg(STAGED);
         (Some(lay_down), staged.to_string().into_bytes())
     }
-}
-
-fn pipe(calls: impl IntoIterator<Item = Cmd>) -> Pipeline {
-    let mut pipe = Pipeline::with_capacity(2);
-    for call in calls {
-        pipe.add_command(call);
-    }
-    pipe
 }
 
 /// What the script says, which comes last. If the value could not be laid down, that is why.
