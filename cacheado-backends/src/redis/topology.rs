@@ -31,8 +31,20 @@ pub(super) struct Master {
     /// Its own, whatever its address.
     pub(super) id: Vec<u8>,
     /// Empty: that of the node that was asked.
-    pub(super) host: String,
-    pub(super) port: u16,
+    host: String,
+    port: u16,
+}
+
+impl Master {
+    /// Where it is, by the word of a node at `host`.
+    pub(super) fn address(&self, host: &str) -> Address {
+        let host = if self.host.is_empty() {
+            host
+        } else {
+            &self.host
+        };
+        (host.to_owned(), self.port)
+    }
 }
 
 impl PartialEq for Topology {
@@ -86,13 +98,8 @@ impl Topology {
     pub(super) fn owners(&self, host: &str) -> Vec<((u16, u16), Address)> {
         let slot = |slot: i64| u16::try_from(slot).unwrap_or(u16::MAX);
         let owners = self.0.iter().map(|range| {
-            let master = match &*range.master.host {
-                "" => host,
-                host => host,
-            };
             let (first, last) = range.slots;
-            let slots = (slot(first), slot(last));
-            (slots, (master.to_owned(), range.master.port))
+            ((slot(first), slot(last)), range.master.address(host))
         });
         owners.collect()
     }

@@ -162,15 +162,9 @@ async fn find(servers: &Servers) -> BackendResult<(Vec<Node>, Proof)> {
             for seed in seeds[first..].iter().chain(&seeds[..first]) {
                 match timeout(BEAT, look(servers, seed)).await {
                     Ok(Ok(topology)) => {
-                        let masters = topology.masters().into_iter().map(|master| {
-                            let host = match &*master.host {
-                                "" => host(seed),
-                                host => host,
-                            };
-                            Node {
-                                name: String::from_utf8_lossy(&master.id).into_owned(),
-                                server: at(seed.clone(), (host.to_owned(), master.port)),
-                            }
+                        let masters = topology.masters().into_iter().map(|master| Node {
+                            name: String::from_utf8_lossy(&master.id).into_owned(),
+                            server: at(seed.clone(), master.address(host(seed))),
                         });
                         return Ok((masters.collect(), Proof::Cluster(topology)));
                     }
