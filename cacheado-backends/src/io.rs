@@ -122,6 +122,17 @@ pub(crate) fn wait<T: Send + 'static>(
     })
 }
 
+/// What `operation` comes to, which waits inside of its `poll`, and so is over when it is first polled.
+#[cfg(any(feature = "memcached", feature = "redis"))]
+pub(crate) fn at_once<T>(operation: impl Future<Output = BackendResult<T>>) -> BackendResult<T> {
+    use std::task::{Context, Poll, Waker};
+
+    match std::pin::pin!(operation).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => Err("a blocking operation did not wait".into()),
+    }
+}
+
 /// What `operation` comes to, which blocks, if that takes `limit` at most; else it goes on unheeded. For a thread of any runtime but this
 /// one.
 #[cfg(feature = "redis")]

@@ -5,12 +5,12 @@ use std::time::Duration;
 use memcache::exp::Router;
 
 use super::Memcached;
-use super::client::Client;
 use super::client::Way;
 use super::names::Names;
 use super::unexpected;
 use crate::Backend;
 use crate::backend::{BackendFuture, BackendResult, Lease, Lookup, Mark, Payload, Refused};
+use crate::io::{at_once, check_limits};
 use crate::key::Key;
 use crate::scope::Scope;
 
@@ -104,7 +104,7 @@ impl Memcached {
 /// The two ways of each operation: its arguments are those of the one it is over, behind how it waits.
 macro_rules! blocking {
     ($this:ident.$operation:ident($($argument:expr),*)) => {
-        Client::block($this.$operation($this.client.blocking(), $($argument),*))
+        at_once($this.$operation($this.client.blocking(), $($argument),*))
     };
 }
 
@@ -122,7 +122,7 @@ impl Backend for Memcached {
     }
 
     fn check(&self) -> crate::Result<()> {
-        crate::io::check_limits("Memcached", self.client.limit(), self.load_limit)
+        check_limits("Memcached", self.client.limit(), self.load_limit)
     }
 
     fn bind(&mut self, name: &str) {

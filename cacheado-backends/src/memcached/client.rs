@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use memcache::exp::{
@@ -62,18 +62,6 @@ impl Client {
     /// How a blocking operation that begins now waits.
     pub(super) fn blocking(&self) -> Way {
         Way::Blocking(Instant::now() + self.limit)
-    }
-
-    /// Runs `operation`, all of whose exchanges block.
-    pub(super) fn block<T>(operation: impl Future<Output = BackendResult<T>>) -> BackendResult<T> {
-        let mut operation = std::pin::pin!(operation);
-        match operation
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        {
-            Poll::Ready(done) => done,
-            Poll::Pending => Err("a blocking exchange did not block".into()),
-        }
     }
 
     /// Runs `operation`, none of whose exchanges block, on any runtime or none.

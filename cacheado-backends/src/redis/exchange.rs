@@ -4,8 +4,6 @@
 //! its future is ready when it is first polled.
 
 use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 use ::redis::{Pipeline, Value};
 
@@ -25,14 +23,6 @@ pub(super) trait Exchange: Sync {
         &self,
         pipes: &[Pipeline],
     ) -> impl Future<Output = BackendResult<Vec<Vec<Value>>>> + Send;
-}
-
-/// What `operation` comes to, over an exchange that blocks.
-pub(super) fn at_once<T>(operation: impl Future<Output = BackendResult<T>>) -> BackendResult<T> {
-    match pin!(operation).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
-        Poll::Pending => Err("a blocking operation did not wait".into()),
-    }
 }
 
 /// The commands of all of `pipes` in one.

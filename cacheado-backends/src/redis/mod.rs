@@ -35,7 +35,6 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use self::blocking::Blocking;
-use self::exchange::at_once;
 use self::multiplexed::Multiplexed;
 use self::owners::Owners;
 use self::servers::{Kind, Servers};
@@ -44,7 +43,7 @@ use self::watch::{Watch, Watching};
 use crate::backend::{
     Backend, BackendFuture, BackendResult, Changes, Lease, Lookup, Mark, Payload,
 };
-use crate::io;
+use crate::io::{self, at_once};
 use crate::key::Key;
 use crate::scope::Scope;
 use crate::sync::lock;
