@@ -21,8 +21,9 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::clock::nanos;
 use crate::sync::{Mutex, lock};
 
 /// When the mark of everything expires, in seconds since 1970: the last date that memcached 1.6 knows, in 2038.
@@ -254,12 +255,10 @@ impl Moment {
     }
 }
 
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -211,6 +211,6 @@ impl Memcached {
 }
 
 /// Whether a write was done.
-pub(super) fn applied(answer: &OpResult) -> bool {
+fn applied(answer: &OpResult) -> bool {
     matches!(answer, OpResult::Mutation(done) if done.applied())
 }
