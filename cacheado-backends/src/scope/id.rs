@@ -63,6 +63,11 @@ enum Repr<'a> {
 }
 
 impl<'a> IdText<'a> {
+    const EMPTY: Self = Self(Repr::Inline {
+        len: 0,
+        bytes: [0; INLINE],
+    });
+
     /// The text as it stands.
     #[must_use]
     pub const fn borrowed(text: &'a str) -> Self {
@@ -74,10 +79,7 @@ impl<'a> IdText<'a> {
     /// A `Display` that fails gives an id that is equal to no other, so that two tenants whose ids can't be printed are not one.
     pub fn of(value: &(impl fmt::Display + ?Sized)) -> Self {
         static FAILED: AtomicU64 = AtomicU64::new(0);
-        let mut text = Self(Repr::Inline {
-            len: 0,
-            bytes: [0; INLINE],
-        });
+        let mut text = Self::EMPTY;
         if write!(text, "{value}").is_err() {
             let nth = FAILED.fetch_add(1, Ordering::Relaxed);
             tracing::error!("the Display of a scope id failed: nothing is found under it");
@@ -87,32 +89,8 @@ impl<'a> IdText<'a> {
     }
 
     /// The text of an integer, without the formatting machinery: ids are mostly integers, and this is on the hit path.
-    fn integer(negative: bool, mut magnitude: u128) -> Self {
-        let mut digits = [0; INLINE];
-        let mut start = INLINE;
-        loop {
-            start -= 1;
-            #[allow(clippy::cast_possible_truncation, reason = "a digit")]
-            let digit = (magnitude % 10) as u8;
-            digits[start] = b'0' + digit;
-            magnitude /= 10;
-            if magnitude == 0 {
-                break;
-            }
-        }
-        let mut text = Self(Repr::Inline {
-            len: 0,
-            bytes: [0; INLINE],
-        });
-        if negative {
-            text.push("-");
-        }
-        text.push(std::str::from_utf8(&digits[start..]).unwrap_or_default());
-        text
-    }
-
     #[inline]
-    fn small(negative: bool, mut magnitude: u64) -> Self {
+    fn integer(negative: bool, mut magnitude: u64) -> Self {
         let mut bytes = [0; INLINE];
         let mut len = if magnitude == 0 {
             1
@@ -126,9 +104,7 @@ impl<'a> IdText<'a> {
         let mut at = len;
         loop {
             at -= 1;
-            #[allow(clippy::cast_possible_truncation, reason = "a digit")]
-            let digit = (magnitude % 10) as u8;
-            bytes[at] = b'0' + digit;
+            bytes[at] = b'0' + (magnitude % 10) as u8;
             magnitude /= 10;
             if magnitude == 0 {
                 break;
@@ -194,27 +170,21 @@ impl IdText<'_> {
 }
 
 macro_rules! integers {
-    ($($small:ident)* ; $($wide:ident)*) => {
-        $(impl ScopeId for $small {
+    ($($int:ident)*) => {
+        $(impl ScopeId for $int {
             #[inline]
             fn id_text(&self) -> IdText<'_> {
                 #[allow(unused_comparisons, clippy::cast_lossless, clippy::cast_sign_loss, reason = "one body for signed and unsigned")]
-                IdText::small(*self < 0, if *self < 0 { (*self as u64).wrapping_neg() } else { *self as u64 })
-            }
-        })*
-        $(impl ScopeId for $wide {
-            #[inline]
-            fn id_text(&self) -> IdText<'_> {
-                #[allow(unused_comparisons, clippy::cast_sign_loss, clippy::cast_lossless, reason = "one body for signed and unsigned")]
-                let negative = *self < 0;
-                #[allow(clippy::cast_sign_loss, clippy::cast_lossless, trivial_numeric_casts, reason = "one body for signed and unsigned")]
-                let magnitude = if negative { (*self as u128).wrapping_neg() } else { *self as u128 };
-                IdText::integer(negative, magnitude)
+                IdText::integer(*self < 0, if *self < 0 { (*self as u64).wrapping_neg() } else { *self as u64 })
             }
         })*
     };
 }
-integers!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize; u128 i128);
+integers!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+
+impl ScopeId for u128 {}
+
+impl ScopeId for i128 {}
 
 impl ScopeId for str {
     #[inline]
@@ -267,10 +237,7 @@ nonzero!(u8 u16 u32 u64 usize u128 i8 i16 i32 i64 isize i128);
 impl ScopeId for uuid::Uuid {
     fn id_text(&self) -> IdText<'_> {
         let mut buffer = uuid::Uuid::encode_buffer();
-        let mut text = IdText(Repr::Inline {
-            len: 0,
-            bytes: [0; INLINE],
-        });
+        let mut text = IdText::EMPTY;
         text.push(self.hyphenated().encode_lower(&mut buffer));
         text
     }
