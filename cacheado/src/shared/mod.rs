@@ -268,25 +268,14 @@ impl SharedTier {
     /// [`Error::TypeMismatch`] if it has a value of another type.
     pub(crate) fn get(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
         let outside = self.outside(key);
-        let found = self.ask(
-            "get",
-            Some(key),
-            || self.backend.part(&outside),
-            |backend| backend.get(&outside),
-        );
+        let found = self.found(key, &outside);
         found.map_or(Ok(None), |found| self.opened(&outside, codec, found))
     }
 
     /// As [`get`](Self::get), without blocking.
     pub(crate) async fn get_async(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
         let outside = self.outside(key);
-        let get = self.ask_async(
-            "get",
-            Some(key),
-            || self.backend.part(&outside),
-            |backend| backend.get_async(&outside),
-        );
-        let found = get.await;
+        let found = self.found_async(key, &outside).await;
         found.map_or(Ok(None), |found| self.opened(&outside, codec, found))
     }
 
@@ -297,12 +286,7 @@ impl SharedTier {
     /// What it said if it failed.
     pub(crate) fn look(&self, key: &Key, codec: Codec) -> Result<Seen> {
         let outside = self.outside(key);
-        let found = self.ask(
-            "get",
-            Some(key),
-            || self.backend.part(&outside),
-            |backend| backend.get(&outside),
-        )?;
+        let found = self.found(key, &outside)?;
         match self.seen(&outside, codec, found) {
             Some(seen) => Ok(seen),
             None => self.mark(key).map(|mark| Seen::Miss(Some(mark))),
@@ -312,13 +296,7 @@ impl SharedTier {
     /// As [`look`](Self::look), without blocking.
     pub(crate) async fn look_async(&self, key: &Key, codec: Codec) -> Result<Seen> {
         let outside = self.outside(key);
-        let get = self.ask_async(
-            "get",
-            Some(key),
-            || self.backend.part(&outside),
-            |backend| backend.get_async(&outside),
-        );
-        let found = get.await?;
+        let found = self.found_async(key, &outside).await?;
         match self.seen(&outside, codec, found) {
             Some(seen) => Ok(seen),
             None => self
@@ -326,6 +304,19 @@ impl SharedTier {
                 .await
                 .map(|mark| Seen::Miss(Some(mark))),
         }
+    }
+
+    /// What the store has under `outside`, as it may know `key`.
+    fn found(&self, key: &Key, outside: &Key) -> Result<Lookup> {
+        let part = || self.backend.part(outside);
+        self.ask("get", Some(key), part, |it| it.get(outside))
+    }
+
+    /// As [`found`](Self::found), without blocking.
+    async fn found_async(&self, key: &Key, outside: &Key) -> Result<Lookup> {
+        let part = || self.backend.part(outside);
+        self.ask_async("get", Some(key), part, |it| it.get_async(outside))
+            .await
     }
 
     fn opened(&self, outside: &Key, codec: Codec, found: Lookup) -> Result<Option<Found>> {
