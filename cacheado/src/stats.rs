@@ -147,7 +147,7 @@ impl Stats {
         }
         let tiers = [
             cache.ledger.is_none().then_some("in-process"),
-            cache.shared.as_deref().map(SharedTier::name),
+            cache.shared.as_deref().map(SharedTier::backend_name),
         ];
         let tiers: Vec<&str> = tiers.into_iter().flatten().collect();
         Self {

@@ -138,7 +138,7 @@ impl SharedTier {
         })
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn backend_name(&self) -> &str {
         self.backend.name()
     }
 
@@ -199,7 +199,7 @@ impl SharedTier {
 
     fn error(&self, operation: &'static str, source: Failure) -> Error {
         Error::Backend {
-            backend: self.backend.name().to_owned(),
+            backend: self.backend_name().to_owned(),
             operation,
             kept: KEPT.contains(&operation),
             source: source.into(),
