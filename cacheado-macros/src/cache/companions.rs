@@ -288,17 +288,17 @@ fn run(plan: &Plan) -> Vec<TokenStream> {
 fn call(plan: &Plan) -> Vec<TokenStream> {
     let (all, output) = (vec![true; plan.function.args.len()], &plan.function.output);
     let body = named(plan, &look::call(plan, output, None));
-    handle(plan, "call", all, output, body)
+    handle(plan, "call", all, output, body).write()
 }
 
 /// Not to be called if the handle can't own what `ttl` and `when` ask for.
 fn put(plan: &Plan) -> Vec<TokenStream> {
     let (all, output) = (vec![true; plan.function.args.len()], &plan.function.output);
     match decide::owned(plan) {
-        Owned::Always => handle(plan, "put", all, output, to_call(plan)),
+        Owned::Always => handle(plan, "put", all, output, to_call(plan)).write(),
         Owned::Asks(decide) => {
             let body = look::call(plan, output, Some(&decide));
-            handle(plan, "put", all, output, body)
+            handle(plan, "put", all, output, body).write()
         }
         Owned::Borrows => {
             let (by_value, needs) = (
@@ -308,7 +308,12 @@ fn put(plan: &Plan) -> Vec<TokenStream> {
             // a bound over every lifetime is one that is only checked where it is needed
             let bound = parse_quote!(for<'__cacheado> #needs<'__cacheado>: #by_value);
             let never = quote!(::core::unreachable!("its bound never holds"));
-            handle_if(plan, "put", all, output, Some(bound), never)
+            let companion = Companion {
+                attrs: vec![quote!(#[allow(unused_variables)])],
+                bound: Some(bound),
+                ..handle(plan, "put", all, output, never)
+            };
+            companion.write()
         }
     }
 }
@@ -316,12 +321,12 @@ fn put(plan: &Plan) -> Vec<TokenStream> {
 fn keyed(plan: &Plan) -> Vec<TokenStream> {
     let takes = plan.needed.clone();
     if takes.iter().all(|takes| *takes) {
-        return handle(plan, "keyed", takes, &plan.function.output, to_call(plan));
+        return handle(plan, "keyed", takes, &plan.function.output, to_call(plan)).write();
     }
     // what an argument lends to the output, `keyed` may lack
     let output = with_static_lifetimes(&plan.function.output);
     let body = look::call(plan, &output, None);
-    handle(plan, "keyed", takes, &output, body)
+    handle(plan, "keyed", takes, &output, body).write()
 }
 
 fn with_blanks(plan: &Plan) -> Vec<TokenStream> {
@@ -333,7 +338,7 @@ fn with_blanks(plan: &Plan) -> Vec<TokenStream> {
     let body = look::call(plan, &output, None);
     let companion = Companion {
         blanks: true,
-        ..to_handle(plan, BLANKS, takes, &output, body)
+        ..handle(plan, BLANKS, takes, &output, body)
     };
     companion.write()
 }
@@ -360,33 +365,6 @@ fn named(plan: &Plan, body: &TokenStream) -> TokenStream {
     quote!(#[allow(deprecated)] let _ = #home #name #turbofish; #body)
 }
 
-/// A companion that names a call.
-fn handle(
-    plan: &Plan,
-    what: &str,
-    takes: Vec<bool>,
-    output: &Type,
-    body: TokenStream,
-) -> Vec<TokenStream> {
-    handle_if(plan, what, takes, output, None, body)
-}
-
-/// The same, if `bound` holds.
-fn handle_if(
-    plan: &Plan,
-    what: &str,
-    takes: Vec<bool>,
-    output: &Type,
-    bound: Option<WherePredicate>,
-    body: TokenStream,
-) -> Vec<TokenStream> {
-    let companion = Companion {
-        bound,
-        ..to_handle(plan, what, takes, output, body)
-    };
-    companion.write()
-}
-
 /// Some arguments are only there to make a handle look like the function, and others are not to be used by their names.
 fn as_they_are_written(plan: &Plan) -> Option<TokenStream> {
     let (function, needed) = (&plan.function, &plan.needed);
@@ -398,7 +376,8 @@ fn as_they_are_written(plan: &Plan) -> Option<TokenStream> {
     odd.then(|| quote!(#[allow(unused_variables, clippy::used_underscore_binding)]))
 }
 
-fn to_handle<'a>(
+/// A companion that names a call.
+fn handle<'a>(
     plan: &'a Plan,
     what: &str,
     takes: Vec<bool>,
