@@ -141,24 +141,24 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     }
 }
 
-/// Has a failure of the shared tier returned, if the options say so. An error about the return type underlines the option.
+/// Has a failure of the shared tier returned, if the options say so.
 fn or_fail(plan: &Plan) -> Option<TokenStream> {
     let fails = plan.options.fails.as_ref()?;
-    let span = at(fails.span());
-    let or_fail = plan.runtime.private_at("or_fail", fails.span());
-    let mut pending = local("__cacheado_pending");
-    pending.set_span(pending.span().located_at(fails.span()));
-    Some(quote_spanned!(span=> let #pending = #or_fail(#pending);))
+    Some(pending_by(plan, "or_fail", fails.span()))
 }
 
-/// Has a body that takes too long returned as an error, if the options say so. An error about the return type underlines the option.
+/// Has a body that takes too long returned as an error, if the options say so.
 fn or_time_out(plan: &Plan) -> Option<TokenStream> {
     let given = plan.options.aging.hard_timeout.as_ref()?;
-    let span = at(given.span);
-    let or_time_out = plan.runtime.private_at("or_time_out", given.span);
-    let mut pending = local("__cacheado_pending");
-    pending.set_span(pending.span().located_at(given.span));
-    Some(quote_spanned!(span=> let #pending = #or_time_out(#pending);))
+    Some(pending_by(plan, "or_time_out", given.span))
+}
+
+/// What a function of ours makes of the pending call. An error about the return type underlines the `option`.
+fn pending_by(plan: &Plan, function: &str, option: Span) -> TokenStream {
+    let function = plan.runtime.private_at(function, option);
+    let span = at(option);
+    let pending = Ident::new("__cacheado_pending", span);
+    quote_spanned!(span=> let #pending = #function(#pending);)
 }
 
 /// Has errors told in traces that are not returned, as may be where the body can run in the background.
@@ -176,8 +176,7 @@ fn with_errors(plan: &Plan, carry: TokenStream) -> TokenStream {
     };
     let span = at(given.span);
     let with_errors = plan.runtime.private_at("with_errors", given.span);
-    let mut without = local("__cacheado_without");
-    without.set_span(without.span().located_at(given.span));
+    let without = Ident::new("__cacheado_without", span);
     quote_spanned!(span=> { let #without = #carry; #with_errors(#without) })
 }
 
