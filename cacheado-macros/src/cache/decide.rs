@@ -5,6 +5,7 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use syn::Expr;
 
 use super::argument::Arg;
+use super::duration::spelled;
 use super::owned::{self, Keeping};
 use super::plan::Plan;
 use super::ttl::Ttl;
@@ -93,15 +94,16 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
     let value = Ident::new("__cacheado_value", Span::mixed_site());
     let lifetime = Ident::new("__cacheado_ttl", Span::mixed_site());
     let decision = runtime.private("Decision");
-    let skip_unless = |keep: TokenStream| quote!(if !#keep { return #decision::Skip; });
-
-    let none_ttl = options.aging.none_ttl.as_ref().map(|given| {
-        let is_none = runtime.private_at("is_none", given.span);
-        let span = at(given.span);
+    let is_none = |option| {
+        let is_none = runtime.private_at("is_none", option);
+        let span = at(option);
         // the same local, shown where the option stands
         let value = Ident::new("__cacheado_value", span);
-        let is_none = quote_spanned!(span=> #is_none(#value));
-        let ttl = &given.value;
+        quote_spanned!(span=> #is_none(#value))
+    };
+
+    let none_ttl = options.aging.none_ttl.as_ref().map(|given| {
+        let (is_none, ttl) = (is_none(given.span), &given.value);
         quote! {
             if #is_none {
                 const __CACHEADO_NONE_TTL: ::core::time::Duration = #ttl;
@@ -110,11 +112,7 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
         }
     });
     let none = options.no_none.map(|span| {
-        let is_none = runtime.private_at("is_none", span);
-        let span = at(span);
-        // the same local, shown where the option stands
-        let value = Ident::new("__cacheado_value", span);
-        let is_none = quote_spanned!(span=> #is_none(#value));
+        let is_none = is_none(span);
         quote!(if #is_none { return #decision::Skip; })
     });
     // gives the user's closure its argument's type before its body is looked at
@@ -125,18 +123,17 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
     };
     let when = options.when.as_ref().map(|when| {
         let given = given(when, quote!(::core::primitive::bool));
-        let keep = skip_unless(quote!(__cacheado_keep));
         quote! {
             let __cacheado_keep = #given;
-            #keep
+            if !__cacheado_keep { return #decision::Skip; }
         }
     });
     let mut prelude = TokenStream::new();
     let ttl = match &options.ttl {
         None => quote!(::core::option::Option::None),
         Some(Ttl::Fixed(fixed)) => {
-            let (seconds, nanos) = (fixed.as_secs(), fixed.subsec_nanos());
-            quote!(::core::option::Option::Some(::core::time::Duration::new(#seconds, #nanos)))
+            let fixed = spelled(*fixed);
+            quote!(::core::option::Option::Some(#fixed))
         }
         Some(Ttl::Expr(expr)) => {
             prelude = quote!(let #lifetime: ::core::time::Duration = #expr;);
