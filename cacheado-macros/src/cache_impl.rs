@@ -1,12 +1,13 @@
 //! `#[cache_impl]`: tells the attributes inside an impl block that they stand in one, and of which
 //! kind. An attribute sees only its function, so a function without a receiver can't know.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, ImplItem, ItemImpl, Meta, Token};
 
 use crate::cache::options::{INHERENT, TRAIT};
+use crate::runtime::local;
 
 const ATTRIBUTES: [&str; 2] = ["cache", "cache_put"];
 
@@ -23,7 +24,7 @@ pub(crate) fn expand(attr: &TokenStream, item: &TokenStream) -> TokenStream {
             } else {
                 INHERENT
             };
-            let marker = Ident::new(marker, Span::mixed_site());
+            let marker = local(marker);
             for item in &mut block.items {
                 let hidden = mark(item, &marker).map(Error::into_compile_error);
                 error.extend(hidden);

@@ -4,7 +4,7 @@
 //! is evicted once the body has succeeded, or ahead of it.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Error, Expr, Path, Result, ReturnType, Token, Type, TypeParamBound};
@@ -19,7 +19,7 @@ use crate::cache::{detour, level_path, look};
 use crate::parse::{
     Errors, Form, Keyword, comma_or_end, did_you_mean, ends, mentions, same, skip_option,
 };
-use crate::runtime::{Runtime, at};
+use crate::runtime::{Runtime, at, local};
 use crate::scopes::parse::Hierarchy;
 use crate::scopes::resolve::resolve;
 use crate::verbs::WrittenCall;
@@ -303,10 +303,10 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
         ..
     } = function;
     let names: Vec<Ident> = (0..handles.len())
-        .map(|index| format_ident!("__cacheado_evict{index}", span = Span::mixed_site()))
+        .map(|index| local(&format!("__cacheado_evict{index}")))
         .collect();
-    let result = Ident::new("__cacheado_result", Span::mixed_site());
-    let future = Ident::new("__cacheado_future", Span::mixed_site());
+    let result = local("__cacheado_result");
+    let future = local("__cacheado_future");
     let name = sig.ident.span();
     let once = runtime.private("once");
     let how = how(function);

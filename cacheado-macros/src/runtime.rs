@@ -10,6 +10,11 @@ pub(crate) fn at(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }
 
+/// A local of the generated code, which no name of the user's is.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
 /// Where the crate `cacheado` is found from the code that is being expanded.
 pub(crate) struct Runtime {
     name: String,

@@ -9,7 +9,7 @@ use syn::{Error, Expr, ExprCall, ExprMethodCall, ExprPath, Result, Token};
 
 use crate::cache::companions::{BLANKS, free_name, sibling_name};
 use crate::parse::{peel, start};
-use crate::runtime::{Runtime, at};
+use crate::runtime::{Runtime, at, local};
 
 /// Which verb it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,10 +97,7 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
         }
         Verb::Peek | Verb::Put => {
             let handle = handle(None);
-            let (handle_name, kind) = (
-                Ident::new("__cacheado_call", Span::mixed_site()),
-                Ident::new("__cacheado_kind", Span::mixed_site()),
-            );
+            let (handle_name, kind) = (local("__cacheado_call"), local("__cacheado_kind"));
             let then =
                 value.map_or_else(|| quote!(peek(#kind)), |value| quote!(put(#kind, #value)));
             // what the call borrows from lives until the end of a `match`, and not of a `let`

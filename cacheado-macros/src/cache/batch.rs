@@ -1,6 +1,6 @@
 //! `batch(ids)`: the body of a function of many ids, each of which has an entry of its own.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::{GenericArgument, PathArguments, Type};
@@ -13,6 +13,7 @@ use super::plan::{Kind, Plan, is_skipped};
 use super::signature::{Flavor, Function};
 use super::site;
 use crate::parse::{Errors, same};
+use crate::runtime::local;
 
 /// What can be said of the option without the hierarchy.
 pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: &mut Errors) {
@@ -96,10 +97,6 @@ impl Ids {
             _ => None,
         }
     }
-}
-
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
 }
 
 /// The body of the function: what is missing of the ids is loaded by what its author wrote.

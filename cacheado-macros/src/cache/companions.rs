@@ -23,6 +23,7 @@ use super::plan::{Kind, Place, Plan};
 use super::signature::{Function, extended, param_name, turbofish, type_and_const_params};
 use super::site;
 use super::types::with_static_lifetimes;
+use crate::runtime::local;
 
 /// What there is none of where no argument is skipped: that is all that the compiler tells of it.
 pub(crate) const BLANKS: &str = "a_blank_is_for_arguments_that_are_skipped";
@@ -269,7 +270,7 @@ pub(crate) fn own_mode(plan: &Plan) -> TokenStream {
 
 fn run(plan: &Plan) -> Vec<TokenStream> {
     let function = &plan.function;
-    let mode = Ident::new("__cacheado_mode", Span::mixed_site());
+    let mode = local("__cacheado_mode");
     let companion = Companion {
         plan,
         name: name(plan.place, "run", &function.sig.ident),

@@ -1,6 +1,6 @@
 //! `ttl`, `none_ttl`, `when` and `cache_none`: the closure that says of a value whether and how long it is stored.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::Expr;
 
@@ -10,7 +10,7 @@ use super::owned::{self, Keeping};
 use super::plan::Plan;
 use super::ttl::Ttl;
 use crate::parse::{mentions, start};
-use crate::runtime::at;
+use crate::runtime::{at, local};
 
 /// The closure, and what to evaluate once ahead of it.
 pub(crate) struct Decide {
@@ -67,7 +67,7 @@ pub(crate) fn owned(plan: &Plan) -> Owned {
     }
     let (args, options) = (&plan.function.args, &plan.options);
     let mut names: Vec<Ident> = args.iter().flat_map(Arg::binds).collect();
-    names.push(Ident::new("self", Span::mixed_site()));
+    names.push(owned::self_word());
     let by_pattern = args.iter().filter(|arg| arg.pat.is_some());
     let by_pattern: Vec<Ident> = by_pattern.flat_map(Arg::binds).collect();
     let ttl_borrows = match &options.ttl {
@@ -91,8 +91,8 @@ pub(crate) fn owned(plan: &Plan) -> Owned {
 fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
     let options = &plan.options;
     let runtime = &plan.runtime;
-    let value = Ident::new("__cacheado_value", Span::mixed_site());
-    let lifetime = Ident::new("__cacheado_ttl", Span::mixed_site());
+    let value = local("__cacheado_value");
+    let lifetime = local("__cacheado_ttl");
     let decision = runtime.private("Decision");
     let is_none = |option| {
         let is_none = runtime.private_at("is_none", option);

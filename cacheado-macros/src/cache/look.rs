@@ -13,11 +13,7 @@ use super::plan::Plan;
 use super::signature::Flavor;
 use super::site;
 use crate::parse::{ends, start};
-use crate::runtime::{Runtime, at};
-
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
-}
+use crate::runtime::{Runtime, at, local};
 
 /// The body of the cached function. `mode` is an expression of the mode it was called with.
 pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {

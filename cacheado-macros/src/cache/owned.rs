@@ -14,6 +14,7 @@ use super::options::Options;
 use super::plan::{Kind, Plan};
 use super::signature::Function;
 use crate::parse::{Errors, captures, mentions};
+use crate::runtime::local;
 
 /// What stands around something that may outlive its call.
 #[derive(Default)]
@@ -26,11 +27,11 @@ pub(crate) struct Keeping {
 
 /// What is written in the place of `self`, which can't be bound anew.
 fn this() -> Ident {
-    Ident::new("__cacheado_this", Span::mixed_site())
+    local("__cacheado_this")
 }
 
-fn self_word() -> Ident {
-    Ident::new("self", Span::mixed_site())
+pub(crate) fn self_word() -> Ident {
+    local("self")
 }
 
 /// Whether the body may outlive the call.
