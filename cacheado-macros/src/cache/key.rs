@@ -59,7 +59,7 @@ fn written(options: &Options) -> Option<Vec<&Expr>> {
 }
 
 /// Without a `key`: the arguments that are neither skipped nor in the path of `scope`.
-fn in_key<'a>(
+pub(crate) fn in_key<'a>(
     function: &'a Function,
     options: &'a Options,
     scope: &'a ScopeOfCall,

@@ -10,8 +10,9 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Token, UnOp};
 
 use super::argument::Arg;
+use super::key::in_key;
 use super::options::Options;
-use super::plan::{ScopeOfCall, is_skipped};
+use super::plan::ScopeOfCall;
 use super::signature::Function;
 use crate::parse::{Errors, among, mention, mentions, peel};
 use crate::scopes::resolve::{Id, bare_name};
@@ -27,8 +28,7 @@ pub(crate) fn check(
             check_key(key, function, id, errors);
             continue;
         }
-        let in_key = |arg: &&Arg| !scope.has_all_of(arg) && !is_skipped(arg, options);
-        for arg in function.args.iter().filter(in_key) {
+        for arg in in_key(function, options, scope) {
             if let Some(found) = mention(&id.expr, &arg.binds()) {
                 errors.at(found.span(), in_key_as_a_whole(arg, id, &found));
             }
