@@ -7,10 +7,11 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Error, Expr, Path, Result, ReturnType, Token, Type, TypeParamBound};
+use syn::{Expr, Path, Result, ReturnType, Token, Type};
 
 use crate::cache::argument::Arg;
 use crate::cache::boxed::{boxed_output, future_output};
+use crate::cache::fallback::with_item;
 use crate::cache::scope_option::{ScopeOption, parse_scope};
 use crate::cache::signature::{Flavor, Function};
 use crate::cache::types::find_impl_trait;
@@ -53,18 +54,14 @@ pub(crate) fn with_hierarchy(
 }
 
 fn run(attr: &TokenStream, item: &TokenStream, known: Option<(&Hierarchy, &Path)>) -> TokenStream {
-    let with_item = |error: Error| {
-        let error = error.to_compile_error();
-        quote!(#item #error)
-    };
     let function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
-        Err(error) => return with_item(error),
+        Err(error) => return with_item(&error, item),
     };
     let mut errors = Errors::default();
     let evictions = Evictions::read(attr.clone(), &mut errors);
     if let Err(error) = errors.finish() {
-        return with_item(error);
+        return with_item(&error, item);
     }
     if known.is_none()
         && let Some(scope) = evictions.scopes.iter().find(|scope| !scope.is_global())
@@ -79,7 +76,7 @@ fn run(attr: &TokenStream, item: &TokenStream, known: Option<(&Hierarchy, &Path)
     let handles = evictions.handles(&function, known, &mut errors);
     match errors.finish() {
         Ok(()) => expand(&function, &handles, evictions.before),
-        Err(error) => with_item(error),
+        Err(error) => with_item(&error, item),
     }
 }
 
@@ -220,10 +217,7 @@ fn check_output(function: &Function, errors: &mut Errors) {
     let Some(found) = find_impl_trait(&function.output) else {
         return;
     };
-    let is_future = found.bounds.iter().any(|bound| {
-        matches!(bound, TypeParamBound::Trait(bound) if future_output(&bound.path).is_some())
-    });
-    let message = if is_future {
+    let message = if future_output(&found.bounds).is_some() {
         "write `async fn` instead: what is evicted goes when the future is over"
     } else {
         "`#[cache_evict]` asks what is returned whether it is an `Err`, so name the type instead of `impl Trait`"

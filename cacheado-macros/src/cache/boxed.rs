@@ -200,23 +200,28 @@ pub(crate) fn boxed_output(ty: &Type) -> Option<Type> {
     let Type::TraitObject(object) = only_argument(&boxed, "Box")? else {
         return None;
     };
-    object.bounds.iter().find_map(|bound| {
+    future_output(&object.bounds)
+}
+
+/// `T` of a bound `…::Future<Output = T>`.
+pub(crate) fn future_output<'a>(
+    bounds: impl IntoIterator<Item = &'a TypeParamBound>,
+) -> Option<Type> {
+    bounds.into_iter().find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else {
             return None;
         };
-        future_output(&bound.path)
-    })
-}
-
-/// `T` of a path `…::Future<Output = T>`.
-pub(crate) fn future_output(path: &syn::Path) -> Option<Type> {
-    let last = path.segments.last().filter(|last| last.ident == "Future")?;
-    let PathArguments::AngleBracketed(generics) = &last.arguments else {
-        return None;
-    };
-    generics.args.iter().find_map(|arg| match arg {
-        GenericArgument::AssocType(output) if output.ident == "Output" => Some(output.ty.clone()),
-        _ => None,
+        let last = bound.path.segments.last();
+        let last = last.filter(|last| last.ident == "Future")?;
+        let PathArguments::AngleBracketed(generics) = &last.arguments else {
+            return None;
+        };
+        generics.args.iter().find_map(|arg| match arg {
+            GenericArgument::AssocType(output) if output.ident == "Output" => {
+                Some(output.ty.clone())
+            }
+            _ => None,
+        })
     })
 }
 

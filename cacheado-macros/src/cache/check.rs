@@ -5,7 +5,7 @@
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
-use syn::{GenericArgument, PathArguments, Type, TypeParamBound, TypeReference};
+use syn::{GenericArgument, PathArguments, Type, TypeReference};
 
 use super::argument::Arg;
 use super::boxed::{boxed_output, future_output};
@@ -119,10 +119,7 @@ fn check_output(function: &Function, options: &Options, errors: &mut Errors) {
         }
     }
     if let Some(found) = find_impl_trait(output) {
-        let is_future = found.bounds.iter().any(|bound| {
-            matches!(bound, TypeParamBound::Trait(bound) if future_output(&bound.path).is_some())
-        });
-        if is_future {
+        if future_output(&found.bounds).is_some() {
             errors.on(
                 found,
                 "write `async fn` instead: what is cached is what the future gives",

@@ -15,7 +15,7 @@ mod decide;
 pub(crate) mod detour;
 mod duration;
 mod expand;
-mod fallback;
+pub(crate) mod fallback;
 mod key;
 pub(crate) mod look;
 pub(crate) mod options;
