@@ -119,16 +119,12 @@ impl Options {
                 continue;
             };
             let name = keyword.text();
-            let repeated = seen.contains(&name);
-            if repeated {
+            if seen.contains(&name) {
                 errors.at(keyword.0.span(), format!("duplicate option `{name}`"));
-            } else {
-                seen.push(name.clone());
-            }
-            if repeated {
                 skip_option(input)?;
             } else {
-                self.read_one(&keyword, input, errors)?;
+                self.read_one(&name, &keyword, input, errors)?;
+                seen.push(name);
             }
             comma_or_end(input)?;
         }
@@ -137,29 +133,30 @@ impl Options {
 
     fn read_one(
         &mut self,
+        name: &str,
         keyword: &Keyword,
         input: ParseStream<'_>,
         errors: &mut Errors,
     ) -> Result<()> {
-        let name = keyword.text();
-        match name.as_str() {
-            INHERENT => self.block = Block::Inherent,
-            TRAIT => self.block = Block::Trait,
-            _ => {}
-        }
-        if self.block != Block::Unknown && (name == INHERENT || name == TRAIT) {
+        let block = match name {
+            INHERENT => Block::Inherent,
+            TRAIT => Block::Trait,
+            _ => Block::Unknown,
+        };
+        if block != Block::Unknown {
+            self.block = block;
             return Ok(());
         }
         let Some((_, form)) = OPTIONS.iter().find(|(known, _)| *known == name) else {
             let scope = self.scope.as_ref().map(|scope| scope.name.value());
-            errors.at(keyword.0.span(), unknown(&name, scope.as_deref()));
+            errors.at(keyword.0.span(), unknown(name, scope.as_deref()));
             return skip_option(input);
         };
         if let Err(error) = keyword.expect(*form, input) {
             errors.push(error);
             return skip_option(input);
         }
-        match name.as_str() {
+        match name {
             "scope" => {
                 let scope = parse_scope(keyword, input)?;
                 self.scope = errors.take(scope);
@@ -175,8 +172,8 @@ impl Options {
             "detached" => self.aging.detached = Some(keyword.0.span()),
             _ => {
                 let value = keyword.value(input)?;
-                let aging = self.aging.read(&name, keyword.0.span(), &value);
-                let read = aging.unwrap_or_else(|| self.read_value(&name, value));
+                let aging = self.aging.read(name, keyword.0.span(), &value);
+                let read = aging.unwrap_or_else(|| self.read_value(name, value));
                 errors.take(read);
             }
         }
