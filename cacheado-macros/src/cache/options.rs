@@ -7,14 +7,14 @@ use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Result, Token};
+use syn::{Error, Expr, LitStr, Path, Result, Token};
 
 use super::aging::Aging;
 use super::scope_option::{ScopeOption, parse_scope};
 use super::ttl::Ttl;
-use super::values::{at_least_one, bool_of, cache_of, integer_of, path_of, text_of};
+use super::values::{at_least_one, bool_of, cache_of, integer_of, literal_of, path_of, text_of};
 use crate::parse::{
-    Errors, Form, Keyword, comma_or_end, did_you_mean, list_names, peel, skip_option, start,
+    Errors, Form, Keyword, comma_or_end, did_you_mean, list_names, skip_option, start,
 };
 
 /// Every option there is, and how it is written.
@@ -247,17 +247,6 @@ fn names(option: &str, input: ParseStream<'_>) -> Result<Vec<Ident>> {
     }
     let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, Ident::parse_any)?;
     Ok(names.into_iter().collect())
-}
-
-/// The text that an option's value is, if it is one.
-fn literal_of(value: &Expr) -> Option<&LitStr> {
-    match peel(value) {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Some(text),
-        _ => None,
-    }
 }
 
 /// `scope` is that which stands before it.

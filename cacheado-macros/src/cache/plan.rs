@@ -3,7 +3,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use syn::{Expr, ExprLit, Lit, Path, Result};
+use syn::{Expr, Path, Result};
 
 use super::argument::Arg;
 use super::key::KeyParts;
@@ -11,7 +11,8 @@ use super::options::{Block, Options};
 use super::owned::is_owned;
 use super::secret;
 use super::signature::{Flavor, Function};
-use crate::parse::{Errors, among, mentions, peel, same};
+use super::values::literal_of;
+use crate::parse::{Errors, among, mentions, same};
 use crate::runtime::Runtime;
 use crate::scopes::parse::Hierarchy;
 use crate::scopes::resolve::{Id, Resolved, resolve};
@@ -220,12 +221,7 @@ fn check_skipped_ids(
 
 /// That a text that is the key is no format: it would stand for all calls. One without braces is meant to.
 fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors: &mut Errors) {
-    let Some(key) = &options.key else { return };
-    let Expr::Lit(ExprLit {
-        lit: Lit::Str(text),
-        ..
-    }) = peel(key)
-    else {
+    let Some(text) = options.key.as_ref().and_then(literal_of) else {
         return;
     };
     if !text.value().contains('{') {

@@ -5,14 +5,24 @@ use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Result};
 
 use crate::parse::peel;
 
-/// The text literal of `value`; `form` shows how it should look.
-pub(crate) fn text_of(value: &Expr, form: &str) -> Result<LitStr> {
-    let option = form.split(' ').next().unwrap_or(form);
+/// The text that an option's value is, if it is one.
+pub(crate) fn literal_of(value: &Expr) -> Option<&LitStr> {
     match peel(value) {
         Expr::Lit(ExprLit {
             lit: Lit::Str(text),
             ..
-        }) => Ok(text.clone()),
+        }) => Some(text),
+        _ => None,
+    }
+}
+
+/// The text literal of `value`; `form` shows how it should look.
+pub(crate) fn text_of(value: &Expr, form: &str) -> Result<LitStr> {
+    let option = form.split(' ').next().unwrap_or(form);
+    if let Some(text) = literal_of(value) {
+        return Ok(text.clone());
+    }
+    match peel(value) {
         Expr::Path(path) if path.path.get_ident().is_some() => Err(Error::new_spanned(
             value,
             format!(
