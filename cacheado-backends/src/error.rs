@@ -77,7 +77,7 @@ pub enum Error {
         message: String,
     },
     /// Two functions claim one explicit name, with other arguments or these in another order, another value or another scope, one of
-    /// them is `local`, or the second has a `max_items` that the first has not. Of a put that is the second, what it returns is not
+    /// them is `local`, or each has a `max_items` of its own. Of a put that is the second, what it returns is not
     /// stored, and what is there stays.
     #[error(
         "`{name}` names two functions that can't share entries, {first} and {second}, since {reason}: have them agree, or give one of them another `name`; until then the second is not cached"

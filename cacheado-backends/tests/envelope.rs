@@ -44,7 +44,6 @@ impl Case {
             version: self.version,
             explicit: self.explicit,
             level,
-            max_items: None,
             stable: true,
         });
         let ids: Vec<_> = self.ids.iter().map(|id| IdText::borrowed(id)).collect();

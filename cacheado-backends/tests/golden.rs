@@ -143,7 +143,6 @@ fn function(name: &str, version: u32, explicit: bool, level: Level) -> &'static 
         version,
         explicit,
         level,
-        max_items: None,
         stable: true,
     })
 }

@@ -16,7 +16,6 @@ pub(crate) static KEYS: LazyLock<[Key; 3]> = LazyLock::new(|| {
             version,
             explicit,
             level: user.level(),
-            max_items: None,
             stable: true,
         })
     };

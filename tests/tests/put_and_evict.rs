@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use cacheado::{Cache, cache, cache_evict, cache_impl, cache_put, peek, put, scopes};
+use cacheado::{Cache, cache, cache_evict, cache_impl, cache_put, evict, peek, put, scopes};
 use futures::FutureExt;
 use futures::executor::block_on;
 
@@ -51,6 +51,24 @@ mod puts {
         price
     }
 
+    #[cache(cache = cache, skip(cache), name = "late bound", max_items = 5)]
+    pub(super) fn bounded_late(cache: &Cache, item: u32) -> u32 {
+        let _ = cache;
+        item
+    }
+
+    #[cache_put(cache = cache, skip(cache, price), name = "late bound")]
+    pub(super) fn set_bounded_late(cache: &Cache, item: u32, price: u32) -> u32 {
+        let _ = (cache, item);
+        price
+    }
+
+    #[cache(cache = cache, skip(cache), name = "late bound", max_items = 7)]
+    pub(super) fn bounded_otherwise(cache: &Cache, item: u32) -> u32 {
+        let _ = cache;
+        item
+    }
+
     #[cache_put(cache = cache, skip(cache, dry), bypass = dry)]
     pub(super) fn dry(cache: &Cache, x: u32, dry: bool) -> u32 {
         let _ = (cache, dry);
@@ -80,6 +98,32 @@ fn a_put_for_a_bounded_function_counts_in_its_bound() {
     }
     assert_eq!(puts::bounded(&cache, 9), 7);
     assert_eq!(cache.stats().total_keys, 2);
+}
+
+/// Whoever of those that share entries is called first: the bound is of all of them, and holds from where it is known.
+#[test]
+fn a_put_ahead_of_its_bounded_function_is_found_and_counts_in_its_bound() {
+    let cache = cache();
+    for item in 0..10 {
+        assert_eq!(puts::set_bounded_late(&cache, item, 50), 50);
+    }
+    assert_eq!(cache.stats().total_keys, 10);
+    assert_eq!(puts::bounded_late(&cache, 9), 50);
+    assert!(evict!(puts::bounded_late(&cache, 9)).unwrap());
+    // what is over the bound goes when something comes; of what was there, any goes before that
+    assert_eq!(puts::bounded_late(&cache, 100), 100);
+    assert_eq!(cache.stats().total_keys, 5);
+    for item in 101..105 {
+        puts::set_bounded_late(&cache, item, 60);
+    }
+    assert_eq!(cache.stats().total_keys, 5);
+    for item in 101..105 {
+        assert_eq!(puts::bounded_late(&cache, item), 60);
+    }
+    assert_eq!(peek!(puts::bounded_late(&cache, 100)).unwrap(), Some(100));
+    // another bound for the same entries is none that can hold
+    puts::bounded_otherwise(&cache, 101);
+    assert_eq!(peek!(puts::bounded_otherwise(&cache, 101)).unwrap(), None);
 }
 
 #[test]

@@ -69,7 +69,6 @@ pub(super) fn function(name: &str, version: u32, explicit: bool, level: Level) -
         version,
         explicit,
         level,
-        max_items: None,
         stable: true,
     })
 }

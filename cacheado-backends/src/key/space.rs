@@ -15,6 +15,8 @@ use crate::scope::Level;
 pub struct Space {
     id: u32,
     spec: SpaceSpec,
+    /// Of those that have the space together, one that has a bound may come later than one that has none.
+    max_items: OnceLock<NonZeroUsize>,
 }
 
 /// What a space is made of.
@@ -28,8 +30,6 @@ pub struct SpaceSpec {
     pub explicit: bool,
     /// The scope level of all its keys.
     pub level: Level,
-    /// The most entries it may have in one cache.
-    pub max_items: Option<NonZeroUsize>,
     /// Whether the name is the same in every process, and no other space's there.
     pub stable: bool,
 }
@@ -91,7 +91,13 @@ impl Space {
     /// A new space.
     #[must_use]
     pub fn create(spec: SpaceSpec) -> &'static Self {
-        let space = SPACES.add(|id| Box::leak(Box::new(Self { id, spec })));
+        let space = SPACES.add(|id| {
+            Box::leak(Box::new(Self {
+                id,
+                spec,
+                max_items: OnceLock::new(),
+            }))
+        });
         if space.is_stable() {
             let spec = &space.spec;
             let name = (spec.level, spec.name.clone(), spec.version, spec.explicit);
@@ -128,7 +134,6 @@ impl Space {
             version: 0,
             explicit: false,
             level,
-            max_items: None,
             stable: true,
         };
         level.programmatic().get_or_init(|| Self::create(spec()))
@@ -167,7 +172,12 @@ impl Space {
     /// The most entries it may have in one cache.
     #[must_use]
     pub fn max_items(&self) -> Option<NonZeroUsize> {
-        self.spec.max_items
+        self.max_items.get().copied()
+    }
+
+    /// From here on it has at most so many, unless it has a bound already. Returns the bound that it has.
+    pub fn bound(&self, most: NonZeroUsize) -> NonZeroUsize {
+        *self.max_items.get_or_init(|| most)
     }
 
     /// Whether its name is the same in every process, and no other space's there: else its entries stay in the process.

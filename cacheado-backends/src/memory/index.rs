@@ -229,7 +229,6 @@ impl Member {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
 
     use super::*;
     use crate::key::{Probe, Space, SpaceSpec};
@@ -265,7 +264,6 @@ mod tests {
             version: 0,
             explicit: false,
             level: shelf_level,
-            max_items: None::<NonZeroUsize>,
             stable: true,
         });
         let shelf = |room: u32, shelf: u32| {

@@ -105,6 +105,19 @@ impl Shards {
         }
     }
 
+    /// The heads of all entries of the space of that number.
+    pub(super) fn heads(&self, space: usize) -> Vec<Head> {
+        let mut heads = Vec::new();
+        for number in 0..SHARDS {
+            let shard = self.read_lock(number);
+            let table = shard.get(space);
+            let slots = table.into_iter().flat_map(|table| table.slots());
+            let metas = slots.filter_map(|slot| table?.meta(slot));
+            heads.extend(metas.map(|meta| meta.key.head()));
+        }
+        heads
+    }
+
     /// Puts an entry in, in the place of the one of its key, which is returned. `swapped` is shown where it lies and that one, while
     /// the shard is locked.
     pub(super) fn insert(

@@ -43,6 +43,16 @@ impl Lru {
             records: Mutex::new(BinaryHeap::new()),
         }
     }
+
+    /// The same, of which some are there already, that nobody has asked for: any of them goes before what comes.
+    pub(crate) fn among(capacity: usize, present: impl IntoIterator<Item = Head>) -> Self {
+        let records = present.into_iter();
+        let records = records.map(|head| Reverse(Record { used: 0, head }));
+        Self {
+            capacity,
+            records: Mutex::new(records.collect()),
+        }
+    }
 }
 
 impl Rule for Lru {

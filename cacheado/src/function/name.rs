@@ -69,13 +69,26 @@ impl Order {
 }
 
 impl Claim {
-    /// Why another function can't have the name as well, and which of those that have it is in the way.
-    fn is_closed_to(&self, shape: &Shape, order: &Order) -> Option<(&str, &'static str)> {
+    /// Lets another function have the name as well. If it can't: which of those that have it is in the way, and why.
+    fn join(
+        &mut self,
+        shape: &Shape,
+        order: Order,
+        max_items: Option<NonZeroUsize>,
+    ) -> Result<&'static Space, (String, &'static str)> {
         if let Some(reason) = shape.differs_from(&self.shape) {
-            return Some((&self.by, reason));
+            return Err((self.by.clone(), reason));
         }
-        let other = self.orders.iter().find(|it| order.is_another_than(it))?;
-        Some((&other.of, "their arguments stand in another order"))
+        if let Some(other) = self.orders.iter().find(|it| order.is_another_than(it)) {
+            return Err((other.of.clone(), "their arguments stand in another order"));
+        }
+        // they share the entries, and so the bound on these, which the first that has one says. Who has none, as a put mostly hasn't,
+        // takes it as it is
+        if max_items.is_some_and(|most| self.space.bound(most) != most) {
+            return Err((self.by.clone(), "their `max_items` differ"));
+        }
+        self.orders.push(order);
+        Ok(self.space)
     }
 }
 
@@ -86,9 +99,6 @@ struct Shape {
     level: Level,
     /// Else what one of them puts or evicts would stay in the shared tier for the other.
     local: bool,
-    /// They share the entries, and so the bound on these, which that of the first is. Who has none of his own, as a put mostly hasn't,
-    /// takes it as it is.
-    max_items: Option<NonZeroUsize>,
 }
 
 impl Shape {
@@ -102,8 +112,6 @@ impl Shape {
             Some("their scopes differ")
         } else if self.local != other.local {
             Some("only one of them is `local`")
-        } else if self.max_items.is_some() && self.max_items != other.max_items {
-            Some("their `max_items` differ")
         } else {
             None
         }
@@ -156,7 +164,6 @@ impl Function {
             value,
             level,
             local: values.codec.is_none(),
-            max_items,
         };
         // an explicit name is shared by functions, never by instances of one
         let instance = self.printed.instance(spec.method);
@@ -164,14 +171,15 @@ impl Function {
             .name
             .map_or_else(|| self.path_in_target(), |name| format!("{name}{instance}"));
         let create = |name: String, stable: bool| {
-            Space::create(SpaceSpec {
+            let space = Space::create(SpaceSpec {
                 name,
                 version: spec.version,
                 explicit: spec.name.is_some(),
                 level,
-                max_items,
                 stable,
-            })
+            });
+            max_items.map(|most| space.bound(most));
+            space
         };
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
         let explicit = spec.name.is_some();
@@ -223,14 +231,13 @@ impl Function {
             Entry::Occupied(mut taken)
                 if explicit && stable && known && taken.get().site != site =>
             {
-                let claim = taken.get_mut();
-                let Some((first, reason)) = claim.is_closed_to(&shape, &order) else {
-                    claim.orders.push(order);
-                    return Some(claim.space);
+                let (first, reason) = match taken.get_mut().join(&shape, order, max_items) {
+                    Ok(space) => return Some(space),
+                    Err(conflict) => conflict,
                 };
                 let error = Error::NameConflict {
                     name,
-                    first: first.to_owned(),
+                    first,
                     second: self.path.clone(),
                     reason,
                 };
@@ -287,7 +294,6 @@ mod tests {
             value: TypeId::of::<u8>(),
             level: Level::global(),
             local: false,
-            max_items: None,
         };
         let differs = |change: fn(&mut Shape)| {
             let mut other = shape();
@@ -310,14 +316,6 @@ mod tests {
         assert_eq!(
             differs(|it| it.local = true),
             Some("only one of them is `local`")
-        );
-        // the second takes the bound that the first has, unless it has one of its own
-        assert_eq!(differs(|it| it.max_items = NonZeroUsize::new(5)), None);
-        let mut bounded = shape();
-        bounded.max_items = NonZeroUsize::new(5);
-        assert_eq!(
-            bounded.differs_from(&shape()),
-            Some("their `max_items` differ")
         );
     }
 }

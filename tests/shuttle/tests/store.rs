@@ -384,14 +384,15 @@ fn rules_and_the_store_agree_when_what_has_expired_is_replaced() {
 
 /// A space whose function has a bound of its own.
 static BOUNDED: LazyLock<&'static Space> = LazyLock::new(|| {
-    Space::create(SpaceSpec {
+    let space = Space::create(SpaceSpec {
         name: "bounded".to_owned(),
         version: 0,
         level: scope::user("acme", 7).level(),
-        max_items: NonZeroUsize::new(1),
         stable: true,
         explicit: true,
-    })
+    });
+    space.bound(NonZeroUsize::MIN);
+    space
 });
 
 #[test]

@@ -262,9 +262,13 @@ impl Store {
             holdings: &everything,
         };
         if let Some(max_items) = space.max_items() {
-            let bound = policy.bounds.entry(space.id()).or_insert_with(|| Bound {
-                lru: Lru::new(max_items.get()),
-                len: 0,
+            let bound = policy.bounds.entry(space.id()).or_insert_with(|| {
+                // of a function that shares its entries with one that came first and has no bound, some are in already
+                let present = self.entries.heads(space.id() as usize);
+                Bound {
+                    len: present.len(),
+                    lru: Lru::among(max_items.get(), present),
+                }
             });
             candidate.len = bound.len;
             candidate.holdings = &of_its_space;

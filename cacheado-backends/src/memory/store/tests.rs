@@ -1,7 +1,6 @@
 //! Entries of different keys that share a hash, as one in some billion pairs does.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +32,6 @@ impl Place {
             version: 0,
             explicit: false,
             level: hierarchy.level("shelf").expect("declared"),
-            max_items: None::<NonZeroUsize>,
             stable: true,
         });
         Self { hierarchy, space }
