@@ -111,7 +111,7 @@ impl Shards {
         for number in 0..SHARDS {
             let shard = self.read_lock(number);
             let table = shard.get(space);
-            let slots = table.into_iter().flat_map(|table| table.slots());
+            let slots = table.into_iter().flat_map(Table::slots);
             let metas = slots.filter_map(|slot| table?.meta(slot));
             heads.extend(metas.map(|meta| meta.key.head()));
         }
