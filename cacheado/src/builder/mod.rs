@@ -1,13 +1,14 @@
 //! What makes a cache.
 
+mod check;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use cacheado_backends::envelope::Compression;
 use cacheado_backends::memory::Store;
 use cacheado_backends::rule::Cause;
-use cacheado_backends::rules::WTinyLfu;
-use cacheado_backends::{Backend, Clock, Error, Hierarchy, Key, Result, Rule};
+use cacheado_backends::{Backend, Clock, Hierarchy, Key, Result, Rule};
 
 use crate::aging::Aging;
 use crate::background::{Background, LIMIT};
@@ -166,7 +167,7 @@ impl CacheBuilder {
         self.bound("max_weight", most, Weigher::By(Box::new(weigher)))
     }
 
-    /// What each entry weighs, for [rules](Self::rule) that ask for it: a rule of one's own, or [`WTinyLfu::new`], whose bound is a
+    /// What each entry weighs, for [rules](Self::rule) that ask for it: a rule of one's own, or [`WTinyLfu::new`](crate::rules::WTinyLfu::new), whose bound is a
     /// weight. Asked once, when the entry is stored. Without one each weighs 1, and so does one over which it panics. With `max_items`,
     /// `max_bytes` or `max_weight`, which weigh in their own ways, `build()` fails, and so it does without any rule, with a second weigher,
     /// and on a cache that keeps nothing in the process.
@@ -350,192 +351,16 @@ impl CacheBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for a rule without sense (`Lru::new(0)`), two rules that each keep the entries in an order of their own, more
+    /// [`Error::Config`](crate::Error::Config) for a rule without sense (`Lru::new(0)`), two rules that each keep the entries in an order of their own, more
     /// than one bound, a weigher without a rule, two weighers, an empty name, an option of the shared tier without a backend, a backend without sense (a
     /// timeout of zero), a flight timeout of zero, a `refresh_after` or `jitter` that is no part, a circuit breaker without sense, secret ids
     /// that nothing hides from the shared tier, a cache without any tier, and a bound of what is in the process on a cache that keeps
     /// nothing there.
     pub fn build(mut self) -> Result<Cache> {
-        if self.name.is_empty() {
-            return Err(Error::config(
-                "name(\"\")",
-                "give the cache a name: it keeps its keys apart from others in a shared tier",
-            ));
-        }
-        if self.flight_timeout.is_zero() {
-            return Err(Error::config(
-                "flight_timeout(0)",
-                "give a duration longer than zero; for no waiting at all use `single_flight = false`",
-            ));
-        }
-        if !self.in_process && self.backend.is_none() {
-            return Err(Error::config(
-                "in_process(false)",
-                "it leaves the cache without any tier: add a `backend(…)`, or use `Cache::disabled()`",
-            ));
-        }
-        self.check_aging()?;
-        self.check_shared()?;
-        self.check_secrets()?;
-        if let Some(backend) = &self.backend {
-            backend.check()?;
-        }
+        self.check()?;
         let weigher = self.apply_bound()?;
-        for rule in &self.rules {
-            rule.check()?;
-            if rule.sweep_interval() == Some(Duration::ZERO) {
-                return Err(Error::config(
-                    format!("the sweep_interval of the rule {}", rule.name()),
-                    "expired entries would be looked for without a pause: give a duration longer than zero, or `None`",
-                ));
-            }
-        }
-        let mut keepers = self.rules.iter().filter(|rule| rule.gives_seats());
-        if let (Some(first), Some(second)) = (keepers.next(), keepers.next()) {
-            return Err(Error::config(
-                format!("the rules {} and {}", first.name(), second.name()),
-                "each keeps the entries in an order of its own, and a cache has one: leave out one of the two",
-            ));
-        }
+        self.check_rules()?;
         Ok(self.assemble(weigher, true))
-    }
-
-    /// Parts that are none.
-    fn check_aging(&self) -> Result<()> {
-        let is_part = |part: f64| part > 0.0 && part < 1.0;
-        if let Some(part) = self.aging.refresh_after.filter(|part| !is_part(*part)) {
-            return Err(Error::config(
-                format!("refresh_after({part})"),
-                "give the part of a lifetime past which a hit begins a refresh: more than 0 and less than 1",
-            ));
-        }
-        if let Some(part) = self.aging.jitter.filter(|part| !(0.0..=1.0).contains(part)) {
-            return Err(Error::config(
-                format!("jitter({part})"),
-                "give the part of itself by which a lifetime may be longer: from 0 to 1",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Options of a shared tier that have no sense, or nothing to be about.
-    fn check_shared(&self) -> Result<()> {
-        if let Some(breaker) = self.breaker {
-            breaker.check()?;
-        }
-        let options = [
-            (
-                "circuit_breaker",
-                self.breaker.is_some(),
-                "what is not asked for a while is the shared tier",
-            ),
-            (
-                "coherence",
-                self.coherence.is_some(),
-                "what is not kept for longer are copies of what the shared tier has",
-            ),
-            (
-                "compress_above",
-                self.compression.is_some(),
-                "what is compressed is what goes to the shared tier",
-            ),
-        ];
-        let mut given = options.into_iter().filter(|(_, given, _)| *given);
-        if self.backend.is_none()
-            && let Some((option, _, about)) = given.next()
-        {
-            return Err(Error::config(
-                option,
-                format!("{about}: add a `backend(…)`, or leave it out"),
-            ));
-        }
-        Ok(())
-    }
-
-    /// A hierarchy with secret ids, and nothing to hide them with from the shared tier.
-    fn check_secrets(&self) -> Result<()> {
-        if self.secret.is_some() || self.backend.is_none() {
-            return Ok(());
-        }
-        let mut levels = self.hierarchy.levels();
-        match levels.find(|(level, _)| level.is_secret()) {
-            None => Ok(()),
-            Some((level, _)) => Err(Error::config(
-                format!(
-                    "scopes(…) with the secret level `{}` and backend(…)",
-                    level.path()
-                ),
-                "its ids are not to leave the process as they are: give the builder a `secret_key` to hash them with (feature `shared`)",
-            )),
-        }
-    }
-
-    /// Makes a rule of the bound, if one was given. Returns how entries are weighed.
-    fn apply_bound(&mut self) -> Result<Weigher> {
-        let several = |first: &str, second: &str| {
-            let message = "each decides what goes when the cache is full: leave out one of the two";
-            Err(Error::config(format!("{first} and {second}"), message))
-        };
-        if let [first, second, ..] = self.bounds.as_slice() {
-            return several(first.method, second.method);
-        }
-        let Some(Bound {
-            method,
-            most,
-            weigher,
-        }) = self.bounds.pop()
-        else {
-            return self.own_weigher();
-        };
-        if !self.weighers.is_empty() {
-            return Err(Error::config(
-                format!("{method} and weigher"),
-                "each says what an entry weighs: give the weigher to `max_weight`, or leave out one of the two",
-            ));
-        }
-        if most == 0 {
-            return Err(Error::config(
-                format!("{method}(0)"),
-                "it would hold nothing; for no cache at all use `Cache::disabled()`",
-            ));
-        }
-        if !self.in_process {
-            return Err(Error::config(
-                format!("{method} and in_process(false)"),
-                "the bound is of what is kept in the process: leave out one of the two",
-            ));
-        }
-        if let Some(keeper) = self.rules.iter().find(|rule| rule.gives_seats()) {
-            return several(method, &format!("the rule {}", keeper.name()));
-        }
-        self.rules.push(Box::new(WTinyLfu::new(most)));
-        Ok(weigher)
-    }
-
-    /// How entries are weighed for rules alone.
-    fn own_weigher(&mut self) -> Result<Weigher> {
-        let Some(weigher) = self.weighers.pop() else {
-            return Ok(Weigher::One);
-        };
-        let (what, message) = if !self.in_process {
-            (
-                "weigher and in_process(false)",
-                "what is weighed is what is kept in the process: leave out one of the two",
-            )
-        } else if !self.weighers.is_empty() {
-            (
-                "weigher and weigher",
-                "each says what an entry weighs: leave out one of the two",
-            )
-        } else if self.rules.is_empty() {
-            (
-                "weigher without a rule",
-                "nothing asks what an entry weighs: add a rule that does, or give the weigher to `max_weight`",
-            )
-        } else {
-            return Ok(Weigher::By(weigher));
-        };
-        Err(Error::config(what, message))
     }
 
     /// As [`Cache::disabled`]: a cache that stores nothing, and that knows the builder's [`scopes`](Self::scopes). What else the builder was told
