@@ -111,7 +111,7 @@ impl CacheBuilder {
         self
     }
 
-    /// Holds at most `most` entries in the process: when full, [`WTinyLfu`] decides what goes. Zero makes `build()` fail, and so
+    /// Holds at most `most` entries in the process: when full, [`WTinyLfu`](crate::rules::WTinyLfu) decides what goes. Zero makes `build()` fail, and so
     /// does a second bound.
     ///
     /// ```
@@ -129,7 +129,7 @@ impl CacheBuilder {
     }
 
     /// Holds entries of at most `most` bytes in the process, as [`Weighed::bytes`] says: about what they take in memory, all
-    /// together. When full, [`WTinyLfu`] decides what goes; an entry that is larger than all of it is not stored. Zero makes
+    /// together. When full, [`WTinyLfu`](crate::rules::WTinyLfu) decides what goes; an entry that is larger than all of it is not stored. Zero makes
     /// `build()` fail, and so does a second bound.
     ///
     /// Storing a value costs a walk over it. A hit costs nothing more.
@@ -147,7 +147,7 @@ impl CacheBuilder {
     }
 
     /// Holds entries that weigh at most `most` together in the process, by what `weigher` says of each when it is stored. When
-    /// full, [`WTinyLfu`] decides what goes; an entry that is heavier than all of it is not stored. One that weighs 0 is not counted,
+    /// full, [`WTinyLfu`](crate::rules::WTinyLfu) decides what goes; an entry that is heavier than all of it is not stored. One that weighs 0 is not counted,
     /// one over which `weigher` panics weighs 1. Zero for `most` makes `build()` fail, and so does a second bound.
     ///
     /// ```
