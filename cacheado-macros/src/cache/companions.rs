@@ -298,7 +298,7 @@ fn put(plan: &Plan) -> Vec<TokenStream> {
     match decide::owned(plan) {
         Owned::Always => handle(plan, "put", all, output, to_call(plan)).write(),
         Owned::Asks(decide) => {
-            let body = look::call(plan, output, Some(&decide));
+            let body = named(plan, &look::call(plan, output, Some(&decide)));
             handle(plan, "put", all, output, body).write()
         }
         Owned::Borrows => {

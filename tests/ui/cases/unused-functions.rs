@@ -28,6 +28,11 @@ fn peeked(id: u64) -> u64 {
     id
 }
 
+#[cacheado::cache(ttl = |_| std::time::Duration::from_secs(60))]
+fn put(id: u64) -> u64 {
+    id
+}
+
 struct Shop;
 
 #[cacheado::cache_impl]
@@ -51,6 +56,7 @@ impl Shop {
 fn main() {
     let _ = cacheado::refresh!(refreshed(1));
     let _ = cacheado::peek!(peeked(1));
+    let _ = cacheado::put!(put(1), 1);
     let _ = cacheado::refresh!(Shop::refreshed(1));
     let _ = Shop;
 }
