@@ -115,6 +115,41 @@ fn a_backend_without_sense_is_refused() {
 
 /// What a cached function panics with can be caught where it is called.
 #[test]
+fn an_address_that_is_none_is_answered_by_how_one_looks() {
+    let refused = [
+        Redis::new("localhost").map(drop).unwrap_err(),
+        MongoDb::new("localhost").map(drop).unwrap_err(),
+        Memcached::new("local host").map(drop).unwrap_err(),
+    ];
+    for (error, form) in refused
+        .iter()
+        .zip(["redis://", "mongodb://", "memcached://"])
+    {
+        assert!(error.to_string().contains(form), "{error}");
+    }
+}
+
+/// Nobody listens at the first port.
+#[test]
+fn what_can_not_be_reached_is_named() {
+    fn said(backend: impl Backend) -> String {
+        let cache = Cache::builder().backend(backend).build().unwrap();
+        cache.set("key", &1_u8).run().unwrap_err().to_string()
+    }
+    let url = "redis://127.0.0.1:1";
+    let errors = [
+        said(Redis::new(url).unwrap()),
+        said(Redis::cluster([url]).unwrap()),
+        said(Redis::sentinel([url], "main").unwrap()),
+        said(Memcached::new("127.0.0.1:1").unwrap()),
+        said(Memcached::several(["127.0.0.1:1", "127.0.0.1:2"]).unwrap()),
+    ];
+    for error in errors {
+        assert!(error.contains("127.0.0.1:1"), "{error}");
+    }
+}
+
+#[test]
 fn a_cache_can_be_used_where_panics_are_caught() {
     #[cache(cache = cache, skip(cache))]
     fn odd(cache: &Cache, n: u32) -> u32 {

@@ -1,5 +1,6 @@
 //! The client crate, and all that this backend knows of it: exchanges of several commands at once, blocking and not.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -148,7 +149,8 @@ impl Client {
         let addresses = self.servers.addresses().iter();
         let addresses: Vec<_> = addresses
             .map(|address| Resolved::new(address, quarter))
-            .collect::<BackendResult<_>>()?;
+            .collect::<BackendResult<_>>()
+            .map_err(|error| self.unreachable(&error))?;
         let client = builder(&self.servers)
             .connect_timeout(Some(quarter))
             .io_timeout(Some(self.limit / 2))
@@ -161,6 +163,13 @@ impl Client {
     fn forget(&self) {
         lock(&self.blocking).take();
         lock(&self.waiting).take();
+    }
+
+    /// The error, with what could not be reached: of several servers the client crate does not say which.
+    fn unreachable(&self, error: &dyn fmt::Display) -> Box<dyn std::error::Error + Send + Sync> {
+        let servers = self.servers.addresses();
+        let one_of = if servers.len() > 1 { "one of " } else { "" };
+        format!("no connection to {one_of}{}: {error}", servers.join(", ")).into()
     }
 
     /// What `error` comes to. Errors of the client crate name the key, which is left out: it is somebody's data.
@@ -185,7 +194,7 @@ impl Client {
             }
             Error::Io(error) => {
                 self.forget();
-                error.into()
+                self.unreachable(&error)
             }
             other => other.to_string().into(),
         }

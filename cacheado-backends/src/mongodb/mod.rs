@@ -331,7 +331,12 @@ fn read_options(uri: &str) -> Result<ClientOptions, String> {
         Ok(ClientOptions::parse(uri).await)
     });
     let parsed = parsed.map_err(|error| error.to_string())?;
-    parsed.map_err(|error| error.kind.to_string())
+    parsed.map_err(|error| {
+        format!(
+            "{}; servers are given as `mongodb://user:password@host:port/?options`",
+            error.kind
+        )
+    })
 }
 
 #[cfg(test)]

@@ -89,7 +89,8 @@ impl Servers {
         limit: Duration,
     ) -> BackendResult<ConnectionInfo> {
         let answer = ask(&sentinel, None, name, limit).await;
-        let answer = answer.map_err(|error| self.unreachable(&"the sentinels", &error));
+        let it = format!("the sentinel at {}", sentinel.addr());
+        let answer = answer.map_err(|error| self.unreachable(&it, &error));
         let Some(address) = answer?.1 else {
             return Err(format!("no sentinel knows a master named {name:?}").into());
         };
