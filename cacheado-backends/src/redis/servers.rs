@@ -9,7 +9,7 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{
     AsyncConnectionConfig, Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
-    RedisError, RedisResult, TlsCertificates,
+    RedisError, RedisResult, TlsCertificates, parse_redis_url,
 };
 
 use super::owners::Owners;
@@ -52,9 +52,7 @@ impl Servers {
         let nodes: Result<Vec<_>, _> = urls
             .into_iter()
             .map(|url| match url.as_ref() {
-                url if splits_a_password(url) => Err(misfit(
-                    "no address could be made out: user and password are percent-encoded",
-                )),
+                url if splits_a_password(url) => Err(misfit("no address could be made out")),
                 url => match url.into_connection_info() {
                     Ok(node) => Ok(node.set_tcp_settings(sockets())),
                     Err(error) => Err(misfit(&error)),
@@ -284,20 +282,21 @@ fn is_encrypted(node: &ConnectionInfo) -> bool {
     matches!(node.addr(), ConnectionAddr::TcpTls { .. })
 }
 
-/// Whether a `/`, `?` or `#` comes ahead of the `@` that ends user and password, as in a password that is not encoded: the piece before it
-/// would pass for the host.
+/// Whether there is an `@` behind what the driver takes for the host, as in a password with a `/`, `?` or `#` that is not encoded: the piece
+/// before it would pass for the host. What the driver can't read at all it doesn't quote.
 fn splits_a_password(url: &str) -> bool {
-    let rest = ["redis://", "rediss://"]
-        .iter()
-        .find_map(|scheme| url.strip_prefix(scheme));
-    let behind = rest.and_then(|rest| rest.split_once(['/', '?', '#']));
-    behind.is_some_and(|(_, behind)| behind.contains('@'))
+    let Some(url) = parse_redis_url(url) else {
+        return false;
+    };
+    let behind = [Some(url.path()), url.query(), url.fragment()];
+    // the path of a socket may have one
+    !url.scheme().ends_with("unix") && behind.iter().flatten().any(|piece| piece.contains('@'))
 }
 
 /// What is wrong with a URL, by the driver's `error`, which quotes none.
 fn misfit(error: impl fmt::Display) -> Error {
     let message = format!(
-        "{error}; servers are given as `redis://user:password@host:port/database`, or `rediss://` for TLS"
+        "{error}; servers are given as `redis://user:password@host:port/database`, or `rediss://` for TLS, with user and password percent-encoded"
     );
     Error::config("redis", message)
 }

@@ -259,6 +259,12 @@ fn what_is_no_url_is_said_at_once() {
         "redis://secret?x@h",
         "rediss://secret/x@h",
         "redis://user:secret#x@h",
+        // whatever the driver takes for a scheme, and however it is written
+        "valkey://user:4711/2?secret@h:1",
+        "valkeys://user:4711/2?secret@h:1",
+        "REDIS://user:4711/2?secret@h:1",
+        " redis://user:4711/2?secret@h:1",
+        "redis:/\t/user:4711/2?secret@h:1",
     ] {
         let error = Redis::new(url).unwrap_err().to_string();
         assert!(error.contains("percent-encoded"), "{error}");
@@ -267,6 +273,8 @@ fn what_is_no_url_is_said_at_once() {
             "{error}"
         );
     }
+    // a socket is no host, and its path may have one
+    Redis::new("redis+unix:///run/redis@1.sock").unwrap();
     assert!(Redis::cluster([""; 0]).is_err());
     assert!(Redis::sentinel([""; 0], "mymaster").is_err());
     let nameless = Redis::sentinel(vec!["redis://127.0.0.1".to_owned()], "");
