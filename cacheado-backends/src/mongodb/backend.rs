@@ -79,16 +79,32 @@ impl Backend for MongoDb {
     }
 
     fn check(&self) -> crate::Result<()> {
+        // the longer name of its two collections
+        let changes = notices::collection(&self.collection);
+        let is_special = changes.starts_with('.') || changes.starts_with("system.");
+        let length = self.database.len() + ".".len() + changes.len();
         let names = [
-            ("database", &self.database, "/\\. \"$\0"),
-            ("collection", &self.collection, "$\0"),
+            (
+                "database",
+                &self.database,
+                "/\\. \"$\0",
+                self.database.len() <= 63,
+                "63 bytes at most",
+            ),
+            (
+                "collection",
+                &self.collection,
+                "$\0",
+                length <= 255 && !is_special,
+                "246 bytes at most together with that of the database, and not `system`",
+            ),
         ];
-        for (what, name, forbidden) in names {
-            if name.is_empty() || name.contains(|it| forbidden.contains(it)) {
+        for (what, name, forbidden, fits, limit) in names {
+            if name.is_empty() || !fits || name.contains(|it| forbidden.contains(it)) {
                 return Err(Error::config(
                     format!("MongoDb::{what}({name:?})"),
                     format!(
-                        "MongoDB takes no such name for a {what}: give one of letters, digits and `_`"
+                        "MongoDB takes no such name for a {what}: give one of letters, digits and `_`, {limit}"
                     ),
                 ));
             }

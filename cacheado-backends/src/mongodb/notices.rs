@@ -74,7 +74,7 @@ impl Notices {
         let usual = database.write_concern().cloned().unwrap_or_default();
         Self {
             database: database.clone(),
-            collection: database.collection(&format!("{collection}.changes")),
+            collection: database.collection(&self::collection(collection)),
             made: OnceCell::new(),
             cache: cache.to_owned(),
             for_good: journaled(usual.clone()),
@@ -219,6 +219,11 @@ impl Drop for Notices {
         self.told.notify_one();
         self.ended.notify_one();
     }
+}
+
+/// The name of the collection for what is told of `collection`.
+pub(super) fn collection(collection: &str) -> String {
+    format!("{collection}.changes")
 }
 
 /// The collection may be there and this user be allowed to write to it, and no more.

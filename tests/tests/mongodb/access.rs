@@ -132,19 +132,42 @@ fn options_that_make_no_cache_are_refused_by_name() {
     }
 }
 
+/// Of a database and a collection together, in bytes.
+const LONGEST: usize = 246;
+
 #[test]
 fn names_that_are_none_are_refused_by_name() {
     let backend = || MongoDb::new(&SHARED.url()).unwrap();
     let wrong = [
         (backend().database(""), "database(\"\")"),
         (backend().database("a.b"), "database(\"a.b\")"),
+        (backend().database("x".repeat(64)), "database(\"xxx"),
         (backend().collection(""), "collection(\"\")"),
         (backend().collection("a$b"), "collection(\"a$b\")"),
+        (backend().collection(".c"), "collection(\".c\")"),
+        (backend().collection("system.c"), "collection(\"system.c\")"),
+        // that of what processes tell each other would be one of the server's
+        (backend().collection("system"), "collection(\"system\")"),
+        (
+            backend().collection("y".repeat(LONGEST)),
+            "collection(\"yyy",
+        ),
     ];
     for (backend, named) in wrong {
         let said = Cache::builder().backend(backend).build().unwrap_err();
         assert!(said.to_string().contains(named), "{said}");
     }
+}
+
+#[test]
+fn the_longest_names_are_names() {
+    let database = format!("{:x<63}", fresh());
+    let collection = "y".repeat(LONGEST - database.len());
+    let backend = backend_of(&SHARED.url(), &database, "x").collection(collection);
+    backend.check().unwrap();
+    backend.set(&key("a"), &forever("1")).unwrap();
+    assert_eq!(value(&backend, &key("a")).as_deref(), Some("1"));
+    assert!(backend.evict(&key("a")).unwrap());
 }
 
 #[test]
