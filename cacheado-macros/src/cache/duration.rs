@@ -25,8 +25,8 @@ pub(crate) fn literal(option: &str, noun: &str, value: &Expr) -> Result<Option<D
         Expr::Lit(ExprLit { lit, .. }) => match lit {
             Lit::Int(_) | Lit::Float(_) if has_unit(lit) => {
                 return error(format!(
-                    "`{option}` has a unit that Rust's numbers don't have: write it as text, `\"{}\"`",
-                    lit.to_token_stream()
+                    "`{option}` has a unit that Rust's numbers don't have: write it as text, {}",
+                    as_text(lit)
                 ));
             }
             Lit::Int(int) if !int.suffix().starts_with('f') => {
@@ -83,6 +83,15 @@ fn has_unit(lit: &Lit) -> bool {
     let is_type = matches!(kind, "i" | "u" | "f")
         && (bits == "size" || (!bits.is_empty() && bits.bytes().all(|it| it.is_ascii_digit())));
     !suffix.is_empty() && !is_type
+}
+
+/// The text for a number that has a unit, or what such a text is like if it has none that is known.
+fn as_text(lit: &Lit) -> String {
+    let text = lit.to_token_stream().to_string().replace('_', "");
+    match humantime::parse_duration(&text) {
+        Ok(_) => format!("`\"{text}\"`"),
+        Err(_) => "say `\"5m\"` or `\"1h 30m\"`".to_owned(),
+    }
 }
 
 /// What to write if nothing was meant, or no end.

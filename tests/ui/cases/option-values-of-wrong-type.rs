@@ -65,4 +65,19 @@ fn orders12(x: u64) -> u64 {
     x
 }
 
+#[cache(ttl = 5_000ms)]
+fn orders13(x: u64) -> u64 {
+    x
+}
+
+#[cache(ttl = 0x10m)]
+fn orders14(x: u64) -> u64 {
+    x
+}
+
+#[cache(ttl = 2fortnights)]
+fn orders15(x: u64) -> u64 {
+    x
+}
+
 fn main() {}
