@@ -366,7 +366,8 @@ fn named(plan: &Plan, body: &TokenStream) -> TokenStream {
     quote!(#[allow(deprecated)] let _ = #home #name #turbofish; #body)
 }
 
-/// Some arguments are only there to make a handle look like the function, and others are not to be used by their names.
+/// Some arguments are only there to make a handle look like the function, as those are that a `key` doesn't name, and others are not to
+/// be used by their names.
 fn as_they_are_written(plan: &Plan) -> Option<TokenStream> {
     let (function, needed) = (&plan.function, &plan.needed);
     let odd = function
@@ -374,6 +375,7 @@ fn as_they_are_written(plan: &Plan) -> Option<TokenStream> {
         .iter()
         .zip(needed)
         .any(|(arg, needed)| !needed || arg.name.to_string().starts_with('_'));
+    let odd = odd || plan.options.key.is_some();
     odd.then(|| quote!(#[allow(unused_variables, clippy::used_underscore_binding)]))
 }
 

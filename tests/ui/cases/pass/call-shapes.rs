@@ -175,6 +175,11 @@ fn in_process(x: u32) -> Option<NoSerde> {
     Some(NoSerde(x.to_string().into()))
 }
 
+#[cache(key = a)]
+fn key_names_one(a: u32, b: u32) -> u32 {
+    a + b
+}
+
 #[cache(key = (a, b.len()), skip(c))]
 fn key_moves_nothing(a: String, b: Vec<u8>, c: Rc<u32>) -> (String, Vec<u8>, u32) {
     (a, b, *c)
@@ -239,6 +244,7 @@ async fn main() {
     assert_eq!(bounded(3), 3);
     assert_eq!(&*in_process(3).unwrap().0, "3");
     assert_eq!(key_moves_nothing("a".into(), vec![1], Rc::new(3)).2, 3);
+    assert_eq!(key_names_one(1, 2), 3);
     assert_eq!(expecting(3), 3);
     assert_eq!(first(3), 3);
     assert_eq!(second("x".into()), "x");
