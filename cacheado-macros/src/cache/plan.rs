@@ -3,6 +3,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
+use syn::ext::IdentExt as _;
 use syn::{Expr, Path, Result};
 
 use super::argument::Arg;
@@ -12,7 +13,7 @@ use super::owned::is_owned;
 use super::secret;
 use super::signature::{Flavor, Function};
 use super::values::literal_of;
-use crate::parse::{Errors, among, mentions, same};
+use crate::parse::{Errors, among, list_names, mentions, same};
 use crate::runtime::Runtime;
 use crate::scopes::parse::Hierarchy;
 use crate::scopes::resolve::{Id, Resolved, resolve};
@@ -219,24 +220,47 @@ fn check_skipped_ids(
     }
 }
 
-/// That a text that is the key is no format: it would stand for all calls. One without braces is meant to.
+/// That a text that is the key is no format: it would stand for all calls. One whose braces mean no argument is meant to.
 fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors: &mut Errors) {
     let Some(text) = options.key.as_ref().and_then(literal_of) else {
         return;
     };
-    if !text.value().contains('{') {
-        return;
-    }
+    let meant = in_braces(&text.value());
     let tells = |arg: &&Arg| !is_skipped(arg, options) && !scope.has(arg);
-    let names = function.args.iter().filter(tells).flat_map(Arg::binds);
-    if let Some(name) = names.into_iter().next() {
-        errors.on(
-            text,
-            format!(
-                "`key` is an expression, and this text the same for each `{name}`: write `key = {name}` or `key = format!(…)`"
-            ),
-        );
-    }
+    let args = function.args.iter().filter(tells).flat_map(Arg::binds);
+    let (named, others): (Vec<_>, Vec<_>) = args
+        .map(|name| name.unraw().to_string())
+        .partition(|name| meant.contains(name));
+    // as in `{}` and `{0}`
+    let by_place = |word: &String| word.bytes().all(|it| it.is_ascii_digit());
+    let (each, instead) = match &named[..] {
+        [] if others.is_empty() || !meant.iter().any(by_place) => return,
+        [] => ("call".to_owned(), String::new()),
+        [name] => (format!("`{name}`"), format!("`key = {name}` or ")),
+        several => (
+            list_names(several),
+            format!("`key = ({})` or ", several.join(", ")),
+        ),
+    };
+    errors.on(
+        text,
+        format!(
+            "`key` is an expression, and this text the same for each {each}: write {instead}`key = format!(…)`"
+        ),
+    );
+}
+
+/// Of all that `text` has in braces, the first word of what a format would put there: `user` of `{user.id:?}`, and of `{}` none.
+fn in_braces(text: &str) -> Vec<String> {
+    let is_word = |it: char| it == '_' || it.is_alphanumeric();
+    // two braces stand for one
+    let text = text.replace("{{", "");
+    let pieces = text.split('{').skip(1);
+    let values = pieces.filter_map(|piece| piece.split_once('}')?.0.split(':').next());
+    let words = values.map(|value| value.split(|it| !is_word(it)).find(|word| !word.is_empty()));
+    words
+        .map(|word| word.unwrap_or_default().to_owned())
+        .collect()
 }
 
 /// The level's static, by the path that the user has to the module of `scopes!`.

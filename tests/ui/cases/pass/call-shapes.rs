@@ -175,6 +175,17 @@ fn in_process(x: u32) -> Option<NoSerde> {
     Some(NoSerde(x.to_string().into()))
 }
 
+#[cache(cache = c, key = "{config}")]
+fn key_is_a_text_with_braces(c: &cacheado::Cache) -> u32 {
+    let _ = c;
+    3
+}
+
+#[cache(key = "{{x}} {")]
+fn key_is_a_text_with_braces_that_format_nothing(x: u32) -> u32 {
+    x
+}
+
 #[cache(key = a)]
 fn key_names_one(a: u32, b: u32) -> u32 {
     a + b
@@ -244,6 +255,8 @@ async fn main() {
     assert_eq!(bounded(3), 3);
     assert_eq!(&*in_process(3).unwrap().0, "3");
     assert_eq!(key_moves_nothing("a".into(), vec![1], Rc::new(3)).2, 3);
+    assert_eq!(key_is_a_text_with_braces(cacheado::default_cache()), 3);
+    assert_eq!(key_is_a_text_with_braces_that_format_nothing(3), 3);
     assert_eq!(key_names_one(1, 2), 3);
     assert_eq!(expecting(3), 3);
     assert_eq!(first(3), 3);

@@ -1,0 +1,36 @@
+//! Nothing formats it: it is one key for all calls.
+
+use cacheado::cache;
+
+struct Db;
+
+#[derive(serde::Serialize)]
+struct User {
+    id: u32,
+}
+
+#[cache(key = "user:{id}")]
+fn one(db: &Db, id: u32) -> u32 {
+    let _ = db;
+    id
+}
+
+#[cache(key = "{org:?}/{id:>8}")]
+fn two(db: &Db, id: u32, org: &str) -> u32 {
+    let _ = (db, org);
+    id
+}
+
+#[cache(key = "user:{}")]
+fn without_a_name(db: &Db, id: u32) -> u32 {
+    let _ = db;
+    id
+}
+
+#[cache(key = "user:{user.id}")]
+fn field(db: &Db, user: &User) -> u32 {
+    let _ = db;
+    user.id
+}
+
+fn main() {}
