@@ -26,7 +26,7 @@ pub trait Batched<I> {
     type Value;
 
     /// Takes the value of `id` out of it.
-    fn take(&mut self, id: &I) -> Option<Self::Value>;
+    fn take(&mut self, id: I) -> Option<Self::Value>;
 
     /// The map of these.
     fn of(values: impl Iterator<Item = (I, Self::Value)>) -> Self;
@@ -35,14 +35,13 @@ pub trait Batched<I> {
 #[diagnostic::do_not_recommend]
 impl<I, Id, V, S> Batched<I> for HashMap<Id, V, S>
 where
-    I: Clone,
     Id: From<I> + Eq + Hash,
     S: BuildHasher + Default,
 {
     type Value = V;
 
-    fn take(&mut self, id: &I) -> Option<V> {
-        self.remove(&Id::from(id.clone()))
+    fn take(&mut self, id: I) -> Option<V> {
+        self.remove(&Id::from(id))
     }
 
     fn of(values: impl Iterator<Item = (I, V)>) -> Self {
@@ -53,13 +52,12 @@ where
 #[diagnostic::do_not_recommend]
 impl<I, Id, V> Batched<I> for BTreeMap<Id, V>
 where
-    I: Clone,
     Id: From<I> + Ord,
 {
     type Value = V;
 
-    fn take(&mut self, id: &I) -> Option<V> {
-        self.remove(&Id::from(id.clone()))
+    fn take(&mut self, id: I) -> Option<V> {
+        self.remove(&Id::from(id))
     }
 
     fn of(values: impl Iterator<Item = (I, V)>) -> Self {
@@ -76,14 +74,22 @@ type MakeMap<R, K, I, V> = fn(Vec<(I, V)>) -> Map<R, K>;
 /// How the values `V` of one function of many ids are kept, and how they are in its map.
 pub struct BatchCarry<R, K: Outcome<R>, I, V> {
     typed: Typed<V>,
-    take: fn(&mut Map<R, K>, &I) -> Option<V>,
+    clone: fn(&I) -> I,
+    take: fn(&mut Map<R, K>, I) -> Option<V>,
     map: MakeMap<R, K, I, V>,
 }
 
 impl<R, K: Outcome<R>, I, V> BatchCarry<R, K, I, V> {
+    /// Those of `ids` that are at the places.
+    fn at(&self, ids: &[I], places: &[usize]) -> Vec<I> {
+        let ids = places.iter().map(|&place| &ids[place]);
+        ids.map(self.clone).collect()
+    }
+
     /// What the body has of `ids`.
-    fn taken(&self, map: &mut Map<R, K>, ids: &[I]) -> Vec<Option<V>> {
-        ids.iter().map(|id| (self.take)(map, id)).collect()
+    fn taken(&self, map: &mut Map<R, K>, ids: Vec<I>) -> Vec<Option<V>> {
+        let ids = ids.into_iter();
+        ids.map(|id| (self.take)(map, id)).collect()
     }
 
     /// What the function returns: of each id, what was found.
@@ -97,11 +103,13 @@ impl<R, K: Outcome<R>, I, V> BatchCarry<R, K, I, V> {
 impl<R, K, I, V> BatchCarry<R, K, I, V>
 where
     K: Outcome<R>,
+    I: Clone,
     Map<R, K>: Batched<I, Value = V>,
 {
     fn new(typed: Typed<V>) -> Self {
         Self {
             typed,
+            clone: Clone::clone,
             take: Batched::take,
             map: |values| Batched::of(values.into_iter()),
         }
@@ -116,6 +124,7 @@ pub fn batch_portable<R, K, I>(
 ) -> BatchCarry<R, K, I, <Map<R, K> as Batched<I>>::Value>
 where
     K: Outcome<R>,
+    I: Clone,
     Map<R, K>: Batched<I, Value: Portable>,
 {
     BatchCarry::new(Typed::PORTABLE)
@@ -129,6 +138,7 @@ pub fn batch_local<R, K, I>(
 ) -> BatchCarry<R, K, I, <Map<R, K> as Batched<I>>::Value>
 where
     K: Outcome<R>,
+    I: Clone,
     Map<R, K>: Batched<I, Value: Value>,
 {
     BatchCarry::new(Typed::LOCAL)
@@ -146,7 +156,6 @@ pub fn batch<'i, R, K, I, V, A, const IDS: usize>(
 ) -> PendingBatch<R, K, I, V>
 where
     K: Outcome<R>,
-    I: Clone,
     V: 'static,
     A: Serialize,
 {
@@ -156,7 +165,7 @@ where
     let keys = cached.then(|| function.keys::<V, A>(cache, carry.typed.values, &scope, args));
     PendingBatch {
         keys: keys.flatten().map(|keys| (cache.clone(), keys)),
-        ids: ids.to_vec(),
+        ids: ids.iter().map(carry.clone).collect(),
         function,
         carry,
     }
@@ -164,7 +173,7 @@ where
 
 /// A call of a function of many ids. It owns all it needs and borrows nothing of the arguments, which the body may consume.
 ///
-/// It asks nothing of the value's type, which [`batch_portable`] has asked for: what is wrong with it is said once.
+/// It asks nothing of the types of ids and values, which [`batch_portable`] has asked for: what is wrong with them is said once.
 #[must_use = "naming a call does nothing"]
 pub struct PendingBatch<R, K: Outcome<R>, I, V> {
     /// `None`: the body runs for all ids, and nothing is stored.
@@ -174,7 +183,7 @@ pub struct PendingBatch<R, K: Outcome<R>, I, V> {
     carry: BatchCarry<R, K, I, V>,
 }
 
-impl<R, K: Outcome<R>, I: Clone, V> PendingBatch<R, K, I, V> {
+impl<R, K: Outcome<R>, I, V> PendingBatch<R, K, I, V> {
     /// The values of all ids. Runs the body for those that are missing, each once, or not at all if none is.
     pub fn load(self, body: impl FnOnce(Vec<I>) -> R) -> R {
         let ttl = self.function.ttl();
@@ -189,13 +198,15 @@ impl<R, K: Outcome<R>, I: Clone, V> PendingBatch<R, K, I, V> {
         let aging = cache.aging_of(Some(self.function.aging()));
         let mut batch = Batch::begin(&cache, self.carry.typed, aging, keys, true);
         batch.look(true);
-        let missing = at(&self.ids, &batch.missing(true));
+        let missing = batch.missing(true);
         if !missing.is_empty() {
-            let mut loaded = match K::split(outside(|| body(missing.clone()))) {
+            let asked = self.carry.at(&self.ids, &missing);
+            let mut loaded = match K::split(outside(|| body(asked))) {
                 Ok(loaded) => loaded,
                 Err(ret) => return ret,
             };
-            let loaded = self.carry.taken(&mut loaded, &missing);
+            let asked = self.carry.at(&self.ids, &missing);
+            let loaded = self.carry.taken(&mut loaded, asked);
             batch.store(loaded, decide);
         }
         self.carry.restored(self.ids, batch.finish())
@@ -222,20 +233,17 @@ impl<R, K: Outcome<R>, I: Clone, V> PendingBatch<R, K, I, V> {
         let aging = cache.aging_of(Some(self.function.aging()));
         let mut batch = Batch::begin(&cache, self.carry.typed, aging, keys, false);
         batch.look_async(true).await;
-        let missing = at(&self.ids, &batch.missing(true));
+        let missing = batch.missing(true);
         if !missing.is_empty() {
-            let mut loaded = match K::split(polled_outside(pin!(body(missing.clone()))).await) {
+            let asked = self.carry.at(&self.ids, &missing);
+            let mut loaded = match K::split(polled_outside(pin!(body(asked))).await) {
                 Ok(loaded) => loaded,
                 Err(ret) => return ret,
             };
-            let loaded = self.carry.taken(&mut loaded, &missing);
+            let asked = self.carry.at(&self.ids, &missing);
+            let loaded = self.carry.taken(&mut loaded, asked);
             batch.store_async(loaded, decide).await;
         }
         self.carry.restored(self.ids, batch.finish())
     }
-}
-
-/// Those of `ids` that are at the places.
-fn at<I: Clone>(ids: &[I], places: &[usize]) -> Vec<I> {
-    places.iter().map(|&place| ids[place].clone()).collect()
 }
