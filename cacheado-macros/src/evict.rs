@@ -193,7 +193,7 @@ impl Evictions {
                 let Some((hierarchy, path)) = known else {
                     continue;
                 };
-                let Some(resolved) = resolve(scope, hierarchy, &arguments, errors) else {
+                let Some(resolved) = resolve(scope, hierarchy, &arguments, None, errors) else {
                     continue;
                 };
                 let level = level_path(&resolved, path);

@@ -123,7 +123,13 @@ pub(crate) fn scope_of_call(
     };
     let names: Vec<Ident> = function.args.iter().flat_map(Arg::binds).collect();
     let mut errors = Errors::default();
-    let resolved = resolve(scope, hierarchy, &names, &mut errors);
+    let resolved = resolve(
+        scope,
+        hierarchy,
+        &names,
+        options.batch.as_ref(),
+        &mut errors,
+    );
     errors.finish()?;
     let Some(resolved) = resolved else {
         return Ok(found);

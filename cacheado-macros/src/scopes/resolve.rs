@@ -69,12 +69,13 @@ pub(crate) fn bare_name(expr: &Expr) -> Option<&Ident> {
     }
 }
 
-/// Finds `scope` in `hierarchy`, with the names in `arguments` at hand. Adds what is wrong to
+/// Finds `scope` in `hierarchy`, with the names in `arguments` at hand, of which `batch` is one of many ids. Adds what is wrong to
 /// `errors`.
 pub(crate) fn resolve(
     scope: &ScopeOption,
     hierarchy: &Hierarchy,
     arguments: &[Ident],
+    batch: Option<&Ident>,
     errors: &mut Errors,
 ) -> Option<Resolved> {
     let level = errors.take(find_level(&scope.name, hierarchy))?;
@@ -103,7 +104,7 @@ pub(crate) fn resolve(
         if given_right {
             errors.on(
                 &scope.name,
-                missing_arguments(&scope.name, &missing, arguments),
+                missing_arguments(&scope.name, hierarchy, &missing, arguments, batch),
             );
         }
         None
@@ -168,7 +169,13 @@ fn check_given(scope: &ScopeOption, path: &[&Level], errors: &mut Errors) -> boo
     right
 }
 
-fn missing_arguments(scope: &LitStr, missing: &[&Level], arguments: &[Ident]) -> String {
+fn missing_arguments(
+    scope: &LitStr,
+    hierarchy: &Hierarchy,
+    missing: &[&Level],
+    arguments: &[Ident],
+    batch: Option<&Ident>,
+) -> String {
     let scope = scope.value();
     let what: Vec<String> = missing
         .iter()
@@ -185,6 +192,19 @@ fn missing_arguments(scope: &LitStr, missing: &[&Level], arguments: &[Ident]) ->
         .map(|name| name.unraw().to_string())
         .collect();
     let near = |id: &str| nearest(id, arguments.iter().map(String::as_str));
+    let is_batch = |name: &str| batch.is_some_and(|batch| batch.unraw() == name);
+    if let Some(level) = missing
+        .iter()
+        .find(|it| near(&it.param()).is_some_and(is_batch))
+    {
+        let instead = match level.parent {
+            Some(parent) => format!("write `scope = \"{}\"`", hierarchy.levels[parent].name()),
+            None => "leave `scope` out".to_owned(),
+        };
+        return format!(
+            "the scope `{scope}` needs {what}, one for the whole call, and the ids of a `batch` lie below its scope: {instead}"
+        );
+    }
     let given = ids.iter().map(|id| match near(id) {
         Some(near) => format!("{id} = {near}"),
         None => format!("{id} = …"),
@@ -218,7 +238,7 @@ mod tests {
             .map(|name| format_ident!("{name}"))
             .collect();
         let mut errors = Errors::default();
-        let resolved = resolve(&scope, &hierarchy, &arguments, &mut errors);
+        let resolved = resolve(&scope, &hierarchy, &arguments, None, &mut errors);
         match errors.finish() {
             Ok(()) => format!("{} ids", resolved.unwrap().ids.len()),
             Err(error) => error.to_string(),
