@@ -13,6 +13,7 @@ use super::options::Options;
 use super::plan::{Place, in_key_expressions, is_skipped, place};
 use super::signature::{Function, turbofish};
 use super::types::find_impl_trait;
+use crate::parse::same;
 use crate::runtime::Runtime;
 
 /// The error and the item.
@@ -86,7 +87,7 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
     }
 }
 
-/// `run`, which only calls the function.
+/// `run`, which only calls the function, if it can.
 fn run(function: &Function, place: Place) -> TokenStream {
     let vis = &function.vis;
     let mut sig = visible_signature(function);
@@ -101,7 +102,10 @@ fn run(function: &Function, place: Place) -> TokenStream {
         .collect();
     let (home, own_name) = (quote!(Self), &function.sig.ident);
     let turbofish = turbofish(&function.sig.generics);
-    let body = if place == Place::Free {
+    let body = if function.args.iter().any(|arg| same(&arg.name, own_name)) {
+        // it hides the function
+        never()
+    } else if place == Place::Free {
         // the function itself, which has no home
         let wait = function.sig.asyncness.map(|_| quote!(.await));
         let call = quote!(#own_name #turbofish(#(#names),*) #wait);
@@ -113,7 +117,7 @@ fn run(function: &Function, place: Place) -> TokenStream {
     } else {
         forward(function, &home, own_name, &turbofish, &names, true)
     };
-    quote!(#vis #sig { #body })
+    quote!(#[allow(unused_variables)] #vis #sig { #body })
 }
 
 /// `call`, `put` or `keyed`, which only have to have the right type. With `blanks` there is one for each argument that is not taken.
@@ -141,10 +145,11 @@ fn handle(function: &Function, name: Ident, takes: &[bool], blanks: bool) -> Tok
         .map(|(takes, input)| if takes { input } else { blank.clone() })
         .collect();
     sig.output = syn::parse_quote!(-> #call<#output, #driver>);
-    quote! {
-        #[allow(unused_variables)]
-        #vis #sig {
-            ::core::panic!("the attribute of this function is wrong")
-        }
-    }
+    let never = never();
+    quote!(#[allow(unused_variables)] #vis #sig { #never })
+}
+
+/// What a stand-in does that nothing calls, as its program doesn't compile.
+fn never() -> TokenStream {
+    quote!(::core::panic!("the attribute of this function is wrong"))
 }
