@@ -226,21 +226,25 @@ fn check_skipped_ids(
     }
 }
 
-/// That a text that is the key is no format: it would stand for all calls. One whose braces mean no argument is meant to.
+/// That a text that is the key is no format: it would stand for all calls. One is meant to where no argument tells these apart.
 fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors: &mut Errors) {
     let Some(text) = options.key.as_ref().and_then(literal_of) else {
         return;
     };
     let meant = in_braces(&text.value());
-    let tells = |arg: &&Arg| !is_skipped(arg, options) && !scope.has(arg);
+    if meant.is_empty() {
+        return;
+    }
+    let cache = options.cache.as_ref();
+    let is_cache = |arg: &Arg| cache.is_some_and(|expr| mentions(expr, &arg.binds()));
+    let tells = |arg: &&Arg| !is_skipped(arg, options) && !scope.has(arg) && !is_cache(arg);
     let args = function.args.iter().filter(tells).flat_map(Arg::binds);
     let (named, others): (Vec<_>, Vec<_>) = args
         .map(|name| name.unraw().to_string())
         .partition(|name| meant.contains(name));
-    // as in `{}` and `{0}`
-    let by_place = |word: &String| word.bytes().all(|it| it.is_ascii_digit());
     let (each, instead) = match &named[..] {
-        [] if others.is_empty() || !meant.iter().any(by_place) => return,
+        [] if others.is_empty() => return,
+        // as in `{}`, or misspelt
         [] => ("call".to_owned(), String::new()),
         [name] => (format!("`{name}`"), format!("`key = {name}` or ")),
         several => (

@@ -33,4 +33,10 @@ fn field(db: &Db, user: &User) -> u32 {
     user.id
 }
 
+#[cache(key = "user:{usr_id}")]
+fn misspelt(db: &Db, user_id: u32) -> u32 {
+    let _ = db;
+    user_id
+}
+
 fn main() {}
