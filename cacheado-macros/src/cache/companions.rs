@@ -23,7 +23,7 @@ use super::plan::{Kind, Place, Plan};
 use super::signature::{Function, extended, param_name, turbofish, type_and_const_params};
 use super::site;
 use super::types::with_static_lifetimes;
-use crate::runtime::local;
+use crate::runtime::{at, local};
 
 /// What there is none of where no argument is skipped: that is all that the compiler tells of it.
 pub(crate) const BLANKS: &str = "a_blank_is_for_arguments_that_are_skipped";
@@ -326,7 +326,7 @@ fn keyed(plan: &Plan) -> Vec<TokenStream> {
     }
     // what an argument lends to the output, `keyed` may lack
     let output = with_static_lifetimes(&plan.function.output);
-    let body = look::call(plan, &output, None);
+    let body = named(plan, &look::call(plan, &output, None));
     handle(plan, "keyed", takes, &output, body).write()
 }
 
@@ -336,7 +336,7 @@ fn with_blanks(plan: &Plan) -> Vec<TokenStream> {
         return Vec::new();
     }
     let output = with_static_lifetimes(&plan.function.output);
-    let body = look::call(plan, &output, None);
+    let body = named(plan, &look::call(plan, &output, None));
     let companion = Companion {
         blanks: true,
         ..handle(plan, BLANKS, takes, &output, body)
@@ -361,7 +361,12 @@ fn named(plan: &Plan, body: &TokenStream) -> TokenStream {
     if !function.can_be_named() {
         return body.clone();
     }
-    let (name, turbofish) = (&function.sig.ident, turbofish(&function.sig.generics));
+    let (mut name, turbofish) = (
+        function.sig.ident.clone(),
+        turbofish(&function.sig.generics),
+    );
+    // no local or argument of that name, but the item
+    name.set_span(at(name.span()));
     let home = (plan.place != Place::Free).then(|| quote!(Self::));
     quote!(#[allow(deprecated)] let _ = #home #name #turbofish; #body)
 }

@@ -140,13 +140,9 @@ fn in_braces(tree: TokenTree) -> Option<Group> {
 }
 
 impl Function {
-    /// Whether it can be named without being called: not with an `impl Trait` argument, which only a call tells, nor where an
-    /// argument has its name.
+    /// Whether it can be named without being called: not with an `impl Trait` argument, which only a call tells.
     pub(crate) fn can_be_named(&self) -> bool {
-        self.args
-            .iter()
-            .all(|arg| arg.name.unraw() != self.sig.ident.unraw())
-            && self.named_types().iter().all(|(_, added)| added.is_empty())
+        self.named_types().iter().all(|(_, added)| added.is_empty())
     }
 
     /// `body` in the braces that were written: the compiler warns of a function that nobody uses only if its end is the user's, too.

@@ -33,6 +33,28 @@ fn put(id: u64) -> u64 {
     id
 }
 
+#[cacheado::cache(ttl = 60)]
+fn lonely(lonely: u64) -> u64 {
+    lonely
+}
+
+#[cacheado::cache(ttl = 60, skip(shop))]
+fn evicted(shop: &Shop, id: u64) -> u64 {
+    let _ = shop;
+    id
+}
+
+#[cacheado::cache(ttl = 60, skip(shop))]
+fn evicted_with_a_blank(shop: &Shop, id: u64) -> u64 {
+    let _ = shop;
+    id
+}
+
+#[cacheado::cache_evict(evicted(id), evicted_with_a_blank(_, id))]
+fn change(id: u64) {
+    let _ = id;
+}
+
 struct Shop;
 
 #[cacheado::cache_impl]
@@ -58,5 +80,6 @@ fn main() {
     let _ = cacheado::peek!(peeked(1));
     let _ = cacheado::put!(put(1), 1);
     let _ = cacheado::refresh!(Shop::refreshed(1));
+    change(1);
     let _ = Shop;
 }

@@ -274,4 +274,12 @@ async fn main() {
         }
         assert_eq!(local(1), 2);
     }
+    {
+        let behind = behind(1);
+        #[cache]
+        fn behind(x: u32) -> u32 {
+            x + 2
+        }
+        assert_eq!(behind, 3);
+    }
 }
