@@ -60,16 +60,27 @@ struct Owner {
     until: Duration,
 }
 
+/// The owner in a mark.
+fn owner(mark: &Mark) -> u64 {
+    let owner = mark.bytes().last_chunk().copied();
+    owner.map_or(ANYBODY, u64::from_le_bytes)
+}
+
 impl State {
     fn is_current(&self, key: &Key, mark: &Mark) -> bool {
-        let Some((generation, owner)) = mark.bytes().split_first_chunk::<8>() else {
+        let Some(generation) = mark.bytes().first_chunk() else {
             return false;
         };
         let since = u64::from_le_bytes(*generation);
-        let owner = owner.first_chunk().map_or(0, |it| u64::from_le_bytes(*it));
-        let owns = owner == ANYBODY || self.leases.get(key).is_some_and(|it| it.number == owner);
+        let owns = owner(mark) == ANYBODY || self.owns(key, mark);
         let old = |(scope, at): (&Scope, &u64)| *at > since && scope.contains(&key.scope());
         owns && self.keys.get(key).is_none_or(|at| *at <= since) && !self.scopes.iter().any(old)
+    }
+
+    /// Whether the claim is the mark's. No eviction ends one.
+    fn owns(&self, key: &Key, mark: &Mark) -> bool {
+        let owner = owner(mark);
+        owner != ANYBODY && self.leases.get(key).is_some_and(|it| it.number == owner)
     }
 
     fn mark(&self, owner: u64) -> Mark {
@@ -267,8 +278,10 @@ impl Backend for Client {
     fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
         let mut state = self.begin("fill")?;
         let current = state.is_current(key, mark);
-        if current {
+        if state.owns(key, mark) {
             state.leases.remove(key);
+        }
+        if current {
             self.insert(&mut state, key, payload);
         }
         Ok(current)
@@ -338,7 +351,7 @@ impl Backend for Client {
 
     fn release(&self, key: &Key, mark: &Mark) -> BackendResult<()> {
         let mut state = self.begin("release")?;
-        if state.is_current(key, mark) {
+        if state.owns(key, mark) {
             state.leases.remove(key);
         }
         Ok(())
@@ -347,7 +360,7 @@ impl Backend for Client {
     fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) -> BackendResult<()> {
         let mut state = self.begin("release to all")?;
         let until = self.store.clock.elapsed().saturating_add(span);
-        if state.is_current(key, mark)
+        if state.owns(key, mark)
             && let Some(claim) = state.leases.get_mut(key)
         {
             claim.number = ANYBODY;

@@ -409,6 +409,43 @@ fn a_claim_is_given_back_if_nothing_is_stored() {
     );
 }
 
+#[cache(ttl = 60, stale = 60, single_flight = "cluster", when = |it| *it < 100, cache = cache, skip(cache, value))]
+fn bounded(cache: &Cache, value: u32) -> u32 {
+    let _ = cache;
+    value
+}
+
+#[cache(ttl = 60, stale = 60, single_flight = "cluster", when = |it| *it < 100, cache = cache, skip(cache, value))]
+async fn bounded_async(cache: &Cache, value: u32) -> u32 {
+    let _ = cache;
+    value
+}
+
+/// No eviction ends a claim.
+#[test]
+fn so_it_is_if_what_stood_in_goes_for_that() {
+    for is_async in [false, true] {
+        within(LONG, move || {
+            let client = Client::new();
+            // for longer than the test may take
+            let cache = || client.builder().flight_timeout(10 * LONG).build().unwrap();
+            let call = |value| {
+                let cache = cache();
+                if is_async {
+                    block_on(bounded_async(&cache, value))
+                } else {
+                    bounded(&cache, value)
+                }
+            };
+            assert_eq!(call(1), 1);
+            client.store().clock.advance(Duration::from_secs(61));
+            assert_eq!(call(500), 500);
+            assert!(client.asked().contains(&"release to all"));
+            assert_eq!(call(2), 2);
+        });
+    }
+}
+
 #[test]
 fn a_load_that_panics_or_is_dropped_gives_its_claim_back() {
     within(LONG, || {

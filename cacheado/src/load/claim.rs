@@ -5,6 +5,7 @@ use cacheado_backends::{Key, Result};
 
 use super::Load;
 use crate::cache::Cache;
+use crate::shared::SharedTier;
 use crate::sync::thread;
 
 /// What a load is known by in the shared tier.
@@ -68,6 +69,22 @@ impl Held {
     /// Its load has failed, and stores nothing: what it is given back for is that others do so side by side.
     pub(super) fn has_failed(&mut self) {
         self.failed = true;
+    }
+
+    /// Its load stores nothing in the shared tier. `to_all`: others are to do so side by side.
+    pub(super) fn give_back(&mut self, tier: &SharedTier, to_all: bool) {
+        if let Some(mark) = &self.mark {
+            let released = tier.give_back(&self.key, mark, to_all);
+            self.is_over(&released);
+        }
+    }
+
+    /// The same without blocking.
+    pub(super) async fn give_back_async(&mut self, tier: &SharedTier, to_all: bool) {
+        if let Some(mark) = &self.mark {
+            let released = tier.give_back_async(&self.key, mark, to_all).await;
+            self.is_over(&released);
+        }
     }
 
     /// The shared tier was told of the load, and with that of the claim's end.

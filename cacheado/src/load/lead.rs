@@ -11,7 +11,6 @@ use cacheado_backends::{Result, Tick};
 
 use super::active::Active;
 use super::claim::Held;
-use super::patience::FOR_ALL;
 use super::{Flight, Load};
 use crate::aging::Span;
 use crate::aging::errors::Errors;
@@ -225,21 +224,17 @@ impl Lead {
                 (Some(Write::Fill(payload)), Some(mark)) => tier.fill(&load.key, payload, mark),
                 (Some(Write::Put(payload)), mark) => tier.put(&load.key, payload, mark.as_ref()),
                 (Some(_), _) => tier.evict(&load.key).map(|_| true),
-                (None, Some(mark)) if self.claim.is_some() => {
-                    let released = if self.ticket.is_undisturbed() {
-                        tier.release_to_all(&load.key, mark, FOR_ALL)
-                    } else {
-                        // it was overtaken, and has not failed
-                        tier.release(&load.key, mark)
-                    };
-                    released.map(|()| true)
-                }
                 (None, _) => Ok(true),
             };
             let to_go = write.is_some() && self.is_to_go(&stored);
+            let to_all = self.fails_for_all(write.as_ref());
             load.forget_older(&self.ticket, write.as_ref());
             if let Some(held) = &mut self.claim {
-                held.is_over(&stored);
+                match write {
+                    Some(Write::Fill(_)) => held.is_over(&stored),
+                    // no eviction ends one
+                    _ => held.give_back(tier, to_all),
+                }
             }
             if to_go {
                 let _ = evict_key(&load.cache, &load.key, true);
@@ -274,20 +269,17 @@ impl Lead {
                     tier.put_async(&load.key, payload, mark.as_ref()).await
                 }
                 (Some(_), _) => tier.evict_async(&load.key).await.map(|_| true),
-                (None, Some(mark)) if self.claim.is_some() => {
-                    let released = if self.ticket.is_undisturbed() {
-                        tier.release_to_all_async(&load.key, mark, FOR_ALL).await
-                    } else {
-                        tier.release_async(&load.key, mark).await
-                    };
-                    released.map(|()| true)
-                }
                 (None, _) => Ok(true),
             };
             let to_go = write.is_some() && self.is_to_go(&stored);
+            let to_all = self.fails_for_all(write.as_ref());
             forget.now();
             if let Some(held) = &mut self.claim {
-                held.is_over(&stored);
+                match write {
+                    Some(Write::Fill(_)) => held.is_over(&stored),
+                    // no eviction ends one
+                    _ => held.give_back_async(tier, to_all).await,
+                }
             }
             if to_go {
                 let _ = evict_key_async(&load.cache, &load.key, true).await;
@@ -295,6 +287,11 @@ impl Lead {
             load.cache.evict_chosen_async().await;
         }
         self.told(shared);
+    }
+
+    /// Whether the next load is no likelier to store something than this one, which does not: unless it was merely overtaken.
+    fn fails_for_all(&self, write: Option<&Write>) -> bool {
+        write.is_some() || self.ticket.is_undisturbed()
     }
 
     /// Whether what was stored in the shared tier is to go again: an invalidation came while it was being written, went first and

@@ -1,9 +1,10 @@
-//! Claims whose loads have ended with nobody left to give them back: a thread does, for as long as there are any.
+//! Claims are given back whose loads store nothing in the shared tier. Of those that have ended with nobody left to do so, a thread does,
+//! for as long as there are any.
 
 use std::thread;
 
-use cacheado_backends::Key;
 use cacheado_backends::backend::Mark;
+use cacheado_backends::{Key, Result};
 
 use super::SharedTier;
 use crate::load::patience::FOR_ALL;
@@ -38,7 +39,25 @@ impl Releases {
 }
 
 impl SharedTier {
-    /// Gives the claim `mark` back, from a thread of its own; to all, if its load has failed. One that can't be given back ends by itself.
+    /// Gives the claim `mark` back, to one or to all.
+    pub(crate) fn give_back(&self, key: &Key, mark: &Mark, to_all: bool) -> Result<()> {
+        if to_all {
+            self.release_to_all(key, mark, FOR_ALL)
+        } else {
+            self.release(key, mark)
+        }
+    }
+
+    /// The same without blocking.
+    pub(crate) async fn give_back_async(&self, key: &Key, mark: &Mark, to_all: bool) -> Result<()> {
+        if to_all {
+            self.release_to_all_async(key, mark, FOR_ALL).await
+        } else {
+            self.release_async(key, mark).await
+        }
+    }
+
+    /// Gives the claim `mark` back, from a thread of its own. One that can't be given back ends by itself.
     pub(crate) fn release_later(&self, key: Key, mark: Mark, failed: bool) {
         let mut waiting = lock(&self.releases.0);
         waiting.claims.push(Ended { key, mark, failed });
@@ -63,10 +82,6 @@ impl SharedTier {
 
 fn release_all(tier: &SharedTier) {
     while let Some(Ended { key, mark, failed }) = tier.releases.next() {
-        let _ = if failed {
-            tier.release_to_all(&key, &mark, FOR_ALL)
-        } else {
-            tier.release(&key, &mark)
-        };
+        let _ = tier.give_back(&key, &mark, failed);
     }
 }
