@@ -269,6 +269,49 @@ fn a_claimed_load_that_an_eviction_overtakes_evicts_nothing_itself() {
     assert_eq!(evictions, 1, "{asked:?}");
 }
 
+#[cache(ttl = 60, stale = 60, when = |it| *it < 100, cache = cache, skip(cache, body))]
+fn bounded(cache: &Cache, body: &Body) -> u32 {
+    let _ = cache;
+    body()
+}
+
+#[cache(ttl = 60, stale = 60, when = |it| *it < 100, cache = cache, skip(cache, body))]
+async fn bounded_async(cache: &Cache, body: &Body) -> u32 {
+    let _ = cache;
+    body()
+}
+
+#[test]
+fn what_is_not_stored_takes_away_what_stood_in_and_nothing_that_came_since() {
+    for is_async in [false, true] {
+        let call = move |cache: &Cache, value: u32| {
+            let body = body(move || value);
+            if is_async {
+                block_on(bounded_async(cache, &body))
+            } else {
+                bounded(cache, &body)
+            }
+        };
+        let client = Client::new();
+        assert_eq!(call(&client.cache(), 1), 1);
+        client.store().clock.advance(Duration::from_secs(61));
+        let late = Late::new(&client);
+        let (hear, after_evict) = (late.hear(), Arc::clone(&late.after_evict));
+        let cache = client.builder().backend(late).build().unwrap();
+        hear();
+        let other = cache.clone();
+        hang(&after_evict, move || {
+            // on a thread of its own, which is inside of no load
+            thread::spawn(move || assert_eq!(call(&other, 2), 2))
+                .join()
+                .unwrap();
+        });
+        assert_eq!(call(&cache, 500), 500);
+        assert!(after_evict.lock().unwrap().is_none(), "they have crossed");
+        assert_eq!(call(&cache, 3), 2);
+    }
+}
+
 type Rate = Arc<dyn Fn() -> Result<u32, String> + Send + Sync>;
 
 #[cache(ttl = 60, stale = 3600, cache = cache, skip(cache, body))]

@@ -226,7 +226,7 @@ impl Lead {
                 (Some(_), _) => tier.evict(&load.key).map(|_| true),
                 (None, _) => Ok(true),
             };
-            let to_go = write.is_some() && self.is_to_go(&stored);
+            let to_go = self.is_to_go(write.as_ref(), &stored);
             let to_all = self.fails_for_all(write.as_ref());
             load.forget_older(&self.ticket, write.as_ref());
             if let Some(held) = &mut self.claim {
@@ -271,7 +271,7 @@ impl Lead {
                 (Some(_), _) => tier.evict_async(&load.key).await.map(|_| true),
                 (None, _) => Ok(true),
             };
-            let to_go = write.is_some() && self.is_to_go(&stored);
+            let to_go = self.is_to_go(write.as_ref(), &stored);
             let to_all = self.fails_for_all(write.as_ref());
             forget.now();
             if let Some(held) = &mut self.claim {
@@ -297,17 +297,20 @@ impl Lead {
     /// Whether what was stored in the shared tier is to go again: an invalidation came while it was being written, went first and
     /// found nothing; or others may have done so unheard. It goes from the process as well, where another load may have brought it from
     /// there. Where the tier refused a value that is older than an invalidation, the process forgets it.
-    fn is_to_go(&self, stored: &Result<bool>) -> bool {
-        match stored {
-            Ok(true) => !self.ticket.is_valid_in(self.keeping()),
-            Ok(false) => {
+    fn is_to_go(&self, write: Option<&Write>, stored: &Result<bool>) -> bool {
+        match (write, stored) {
+            (Some(Write::Fill(_) | Write::Put(_)), Ok(true)) => {
+                !self.ticket.is_valid_in(self.keeping())
+            }
+            (_, Ok(false)) => {
                 // what lies there otherwise is another's
                 if !self.ticket.is_unheard() {
                     evict_local(&self.load.cache, &self.load.key);
                 }
                 false
             }
-            Err(_) => false,
+            // nothing was stored, or nobody knows
+            _ => false,
         }
     }
 
