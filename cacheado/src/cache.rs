@@ -577,6 +577,14 @@ impl Cache {
         ticket.store(|| self.store_local(entry, &span, &mut dropped));
     }
 
+    /// The shared tier refuses what the load of `ticket` has brought: something newer came meanwhile, or another load was faster. The process
+    /// forgets it as well, unless another's lies there by now. What other loads have is not touched: the tier judges each by its own mark.
+    pub(crate) fn take_back(&self, ticket: &Ticket) {
+        // dropped where no lock is held
+        let mut dropped = Dropped::new();
+        ticket.store(|| self.0.store.remove(ticket.key(), &mut dropped));
+    }
+
     /// Has the process forget its copy of what the shared tier has, or is about to, under `key`. It is left in `dropped`.
     pub(crate) fn forget_copy(&self, key: &Key, dropped: &mut Dropped) {
         if self.is_in_process() {

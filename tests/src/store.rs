@@ -28,6 +28,8 @@ pub struct Store {
     pub down: AtomicBool,
     /// Whoever begins to watch it is told nothing.
     pub silent: AtomicBool,
+    /// Of loads side by side the first that is stored outdates the others, as where an entry's number is its mark.
+    pub first_wins: AtomicBool,
     /// It answers that it would not.
     pub refuses: AtomicBool,
     state: Mutex<State>,
@@ -282,6 +284,9 @@ impl Backend for Client {
             state.leases.remove(key);
         }
         if current {
+            if self.store.first_wins.load(Ordering::SeqCst) {
+                state.outdate(key);
+            }
             self.insert(&mut state, key, payload);
         }
         Ok(current)

@@ -185,44 +185,69 @@ fn nor_where_the_process_keeps_no_values_or_has_no_room() {
     }
 }
 
-#[test]
-fn two_loads_side_by_side_do_not_evict_what_either_stores() {
-    let client = Client::new();
-    let late = Late::new(&client);
-    let (hear, after_fill) = (late.hear(), Arc::clone(&late.after_fill));
-    let cache = client.builder().backend(late).build().unwrap();
-    hear();
-    let other = cache.clone();
-    let one = |keys: Vec<u32>| {
-        // a later one, which is over when the first of the two is being stored
-        let (began, begins) = mpsc::channel();
-        let (go, goes) = mpsc::channel();
-        let later = thread::spawn(move || {
-            let two = |keys: Vec<u32>| {
-                began.send(()).unwrap();
-                goes.recv().unwrap();
-                keys.into_iter().map(|key| (key, 2_u32))
-            };
-            other.get_or_load_many([1_u32], two).run().unwrap()
-        });
-        begins.recv().unwrap();
-        hang(&after_fill, move || {
-            go.send(()).unwrap();
-            assert_eq!(later.join().unwrap(), [Some(2)]);
-        });
-        keys.into_iter().map(|key| (key, 1_u32))
-    };
-    let got = cache.get_or_load_many([1_u32], one).run().unwrap();
-    assert_eq!(got, [Some(1)]);
-    assert!(after_fill.lock().unwrap().is_none(), "they have crossed");
-    assert!(cache.get::<u32>(1_u32).run().unwrap().is_some());
-    assert_eq!(client.len(), 1);
-}
-
 type Body = Arc<dyn Fn() -> u32 + Send + Sync>;
 
 fn body(run: impl Fn() -> u32 + Send + Sync + 'static) -> Body {
     Arc::new(run)
+}
+
+#[cache(single_flight = false, cache = cache, skip(cache, body))]
+fn beside(cache: &Cache, body: &Body) -> u32 {
+    let _ = cache;
+    body()
+}
+
+/// A load that joins no other, of a key alone or of several, in whose body that is `run`.
+fn load_beside(cache: &Cache, many: bool, value: u32, run: impl FnOnce() + Send + 'static) -> u32 {
+    let hook = Hook::default();
+    hang(&hook, run);
+    let load = move || {
+        cross(&hook);
+        value
+    };
+    if many {
+        let body = |keys: Vec<u32>| keys.into_iter().map(move |key| (key, load()));
+        let got = cache.get_or_load_many([1_u32], body).run().unwrap();
+        got[0].unwrap()
+    } else {
+        beside(cache, &body(load))
+    }
+}
+
+#[test]
+fn two_loads_side_by_side_do_not_evict_what_either_stores() {
+    for (many, first_wins) in [(false, false), (false, true), (true, false), (true, true)] {
+        let client = Client::new();
+        let store = client.store();
+        store.first_wins.store(first_wins, Ordering::SeqCst);
+        let late = Late::new(&client);
+        let (hear, after_fill) = (late.hear(), Arc::clone(&late.after_fill));
+        let cache = client.builder().backend(late).build().unwrap();
+        hear();
+        let (other, stored) = (cache.clone(), Arc::clone(&after_fill));
+        let got = load_beside(&cache, many, 1, move || {
+            // a later one, which is over when the first of the two is being stored
+            let (began, begins) = mpsc::channel();
+            let (go, goes) = mpsc::channel::<()>();
+            let later = thread::spawn(move || {
+                load_beside(&other, many, 2, move || {
+                    began.send(()).unwrap();
+                    goes.recv().unwrap();
+                })
+            });
+            begins.recv().unwrap();
+            hang(&stored, move || {
+                go.send(()).unwrap();
+                assert_eq!(later.join().unwrap(), 2);
+            });
+        });
+        assert_eq!(got, 1);
+        assert!(after_fill.lock().unwrap().is_none(), "they have crossed");
+        assert_eq!(client.len(), 1);
+        let last = if first_wins { 1 } else { 2 };
+        assert_eq!(load_beside(&cache, many, 3, || ()), last);
+        assert_eq!(load_beside(&client.cache(), many, 3, || ()), last);
+    }
 }
 
 #[cache(ttl = 60, single_flight = "cluster", cache = cache, skip(cache, body))]

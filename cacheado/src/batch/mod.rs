@@ -15,7 +15,7 @@ use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{FlightKind, Keeping, Ticket};
-use crate::operations::{Evictions, Filling, evict_local, or_evict};
+use crate::operations::{Evictions, Filling, or_evict};
 use crate::outcome::Decision;
 use crate::shared::{Seen, SharedTier};
 use crate::value::{Codec, Typed};
@@ -347,17 +347,13 @@ impl<'a, T> Batch<'a, T> {
         Some((key.clone(), payload, mark.clone()))
     }
 
-    /// After the shared tier was told of `fills`: it may have refused what is older than an invalidation, or an invalidation may have
-    /// come while it was told. Returns what is to be evicted.
+    /// After the shared tier was told of `fills`: it may have refused some, or an invalidation may have come while it was told. Returns what is to be evicted.
     fn outdated(&self, fills: &Fills, stored: &[Option<bool>]) -> Vec<Key> {
         let mut outdated = Vec::new();
         for (absent, stored) in self.filled(fills).zip(stored) {
             let Some(stored) = stored else { continue };
             if !stored {
-                // as of a single load
-                if !absent.ticket.is_unheard() {
-                    evict_local(self.cache, &absent.key);
-                }
+                self.cache.take_back(&absent.ticket);
             } else if !absent.is_filled() {
                 outdated.push(absent.key.clone());
             }

@@ -88,11 +88,6 @@ impl Ticket {
         state.standing <= Standing::Unheard && !state.superseded
     }
 
-    /// Whether what it stored left no copy in the process, since it was loaded before changes were heard.
-    pub(crate) fn is_unheard(&self) -> bool {
-        lock(&self.flight.state).standing == Standing::Unheard
-    }
-
     pub(crate) fn key(&self) -> &Key {
         &self.key
     }

@@ -16,7 +16,7 @@ use crate::aging::Span;
 use crate::aging::errors::Errors;
 use crate::context::Wishes;
 use crate::flight::{Keeping, Shared, Ticket};
-use crate::operations::{Again, Filling, evict_key, evict_key_async, evict_local, or_evict};
+use crate::operations::{Again, Filling, evict_key, evict_key_async, or_evict};
 use crate::outcome::Decision;
 use crate::shared::{SharedTier, Write};
 use crate::value::{AnyValue, Codec};
@@ -296,17 +296,14 @@ impl Lead {
 
     /// Whether what was stored in the shared tier is to go again: an invalidation came while it was being written, went first and
     /// found nothing; or others may have done so unheard. It goes from the process as well, where another load may have brought it from
-    /// there. Where the tier refused a value that is older than an invalidation, the process forgets it.
+    /// there. A value that the tier refused the process forgets.
     fn is_to_go(&self, write: Option<&Write>, stored: &Result<bool>) -> bool {
         match (write, stored) {
             (Some(Write::Fill(_) | Write::Put(_)), Ok(true)) => {
                 !self.ticket.is_valid_in(self.keeping())
             }
             (_, Ok(false)) => {
-                // what lies there otherwise is another's
-                if !self.ticket.is_unheard() {
-                    evict_local(&self.load.cache, &self.load.key);
-                }
+                self.load.cache.take_back(&self.ticket);
                 false
             }
             // nothing was stored, or nobody knows
