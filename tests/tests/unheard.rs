@@ -12,6 +12,7 @@ use cacheado::backends::{Backend, BackendResult, Change, Changes, Lease, Lookup,
 use cacheado::rules::Lru;
 use cacheado::{Cache, Key, Scope, cache, evict, peek, put, refresh};
 use cacheado_tests::store::Client;
+use futures::FutureExt;
 use futures::executor::block_on;
 
 /// Runs once, when its operation comes next.
@@ -294,6 +295,51 @@ fn a_claimed_load_that_an_eviction_overtakes_evicts_nothing_itself() {
     assert_eq!(evictions, 1, "{asked:?}");
 }
 
+type Rate = Arc<dyn Fn() -> Result<u32, String> + Send + Sync>;
+
+fn down() -> Result<u32, String> {
+    Err("down".to_owned())
+}
+
+#[cache(ttl = 60, when = |it| *it < 100, single_flight = "cluster", cache = cache, skip(cache, body))]
+fn claimed_rate(cache: &Cache, body: &Rate) -> Result<u32, String> {
+    let _ = cache;
+    body()
+}
+
+#[cache(ttl = 60, when = |it| *it < 100, single_flight = "cluster", cache = cache, skip(cache, body))]
+async fn claimed_rate_async(cache: &Cache, body: &Rate) -> Result<u32, String> {
+    let _ = cache;
+    body()
+}
+
+/// Though an eviction has overtaken it.
+#[test]
+fn a_claimed_load_with_nothing_to_store_is_followed_by_all() {
+    for ends in [down, || Ok(500)] {
+        let client = Client::new();
+        let cache = client.cache();
+        let evicting = cache.clone();
+        let body: Rate = Arc::new(move || {
+            let unused: Rate = Arc::new(down);
+            evict!(claimed_rate(&evicting, &unused)).unwrap();
+            let evicted = evict!(claimed_rate_async(&evicting, &unused)).now_or_never();
+            evicted.expect("it has nothing to wait for").unwrap();
+            ends()
+        });
+        for is_async in [false, true] {
+            client.asked();
+            let got = if is_async {
+                block_on(claimed_rate_async(&cache, &body))
+            } else {
+                claimed_rate(&cache, &body)
+            };
+            assert_eq!(got, ends());
+            assert_eq!(client.asked().last(), Some(&"release to all"));
+        }
+    }
+}
+
 #[cache(ttl = 60, stale = 60, when = |it| *it < 100, cache = cache, skip(cache, body))]
 fn bounded(cache: &Cache, body: &Body) -> u32 {
     let _ = cache;
@@ -337,8 +383,6 @@ fn what_is_not_stored_takes_away_what_stood_in_and_nothing_that_came_since() {
     }
 }
 
-type Rate = Arc<dyn Fn() -> Result<u32, String> + Send + Sync>;
-
 #[cache(ttl = 60, stale = 3600, cache = cache, skip(cache, body))]
 fn rate(cache: &Cache, body: &Rate) -> Result<u32, String> {
     let _ = cache;
@@ -359,7 +403,7 @@ fn what_stands_in_does_so_for_the_first_call_of_a_process() {
             if heard_meanwhile {
                 hear();
             }
-            Err("down".to_owned())
+            down()
         });
         assert_eq!(rate(&cache, &fails), Ok(1));
     }

@@ -52,7 +52,7 @@ pub(super) struct Held {
     cache: Cache,
     key: Key,
     mark: Option<Mark>,
-    /// Its load has failed.
+    /// Its load has failed, or what it has brought is not to be stored.
     failed: bool,
 }
 
@@ -66,15 +66,15 @@ impl Held {
         }
     }
 
-    /// Its load has failed, and stores nothing: what it is given back for is that others do so side by side.
+    /// Its load has nothing to store: what it is given back for is that others do so side by side.
     pub(super) fn has_failed(&mut self) {
         self.failed = true;
     }
 
-    /// Its load stores nothing in the shared tier. `to_all`: others are to do so side by side.
+    /// Its load stores nothing in the shared tier. `to_all`: others are to load side by side, as they are after one that has failed.
     pub(super) fn give_back(&mut self, tier: &SharedTier, to_all: bool) {
         if let Some(mark) = &self.mark {
-            let released = tier.give_back(&self.key, mark, to_all);
+            let released = tier.give_back(&self.key, mark, to_all || self.failed);
             self.is_over(&released);
         }
     }
@@ -82,6 +82,7 @@ impl Held {
     /// The same without blocking.
     pub(super) async fn give_back_async(&mut self, tier: &SharedTier, to_all: bool) {
         if let Some(mark) = &self.mark {
+            let to_all = to_all || self.failed;
             let released = tier.give_back_async(&self.key, mark, to_all).await;
             self.is_over(&released);
         }

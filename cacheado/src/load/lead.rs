@@ -120,16 +120,20 @@ impl Lead {
 
     /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
     /// process; else once the shared tier has it. Returns what is left to be done.
-    pub(crate) fn settle(self, value: Option<(&AnyValue, Decision)>) -> Option<(Self, Settled)> {
-        let Self { load, ticket, .. } = &self;
+    pub(crate) fn settle(
+        mut self,
+        value: Option<(&AnyValue, Decision)>,
+    ) -> Option<(Self, Settled)> {
         let ttl = match value {
             Some((_, Decision::Store { ttl })) if ttl != Some(Duration::ZERO) => ttl,
             _ => {
+                self.claim.iter_mut().for_each(Held::has_failed);
                 let settled = value.map_or_else(Settled::default, |_| self.unstored());
-                ticket.land_empty();
+                self.ticket.land_empty();
                 return self.remaining(settled);
             }
         };
+        let Self { load, ticket, .. } = &self;
         let (value, _) = value?;
         let tier = load.shared();
         let cache = &load.cache;
@@ -289,7 +293,7 @@ impl Lead {
         self.told(shared);
     }
 
-    /// Whether the next load is no likelier to store something than this one, which does not: unless it was merely overtaken.
+    /// Whether those who are next are to load side by side, after a load that stores nothing: unless it was merely overtaken.
     fn fails_for_all(&self, write: Option<&Write>) -> bool {
         write.is_some() || self.ticket.is_undisturbed()
     }
