@@ -389,6 +389,12 @@ fn rate(cache: &Cache, body: &Rate) -> Result<u32, String> {
     body()
 }
 
+#[cache(ttl = 60, stale = 3600, when = |it| *it < 100, cache = cache, skip(cache, body))]
+fn bounded_rate(cache: &Cache, body: &Rate) -> Result<u32, String> {
+    let _ = cache;
+    body()
+}
+
 #[test]
 fn what_stands_in_does_so_for_the_first_call_of_a_process() {
     for heard_meanwhile in [false, true] {
@@ -406,6 +412,28 @@ fn what_stands_in_does_so_for_the_first_call_of_a_process() {
             down()
         });
         assert_eq!(rate(&cache, &fails), Ok(1));
+    }
+}
+
+#[test]
+fn what_is_not_stored_ends_what_stood_in_for_it() {
+    for heard_meanwhile in [false, true] {
+        let client = Client::new();
+        let right: Rate = Arc::new(|| Ok(1));
+        assert_eq!(bounded_rate(&client.cache(), &right), Ok(1));
+        client.store().clock.advance(Duration::from_secs(61));
+        let late = Late::new(&client);
+        let hear = late.hear();
+        let cache = client.builder().backend(late).build().unwrap();
+        let large: Rate = Arc::new(move || {
+            if heard_meanwhile {
+                hear();
+            }
+            Ok(500)
+        });
+        assert_eq!(bounded_rate(&cache, &large), Ok(500));
+        let fails: Rate = Arc::new(down);
+        assert_eq!(bounded_rate(&cache, &fails), down());
     }
 }
 

@@ -26,7 +26,7 @@ use crate::aging::aged::Age;
 use crate::aging::errors::CloneError;
 use crate::cache::Cache;
 use crate::counters::Event;
-use crate::flight::{Boarding, FlightKind, Keeping, Shared, Ticket, Wait};
+use crate::flight::{Boarding, FlightKind, Shared, Ticket, Wait};
 use crate::operations::evict_local;
 use crate::put::forget_older;
 use crate::shared::{Found, Seen, SharedTier, Write};
@@ -464,7 +464,7 @@ impl Load {
             Flight::Refresh => true,
             // one that nobody asked for, or waited for others with, changes nothing where something came meanwhile
             _ => {
-                ticket.is_valid_in(Keeping::Here)
+                ticket.is_undisturbed()
                     && (self.renewal.is_some() || stands_in || self.leaves_stand_in())
             }
         };
