@@ -533,3 +533,46 @@ fn what_never_leaves_the_process_is_kept_though_news_are_lost() {
     assert_eq!(refresh!(local(&cache, &lossy)), 1);
     assert_eq!(peek!(local(&cache, &lossy)).unwrap(), Some(1));
 }
+
+#[cache(ttl = 60, err_ttl = 5, local, cache = cache, skip(cache, body))]
+fn local_rate(cache: &Cache, body: &Rate) -> Result<u32, String> {
+    let _ = cache;
+    body()
+}
+
+#[cache(ttl = 60, err_ttl = 5, cache = cache, skip(cache, body))]
+fn shared_rate(cache: &Cache, body: &Rate) -> Result<u32, String> {
+    let _ = cache;
+    body()
+}
+
+/// One of a shared value, which another process may have stored unheard, is not.
+#[test]
+fn so_is_its_error() {
+    let changes: [&[Change]; 2] = [&[Change::Covered], &[Change::Lost, Change::Covered]];
+    for changes in changes {
+        let client = Client::new();
+        let late = Late::new(&client);
+        let reports = Arc::clone(&late.changes);
+        let cache = client.builder().backend(late).build().unwrap();
+        let runs = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&runs);
+        let fails: Rate = Arc::new(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            let reports = reports.get().unwrap();
+            for change in changes {
+                reports.report(change.clone());
+            }
+            down()
+        });
+        for (call, once) in [
+            (local_rate as fn(&Cache, &Rate) -> _, true),
+            (shared_rate, false),
+        ] {
+            runs.store(0, Ordering::SeqCst);
+            assert_eq!(call(&cache, &fails), down());
+            assert_eq!(call(&cache, &fails), down());
+            assert_eq!(runs.load(Ordering::SeqCst) == 1, once);
+        }
+    }
+}

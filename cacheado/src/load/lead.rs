@@ -95,14 +95,16 @@ impl Lead {
         let Some(mut entry) = entry else {
             return false;
         };
-        if load.shared().is_some() {
+        let is_shared = load.shared().is_some();
+        if is_shared {
             // another process may find a value
             entry = entry.dependent();
         }
         let mut entry = Some(entry);
         // dropped where no lock is held, as what is not kept is
         let mut dropped = Dropped::new();
-        let stored = self.ticket.store(|| {
+        // it goes to no shared tier, which would know what it is too old for
+        let stored = self.ticket.store_as(Keeping::by(is_shared, None), |_| {
             if load.has_good() {
                 return None;
             }
