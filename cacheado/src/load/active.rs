@@ -11,7 +11,6 @@ use cacheado_backends::Key;
 use crate::cache::{Cache, CacheId};
 use crate::context::{LoadContext, Wishes};
 use crate::runtime::{self, TaskId};
-use crate::sync::thread::{self, ThreadId};
 use crate::sync::thread_local;
 
 /// A load that the thread is inside of.
@@ -22,6 +21,12 @@ struct Inside {
     wishes: Option<Arc<Wishes>>,
     /// By which task its body runs: others that the thread polls meanwhile, for a runtime that the body drives, are not inside.
     task: TaskId,
+}
+
+impl Inside {
+    fn is(&self, (cache, key): &(Cache, Key)) -> bool {
+        self.cache.id() == cache.id() && self.key == *key
+    }
 }
 
 /// What the thread is inside of, one in the other.
@@ -41,16 +46,6 @@ enum Frame {
 struct Loads {
     inner: Vec<(Cache, Key)>,
     outer: Option<Arc<Self>>,
-    /// The frame that they were seen from.
-    seen_from: Place,
-}
-
-/// A frame of a thread: as long as it is there, so are those below it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Place {
-    thread: ThreadId,
-    /// Of all frames that the thread has had.
-    number: u64,
 }
 
 impl Loads {
@@ -77,40 +72,30 @@ impl Drop for Loads {
 }
 
 /// What a thread is inside of, outermost first.
-struct Frames {
-    /// Each with its number.
-    open: Vec<(u64, Frame)>,
-    begun: u64,
-}
+struct Frames(Vec<Frame>);
 
 impl Frames {
-    const NONE: Self = Self {
-        open: Vec::new(),
-        begun: 0,
-    };
-
-    fn push(&mut self, frame: Frame) {
-        self.begun += 1;
-        self.open.push((self.begun, frame));
-    }
-
-    fn pop(&mut self) -> Option<Frame> {
-        self.open.pop().map(|(_, frame)| frame)
-    }
-
-    /// The innermost one.
-    fn place(&self) -> Place {
-        Place {
-            thread: thread::current().id(),
-            number: self.open.last().map_or(0, |(number, _)| *number),
+    /// Whether all of them are in `loads`. A future is polled from other frames each time, so it is told by what they are.
+    fn are_in(&self, loads: &Arc<Loads>) -> bool {
+        let mut inner = loads.inner.iter();
+        for frame in self.0.iter().rev() {
+            match frame {
+                Frame::Load(inside) if inner.next().is_some_and(|it| inside.is(it)) => {}
+                Frame::Load(_) => return false,
+                Frame::Around {
+                    loads: of,
+                    of_below,
+                } => return *of_below && of.are_in(loads),
+                Frame::Body => {}
+            }
         }
+        true
     }
 
     /// Innermost first, without those that are in one of the others.
     fn inmost_first(&self) -> impl Iterator<Item = &Frame> {
         let mut is_over = false;
-        let frames = self.open.iter().rev().map(|(_, frame)| frame);
-        frames.take_while(move |frame| {
+        self.0.iter().rev().take_while(move |frame| {
             let was_over = is_over;
             is_over |= matches!(frame, Frame::Around { of_below: true, .. });
             !was_over
@@ -119,7 +104,7 @@ impl Frames {
 }
 
 thread_local! {
-    static ACTIVE: RefCell<Frames> = const { RefCell::new(Frames::NONE) };
+    static ACTIVE: RefCell<Frames> = const { RefCell::new(Frames(Vec::new())) };
 }
 
 /// While this lives, the thread is inside the load of a key. For a future: for the span of one poll.
@@ -136,7 +121,7 @@ impl<'l> Active<'l> {
             wishes: wishes.get().cloned(),
             task: runtime::task(),
         };
-        let _ = ACTIVE.try_with(|active| active.borrow_mut().push(Frame::Load(inside)));
+        let _ = ACTIVE.try_with(|active| active.borrow_mut().0.push(Frame::Load(inside)));
         Self { wishes }
     }
 }
@@ -160,7 +145,7 @@ pub(crate) fn is_inside(cache: CacheId, key: &Key) -> bool {
 pub(crate) fn innermost() -> Option<LoadContext> {
     let innermost = |active: &RefCell<Frames>| {
         let mut active = active.borrow_mut();
-        let (_, Frame::Load(inside)) = active.open.last_mut()? else {
+        let Frame::Load(inside) = active.0.last_mut()? else {
             return None;
         };
         if inside.task != runtime::task() {
@@ -174,7 +159,7 @@ pub(crate) fn innermost() -> Option<LoadContext> {
 
 impl Drop for Active<'_> {
     fn drop(&mut self) {
-        let popped = ACTIVE.try_with(|active| active.borrow_mut().pop());
+        let popped = ACTIVE.try_with(|active| active.borrow_mut().0.pop());
         if let Ok(Some(Frame::Load(Inside {
             wishes: Some(wishes),
             ..
@@ -191,7 +176,7 @@ struct Entered;
 
 impl Entered {
     fn enter(frame: Frame) -> Self {
-        let _ = ACTIVE.try_with(|active| active.borrow_mut().push(frame));
+        let _ = ACTIVE.try_with(|active| active.borrow_mut().0.push(frame));
         Self
     }
 }
@@ -199,7 +184,7 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         // dropped when it is not borrowed any more: it may hold the last of a cache
-        let _frame = ACTIVE.try_with(|active| active.borrow_mut().pop());
+        let _frame = ACTIVE.try_with(|active| active.borrow_mut().0.pop());
     }
 }
 
@@ -230,12 +215,7 @@ impl Around {
             if inner.is_empty() {
                 return outer;
             }
-            let seen_from = active.place();
-            Some(Arc::new(Loads {
-                inner,
-                outer,
-                seen_from,
-            }))
+            Some(Arc::new(Loads { inner, outer }))
         };
         Self(ACTIVE.try_with(around).ok().flatten())
     }
@@ -244,8 +224,8 @@ impl Around {
     pub(crate) fn run<R>(&self, body: impl FnOnce() -> R) -> R {
         let around = self.0.as_ref().map(Arc::clone);
         let _inside = around.map(|loads| {
-            let here = ACTIVE.try_with(|active| active.borrow().place());
-            let of_below = here.is_ok_and(|here| here == loads.seen_from);
+            let of_below = ACTIVE.try_with(|active| active.borrow().are_in(&loads));
+            let of_below = of_below.unwrap_or(false);
             Entered::enter(Frame::Around { loads, of_below })
         });
         body()
@@ -274,12 +254,8 @@ mod tests {
     #[test]
     fn no_chain_takes_the_stack() {
         let one = |outer| {
-            let (inner, seen_from) = (Vec::new(), ACTIVE.with(|it| it.borrow().place()));
-            Some(Arc::new(Loads {
-                inner,
-                outer,
-                seen_from,
-            }))
+            let inner = Vec::new();
+            Some(Arc::new(Loads { inner, outer }))
         };
         let chain = (0..1_000_000).fold(None, |outer, _| one(outer));
         drop(chain);

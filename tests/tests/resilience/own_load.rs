@@ -139,3 +139,33 @@ fn a_deep_chain_takes_no_more_than_it_is_deep() {
         assert_eq!(cache.stats().loads, 601);
     });
 }
+
+#[cache(ttl = 60, hard_timeout = 60, cache = cache, skip(cache))]
+async fn deep_async(cache: Cache, below: u64) -> Result<u64, Failed> {
+    // each body is polled anew for each that it is inside of
+    tokio::task::yield_now().await;
+    match below {
+        0 => Ok(0),
+        _ => Ok(deep_boxed(cache, below - 1).await? + 1),
+    }
+}
+
+fn deep_boxed(cache: Cache, below: u64) -> Answer {
+    Box::pin(deep_async(cache, below))
+}
+
+#[test]
+fn nor_does_one_of_bodies_that_have_waited() {
+    within(20 * SECOND, || {
+        let builder = Cache::builder().clock(ManualClock::new());
+        let cache = builder.background_limit(0).build().unwrap();
+        let asks = cache.clone();
+        let thread = std::thread::Builder::new().stack_size(1 << 28);
+        let deep = thread.spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime.unwrap().block_on(deep_boxed(asks, 600))
+        });
+        assert_eq!(deep.unwrap().join().unwrap(), Ok(600));
+        assert_eq!(cache.stats().loads, 601);
+    });
+}
