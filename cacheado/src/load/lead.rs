@@ -295,9 +295,12 @@ impl Lead {
         self.told(shared);
     }
 
-    /// Whether those who are next are to load side by side, after a load that stores nothing: unless it was merely overtaken.
+    /// Whether those who are next are to load side by side: after a load that stores nothing, unless it was merely overtaken.
     fn fails_for_all(&self, write: Option<&Write>) -> bool {
-        write.is_some() || self.ticket.is_undisturbed()
+        match write {
+            None => self.ticket.is_undisturbed(),
+            Some(write) => matches!(write, Write::Evict),
+        }
     }
 
     /// Whether what was stored in the shared tier is to go again: an invalidation came while it was being written, went first and
