@@ -123,9 +123,9 @@ impl Lead {
     /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
     /// process; else once the shared tier has it. Returns what is left to be done.
     pub(crate) fn settle(
-        mut self,
+        mut self: Box<Self>,
         value: Option<(&AnyValue, Decision)>,
-    ) -> Option<(Self, Settled)> {
+    ) -> Option<(Box<Self>, Settled)> {
         let ttl = match value {
             Some((_, Decision::Store { ttl })) if ttl != Some(Duration::ZERO) => ttl,
             _ => {
@@ -135,7 +135,7 @@ impl Lead {
                 return self.remaining(settled);
             }
         };
-        let Self { load, ticket, .. } = &self;
+        let Self { load, ticket, .. } = &*self;
         let (value, _) = value?;
         let tier = load.shared();
         let cache = &load.cache;
@@ -174,7 +174,7 @@ impl Lead {
             Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => self.unstored().write,
         };
         if write.is_none() && self.claim.is_none() {
-            let Self { load, ticket, .. } = self;
+            let Self { load, ticket, .. } = *self;
             ticket.finish(|| load.share(value));
             return None;
         }
@@ -218,12 +218,12 @@ impl Lead {
     }
 
     /// What is left to be done, if anything is.
-    fn remaining(self, settled: Settled) -> Option<(Self, Settled)> {
+    fn remaining(self: Box<Self>, settled: Settled) -> Option<(Box<Self>, Settled)> {
         (settled.write.is_some() || self.claim.is_some()).then_some((self, settled))
     }
 
     /// Tells the shared tier, by blocking, and then those who still wait.
-    pub(crate) fn tell(mut self, Settled { write, shared }: Settled) {
+    pub(crate) fn tell(mut self: Box<Self>, Settled { write, shared }: Settled) {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
             let stored = match (&write, &self.mark) {
@@ -251,11 +251,14 @@ impl Lead {
     }
 
     /// The same without blocking. Boxed, as it is needed with a shared tier alone.
-    pub(crate) fn tell_boxed(self, settled: Settled) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    pub(crate) fn tell_boxed(
+        self: Box<Self>,
+        settled: Settled,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(self.tell_async(settled))
     }
 
-    async fn tell_async(mut self, Settled { write, shared }: Settled) {
+    async fn tell_async(mut self: Box<Self>, Settled { write, shared }: Settled) {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
             // its caller may go away

@@ -84,9 +84,9 @@ pub(crate) enum Begun {
     /// It is over: another has failed, and its error is kept.
     FoundError(Box<AnyValue>),
     /// The body is to run.
-    Lead(Lead),
+    Lead(Box<Lead>),
     /// It is not: the shared tier failed, and the caller wants to know.
-    Failed(Error),
+    Failed(Box<Error>),
 }
 
 /// How a load begins that does not block. What has to wait is boxed: it would make the future of each call larger by several times.
@@ -142,7 +142,7 @@ impl Load {
             return Begun::Found(value);
         }
         ticket.land_empty();
-        Begun::Failed(error)
+        Begun::Failed(Box::new(error))
     }
 
     /// Whether a failure of the load is not to be its caller's, if there is a value that stands in.
@@ -246,7 +246,7 @@ impl Load {
         };
         self.cache.count(&self.key, event);
         let measured = self.aging.is_some_and(|aging| aging.xfetch.is_some());
-        Begun::Lead(Lead {
+        Begun::Lead(Box::new(Lead {
             stand_in,
             wishes: OnceLock::new(),
             begun: measured.then(|| self.cache.clock().now()),
@@ -254,7 +254,7 @@ impl Load {
             ticket,
             mark: claim.mark,
             claim: claim.held,
-        })
+        }))
     }
 
     /// Counts the look-up that led here as a miss, unless that is done.

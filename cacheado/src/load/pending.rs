@@ -400,23 +400,23 @@ fn led<R, K: Outcome<R>>(
     begun: Begun,
     typed: Typed<K::Stored>,
     instead: Instead<R>,
-) -> Result<Lead, Option<R>> {
+) -> Result<Box<Lead>, Option<R>> {
     match begun {
         Begun::Lead(lead) => Ok(lead),
         Begun::Found(value) => Err(Some(K::restore((typed.own)(value)))),
         Begun::FoundError(error) => Err(instead.restore(error)),
-        Begun::Failed(error) => Err(instead.failed.map(|failed| failed(error))),
+        Begun::Failed(error) => Err(instead.failed.map(|failed| failed(*error))),
     }
 }
 
 /// What the call returns, and what is left to be done for the shared tier.
 fn ended<R, K: Outcome<R>>(
-    mut lead: Lead,
+    mut lead: Box<Lead>,
     typed: Typed<K::Stored>,
     instead: Instead<R>,
     ran: Result<R, Box<dyn Any + Send>>,
     decide: &mut dyn FnMut(&K::Stored) -> Decision,
-) -> (R, Option<(Lead, Settled)>) {
+) -> (R, Option<(Box<Lead>, Settled)>) {
     let decided = ran.and_then(|ret| {
         let decision = match K::stored(&ret) {
             Some(value) => Some(attempt(&lead, || lead.decided(decide(value)))?),
