@@ -363,9 +363,10 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
         }
         _ => core,
     };
+    let body = function.in_its_braces(quote!({ #core }));
     quote! {
         #(#attrs)*
-        #vis #defaultness #sig { #core }
+        #vis #defaultness #sig #body
     }
 }
 

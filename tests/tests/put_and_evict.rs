@@ -501,6 +501,7 @@ fn methods_of_trait_impls_evict() {
 #[test]
 fn a_boxed_future_evicts_by_what_it_was_called_with() {
     #[cache_evict(shop::profile(cache, &org_id, user_id))]
+    #[allow(clippy::needless_pass_by_value, reason = "the future is to have it")]
     fn save(
         cache: &Cache,
         org_id: String,

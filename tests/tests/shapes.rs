@@ -901,3 +901,31 @@ fn verbs_of_a_generic_return_type_that_is_a_result_find_nothing() {
     assert_eq!(make::<Result<u8, String>>(1), Ok(7));
     assert!(evict!(make::<Result<u8, String>>(1)).unwrap());
 }
+
+/// The lints know that arguments which are no part of the key are not there to be lent otherwise.
+#[test]
+fn what_is_skipped_may_be_of_any_shape() {
+    #[cache(skip(filled))]
+    fn filling(x: u32, filled: &mut Vec<u32>) -> u32 {
+        filled.push(x);
+        x
+    }
+
+    #[cache(skip(room))]
+    fn with_room(x: u32, room: &String) -> u32 {
+        x + u32::try_from(room.capacity()).unwrap_or(0)
+    }
+
+    #[cache(key = x)]
+    fn of_one<'t>(x: u32, text: &'t str) -> u32 {
+        let word: Option<&'t str> = text.split(' ').next();
+        x + u32::from(word.is_some())
+    }
+
+    let mut filled = Vec::new();
+    assert_eq!(filling(3, &mut filled), 3);
+    assert_eq!(filling(3, &mut filled), 3);
+    assert_eq!(filled, [3]);
+    assert_eq!(with_room(3, &String::new()), 3);
+    assert_eq!(of_one(3, "a b"), 4);
+}

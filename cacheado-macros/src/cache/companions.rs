@@ -16,6 +16,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::{FnArg, GenericParam, Generics, Safety, Type, WherePredicate, parse_quote};
 
+use super::argument::Arg;
 use super::decide::{self, Owned};
 use super::look;
 use super::owned;
@@ -23,6 +24,7 @@ use super::plan::{Kind, Place, Plan};
 use super::signature::{Function, extended, param_name, turbofish, type_and_const_params};
 use super::site;
 use super::types::with_static_lifetimes;
+use crate::parse::contains_ident;
 use crate::runtime::{at, local};
 
 /// What there is none of where no argument is skipped: that is all that the compiler tells of it.
@@ -65,8 +67,8 @@ pub(crate) fn companions(plan: &Plan) -> Vec<TokenStream> {
     companions.into_iter().flatten().collect()
 }
 
-/// The lints that the function's author set for its body, which goes with `run`.
-fn lints(function: &Function) -> Vec<TokenStream> {
+/// The lints that the function's author set, for what is written of it: its types and names stand in each companion.
+pub(crate) fn lints(function: &Function) -> Vec<TokenStream> {
     let attrs = function.attrs.iter().filter_map(|attr| {
         let path = attr.path();
         if path.is_ident("expect") {
@@ -218,6 +220,7 @@ impl Companion<'_> {
             (None, TokenStream::new())
         };
         let (vis, attrs, output) = (&function.vis, &self.attrs, &self.output);
+        let lints = lints(function);
         let mut generics = generics.clone();
         if let Some(bound) = &self.bound {
             generics.make_where_clause().predicates.push(bound.clone());
@@ -225,6 +228,7 @@ impl Companion<'_> {
         let where_clause = &generics.where_clause;
         quote! {
             #[inline]
+            #(#lints)*
             #(#attrs)*
             #vis #asyncness #safety fn #name #generics(#(#inputs),*) #output #where_clause {
                 #body
@@ -274,7 +278,7 @@ fn run(plan: &Plan) -> Vec<TokenStream> {
     let companion = Companion {
         plan,
         name: name(plan.place, "run", &function.sig.ident),
-        attrs: lints(function),
+        attrs: Vec::new(),
         takes: vec![true; function.args.len()],
         blanks: false,
         has_body: true,
@@ -310,7 +314,7 @@ fn put(plan: &Plan) -> Vec<TokenStream> {
             let bound = parse_quote!(for<'__cacheado> #needs<'__cacheado>: #by_value);
             let never = quote!(::core::unreachable!("its bound never holds"));
             let companion = Companion {
-                attrs: vec![quote!(#[allow(unused_variables)])],
+                attrs: vec![quiet()],
                 bound: Some(bound),
                 ..handle(plan, "put", all, output, never)
             };
@@ -368,20 +372,27 @@ fn named(plan: &Plan, body: &TokenStream) -> TokenStream {
     // no local or argument of that name, but the item
     name.set_span(at(name.span()));
     let home = (plan.place != Place::Free).then(|| quote!(Self::));
-    quote!(#[allow(deprecated)] let _ = #home #name #turbofish; #body)
+    let is_deprecated = function
+        .attrs
+        .iter()
+        .any(|attr| contains_ident(attr.meta.to_token_stream(), "deprecated"));
+    let allow = is_deprecated.then(|| quote!(#[allow(deprecated)]));
+    quote!(#allow let _ = #home #name #turbofish; #body)
 }
 
-/// Some arguments are only there to make a handle look like the function, as those are that a `key` doesn't name, and others are not to
-/// be used by their names.
-fn as_they_are_written(plan: &Plan) -> Option<TokenStream> {
+/// For a handle some of whose arguments are only there to make it look like the function, as those are that a `key` doesn't name, or are
+/// not to be used by their names: what lints make of that is nobody's to mend.
+fn quiet() -> TokenStream {
+    quote!(#[allow(unused_variables, clippy::all, clippy::pedantic, clippy::nursery)])
+}
+
+/// Whether it is such a one. That of a function that uses all it takes is told nothing of, and each lint costs compile time.
+fn is_odd(plan: &Plan) -> bool {
     let (function, needed) = (&plan.function, &plan.needed);
-    let odd = function
-        .args
-        .iter()
-        .zip(needed)
-        .any(|(arg, needed)| !needed || arg.name.to_string().starts_with('_'));
-    let odd = odd || plan.options.key.is_some();
-    odd.then(|| quote!(#[allow(unused_variables, clippy::used_underscore_binding)]))
+    let odd = |(arg, needed): (&Arg, &bool)| !needed || arg.name.to_string().starts_with('_');
+    function.receiver().is_some()
+        || plan.options.key.is_some()
+        || function.args.iter().zip(needed).any(odd)
 }
 
 /// A companion that names a call.
@@ -399,7 +410,7 @@ fn handle<'a>(
     Companion {
         plan,
         name: name(plan.place, what, &plan.function.sig.ident),
-        attrs: as_they_are_written(plan).into_iter().collect(),
+        attrs: is_odd(plan).then(quiet).into_iter().collect(),
         takes,
         blanks: false,
         has_body: false,

@@ -122,10 +122,18 @@ fn visible(plan: &Plan, home: &TokenStream) -> TokenStream {
         // its companions can't tell that it is used by them alone, and it would be called unused
         quote!({ #forward })
     };
+    // what the body alone names is no more named
+    let in_body = |name: &syn::LifetimeParam| {
+        let name = name.lifetime.ident.to_string();
+        contains_ident(function.body.clone(), &name)
+    };
+    let lifetimes = sig.generics.lifetimes().any(in_body);
+    let lifetimes = lifetimes.then(|| quote!(#[allow(clippy::needless_lifetimes)]));
     let (sig, allow) = (visible_signature(function), function.allow_underscores());
     quote! {
         #(#attrs)*
         #allow
+        #lifetimes
         #vis #defaultness #sig #body
     }
 }

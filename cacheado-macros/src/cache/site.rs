@@ -145,9 +145,10 @@ pub(crate) fn companion(plan: &Plan) -> Vec<TokenStream> {
         GenericParam::Lifetime(_) => TokenStream::new(),
     });
     let (vis, function_type) = (&function.vis, runtime.private("Function"));
-    let body = site_static(plan);
+    let (body, lints) = (site_static(plan), companions::lints(function));
     vec![quote! {
         #[inline]
+        #(#lints)*
         #vis fn #name<#(#params),*>() -> &'static #function_type {
             #body
         }
