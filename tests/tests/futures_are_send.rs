@@ -65,3 +65,11 @@ async fn annotated_functions_can_be_spawned() {
     let stats = cache.stats();
     assert_eq!((stats.loads, stats.evictions, stats.total_keys), (2, 2, 0));
 }
+
+/// What waits is boxed, and so is what a body runs for: such futures are inside of each other, and each takes its room on the stack as well.
+#[test]
+fn the_future_of_a_call_is_small() {
+    let cache = cache();
+    let size = size_of_val(&name(&cache, "acme", "ada"));
+    assert!(size <= 1024, "{size} bytes");
+}
