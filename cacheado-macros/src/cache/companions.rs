@@ -67,17 +67,20 @@ pub(crate) fn companions(plan: &Plan) -> Vec<TokenStream> {
     companions.into_iter().flatten().collect()
 }
 
-/// The lints that the function's author set, for what is written of it: its types and names stand in each companion.
-pub(crate) fn lints(function: &Function) -> Vec<TokenStream> {
+/// What the function's author allows: its types and names stand in each companion.
+pub(crate) fn allowed(function: &Function) -> Vec<TokenStream> {
+    lints(function, &["allow"])
+}
+
+/// The lints that the function's author set in one of these `ways`.
+fn lints(function: &Function, ways: &[&str]) -> Vec<TokenStream> {
     let attrs = function.attrs.iter().filter_map(|attr| {
         let path = attr.path();
         if path.is_ident("expect") {
             // what is expected may be in the body or in the signature, which now are two functions
             return Some(as_allow(attr));
         }
-        let is_lint = ["allow", "warn", "deny", "forbid"]
-            .iter()
-            .any(|name| path.is_ident(name));
+        let is_lint = ways.iter().any(|way| path.is_ident(way));
         is_lint.then(|| attr.to_token_stream())
     });
     attrs.collect()
@@ -220,7 +223,11 @@ impl Companion<'_> {
             (None, TokenStream::new())
         };
         let (vis, attrs, output) = (&function.vis, &self.attrs, &self.output);
-        let lints = lints(function);
+        let lints = if self.has_body {
+            lints(function, &["allow", "warn", "deny", "forbid"])
+        } else {
+            allowed(function)
+        };
         let mut generics = generics.clone();
         if let Some(bound) = &self.bound {
             generics.make_where_clause().predicates.push(bound.clone());

@@ -145,7 +145,7 @@ pub(crate) fn companion(plan: &Plan) -> Vec<TokenStream> {
         GenericParam::Lifetime(_) => TokenStream::new(),
     });
     let (vis, function_type) = (&function.vis, runtime.private("Function"));
-    let (body, lints) = (site_static(plan), companions::lints(function));
+    let (body, lints) = (site_static(plan), companions::allowed(function));
     vec![quote! {
         #[inline]
         #(#lints)*

@@ -27,6 +27,14 @@ fn in_parens(x: (u32)) -> u32 {
     x
 }
 
+#[cache(skip(log))]
+#[forbid(unused_variables)]
+#[warn(clippy::pedantic)]
+fn strict(x: u32, log: &mut Vec<u32>) -> u32 {
+    log.push(x);
+    x
+}
+
 struct Shop;
 
 #[cache_impl]
@@ -49,5 +57,6 @@ fn main() {
     assert_eq!(of_old(Old(3)), 3);
     assert_eq!(of_t(3), 1);
     assert_eq!(in_parens(3), 3);
+    assert_eq!(strict(3, &mut Vec::new()), 3);
     assert_eq!(Shop.sells(Old(3)), 3);
 }
