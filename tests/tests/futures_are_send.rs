@@ -66,10 +66,21 @@ async fn annotated_functions_can_be_spawned() {
     assert_eq!((stats.loads, stats.evictions, stats.total_keys), (2, 2, 0));
 }
 
-/// What waits is boxed, and so is what a body runs for: such futures are inside of each other, and each takes its room on the stack as well.
+/// What waits is boxed, and so is what a body runs for; the body is in it once. Such futures are inside of each other, and each takes its
+/// room on the stack as well.
 #[test]
-fn the_future_of_a_call_is_small() {
+fn the_future_of_a_call_is_little_more_than_its_body() {
+    #[cache(cache = cache, skip(cache))]
+    async fn large(cache: &Cache, byte: u8) -> usize {
+        let _ = cache;
+        let held = [byte; 4096];
+        tokio::task::yield_now().await;
+        held.len()
+    }
+
     let cache = cache();
     let size = size_of_val(&name(&cache, "acme", "ada"));
     assert!(size <= 1024, "{size} bytes");
+    let size = size_of_val(&large(&cache, 1));
+    assert!(size <= 4096 + 1024, "{size} bytes");
 }

@@ -25,12 +25,12 @@ pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
             let Keeping { keep, lend } = owned::around_body(plan, body);
             let body = owned::without_self(plan, body);
             let body = apart(&body);
-            let body = quote!(async move { #typed #lend #body });
+            let body = quote!(move || async move { #typed #lend #body });
             let load = load(plan, "load_owned_async", &body, &quote!(.await));
             quote!({ #keep #load })
         } else {
             let body = headed(&typed, body);
-            let body = quote!(async move #body);
+            let body = quote!(move || async move #body);
             load(plan, "load_async", &body, &quote!(.await))
         };
         look(plan, mode, &load)

@@ -145,7 +145,10 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     }
 
     /// As [`load`](Self::load), without blocking.
-    pub fn load_async(self, body: impl Future<Output = R>) -> impl Future<Output = R> {
+    pub fn load_async<B: Future<Output = R>>(
+        self,
+        body: impl FnOnce() -> B,
+    ) -> impl Future<Output = R> {
         let ttl = self.ttl();
         self.load_async_if(move |_| Decision::Store { ttl }, body)
     }
@@ -172,13 +175,13 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     }
 
     /// As [`load_if`](Self::load_if), without blocking.
-    pub fn load_async_if(
+    pub fn load_async_if<B: Future<Output = R>>(
         self,
         decide: impl FnOnce(&K::Stored) -> Decision,
-        body: impl Future<Output = R>,
+        body: impl FnOnce() -> B,
     ) -> impl Future<Output = R> {
         let load = self.load.map(|(load, typed)| (Start::Load(load), typed));
-        drive::<R, K>(load, self.instead, decide, body)
+        drive::<R, K, _>(load, self.instead, decide, body)
     }
 }
 
@@ -197,9 +200,9 @@ where
     }
 
     /// As [`load_owned`](Self::load_owned), without blocking.
-    pub fn load_owned_async(
+    pub fn load_owned_async<B: Future<Output = R> + Send + 'static>(
         self,
-        body: impl Future<Output = R> + Send + 'static,
+        body: impl FnOnce() -> B + Send + 'static,
     ) -> impl Future<Output = R>
     where
         R: Sendable,
@@ -249,10 +252,10 @@ where
     }
 
     /// The same as [`load_owned_if`](Self::load_owned_if), without blocking.
-    pub async fn load_owned_async_if(
+    pub async fn load_owned_async_if<B: Future<Output = R> + Send + 'static>(
         self,
         decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
-        body: impl Future<Output = R> + Send + 'static,
+        body: impl FnOnce() -> B + Send + 'static,
     ) -> R
     where
         R: Sendable,
@@ -267,25 +270,25 @@ where
             return match (ahead, limits(bound, instead)) {
                 (Some(value), _) => K::restore(*value),
                 (None, Some((limits, typed))) => {
-                    let body = Box::pin(async move { polled_outside(pin!(body)).await });
+                    let body = Box::pin(async move { polled_outside(pin!(body())).await });
                     Box::pin(limits.run_async::<K, _>(typed, body)).await
                 }
-                (None, None) => polled_outside(pin!(body)).await,
+                (None, None) => polled_outside(pin!(body())).await,
             };
         };
         if let Some(value) = ahead {
             let cache = load.cache.clone();
             let start = Some((Start::Load(load), typed));
-            let job = async move { drop(drive::<R, K>(start, instead, decide, body).await) };
+            let job = async move { drop(drive::<R, K, _>(start, instead, decide, body).await) };
             let task = Task::alone(cache.flights().timeout(), job);
             drop(cache.background().spawn(task, true));
             return K::restore(*value);
         }
         match Limits::of(&mut load, instead) {
-            None => drive::<R, K>(Some((Start::Load(load), typed)), instead, decide, body).await,
+            None => drive::<R, K, _>(Some((Start::Load(load), typed)), instead, decide, body).await,
             Some(limits) => {
                 let job = move |begun: Begun| {
-                    drive::<R, K>(Some((Start::Begun(begun), typed)), instead, decide, body)
+                    drive::<R, K, _>(Some((Start::Begun(begun), typed)), instead, decide, body)
                 };
                 limits.load_async::<K, _>(load, typed, job).await
             }
@@ -338,13 +341,14 @@ fn conclude<R, K: Outcome<R>>(
 
 /// The same without blocking, from wherever the load is. Bodies may be inside of each other many times over, so it is one future, and
 /// keeps the body in one place.
-async fn drive<R, K: Outcome<R>>(
+async fn drive<R, K: Outcome<R>, B: Future<Output = R>>(
     load: Option<(Start, Typed<K::Stored>)>,
     instead: Instead<R>,
     decide: impl FnOnce(&K::Stored) -> Decision,
-    body: impl Future<Output = R>,
+    body: impl FnOnce() -> B,
 ) -> R {
-    let mut body = pin!(body);
+    // made here, and not handed over: what is moved in a future takes its room twice
+    let mut body = pin!(body());
     let Some((start, typed)) = load else {
         return polled_outside(body).await;
     };

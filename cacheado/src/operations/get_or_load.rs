@@ -124,9 +124,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         let loader = self.loader;
         match look {
             Ok(value) => Begun::Done(Ok(value)),
-            Err(pending) => {
-                Begun::Waits(Box::pin(pending.load_async(async move { loader().await })))
-            }
+            Err(pending) => Begun::Waits(Box::pin(pending.load_async(loader))),
         }
     }
 }
