@@ -136,7 +136,7 @@ impl Index {
     }
 
     /// How many entries are noted, once for each scope.
-    #[cfg(test)]
+    #[cfg(all(test, not(shuttle)))]
     pub(super) fn noted(&self) -> usize {
         let count = |shard: &Mutex<Groups>| {
             let groups = lock(shard);

@@ -1,14 +1,13 @@
 //! The shards, which are locked one by one: each has a table for each space.
 //!
 //! A look-up finds an entry by hash and predicate, so it owns no key. A shard's lock is one that readers of several threads
-//! don't contend for: a hit writes to no cache line that a hit of another thread writes. What that costs is paid by writers,
-//! who lock it for each group of threads. Nothing here calls code that could come back to the shards, but for the closures
-//! that it is given.
+//! don't contend for: a hit writes to no cache line that a hit of another thread writes. Nothing here calls code that could come
+//! back to the shards, but for the closures that it is given.
 
 use std::ops::{Deref, DerefMut};
 use std::slice;
-use std::sync::PoisonError;
 
+use crossbeam_utils::CachePadded;
 use smallvec::SmallVec;
 
 use super::handle::{Handle, SHARDS, shard_of};
@@ -57,22 +56,22 @@ impl Shard {
     }
 }
 
-pub(super) struct Shards([ReadMostly<Shard>; SHARDS]);
+pub(super) struct Shards([CachePadded<ReadMostly<Shard>>; SHARDS]);
 
 impl Shards {
     pub(super) fn new() -> Self {
-        Self(std::array::from_fn(|_| ReadMostly::new(Shard::default())))
+        Self(std::array::from_fn(|_| {
+            ReadMostly::new(Shard::default()).into()
+        }))
     }
 
     #[inline]
     fn read_lock(&self, number: usize) -> impl Deref<Target = Shard> {
-        let shard = self.0[number].read();
-        shard.unwrap_or_else(PoisonError::into_inner)
+        self.0[number].read()
     }
 
     fn write_lock(&self, number: usize) -> impl DerefMut<Target = Shard> {
-        let shard = self.0[number].write();
-        shard.unwrap_or_else(PoisonError::into_inner)
+        self.0[number].write()
     }
 
     /// The shard of the keys with `hash`, locked for reading.

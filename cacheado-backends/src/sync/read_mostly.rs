@@ -1,0 +1,436 @@
+//! A lock whose readers write to no cache line that other readers write to.
+//!
+//! A thread that reads says so at a [place](readers) of its own. One that writes locks a mutex, closes the lock, and waits until
+//! nobody's place says that it is read; who finds it closed waits for that mutex. So to lock it for reading is one atomic operation,
+//! and to let go is a plain store. A writer looks at the places of all threads that ever read any such lock, the first
+//! [so many](readers::PLACES) that live at a time.
+//!
+//! From "BRAVO: Biased Locking for Reader-Writer Locks" (Dice, Kogan; USENIX ATC 2019). It departs from that: a place is a thread's, where there it
+//! is found by a hash of thread and lock, and readers without one are counted in the lock, where there another lock is below.
+
+#![allow(
+    unsafe_code,
+    reason = "a lock that gives access to what it guards can't be written without"
+)]
+
+use std::cell::UnsafeCell;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::ptr;
+
+use super::atomic::{AtomicBool, AtomicUsize, Ordering};
+use super::readers::{self, Place};
+use super::{Mutex, MutexGuard, lock, pause};
+
+pub(crate) struct ReadMostly<T> {
+    /// A writer has come: whoever does not read yet waits for it.
+    closed: AtomicBool,
+    /// How many readers there are without a place.
+    others: AtomicUsize,
+    /// Held by who writes.
+    writing: Mutex<()>,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: it gives `&T` to several threads at once, and `&mut T` to one of them at a time.
+unsafe impl<T: Send + Sync> Sync for ReadMostly<T> {}
+
+impl<T: Default> Default for ReadMostly<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> ReadMostly<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            closed: AtomicBool::new(false),
+            others: AtomicUsize::new(0),
+            writing: Mutex::new(()),
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    /// Locks it for reading. A thread that reads it already can deadlock with a writer that comes in between.
+    #[inline]
+    pub(crate) fn read(&self) -> ReadGuard<'_, T> {
+        let mine = readers::mine();
+        let place = mine.enter(self.address()).then_some(mine);
+        if place.is_none() {
+            self.others.fetch_add(1, Ordering::SeqCst);
+        }
+        let guard = ReadGuard {
+            lock: self,
+            place,
+            _of_this_thread: PhantomData,
+        };
+        // A writer does it the other way round, and all of it is `SeqCst`, of which there is one order: either it sees what was written
+        // above, or this sees that it has closed the lock, or both.
+        if self.closed.load(Ordering::SeqCst) {
+            return self.read_after_writer(guard);
+        }
+        guard
+    }
+
+    #[cold]
+    fn read_after_writer<'a>(&'a self, guard: ReadGuard<'a, T>) -> ReadGuard<'a, T> {
+        drop(guard);
+        let _nobody_writes = lock(&self.writing);
+        // the next writer locks the mutex after this, and so sees it
+        self.others.fetch_add(1, Ordering::SeqCst);
+        ReadGuard {
+            lock: self,
+            place: None,
+            _of_this_thread: PhantomData,
+        }
+    }
+
+    /// Locks it for writing.
+    pub(crate) fn write(&self) -> WriteGuard<'_, T> {
+        let writing = lock(&self.writing);
+        self.closed.store(true, Ordering::SeqCst);
+        for place in readers::all() {
+            wait_while(|| place.is_at(self.address()));
+        }
+        wait_while(|| self.others.load(Ordering::SeqCst) != 0);
+        WriteGuard {
+            lock: self,
+            _writing: writing,
+        }
+    }
+
+    /// What it is known by at a place. It stays where it is while there are guards, which borrow it.
+    #[inline]
+    fn address(&self) -> usize {
+        ptr::from_ref(&self.closed).addr()
+    }
+}
+
+fn wait_while(is_read: impl Fn() -> bool) {
+    let mut looks = 0;
+    while is_read() {
+        pause(looks);
+        looks += 1;
+    }
+}
+
+pub(crate) struct ReadGuard<'a, T> {
+    lock: &'a ReadMostly<T>,
+    place: Option<&'static Place>,
+    /// Nobody else writes to the place.
+    _of_this_thread: PhantomData<*const ()>,
+}
+
+impl<T> Deref for ReadGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the lock was open after this guard had been noted, so a writer waits until it is dropped.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T> Drop for ReadGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        match self.place {
+            Some(place) => place.leave(),
+            None => {
+                self.lock.others.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+pub(crate) struct WriteGuard<'a, T> {
+    lock: &'a ReadMostly<T>,
+    _writing: MutexGuard<'a, ()>,
+}
+
+impl<T> Deref for WriteGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: whoever had been noted as a reader has left, who came since has found the lock closed, and there is one writer.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T> DerefMut for WriteGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above.
+        unsafe { &mut *self.lock.value.get() }
+    }
+}
+
+impl<T> Drop for WriteGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // before the mutex is let go of, which is the field's to do
+        self.lock.closed.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::cell::OnceCell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::{Arc, Barrier};
+    use std::thread;
+
+    use super::super::readers::PLACES;
+    use super::*;
+
+    const TIMES: u64 = if cfg!(miri) { 30 } else { 20_000 };
+
+    /// Two numbers that are the same whenever nobody is writing.
+    #[derive(Debug, Default, PartialEq)]
+    struct Twice(u64, u64);
+
+    impl Twice {
+        fn add(&mut self) {
+            self.0 += 1;
+            // whoever got in now would see that they differ
+            thread::yield_now();
+            self.1 += 1;
+        }
+
+        fn check(&self) {
+            assert_eq!(self.0, self.1);
+        }
+    }
+
+    #[test]
+    fn nobody_reads_or_writes_while_another_writes() {
+        let lock = ReadMostly::<Twice>::default();
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..TIMES).for_each(|_| lock.write().add()));
+                scope.spawn(|| (0..TIMES).for_each(|_| lock.read().check()));
+                scope.spawn(|| (0..TIMES).for_each(|_| lock.read().check()));
+            }
+        });
+        assert_eq!(*lock.read(), Twice(2 * TIMES, 2 * TIMES));
+    }
+
+    #[test]
+    fn a_thread_can_read_several() {
+        let (outer, inner): (ReadMostly<Twice>, ReadMostly<Twice>) = Default::default();
+        thread::scope(|scope| {
+            for lock in [&outer, &inner] {
+                scope.spawn(|| (0..TIMES).for_each(|_| lock.write().add()));
+            }
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for turn in 0..TIMES {
+                        let reads = outer.read();
+                        let reads_too = inner.read();
+                        reads_too.check();
+                        // whichever it lets go of first, the other stays locked
+                        if turn % 2 == 0 {
+                            drop(reads_too);
+                            reads.check();
+                        } else {
+                            drop(reads);
+                            reads_too.check();
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(
+            (&*outer.read(), &*inner.read()),
+            (&Twice(TIMES, TIMES), &Twice(TIMES, TIMES))
+        );
+    }
+
+    #[test]
+    fn readers_without_a_place_are_waited_for_too() {
+        let lock = ReadMostly::<Twice>::default();
+        let all_in = Barrier::new(PLACES + 4);
+        thread::scope(|scope| {
+            for _ in 0..PLACES + 3 {
+                scope.spawn(|| {
+                    let reads = lock.read();
+                    all_in.wait();
+                    thread::yield_now();
+                    assert_eq!(*reads, Twice(0, 0));
+                });
+            }
+            all_in.wait();
+            lock.write().add();
+        });
+        // those who have ended have given theirs back
+        let has_a_place = thread::scope(|scope| {
+            let reader = scope.spawn(|| lock.read().place.is_some());
+            reader.join().expect("a reader")
+        });
+        assert!(has_a_place);
+    }
+
+    #[test]
+    fn a_thread_that_ends_can_read() {
+        struct Reads(Arc<ReadMostly<Twice>>);
+
+        impl Drop for Reads {
+            fn drop(&mut self) {
+                self.0.read().check();
+            }
+        }
+
+        thread_local! {
+            static LAST: OnceCell<Reads> = const { OnceCell::new() };
+        }
+
+        let lock = Arc::<ReadMostly<Twice>>::default();
+        let reader = thread::spawn({
+            let lock = Arc::clone(&lock);
+            move || {
+                // what a thread has made first it drops last
+                LAST.with(|last| last.set(Reads(Arc::clone(&lock))).is_ok());
+                lock.read().check();
+            }
+        });
+        lock.write().add();
+        reader.join().expect("reading is no matter of places");
+        assert_eq!(Arc::strong_count(&lock), 1);
+        lock.write().add();
+        assert_eq!(*lock.read(), Twice(2, 2));
+    }
+
+    #[test]
+    fn a_panic_lets_go_of_it() {
+        let lock = ReadMostly::<Twice>::default();
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let _reads = lock.read();
+            panic!("while reading");
+        }));
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            let _writes = lock.write();
+            panic!("while writing");
+        }));
+        assert!(read.is_err() && written.is_err());
+        lock.write().add();
+        assert_eq!(*lock.read(), Twice(1, 1));
+    }
+}
+
+/// On a model checker's threads. `RUSTFLAGS="--cfg shuttle" cargo test -p cacheado-backends --lib --release read_mostly`
+#[cfg(all(test, shuttle))]
+mod models {
+    use shuttle::sync::Arc;
+    use shuttle::sync::atomic::AtomicUsize;
+    use shuttle::thread;
+
+    use super::*;
+
+    fn check(model: impl Fn() + Send + Sync + Clone + 'static) {
+        shuttle::check_random(model.clone(), 10_000);
+        shuttle::check_pct(model, 10_000, 3);
+    }
+
+    /// A lock, and who has it: each writer counts as a hundred.
+    #[derive(Default)]
+    struct Watched {
+        lock: ReadMostly<usize>,
+        inside: AtomicUsize,
+    }
+
+    impl Watched {
+        fn read(&self) {
+            let guard = self.lock.read();
+            self.reads(&guard);
+        }
+
+        /// Of two, in this order.
+        fn read_both(&self, inner: &Self) {
+            let outer_guard = self.lock.read();
+            self.reads(&outer_guard);
+            let inner_guard = inner.lock.read();
+            inner.reads(&inner_guard);
+            drop(outer_guard);
+            inner.reads(&inner_guard);
+        }
+
+        fn reads(&self, value: &usize) {
+            let before = *value;
+            assert!(self.inside.fetch_add(1, Ordering::SeqCst) < 100);
+            assert!(self.inside.fetch_sub(1, Ordering::SeqCst) < 100);
+            assert_eq!(*value, before);
+        }
+
+        fn write(&self) {
+            let mut guard = self.lock.write();
+            assert_eq!(self.inside.fetch_add(100, Ordering::SeqCst), 0);
+            *guard += 1;
+            assert_eq!(self.inside.fetch_sub(100, Ordering::SeqCst), 100);
+        }
+    }
+
+    #[test]
+    fn a_writer_is_alone() {
+        check(|| {
+            let watched = Arc::new(Watched::default());
+            let start = |act: fn(&Watched)| {
+                let watched = Arc::clone(&watched);
+                thread::spawn(move || act(&watched))
+            };
+            // one reader more than there are places
+            let readers = (0..=readers::PLACES).map(|_| start(Watched::read));
+            let writers = (0..2).map(|_| start(Watched::write));
+            let all: Vec<_> = readers.chain(writers).collect();
+            for thread in all {
+                thread.join().expect("nobody panics");
+            }
+            assert_eq!(*watched.lock.read(), 2);
+        });
+    }
+
+    #[test]
+    fn a_writer_waits_for_who_reads_two() {
+        check(|| {
+            let both = Arc::new((Watched::default(), Watched::default()));
+            let start = |act: fn(&Watched, &Watched)| {
+                let both = Arc::clone(&both);
+                thread::spawn(move || act(&both.0, &both.1))
+            };
+            let all = [
+                start(Watched::read_both),
+                start(Watched::read_both),
+                start(|outer, _| outer.write()),
+                start(|_, inner| inner.write()),
+            ];
+            for thread in all {
+                thread.join().expect("nobody panics");
+            }
+            assert_eq!((*both.0.lock.read(), *both.1.lock.read()), (1, 1));
+        });
+    }
+
+    #[test]
+    fn places_pass_from_thread_to_thread() {
+        check(|| {
+            let watched = Arc::new(Watched::default());
+            let writer = {
+                let watched = Arc::clone(&watched);
+                thread::spawn(move || watched.write())
+            };
+            for _ in 0..2 {
+                let readers: Vec<_> = (0..2)
+                    .map(|_| {
+                        let watched = Arc::clone(&watched);
+                        thread::spawn(move || watched.read())
+                    })
+                    .collect();
+                for reader in readers {
+                    reader.join().expect("nobody panics");
+                }
+            }
+            writer.join().expect("nobody panics");
+            assert_eq!(*watched.lock.read(), 1);
+        });
+    }
+}
