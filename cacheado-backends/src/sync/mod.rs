@@ -8,13 +8,13 @@ use std::sync::PoisonError;
 
 #[cfg(not(shuttle))]
 pub(crate) use std::{
-    sync::{Mutex, MutexGuard, atomic},
+    sync::{Condvar, Mutex, MutexGuard, atomic},
     thread_local,
 };
 
 #[cfg(shuttle)]
 pub(crate) use shuttle::{
-    sync::{Mutex, MutexGuard, atomic},
+    sync::{Condvar, Mutex, MutexGuard, atomic},
     thread_local,
 };
 
@@ -30,22 +30,4 @@ pub(crate) use read_mostly::ReadMostly;
 /// Locks, whatever happened to an earlier holder: what these locks guard is whole again before any code of the user's runs.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Lets others run, for longer the more often a thread has looked for something in vain.
-#[cfg(not(shuttle))]
-fn pause(looks: u32) {
-    use std::time::Duration;
-
-    match looks {
-        0..64 => std::hint::spin_loop(),
-        64..80 => std::thread::yield_now(),
-        // whoever it waits for was interrupted, or has much to do
-        _ => std::thread::sleep(Duration::from_micros(50)),
-    }
-}
-
-#[cfg(shuttle)]
-fn pause(_: u32) {
-    shuttle::thread::yield_now();
 }

@@ -17,18 +17,30 @@ use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
+use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::readers::{self, Place};
-use super::{Mutex, MutexGuard, lock, pause};
+use super::{Condvar, Mutex, MutexGuard, lock};
+
+/// So often a writer looks whether a reader has left before it goes to sleep.
+const LOOKS: u32 = if cfg!(shuttle) { 1 } else { 100 };
+/// So long it sleeps if nobody wakes it.
+const SLEEP: Duration = Duration::from_millis(1);
 
 pub(crate) struct ReadMostly<T> {
     /// A writer has come: whoever does not read yet waits for it.
     closed: AtomicBool,
+    /// It sleeps: whoever leaves wakes it.
+    asleep: AtomicBool,
     /// How many readers there are without a place.
     others: AtomicUsize,
     /// Held by who writes.
     writing: Mutex<()>,
+    /// Held by a writer that looks whether a reader has left, unless it sleeps.
+    looking: Mutex<()>,
+    left: Condvar,
     value: UnsafeCell<T>,
 }
 
@@ -45,8 +57,11 @@ impl<T> ReadMostly<T> {
     pub(crate) fn new(value: T) -> Self {
         Self {
             closed: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
             others: AtomicUsize::new(0),
             writing: Mutex::new(()),
+            looking: Mutex::new(()),
+            left: Condvar::new(),
             value: UnsafeCell::new(value),
         }
     }
@@ -90,27 +105,50 @@ impl<T> ReadMostly<T> {
         let writing = lock(&self.writing);
         self.closed.store(true, Ordering::SeqCst);
         for place in readers::all() {
-            wait_while(|| place.is_at(self.address()));
+            self.wait_while(|| place.is_at(self.address()));
         }
-        wait_while(|| self.others.load(Ordering::SeqCst) != 0);
+        self.wait_while(|| self.others.load(Ordering::SeqCst) != 0);
         WriteGuard {
             lock: self,
             _writing: writing,
         }
     }
 
+    #[inline]
+    fn wait_while(&self, is_read: impl Fn() -> bool) {
+        if is_read() {
+            self.wait_for_reader(&is_read);
+        }
+    }
+
+    #[cold]
+    fn wait_for_reader(&self, is_read: &dyn Fn() -> bool) {
+        for _ in 0..LOOKS {
+            std::hint::spin_loop();
+            if !is_read() {
+                return;
+            }
+        }
+        self.asleep.store(true, Ordering::SeqCst);
+        let mut looking = lock(&self.looking);
+        while is_read() {
+            let sleep = self.left.wait_timeout(looking, SLEEP);
+            (looking, _) = sleep.unwrap_or_else(PoisonError::into_inner);
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+
+    #[cold]
+    fn wake_writer(&self) {
+        // by the time that this is locked, one that has not seen the reader leave sleeps
+        drop(lock(&self.looking));
+        self.left.notify_one();
+    }
+
     /// What it is known by at a place. It stays where it is while there are guards, which borrow it.
     #[inline]
     fn address(&self) -> usize {
         ptr::from_ref(&self.closed).addr()
-    }
-}
-
-fn wait_while(is_read: impl Fn() -> bool) {
-    let mut looks = 0;
-    while is_read() {
-        pause(looks);
-        looks += 1;
     }
 }
 
@@ -139,6 +177,11 @@ impl<T> Drop for ReadGuard<'_, T> {
             None => {
                 self.lock.others.fetch_sub(1, Ordering::SeqCst);
             }
+        }
+        // That a place was left is not `SeqCst`, which would cost as much again as to take it: this can come first, at the very moment
+        // when the writer goes to sleep, which sleeps no longer for it than it does at most.
+        if self.lock.asleep.load(Ordering::SeqCst) {
+            self.lock.wake_writer();
         }
     }
 }
