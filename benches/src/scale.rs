@@ -17,9 +17,9 @@ const MOST: usize = THREADS[THREADS.len() - 1];
 /// How many keys of its own a thread has.
 const OWN: usize = 1000;
 
-/// How often a hit of cacheado writes to a cache line that another thread's hit writes to: a shard has eight read locks, a cache
-/// line each, and a thread takes the one of its number modulo eight, so up to eight threads share none (threads whose numbers
-/// agree modulo eight share one, which is two writes). Statistics are counted in cells of the thread's own, and the entry is only
+/// How often a hit of cacheado writes to a cache line that another thread's hit writes to. Which shard it reads, a thread writes to
+/// a cache line of its own; so do the first 64 threads that live at a time, and of those beyond each adds to a count in the
+/// shard and takes from it, which is two writes. Statistics are counted in cells of the thread's own, and the entry is only
 /// read, but for its first hits under a rule that counts them. A value in an `Arc` adds two, when the value is cloned and when
 /// the clone is dropped.
 const SHARED_WRITES: u32 = 0;
