@@ -345,9 +345,9 @@ fn a_cache_takes_some_kilobytes() {
         growth(|| cache = Some(make()))
     };
     let empty = made(|| Cache::builder().build().unwrap());
-    assert!(empty < 48_000, "{empty} bytes");
+    assert!(empty < 12_000, "{empty} bytes");
     let bounded = made(|| Cache::builder().max_items(1000).build().unwrap());
-    assert!(bounded < 56_000, "{bounded} bytes");
+    assert!(bounded < 12_000, "{bounded} bytes");
 }
 
 /// As if each had been looked up by a caller of its own, all at the same time.
