@@ -23,9 +23,9 @@ use super::owned;
 use super::plan::{Kind, Place, Plan};
 use super::signature::{Function, extended, param_name, turbofish, type_and_const_params};
 use super::site;
-use super::types::with_static_lifetimes;
+use super::types::{names_lifetime, with_static_lifetimes};
 use crate::parse::contains_ident;
-use crate::runtime::{at, local};
+use crate::runtime::{Runtime, at, local};
 
 /// What there is none of where no argument is skipped: that is all that the compiler tells of it.
 pub(crate) const BLANKS: &str = "a_blank_is_for_arguments_that_are_skipped";
@@ -410,10 +410,11 @@ fn handle<'a>(
     output: &Type,
     body: TokenStream,
 ) -> Companion<'a> {
-    let (call_type, driver) = (
-        plan.runtime.private("Call"),
-        look::driver(&plan.runtime, &plan.function.flavor),
-    );
+    let types = plan.function.named_types().iter().map(|(ty, _)| ty);
+    let lacks = types
+        .zip(&takes)
+        .filter_map(|(ty, takes)| (!takes).then_some(ty));
+    let call = call_type(&plan.runtime, &plan.function, output, lacks);
     Companion {
         plan,
         name: name(plan.place, what, &plan.function.sig.ident),
@@ -422,10 +423,28 @@ fn handle<'a>(
         blanks: false,
         has_body: false,
         mode: None,
-        output: quote!(-> #call_type<#output, #driver>),
+        output: quote!(-> #call),
         bound: None,
         body,
     }
+}
+
+/// The type of a handle from all arguments but those of the types it `lacks`.
+pub(crate) fn call_type<'a>(
+    runtime: &Runtime,
+    function: &Function,
+    output: &Type,
+    lacks: impl Iterator<Item = &'a Type>,
+) -> TokenStream {
+    let call = runtime.private("Call");
+    let mut driver = look::driver(runtime, &function.flavor);
+    // that `T` outlives `'a` the compiler may know of an argument `&'a T` alone, and a `where` clause relies on it. To evict, which is
+    // all that such a handle is for, no driver is asked for
+    let implied: Vec<&Type> = lacks.filter(|ty| names_lifetime(ty)).collect();
+    if !implied.is_empty() {
+        driver = quote!((#driver, #(fn(#implied)),*));
+    }
+    quote!(#call<#output, #driver>)
 }
 
 /// The visible signature: what the user wrote, with a name for each argument.

@@ -6,9 +6,8 @@ use quote::{ToTokens as _, quote};
 use syn::{Error, Safety, Type};
 
 use super::check::borrowed_value;
-use super::companions::{BLANKS, forward, name, visible_signature};
+use super::companions::{BLANKS, call_type, forward, name, visible_signature};
 use super::expand::{cfgs, is_cfg};
-use super::look;
 use super::options::Options;
 use super::plan::{Place, in_key_expressions, is_skipped, place};
 use super::signature::{Function, turbofish};
@@ -122,12 +121,15 @@ fn run(function: &Function, place: Place) -> TokenStream {
 
 /// `call`, `put` or `keyed`, which only have to have the right type. With `blanks` there is one for each argument that is not taken.
 fn handle(function: &Function, name: Ident, takes: &[bool], blanks: bool) -> TokenStream {
-    let (runtime, vis, output) = (Runtime::find(), &function.vis, &function.output);
+    let (runtime, vis) = (Runtime::find(), &function.vis);
     let mut sig = visible_signature(function);
     sig.ident = name;
     (sig.constness, sig.asyncness, sig.safety) = (None, None, Safety::Default);
-    let call = runtime.private("Call");
-    let driver = look::driver(&runtime, &function.flavor);
+    let lacks = function.args.iter().zip(takes);
+    let lacks = lacks
+        .filter(|(arg, takes)| !**takes && find_impl_trait(&arg.ty).is_none())
+        .map(|(arg, _)| &arg.ty);
+    let call = call_type(&runtime, function, &function.output, lacks);
     let skipped = runtime.private("Skipped");
     let blank: syn::FnArg = syn::parse_quote!(_: #skipped);
     let behind_receiver = usize::from(function.receiver().is_some());
@@ -144,7 +146,7 @@ fn handle(function: &Function, name: Ident, takes: &[bool], blanks: bool) -> Tok
         .filter(|(takes, _)| *takes || blanks)
         .map(|(takes, input)| if takes { input } else { blank.clone() })
         .collect();
-    sig.output = syn::parse_quote!(-> #call<#output, #driver>);
+    sig.output = syn::parse_quote!(-> #call);
     let never = never();
     quote!(#[allow(unused_variables)] #vis #sig { #never })
 }

@@ -67,6 +67,19 @@ pub(crate) fn find_impl_trait(ty: &Type) -> Option<syn::TypeImplTrait> {
     find.0
 }
 
+/// Whether a lifetime is named in a type.
+pub(crate) fn names_lifetime(ty: &Type) -> bool {
+    struct Find(bool);
+    impl VisitMut for Find {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut syn::Lifetime) {
+            self.0 |= lifetime.ident != "_";
+        }
+    }
+    let mut find = Find(false);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}
+
 /// The type with `'static` for each lifetime that was left out.
 pub(crate) fn with_static_lifetimes(ty: &Type) -> Type {
     struct Static;
