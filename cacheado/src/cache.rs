@@ -158,11 +158,8 @@ impl Cache {
     /// assert_eq!(cache.get::<String>("theme").run()?, None);
     /// # Ok::<(), cacheado::Error>(())
     /// ```
-    pub fn set<'a, T: Storable>(
-        &'a self,
-        key: impl Serialize + 'a,
-        value: &'a T,
-    ) -> Set<'a, impl Serialize> {
+    pub fn set<'a, T: Storable, K: Serialize + 'a>(&'a self, key: K, value: &'a T) -> Set<'a, K> {
+        // `K` has a name, since an `impl Serialize` that is returned asks for what can be stored once more
         Set::new(self, key, value)
     }
 

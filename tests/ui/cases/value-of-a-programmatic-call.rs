@@ -6,6 +6,7 @@ struct Plain;
 
 fn main() {
     let cache = Cache::disabled();
+    let _ = cache.set("plain", &Plain).run();
     let _ = cache.get_or_load("plain", || Plain).run();
     let _ = cache.get_or_load("fallible", || "7".parse::<u64>()).run();
     let _ = cache.get_or_load("future", || async { 7 }).run();
