@@ -12,7 +12,7 @@
 //! one is written twice: as its user calls it, and with a type parameter in its place.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::{FnArg, GenericParam, Generics, Safety, Type, WherePredicate, parse_quote};
 
@@ -24,7 +24,7 @@ use super::plan::{Kind, Place, Plan};
 use super::signature::{Function, extended, param_name, turbofish, type_and_const_params};
 use super::site;
 use super::types::{names_lifetime, with_static_lifetimes};
-use crate::parse::contains_ident;
+use crate::parse::{contains_ident, ends};
 use crate::runtime::{Runtime, at, local};
 
 /// What there is none of where no argument is skipped: that is all that the compiler tells of it.
@@ -444,7 +444,10 @@ pub(crate) fn call_type<'a>(
     if !implied.is_empty() {
         driver = quote!((#driver, #(fn(#implied)),*));
     }
-    quote!(#call<#output, #driver>)
+    // where the `where` clause of the function itself would stand, the compiler recommends one
+    let (_, last) = ends(&function.sig.output, function.sig.paren_token.span.close());
+    let end = quote_spanned!(last=> >);
+    quote!(#call<#output, #driver #end)
 }
 
 /// The visible signature: what the user wrote, with a name for each argument.

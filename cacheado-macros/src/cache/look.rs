@@ -26,7 +26,14 @@ pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
             let body = owned::without_self(plan, body);
             let body = apart(&body);
             let body = quote!(move || async move { #typed #lend #body });
-            let load = load(plan, "load_owned_async", &body, &quote!(.await));
+            // it asks of the return type what the call ahead of it does, and shows that where that does, so that it is one error
+            let first = at(output_span(plan).0);
+            let load = load(
+                plan,
+                "load_owned_async",
+                &body,
+                &quote_spanned!(first=> .await),
+            );
             quote!({ #keep #load })
         } else {
             let body = headed(&typed, body);
@@ -80,7 +87,8 @@ pub(crate) fn load(
     body: &TokenStream,
     then: &TokenStream,
 ) -> TokenStream {
-    let pending = local("__cacheado_pending");
+    // what is asked of the return type shows where that stands
+    let pending = Ident::new("__cacheado_pending", at(output_span(plan).0));
     let decide = if plan.owned {
         decide::kept(plan)
     } else {
@@ -108,8 +116,8 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     } else {
         plan.runtime.private("Bare")
     };
-    let look = plan.runtime.private(&format!("look{}", parts.len()));
-    let look = quote!(#look(#storage, #site, #carry, #mode, #cache, &[#(#ids),*], #(#parts),*));
+    let args = quote!(#storage, #site, #carry, #mode, #cache, &[#(#ids),*], #(#parts),*);
+    let look = at_output(plan, &format!("look{}", parts.len()), &args);
     let look = quote!(let #looked = #look;);
     let look = if bindings.is_empty() {
         look
@@ -182,8 +190,8 @@ pub(crate) fn call(plan: &Plan, output: &Type, decide: Option<&Decide>) -> Token
     let bindings = plan.key_bindings.iter().flatten();
     let cache = cache(&plan.runtime, plan.options.cache.as_ref());
     let (ids, parts) = (ids(plan), &plan.key.0);
-    let call = plan.runtime.private(&format!("call{}", parts.len()));
-    let call = quote!(#call(#site, #carry, #cache, &[#(#ids),*], #(#parts),*));
+    let args = quote!(#site, #carry, #cache, &[#(#ids),*], #(#parts),*);
+    let call = at_output(plan, &format!("call{}", parts.len()), &args);
     match decide {
         None => quote!(#(#bindings)* #call),
         Some(Decide { prelude, closure }) => {
@@ -213,6 +221,14 @@ fn output_span(plan: &Plan) -> (Span, Span) {
         // an `.await` shows its error at one token, so all of them show there
         Flavor::Async | Flavor::Boxed(_) => (first, first),
     }
+}
+
+/// A call of a function of ours. What it asks of the value is shown where `carry` shows that, so that it is one error.
+fn at_output(plan: &Plan, function: &str, args: &TokenStream) -> TokenStream {
+    let (first, last) = output_span(plan);
+    let function = plan.runtime.private_at(function, first);
+    let args = quote_spanned!(at(last)=> (#args));
+    quote!(#function #args)
 }
 
 /// How a value travels: in the process alone, or out of it as well.

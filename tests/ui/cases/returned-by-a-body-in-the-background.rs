@@ -13,4 +13,9 @@ async fn fetched(text: String) -> Result<u64, Box<dyn Error>> {
     Ok(text.parse()?)
 }
 
+#[cache(ttl = 60, detached, when = |count| *count > 0)]
+async fn counted(text: String) -> Result<u64, Box<dyn Error>> {
+    Ok(text.parse()?)
+}
+
 fn main() {}

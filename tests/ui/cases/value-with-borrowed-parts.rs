@@ -21,6 +21,12 @@ fn kept(count: usize) -> Vec<&'static str> {
     vec!["one"; count]
 }
 
+#[cache(local)]
+fn generic<T: Clone + Send + Sync>(id: u64) -> Option<T> {
+    let _ = id;
+    None
+}
+
 fn main() {
     kept(1);
 }
