@@ -4,7 +4,7 @@
 //! Only takes such a body apart and puts it together again; what stands in the block comes from
 //! `expand`.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -197,10 +197,43 @@ fn is_rebinding(init: &Expr, name: &Ident) -> bool {
 /// `T` of `Pin<Box<dyn Future<Output = T> + …>>`.
 pub(crate) fn boxed_output(ty: &Type) -> Option<Type> {
     let boxed = only_argument(ty, "Pin")?;
-    let Type::TraitObject(object) = only_argument(&boxed, "Box")? else {
+    let future = only_argument(&boxed, "Box")?;
+    let Type::TraitObject(object) = bare(&future) else {
         return None;
     };
     future_output(&object.bounds)
+}
+
+/// Whether a body ends in `Box::pin(async …)` or `async { … }.boxed()`, so that it is a boxed future that is returned, whatever its type is
+/// called.
+pub(crate) fn ends_in_boxed_future(body: &TokenStream) -> bool {
+    let Some(TokenTree::Group(braces)) = body.clone().into_iter().next() else {
+        return false;
+    };
+    let is_async = |args: &Group| {
+        let first = args.stream().into_iter().next();
+        matches!(first, Some(TokenTree::Ident(first)) if first == "async")
+    };
+    let trees: Vec<TokenTree> = braces.stream().into_iter().collect();
+    match &trees[..] {
+        [
+            ..,
+            TokenTree::Ident(home),
+            TokenTree::Punct(_),
+            TokenTree::Punct(_),
+            TokenTree::Ident(pin),
+            TokenTree::Group(args),
+        ] => home == "Box" && pin == "pin" && is_async(args),
+        [
+            ..,
+            TokenTree::Ident(word),
+            TokenTree::Group(_),
+            TokenTree::Punct(_),
+            TokenTree::Ident(boxed),
+            TokenTree::Group(_),
+        ] => (word == "move" || word == "async") && (boxed == "boxed" || boxed == "boxed_local"),
+        _ => false,
+    }
 }
 
 /// `T` of a bound `…::Future<Output = T>`.
@@ -225,9 +258,20 @@ pub(crate) fn future_output<'a>(
     })
 }
 
+/// A type without what may stand around it: parentheses, and the invisible ones of a `$ty:ty`.
+fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        ty => ty,
+    }
+}
+
 /// `T` of a path `…::NAME<T>`.
 fn only_argument(ty: &Type, name: &str) -> Option<Type> {
-    let Type::Path(path) = ty else { return None };
+    let Type::Path(path) = bare(ty) else {
+        return None;
+    };
     let last = path
         .path
         .segments

@@ -8,7 +8,7 @@ use syn::ext::IdentExt as _;
 use syn::{GenericArgument, PathArguments, Type, TypeReference};
 
 use super::argument::Arg;
-use super::boxed::{boxed_output, future_output};
+use super::boxed::{boxed_output, ends_in_boxed_future, future_output};
 use super::options::{Options, SingleFlight};
 use super::plan::{Place, is_skipped, key_expressions, place};
 use super::signature::{Flavor, Function};
@@ -130,11 +130,19 @@ fn check_output(function: &Function, options: &Options, errors: &mut Errors) {
                 "an `impl Trait` can't be stored: name the type that is returned",
             );
         }
-    } else if matches!(function.flavor, Flavor::Sync) && boxed_output(output).is_some() {
+    } else if !matches!(function.flavor, Flavor::Sync) {
+        // what the future gives is known
+    } else if boxed_output(output).is_some() {
         errors.on(
             output,
             "write `async fn` instead, or let the body end in `Box::pin(async move { … })`: what is \
              cached is what the future gives",
+        );
+    } else if ends_in_boxed_future(&function.body) {
+        errors.on(
+            output,
+            "an alias of a future can't be seen through: write `async fn` instead, or name the type as \
+             `Pin<Box<dyn Future<Output = …> + Send>>`: what is cached is what the future gives",
         );
     }
 }
