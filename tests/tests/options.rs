@@ -287,6 +287,19 @@ skip() #[max_items = BOUND, version = VERSION]
     assert_eq!(bench.cache.stats().total_keys, 2);
 });
 
+/// As the builder's own bound is.
+const BOUND_OF_BUILDER: u64 = 2;
+
+both!(a_bound_is_a_constant_of_the_builders_type_as_well:
+skip() #[max_items = BOUND_OF_BUILDER + 1]
+(bench, x: u32) -> u32 { bench.run(x) },
+|bench, call| {
+    for x in 0..5 {
+        call(bench, x);
+    }
+    assert_eq!(bench.cache.stats().total_keys, 3);
+});
+
 both!(all_options_go_together:
 skip(_trace) #[
     ttl = |value| std::time::Duration::from_secs(value.len() as u64),

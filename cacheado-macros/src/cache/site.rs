@@ -48,8 +48,12 @@ fn site_static(plan: &Plan) -> TokenStream {
     let max_items = options.max_items.as_ref().map(|most| {
         let (first, _) = ends(most, Span::mixed_site());
         let first = at(first);
+        // a constant for a bound is of one type here, and of another there: every integer will do, and what `|` is not for, as a
+        // fraction, will not
+        let number = quote!(::core::primitive::i128);
+        let most = quote_spanned!(first=> ((#most) | 0) as #number);
         let check = quote_spanned!(first=> ::core::assert!(__CACHEADO_MOST > 0, "`max_items` is at least 1"));
-        quote!(.max_items({ const __CACHEADO_MOST: ::core::primitive::usize = #most; #check; __CACHEADO_MOST }))
+        quote!(.max_items({ const __CACHEADO_MOST: #number = #most; #check; __CACHEADO_MOST }))
     });
     let flight = match &options.single_flight {
         SingleFlight::Process => None,

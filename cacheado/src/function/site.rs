@@ -120,10 +120,20 @@ impl Site {
         self
     }
 
-    /// The bound for this function alone.
+    /// The bound for this function alone. One that is more than there can be in memory is as good as the most that can be.
     #[must_use]
-    pub const fn max_items(mut self, most: usize) -> Self {
-        self.spec.max_items = Some(most);
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is at least 1, and what is too large is not cast"
+    )]
+    pub const fn max_items(mut self, most: i128) -> Self {
+        let all = usize::MAX;
+        self.spec.max_items = Some(if most < all as i128 {
+            most as usize
+        } else {
+            all
+        });
         self
     }
 
