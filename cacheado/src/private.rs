@@ -70,6 +70,12 @@ pub fn closures_see_what_is_stored<V: ?Sized, T>(value: &V, closure: impl FnOnce
     closure(value)
 }
 
+/// An argument of a call that is never made.
+#[must_use]
+pub fn never<T>() -> T {
+    unreachable!("no call is made with it")
+}
+
 /// The future, elsewhere in memory.
 pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {
     Box::pin(future)

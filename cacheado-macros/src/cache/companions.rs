@@ -369,22 +369,30 @@ fn to_call(plan: &Plan) -> TokenStream {
 /// call unused.
 fn named(plan: &Plan, body: &TokenStream) -> TokenStream {
     let function = &plan.function;
-    if !function.can_be_named() {
-        return body.clone();
-    }
-    let (mut name, turbofish) = (
-        function.sig.ident.clone(),
-        turbofish(&function.sig.generics),
-    );
+    let mut name = function.sig.ident.clone();
     // no local or argument of that name, but the item
     name.set_span(at(name.span()));
+    let turbofish = turbofish(&function.sig.generics);
     let home = (plan.place != Place::Free).then(|| quote!(Self::));
+    let mut used = quote!(#home #name #turbofish);
+    let types = function.named_types();
+    if types.iter().any(|(_, added)| !added.is_empty()) {
+        // what an `impl Trait` is, only a call tells. This one is never made
+        let never = plan.runtime.private("never");
+        let receiver = function.receiver().map(|_| quote!(#never(),));
+        let types = types.iter().map(|(ty, _)| ty);
+        let call = quote!(#used(#receiver #(#never::<#types>()),*));
+        used = match function.sig.safety {
+            Safety::Unsafe(_) => quote!(|| { let _ = unsafe { #call }; }),
+            _ => quote!(|| { let _ = #call; }),
+        };
+    }
     let is_deprecated = function
         .attrs
         .iter()
         .any(|attr| contains_ident(attr.meta.to_token_stream(), "deprecated"));
     let allow = is_deprecated.then(|| quote!(#[allow(deprecated)]));
-    quote!(#allow let _ = #home #name #turbofish; #body)
+    quote!(#allow let _ = #used; #body)
 }
 
 /// For a handle some of whose arguments are only there to make it look like the function, as those are that a `key` doesn't name, or are

@@ -116,12 +116,7 @@ fn visible(plan: &Plan, home: &TokenStream) -> TokenStream {
     let args: Vec<TokenStream> = args.chain([own_mode(plan)]).collect();
     let turbofish = turbofish(&sig.generics);
     let forward = forward(&plan.function, home, &run, &turbofish, &args, true);
-    let body = if function.can_be_named() {
-        function.in_its_braces(forward)
-    } else {
-        // its companions can't tell that it is used by them alone, and it would be called unused
-        quote!({ #forward })
-    };
+    let body = function.in_its_braces(forward);
     // what the body alone names is no more named
     let in_body = |name: &syn::LifetimeParam| {
         let name = name.lifetime.ident.to_string();

@@ -140,11 +140,6 @@ fn in_braces(tree: TokenTree) -> Option<Group> {
 }
 
 impl Function {
-    /// Whether it can be named without being called: not with an `impl Trait` argument, which only a call tells.
-    pub(crate) fn can_be_named(&self) -> bool {
-        self.named_types().iter().all(|(_, added)| added.is_empty())
-    }
-
     /// `body` in the braces that were written: the compiler warns of a function that nobody uses only if its end is the user's, too.
     pub(crate) fn in_its_braces(&self, body: TokenStream) -> TokenStream {
         let mut braces = Group::new(Delimiter::Brace, body);

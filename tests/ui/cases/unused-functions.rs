@@ -50,7 +50,23 @@ fn evicted_with_a_blank(shop: &Shop, id: u64) -> u64 {
     id
 }
 
-#[cacheado::cache_evict(evicted(id), evicted_with_a_blank(_, id))]
+#[cacheado::cache(ttl = 60)]
+fn unused_of_any(id: impl ToString + serde::Serialize) -> String {
+    id.to_string()
+}
+
+#[cacheado::cache(ttl = 60)]
+async unsafe fn refreshed_of_any<T: ToString>(id: &(impl AsRef<[T]> + serde::Serialize + Sync)) -> String {
+    id.as_ref().iter().map(ToString::to_string).collect()
+}
+
+#[cacheado::cache(ttl = 60, skip(load))]
+#[deprecated]
+fn evicted_of_any<'a, T: serde::Serialize>(load: &'a mut impl FnMut(&T) -> u64, key: T) -> Result<u64, &'a str> {
+    Ok(load(&key))
+}
+
+#[cacheado::cache_evict(evicted(id), evicted_with_a_blank(_, id), evicted_of_any::<u64, fn(&u64) -> u64>(id))]
 fn change(id: u64) {
     let _ = id;
 }
@@ -70,6 +86,16 @@ impl Shop {
     }
 
     #[cacheado::cache(ttl = 60, skip(self))]
+    fn unused_of_any(&self, id: impl Into<u64> + serde::Serialize) -> u64 {
+        id.into()
+    }
+
+    #[cacheado::cache(ttl = 60, skip(self))]
+    fn peeked_of_any(&self, id: impl Into<u64> + serde::Serialize) -> u64 {
+        id.into()
+    }
+
+    #[cacheado::cache(ttl = 60, skip(self))]
     fn unused_method(&self, id: u64) -> u64 {
         id
     }
@@ -80,6 +106,8 @@ fn main() {
     let _ = cacheado::peek!(peeked(1));
     let _ = cacheado::put!(put(1), 1);
     let _ = cacheado::refresh!(Shop::refreshed(1));
+    let _ = cacheado::peek!(Shop.peeked_of_any(1_u8));
+    let _ = unsafe { cacheado::refresh!(refreshed_of_any::<u8>(&[1])) };
     change(1);
     let _ = Shop;
 }
