@@ -363,7 +363,7 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
         }
         _ => core,
     };
-    let body = function.in_its_braces(quote!({ #core }));
+    let body = function.in_its_braces(&quote!({ #core }));
     quote! {
         #(#attrs)*
         #vis #defaultness #sig #body

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use cacheado::{Cache, cache, cache_impl, default_cache, evict, peek, put};
+use cacheado::{Cache, cache, cache_evict, cache_impl, cache_put, default_cache, evict, peek, put};
 use futures::executor::block_on;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -928,4 +928,38 @@ fn what_is_skipped_may_be_of_any_shape() {
     assert_eq!(filled, [3]);
     assert_eq!(with_room(3, &String::new()), 3);
     assert_eq!(of_one(3, "a b"), 4);
+}
+
+/// The lints know that what a body asks for is asked of it alone.
+#[test]
+#[deny(clippy::implicit_return)]
+#[allow(clippy::needless_return, reason = "the style that is asked for")]
+fn a_body_may_have_the_opposite_of_the_usual_style() {
+    struct Shop(u32);
+
+    #[cache]
+    fn twice(x: u32) -> u32 {
+        return x * 2;
+    }
+
+    #[cache_put(name = "put")]
+    async fn kept(x: u32) -> u32 {
+        return x;
+    }
+
+    #[cache_evict(twice(x))]
+    fn sold(x: u32) -> u32 {
+        return x;
+    }
+
+    impl Shop {
+        #[cache(skip(self))]
+        fn price(&self, x: u32) -> u32 {
+            return self.0 + x;
+        }
+    }
+
+    assert_eq!((twice(3), sold(3), Shop(1).price(3)), (6, 3, 4));
+    assert_eq!(block_on(kept(3)), 3);
+    assert_eq!(twice(3), 6);
 }

@@ -52,7 +52,7 @@ fn bare(plan: &Plan) -> TokenStream {
             *typed.pat = arg.plain_pat();
         }
     }
-    let body = plan.function.in_its_braces(quote!({ #body }));
+    let body = plan.function.in_its_braces(&quote!({ #body }));
     quote! {
         #(#attrs)*
         #vis #defaultness #sig #body
@@ -116,7 +116,7 @@ fn visible(plan: &Plan, home: &TokenStream) -> TokenStream {
     let args: Vec<TokenStream> = args.chain([own_mode(plan)]).collect();
     let turbofish = turbofish(&sig.generics);
     let forward = forward(&plan.function, home, &run, &turbofish, &args, true);
-    let body = function.in_its_braces(forward);
+    let body = function.in_its_braces(&forward);
     // what the body alone names is no more named
     let in_body = |name: &syn::LifetimeParam| {
         let name = name.lifetime.ident.to_string();

@@ -140,9 +140,10 @@ fn in_braces(tree: TokenTree) -> Option<Group> {
 }
 
 impl Function {
-    /// `body` in the braces that were written: the compiler warns of a function that nobody uses only if its end is the user's, too.
-    pub(crate) fn in_its_braces(&self, body: TokenStream) -> TokenStream {
-        let mut braces = Group::new(Delimiter::Brace, body);
+    /// `value` as the body, in the braces that were written: the compiler warns of a function that nobody uses only if its end is the user's,
+    /// too. A `return`, since lints take the body for the user's by that as well, and one of them asks for it.
+    pub(crate) fn in_its_braces(&self, value: &TokenStream) -> TokenStream {
+        let mut braces = Group::new(Delimiter::Brace, quote!(return #value));
         if let Some(written) = self.body.clone().into_iter().next() {
             braces.set_span(written.span());
         }
