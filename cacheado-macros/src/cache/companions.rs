@@ -14,7 +14,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
-use syn::{FnArg, GenericParam, Generics, Safety, Type, WherePredicate, parse_quote};
+use syn::{FnArg, GenericParam, Generics, ReceiverKind, Safety, Type, WherePredicate, parse_quote};
 
 use super::argument::Arg;
 use super::decide::{self, Owned};
@@ -369,30 +369,46 @@ fn to_call(plan: &Plan) -> TokenStream {
 /// call unused.
 fn named(plan: &Plan, body: &TokenStream) -> TokenStream {
     let function = &plan.function;
-    let mut name = function.sig.ident.clone();
-    // no local or argument of that name, but the item
-    name.set_span(at(name.span()));
-    let turbofish = turbofish(&function.sig.generics);
-    let home = (plan.place != Place::Free).then(|| quote!(Self::));
-    let mut used = quote!(#home #name #turbofish);
-    let types = function.named_types();
-    if types.iter().any(|(_, added)| !added.is_empty()) {
-        // what an `impl Trait` is, only a call tells. This one is never made
-        let never = plan.runtime.private("never");
-        let receiver = function.receiver().map(|_| quote!(#never(),));
-        let types = types.iter().map(|(ty, _)| ty);
-        let call = quote!(#used(#receiver #(#never::<#types>()),*));
-        used = match function.sig.safety {
-            Safety::Unsafe(_) => quote!(|| { let _ = unsafe { #call }; }),
-            _ => quote!(|| { let _ = #call; }),
-        };
-    }
+    let use_of_it = use_of(plan);
     let is_deprecated = function
         .attrs
         .iter()
         .any(|attr| contains_ident(attr.meta.to_token_stream(), "deprecated"));
     let allow = is_deprecated.then(|| quote!(#[allow(deprecated)]));
-    quote!(#allow let _ = #used; #body)
+    quote!(#allow let _ = #use_of_it; #body)
+}
+
+/// The function as a value; where there is no path to that, a call of it that is never made: what an `impl Trait` is, only a call tells,
+/// and a variant of that name, which a path to a method means, has no type parameters.
+fn use_of(plan: &Plan) -> TokenStream {
+    let function = &plan.function;
+    let mut name = function.sig.ident.clone();
+    // no local or argument of that name, but the item
+    name.set_span(at(name.span()));
+    let turbofish = turbofish(&function.sig.generics);
+    let home = (plan.place != Place::Free).then(|| quote!(Self::));
+    let types = function.named_types();
+    let is_known = types.iter().all(|(_, added)| added.is_empty());
+    if is_known && (function.receiver().is_none() || turbofish.is_empty()) {
+        return quote!(#home #name #turbofish);
+    }
+    let never = plan.runtime.private("never");
+    let args = types.iter().map(|(ty, _)| quote!(#never::<#ty>()));
+    let call = match function.receiver().map(|receiver| &receiver.kind) {
+        None => quote!(#home #name #turbofish(#(#args),*)),
+        Some(kind) => {
+            let this = match kind {
+                ReceiverKind::Reference(_, _, mutability) => quote!(&#mutability Self),
+                ReceiverKind::Typed(_, ty) => ty.to_token_stream(),
+                _ => quote!(Self),
+            };
+            quote!(#never::<#this>().#name #turbofish(#(#args),*))
+        }
+    };
+    match function.sig.safety {
+        Safety::Unsafe(_) => quote!(|| { let _ = unsafe { #call }; }),
+        _ => quote!(|| { let _ = #call; }),
+    }
 }
 
 /// For a handle some of whose arguments are only there to make it look like the function, as those are that a `key` doesn't name, or are

@@ -91,6 +91,16 @@ impl Shop {
     }
 
     #[cacheado::cache(ttl = 60, skip(self))]
+    async fn unused_generic<T: Into<u64> + serde::Serialize>(&mut self, id: T) -> u64 {
+        id.into()
+    }
+
+    #[cacheado::cache(ttl = 60, skip(self))]
+    async fn evicted_generic<T: Into<u64> + serde::Serialize>(&mut self, id: T) -> u64 {
+        id.into()
+    }
+
+    #[cacheado::cache(ttl = 60, skip(self))]
     fn peeked_of_any(&self, id: impl Into<u64> + serde::Serialize) -> u64 {
         id.into()
     }
@@ -106,6 +116,7 @@ fn main() {
     let _ = cacheado::peek!(peeked(1));
     let _ = cacheado::put!(put(1), 1);
     let _ = cacheado::refresh!(Shop::refreshed(1));
+    let _ = cacheado::evict!(Shop.evicted_generic(1_u8));
     let _ = cacheado::peek!(Shop.peeked_of_any(1_u8));
     let _ = unsafe { cacheado::refresh!(refreshed_of_any::<u8>(&[1])) };
     change(1);
