@@ -14,6 +14,7 @@ mod default;
 mod flight;
 mod function;
 pub mod guide;
+mod in_process;
 mod ledger;
 mod load;
 pub mod operations;

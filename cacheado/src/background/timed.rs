@@ -20,7 +20,7 @@ use crate::counters::Event;
 use crate::flight::Boarding;
 use crate::load::active::Around;
 use crate::load::pending::Instead;
-use crate::load::{Begun, Flight, Load, Waited, landing};
+use crate::load::{Begun, Load, Sharing, Waited, landing};
 use crate::outcome::Outcome;
 use crate::runtime;
 use crate::value::{AnyValue, Typed, ValueType};
@@ -71,7 +71,7 @@ impl<R: Send + 'static> Limits<R> {
             timed_out,
         });
         // who asks for a new value is not given the old one; and without one there is nothing to be served early
-        let soft = aging.timeout.filter(|_| load.flight != Flight::Refresh);
+        let soft = aging.timeout.filter(|_| load.sharing != Sharing::Refresh);
         // one that comes after the other limit never comes, as where the builder gave it
         let soft = soft.filter(|soft| hard.as_ref().is_none_or(|hard| *soft <= hard.span));
         let soft = soft.filter(|_| hard.is_some() || load.stand_in().is_some());

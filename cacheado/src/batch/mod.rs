@@ -347,7 +347,8 @@ impl<'a, T> Batch<'a, T> {
         Some((key.clone(), payload, mark.clone()))
     }
 
-    /// After the shared tier was told of `fills`: it may have refused some, or an invalidation may have come while it was told. Returns what is to be evicted.
+    /// After the shared tier was told of `fills`: it may have refused some, or an invalidation may have come while it was told. Returns what
+    /// is to be evicted.
     fn outdated(&self, fills: &Fills, stored: &[Option<bool>]) -> Vec<Key> {
         let mut outdated = Vec::new();
         for (absent, stored) in self.filled(fills).zip(stored) {

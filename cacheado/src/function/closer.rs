@@ -131,7 +131,7 @@ impl Function {
         let load = match probe.to_key() {
             Ok(key) => {
                 let inside = is_inside(cache.id(), &key);
-                let mut load = self.load(cache, key, typed.values, self.spec.flight);
+                let mut load = self.load(cache, key, typed.values, self.spec.sharing);
                 load.renewal = Some(Box::new(Renewal::new(&load, claim)));
                 // inside of its own load it is under way already, and the claim is given back
                 (!inside).then_some(load)

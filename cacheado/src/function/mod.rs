@@ -23,7 +23,7 @@ use crate::cache::Cache;
 use crate::counters::Event;
 use crate::load::active::is_inside;
 use crate::load::pending::Pending;
-use crate::load::{Flight, Load};
+use crate::load::{Load, Sharing};
 use crate::outcome::{Carry, Outcome, Value};
 use crate::value::ValueType;
 use site::{SiteSpec, Types};
@@ -60,14 +60,8 @@ pub struct Function {
 impl Function {
     /// Its key space, which is made by the first call; `None` if its name is taken.
     #[inline]
-    fn space<A, T: 'static>(
-        &self,
-        args: &A,
-        values: &ValueType,
-        cache: &Cache,
-    ) -> Option<&'static Space> {
+    fn space<A, T: 'static>(&self, values: &ValueType, cache: &Cache) -> Option<&'static Space> {
         *self.space.get_or_init(|| {
-            let _ = args;
             self.claim(std::any::type_name::<A>(), TypeId::of::<T>(), values, cache)
         })
     }
@@ -93,7 +87,7 @@ impl Function {
         K::Stored: Value,
         A: Serialize,
     {
-        let space = self.space::<A, K::Stored>(args, carry.typed.values, cache);
+        let space = self.space::<A, K::Stored>(carry.typed.values, cache);
         let Some(space) = space else {
             return Err(Pending::uncached());
         };
@@ -144,7 +138,7 @@ impl Function {
         let key = Probe::new(space, ids, args).and_then(|probe| probe.to_key());
         match key {
             Ok(key) => {
-                let load = self.load(cache, key, carry.typed.values, Flight::Refresh);
+                let load = self.load(cache, key, carry.typed.values, Sharing::Refresh);
                 Pending::bounded(load, carry.typed)
             }
             Err(message) => self.unkeyed(cache, space, &message),
@@ -161,7 +155,7 @@ impl Function {
         cache: &Cache,
         key: Key,
         values: &'static ValueType,
-        flight: Flight,
+        sharing: Sharing,
     ) -> Box<Load> {
         Box::new(Load {
             cache: cache.clone(),
@@ -170,7 +164,7 @@ impl Function {
             ttl: self.spec.ttl,
             aging: Some(self.aging()),
             owned: self.spec.owned,
-            flight,
+            sharing,
             counted: AtomicBool::new(true),
             fails: false,
             errors: None,
@@ -221,11 +215,11 @@ impl Function {
             cache.count(&key, Event::Load);
             return None;
         }
-        let flight = match mode {
-            Mode::Refresh => Flight::Refresh,
-            _ => self.spec.flight,
+        let sharing = match mode {
+            Mode::Refresh => Sharing::Refresh,
+            _ => self.spec.sharing,
         };
-        let mut load = self.load(cache, key, values, flight);
+        let mut load = self.load(cache, key, values, sharing);
         load.counted = AtomicBool::new(!open);
         Some(load)
     }
@@ -255,7 +249,7 @@ impl Function {
         args: impl Iterator<Item = A>,
     ) -> Option<Vec<Key>> {
         let key = |args: A| {
-            let space = self.space::<A, T>(&args, values, cache)?;
+            let space = self.space::<A, T>(values, cache)?;
             let key = Probe::new(space, ids, &args).and_then(|probe| probe.to_key());
             key.map_err(|message| self.has_no_key(cache, space, &message))
                 .ok()
@@ -281,7 +275,7 @@ impl Function {
         ids: &[&[u8]],
         args: &A,
     ) -> cacheado_backends::Result<Option<Key>> {
-        let Some(space) = self.space::<A, T>(args, values, cache) else {
+        let Some(space) = self.space::<A, T>(values, cache) else {
             return Ok(None);
         };
         let key = Probe::new(space, ids, args).and_then(|probe| probe.to_key());

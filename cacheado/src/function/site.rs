@@ -10,7 +10,7 @@ use cacheado_backends::LevelDef;
 use super::Function;
 use super::path::Path;
 use crate::aging::Aging;
-use crate::load::Flight;
+use crate::load::Sharing;
 
 /// What the attribute says of a function.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) struct SiteSpec {
     /// `None`: global.
     pub(super) level: Option<&'static LevelDef>,
     pub(super) max_items: Option<usize>,
-    pub(super) flight: Flight,
+    pub(super) sharing: Sharing,
     pub(super) ttl: Option<Duration>,
     pub(super) aging: Aging,
     /// Whether its body owns what it needs, so that it can run in the background.
@@ -74,7 +74,7 @@ impl Site {
             version: 0,
             level: None,
             max_items: None,
-            flight: Flight::Single,
+            sharing: Sharing::Single,
             ttl: None,
             aging: Aging::NONE,
             owned: false,
@@ -140,14 +140,14 @@ impl Site {
     /// Callers at once don't share one load.
     #[must_use]
     pub const fn without_single_flight(mut self) -> Self {
-        self.spec.flight = Flight::Beside;
+        self.spec.sharing = Sharing::Beside;
         self
     }
 
     /// Callers at once share one load, in whatever process they are.
     #[must_use]
     pub const fn single_flight_in_cluster(mut self) -> Self {
-        self.spec.flight = Flight::Cluster;
+        self.spec.sharing = Sharing::Cluster;
         self
     }
 

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 
 use super::claim::Claim;
 use super::patience::Patience;
-use super::{Beginning, Begun, Flight, Judged, Load, Waited};
+use super::{Beginning, Begun, Judged, Load, Sharing, Waited};
 use crate::flight::{Boarding, Seat, Ticket, Wait};
 use crate::shared::Seen;
 
@@ -43,7 +43,7 @@ impl Load {
         let Some((tier, codec)) = self.shared() else {
             return self.lead(ticket, Claim::default());
         };
-        if self.flight == Flight::Refresh {
+        if self.sharing == Sharing::Refresh {
             let mark = tier.mark(&self.key);
             return self.refresh(ticket, mark);
         }
@@ -136,7 +136,7 @@ impl Load {
         let Some((tier, codec)) = self.shared() else {
             return self.lead(ticket, Claim::default());
         };
-        if self.flight == Flight::Refresh {
+        if self.sharing == Sharing::Refresh {
             let mark = tier.mark_async(&self.key).await;
             return self.refresh(ticket, mark);
         }

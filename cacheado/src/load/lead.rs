@@ -11,7 +11,7 @@ use cacheado_backends::{Result, Tick};
 
 use super::active::Active;
 use super::claim::Held;
-use super::{Flight, Load};
+use super::{Load, Sharing};
 use crate::aging::Span;
 use crate::aging::errors::Errors;
 use crate::context::Wishes;
@@ -87,7 +87,7 @@ impl Lead {
         let load = &self.load;
         let aging = load.aging();
         // what was asked for anew leaves what is there
-        if load.flight == Flight::Refresh || !load.cache.is_in_process() {
+        if load.sharing == Sharing::Refresh || !load.cache.is_in_process() {
             return false;
         }
         let kind = load.values.kind(aging.ages());
@@ -159,7 +159,7 @@ impl Lead {
         };
         let told = tier.map(|(tier, _)| tier);
         let stored = or_evict(cache, &load.key, told, || {
-            if load.flight == Flight::Refresh {
+            if load.sharing == Sharing::Refresh {
                 ticket.put(false, self.keeping(), store)
             } else {
                 ticket.store_as(self.keeping(), store)
@@ -204,7 +204,7 @@ impl Lead {
         lifetime: Option<Duration>,
         span: &Span,
     ) -> Option<Write> {
-        let refresh = self.load.flight == Flight::Refresh;
+        let refresh = self.load.sharing == Sharing::Refresh;
         if self.mark.is_none() {
             return refresh.then_some(Write::Evict);
         }

@@ -50,7 +50,7 @@ pub(crate) struct Load {
     pub(crate) aging: Option<&'static Aging>,
     /// Its body may run in the background.
     pub(crate) owned: bool,
-    pub(crate) flight: Flight,
+    pub(crate) sharing: Sharing,
     /// Whether the look-up that led here has been counted. One that may still be a hit of the shared tier has not; if it is given up
     /// before that is known, it is a miss.
     pub(crate) counted: AtomicBool,
@@ -64,9 +64,9 @@ pub(crate) struct Load {
     pub(crate) answered: Option<Arc<AtomicBool>>,
 }
 
-/// Whether a load is shared.
+/// Whether a load is shared, and with whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flight {
+pub(crate) enum Sharing {
     /// One load at a time, and the rest wait for it.
     Single,
     /// The same among all processes that share a tier.
@@ -117,7 +117,7 @@ impl Load {
             Ok(Seen::Hit(found)) => {
                 Judged::Over(Begun::Found(self.landed_from_shared(ticket, found)))
             }
-            Ok(Seen::Miss(mark)) if self.flight == Flight::Cluster && !patience.is_over() => {
+            Ok(Seen::Miss(mark)) if self.sharing == Sharing::Cluster && !patience.is_over() => {
                 Judged::Claim(mark)
             }
             Ok(Seen::Miss(mark)) => Judged::Lead(Claim::unclaimed(mark)),
@@ -148,7 +148,7 @@ impl Load {
     /// Whether a failure of the load is not to be its caller's, if there is a value that stands in.
     fn forgives(&self) -> bool {
         // who asks for a new value is not given the old one
-        self.flight != Flight::Refresh && (self.renewal.is_some() || self.aging().stale.is_some())
+        self.sharing != Sharing::Refresh && (self.renewal.is_some() || self.aging().stale.is_some())
     }
 
     /// The load has failed. If there is a value that stands in, that of the process or else `or`, it is returned, those who wait have got
@@ -276,16 +276,16 @@ impl Load {
     }
 
     pub(crate) fn board(&self, blocking: bool) -> Boarding {
-        match self.flight {
-            Flight::Single | Flight::Cluster => self.cache.flights().board(&self.key, blocking),
-            Flight::Beside | Flight::Refresh => Boarding::Lead(self.beside(blocking)),
+        match self.sharing {
+            Sharing::Single | Sharing::Cluster => self.cache.flights().board(&self.key, blocking),
+            Sharing::Beside | Sharing::Refresh => Boarding::Lead(self.beside(blocking)),
         }
     }
 
     fn beside(&self, blocking: bool) -> Ticket {
-        let kind = match self.flight {
-            Flight::Refresh => FlightKind::Put,
-            Flight::Single | Flight::Cluster | Flight::Beside => FlightKind::Load,
+        let kind = match self.sharing {
+            Sharing::Refresh => FlightKind::Put,
+            Sharing::Single | Sharing::Cluster | Sharing::Beside => FlightKind::Load,
         };
         self.cache.flights().beside(&self.key, kind, blocking)
     }
@@ -394,7 +394,7 @@ impl Load {
 
     /// Another load may have landed after this caller's look-up and before it began its own.
     fn found_meanwhile(&self, ticket: &Ticket) -> Option<Begun> {
-        if !matches!(self.flight, Flight::Single | Flight::Cluster) {
+        if !matches!(self.sharing, Sharing::Single | Sharing::Cluster) {
             return None;
         }
         if let Some(value) = self.stored() {
@@ -460,8 +460,8 @@ impl Load {
     /// or than what another put stored meanwhile, and which of the two the source holds is not known. So does what stands in for a
     /// value: the next load that fails would bring it back. `stands_in`: the shared tier has one that does.
     fn unstored(&self, ticket: &Ticket, stands_in: bool) -> Settled {
-        let replaces = match self.flight {
-            Flight::Refresh => true,
+        let replaces = match self.sharing {
+            Sharing::Refresh => true,
             // one that nobody asked for, or waited for others with, changes nothing where something came meanwhile
             _ => {
                 ticket.is_undisturbed()

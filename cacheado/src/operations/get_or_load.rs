@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::counters::Event;
 use crate::load::active::is_inside;
 use crate::load::pending::Pending;
-use crate::load::{Flight, Load};
+use crate::load::{Load, Sharing};
 use crate::outcome::{ResultKind, Storable};
 use crate::value::Typed;
 
@@ -85,7 +85,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             ttl: self.ttl,
             aging: None,
             owned: false,
-            flight: Flight::Single,
+            sharing: Sharing::Single,
             counted: AtomicBool::new(counted),
             fails: false,
             errors: None,

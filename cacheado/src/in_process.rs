@@ -1,0 +1,87 @@
+//! The in-process tier, as the rest goes about it: what is stored there and forgotten, and the copies there of what the shared tier has.
+
+use std::time::Duration;
+
+use cacheado_backends::memory::{Dropped, Inserted};
+use cacheado_backends::{Key, NewEntry};
+
+use crate::aging::aged::Age;
+use crate::aging::{Aging, Span};
+use crate::cache::Cache;
+use crate::flight::Ticket;
+use crate::ledger::Elsewhere;
+use crate::shared::Found;
+use crate::value::{AnyValue, ValueType};
+
+impl Cache {
+    /// An entry of a clone of `value`, which lives as `span` says, for the in-process tier. If that keeps no values, one that
+    /// stands for it, for the rules to see; none if there are none. `portable`: the shared tier can have it too. Runs the user's code, so no lock is to be held.
+    pub(crate) fn entry(
+        &self,
+        key: &Key,
+        values: &ValueType,
+        value: &AnyValue,
+        span: &Span,
+        portable: bool,
+    ) -> Option<NewEntry> {
+        let weigh = |ages| self.weigher().weigh(key, values, value, ages);
+        if self.is_in_process() {
+            let age = span.ages().then(|| Age::new(self.clock().now(), span));
+            let weight = weigh(age.is_some());
+            return Some(values.entry(key.clone(), value, age, weight, portable));
+        }
+        let ruled = portable && (self.is_ruled() || key.space().max_items().is_some());
+        ruled.then(|| NewEntry::new(key.clone(), Elsewhere, weigh(false), true))
+    }
+
+    /// Puts an entry that lives as `span` says into the in-process tier, if there is an entry. What goes for it is left in `dropped`, also
+    /// if a rule panics, to be dropped when no lock is held.
+    pub(crate) fn store_local(
+        &self,
+        entry: Option<NewEntry>,
+        span: &Span,
+        dropped: &mut Dropped,
+    ) -> Inserted {
+        let mut lifetime = span.total();
+        if !self.is_in_process() {
+            lifetime = span.outside(lifetime);
+        }
+        match entry {
+            Some(entry) => self.store().insert(entry, lifetime, dropped),
+            None if lifetime == Some(Duration::ZERO) => Inserted::Ephemeral,
+            None => Inserted::Stored(lifetime),
+        }
+    }
+
+    /// Keeps a copy of what the shared tier had under the key of `ticket`, for as long as it lives there and as `aging` says, unless that was
+    /// invalidated meanwhile.
+    pub(crate) fn take_over(
+        &self,
+        ticket: &Ticket,
+        values: &ValueType,
+        found: &Found,
+        aging: &Aging,
+    ) {
+        let span = found.span(aging);
+        let entry = self.entry(ticket.key(), values, &*found.value, &span, true);
+        let entry = entry.map(NewEntry::taken_over);
+        // dropped where no lock is held
+        let mut dropped = Dropped::new();
+        ticket.store(|| self.store_local(entry, &span, &mut dropped));
+    }
+
+    /// The shared tier refuses what the load of `ticket` has brought: something newer came meanwhile, or another load was faster. The process
+    /// forgets it as well, unless another's lies there by now. What other loads have is not touched: the tier judges each by its own mark.
+    pub(crate) fn take_back(&self, ticket: &Ticket) {
+        // dropped where no lock is held
+        let mut dropped = Dropped::new();
+        ticket.store(|| self.store().remove(ticket.key(), &mut dropped));
+    }
+
+    /// Has the process forget its copy of what the shared tier has, or is about to, under `key`. It is left in `dropped`.
+    pub(crate) fn forget_copy(&self, key: &Key, dropped: &mut Dropped) {
+        if self.is_in_process() {
+            self.store().remove(key, dropped);
+        }
+    }
+}
