@@ -866,3 +866,41 @@ fn a_value_that_is_there_can_be_claimed_and_stays_until_its_owner_brings_another
         assert_eq!(value(&backend, &key), None);
     }
 }
+
+/// One of them leaves the stub, whose number the others are to be known by as well.
+#[test]
+fn loads_side_by_side_after_an_eviction_of_all_can_each_be_stored() {
+    let server = servers::Memcached::start();
+    let proxy = Proxy::start(server.addr());
+    let one = backend(&proxy.addr());
+    let key = key("k");
+    for awaited in [false, true] {
+        let get = || {
+            if awaited {
+                futures::executor::block_on(one.get_async(&key))
+            } else {
+                one.get(&key)
+            }
+        };
+        for stored in [false, true] {
+            one.set(&key, &payload("old")).unwrap();
+            get().unwrap().hit().expect("it is connected by now");
+            one.clear().unwrap();
+            let (address, of_other) = (server.addr(), key.clone());
+            proxy.meanwhile(move || {
+                let other = backend(&address);
+                let mark = miss(other.get(&of_other));
+                if stored {
+                    assert!(other.fill(&of_other, &payload("new"), &mark).unwrap());
+                }
+            });
+            let found = get();
+            if stored {
+                let found = found.unwrap().hit().expect("what the other has stored");
+                assert_eq!(&*found.bytes, b"new");
+            } else {
+                assert!(one.fill(&key, &payload("v"), &miss(found)).unwrap());
+            }
+        }
+    }
+}

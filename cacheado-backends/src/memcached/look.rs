@@ -31,7 +31,8 @@ type Lasts = Option<u64>;
 impl Memcached {
     /// What is under each of `keys`.
     ///
-    /// One round trip, and one more for what is new: marks that are missing, and values that no longer count.
+    /// One round trip, and one more for what is new: marks that are missing, and values that no longer count. Where another was faster
+    /// to put something in the place of such a value, that is looked up.
     pub(super) async fn look(&self, way: Way, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
         self.look_up(way, keys, true).await
     }
@@ -47,6 +48,24 @@ impl Memcached {
     }
 
     async fn look_up(&self, way: Way, keys: &[Key], values: bool) -> BackendResult<Vec<Lookup>> {
+        let (mut looked, outrun) = self.look_once(way, keys, values).await?;
+        if !outrun.is_empty() {
+            let keys: Vec<Key> = outrun.iter().map(|&nth| keys[nth].clone()).collect();
+            let (again, _) = self.look_once(way, &keys, values).await?;
+            for (nth, again) in outrun.into_iter().zip(again) {
+                looked[nth] = again;
+            }
+        }
+        Ok(looked)
+    }
+
+    /// As [`look_up`](Self::look_up), with those for which another was faster to put a stub there: their loads would store nothing.
+    async fn look_once(
+        &self,
+        way: Way,
+        keys: &[Key],
+        values: bool,
+    ) -> BackendResult<(Vec<Lookup>, Vec<usize>)> {
         let sent = Instant::now();
         let places = self.places(keys);
         let names = places.entries.iter().map(|place| &place.name);
@@ -101,11 +120,15 @@ impl Memcached {
         let stubs = self
             .renew(way, dead.iter().map(|&(_, name, cas, _)| (name, cas)))
             .await?;
+        let mut outrun = Vec::new();
         for ((nth, _, _, generation), cas) in dead.into_iter().zip(stubs) {
             looked[nth] = miss(cas, generation);
+            if cas == 0 {
+                outrun.push(nth);
+            }
         }
         self.prolong(way, &ending, &now).await?;
-        Ok(looked)
+        Ok((looked, outrun))
     }
 
     /// Reads an entry, with its number. If there is none, there is a stub from then on.

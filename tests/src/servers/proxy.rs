@@ -1,5 +1,6 @@
 //! A network between a client and a server that can fail.
 
+use std::fmt;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,27 @@ struct Network {
     server: SocketAddr,
     traffic: Mutex<Traffic>,
     changed: Condvar,
+    meanwhile: Meanwhile,
+}
+
+/// What is to happen between a question and its answer.
+#[derive(Default)]
+struct Meanwhile(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Meanwhile {
+    fn set(&self, happens: Box<dyn FnOnce() + Send>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(happens);
+    }
+
+    fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meanwhile")
+    }
 }
 
 #[derive(Debug)]
@@ -64,6 +86,7 @@ impl Proxy {
                 open: Vec::new(),
             }),
             changed: Condvar::new(),
+            meanwhile: Meanwhile::default(),
         });
         let of_thread = Arc::clone(&network);
         let thread = thread::spawn(move || of_thread.accept(&listener));
@@ -93,6 +116,11 @@ impl Proxy {
     /// [`restore`](Self::restore): up to 80 KiB that are taken in already, and whatever the sender has not given up.
     pub fn stall(&self) {
         self.network.enter(State::Stalled);
+    }
+
+    /// Runs `happens` once the server has answered the next question, before the client gets to know the answer.
+    pub fn meanwhile(&self, happens: impl FnOnce() + Send + 'static) {
+        self.network.meanwhile.set(Box::new(happens));
     }
 
     /// How many connections the client has closed, dropping what it had not sent yet: of those alone is heard during a
@@ -163,19 +191,23 @@ impl Network {
         traffic.open.push(client.try_clone()?);
         traffic.open.push(server.try_clone()?);
         drop(traffic);
-        for (from, to) in [(client.try_clone()?, server.try_clone()?), (server, client)] {
+        let asks = (client.try_clone()?, server.try_clone()?, false);
+        for (from, to, answers) in [asks, (server, client, true)] {
             let network = Arc::clone(self);
-            thread::spawn(move || network.copy(from, to));
+            thread::spawn(move || network.copy(from, to, answers));
         }
         Ok(())
     }
 
-    /// Passes on what comes from `from`, until either end closes.
-    fn copy(&self, mut from: TcpStream, mut to: TcpStream) {
+    /// Passes on what comes from `from`, which `answers` or asks, until either end closes.
+    fn copy(&self, mut from: TcpStream, mut to: TcpStream, answers: bool) {
         let mut bytes = [0; 16 * 1024];
         while let Ok(count) = from.read(&mut bytes) {
             let stalled = |traffic: &mut Traffic| traffic.state == State::Stalled;
             drop(self.changed.wait_while(self.traffic(), stalled));
+            if answers && let Some(happens) = self.meanwhile.take() {
+                happens();
+            }
             if count == 0 || to.write_all(&bytes[..count]).is_err() {
                 break;
             }
