@@ -5,11 +5,13 @@
 //! so no id of a process is used that may be another's by now.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// Arguments: the directory, and the command. Answers each order with a line. A dead child stays a zombie until it is waited for, so
 /// its id stays its own.
@@ -78,22 +80,40 @@ impl Process {
         self.pid
     }
 
-    /// Sends `signal`: `KILL`, `STOP`, `CONT`. A killed process is gone when this returns.
+    /// Sends `signal`: `KILL`, `STOP`, `CONT`. A killed process is gone when this returns, and a stopped one does nothing any more.
     pub(crate) fn signal(&self, signal: &str) -> io::Result<()> {
         let mut shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(shell.orders, "{signal}")?;
-        shell.answer().map(drop)
+        shell.answer()?;
+        // each of its threads stops by itself
+        while signal == "STOP" && self.runs()? {
+            thread::yield_now();
+        }
+        Ok(())
     }
 
     /// Whether it has not ended by itself.
     pub(crate) fn is_alive(&self) -> bool {
-        let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)) else {
-            return false;
-        };
-        // behind the name, which is in parentheses: the state
-        let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
-        !state.starts_with(['Z', 'X'])
+        let state = state(Path::new(&format!("/proc/{}", self.pid)));
+        state.is_some_and(|state| !"ZX".contains(state))
     }
+
+    /// Whether one of its threads does.
+    fn runs(&self) -> io::Result<bool> {
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid))? {
+            if state(&task?.path()).is_some_and(|state| !"TZX".contains(state)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The state of a process or a thread, as the system shows it; `None` if it is gone.
+fn state(of: &Path) -> Option<char> {
+    let stat = fs::read_to_string(of.join("stat")).ok()?;
+    // behind the name, which is in parentheses
+    stat.rsplit(')').next()?.trim_start().chars().next()
 }
 
 impl Shell {
