@@ -250,6 +250,9 @@ impl Cache {
 
     /// Removes the value under `key`. Answers whether there was one. A load of the key that is under way is not stored.
     ///
+    /// With a shared tier it goes from there too, and copies in other processes go, as far as the store reports to them. What never goes
+    /// there, as under a `#[secret]` id without a `secret_key`, each process has for itself, and evicts for itself.
+    ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;
     /// cache.set("answer", &42_u32).run()?;
@@ -263,6 +266,9 @@ impl Cache {
 
     /// Removes all that is in `scope` and below it, of functions and programmatic calls alike. Answers how many live entries
     /// that were. Costs what it removes, however much the cache holds. Loads in the scope that are under way are not stored.
+    ///
+    /// With a shared tier it is evicted there too, and in other processes as far as the store reports to them. A scope with a `#[secret]` id
+    /// can't be told there without the builder's `secret_key` and is evicted in this process alone; one above it can.
     ///
     /// ```
     /// use cacheado::{Cache, Hierarchy};

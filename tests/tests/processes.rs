@@ -327,6 +327,42 @@ fn without_a_secret_key_secret_ids_stay_in_the_process() {
     assert!(hidden.build().is_ok());
 }
 
+/// Nobody can tell another process of the id.
+#[test]
+fn what_nothing_hides_is_evicted_in_other_processes_by_the_level_above_alone() {
+    let client = Client::new();
+    let (here, there) = (client.cache(), client.cache());
+    let has = |cache: &Cache| peek!(cart(cache, "acme", 7, "hunter2")).unwrap().is_some();
+    let evictions: [(Invalidation, bool); 3] = [
+        (
+            ("a call", |cache| {
+                assert!(evict!(cart(cache, "acme", 7, "hunter2")).unwrap());
+            }),
+            true,
+        ),
+        (
+            ("its scope", |cache| {
+                let session = scope::session("acme", 7, "hunter2");
+                assert_eq!(cache.evict_by_scope(session).run().unwrap(), 1);
+            }),
+            true,
+        ),
+        (
+            ("the one above", |cache| {
+                assert_eq!(cache.evict_by_scope(user()).run().unwrap(), 1);
+            }),
+            false,
+        ),
+    ];
+    for ((what, evict), stays) in evictions {
+        for process in [&here, &there] {
+            cart(process, "acme", 7, "hunter2");
+        }
+        evict(&here);
+        assert_eq!((has(&here), has(&there)), (false, stays), "{what}");
+    }
+}
+
 #[cache(cache = cache, skip(cache, body), single_flight = "cluster")]
 fn once(cache: &Cache, n: u32, body: &dyn Fn() -> Option<u32>) -> Result<u32, String> {
     let _ = cache;

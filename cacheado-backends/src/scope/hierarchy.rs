@@ -152,6 +152,7 @@ impl HierarchyBuilder {
     }
 
     /// The ids of the level that was declared last leave the process only as a keyed hash, as those of `#[secret]` in `scopes!`.
+    /// Without a `secret_key` of the cache's builder their entries stay in the process, and what is evicted of that level goes in no other.
     ///
     /// All that declare a level of the same path in a process must agree: a hierarchy that doesn't is not [built](Self::build). What
     /// `scopes!` declares is known from its first use on, and secret from then on.

@@ -332,6 +332,9 @@ impl CacheBuilder {
     /// processes that share the store. Without it their entries stay in the process, and `build()` fails if the hierarchy given by
     /// [`scopes`](Self::scopes) has such a level and there is a backend. Without a backend it does nothing, and may be given all the same.
     ///
+    /// What stays in the process each process has for itself: without it, evicting a call of such a level, or a scope with such an id, is
+    /// told to no other. Evicting the level above is.
+    ///
     /// While processes have different ones, none reaches the other's entries of such levels, by a key or by a scope: evict the level
     /// above until all have the new one.
     #[cfg(feature = "shared")]
