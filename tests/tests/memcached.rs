@@ -293,10 +293,10 @@ fn a_mark_that_another_client_has_written_over_is_made_anew() {
     assert_eq!((stats.backend_errors, stats.backend_skips), (0, 0));
 }
 
-/// What the server has under the name of `key`, and its flags.
-fn item(server: SocketAddr, key: &Key) -> (String, Vec<u8>) {
+/// What the server has under `name`, and its flags.
+fn item(server: SocketAddr, name: &str) -> (String, Vec<u8>) {
     let mut stream = BufReader::new(TcpStream::connect(server).unwrap());
-    let get = format!("get {}\r\n", name(key));
+    let get = format!("get {name}\r\n");
     stream.get_mut().write_all(get.as_bytes()).unwrap();
     let mut head = String::new();
     stream.read_line(&mut head).unwrap();
@@ -307,6 +307,36 @@ fn item(server: SocketAddr, key: &Key) -> (String, Vec<u8>) {
     (flags, bytes)
 }
 
+/// It is under other marks, as what was evicted with its scope is.
+#[test]
+fn what_was_copied_from_another_tenant_is_a_miss_that_is_counted() {
+    let server = servers::Memcached::start();
+    let (cache, [acme, globex]) = tenants(&server);
+    let probe = |scope: &Scope| {
+        let probe = Probe::in_scope(Space::programmatic(scope.level()), scope, &"k");
+        let key = probe.unwrap().to_key().unwrap();
+        format!("shop/e/{}", address::entry(&key))
+    };
+    load(&cache, &acme, 1);
+    load(&cache, &globex, 2);
+    let (flags, bytes) = item(server.addr(), &probe(&acme));
+    let set = format!("set {} {flags} 0 {}\r\n", probe(&globex), bytes.len());
+    let set = [set.as_bytes(), &bytes, b"\r\n"].concat();
+    let mut stream = TcpStream::connect(server.addr()).unwrap();
+    stream.write_all(&set).unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    assert_eq!(line, "STORED\r\n");
+    let before = cache.stats().backend_errors;
+    assert_eq!(load(&cache, &globex, 3), 3);
+    assert_eq!(cache.stats().backend_errors - before, 1);
+    assert_eq!(load(&cache, &globex, 0), 3, "it was stored over");
+    // what was evicted is a miss like any other
+    cache.evict_by_scope(globex.clone()).run().unwrap();
+    assert_eq!(load(&cache, &globex, 4), 4);
+    assert_eq!(cache.stats().backend_errors - before, 1);
+}
+
 #[test]
 fn of_what_stands_before_a_value_nothing_can_be_changed_or_cut() {
     let server = servers::Memcached::start();
@@ -314,7 +344,7 @@ fn of_what_stands_before_a_value_nothing_can_be_changed_or_cut() {
     let key = key("k");
     let stored = lasting("value", Duration::from_mins(1));
     backend.set(&key, &stored).unwrap();
-    let (flags, whole) = item(server.addr(), &key);
+    let (flags, whole) = item(server.addr(), &name(&key));
     let header = whole.len() - "value".len();
     let changed = (0..header).map(|at| {
         let mut bytes = whole.clone();

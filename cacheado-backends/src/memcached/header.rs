@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::clock::{Moment, Now};
 
 /// The number of the form. A value of another one is none.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// How many bytes a header has, the checksum of the others among them.
 pub(super) const LEN: usize = CHECKED + 4;
@@ -57,12 +57,12 @@ impl Header {
         }
     }
 
-    /// The header and `value`, as they are stored.
+    /// The header and `value`, as they are stored under `name`.
     ///
     /// # Errors
     ///
     /// If the value is longer than a header can say.
-    pub(super) fn write(&self, value: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn write(&self, name: &str, value: &[u8]) -> Option<Vec<u8>> {
         let len = u32::try_from(value.len()).ok()?;
         let mut bytes = Vec::with_capacity(LEN + value.len());
         bytes.push(FORMAT);
@@ -70,15 +70,15 @@ impl Header {
         bytes.extend(self.lifetime.unwrap_or(FOREVER).to_be_bytes());
         bytes.extend(self.stored.to_bytes());
         bytes.extend(self.generation.0);
-        bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
+        bytes.extend(checksum(name, &bytes).to_be_bytes());
         bytes.extend(value);
         Some(bytes)
     }
 
-    /// The header in `bytes` and the value behind it. `None` if they are of another form, or not whole, or the header was changed: the
-    /// value itself has a checksum of its own.
-    pub(super) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        let checked = crc32fast::hash(bytes.get(..CHECKED)?);
+    /// The header in `bytes` and the value behind it. `None` if they are of another form, or not whole, or the header was changed, or is
+    /// that of what was stored under another name: the value itself has a checksum of its own.
+    pub(super) fn read<'b>(name: &str, bytes: &'b [u8]) -> Option<(Self, &'b [u8])> {
+        let checked = checksum(name, bytes.get(..CHECKED)?);
         let (&format, rest) = bytes.split_first()?;
         let (&len, rest) = rest.split_first_chunk()?;
         let (&lifetime, rest) = rest.split_first_chunk()?;
@@ -112,6 +112,15 @@ impl Header {
     }
 }
 
+/// The checksum of a header. The name is in it as well: what was copied from elsewhere is under other marks, and would be taken for
+/// something that was evicted.
+fn checksum(name: &str, header: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(name.as_bytes());
+    hasher.update(header);
+    hasher.finalize()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -131,35 +140,36 @@ mod tests {
         #[test]
         fn what_is_written_is_read(lifetime: Option<u64>, generation: [u8; 16], value: Vec<u8>) {
             let header = header(lifetime, generation);
-            let bytes = header.write(&value).unwrap();
+            let bytes = header.write("name", &value).unwrap();
             prop_assert_eq!(bytes.len(), LEN + value.len());
-            prop_assert_eq!(Header::read(&bytes), Some((header, &value[..])));
+            prop_assert_eq!(Header::read("name", &bytes), Some((header, &value[..])));
+            prop_assert_eq!(Header::read("names", &bytes), None);
         }
 
         #[test]
         fn what_is_not_whole_is_none(value: Vec<u8>, cut: prop::sample::Index, more in 1_u8..) {
-            let mut bytes = header(Some(7), [1; 16]).write(&value).unwrap();
-            prop_assert_eq!(Header::read(&bytes[..cut.index(bytes.len())]), None);
+            let mut bytes = header(Some(7), [1; 16]).write("name", &value).unwrap();
+            prop_assert_eq!(Header::read("name", &bytes[..cut.index(bytes.len())]), None);
             bytes.push(more);
-            prop_assert_eq!(Header::read(&bytes), None);
+            prop_assert_eq!(Header::read("name", &bytes), None);
         }
 
         #[test]
         fn what_was_changed_is_none(at in 0..LEN, bit in 0..8_u8) {
-            let mut bytes = header(Some(7), [1; 16]).write(b"value").unwrap();
+            let mut bytes = header(Some(7), [1; 16]).write("name", b"value").unwrap();
             bytes[at] ^= 1 << bit;
-            prop_assert_eq!(Header::read(&bytes), None);
+            prop_assert_eq!(Header::read("name", &bytes), None);
         }
 
         #[test]
         fn anything_is_read_without_a_panic(mut bytes: Vec<u8>) {
             let now = Clock::default().now(Instant::now());
-            let read = |bytes: &[u8]| Header::read(bytes).map(|(it, _)| it.left(&now));
+            let read = |bytes: &[u8]| Header::read("name", bytes).map(|(it, _)| it.left(&now));
             let _ = read(&bytes);
             // the numbers of a header are whatever they are
             bytes.resize(CHECKED - 5, 0);
             let mut whole = [&[FORMAT, 0, 0, 0, 0], &bytes[..]].concat();
-            whole.extend(crc32fast::hash(&whole).to_be_bytes());
+            whole.extend(checksum("name", &whole).to_be_bytes());
             prop_assert!(read(&whole).is_some());
         }
     }

@@ -73,7 +73,7 @@ impl Memcached {
             let nonces = self.complete(way, &places, nonces).await?;
             let generation = place.generation(&nonces).ok_or_else(unexpected)?;
             let now = self.clock.now(sent);
-            let renewed = match Self::judge(&item, Some(generation), &now) {
+            let renewed = match Self::judge(&place.name, &item, Some(generation), &now) {
                 Found::Live(payload) => {
                     let cas = item.item.cas.unwrap_or(0);
                     let same = Set::new(&place.name, item.value.unwrap_or_default());

@@ -19,7 +19,7 @@ pub(super) enum Found {
     Live(Payload),
     /// One that was evicted with a scope: what began before it was is over.
     Dead { cas: u64 },
-    /// What another client has written, or what is left of a value.
+    /// What another client has written, or has copied from another name, or what is left of a value.
     Foreign { cas: u64 },
     /// A stub, which stands for the loads under way, or a value whose time is over, which serves as one.
     Stub { cas: u64, lasts: Lasts },
@@ -98,24 +98,26 @@ impl Memcached {
                 return Err(unexpected());
             };
             let generation = place.generation(&nonces).ok_or_else(unexpected)?;
-            looked.push(match Self::judge(&item, Some(generation), &now) {
-                Found::Live(payload) => Lookup::Hit(payload),
-                // nothing decodes that, so it is counted; whoever loads asks for the mark then
-                Found::Foreign { .. } => Lookup::Hit(Payload {
-                    bytes: Arc::default(),
-                    lifetime: None,
-                }),
-                Found::Stub { cas, lasts } => {
-                    if lasts.is_some_and(|left| left <= self.load_seconds()) {
-                        ending.push((&place.name, generation));
+            looked.push(
+                match Self::judge(&place.name, &item, Some(generation), &now) {
+                    Found::Live(payload) => Lookup::Hit(payload),
+                    // nothing decodes that, so it is counted; whoever loads asks for the mark then
+                    Found::Foreign { .. } => Lookup::Hit(Payload {
+                        bytes: Arc::default(),
+                        lifetime: None,
+                    }),
+                    Found::Stub { cas, lasts } => {
+                        if lasts.is_some_and(|left| left <= self.load_seconds()) {
+                            ending.push((&place.name, generation));
+                        }
+                        miss(cas, generation)
                     }
-                    miss(cas, generation)
-                }
-                Found::Dead { cas } => {
-                    dead.push((nth, &place.name, cas, generation));
-                    Lookup::Miss(Mark::none())
-                }
-            });
+                    Found::Dead { cas } => {
+                        dead.push((nth, &place.name, cas, generation));
+                        Lookup::Miss(Mark::none())
+                    }
+                },
+            );
         }
         let stubs = self
             .renew(way, dead.iter().map(|&(_, name, cas, _)| (name, cas)))
@@ -139,8 +141,13 @@ impl Memcached {
         if value { probe } else { probe.without_value() }
     }
 
-    /// What `item` is in the generation that is now; in none without one.
-    pub(super) fn judge(item: &GetResult, generation: Option<Generation>, now: &Now) -> Found {
+    /// What `item`, which is under `name`, is in the generation that is now; in none without one.
+    pub(super) fn judge(
+        name: &str,
+        item: &GetResult,
+        generation: Option<Generation>,
+        now: &Now,
+    ) -> Found {
         let cas = item.item.cas.unwrap_or(0);
         let lasts = item.item.ttl.and_then(|left| left.try_into().ok());
         let value = match &item.value {
@@ -149,7 +156,7 @@ impl Memcached {
             // not asked for, or a stub, or nothing, which is a stub by now
             _ => return Found::Stub { cas, lasts },
         };
-        match Header::read(value) {
+        match Header::read(name, value) {
             None => Found::Foreign { cas },
             Some((header, bytes)) if Some(header.generation) == generation => {
                 header.left(now).map_or(Found::Stub { cas, lasts }, |left| {
@@ -186,7 +193,7 @@ impl Memcached {
             let OpResult::Get(item) = answer else {
                 return Err(unexpected());
             };
-            if let Found::Live(payload) = Self::judge(&item, Some(*generation), now) {
+            if let Found::Live(payload) = Self::judge(name, &item, Some(*generation), now) {
                 let seconds = self.seconds(payload.lifetime, now);
                 again.push(Get::new(name).touch_raw(seconds).without_value().into());
             }

@@ -154,7 +154,8 @@ impl Memcached {
             return Err(unexpected());
         };
         let nonces = self.heard(&places, answers.skip(1), sent)?;
-        let found = Self::judge(&item, place.generation(&nonces), &self.clock.now(sent));
+        let (generation, now) = (place.generation(&nonces), self.clock.now(sent));
+        let found = Self::judge(&place.name, &item, generation, &now);
         Ok(matches!(found, Found::Live(_)))
     }
 
@@ -181,7 +182,7 @@ impl Memcached {
     ) -> Option<Set> {
         let header = Header::new(payload.lifetime, now.moment(), generation);
         let mut set = Set::new(name, []).client_flags(VALUE);
-        set.value = header.write(&payload.bytes)?;
+        set.value = header.write(name, &payload.bytes)?;
         Some(set.ttl_raw(self.seconds(payload.lifetime, now)))
     }
 
