@@ -7,10 +7,13 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Mark, Payload};
+use cacheado::backends::{Backend, BackendFuture, BackendResult, Lease, Lookup, Mark, Payload};
 use cacheado::{Cache, Key, Scope, cache, cache_evict};
 use cacheado_tests::store::Client;
+use cacheado_tests::within;
 use futures::FutureExt as _;
+use futures::channel::oneshot;
+use futures::future::Shared;
 use serde::{Deserialize, Serialize, Serializer};
 
 const KEYS: [&str; 3] = ["one", "two", "three"];
@@ -324,4 +327,88 @@ fn what_a_function_was_to_evict_is() {
     begin(change(&cache, 7));
     assert_eq!(left(&client, 0), 0);
     assert_eq!(cache.stats().total_keys, 0);
+}
+
+/// A client that is granted claims at once, and answers only then.
+struct Late {
+    inner: Client,
+    answers: Shared<oneshot::Receiver<()>>,
+}
+
+impl Backend for Late {
+    fn name(&self) -> &'static str {
+        "late"
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        self.inner.get(key)
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.inner.set(key, payload)
+    }
+
+    fn lease_async<'a>(&'a self, key: &'a Key, span: Duration) -> BackendFuture<'a, Lease> {
+        Box::pin(async move {
+            let lease = self.inner.lease(key, span);
+            let _ = self.answers.clone().await;
+            lease
+        })
+    }
+
+    fn release(&self, key: &Key, mark: &Mark) -> BackendResult<()> {
+        self.inner.release(key, mark)
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        self.inner.evict(key)
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        self.inner.evict_by_scope(scope)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        self.inner.clear()
+    }
+}
+
+#[cache(cache = cache, skip(cache), single_flight = "cluster")]
+async fn claimed(cache: &Cache, id: u32) -> u32 {
+    let _ = cache;
+    id
+}
+
+#[test]
+fn what_was_claimed_for_nobody_is_given_back() {
+    let is_claimed_again = async |goes: bool| {
+        let client = Client::new();
+        // for longer than the test may take
+        let builder = || client.builder().flight_timeout(Duration::from_hours(1));
+        let (answer, answers) = oneshot::channel();
+        let late = Late {
+            inner: client.clone(),
+            answers: answers.shared(),
+        };
+        let here = builder().backend(late).build().unwrap();
+        let there = builder().build().unwrap();
+        begin(claimed(&here, 7));
+        assert_eq!(client.asked(), ["get", "lease"]);
+        if goes {
+            // as the cache of one call does
+            drop(here);
+        }
+        answer.send(()).unwrap();
+        assert_eq!(claimed(&there, 7).await, 7);
+        assert!(client.asked().contains(&"release"));
+    };
+    for goes in [false, true] {
+        within(Duration::from_secs(20), move || {
+            futures::executor::block_on(is_claimed_again(goes))
+        });
+        within(Duration::from_secs(20), move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(is_claimed_again(goes));
+        });
+    }
 }

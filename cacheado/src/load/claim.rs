@@ -1,9 +1,15 @@
 //! What a load is known by in the shared tier, and the claim that it may hold among all processes.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
 use cacheado_backends::backend::{Lease, Mark};
 use cacheado_backends::{Key, Result};
 
 use super::Load;
+use crate::background::handed::Task;
 use crate::cache::Cache;
 use crate::shared::SharedTier;
 use crate::sync::thread;
@@ -37,12 +43,68 @@ impl Claim {
     pub(super) fn of(load: &Load, lease: Result<Lease>, mark: Option<Mark>) -> Option<Self> {
         match lease {
             Ok(Lease::Granted(mark)) => Some(Self {
-                held: Some(Held::new(load, mark.clone())),
+                held: Some(Held::new(&load.cache, &load.key, mark.clone())),
                 mark: Some(mark),
             }),
             Ok(Lease::Taken) => None,
             Ok(Lease::Unsupported) | Err(_) => Some(Self::unclaimed(mark)),
         }
+    }
+}
+
+/// A claim that is being asked for without blocking. If its caller goes away meanwhile, the answer is awaited in the background, and what
+/// it grants is given back: nobody else knows by what.
+pub(super) struct Asked {
+    cache: Cache,
+    key: Key,
+    /// `None`: it is there.
+    answer: Option<Pin<Box<dyn Future<Output = Result<Lease>> + Send>>>,
+}
+
+impl Asked {
+    pub(super) fn new(load: &Load, span: Duration) -> Self {
+        let (cache, key) = (load.cache.clone(), load.key.clone());
+        let answer = async move {
+            match cache.shared() {
+                Some(tier) => tier.lease_async(&key, span).await,
+                None => Ok(Lease::Unsupported),
+            }
+        };
+        Self {
+            cache: load.cache.clone(),
+            key: load.key.clone(),
+            answer: Some(Box::pin(answer)),
+        }
+    }
+}
+
+impl Future for Asked {
+    type Output = Result<Lease>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Lease>> {
+        let Some(answer) = &mut self.answer else {
+            return Poll::Pending;
+        };
+        let answer = ready!(answer.as_mut().poll(cx));
+        self.answer = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let Some(answer) = self.answer.take() else {
+            return;
+        };
+        let (cache, key) = (self.cache.clone(), self.key.clone());
+        let give_back = async move {
+            if let Ok(Lease::Granted(mark)) = answer.await {
+                drop(Held::new(&cache, &key, mark));
+            }
+        };
+        let task = Task::alone(self.cache.flights().timeout(), give_back);
+        // where nothing can run, it ends by itself
+        drop(self.cache.background().spawn(task, false));
     }
 }
 
@@ -57,10 +119,10 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn new(load: &Load, mark: Mark) -> Self {
+    fn new(cache: &Cache, key: &Key, mark: Mark) -> Self {
         Self {
-            cache: load.cache.clone(),
-            key: load.key.clone(),
+            cache: cache.clone(),
+            key: key.clone(),
             mark: Some(mark),
             failed: false,
         }

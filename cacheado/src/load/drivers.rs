@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 
-use super::claim::Claim;
+use super::claim::{Asked, Claim};
 use super::patience::Patience;
 use super::{Beginning, Begun, Judged, Load, Sharing, Waited};
 use crate::flight::{Boarding, Seat, Ticket, Wait};
@@ -163,7 +163,7 @@ impl Load {
                 Judged::Over(begun) => return begun,
                 Judged::Lead(claim) => claim,
                 Judged::Claim(mark) => {
-                    let leased = tier.lease_async(&self.key, patience.span()).await;
+                    let leased = Asked::new(&self, patience.span()).await;
                     let Some(mut claim) = Claim::of(&self, leased, mark) else {
                         if let Some(value) = self.served_meanwhile(&ticket, &mut stand_in, began) {
                             return Begun::Found(value);
