@@ -325,8 +325,9 @@ pub fn cache_impl(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// | `scope::hierarchy()` | all levels, for scopes that are named at run time |
 ///
 /// `scopes! { mod tenancy; … }` names the module; `pub mod tenancy;` makes it usable from other crates
-/// of a workspace. A `#[secret]` id leaves the process only as a keyed hash. A level may carry
-/// documentation.
+/// of a workspace. A `#[secret]` id leaves the process only as a keyed hash, by the builder's `secret_key`;
+/// without one its entries stay in the process, and evicting a call or a scope with that id reaches no
+/// other. A level may carry documentation.
 ///
 /// # Errors
 ///
@@ -358,7 +359,8 @@ pub fn scopes(input: TokenStream) -> TokenStream {
 ///
 /// The call is written as it is made, by path, imported, re-exported or renamed, and type-checked so.
 /// What is no call of a cached function is a compile error; so is a method of a trait, which has no
-/// verbs.
+/// verbs. What stays in the process (of `local` functions, and under a `#[secret]` id without a
+/// `secret_key`) each process has for itself, and evicts for itself.
 ///
 /// # Errors
 ///
