@@ -15,7 +15,8 @@ use crate::value::{AnyValue, ValueType};
 
 impl Cache {
     /// An entry of a clone of `value`, which lives as `span` says, for the in-process tier. If that keeps no values, one that
-    /// stands for it, for the rules to see; none if there are none. `portable`: the shared tier can have it too. Runs the user's code, so no lock is to be held.
+    /// stands for it, for the rules to see; none if there are none. `portable`: the shared tier can have it too. Runs the user's
+    /// code, so no lock is to be held.
     pub(crate) fn entry(
         &self,
         key: &Key,
