@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cacheado::rule::{Admission, Candidate, Cause};
+use cacheado::rule::{Admission, Candidate, Cause, Reads};
 use cacheado::rules::Lru;
 use cacheado::{Cache, Error, Key, Rule, scopes};
 
@@ -48,6 +48,11 @@ impl Rule for PerTenant {
             ));
         }
         Ok(())
+    }
+
+    /// Who was hit plays no part.
+    fn reads(&self) -> Reads {
+        Reads::Ignore
     }
 
     fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {

@@ -17,17 +17,21 @@ use crate::key::{Head, Key};
 /// panics ends the operation that it was called by, with that panic; the cache can be used on. The other rules are told of what has gone
 /// all the same, and what a value was to replace goes, as if that had been rejected.
 ///
-/// A rule that takes no value larger than a quarter of an hour to live:
+/// A rule that takes nothing that is to live for more than a quarter of an hour:
 ///
 /// ```
 /// use std::time::Duration;
-/// use cacheado_backends::{Rule, rule::{Admission, Candidate}};
+/// use cacheado_backends::{Rule, rule::{Admission, Candidate, Reads}};
 ///
 /// struct ShortLived;
 ///
 /// impl Rule for ShortLived {
 ///     fn name(&self) -> &'static str {
 ///         "ShortLived"
+///     }
+///
+///     fn reads(&self) -> Reads {
+///         Reads::Ignore
 ///     }
 ///
 ///     fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
@@ -51,14 +55,15 @@ pub trait Rule: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Whether [`on_get`](Self::on_get) is to be called. A rule that only wants to know when an entry was used last says
-    /// [`Reads::Stamp`], which costs a store to the entry on each hit and no call.
+    /// What it wants to know of hits: unless it says otherwise, each calls its [`on_get`](Self::on_get). One that does not look at hits
+    /// says [`Reads::Ignore`], and one that only wants to know when an entry was used last [`Reads::Stamp`], which costs a store to the
+    /// entry on each hit and no call.
     fn reads(&self) -> Reads {
-        Reads::Ignore
+        Reads::Call
     }
 
-    /// An entry was found. Called while the store is locked for reading, on every hit, if [`reads`](Self::reads) says
-    /// [`Reads::Call`]. [`Verdict::Drop`] makes it a miss and removes the entry.
+    /// An entry was found. Called while the store is locked for reading, on every hit, unless [`reads`](Self::reads) says something else
+    /// than [`Reads::Call`]. [`Verdict::Drop`] makes it a miss and removes the entry.
     fn on_get(&self, key: &Key) -> Verdict {
         let _ = key;
         Verdict::Keep

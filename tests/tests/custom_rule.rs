@@ -336,6 +336,53 @@ fn a_value_that_is_refused_in_the_place_of_an_older_one_removes_that() {
     assert_eq!(cache.stats().total_keys, 1);
 }
 
+#[test]
+fn a_rule_is_called_on_each_hit_unless_it_says_otherwise() {
+    struct Drops(Option<Reads>);
+
+    impl Rule for Drops {
+        fn name(&self) -> &'static str {
+            "Drops"
+        }
+
+        fn reads(&self) -> Reads {
+            self.0.unwrap()
+        }
+
+        fn on_get(&self, _: &Key) -> Verdict {
+            Verdict::Drop
+        }
+    }
+
+    /// Says nothing of what it wants to know.
+    struct Plain;
+
+    impl Rule for Plain {
+        fn name(&self) -> &'static str {
+            "Plain"
+        }
+
+        fn on_get(&self, key: &Key) -> Verdict {
+            Drops(None).on_get(key)
+        }
+    }
+
+    let is_kept = |cache: cacheado::Result<Cache>| {
+        let cache = cache.unwrap();
+        assert!(cache.set("key", &1_u32).run().unwrap());
+        cache.get::<u32>("key").run().unwrap().is_some()
+    };
+    assert!(!is_kept(Cache::builder().rule(Plain).build()));
+    for (reads, kept) in [
+        (Reads::Call, false),
+        (Reads::Stamp, true),
+        (Reads::Ignore, true),
+    ] {
+        let rule = Drops(Some(reads));
+        assert_eq!(is_kept(Cache::builder().rule(rule).build()), kept);
+    }
+}
+
 /// Who was used last is there for any rule that asks for it, without being called on hits.
 #[test]
 fn a_rule_can_ask_when_others_were_used() {

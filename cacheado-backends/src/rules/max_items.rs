@@ -1,7 +1,7 @@
 //! A bound that refuses: what is in stays in.
 
 use crate::error::{Error, Result};
-use crate::rule::{Admission, Candidate, Rule};
+use crate::rule::{Admission, Candidate, Reads, Rule};
 
 /// Holds at most so many entries: when full, new keys are rejected, and known ones may be set again.
 ///
@@ -36,6 +36,10 @@ impl Rule for MaxItems {
             ));
         }
         Ok(())
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Ignore
     }
 
     fn asks_last_use(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::rule::{Admission, Candidate, Rule};
+use crate::rule::{Admission, Candidate, Reads, Rule};
 
 /// Gives entries a lifetime where they have none, and shortens the longer ones.
 ///
@@ -94,6 +94,10 @@ impl Rule for Ttl {
             ));
         }
         Ok(())
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Ignore
     }
 
     fn asks_last_use(&self) -> bool {
