@@ -58,6 +58,10 @@ impl Shard {
 
 pub(super) struct Shards([CachePadded<ReadMostly<Shard>>; SHARDS]);
 
+/// What a hit reads of a shard is one cache line.
+#[cfg(all(target_os = "linux", target_pointer_width = "64", not(shuttle)))]
+const _: () = assert!(size_of::<ReadMostly<Shard>>() <= 64);
+
 impl Shards {
     pub(super) fn new() -> Self {
         Self(std::array::from_fn(|_| {

@@ -25,7 +25,7 @@ use super::readers::{self, Place};
 use super::{Condvar, Mutex, MutexGuard, lock};
 
 /// So often a writer looks whether a reader has left before it goes to sleep.
-const LOOKS: u32 = if cfg!(shuttle) { 1 } else { 100 };
+const LOOKS: u32 = if cfg!(any(shuttle, miri)) { 1 } else { 100 };
 /// So long it sleeps if nobody wakes it.
 const SLEEP: Duration = Duration::from_millis(1);
 
@@ -44,7 +44,8 @@ pub(crate) struct ReadMostly<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: it gives `&T` to several threads at once, and `&mut T` to one of them at a time.
+// SAFETY: it gives `&T` to several threads at once, for which `T` is `Sync`, and `&mut T` to one of them at a time, which can move it out: `T` is
+// `Send`.
 unsafe impl<T: Send + Sync> Sync for ReadMostly<T> {}
 
 impl<T: Default> Default for ReadMostly<T> {
@@ -69,8 +70,7 @@ impl<T> ReadMostly<T> {
     /// Locks it for reading. A thread that reads it already can deadlock with a writer that comes in between.
     #[inline]
     pub(crate) fn read(&self) -> ReadGuard<'_, T> {
-        let mine = readers::mine();
-        let place = mine.enter(self.address()).then_some(mine);
+        let place = readers::enter(self.address());
         if place.is_none() {
             self.others.fetch_add(1, Ordering::SeqCst);
         }
@@ -79,8 +79,9 @@ impl<T> ReadMostly<T> {
             place,
             _of_this_thread: PhantomData,
         };
-        // A writer does it the other way round, and all of it is `SeqCst`, of which there is one order: either it sees what was written
-        // above, or this sees that it has closed the lock, or both.
+        // A writer does it the other way round, and all of it is `SeqCst`, of which there is one order, as is how many places were ever taken:
+        // either it sees what was written above, or this sees that it has closed the lock, or both. If this sees that the lock was opened again,
+        // it sees what had been written.
         if self.closed.load(Ordering::SeqCst) {
             return self.read_after_writer(guard);
         }
@@ -164,7 +165,7 @@ impl<T> Deref for ReadGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: the lock was open after this guard had been noted, so a writer waits until it is dropped.
+        // SAFETY: the lock was open after this guard had been noted, or nobody wrote while it was: a writer waits until it is dropped.
         unsafe { &*self.lock.value.get() }
     }
 }
@@ -178,9 +179,9 @@ impl<T> Drop for ReadGuard<'_, T> {
                 self.lock.others.fetch_sub(1, Ordering::SeqCst);
             }
         }
-        // That a place was left is not `SeqCst`, which would cost as much again as to take it: this can come first, at the very moment
-        // when the writer goes to sleep, which sleeps no longer for it than it does at most.
-        if self.lock.asleep.load(Ordering::SeqCst) {
+        // What was stored above may become visible after this load. Then a writer that is just going to sleep is not woken, and sleeps for
+        // `SLEEP`: that costs hits less than to have the two in order.
+        if self.lock.asleep.load(Ordering::Relaxed) {
             self.lock.wake_writer();
         }
     }
@@ -212,16 +213,17 @@ impl<T> DerefMut for WriteGuard<'_, T> {
 impl<T> Drop for WriteGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // before the mutex is let go of, which is the field's to do
+        // before the mutex is let go of, which is the field's to do: after that, the lock may be another writer's
         self.lock.closed.store(false, Ordering::Release);
     }
 }
 
 #[cfg(all(test, not(shuttle)))]
 mod tests {
-    use std::cell::OnceCell;
+    use std::cell::{Cell, OnceCell};
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::{Arc, Barrier};
+    use std::sync::atomic::AtomicU32;
+    use std::sync::{Arc, Barrier, LazyLock};
     use std::thread;
 
     use super::super::readers::PLACES;
@@ -295,32 +297,37 @@ mod tests {
         let lock = ReadMostly::<Twice>::default();
         let all_in = Barrier::new(PLACES + 4);
         thread::scope(|scope| {
-            for _ in 0..PLACES + 3 {
-                scope.spawn(|| {
-                    let reads = lock.read();
-                    all_in.wait();
-                    thread::yield_now();
-                    assert_eq!(*reads, Twice(0, 0));
-                });
-            }
+            let reader = || {
+                let reads = lock.read();
+                all_in.wait();
+                thread::yield_now();
+                assert_eq!(*reads, Twice(0, 0));
+            };
+            let readers: Vec<_> = (0..PLACES + 3).map(|_| scope.spawn(reader)).collect();
             all_in.wait();
             lock.write().add();
+            // until their thread-locals are dropped
+            for reader in readers {
+                reader.join().expect("it was not written yet");
+            }
+            // those who have ended have given theirs back
+            let has_a_place = scope.spawn(|| lock.read().place.is_some());
+            assert!(has_a_place.join().expect("a reader"));
         });
-        // those who have ended have given theirs back
-        let has_a_place = thread::scope(|scope| {
-            let reader = scope.spawn(|| lock.read().place.is_some());
-            reader.join().expect("a reader")
-        });
-        assert!(has_a_place);
     }
 
     #[test]
     fn a_thread_that_ends_can_read() {
+        /// Whether it had a place when it last read. A panic there would end the process.
+        static HAD: AtomicBool = AtomicBool::new(true);
+
         struct Reads(Arc<ReadMostly<Twice>>);
 
         impl Drop for Reads {
             fn drop(&mut self) {
-                self.0.read().check();
+                let reads = self.0.read();
+                reads.check();
+                HAD.store(reads.place.is_some(), Ordering::SeqCst);
             }
         }
 
@@ -339,9 +346,123 @@ mod tests {
         });
         lock.write().add();
         reader.join().expect("reading is no matter of places");
+        assert!(!HAD.load(Ordering::SeqCst));
         assert_eq!(Arc::strong_count(&lock), 1);
         lock.write().add();
         assert_eq!(*lock.read(), Twice(2, 2));
+    }
+
+    #[test]
+    fn a_place_that_says_what_is_read_is_not_passed_on() {
+        static LOCK: LazyLock<ReadMostly<Twice>> = LazyLock::new(ReadMostly::default);
+        static KEPT: AtomicBool = AtomicBool::new(false);
+
+        struct Held(OnceCell<ReadGuard<'static, Twice>>);
+
+        impl Drop for Held {
+            fn drop(&mut self) {
+                let place = self.0.get().and_then(|guard| guard.place);
+                KEPT.store(place.is_some_and(Place::is_taken), Ordering::SeqCst);
+            }
+        }
+
+        thread_local! {
+            static HELD: Held = const { Held(OnceCell::new()) };
+        }
+
+        // what a thread has made first it drops last
+        let reader = thread::spawn(|| HELD.with(|held| held.0.set(LOCK.read()).is_ok()));
+        assert!(reader.join().expect("a reader"));
+        assert!(KEPT.load(Ordering::SeqCst));
+        LOCK.write().add();
+    }
+
+    /// What threads wait for without seeing what else was done before.
+    #[derive(Default)]
+    struct Steps(AtomicU32);
+
+    impl Steps {
+        fn done(&self, step: u32) {
+            self.0.store(step, Ordering::Relaxed);
+        }
+
+        fn wait(&self, step: u32) {
+            while self.0.load(Ordering::Relaxed) < step {
+                thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_read_at_a_place_was_read_before_it_is_passed_on() {
+        struct Ends(Arc<Steps>);
+
+        impl Drop for Ends {
+            fn drop(&mut self) {
+                self.0.done(1);
+            }
+        }
+
+        thread_local! {
+            static LAST: OnceCell<Ends> = const { OnceCell::new() };
+        }
+
+        let (one, other): (ReadMostly<Twice>, ReadMostly<Twice>) = Default::default();
+        let steps = Arc::<Steps>::default();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                // what a thread has made first it drops last: when its place is given back
+                LAST.with(|last| last.set(Ends(Arc::clone(&steps))).is_ok());
+                one.read().check();
+            });
+            scope.spawn(|| {
+                steps.wait(1);
+                let _reads = other.read();
+                steps.done(2);
+                steps.wait(3);
+            });
+            steps.wait(2);
+            one.write().add();
+            steps.done(3);
+        });
+    }
+
+    #[test]
+    fn a_reader_wakes_a_writer() {
+        let lock = ReadMostly::<Twice>::default();
+        thread::scope(|scope| {
+            let reads = lock.read();
+            let writer = scope.spawn(|| lock.write().add());
+            while !lock.asleep.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            drop(reads);
+            writer.join().expect("a writer");
+        });
+        assert!(!lock.asleep.load(Ordering::SeqCst));
+    }
+
+    /// Does not compile if one of them is.
+    #[test]
+    fn what_can_be_shared_and_sent() {
+        /// Of what is not `Send` it is clear which of the two is meant.
+        trait UnlessSent<Is> {
+            fn holds() {}
+        }
+        impl<T: ?Sized> UnlessSent<()> for T {}
+        impl<T: ?Sized + Send> UnlessSent<u8> for T {}
+
+        trait UnlessShared<Is> {
+            fn holds() {}
+        }
+        impl<T: ?Sized> UnlessShared<()> for T {}
+        impl<T: ?Sized + Sync> UnlessShared<u8> for T {}
+
+        <ReadGuard<'_, u8> as UnlessSent<_>>::holds();
+        <WriteGuard<'_, u8> as UnlessSent<_>>::holds();
+        // what can be sent alone, and what can be shared alone
+        <ReadMostly<Cell<u8>> as UnlessShared<_>>::holds();
+        <ReadMostly<MutexGuard<'_, u8>> as UnlessShared<_>>::holds();
     }
 
     #[test]

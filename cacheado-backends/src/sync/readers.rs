@@ -1,7 +1,11 @@
 //! Who reads what: a board on which each thread has a place of its own, for the lock that it reads.
 //!
 //! There is one for the whole process. A thread takes its place when it first reads, and gives it back when it ends. One that comes when
-//! all are taken has none, nor has one that reads a second lock meanwhile.
+//! all are taken has none as long as it lives, and who has one and reads a second lock has none for that.
+//!
+//! Nothing here is unsafe by itself, but that a [lock](super::read_mostly) is sound rests on it: on a place only its thread writes, a
+//! place that says that a lock is read is not passed on, and whoever writes sees all places. (So two copies of this crate in one process,
+//! each with a board of its own, must not share a store.)
 
 use std::cell::Cell;
 
@@ -34,7 +38,7 @@ impl Place {
 
     /// Says that its thread reads `lock`; false if it can't, since it says so of another.
     #[inline]
-    pub(super) fn enter(&self, lock: usize) -> bool {
+    fn enter(&self, lock: usize) -> bool {
         // nobody but its thread writes to it
         let free = self.reads.load(Ordering::Relaxed) == NOTHING;
         if free {
@@ -47,6 +51,12 @@ impl Place {
     #[inline]
     pub(super) fn leave(&self) {
         self.reads.store(NOTHING, Ordering::Release);
+    }
+
+    /// Whether it is some thread's.
+    #[cfg(all(test, not(shuttle)))]
+    pub(super) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::SeqCst)
     }
 
     /// Whether its thread reads `lock`. If not, what it has read of it was read before.
@@ -75,7 +85,8 @@ impl Board {
 
     fn take(&self) -> &Place {
         for (nth, place) in self.places.iter().enumerate() {
-            if !place.taken.swap(true, Ordering::Acquire) {
+            // looked at first, which takes the cache line from no thread that reads
+            if !place.taken.load(Ordering::Relaxed) && !place.taken.swap(true, Ordering::Acquire) {
                 self.used.fetch_max(nth + 1, Ordering::SeqCst);
                 return place;
             }
@@ -104,7 +115,10 @@ struct Lease(Cell<Option<&'static Place>>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(place) = self.0.get() {
+        if let Some(place) = self.0.get()
+            // a guard that outlives it, in another thread-local or forgotten, keeps the place
+            && place.reads.load(Ordering::Relaxed) == NOTHING
+        {
             place.taken.store(false, Ordering::Release);
         }
     }
@@ -114,9 +128,9 @@ thread_local! {
     static MINE: Lease = const { Lease(Cell::new(None)) };
 }
 
-/// The place of the current thread.
+/// Says that the current thread reads `lock`, at its place. `None`: it has none, or says there that it reads another.
 #[inline]
-pub(super) fn mine() -> &'static Place {
+pub(super) fn enter(lock: usize) -> Option<&'static Place> {
     #[cold]
     fn take(lease: &Lease) -> &'static Place {
         let place = board().take();
@@ -124,12 +138,15 @@ pub(super) fn mine() -> &'static Place {
         place
     }
 
-    let mine = MINE.try_with(|lease| match lease.0.get() {
-        Some(place) => place,
-        None => take(lease),
+    let entered = MINE.try_with(|lease| {
+        let place = match lease.0.get() {
+            Some(place) => place,
+            None => take(lease),
+        };
+        place.enter(lock).then_some(place)
     });
-    // a thread that ends has given it back
-    mine.unwrap_or_else(|_| &board().none)
+    // a thread that ends may have given it back
+    entered.ok().flatten()
 }
 
 /// All places that were ever taken.

@@ -1,8 +1,9 @@
 //! The store: the shards, the index, the schedule and the rules, kept in step.
 //!
 //! Look-ups and listings are here, what is put in in `insert`, what goes in `remove`. Locks are taken in one order: policy, then
-//! a shard of the entries, then a shard of the index or of the schedule. Values are dropped when no lock is held, since dropping
-//! one runs the user's code.
+//! a shard of the entries, then a shard of the index or of the schedule. With rules, whoever writes to a shard holds the policy's: a
+//! rule may wait for a lock of its own while a shard is locked for reading, which another holds that looks at a shard in turn. Values are
+//! dropped when no lock is held, since dropping one runs the user's code.
 
 mod insert;
 mod panic;
