@@ -165,7 +165,8 @@ impl Cache {
     /// The value under `key`; if there is none, what `loader` returns, which is stored. Of several callers at once one loads,
     /// and the rest wait for it.
     ///
-    /// `loader` is a closure that returns the value, for `.run()`, or one that returns a future, for `.await`.
+    /// `loader` is a closure that returns the value, for `.run()`, or one that returns a future, for `.await`. A `Result` is a value as well,
+    /// but no `Err` is stored; one that can't be stored anyway takes [`try_get_or_load`](Self::try_get_or_load).
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;

@@ -109,6 +109,45 @@ fn futures_are_send() {
     send(cache.clear().into_future()).unwrap();
 }
 
+/// A `Result` can be stored, but a failure is none to keep.
+#[test]
+fn get_or_load_keeps_no_failure() {
+    type Price = Result<u32, String>;
+
+    /// What is called like it, and is none.
+    #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    enum Answer {
+        Ok(u32),
+        Err(String),
+    }
+
+    let cache = Cache::builder().build().unwrap();
+    let runs = AtomicU32::new(0);
+    let fails = || -> Price {
+        runs.fetch_add(1, Ordering::Relaxed);
+        Err("no".to_owned())
+    };
+    for _ in 0..2 {
+        let price: Price = cache.get_or_load("price", fails).run().unwrap();
+        assert_eq!(price, Err("no".to_owned()));
+        let price: Price = block_on(
+            cache
+                .get_or_load("price", || async { fails() })
+                .into_future(),
+        )
+        .unwrap();
+        assert_eq!(price, Err("no".to_owned()));
+    }
+    assert_eq!(runs.load(Ordering::Relaxed), 4);
+    let price: Price = cache.get_or_load("price", || Ok(7)).run().unwrap();
+    assert_eq!(price, Ok(7));
+    assert_eq!(cache.get_or_load("price", fails).run().unwrap(), Ok(7));
+    let answer = cache.get_or_load("answer", || Answer::Err("no".to_owned()));
+    assert_eq!(answer.run().unwrap(), Answer::Err("no".to_owned()));
+    let answer = cache.get_or_load("answer", || Answer::Ok(1));
+    assert_eq!(answer.run().unwrap(), Answer::Err("no".to_owned()));
+}
+
 #[test]
 fn get_or_load_loads_once() {
     let cache = cache();

@@ -1,6 +1,5 @@
 //! Reading a value, or loading it.
 
-use std::convert::Infallible;
 use std::future::{Future, IntoFuture};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use cacheado_backends::{Error, Result, Scope, Space};
 use serde::Serialize;
 
+use super::failure::or_failure;
 use super::{Begun, Operation, OperationFuture, key, probe};
 use crate::cache::Cache;
 use crate::counters::Event;
@@ -112,8 +112,8 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         }
     }
 
-    /// The value at once, or the future of loading it.
-    fn begin<T: Storable, E, Fut>(self) -> Begun<'a, Result<T, E>>
+    /// The value at once, or the future of loading it, as `then` gives it.
+    fn begin<T: Storable, E, Fut, R: 'a>(self, then: fn(Result<T, E>) -> R) -> Begun<'a, R>
     where
         F: FnOnce() -> Fut + Send + 'a,
         K: 'a,
@@ -123,8 +123,11 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         let look = self.look();
         let loader = self.loader;
         match look {
-            Ok(value) => Begun::Done(Ok(value)),
-            Err(pending) => Begun::Waits(Box::pin(pending.load_async(loader))),
+            Ok(value) => Begun::Done(then(Ok(value))),
+            Err(pending) => Begun::Waits(Box::pin(async move {
+                let load = pending.load_async(loader);
+                then(load.await)
+            })),
         }
     }
 }
@@ -163,6 +166,11 @@ macro_rules! refined {
 }
 refined!(GetOrLoad, TryGetOrLoad);
 
+/// What was loaded, be it a failure.
+fn whichever<T>(loaded: Result<T, T>) -> T {
+    loaded.unwrap_or_else(|failure| failure)
+}
+
 impl<F, K: Serialize> GetOrLoad<'_, F, K> {
     /// The value. The loader runs on this thread, if it runs. A key that fails to serialize is counted and traced, and the
     /// loader runs uncached.
@@ -178,8 +186,8 @@ impl<F, K: Serialize> GetOrLoad<'_, F, K> {
     where
         F: FnOnce() -> T,
     {
-        let common = self.0.with(|loader| || Ok::<T, Infallible>(loader()));
-        Ok(common.load().unwrap_or_else(|never| match never {}))
+        let common = self.0.with(|loader| || or_failure(loader()));
+        Ok(whichever(common.load()))
     }
 }
 
@@ -193,8 +201,10 @@ where
     type Output = Result<T>;
 
     fn begin(self) -> Begun<'a, Result<T>> {
-        let common = self.0.with(|loader| || async move { Ok(loader().await) });
-        common.begin()
+        let common = self
+            .0
+            .with(|loader| || async move { or_failure(loader().await) });
+        common.begin(|loaded| Ok(whichever(loaded)))
     }
 }
 
@@ -243,7 +253,7 @@ where
     type Output = Result<T, E>;
 
     fn begin(self) -> Begun<'a, Result<T, E>> {
-        self.0.begin()
+        self.0.begin(std::convert::identity)
     }
 }
 

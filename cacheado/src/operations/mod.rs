@@ -2,6 +2,7 @@
 
 mod evict;
 mod evictions;
+mod failure;
 mod get;
 mod get_or_load;
 mod list;
