@@ -229,7 +229,7 @@ mod tests {
     use super::super::readers::PLACES;
     use super::*;
 
-    const TIMES: u64 = if cfg!(miri) { 30 } else { 20_000 };
+    const TIMES: u64 = if cfg!(miri) { 30 } else { 2_000 };
 
     /// Two numbers that are the same whenever nobody is writing.
     #[derive(Debug, Default, PartialEq)]
