@@ -39,17 +39,23 @@ impl Runtime {
 
     /// `::cacheado::__private::NAME`
     pub(crate) fn private(&self, name: &str) -> TokenStream {
-        self.private_in(name, Span::mixed_site())
+        let span = Span::mixed_site();
+        self.private_in(name, (span, span))
     }
 
     /// `::cacheado::__private::NAME`, whose errors show at `span`.
     pub(crate) fn private_at(&self, name: &str, span: Span) -> TokenStream {
-        self.private_in(name, at(span))
+        self.private_over(name, (span, span))
     }
 
-    fn private_in(&self, name: &str, span: Span) -> TokenStream {
+    /// `::cacheado::__private::NAME`, whose errors underline all from the one span to the other.
+    pub(crate) fn private_over(&self, name: &str, (first, last): (Span, Span)) -> TokenStream {
+        self.private_in(name, (at(first), at(last)))
+    }
+
+    fn private_in(&self, name: &str, (first, last): (Span, Span)) -> TokenStream {
         // in one piece: what is put together from streams takes a call of the compiler for each
-        let (root, name) = (Ident::new(&self.name, span), Ident::new(name, span));
-        quote_spanned!(span=> ::#root::__private::#name)
+        let (root, name) = (Ident::new(&self.name, first), Ident::new(name, last));
+        quote_spanned!(first=> ::#root::__private::#name)
     }
 }

@@ -11,7 +11,10 @@ pub use cacheado_macros::__expand;
 pub use {core, std};
 
 pub use crate::arity::*;
-pub use crate::background::owned::{Kept, Owned, Sendable, keep};
+pub use crate::background::owned::{
+    Argument, Kept, Known, Ownable, Owned, Parameter, Sendable, argument, argument_of_any, handing,
+    keep,
+};
 pub use crate::batch::batched::{
     BatchCarry, Batched, PendingBatch, batch, batch_local, batch_portable,
 };

@@ -1,7 +1,7 @@
 //! A body that may outlive its call: what it keeps of the arguments that are only lent to it, and what can't be kept.
 
 use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree};
-use quote::{ToTokens as _, format_ident, quote};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     BoundLifetimes, GenericParam, Lifetime, ParenthesizedGenericArguments, ReceiverKind, Type,
@@ -13,8 +13,8 @@ use super::look;
 use super::options::Options;
 use super::plan::{Kind, Plan};
 use super::signature::Function;
-use crate::parse::{Errors, captures, mentions};
-use crate::runtime::local;
+use crate::parse::{Errors, captures, ends, mentions, same};
+use crate::runtime::{at, local};
 
 /// What stands around something that may outlive its call.
 #[derive(Default)]
@@ -143,27 +143,37 @@ pub(crate) fn around_closure(plan: &Plan, tokens: &TokenStream) -> Keeping {
 /// `shared`: others need what is given by value too.
 fn around(plan: &Plan, tokens: &TokenStream, what: &str, shared: bool) -> Keeping {
     let mut keeping = Keeping::default();
-    let keep = plan.runtime.private("keep");
+    let pending = local("__cacheado_pending");
     let allow = look::allow_shadowing();
     // keeps `name`, if it is lent or others need it as well, and binds it inside as `inside`
-    let mut add = |is_lent: bool, nth: &str, name: &TokenStream, inside: TokenStream| {
-        let kept = format_ident!("__cacheado_{what}_{nth}", span = Span::mixed_site());
-        if is_lent {
-            keeping.keep.extend(quote!(let #kept = #keep(#name);));
-            keeping
-                .lend
-                .extend(quote!(#allow let #inside = #kept.lend();));
-        } else if shared {
-            let clone = quote!(::core::clone::Clone::clone(&#name));
-            keeping.keep.extend(quote!(let #kept = #clone;));
-            keeping.lend.extend(quote!(#allow let #inside = #kept;));
-        }
-    };
+    let mut add =
+        |is_lent: bool, ty: Option<&Type>, nth: &str, name: &TokenStream, inside: TokenStream| {
+            let kept = format_ident!("__cacheado_{what}_{nth}", span = Span::mixed_site());
+            if is_lent {
+                let keep = asking(plan, "keep", ty, name, None);
+                keeping.keep.extend(quote!(let #kept = #keep;));
+                keeping
+                    .lend
+                    .extend(quote!(#allow let #inside = #kept.lend();));
+                return;
+            }
+            let handing = asking(plan, "handing", ty, &quote!(&#name), Some(&pending));
+            keeping.keep.extend(quote!(let #pending = #handing;));
+            if shared {
+                let clone = quote!(::core::clone::Clone::clone(&#name));
+                keeping.keep.extend(quote!(let #kept = #clone;));
+                keeping.lend.extend(quote!(#allow let #inside = #kept;));
+            }
+        };
     if let Some(receiver) = plan.function.receiver()
         && mentions(tokens, &[self_word()])
     {
         let word = receiver.self_token.to_token_stream();
-        add(is_lent(plan), "self", &word, this().to_token_stream());
+        let ty = match &receiver.kind {
+            ReceiverKind::Typed(_, ty) => Some(&**ty),
+            _ => None,
+        };
+        add(is_lent(plan), ty, "self", &word, this().to_token_stream());
     }
     let mut patterns = TokenStream::new();
     for (nth, arg) in plan.function.args.iter().enumerate() {
@@ -171,8 +181,14 @@ fn around(plan: &Plan, tokens: &TokenStream, what: &str, shared: bool) -> Keepin
             continue;
         }
         let (name, mutability) = (arg.name.to_token_stream(), arg.mutability);
-        let is_lent = lent(&arg.ty).is_some_and(|reference| !is_static(reference));
-        add(is_lent, &nth.to_string(), &name, quote!(#mutability #name));
+        let inside = quote!(#mutability #name);
+        add(
+            is_lent_arg(arg),
+            Some(&arg.ty),
+            &nth.to_string(),
+            &name,
+            inside,
+        );
         if arg.rebind {
             let pat = &arg.pat;
             patterns.extend(quote!(#[allow(unused_variables)] let #pat = #name;));
@@ -180,6 +196,46 @@ fn around(plan: &Plan, tokens: &TokenStream, what: &str, shared: bool) -> Keepin
     }
     keeping.lend.extend(patterns);
     keeping
+}
+
+/// A call of `function` with a `reference` to an argument. What that asks of the argument is one error, which underlines its type, if it is
+/// spelled out: what is called stands there, and so does what it takes.
+fn asking(
+    plan: &Plan,
+    function: &str,
+    ty: Option<&Type>,
+    reference: &TokenStream,
+    pending: Option<&Ident>,
+) -> TokenStream {
+    let runtime = &plan.runtime;
+    let (_, word) = ends(reference, Span::call_site());
+    let (first, last) = ends(ty, word);
+    let function = runtime.private_over(function, (first, last));
+    let argument = if ty.is_some_and(|ty| is_parameter(plan, ty)) {
+        "argument_of_any"
+    } else {
+        "argument"
+    };
+    let argument = runtime.private_at(argument, first);
+    let reference = quote_spanned!(at(last)=> (#reference));
+    quote!(#function(#argument #reference, #pending))
+}
+
+/// Whether a type, or what it refers to, is a type parameter of the function.
+fn is_parameter(plan: &Plan, ty: &Type) -> bool {
+    match lent(ty).map_or(ty, |reference| &reference.elem) {
+        Type::ImplTrait(_) => true,
+        Type::Path(path) => path.path.get_ident().is_some_and(|name| {
+            let mut params = plan.function.sig.generics.type_params();
+            params.any(|param| same(&param.ident, name))
+        }),
+        _ => false,
+    }
+}
+
+/// Whether the argument is only lent to the call.
+fn is_lent_arg(arg: &Arg) -> bool {
+    lent(&arg.ty).is_some_and(|reference| !is_static(reference))
 }
 
 fn is_static(reference: &TypeReference) -> bool {
@@ -206,7 +262,7 @@ fn needs(arg: &Arg, tokens: &TokenStream) -> bool {
 
 /// Whether the body sees what was kept of the argument, by the same name. It is that one which is mutable, if either is.
 pub(crate) fn is_kept(plan: &Plan, arg: &Arg) -> bool {
-    plan.owned && lent(&arg.ty).is_some_and(|reference| !is_static(reference))
+    plan.owned && is_lent_arg(arg)
 }
 
 /// `tokens` with another word for `self`, if that is only lent. Functions and impls inside keep theirs.
