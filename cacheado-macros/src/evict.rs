@@ -184,7 +184,9 @@ impl Evictions {
         let mut handles: Vec<TokenStream> = calls
             .map(|call| call.keyed(|arg| kept_for_body(arg, function)))
             .collect();
+        let mut seen: Vec<String> = Vec::new();
         for scope in &self.scopes {
+            let name = &scope.name;
             let scope = if scope.is_global() {
                 scope.check_global(errors);
                 let global = runtime.private("global_scope");
@@ -202,6 +204,15 @@ impl Evictions {
                 let make_scope = runtime.private("scope");
                 quote!(#make_scope(&#level, [#(#ids),*]))
             };
+            let text = scope.to_string();
+            if seen.contains(&text) {
+                let name_of = name.value();
+                errors.on(
+                    name,
+                    format!("the scope `{name_of}` is evicted already: name it once"),
+                );
+            }
+            seen.push(text);
             let (evict, cache) = (
                 runtime.private("scope_eviction"),
                 look::cache(&runtime, self.cache.as_ref()),
