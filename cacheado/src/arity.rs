@@ -16,7 +16,8 @@ use crate::outcome::{Carry, Outcome, Value};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be part of a key",
     label = "not serializable",
-    note = "derive `serde::Serialize` for it, leave it out with `skip(…)`, or say with `key = …` what identifies the call"
+    note = "derive `serde::Serialize` for it, leave it out with `skip(…)`, or say with `key = …` what identifies the call",
+    note = "of a type parameter ask `T: serde::Serialize`; of an array of more than 32 elements, which serde does not know, take the slice: `key = array[..]`"
 )]
 pub trait KeyPart: Serialize {}
 

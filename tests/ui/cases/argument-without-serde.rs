@@ -18,4 +18,19 @@ async fn keyed(db: &Db, limit: usize) -> usize {
     limit
 }
 
+#[cache]
+fn generic<T>(of: T) -> usize {
+    size_of_val(&of)
+}
+
+#[cache]
+fn long(hash: [u8; 40]) -> u8 {
+    hash[0]
+}
+
+#[cache(key = hash[..])]
+fn long_as_its_slice(hash: [u8; 40]) -> u8 {
+    hash[0]
+}
+
 fn main() {}
