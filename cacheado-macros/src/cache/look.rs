@@ -87,19 +87,22 @@ pub(crate) fn load(
     body: &TokenStream,
     then: &TokenStream,
 ) -> TokenStream {
-    // what is asked of the return type shows where that stands
-    let pending = Ident::new("__cacheado_pending", at(output_span(plan).0));
+    // what is asked of the return type shows where that stands, which the compiler finds by all of these
+    let span = at(output_span(plan).0);
+    let pending = Ident::new("__cacheado_pending", span);
     let decide = if plan.owned {
         decide::kept(plan)
     } else {
         decide::borrowed(plan)
     };
     let Some(Decide { prelude, closure }) = decide else {
-        let method = local(method);
-        return quote!(#pending.#method(#body) #then);
+        let method = Ident::new(method, span);
+        let args = quote_spanned!(span=> (#body));
+        return quote!(#pending.#method #args #then);
     };
-    let method = local(&format!("{method}_if"));
-    quote!({ #prelude #pending.#method(#closure, #body) #then })
+    let method = Ident::new(&format!("{method}_if"), span);
+    let args = quote_spanned!(span=> (#closure, #body));
+    quote!({ #prelude #pending.#method #args #then })
 }
 
 fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
