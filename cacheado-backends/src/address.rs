@@ -51,8 +51,7 @@ pub fn entry(key: &Key) -> String {
     }
     escape(&args[..cut], ARGS, &mut out);
     out.push('~');
-    let hash = blake3::hash(key.args());
-    let _ = write!(out, "{}", &hash.to_hex()[..32]);
+    out.push_str(&blake3::hash(key.args()).to_hex()[..32]);
     out
 }
 
@@ -90,52 +89,54 @@ pub fn bucket_of_name(name: &str, count: u16) -> u16 {
     u16::from_le_bytes([bytes[0], bytes[1]]) % count.max(1)
 }
 
-/// What stands for itself in a name, beside letters and digits of ASCII: a bit for each.
-#[derive(Clone, Copy)]
-struct Plain(u128);
+/// What stands for itself in a name, beside letters and digits of ASCII: whether each byte does.
+///
+/// Which other characters are letters depends on the version of Unicode, and two builds must not differ in a name.
+struct Plain([bool; 256]);
 
-const LEVEL: Plain = Plain::new("-_");
-const ID: Plain = Plain::new("-_.@+");
-const FUNCTION: Plain = Plain::new(":<>_,&;-.");
-const ARGS: Plain = Plain::new("-_.@+:,()[]{}<>\"");
-const CACHE: Plain = Plain::new("-_.");
+const LEVEL: &Plain = &Plain::new("-_");
+const ID: &Plain = &Plain::new("-_.@+");
+const FUNCTION: &Plain = &Plain::new(":<>_,&;-.");
+const ARGS: &Plain = &Plain::new("-_.@+:,()[]{}<>\"");
+const CACHE: &Plain = &Plain::new("-_.");
 
 impl Plain {
-    /// Which other characters are letters depends on the version of Unicode, and two builds must not differ in a name.
+    /// `others` are of ASCII.
     const fn new(others: &str) -> Self {
-        let mut bits = 0;
+        let mut plain = [false; 256];
         let mut byte = 0_u8;
         while byte.is_ascii() {
-            if byte.is_ascii_alphanumeric() {
-                bits |= 1 << byte;
-            }
+            plain[byte as usize] = byte.is_ascii_alphanumeric();
             byte += 1;
         }
         let mut nth = 0;
         while nth < others.len() {
-            bits |= 1 << others.as_bytes()[nth];
+            plain[others.as_bytes()[nth] as usize] = true;
             nth += 1;
         }
-        Self(bits)
+        Self(plain)
     }
 
-    fn has(self, c: char) -> bool {
-        c.is_ascii() && self.0 >> u32::from(c) & 1 == 1
+    fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
     }
 }
 
 /// Appends `text`, with all that is not `plain` escaped by percent signs.
-fn escape(text: &str, plain: Plain, out: &mut String) {
-    for c in text.chars() {
-        if plain.has(c) {
-            out.push(c);
-        } else {
-            let mut utf8 = [0; 4];
-            for byte in c.encode_utf8(&mut utf8).bytes() {
-                let _ = write!(out, "%{byte:02X}");
+fn escape(mut text: &str, plain: &Plain, out: &mut String) {
+    while let Some(at) = text.bytes().position(|byte| !plain.has(byte)) {
+        let (before, from) = text.split_at(at);
+        out.push_str(before);
+        let (other, rest) = from.split_at(from.chars().next().map_or(0, char::len_utf8));
+        for byte in other.bytes() {
+            out.push('%');
+            for half in [byte >> 4, byte & 15] {
+                out.push(b"0123456789ABCDEF"[usize::from(half)].into());
             }
         }
+        text = rest;
     }
+    out.push_str(text);
 }
 
 #[cfg(test)]
