@@ -13,6 +13,19 @@ use crate::shared::{Asked, BOTH, SECOND, key, key_in, scope, text, text_for};
 /// How long loads of a process may take that are to be quick.
 const LIMIT: Duration = Duration::from_millis(30);
 
+/// More look-ups in a row than after which the next one is expected to find something.
+const MANY: usize = 20;
+
+/// Looks up `times` what is there.
+fn find(store: &Asked, times: usize) {
+    if times > 0 {
+        store.set(&key("there"), &text("v")).unwrap();
+    }
+    for _ in 0..times {
+        assert_eq!(store.found(&key("there")).as_deref(), Some("v"));
+    }
+}
+
 #[test]
 fn a_load_is_stored_unless_something_came_between() {
     type Between = fn(&Asked);
@@ -50,10 +63,15 @@ fn a_load_is_stored_unless_something_came_between() {
     let server = servers::Redis::start();
     // another process, which is what comes between
     let other = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
-    for way in BOTH {
+    // a store that has found nothing lately, and one that has found all
+    for (way, hits) in BOTH.into_iter().flat_map(|way| [(way, 0), (way, MANY)]) {
         let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
-        for (nth, between) in overtaking.iter().enumerate() {
+        let clear = || {
             other.clear().unwrap();
+            find(&store, hits);
+        };
+        for (nth, between) in overtaking.iter().enumerate() {
+            clear();
             let mark = store.missed(&key("x"));
             between(&other);
             let meanwhile = store.found(&key("x"));
@@ -62,14 +80,14 @@ fn a_load_is_stored_unless_something_came_between() {
                 "{nth}"
             );
             assert_eq!(store.found(&key("x")), meanwhile, "{nth}");
-            other.clear().unwrap();
+            clear();
             let mark = store.missed(&key("x"));
             between(&other);
             assert!(!store.put(&key("x"), &text("old"), &mark).unwrap(), "{nth}");
             assert_eq!(store.found(&key("x")), None, "{nth}");
         }
         for (nth, between) in harmless.iter().enumerate() {
-            other.clear().unwrap();
+            clear();
             let mark = store.missed(&key("x"));
             between(&other);
             assert!(store.fill(&key("x"), &text("v"), &mark).unwrap(), "{nth}");
@@ -182,6 +200,35 @@ fn a_load_that_may_take_longer_than_where_it_was_overtaken_is_not_stored() {
             assert!(!stored, "of {nth}");
             server.cli(&["FLUSHALL"]);
         }
+    }
+}
+
+/// They are most of what a look-up asks for, and no hit has a use for them.
+#[test]
+fn where_look_ups_hit_they_ask_for_no_marks() {
+    let server = servers::Redis::start();
+    let calls_of = |command: &str| {
+        let stats = server.cli(&["INFO", "commandstats"]);
+        let calls = stats
+            .split(&format!("cmdstat_{command}:calls="))
+            .nth(1)
+            .map_or("0", |calls| calls.split(',').next().unwrap());
+        calls.parse::<usize>().unwrap()
+    };
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        find(&store, MANY);
+        let before = calls_of("mget");
+        find(&store, MANY);
+        assert_eq!(calls_of("mget"), before, "{way:?}");
+        // one that was not expected asks for them by themselves, and the next ones with the value; there are some by now
+        store.mark(&key("x")).unwrap();
+        let before = [calls_of("get"), calls_of("mget")];
+        for _ in 0..3 {
+            store.missed(&key("x"));
+        }
+        let asked = [calls_of("get"), calls_of("mget")];
+        assert_eq!(asked, [before[0] + 1, before[1] + 3], "{way:?}");
     }
 }
 

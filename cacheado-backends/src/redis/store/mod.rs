@@ -4,10 +4,12 @@ mod evict;
 mod lease;
 mod read;
 mod renew;
+mod streak;
 mod write;
 
 use std::time::Duration;
 
+use self::streak::Streak;
 use super::names::Names;
 use super::nonce::Nonces;
 use crate::backend::Change;
@@ -21,6 +23,7 @@ pub(super) struct Store {
     pub(super) nonces: Nonces,
     /// How long a load may take whose value is stored.
     pub(super) load_limit: Duration,
+    streak: Streak,
 }
 
 impl Store {
@@ -30,6 +33,7 @@ impl Store {
             names: Names::new(name),
             nonces: Nonces::new(),
             load_limit,
+            streak: Streak::default(),
         }
     }
 

@@ -32,10 +32,34 @@ impl Store {
         key: &Key,
     ) -> BackendResult<Lookup> {
         let (bucket, name) = self.names.entry(key);
-        let pipe = look_up(bucket, &name);
+        let lookup = if self.streak.is_long() {
+            self.get_alone(io, bucket, &name).await
+        } else {
+            let pipe = look_up(bucket, &name);
+            let sent = Instant::now();
+            let found = found(ask(io, pipe).await?, sent.elapsed())?;
+            self.settle(io, found, bucket, &name, sent).await
+        }?;
+        self.streak.count(matches!(lookup, Lookup::Hit(_)));
+        Ok(lookup)
+    }
+
+    /// A look-up that asks for marks only once there is no value.
+    async fn get_alone(
+        &self,
+        io: &impl Exchange,
+        bucket: Bucket<'_>,
+        name: &str,
+    ) -> BackendResult<Lookup> {
+        let mut get = command("GET", 256);
+        get.arg(bucket.entry(name));
+        let pipe = pipe([time_left(bucket, name), get]);
         let sent = Instant::now();
-        let found = found(ask(io, pipe).await?, sent.elapsed())?;
-        self.settle(io, found, bucket, &name, sent).await
+        let [left, value] = reply::all(ask(io, pipe).await?)?;
+        match value_of(reply::integer(left)?, value, sent.elapsed())? {
+            Some(found) => self.settle(io, found, bucket, name, sent).await,
+            None => self.mark_of(io, bucket, name).await.map(Lookup::Miss),
+        }
     }
 
     /// One round trip for all, one more for the marks of those that are missing (a hit has no use for marks, and they are several a
@@ -91,11 +115,20 @@ impl Store {
         key: &Key,
     ) -> BackendResult<Mark> {
         let (bucket, name) = self.names.entry(key);
+        self.mark_of(io, bucket, &name).await
+    }
+
+    async fn mark_of(
+        &self,
+        io: &impl Exchange,
+        bucket: Bucket<'_>,
+        name: &str,
+    ) -> BackendResult<Mark> {
         let sent = Instant::now();
-        let seen = ask_one(io, look_for_marks(bucket, &name)).await?;
+        let seen = ask_one(io, look_for_marks(bucket, name)).await?;
         match marks(reply::array(seen)?)? {
             Some(seen) => Ok(unowned(&seen, sent)),
-            None => self.first_mark(io, bucket, &name).await,
+            None => self.first_mark(io, bucket, name).await,
         }
     }
 
@@ -170,12 +203,17 @@ fn first_mark_of(answer: Vec<Value>, sent: Instant) -> BackendResult<Mark> {
     }
 }
 
-/// What asks for an entry and its marks. How long it lives comes first: if it expires in between, it is not there.
+/// What asks for an entry and its marks.
 fn look_up(bucket: Bucket<'_>, name: &str) -> Pipeline {
-    let entry = bucket.entry(name);
+    let names = once(bucket.entry(name)).chain(bucket.marks(name));
+    pipe([time_left(bucket, name), mget(names)])
+}
+
+/// What asks how long an entry lives, ahead of the entry itself: if it expires in between, it is not there.
+fn time_left(bucket: Bucket<'_>, name: &str) -> Cmd {
     let mut left = command("PTTL", 256);
-    left.arg(entry);
-    pipe([left, mget(once(entry).chain(bucket.marks(name)))])
+    left.arg(bucket.entry(name));
+    left
 }
 
 /// What asks for the marks of an entry alone.
