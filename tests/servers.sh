@@ -51,7 +51,8 @@ programs() {
         fi
         # a service that starts with the machine would be in nobody's interest
         if [[ -d /run/systemd/system ]]; then
-            systemctl disable --now "$package" >&2 || true
+            systemctl disable --now "$package" >&2 ||
+                echo "The service that came with $package is left running: \`systemctl disable --now $package\` ends it." >&2
         fi
     fi
     for program in "$@"; do
