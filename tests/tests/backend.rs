@@ -506,6 +506,28 @@ fn a_look_up_that_it_answers_is_a_hit() {
 }
 
 #[test]
+fn of_callers_side_by_side_one_asks_and_all_have_hits() {
+    for keeps in [true, false] {
+        let memory = Memory::default();
+        now(profile_async(&memory.cache(), "acme", 7));
+        memory.asked();
+        let builder = Cache::builder().in_process(keeps);
+        let cache = builder.backend(memory.clone()).build().unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut calls = [(); 5].map(|()| Box::pin(profile_async(&cache, "acme", 7)));
+        for call in &mut calls {
+            assert!(call.as_mut().poll(&mut context).is_pending());
+        }
+        for call in &mut calls {
+            assert!(call.as_mut().poll(&mut context).is_ready());
+        }
+        assert_eq!(memory.asked(), ["get"], "keeps copies: {keeps}");
+        let stats = cache.stats();
+        assert_eq!((stats.hits, stats.misses, stats.loads), (5, 0, 0));
+    }
+}
+
+#[test]
 fn local_functions_never_reach_it() {
     let memory = Memory::default();
     let cache = memory.cache();

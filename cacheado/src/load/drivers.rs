@@ -37,7 +37,7 @@ impl Load {
 
     /// Looks whether another has the value, or the shared tier, by blocking.
     pub(crate) fn aboard(self: Box<Self>, ticket: Ticket) -> Begun {
-        if let Some(found) = self.found_meanwhile(&ticket) {
+        if let Some(found) = self.found_meanwhile() {
             return found;
         }
         let Some((tier, codec)) = self.shared() else {
@@ -122,7 +122,7 @@ impl Load {
 
     /// As [`aboard`](Self::aboard), without blocking.
     pub(crate) fn aboard_async(self: Box<Self>, ticket: Ticket) -> Beginning {
-        if let Some(found) = self.found_meanwhile(&ticket) {
+        if let Some(found) = self.found_meanwhile() {
             return Beginning::Over(found);
         }
         if self.shared().is_none() {

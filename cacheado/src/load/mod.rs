@@ -188,7 +188,7 @@ impl Load {
         self.cache.count(&self.key, Event::Failure);
         let error = why().map(tracing::field::display);
         tracing::warn!(key = %self.key, error, "a load failed, and the value before stands in");
-        ticket.land(|| Arc::new(StoodIn(self.values.clone(&*value))));
+        self.land_unloaded(ticket, &*value, Event::Miss, true);
         Some(value)
     }
 
@@ -215,8 +215,19 @@ impl Load {
         if self.stale_hit() && timeout.is_some() {
             self.cache.count(&self.key, Event::Timeout);
         }
-        ticket.land(|| Arc::new(StoodIn(self.values.clone(&*value))));
+        self.land_unloaded(ticket, &*value, Event::Miss, true);
         Some(value)
+    }
+
+    /// Ends a load that has loaded nothing: those who wait get `value`. See [`Unloaded`].
+    fn land_unloaded(&self, ticket: &Ticket, value: &AnyValue, event: Event, stands_in: bool) {
+        ticket.land(|| {
+            Arc::new(Unloaded {
+                value: self.values.clone(value),
+                event,
+                stands_in,
+            })
+        });
     }
 
     /// Counts that its caller is given what stands in, unless that has been answered already. Returns whether it was counted.
@@ -292,19 +303,19 @@ impl Load {
 
     /// Whether what the leader has is this one's as well.
     fn takes(&self, shared: &AnyValue) -> bool {
-        let (value, stands_in) = StoodIn::unwrapped(shared);
+        let (value, unloaded) = Unloaded::unwrapped(shared);
         // the leader may be another function of this one's name, of which alone a value may stand in; and its type is this one's, unless
         // two programmatic calls use one key for two
-        self.values.is(value) && (!stands_in || self.forgives())
+        self.values.is(value) && (unloaded.is_none_or(|it| !it.stands_in) || self.forgives())
     }
 
     /// What a caller who has waited does next.
     pub(crate) fn waited(&self, wait: Wait, blocking: bool) -> Waited {
         match wait {
             Wait::Value(shared) if self.takes(&*shared) => {
-                self.missed();
-                let (value, stands_in) = StoodIn::unwrapped(&*shared);
-                if stands_in {
+                let (value, unloaded) = Unloaded::unwrapped(&*shared);
+                self.looked_up(unloaded.map_or(Event::Miss, |it| it.event));
+                if unloaded.is_some_and(|it| it.stands_in) {
                     self.cache.count(&self.key, Event::StaleHit);
                 }
                 Waited::Value(self.values.clone(value))
@@ -393,16 +404,15 @@ impl Load {
     }
 
     /// Another load may have landed after this caller's look-up and before it began its own.
-    fn found_meanwhile(&self, ticket: &Ticket) -> Option<Begun> {
+    fn found_meanwhile(&self) -> Option<Begun> {
         if !matches!(self.sharing, Sharing::Single | Sharing::Cluster) {
             return None;
         }
+        // those who wait find it as this one does
         if let Some(value) = self.stored() {
             self.hit();
-            ticket.land(|| self.share(&*value));
             return Some(Begun::Found(value));
         }
-        // those who wait find it as this one did
         let error = self.stored_error()?;
         self.hit();
         Some(Begun::FoundError(error))
@@ -419,7 +429,7 @@ impl Load {
             self.stale_hit();
         }
         self.keep(ticket, &found);
-        ticket.land(|| self.share(&*found.value));
+        self.land_unloaded(ticket, &*found.value, Event::Hit, found.is_stale());
         found.value
     }
 
@@ -486,15 +496,21 @@ impl Drop for Load {
     }
 }
 
-/// What those who wait for a load get if it has failed.
-struct StoodIn(Box<AnyValue>);
+/// What those who wait get of a leader who has loaded nothing.
+struct Unloaded {
+    value: Box<AnyValue>,
+    /// What their look-ups were: hits if it was found by one that was theirs as well, misses if the load has failed.
+    event: Event,
+    /// It only stands in for another value.
+    stands_in: bool,
+}
 
-impl StoodIn {
-    /// The value that is shared with those who wait, and whether it is one that stands in.
-    fn unwrapped(shared: &AnyValue) -> (&AnyValue, bool) {
-        match shared.downcast_ref() {
-            Some(Self(value)) => (&**value, true),
-            None => (shared, false),
+impl Unloaded {
+    /// The value that is shared with those who wait, and what it is if it was not loaded for them.
+    fn unwrapped(shared: &AnyValue) -> (&AnyValue, Option<&Self>) {
+        match shared.downcast_ref::<Self>() {
+            Some(unloaded) => (&*unloaded.value, Some(unloaded)),
+            None => (shared, None),
         }
     }
 }
