@@ -7,10 +7,12 @@
 //! Where there are several servers, each has a mark of its own in the same way, which the entries at it are under beside those of their
 //! scopes: a server that starts anew, and gives numbers that it has given before, has another nonce.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::time::Instant;
 
 use dashmap::DashMap;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use memcache::exp::{Get, Meta, Op, OpResult, Router, Set};
 
 use super::client::Way;
@@ -19,6 +21,7 @@ use super::header::Generation;
 use super::{Memcached, unexpected};
 use crate::backend::BackendResult;
 use crate::key::Key;
+use crate::sync::RandomState;
 
 /// How many nonces are remembered; past that all are forgotten.
 const REMEMBERED: usize = 4_096;
@@ -54,7 +57,7 @@ impl Place {
 
 /// The nonces that were last seen, which a store may go by until it is told otherwise.
 #[derive(Default)]
-pub(super) struct Remembered(DashMap<String, u64>);
+pub(super) struct Remembered(DashMap<String, u64, RandomState>);
 
 impl Remembered {
     pub(super) fn insert(&self, mark: &str, nonce: u64) {
@@ -76,8 +79,10 @@ impl Remembered {
 impl Memcached {
     /// Where the entries of `keys` are.
     pub(super) fn places<'k>(&self, keys: impl IntoIterator<Item = &'k Key>) -> Places {
+        let hasher = RandomState::default();
         let mut marks: Vec<String> = Vec::new();
-        let mut known: HashMap<String, usize> = HashMap::new();
+        // where each of them is
+        let mut known: HashTable<usize> = HashTable::new();
         let entries = keys.into_iter().map(|key| {
             let (name, mut its) = self.names.entry(key);
             if !self.server_marks.is_empty() {
@@ -85,10 +90,16 @@ impl Memcached {
                 its.extend(self.server_marks.get(server).cloned());
             }
             let mut place = |mark: String| {
-                *known.entry(mark).or_insert_with_key(|mark| {
-                    marks.push(mark.clone());
-                    marks.len() - 1
-                })
+                let is_it = |&nth: &usize| marks[nth] == mark;
+                let hash = |&nth: &usize| hasher.hash_one(&marks[nth]);
+                match known.entry(hasher.hash_one(&mark), is_it, hash) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(place) => {
+                        place.insert(marks.len());
+                        marks.push(mark);
+                        marks.len() - 1
+                    }
+                }
             };
             Place {
                 name,

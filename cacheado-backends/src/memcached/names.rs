@@ -1,8 +1,6 @@
 //! What things are called in the store. Memcached's keys have 250 bytes at most, and neither spaces nor control characters: a name
 //! that is longer is cut off, and ends with a hash of the whole.
 
-use std::fmt::Write as _;
-
 use super::servers::Servers;
 use crate::address;
 use crate::key::Key;
@@ -55,7 +53,10 @@ impl Names {
     }
 
     fn name(&self, kind: char, address: &str) -> String {
-        let whole = format!("{}/{kind}/{address}", self.cache);
+        let mut whole = String::with_capacity(self.cache.len() + 3 + address.len());
+        whole.push_str(&self.cache);
+        whole.extend(['/', kind, '/']);
+        whole.push_str(address);
         if whole.len() <= MOST {
             return whole;
         }
@@ -64,9 +65,10 @@ impl Names {
             cut -= 1;
         }
         let hash = blake3::hash(whole.as_bytes());
-        let mut name = whole[..cut].to_owned();
-        let _ = write!(name, "{CUT}{}", &hash.to_hex()[..HASH]);
-        name
+        whole.truncate(cut);
+        whole.push_str(CUT);
+        whole.push_str(&hash.to_hex()[..HASH]);
+        whole
     }
 }
 
