@@ -269,13 +269,14 @@ fn begin(
     blocking: bool,
 ) -> Arc<Flight> {
     *begun += 1;
-    let flight = Flight::new(*begun, kind, blocking);
     if let Some(mut spare) = spare
-        && let Some(place) = Arc::get_mut(&mut spare)
+        && let Some(flight) = Arc::get_mut(&mut spare)
     {
-        *place = flight;
+        flight.begin(*begun, kind, blocking);
         return spare;
     }
+    let mut flight = Flight::default();
+    flight.begin(*begun, kind, blocking);
     Arc::new(flight)
 }
 

@@ -11,7 +11,7 @@ mod ticket;
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use crate::waiting::watchdog::Prod;
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
 
 /// One load.
+#[derive(Default)]
 pub(crate) struct Flight {
     /// Of two loads of a key, the later has the larger number.
     number: u64,
@@ -37,6 +38,7 @@ pub(crate) struct Flight {
     landed: Condvar,
 }
 
+#[derive(Default)]
 struct State {
     phase: Phase,
     standing: Standing,
@@ -56,18 +58,20 @@ struct State {
 }
 
 /// What is under way.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum FlightKind {
     /// A load: what it stores is older than what a later load stores.
+    #[default]
     Load,
     /// A put: what it stores is newer than what any load under way stores. Only an eviction or another put outdates it.
     Put,
 }
 
 /// What has come since the load began, in rising order: what is worse stays.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     /// Nothing.
+    #[default]
     Current,
     /// Changes of others are heard from now on, and those that came before are not known here. The shared tier knows them.
     Unheard,
@@ -78,16 +82,19 @@ enum Standing {
 }
 
 /// Who runs the body.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 enum Leader {
     /// A thread, from beginning to end.
+    #[default]
     Blocking,
     /// A future, which was polled last there.
     Polled { by: ThreadId },
 }
 
 /// How far a load is.
+#[derive(Default)]
 enum Phase {
+    #[default]
     Loading,
     /// It has a value. `None`: nobody waited when it landed.
     Landed(Option<Shared>),
@@ -124,28 +131,19 @@ impl Leader {
 }
 
 impl Flight {
-    fn new(number: u64, kind: FlightKind, blocking: bool) -> Self {
-        Self {
-            number,
-            kind,
-            state: Mutex::new(State {
-                phase: Phase::Loading,
-                standing: Standing::Current,
-                superseded: false,
-                accompanied: false,
-                waiters: 0,
-                seats: 0,
-                wakers: BTreeMap::new(),
-                leader: if blocking {
-                    Leader::Blocking
-                } else {
-                    Leader::polled_here()
-                },
-                seen: None,
-                watched: false,
-            }),
-            landed: Condvar::new(),
-        }
+    /// Begins it, be it new or one that is over and that nobody has waited for: what those who wait change is as it was made.
+    fn begin(&mut self, number: u64, kind: FlightKind, blocking: bool) {
+        (self.number, self.kind) = (number, kind);
+        let state = self.state.get_mut();
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        state.phase = Phase::Loading;
+        state.standing = Standing::Current;
+        (state.superseded, state.accompanied) = (false, false);
+        state.leader = if blocking {
+            Leader::Blocking
+        } else {
+            Leader::polled_here()
+        };
     }
 
     /// Ends it, unless it has ended. `share` makes the value for those who wait, if there are any.
