@@ -509,6 +509,11 @@ impl Cache {
         }
     }
 
+    /// What [`aging_of`](Self::aging_of) says of `stale`: each load asks for that several times, and for the rest once.
+    pub(crate) fn stale_of(&self, own: Option<&Aging>) -> Option<Duration> {
+        own?.stale_or(&self.0.aging)
+    }
+
     pub(crate) fn flights(&self) -> &Arc<Flights> {
         &self.0.flights
     }

@@ -64,7 +64,7 @@ impl Aging {
         let keeps = self.idle.is_none();
         let refresh_after = defaults.refresh_after;
         Self {
-            stale: self.stale.or(defaults.stale.filter(|_| keeps)),
+            stale: self.stale_or(defaults),
             // `xfetch` says when a refresh begins, in the place of the other
             refresh_after: self
                 .refresh_after
@@ -78,6 +78,12 @@ impl Aging {
             idle: self.idle,
             detached: self.detached,
         }
+    }
+
+    /// How long past its lifetime a value may stand in; what `defaults` say, if it is left out.
+    pub(crate) fn stale_or(&self, defaults: &Self) -> Option<Duration> {
+        let keeps = self.idle.is_none();
+        self.stale.or(defaults.stale.filter(|_| keeps))
     }
 
     /// How long a new value of this lifetime lives. It is worked out anew for each, since the jitter is another each time.

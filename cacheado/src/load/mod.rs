@@ -105,6 +105,11 @@ impl Load {
         self.cache.aging_of(self.aging)
     }
 
+    /// How long past its lifetime a value may stand in for one that can't be had.
+    fn stale(&self) -> Option<Duration> {
+        self.cache.stale_of(self.aging)
+    }
+
     /// What is to be done after the shared tier was looked at. `stand_in` is what it had that only stands in for another.
     fn judge(
         &self,
@@ -148,7 +153,7 @@ impl Load {
     /// Whether a failure of the load is not to be its caller's, if there is a value that stands in.
     fn forgives(&self) -> bool {
         // who asks for a new value is not given the old one
-        self.sharing != Sharing::Refresh && (self.renewal.is_some() || self.aging().stale.is_some())
+        self.sharing != Sharing::Refresh && (self.renewal.is_some() || self.stale().is_some())
     }
 
     /// The load has failed. If there is a value that stands in, that of the process or else `or`, it is returned, those who wait have got
@@ -340,7 +345,7 @@ impl Load {
         // what is to be renewed is none; what has taken its place meanwhile is one
         let renewed = self.renewal.as_ref().map(|it| it.claimed.stored_at);
         // while no load is begun since one has just failed, what stands in does so for whoever looked before that, too
-        let rests = renewed.is_none() && self.aging().stale.is_some();
+        let rests = renewed.is_none() && self.stale().is_some();
         let mut stands_in = false;
         let takes = |age: &Age| {
             let fresh = age.is_fresh(clock);
@@ -360,14 +365,14 @@ impl Load {
 
     /// What the process has that stands in for a value that can't be had.
     pub(crate) fn stand_in(&self) -> Option<Box<AnyValue>> {
-        let may = self.aging().stale.is_some();
+        let may = self.stale().is_some();
         self.values.stand_in(&self.cache, &self.key, may)
     }
 
     /// Whether the process has one.
     fn leaves_stand_in(&self) -> bool {
         let there = || self.cache.store().peek_key(&self.key, |_| ()).is_some();
-        self.aging().stale.is_some() && there()
+        self.stale().is_some() && there()
     }
 
     /// Whether what the shared tier has is to be loaded anew.
@@ -388,7 +393,7 @@ impl Load {
     /// value itself says so.
     fn rests(&self) -> bool {
         let cache = &self.cache;
-        self.aging().stale.is_some() && cache.rests().covers(&self.key, cache.clock().now())
+        self.stale().is_some() && cache.rests().covers(&self.key, cache.clock().now())
     }
 
     /// Whether the process has a value that is good: that which was there before, or of another load that ran beside this one.
