@@ -361,7 +361,7 @@ impl Store {
                     // the scopes are the same
                     Some(old) => self.expiry.forget(std::slice::from_ref(old)),
                     None => {
-                        self.len.fetch_add(1, Ordering::Relaxed);
+                        self.count(1);
                         self.index.note(&meta.key, handle);
                     }
                 }

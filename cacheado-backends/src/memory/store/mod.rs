@@ -358,6 +358,18 @@ impl Store {
         entry.remaining(self.clock.now())
     }
 
+    /// Notes that there are `more` entries than before, or fewer. Under the lock of a shard.
+    fn count(&self, more: isize) {
+        if self.rules.is_empty() {
+            self.len.fetch_add(more.cast_unsigned(), Ordering::Relaxed);
+        } else {
+            // whoever writes holds the policy's lock as well
+            let len = self.len.load(Ordering::Relaxed);
+            self.len
+                .store(len.wrapping_add_signed(more), Ordering::Relaxed);
+        }
+    }
+
     /// The policy's lock, if a rule or a bound has a say in what happens to entries of `space`.
     fn policy_for(&self, space: &Space) -> Option<MutexGuard<'_, Policy>> {
         (!self.rules.is_empty() || space.max_items().is_some()).then(|| lock(&self.policy))

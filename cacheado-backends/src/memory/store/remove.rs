@@ -12,7 +12,6 @@ use crate::memory::index::is_in;
 use crate::memory::sweeper;
 use crate::rule::{Cause, Departed, Rule};
 use crate::scope::Scope;
-use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
 /// How much of what has expired is removed under one lock.
@@ -217,7 +216,7 @@ impl Store {
     /// the tables, nor below zero, and what is noted beside them says the same.
     fn removed(&self) -> impl Fn(&[Taken]) {
         |gone| {
-            self.len.fetch_sub(gone.len(), Ordering::Relaxed);
+            self.count(-gone.len().cast_signed());
             self.index
                 .forget(gone.iter().map(|it| (&it.meta.key, it.handle())));
             self.expiry.forget(gone);
