@@ -23,7 +23,7 @@ use crate::cache::Cache;
 use crate::counters::Event;
 use crate::load::active::is_inside;
 use crate::load::pending::Pending;
-use crate::load::{Load, Sharing};
+use crate::load::{Course, Load, Sharing};
 use crate::outcome::{Carry, Outcome, Value};
 use crate::value::ValueType;
 use site::{SiteSpec, Types};
@@ -170,6 +170,7 @@ impl Function {
             errors: None,
             renewal: None,
             answered: None,
+            course: Course::default(),
         })
     }
 

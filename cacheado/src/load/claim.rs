@@ -19,7 +19,7 @@ use crate::sync::thread;
 pub(super) struct Claim {
     pub(super) mark: Option<Mark>,
     /// It is held among all processes, by the mark.
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<Box<Held>>,
 }
 
 impl Claim {
@@ -43,7 +43,7 @@ impl Claim {
     pub(super) fn of(load: &Load, lease: Result<Lease>, mark: Option<Mark>) -> Option<Self> {
         match lease {
             Ok(Lease::Granted(mark)) => Some(Self {
-                held: Some(Held::new(&load.cache, &load.key, mark.clone())),
+                held: Some(Box::new(Held::new(&load.cache, &load.key, mark.clone()))),
                 mark: Some(mark),
             }),
             Ok(Lease::Taken) => None,

@@ -25,10 +25,16 @@ use crate::value::{AnyValue, Codec};
 pub(crate) struct Lead {
     pub(super) load: Box<Load>,
     pub(super) ticket: Ticket,
+    /// The claim that it holds among all processes. Few have one, and it is large.
+    pub(super) claim: Option<Box<Held>>,
+}
+
+/// What a load has come to by the time that its body is to run. It lies in the load's own place in memory, which is large enough for it from
+/// the beginning on: a miss allocates once for both.
+#[derive(Default)]
+pub(crate) struct Course {
     /// What the shared tier knows the load by; `None`: it is to store nothing there.
     pub(super) mark: Option<Mark>,
-    /// The claim that it holds among all processes.
-    pub(super) claim: Option<Held>,
     /// What the shared tier had that only stands in for another.
     pub(super) stand_in: Option<StandIn>,
     /// What the body wants, if it has said so.
@@ -47,12 +53,12 @@ pub(super) struct StandIn {
 impl Lead {
     /// While it lives, the thread is inside of the load.
     pub(crate) fn turn(&self) -> Active<'_> {
-        Active::enter(&self.load.cache, &self.load.key, &self.wishes)
+        Active::enter(&self.load.cache, &self.load.key, &self.load.course.wishes)
     }
 
     /// What becomes of the value, of which `decision` is what the function's options say.
     pub(crate) fn decided(&self, decision: Decision) -> Decision {
-        let wishes = self.wishes.get();
+        let wishes = self.load.course.wishes.get();
         wishes.map_or(decision, |wishes| wishes.over(decision))
     }
 
@@ -74,8 +80,11 @@ impl Lead {
     /// The body has failed; `why` says why, if it can be said. If there is a value that stands in, it is returned, those who wait have
     /// got it too, and no other load begins for a while. Else they go on by themselves.
     pub(crate) fn failed(&mut self, why: &dyn Fn() -> Option<String>) -> Option<Box<AnyValue>> {
-        self.claim.iter_mut().for_each(Held::has_failed);
-        self.load.stood_in(&self.ticket, &mut self.stand_in, why)
+        self.claim.iter_mut().for_each(|held| held.has_failed());
+        let mut stand_in = self.load.course.stand_in.take();
+        let stood_in = self.load.stood_in(&self.ticket, &mut stand_in, why);
+        self.load.course.stand_in = stand_in;
+        stood_in
     }
 
     /// Keeps the error in `ret`, if there is one, for those who wait as well. Answers whether that was done: then nothing is left to be
@@ -123,23 +132,23 @@ impl Lead {
     /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
     /// process; else once the shared tier has it. Returns what is left to be done.
     pub(crate) fn settle(
-        mut self: Box<Self>,
+        mut self,
         value: Option<(&AnyValue, Decision)>,
-    ) -> Option<(Box<Self>, Settled)> {
+    ) -> Option<(Self, Settled)> {
         let ttl = match value {
             Some((_, Decision::Store { ttl })) if ttl != Some(Duration::ZERO) => ttl,
             _ => {
-                self.claim.iter_mut().for_each(Held::has_failed);
+                self.claim.iter_mut().for_each(|held| held.has_failed());
                 let settled = value.map_or_else(Settled::default, |_| self.unstored());
                 self.ticket.land_empty();
                 return self.remaining(settled);
             }
         };
-        let Self { load, ticket, .. } = &*self;
+        let Self { load, ticket, .. } = &self;
         let (value, _) = value?;
         let tier = load.shared();
         let cache = &load.cache;
-        let took = self.begun.map(|begun| {
+        let took = load.course.begun.map(|begun| {
             let now = cache.clock().now();
             Duration::from_nanos(now.saturating_sub(begun))
         });
@@ -174,7 +183,7 @@ impl Lead {
             Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => self.unstored().write,
         };
         if write.is_none() && self.claim.is_none() {
-            let Self { load, ticket, .. } = *self;
+            let Self { load, ticket, .. } = self;
             ticket.finish(|| load.share(value));
             return None;
         }
@@ -188,11 +197,12 @@ impl Lead {
     }
 
     fn keeping(&self) -> Keeping {
-        Keeping::by(self.load.shared().is_some(), self.mark.as_ref())
+        Keeping::by(self.load.shared().is_some(), self.load.course.mark.as_ref())
     }
 
     fn unstored(&self) -> Settled {
-        self.load.unstored(&self.ticket, self.stand_in.is_some())
+        self.load
+            .unstored(&self.ticket, self.load.course.stand_in.is_some())
     }
 
     /// What the shared tier is to be told of a value that is stored in the process.
@@ -205,7 +215,7 @@ impl Lead {
         span: &Span,
     ) -> Option<Write> {
         let refresh = self.load.sharing == Sharing::Refresh;
-        if self.mark.is_none() {
+        if self.load.course.mark.is_none() {
             return refresh.then_some(Write::Evict);
         }
         Some(
@@ -218,15 +228,15 @@ impl Lead {
     }
 
     /// What is left to be done, if anything is.
-    fn remaining(self: Box<Self>, settled: Settled) -> Option<(Box<Self>, Settled)> {
+    fn remaining(self, settled: Settled) -> Option<(Self, Settled)> {
         (settled.write.is_some() || self.claim.is_some()).then_some((self, settled))
     }
 
     /// Tells the shared tier, by blocking, and then those who still wait.
-    pub(crate) fn tell(mut self: Box<Self>, Settled { write, shared }: Settled) {
+    pub(crate) fn tell(mut self, Settled { write, shared }: Settled) {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
-            let stored = match (&write, &self.mark) {
+            let stored = match (&write, &load.course.mark) {
                 (Some(Write::Fill(payload)), Some(mark)) => tier.fill(&load.key, payload, mark),
                 (Some(Write::Put(payload)), mark) => tier.put(&load.key, payload, mark.as_ref()),
                 (Some(_), _) => tier.evict(&load.key).map(|_| true),
@@ -251,14 +261,11 @@ impl Lead {
     }
 
     /// The same without blocking. Boxed, as it is needed with a shared tier alone.
-    pub(crate) fn tell_boxed(
-        self: Box<Self>,
-        settled: Settled,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    pub(crate) fn tell_boxed(self, settled: Settled) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(self.tell_async(settled))
     }
 
-    async fn tell_async(mut self: Box<Self>, Settled { write, shared }: Settled) {
+    async fn tell_async(mut self, Settled { write, shared }: Settled) {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
             // its caller may go away
@@ -267,7 +274,7 @@ impl Lead {
                 let overtaken = !self.ticket.is_valid_in(self.keeping());
                 overtaken.then(|| load.key.clone()).into_iter().collect()
             };
-            let stored = match (&write, &self.mark) {
+            let stored = match (&write, &load.course.mark) {
                 (Some(Write::Fill(payload)), Some(mark)) => {
                     let filling = Filling::new(&load.cache, overtaken);
                     let stored = tier.fill_async(&load.key, payload, mark).await;

@@ -14,8 +14,8 @@ pub(crate) mod rests;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
@@ -36,7 +36,7 @@ use lead::StandIn;
 use patience::Patience;
 
 pub(crate) use drivers::landing;
-pub(crate) use lead::{Lead, Settled};
+pub(crate) use lead::{Course, Lead, Settled};
 pub(crate) use renewal::{Claimed, Renewal};
 
 /// A key that was not found, and how it is to be loaded.
@@ -62,6 +62,7 @@ pub(crate) struct Load {
     pub(crate) renewal: Option<Box<Renewal>>,
     /// Whether its caller has returned what is there, or an error, if it may do so before the load is over.
     pub(crate) answered: Option<Arc<AtomicBool>>,
+    pub(crate) course: Course,
 }
 
 /// Whether a load is shared, and with whom.
@@ -84,7 +85,7 @@ pub(crate) enum Begun {
     /// It is over: another has failed, and its error is kept.
     FoundError(Box<AnyValue>),
     /// The body is to run.
-    Lead(Box<Lead>),
+    Lead(Lead),
     /// It is not: the shared tier failed, and the caller wants to know.
     Failed(Box<Error>),
 }
@@ -250,7 +251,7 @@ impl Load {
     }
 
     fn lead_with(
-        self: Box<Self>,
+        mut self: Box<Self>,
         ticket: Ticket,
         claim: Claim,
         stand_in: Option<StandIn>,
@@ -262,15 +263,14 @@ impl Load {
         };
         self.cache.count(&self.key, event);
         let measured = self.aging.is_some_and(|aging| aging.xfetch.is_some());
-        Begun::Lead(Box::new(Lead {
-            stand_in,
-            wishes: OnceLock::new(),
-            begun: measured.then(|| self.cache.clock().now()),
+        self.course.stand_in = stand_in;
+        self.course.mark = claim.mark;
+        self.course.begun = measured.then(|| self.cache.clock().now());
+        Begun::Lead(Lead {
             load: self,
             ticket,
-            mark: claim.mark,
             claim: claim.held,
-        }))
+        })
     }
 
     /// Counts the look-up that led here as a miss, unless that is done.

@@ -288,7 +288,8 @@ where
             None => drive::<R, K, _>(Some((Start::Load(load), typed)), instead, decide, body).await,
             Some(limits) => {
                 let job = move |begun: Begun| {
-                    drive::<R, K, _>(Some((Start::Begun(begun), typed)), instead, decide, body)
+                    let start = Start::Begun(Box::new(begun));
+                    drive::<R, K, _>(Some((start, typed)), instead, decide, body)
                 };
                 limits.load_async::<K, _>(load, typed, job).await
             }
@@ -305,14 +306,10 @@ fn limits<R: Send + 'static, T>(
     Some((Limits::of(&mut load, instead)?, typed))
 }
 
-/// How far a load is.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it is taken apart where it is made"
-)]
+/// How far a load is. A part of each call's future.
 enum Start {
     Load(Box<Load>),
-    Begun(Begun),
+    Begun(Box<Begun>),
 }
 
 /// Runs the body, if it is to be run, and stores what it returns. Both closures are called once at most.
@@ -354,10 +351,11 @@ async fn drive<R, K: Outcome<R>, B: Future<Output = R>>(
     };
     let begun = match start {
         Start::Load(load) => load.begin_async().begun().await,
-        Start::Begun(begun) => begun,
+        Start::Begun(begun) => *begun,
     };
     let lead = match led::<R, K>(begun, typed, instead) {
-        Ok(lead) => lead,
+        // the future has it while the body runs
+        Ok(lead) => Box::new(lead),
         Err(Some(ret)) => return ret,
         Err(None) => return polled_outside(body).await,
     };
@@ -368,7 +366,7 @@ async fn drive<R, K: Outcome<R>, B: Future<Output = R>>(
     let ran = ran.await;
     let mut decide = Some(decide);
     let mut decide = |value: &K::Stored| decide.take().map_or(Decision::Skip, |it| it(value));
-    let (ret, rest) = ended::<R, K>(lead, typed, instead, ran, &mut decide);
+    let (ret, rest) = ended::<R, K>(*lead, typed, instead, ran, &mut decide);
     if let Some((lead, settled)) = rest {
         lead.tell_boxed(settled).await;
     }
@@ -404,7 +402,7 @@ fn led<R, K: Outcome<R>>(
     begun: Begun,
     typed: Typed<K::Stored>,
     instead: Instead<R>,
-) -> Result<Box<Lead>, Option<R>> {
+) -> Result<Lead, Option<R>> {
     match begun {
         Begun::Lead(lead) => Ok(lead),
         Begun::Found(value) => Err(Some(K::restore((typed.own)(value)))),
@@ -415,12 +413,12 @@ fn led<R, K: Outcome<R>>(
 
 /// What the call returns, and what is left to be done for the shared tier.
 fn ended<R, K: Outcome<R>>(
-    mut lead: Box<Lead>,
+    mut lead: Lead,
     typed: Typed<K::Stored>,
     instead: Instead<R>,
     ran: Result<R, Box<dyn Any + Send>>,
     decide: &mut dyn FnMut(&K::Stored) -> Decision,
-) -> (R, Option<(Box<Lead>, Settled)>) {
+) -> (R, Option<(Lead, Settled)>) {
     let decided = ran.and_then(|ret| {
         let decision = match K::stored(&ret) {
             Some(value) => Some(attempt(&lead, || lead.decided(decide(value)))?),

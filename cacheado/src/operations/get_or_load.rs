@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::counters::Event;
 use crate::load::active::is_inside;
 use crate::load::pending::Pending;
-use crate::load::{Load, Sharing};
+use crate::load::{Course, Load, Sharing};
 use crate::outcome::{ResultKind, Storable};
 use crate::value::Typed;
 
@@ -91,6 +91,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             errors: None,
             renewal: None,
             answered: None,
+            course: Course::default(),
         });
         Err(Pending::with(load, typed))
     }
