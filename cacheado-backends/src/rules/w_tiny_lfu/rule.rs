@@ -1,7 +1,5 @@
 //! The policy as a rule: which entries to keep, of a bounded cache.
 
-use smallvec::SmallVec;
-
 use super::{Inserted, Policy};
 use crate::error::{Error, Result};
 use crate::rule::{Admission, Candidate, Cause, Departed, Newcomer, Reads, Rule, Seats};
@@ -29,9 +27,6 @@ pub struct WTinyLfu {
     capacity: u64,
     policy: Mutex<Policy>,
 }
-
-/// The nodes that an insertion frees: mostly one.
-type Vacated = SmallVec<[u32; 4]>;
 
 /// As many hits of an entry count between two looks.
 const MOST_HITS: u8 = 15;
@@ -83,16 +78,11 @@ impl Rule for WTinyLfu {
     }
 
     fn on_insert(&self, newcomer: &mut Newcomer<'_>, seats: &mut Seats<'_>) -> Admission {
-        let mut vacated = Vacated::default();
-        let inserted = lock(&self.policy).insert(
-            newcomer.key().hash(),
-            newcomer.weight(),
-            |node| seats.take_hits(node),
-            |node| vacated.push(node),
-        );
-        for node in vacated {
-            seats.vacate(node);
-        }
+        let Seats { hits, vacated } = seats;
+        let inserted =
+            lock(&self.policy).insert(newcomer.key().hash(), newcomer.weight(), hits, |node| {
+                vacated.push(node);
+            });
         match inserted {
             Inserted::Held(node) => {
                 newcomer.take_seat(node);
@@ -111,22 +101,16 @@ impl Rule for WTinyLfu {
         let Some(node) = old else {
             return self.on_insert(newcomer, seats);
         };
-        let mut vacated = Vacated::default();
-        lock(&self.policy).renew(
-            node,
-            newcomer.weight(),
-            |node| seats.take_hits(node),
-            |node| vacated.push(node),
-        );
+        let Seats { hits, vacated } = seats;
         let mut admission = Admission::Admit;
-        for gone in vacated {
+        lock(&self.policy).renew(node, newcomer.weight(), hits, |gone| {
             if gone == node {
                 // it is heavier than all that there is room for
                 admission = Admission::Reject;
             } else {
-                seats.vacate(gone);
+                vacated.push(gone);
             }
-        }
+        });
         if admission == Admission::Admit {
             newcomer.take_seat(node);
         }
