@@ -158,6 +158,7 @@ impl Span {
     }
 
     /// The same for a value whose load `took` so long.
+    #[inline]
     pub(crate) fn after(mut self, took: Option<Duration>, aging: &Aging) -> Self {
         if let Some((took, eagerness)) = took.zip(aging.xfetch)
             && let Ok(gap) = Duration::try_from_secs_f64(took.as_secs_f64() * eagerness)

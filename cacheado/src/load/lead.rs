@@ -154,12 +154,13 @@ impl Lead {
         });
         let aging = load.aging();
         let span = aging.span(ttl).after(took, &aging);
-        let entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
+        // taken where it is stored: it is large, and handed on otherwise
+        let mut entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
         // dropped where no lock is held
         let mut dropped = Dropped::new();
         let mut is_here = cache.is_in_process();
         let store = |unheard: bool| {
-            let inserted = cache.store_local(entry, &span, &mut dropped);
+            let inserted = cache.store_local(entry.take(), &span, &mut dropped);
             if unheard && tier.is_some() {
                 cache.forget_copy(&load.key, &mut dropped);
                 is_here = false;

@@ -93,20 +93,21 @@ pub(crate) fn evict_local(cache: &Cache, key: &Key) -> bool {
     cache.flights().invalidate(key, remove)
 }
 
-/// Runs `store`, which stores a value under `key` that is newer than what the `tier` has there. If a rule panics over it, that is evicted as
-/// soon as can be, and the panic goes on.
+/// Runs `store`, which stores a value under `key` that is newer than what the `tier` has there, if there is one. If a rule panics over it,
+/// that is evicted as soon as can be, and the panic goes on.
 pub(crate) fn or_evict<R>(
     cache: &Cache,
     key: &Key,
     tier: Option<&SharedTier>,
     store: impl FnOnce() -> R,
 ) -> R {
+    let Some(tier) = tier else {
+        return store();
+    };
     catch_unwind(AssertUnwindSafe(store)).unwrap_or_else(|panic| {
-        if let Some(tier) = tier {
-            tier.evict_later(key);
-            // what a look-up took over from there meanwhile
-            let _ = catch_unwind(AssertUnwindSafe(|| evict_local(cache, key)));
-        }
+        tier.evict_later(key);
+        // what a look-up took over from there meanwhile
+        let _ = catch_unwind(AssertUnwindSafe(|| evict_local(cache, key)));
         resume_unwind(panic)
     })
 }
