@@ -226,24 +226,24 @@ fn check_skipped_ids(
     }
 }
 
-/// That a text that is the key is no format: it would stand for all calls. One is meant to where no argument tells these apart.
+/// That a text that is the key is no format, nor begins with an argument's name: it would stand for all calls. One is meant to where no
+/// argument tells these apart.
 fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors: &mut Errors) {
     let Some(text) = options.key.as_ref().and_then(literal_of) else {
         return;
     };
-    let meant = in_braces(&text.value());
-    if meant.is_empty() {
-        return;
-    }
+    let content = text.value();
+    let placeholders = placeholders(&content);
+    let begins_with = words(&content).next().unwrap_or_default();
     let cache = options.cache.as_ref();
     let is_cache = |arg: &Arg| cache.is_some_and(|expr| mentions(expr, &arg.binds()));
     let tells = |arg: &&Arg| !is_skipped(arg, options) && !scope.has(arg) && !is_cache(arg);
     let args = function.args.iter().filter(tells).flat_map(Arg::binds);
     let (named, others): (Vec<_>, Vec<_>) = args
         .map(|name| name.unraw().to_string())
-        .partition(|name| meant.contains(name));
+        .partition(|name| begins_with == name || placeholders.contains(&name.as_str()));
     let (each, instead) = match &named[..] {
-        [] if others.is_empty() => return,
+        [] if placeholders.is_empty() || others.is_empty() => return,
         // as in `{}`, or misspelt
         [] => ("call".to_owned(), String::new()),
         [name] => (format!("`{name}`"), format!("`key = {name}` or ")),
@@ -260,17 +260,26 @@ fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors
     );
 }
 
-/// Of all that `text` has in braces, the first word of what a format would put there: `user` of `{user.id:?}`, and of `{}` none.
-fn in_braces(text: &str) -> Vec<String> {
-    let is_word = |it: char| it == '_' || it.is_alphanumeric();
+/// Of all that `text` has in braces, the first word of what a format would put there: `user` of `{user.id:?}`, and of `{}` none. And the
+/// words that other caches' annotations mark, as `#user`.
+fn placeholders(text: &str) -> Vec<&str> {
     // two braces stand for one
-    let text = text.replace("{{", "");
-    let pieces = text.split('{').skip(1);
+    let pieces = text.split("{{").flat_map(|piece| piece.split('{').skip(1));
     let values = pieces.filter_map(|piece| piece.split_once('}')?.0.split(':').next());
-    let words = values.map(|value| value.split(|it| !is_word(it)).find(|word| !word.is_empty()));
-    words
-        .map(|word| word.unwrap_or_default().to_owned())
+    let braced = values.map(|value| words(value).find(|word| !word.is_empty()));
+    let marked = text.split('#').skip(1);
+    let marked = marked
+        .map(|piece| words(piece).next())
+        .filter(|word| *word != Some(""));
+    braced
+        .chain(marked)
+        .map(Option::unwrap_or_default)
         .collect()
+}
+
+/// What stands before, between and after all that is in no word, which may be empty.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|it: char| it != '_' && !it.is_alphanumeric())
 }
 
 /// The level's static, by the path that the user has to the module of `scopes!`.

@@ -39,4 +39,25 @@ fn misspelt(db: &Db, user_id: u32) -> u32 {
     user_id
 }
 
+#[cache(key = "user_id")]
+fn name_alone(user_id: u32) -> u32 {
+    user_id
+}
+
+#[cache(key = "user.id")]
+fn path_alone(user: &User) -> u32 {
+    user.id
+}
+
+#[cache(key = "#org + ':' + #id")]
+fn of_another_language(id: u32, org: &str) -> u32 {
+    let _ = org;
+    id
+}
+
+#[cache(key = "#p0")]
+fn by_place(user_id: u32) -> u32 {
+    user_id
+}
+
 fn main() {}
