@@ -183,6 +183,11 @@ fn check_skip(function: &Function, options: &Options, errors: &mut Errors) {
         let text = skipped.unraw().to_string();
         if among(skipped, &options.skip[..index]) {
             errors.at(skipped.span(), format!("`{text}` is skipped twice"));
+        } else if text == "_" {
+            errors.at(
+                skipped.span(),
+                "`_` is no name to be skipped by: give the argument one, as `_db`",
+            );
         } else if text == "self" {
             if function.receiver().is_none() {
                 errors.at(skipped.span(), "there is no `self` to skip");

@@ -47,6 +47,55 @@ const OPTIONS: &[(&str, Form)] = &[
     ("detached", Form::Flag),
 ];
 
+/// What other caches call an option, and what is meant by it here. By their letters some are like another option: `time` is like `timeout`.
+const ELSEWHERE: &[(&[&str], &str)] = &[
+    (
+        &[
+            "time",
+            "time_to_live",
+            "expire_after_write",
+            "expiration",
+            "lifetime",
+            "max_age",
+        ],
+        "`ttl`",
+    ),
+    (&["time_to_idle", "tti", "expire_after_access"], "`idle`"),
+    (
+        &["size", "max_size", "capacity", "max_capacity"],
+        "`max_items`",
+    ),
+    (&["convert"], "`key`, which is an expression"),
+    (&["unless"], "`when`, which is true of what is stored"),
+    (
+        &["condition"],
+        "`bypass`, which is true of calls that are not cached",
+    ),
+    (
+        &["sync", "sync_writes"],
+        "`single_flight`, which is on by default",
+    ),
+    (
+        &[
+            "fail_safe",
+            "result_fallback",
+            "stale_if_error",
+            "stale_while_revalidate",
+        ],
+        "`stale`",
+    ),
+    (
+        &["eager_refresh", "refresh_ahead", "refresh_after_write"],
+        "`refresh_after`",
+    ),
+    (&["soft_timeout"], "`timeout`"),
+    (&["cache_name", "cache_names", "prefix"], "`name`"),
+    (
+        &["skip_all"],
+        "`skip(…)`, which names what is left out, or `key = …`",
+    ),
+];
+
 /// What `#[cache_impl]` tells the attributes inside it.
 pub(crate) const INHERENT: &str = "__cacheado_inherent";
 pub(crate) const TRAIT: &str = "__cacheado_trait";
@@ -245,14 +294,23 @@ fn names(option: &str, input: ParseStream<'_>) -> Result<Vec<Ident>> {
             format!("`{option}` takes names of arguments, without quotes: `{option}({name})`"),
         ));
     }
-    let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, Ident::parse_any)?;
-    Ok(names.into_iter().collect())
+    match Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, Ident::parse_any) {
+        Ok(names) => Ok(names.into_iter().collect()),
+        Err(error) => Err(Error::new(
+            error.span(),
+            format!("`{option}` takes names of arguments, and nothing else"),
+        )),
+    }
 }
 
 /// `scope` is that which stands before it.
 fn unknown(name: &str, scope: Option<&str>) -> String {
     let names = || OPTIONS.iter().map(|(name, _)| *name);
-    let hint = did_you_mean(name, names());
+    let elsewhere = ELSEWHERE.iter().find(|(theirs, _)| theirs.contains(&name));
+    let hint = elsewhere.map_or_else(
+        || did_you_mean(name, names()),
+        |(_, right)| format!(", did you mean {right}?"),
+    );
     if let Some(scope) = scope.filter(|_| hint.is_empty()) {
         format!(
             "unknown option `{name}`: if it is an id of the scope, write `scope(\"{scope}\", {name} = …)`"

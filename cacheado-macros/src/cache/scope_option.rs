@@ -56,19 +56,32 @@ pub(crate) fn parse_scope(
     let mut errors = Errors::default();
     comma_or_end(&content)?;
     while !content.is_empty() {
-        let id: Keyword = content.parse()?;
-        let value = id.value(&content)?;
-        if ids.iter().any(|(known, _)| same(known, &id.0)) {
-            errors.at(
-                id.0.span(),
-                format!("the scope id `{}` is given twice", id.0),
-            );
+        let (id, value) = parse_id(&content)?;
+        if ids.iter().any(|(known, _)| same(known, &id)) {
+            errors.at(id.span(), format!("the scope id `{id}` is given twice"));
         } else {
-            ids.push((id.0, value));
+            ids.push((id, value));
         }
         comma_or_end(&content)?;
     }
     Ok(errors
         .finish()
         .and(name.map(|name| ScopeOption { name, ids })))
+}
+
+/// `org_id = ctx.org`.
+fn parse_id(input: ParseStream<'_>) -> Result<(Ident, Expr)> {
+    let ahead = input.fork();
+    if let Ok(value) = ahead.parse::<Expr>()
+        && !matches!(value, Expr::Assign(_))
+        && (ahead.is_empty() || ahead.peek(Token![,]))
+    {
+        return Err(Error::new_spanned(
+            value,
+            "which id of the scope this is must be said: `org_id = …`; an argument of the id's own name is found without",
+        ));
+    }
+    let id: Keyword = input.parse()?;
+    let value = id.value(input)?;
+    Ok((id.0, value))
 }
