@@ -4,6 +4,9 @@
 //! of its own, so it can share the store with whatever else is there, and removes what it stored when it is done. The suite takes a
 //! few seconds, most of them spent waiting for lifetimes to end.
 //!
+//! Who depends on the crate `cacheado` has it by the feature `conformance` as `cacheado::backends::conformance`, what
+//! `cacheado_backends::backend` has by `cacheado::backends`, and `Key` and `Scope` by `cacheado` itself.
+//!
 //! ```
 //! use std::collections::HashMap;
 //! use std::sync::{Arc, Mutex};

@@ -42,7 +42,8 @@ pub(super) fn caches_of_two_names_have_nothing_in_common(bench: &Bench<'_>) {
                 bench.expect(
                     found == expected,
                     format_args!(
-                        "after {how} the cache …{emptied:?}, {key} of the cache …{suffix:?} should be {} and is {}",
+                        "after {how} the cache …{emptied:?}, {key} of the cache …{suffix:?} should be {} and is {}: `bind` tells \
+                         the names apart",
                         show(expected.as_ref()),
                         show(found.as_ref())
                     ),
