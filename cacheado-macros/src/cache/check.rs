@@ -5,7 +5,7 @@
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
-use syn::{GenericArgument, PathArguments, Type, TypeReference};
+use syn::{GenericArgument, PathArguments, Type};
 
 use super::argument::Arg;
 use super::boxed::{boxed_output, ends_in_boxed_future, future_output};
@@ -103,17 +103,16 @@ fn check_output(function: &Function, options: &Options, errors: &mut Errors) {
             "a function that never returns has nothing to cache: leave out the attribute",
         );
     }
-    if let Some(reference) = borrowed_value(output) {
-        let lifetime = reference.lifetime.as_ref();
-        if lifetime.is_none_or(|lifetime| lifetime.ident != "static") {
+    if let Some(borrowed) = borrowed_value(output) {
+        if !borrowed.is_static {
             errors.on(
-                reference,
+                borrowed.ty,
                 "a borrowed value can't be cached, since it doesn't outlive the call: return an owned \
                  one, or an `Arc` of one",
             );
         } else if !options.local {
             errors.on(
-                reference,
+                borrowed.ty,
                 "a borrowed value can't leave the process: add `local`, or return an owned value",
             );
         }
@@ -147,31 +146,51 @@ fn check_output(function: &Function, options: &Options, errors: &mut Errors) {
     }
 }
 
-/// The reference that would be stored: the value itself, or what is in its `Result`, its `Option`, a pointer or a list of the
+/// A type of what would be stored that borrows.
+pub(crate) struct Borrowed<'a> {
+    ty: &'a Type,
+    /// For as long as the process lives.
+    is_static: bool,
+}
+
+/// What borrows of that which would be stored: the value itself, or what is in its `Result`, its `Option`, a pointer or a list of the
 /// standard library (in a map it may be an id of a batch). Behind an alias it is the compiler that refuses.
-pub(crate) fn borrowed_value(output: &Type) -> Option<&TypeReference> {
-    match output {
-        Type::Reference(reference) => Some(reference),
-        Type::Paren(inner) => borrowed_value(&inner.elem),
-        Type::Group(inner) => borrowed_value(&inner.elem),
-        Type::Array(array) => borrowed_value(&array.elem),
-        Type::Slice(slice) => borrowed_value(&slice.elem),
-        Type::Tuple(tuple) => tuple.elems.iter().find_map(borrowed_value),
+pub(crate) fn borrowed_value(output: &Type) -> Option<Borrowed<'_>> {
+    borrowed_part(output, true)
+}
+
+/// The whole may be an alias of a `Result` whose error alone borrows.
+fn borrowed_part(ty: &Type, is_whole: bool) -> Option<Borrowed<'_>> {
+    match ty {
+        Type::Reference(reference) => {
+            let lifetime = reference.lifetime.as_ref();
+            let is_static = lifetime.is_some_and(|lifetime| lifetime.ident == "static");
+            Some(Borrowed { ty, is_static })
+        }
+        Type::Paren(inner) => borrowed_part(&inner.elem, is_whole),
+        Type::Group(inner) => borrowed_part(&inner.elem, is_whole),
+        Type::Array(array) => borrowed_part(&array.elem, false),
+        Type::Slice(slice) => borrowed_part(&slice.elem, false),
+        Type::Tuple(tuple) => (tuple.elems.iter()).find_map(|part| borrowed_part(part, false)),
         Type::Path(path) => {
             let last = path.path.segments.last()?;
-            let holders = [
-                "Arc", "BTreeSet", "Box", "HashSet", "Option", "Rc", "Result", "Vec", "VecDeque",
-            ];
-            if !holders.iter().any(|holder| last.ident == holder) {
-                return None;
-            }
             let PathArguments::AngleBracketed(generics) = &last.arguments else {
                 return None;
             };
-            match generics.args.first()? {
-                GenericArgument::Type(stored) => borrowed_value(stored),
-                _ => None,
+            let holders = [
+                "Arc", "BTreeSet", "Box", "HashSet", "Option", "Rc", "Result", "Vec", "VecDeque",
+            ];
+            if holders.iter().any(|holder| last.ident == holder) {
+                return match generics.args.first()? {
+                    GenericArgument::Type(stored) => borrowed_part(stored, false),
+                    _ => None,
+                };
             }
+            let borrows = generics.args.iter().any(
+                |arg| matches!(arg, GenericArgument::Lifetime(lifetime) if lifetime.ident != "static"),
+            );
+            let is_static = false;
+            (borrows && (!is_whole || last.ident == "Cow")).then_some(Borrowed { ty, is_static })
         }
         _ => None,
     }

@@ -1,4 +1,6 @@
 //! Values that hold references: what doesn't outlive the call, and what can't be read back from a shared tier.
+use std::borrow::Cow;
+
 use cacheado::cache;
 
 #[cache]
@@ -25,6 +27,33 @@ fn kept(count: usize) -> Vec<&'static str> {
 fn generic<T: Clone + Send + Sync>(id: u64) -> Option<T> {
     let _ = id;
     None
+}
+
+#[cache]
+fn perhaps(text: &str) -> Cow<'_, str> {
+    text.into()
+}
+
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Word<'a>(&'a str);
+
+#[cache]
+fn struct_that_borrows<'a>(text: &'a str) -> Result<Vec<Word<'a>>, String> {
+    Ok(text.split(' ').map(Word).collect())
+}
+
+#[cache]
+fn never_borrowed(id: u64) -> Option<Cow<'static, str>> {
+    Some(id.to_string().into())
+}
+
+struct Unread<'a>(&'a str);
+
+type Read<'a, T> = Result<T, Unread<'a>>;
+
+#[cache]
+fn error_that_borrows<'a>(text: &'a str) -> Read<'a, u64> {
+    text.parse().map_err(|_| Unread(text))
 }
 
 fn main() {
