@@ -32,7 +32,7 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
             batch.span(),
             format!("`{batch}` is skipped, and `batch` makes an entry for each of it: leave out one of the two"),
         ),
-        Some(arg) if Ids::of(&arg.ty).is_none() => errors.on(
+        Some(arg) if arg.is_mut_ref() || Ids::of(&arg.ty).is_none() => errors.on(
             &arg.ty,
             "the ids of a `batch` are a slice or a `Vec`: `&[Id]` or `Vec<Id>`",
         ),

@@ -13,7 +13,7 @@ use super::options::{Options, SingleFlight};
 use super::plan::{Place, is_skipped, key_expressions, place};
 use super::signature::{Flavor, Function};
 use super::types::find_impl_trait;
-use crate::parse::{Errors, among, did_you_mean, list_names, mentions};
+use crate::parse::{Errors, among, did_you_mean, list_names, mentions, same};
 
 /// What can be said without the hierarchy.
 pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors) {
@@ -30,7 +30,9 @@ pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors)
     check_skip(function, options, errors);
     check_self(function, options, errors);
     for arg in &function.args {
-        if arg.is_mut_ref() && !is_skipped(arg, options) {
+        let is_batch = (options.batch.as_ref()).is_some_and(|ids| same(&arg.name, ids));
+        // of ids it is said what they are
+        if arg.is_mut_ref() && !is_skipped(arg, options) && !is_batch {
             let name = arg
                 .binds()
                 .first()

@@ -29,6 +29,16 @@ fn one_id(id: u32) -> Map {
     Map::from([(id, 1)])
 }
 
+#[cache(batch(ids))]
+fn list_to_be_changed(ids: &mut Vec<u32>) -> Map {
+    ids.drain(..).map(|id| (id, 1)).collect()
+}
+
+#[cache(batch(ids))]
+fn slice_to_be_changed(ids: &mut [u32]) -> Map {
+    ids.iter().map(|id| (*id, 1)).collect()
+}
+
 #[cache(key = ids.len(), batch(ids))]
 fn with_key(ids: &[u32]) -> Map {
     ids.iter().map(|id| (*id, 1)).collect()
