@@ -157,6 +157,7 @@ impl Cache {
     /// assert_eq!(cache.get::<String>("theme").run()?, None);
     /// # Ok::<(), cacheado::Error>(())
     /// ```
+    #[doc(alias("insert", "put"))]
     pub fn set<'a, T: Storable, K: Serialize + 'a>(&'a self, key: K, value: &'a T) -> Set<'a, K> {
         // `K` has a name, since an `impl Serialize` that is returned asks for what can be stored once more
         Set::new(self, key, value)
@@ -176,6 +177,7 @@ impl Cache {
     /// assert_eq!(answer, 42);
     /// # Ok::<(), cacheado::Error>(())
     /// ```
+    #[doc(alias("get_with", "get_or_insert_with", "get_or_set"))]
     pub fn get_or_load<F>(
         &self,
         key: impl Serialize,
@@ -185,6 +187,7 @@ impl Cache {
     }
 
     /// As [`get_or_load`](Self::get_or_load) with a `loader` that can fail: its `Err` is returned and not stored.
+    #[doc(alias("try_get_with"))]
     pub fn try_get_or_load<F>(
         &self,
         key: impl Serialize,
@@ -261,6 +264,7 @@ impl Cache {
     /// assert!(!cache.evict("answer").run()?);
     /// # Ok::<(), cacheado::Error>(())
     /// ```
+    #[doc(alias("invalidate", "remove", "delete"))]
     pub fn evict(&self, key: impl Serialize) -> Evict<'_, impl Serialize> {
         Evict::new(self, key)
     }
@@ -289,6 +293,7 @@ impl Cache {
     /// assert_eq!(cache.evict_by_scope(cacheado::Scope::global()).run()?, 1);
     /// # Ok::<(), cacheado::Error>(())
     /// ```
+    #[doc(alias("invalidate_entries_if", "remove_by_tag"))]
     pub fn evict_by_scope(&self, scope: Scope) -> EvictByScope<'_> {
         EvictByScope::new(self, scope)
     }
@@ -303,6 +308,7 @@ impl Cache {
     /// assert_eq!(cache.stats().total_keys, 0);
     /// # Ok::<(), cacheado::Error>(())
     /// ```
+    #[doc(alias("invalidate_all", "evict_all"))]
     pub fn clear(&self) -> Clear<'_> {
         Clear::new(self)
     }

@@ -45,6 +45,7 @@ impl Ttl {
         clippy::should_implement_trait,
         reason = "it sets the default lifetime"
     )]
+    #[doc(alias("time_to_live"))]
     pub fn default(mut self, lifetime: Duration) -> Self {
         self.default = Some(lifetime);
         self
