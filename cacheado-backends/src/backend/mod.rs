@@ -1,5 +1,6 @@
 //! What a shared tier is: the trait that each implements, and what goes in and out of one.
 
+mod boxed;
 mod change;
 mod lookup;
 mod notice;
@@ -60,7 +61,8 @@ pub struct Payload {
 /// ids of [`Key::scope`], and the name, version and level of [`Key::space`] are what tells one key from another. Ids of secret
 /// levels are hashed before a backend sees them.
 ///
-/// The cache clones no backend and calls it from many threads.
+/// The cache clones no backend and calls it from many threads. A `Box<dyn Backend>`, as of one that is chosen at run time, is a backend as
+/// well.
 ///
 /// The documentation of the module `conformance`, of the feature of that name, has a small one, and the checks that show whether a
 /// backend does all of this.

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use cacheado::testing::Chaos;
+use cacheado_backends::Backend;
 use cacheado_backends::conformance::{Check, Suite};
 
 use flaw::Flaw;
@@ -59,6 +60,14 @@ fn a_backend_that_is_right_stays_so_under_a_calm_chaos() {
         chaos
     });
     suite.reported_within(Duration::from_millis(200)).run();
+}
+
+#[test]
+fn a_backend_that_is_right_stays_so_in_a_box() {
+    let store = Store::default();
+    let boxed = || Box::new(Memory::open(&store, None)) as Box<dyn Backend>;
+    let suite = Suite::new(boxed).reported_within(Duration::from_millis(200));
+    suite.run();
 }
 
 /// A backend that does without what can be done without, and says so.
