@@ -55,7 +55,8 @@ impl Cache {
     }
 
     /// Keeps a copy of what the shared tier had under the key of `ticket`, for as long as it lives there and as `aging` says, unless that was
-    /// invalidated meanwhile.
+    /// invalidated meanwhile. In a cache that keeps none, the rules are asked of what they have not met: of what they know, the look-up has
+    /// told them.
     pub(crate) fn take_over(
         &self,
         ticket: &Ticket,
@@ -63,6 +64,10 @@ impl Cache {
         found: &Found,
         aging: &Aging,
     ) {
+        let is_known = || self.store().peek_key(ticket.key(), |_| ()).is_some();
+        if !self.is_in_process() && is_known() {
+            return;
+        }
         let span = found.span(aging);
         let entry = self.entry(ticket.key(), values, &*found.value, &span, true);
         let entry = entry.map(NewEntry::taken_over);

@@ -119,13 +119,16 @@ impl ValueType {
 
     /// Whether an entry has a value of this type that is good.
     pub(crate) fn is_good(&self, entry: Entry<'_>, clock: &Clock) -> bool {
-        match self.age(entry) {
-            Some(age) => age.is_fresh(clock),
-            None => (self.has_ageless)(entry),
-        }
+        self.takes(entry, |age| age.is_fresh(clock))
     }
 
-    /// The value of an entry, if it is of this type and `takes` says so of its age. One that has none is taken in any case.
+    /// Whether an entry has a value of this type, and `takes` says so of its age. One that has none is taken in any case.
+    pub(crate) fn takes(&self, entry: Entry<'_>, takes: impl FnOnce(&Age) -> bool) -> bool {
+        self.age(entry)
+            .map_or_else(|| (self.has_ageless)(entry), takes)
+    }
+
+    /// The value of an entry, if it is one that [`takes`](Self::takes) says so of.
     pub(crate) fn clone_aged(
         &self,
         entry: Entry<'_>,

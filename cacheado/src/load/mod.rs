@@ -341,26 +341,38 @@ impl Load {
     }
 
     fn stored(&self) -> Option<Box<AnyValue>> {
-        let clock = self.cache.clock();
+        let (cache, values) = (&self.cache, self.values);
         // what is to be renewed is none; what has taken its place meanwhile is one
         let renewed = self.renewal.as_ref().map(|it| it.claimed.stored_at);
         // while no load is begun since one has just failed, what stands in does so for whoever looked before that, too
         let rests = renewed.is_none() && self.stale().is_some();
-        let mut stands_in = false;
+        let is_fresh = |age: &Age| age.is_fresh(cache.clock());
         let takes = |age: &Age| {
-            let fresh = age.is_fresh(clock);
-            stands_in = !fresh;
-            Some(age.stored_at()) != renewed && (fresh || (rests && age.is_resting(clock.now())))
+            Some(age.stored_at()) != renewed
+                && (is_fresh(age) || (rests && age.is_resting(cache.clock().now())))
         };
-        let found = self
-            .cache
-            .store()
-            .get_key(&self.key, |entry| self.values.clone_aged(entry, takes))
-            .flatten()?;
+        let mut stands_in = false;
+        let read = |entry: Entry<'_>| {
+            stands_in = values.age(entry).is_some_and(|age| !is_fresh(age));
+            values.clone_aged(entry, takes)
+        };
+        let found = self.use_if(|entry| values.takes(entry, takes), read)?;
         if stands_in {
-            self.cache.count(&self.key, Event::StaleHit);
+            cache.count(&self.key, Event::StaleHit);
         }
         Some(found)
+    }
+
+    /// What the process has, if it `is_it`. One that is not is not used: the look-up that led here has been a use of it already, if it was
+    /// there by then.
+    fn use_if<R>(
+        &self,
+        is_it: impl FnOnce(Entry<'_>) -> bool,
+        read: impl FnOnce(Entry<'_>) -> Option<R>,
+    ) -> Option<R> {
+        let store = self.cache.store();
+        let is_it = store.peek_key(&self.key, is_it)?;
+        is_it.then(|| store.get_key(&self.key, read))??
     }
 
     /// What the process has that stands in for a value that can't be had.
@@ -405,7 +417,7 @@ impl Load {
     /// The error that is kept in the place of a value.
     fn stored_error(&self) -> Option<Box<AnyValue>> {
         let clone = self.errors?;
-        self.cache.store().get_key(&self.key, clone).flatten()
+        self.use_if(|entry| clone(entry).is_some(), clone)
     }
 
     /// Another load may have landed after this caller's look-up and before it began its own.

@@ -3,6 +3,7 @@
 //! The process goes first and last: what it has is not served while the shared tier is being asked, and what a look-up
 //! took over from there meanwhile goes too.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
@@ -306,15 +307,34 @@ impl<'a> Clear<'a> {
             self.local();
             return Ok(());
         };
-        tier.after(|| Change::All, || self.local());
+        self.first(tier);
         let shared = tier.clear();
-        self.local();
+        self.last();
         shared
     }
 
     fn local(&self) {
         let store = self.cache.store();
         forget_scope(self.cache, &Scope::global(), || store.clear());
+    }
+
+    /// What is done ahead of asking the `tier`.
+    fn first(&self, tier: &SharedTier) {
+        // forgotten once more if a rule panics
+        let are_told = Cell::new(false);
+        let forget = || {
+            if are_told.replace(true) {
+                self.last();
+            } else {
+                self.local();
+            }
+        };
+        tier.after(|| Change::All, forget);
+    }
+
+    /// What look-ups took over from the tier meanwhile goes by itself: that everything has gone the rules are told once.
+    fn last(&self) {
+        EvictByScope::new(self.cache, Scope::global()).local();
     }
 }
 
@@ -326,8 +346,8 @@ impl<'a> Operation<'a> for Clear<'a> {
             return Begun::Done(self.run());
         };
         Begun::Waits(Box::pin(async move {
-            tier.after(|| Change::All, || self.local());
-            let again = Again::new(|| self.local());
+            self.first(tier);
+            let again = Again::new(|| self.last());
             let shared = tier.clear_async().await;
             again.now();
             shared

@@ -239,8 +239,9 @@ impl Store {
 
     /// As [`get_key`](Self::get_key), without counting as a use of the entry.
     pub fn peek_key<R>(&self, key: &Key, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        let now = self.clock.now();
-        let peek = |entry: Entry<'_>| (!entry.is_expired(now)).then(|| read(entry));
+        // where there is none, the time is not asked for
+        let is_over = |entry: Entry<'_>| entry.is_expired(self.clock.now());
+        let peek = |entry: Entry<'_>| (!is_over(entry)).then(|| read(entry));
         self.entries.read_key(key, peek).flatten()
     }
 
