@@ -134,7 +134,7 @@ impl Store {
     /// The rules must have been [checked](Rule::check).
     #[must_use]
     pub fn new(clock: Clock, rules: Vec<Box<dyn Rule>>, observer: Observer) -> Arc<Self> {
-        let intervals = rules.iter().filter_map(|rule| rule.sweep_interval());
+        let intervals = rules.iter().filter_map(Rule::sweep_interval);
         let store = Arc::new(Self {
             entries: Shards::new(),
             index: Index::new(),
@@ -392,7 +392,7 @@ impl Swept for Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let rules: Vec<_> = self.rules.iter().map(|rule| rule.name()).collect();
+        let rules: Vec<_> = self.rules.iter().map(Rule::name).collect();
         f.debug_struct("Store")
             .field("len", &self.len.load(Ordering::Relaxed))
             .field("rules", &rules)

@@ -3,6 +3,8 @@
 //! A rule decides, the store acts. Rules are asked in the order in which the builder was given them, under a lock that
 //! orders all writes of a cache with rules, so what a rule knows and what the store holds can't drift apart.
 
+mod pointers;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -13,9 +15,15 @@ use crate::key::{Head, Key};
 /// What decides over entries. [`Lru`](crate::rules::Lru), [`Ttl`](crate::rules::Ttl) and
 /// [`MaxItems`](crate::rules::MaxItems) ship with the crate; a type of one's own that implements this is as good.
 ///
+/// Each event is told by one call: a hit by [`on_get`](Rule::on_get), that a value is stored by [`on_set`](Rule::on_set) (be it found in the
+/// shared tier: also where a cache keeps no values in the process, of what it has not met there before), that one entry goes by
+/// [`on_evict`](Rule::on_evict), that all go by [`on_clear`](Rule::on_clear).
+///
 /// Hooks run inside the cache's operations: they are to be quick, and must not call the cache, which would wait for itself. One that
 /// panics ends the operation that it was called by, with that panic; the cache can be used on. The other rules are told of what has gone
 /// all the same, and what a value was to replace goes, as if that had been rejected.
+///
+/// A `Box<dyn Rule>`, as of one that is chosen at run time, is a rule as well, and so is an `Arc` of one, by which its user keeps a handle.
 ///
 /// A rule that takes nothing that is to live for more than a quarter of an hour:
 ///
