@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use cacheado_backends::Space;
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::cache::Inner;
 use crate::counters::{Event, Tally};
@@ -12,8 +12,8 @@ use crate::shared::SharedTier;
 
 /// What a cache has counted. Each look-up is one hit or one miss: one whose future is dropped before it is known which, a miss.
 ///
-/// Prints as a table, and serializes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// Prints as a table, and serializes, with the [`hit_rate`](Self::hit_rate) among its fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Look-ups that were answered by an entry.
@@ -53,7 +53,9 @@ pub struct Stats {
 }
 
 /// The counts of one function or one scope level.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+///
+/// They serialize, with the [`hit_rate`](Self::hit_rate) among their fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
     /// Look-ups that were answered by an entry.
@@ -173,6 +175,31 @@ impl Stats {
             by_level,
         }
     }
+}
+
+/// The fields, and the rate that they come to.
+macro_rules! serialized {
+    ($type:ident: $($field:ident),*) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                // none is left out
+                let Self { $($field),* } = self;
+                let len = [$(stringify!($field)),*].len() + 1;
+                let mut fields = serializer.serialize_struct(stringify!($type), len)?;
+                $(fields.serialize_field(stringify!($field), $field)?;)*
+                fields.serialize_field("hit_rate", &self.hit_rate())?;
+                fields.end()
+            }
+        }
+    };
+}
+serialized! {
+    Stats: hits, misses, loads, evictions, expirations, backend_errors, backend_skips, key_errors, stale_hits, refreshes, failures,
+        timeouts, total_keys, storage_type, by_function, by_level
+}
+serialized! {
+    Counts: hits, misses, loads, evictions, expirations, backend_errors, backend_skips, key_errors, stale_hits, refreshes, failures,
+        timeouts
 }
 
 /// A column of the table, right of the hits and the misses.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use cacheado::backends::Redis;
 use cacheado::rules::{Lru, MaxItems, Ttl};
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, Error, Key, cache, scopes};
@@ -449,4 +450,29 @@ fn a_value_may_use_the_cache_when_it_is_dropped() {
     assert!(dropped(&cache), "by a rule");
     cache.evict_by_scope(scope::global()).run().unwrap();
     assert!(dropped(&cache), "by the root scope");
+}
+
+#[test]
+fn a_builder_shows_what_it_was_told_and_no_secret() {
+    let redis = Redis::new("redis://ada:hunter2@cache.example:6379").unwrap();
+    let builder = Cache::builder()
+        .name("storefront")
+        .rule(Ttl::new().max(Duration::from_secs(77)))
+        .max_items(10_000)
+        .backend(redis)
+        .secret_key([171; 32]);
+    let shown = format!("{builder:?}");
+    for part in [
+        "CacheBuilder",
+        "storefront",
+        "redis",
+        "Ttl",
+        "max_items",
+        "10000",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    for secret in ["ada", "hunter2", "cache.example", "171"] {
+        assert!(!shown.contains(secret), "{secret}: {shown}");
+    }
 }

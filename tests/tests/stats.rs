@@ -318,6 +318,9 @@ fn they_serialize() {
     assert_eq!(json["storage_type"], "in-process");
     assert_eq!(json["by_function"]["stats::square"]["loads"], 1);
     assert_eq!(json["by_level"]["global"]["hits"], 1);
+    assert_eq!(json["hit_rate"], 0.5);
+    assert_eq!(json["by_function"]["stats::square"]["hit_rate"], 0.5);
+    assert_eq!(json["by_level"]["global"]["hit_rate"], 0.5);
     for field in [
         "loads",
         "evictions",
@@ -325,6 +328,10 @@ fn they_serialize() {
         "backend_errors",
         "backend_skips",
         "key_errors",
+        "stale_hits",
+        "refreshes",
+        "failures",
+        "timeouts",
     ] {
         assert!(json[field].is_u64(), "{field}");
     }

@@ -2,6 +2,7 @@
 
 mod check;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -444,5 +445,20 @@ impl CacheBuilder {
             rests: Rests::default(),
             background: Background::new(self.background),
         })
+    }
+}
+
+impl fmt::Debug for CacheBuilder {
+    /// No secret key; and of a backend its name alone, which tells neither user nor password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rules: Vec<_> = self.rules.iter().map(Rule::name).collect();
+        let bounds = self.bounds.iter().map(|bound| (bound.method, bound.most));
+        f.debug_struct("CacheBuilder")
+            .field("name", &self.name)
+            .field("in_process", &self.in_process)
+            .field("backend", &self.backend.as_ref().map(|it| it.name()))
+            .field("rules", &rules)
+            .field("bounds", &bounds.collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }
