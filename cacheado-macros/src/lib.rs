@@ -73,7 +73,7 @@ use self::verbs::Verb;
 /// | `stale` | duration | how long past `ttl` an old value stands in: while one refresh runs, or when the body fails |
 /// | `refresh_after` | part of `ttl`, as `0.8` | a hit past it begins one refresh in the background |
 /// | `xfetch` | factor, as `1.0` | a hit begins one with the probability that weighs the time left and the load time |
-/// | `timeout` | duration | a slow body: the old value is returned if it may stand in; the body's result is stored when it comes |
+/// | `timeout` | duration | a slow body: the old value is returned if it may stand in (`stale`, here or on the builder); the body's result is stored when it comes |
 /// | `hard_timeout` | duration | a slow body: an error is returned, of a `Result` whose error is `From<cacheado::Error>`; the result is stored when it comes |
 /// | `detached` | flag | the load of an async function outlives its caller |
 /// | `jitter` | part of `ttl`, as `0.1` | spreads lifetimes evenly over `[ttl, ttl · (1 + jitter)]` |

@@ -142,6 +142,14 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
             &aging.xfetch,
             "it begins a refresh ahead of its end",
         );
+        // there it is refused in any case
+        if kind == Kind::Cache && options.batch.is_none() {
+            needs(
+                "timeout",
+                &aging.timeout,
+                "what a call returns past it is a value whose lifetime is over; for an error write `hard_timeout`",
+            );
+        }
         needs(
             "idle",
             &aging.idle,

@@ -22,6 +22,16 @@ fn eager(x: u64) -> u64 {
     x
 }
 
+#[cache(timeout = 5)]
+fn waited_for(x: u64) -> u64 {
+    x
+}
+
+#[cache(timeout = "2s", hard_timeout = "5s")]
+async fn waited_for_twice(x: u64) -> Result<u64, cacheado::Error> {
+    Ok(x)
+}
+
 #[cache(idle = 5)]
 fn idle(x: u64) -> u64 {
     x
