@@ -64,7 +64,7 @@ use self::verbs::Verb;
 /// | `name`, `version` | text, integer | names the entries; functions with one explicit name share entries on purpose |
 /// | `max_items` | integer | bound for this function alone (of a generic one, for each instance): the least recently used entry makes room |
 /// | `when` | `\|value\| -> bool` | store only if true |
-/// | `bypass` | `bool` expression over the arguments | true: neither read nor stored |
+/// | `bypass` | `bool` expression over the arguments | true: neither read nor stored. Asked where the function is called: `put!` and `peek!` go by the key alone |
 /// | `cache_none` | `bool`, default `true` | whether `None` is stored |
 /// | `local` | flag | in-process only: the value needs no serde |
 /// | `batch(ids)` | an argument that is a slice or a `Vec` | a function of many ids, each of which has an entry |
@@ -436,7 +436,8 @@ pub fn peek(input: TokenStream) -> TokenStream {
 
 /// Stores a value for one call of a cached function, which is not run: `Result<bool>`, whether it was
 /// stored. A future, if the function is async. The lifetime is that of the function; its `when` is
-/// asked, and its `bypass` is not.
+/// asked. Its `bypass` is not, which says of calls whether they are cached, and may `.await`: who puts a value
+/// has said so. `#[cache_put]`, which is a call, asks it.
 ///
 /// ```
 /// use cacheado::{cache, put};

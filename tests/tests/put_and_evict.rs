@@ -151,6 +151,9 @@ fn a_put_can_be_bypassed() {
     puts::dry(&cache, 1, false);
     assert_eq!(peek!(puts::dry(&cache, 1, false)).unwrap(), Some(1));
     assert!(put!(puts::dry(&cache, 2, false), 3).unwrap());
+    // the verb is no call
+    assert!(put!(puts::dry(&cache, 3, true), 4).unwrap());
+    assert_eq!(peek!(puts::dry(&cache, 3, true)).unwrap(), Some(4));
 }
 
 mod shop {
