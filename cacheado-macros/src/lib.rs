@@ -55,7 +55,7 @@ use self::verbs::Verb;
 ///
 /// | option | value | meaning |
 /// |---|---|---|
-/// | `ttl` | seconds (`300`, `0.5`), text (`"5m"`), a `Duration` expression, or `\|value\| -> Duration` | lifetime; left out, or `Duration::MAX`: until evicted |
+/// | `ttl` | seconds (`300`, `0.5`), text (`"5m"`), a `Duration` expression, `\|value\| -> Duration`, or the path of such a function | lifetime; left out, or `Duration::MAX`: until evicted |
 /// | `scope` | `"user"`, or the path `"organization/user"`; `scope("user", org_id = ctx.org)` names ids that are no arguments of their names | a level of [`scopes!`], default `"global"` |
 /// | `scopes` | path | the module that `scopes!` made, default `crate::scope` |
 /// | `cache` | expression, may use `self` and arguments | which `Cache`, default the process-wide one |

@@ -16,6 +16,7 @@ mod function;
 pub mod guide;
 mod in_process;
 mod ledger;
+mod lifetime;
 mod load;
 pub mod operations;
 mod outcome;

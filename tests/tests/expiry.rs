@@ -5,13 +5,17 @@
     clippy::unchecked_time_subtraction,
     reason = "times of the tests' own choosing"
 )]
+#![allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what says a lifetime is lent the value"
+)]
 
 use std::sync::{Arc, Weak, mpsc};
 use std::time::Duration;
 
 use cacheado::rules::{Lru, Ttl};
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, cache, evict, peek, put, refresh, scopes};
+use cacheado::{Cache, cache, cache_impl, evict, peek, put, refresh, scopes};
 use serde::{Deserialize, Serialize};
 
 scopes! {
@@ -52,6 +56,14 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 fn minutes(count: u32) -> Duration {
     MINUTE * count
+}
+
+fn as_many_minutes(value: &u32) -> Duration {
+    minutes(*value)
+}
+
+fn bytes<T>(_: &T) -> Duration {
+    Duration::from_secs(size_of::<T>() as u64)
 }
 
 macro_rules! forms {
@@ -108,6 +120,10 @@ forms! {
     of_an_argument: minutes(x) => Some(Duration::from_mins(2));
     of_the_value: |value| minutes(*value) => Some(Duration::from_mins(2));
     of_a_typed_value: |value: &u32| -> Duration { minutes(*value + 1) } => Some(Duration::from_mins(3));
+    of_the_value_by_name: as_many_minutes => Some(Duration::from_mins(2));
+    of_the_value_by_path: super::as_many_minutes => Some(Duration::from_mins(2));
+    of_its_type: bytes => Some(Duration::from_secs(4));
+    of_a_named_type: bytes::<u32> => Some(Duration::from_secs(4));
     of_value_and_argument: |value| minutes(*value + x) => Some(Duration::from_mins(4));
     the_longest: Duration::MAX => None;
     the_longest_of_the_value: |_| Duration::MAX => None;
@@ -149,6 +165,56 @@ fn lives_for(cache: &Cache, key: &str, seconds: u64) -> u64 {
 async fn lives_for_async(cache: &Cache, key: &str, seconds: u64) -> u64 {
     let _ = (cache, key);
     seconds
+}
+
+/// A path may be that of a lifetime, also if it names an argument, or of a function of the value: of one with `Self`, too, and where the
+/// body may outlive the call.
+#[test]
+fn a_path_says_a_lifetime_or_gives_it() {
+    struct Feed;
+
+    #[cache_impl]
+    impl Feed {
+        const LONG: Duration = Duration::from_secs(7);
+
+        fn of(value: &u32) -> Duration {
+            Duration::from_secs(u64::from(*value))
+        }
+
+        #[cache(cache = cache, skip(cache), ttl = Self::LONG)]
+        fn constant(cache: &Cache, x: u32) -> u32 {
+            x
+        }
+
+        #[cache(cache = cache, skip(cache, lifetime), ttl = lifetime)]
+        fn argument(cache: &Cache, x: u32, lifetime: Duration) -> u32 {
+            x
+        }
+
+        #[cache(cache = cache, skip(cache), ttl = Self::of, stale = 60)]
+        fn function(cache: &Cache, x: u32) -> Result<u32, String> {
+            Ok(x)
+        }
+    }
+
+    let (cache, clock) = cache();
+    let lifetime = Duration::from_secs(7);
+    Feed::constant(&cache, 7);
+    Feed::argument(&cache, 7, lifetime);
+    Feed::function(&cache, 7).unwrap();
+    assert!(put!(Feed::function(&cache, 8), 7).unwrap());
+    let there = || {
+        [
+            peek!(Feed::constant(&cache, 7)).unwrap(),
+            peek!(Feed::argument(&cache, 7, lifetime)).unwrap(),
+            peek!(Feed::function(&cache, 7)).unwrap(),
+            peek!(Feed::function(&cache, 8)).unwrap(),
+        ]
+    };
+    clock.advance(lifetime - NANO);
+    assert_eq!(there(), [Some(7); 4]);
+    clock.advance(NANO);
+    assert_eq!(there(), [None; 4]);
 }
 
 #[test]

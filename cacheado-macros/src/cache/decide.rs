@@ -9,7 +9,7 @@ use super::duration::spelled;
 use super::owned::{self, Keeping};
 use super::plan::Plan;
 use super::ttl::Ttl;
-use crate::parse::{mentions, start};
+use crate::parse::{ends, mentions, start};
 use crate::runtime::{at, local};
 
 /// The closure, and what to evaluate once ahead of it.
@@ -24,7 +24,7 @@ fn is_needed(plan: &Plan) -> bool {
     options.no_none.is_some()
         || options.aging.none_ttl.is_some()
         || options.when.is_some()
-        || matches!(options.ttl, Some(Ttl::Expr(_) | Ttl::Closure(_)))
+        || !matches!(options.ttl, None | Some(Ttl::Fixed(_)))
 }
 
 /// For the function's own load: may borrow arguments.
@@ -73,7 +73,7 @@ pub(crate) fn owned(plan: &Plan) -> Owned {
     let ttl_borrows = match &options.ttl {
         Some(Ttl::Closure(closure)) => mentions(closure, &names),
         // evaluated ahead, but patterns are not taken apart by then
-        Some(Ttl::Expr(expr)) => mentions(expr, &by_pattern),
+        Some(Ttl::Expr(expr) | Ttl::Path(expr)) => mentions(expr, &by_pattern),
         Some(Ttl::Fixed(_)) | None => false,
     };
     let when_borrows = options
@@ -139,12 +139,21 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
             prelude = quote!(let #lifetime: ::core::time::Duration = #expr;);
             quote!(::core::option::Option::Some(#lifetime))
         }
+        Some(Ttl::Path(path)) => {
+            let (first, last) = ends(path, start(path));
+            let says = runtime.private_at("lifetime", first);
+            prelude = quote!(let #lifetime = #path;);
+            // the same local, shown where the path stands, which an error about it underlines
+            let lifetime = Ident::new("__cacheado_ttl", at(first));
+            let of = quote_spanned!(at(last)=> (#value, &#lifetime));
+            quote!(::core::option::Option::Some(#says #of))
+        }
         Some(Ttl::Closure(closure)) => {
             let given = given(closure, quote!(::core::time::Duration));
             quote!(::core::option::Option::Some(#given))
         }
     };
-    let asks = when.is_some() || matches!(options.ttl, Some(Ttl::Closure(_)));
+    let asks = when.is_some() || matches!(options.ttl, Some(Ttl::Path(_) | Ttl::Closure(_)));
     let param = if asks || none.is_some() || none_ttl.is_some() {
         quote!(#value)
     } else {

@@ -13,14 +13,18 @@ pub(crate) enum Ttl {
     Fixed(Duration),
     /// An expression that gives a `Duration`.
     Expr(Expr),
+    /// The path of a `Duration`, or of a function like the closure: the compiler knows which.
+    Path(Expr),
     /// `|value| -> Duration`
     Closure(Expr),
 }
 
 impl Ttl {
     pub(crate) fn read(value: Expr) -> Result<Ttl> {
-        if matches!(peel(&value), Expr::Closure(_)) {
-            return Ok(Ttl::Closure(value));
+        match peel(&value) {
+            Expr::Closure(_) => return Ok(Ttl::Closure(value)),
+            Expr::Path(_) => return Ok(Ttl::Path(value)),
+            _ => {}
         }
         let literal = literal("ttl", "lifetime", &value)?;
         Ok(literal.map_or_else(|| Ttl::Expr(value), Ttl::Fixed))

@@ -2,7 +2,7 @@ use cacheado::cache;
 
 const MINUTES: u64 = 5;
 
-#[cache(ttl = MINUTES)]
+#[cache(ttl = 2 * MINUTES)]
 fn orders(limit: usize) -> usize {
     limit
 }
