@@ -145,6 +145,8 @@ fn around(plan: &Plan, tokens: &TokenStream, what: &str, shared: bool) -> Keepin
     let mut keeping = Keeping::default();
     let pending = local("__cacheado_pending");
     let allow = look::allow_shadowing();
+    // whether it has to be `mut` is the body's to say
+    let unused_mut = shared.then(|| quote!(#[allow(unused_mut)]));
     // keeps `name`, if it is lent or others need it as well, and binds it inside as `inside`
     let mut add =
         |is_lent: bool, ty: Option<&Type>, nth: &str, name: &TokenStream, inside: TokenStream| {
@@ -154,7 +156,7 @@ fn around(plan: &Plan, tokens: &TokenStream, what: &str, shared: bool) -> Keepin
                 keeping.keep.extend(quote!(let #kept = #keep;));
                 keeping
                     .lend
-                    .extend(quote!(#allow let #inside = #kept.lend();));
+                    .extend(quote!(#allow #unused_mut let #inside = #kept.lend();));
                 return;
             }
             let handing = asking(plan, "handing", ty, &quote!(&#name), Some(&pending));
@@ -162,7 +164,9 @@ fn around(plan: &Plan, tokens: &TokenStream, what: &str, shared: bool) -> Keepin
             if shared {
                 let clone = quote!(::core::clone::Clone::clone(&#name));
                 keeping.keep.extend(quote!(let #kept = #clone;));
-                keeping.lend.extend(quote!(#allow let #inside = #kept;));
+                keeping
+                    .lend
+                    .extend(quote!(#allow #unused_mut let #inside = #kept;));
             }
         };
     if let Some(receiver) = plan.function.receiver()
@@ -191,7 +195,7 @@ fn around(plan: &Plan, tokens: &TokenStream, what: &str, shared: bool) -> Keepin
         );
         if arg.rebind {
             let pat = &arg.pat;
-            patterns.extend(quote!(#[allow(unused_variables)] let #pat = #name;));
+            patterns.extend(quote!(#[allow(unused_variables)] #unused_mut let #pat = #name;));
         }
     }
     keeping.lend.extend(patterns);

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cacheado::{cache, cache_evict, peek};
 
@@ -39,6 +40,20 @@ fn tail(mut xs: &[u32]) -> usize {
     xs.len()
 }
 
+// a closure sees what the call was given, whatever the body makes of it
+#[cache(ttl = |value| Duration::from_secs(*value + step), stale = 60)]
+fn longer(mut step: u64) -> u64 {
+    step += 1;
+    step
+}
+
+#[cache(ttl = 60, stale = 60, when = |value| *value <= text.len() + by)]
+async fn trimmed(mut text: &str, (mut by, _): (usize, u8)) -> usize {
+    text = text.trim();
+    by += 1;
+    text.len() + by
+}
+
 #[cache(ttl = 60, stale = 60, skip(by, of, all))]
 fn measured(
     by: Arc<dyn Fn(&str) -> usize + Send + Sync>,
@@ -64,6 +79,9 @@ async fn main() {
     assert_eq!(Id(3).text(2), "#3");
     assert_eq!(Id(3).text_later().await, "#3 1");
     assert_eq!(tail(&[1, 2, 3]), 2);
+    assert_eq!(longer(1), 2);
+    assert_eq!(trimmed(" ab ", (3, 0)).await, 6);
+    assert_eq!(peek!(trimmed(" ab ", (3, 0))).await.unwrap(), Some(6));
     assert_eq!(measured(Arc::new(str::len), str::len, str::len, "ab"), 6);
 
     assert_eq!(sum((1, 2), 3), 6);
