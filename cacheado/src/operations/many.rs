@@ -1,8 +1,8 @@
 //! Reading, storing and loading many keys at once.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -25,16 +25,20 @@ pub struct GetMany<'a, T, K> {
     cache: &'a Cache,
     keys: Vec<K>,
     scope: Scope,
-    value: PhantomData<fn() -> T>,
+    typed: Typed<T>,
 }
 
-impl<'a, T: Storable, K: Serialize> GetMany<'a, T, K> {
-    pub(crate) fn new(cache: &'a Cache, keys: impl IntoIterator<Item = K>) -> Self {
+// what is asked of a value is asked where the operation is made: here, it would be a second error
+impl<'a, T, K: Serialize> GetMany<'a, T, K> {
+    pub(crate) fn new(cache: &'a Cache, keys: impl IntoIterator<Item = K>) -> Self
+    where
+        T: Storable,
+    {
         Self {
             cache,
             keys: keys.into_iter().collect(),
             scope: Scope::global(),
-            value: PhantomData,
+            typed: Typed::PORTABLE,
         }
     }
 
@@ -51,18 +55,18 @@ impl<'a, T: Storable, K: Serialize> GetMany<'a, T, K> {
     /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if one was stored in the process as another type,
     /// [`Error::Key`](crate::Error::Key) if one of the keys fails to serialize.
     pub fn run(self) -> Result<Vec<Option<T>>> {
-        let mut batch = begin(self.cache, &self.scope, &self.keys, true)?;
+        let mut batch = begin(self.cache, self.typed, &self.scope, &self.keys, true)?;
         batch.look(false);
         batch.missing(false);
         Ok(batch.finish())
     }
 }
 
-impl<'a, T: Storable, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
+impl<'a, T: Any + Send, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
     type Output = Result<Vec<Option<T>>>;
 
     fn begin(self) -> Begun<'a, Self::Output> {
-        let mut batch = match begin(self.cache, &self.scope, &self.keys, false) {
+        let mut batch = match begin(self.cache, self.typed, &self.scope, &self.keys, false) {
             Ok(batch) => batch,
             Err(error) => return Begun::Done(Err(error)),
         };
@@ -78,7 +82,7 @@ impl<'a, T: Storable, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
     }
 }
 
-awaitable!(GetMany<'a, T: Storable, K: Serialize> -> Vec<Option<T>>);
+awaitable!(GetMany<'a, T: Any + Send, K: Serialize> -> Vec<Option<T>>);
 
 /// [`Cache::set_many`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -350,7 +354,7 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         F: FnOnce(Vec<K>) -> L,
         L: IntoIterator<Item = (K, T)>,
     {
-        let mut batch = begin(self.cache, &self.scope, &self.keys, true)?;
+        let mut batch = begin(self.cache, Typed::PORTABLE, &self.scope, &self.keys, true)?;
         batch.look(true);
         let missing = take(self.keys, &batch.missing(true));
         if missing.is_empty() {
@@ -365,8 +369,9 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
 }
 
 /// Looks into the process for `keys`.
-fn begin<'a, T: Storable>(
+fn begin<'a, T>(
     cache: &'a Cache,
+    typed: Typed<T>,
     scope: &Scope,
     keys: &[impl Serialize],
     blocking: bool,
@@ -374,7 +379,7 @@ fn begin<'a, T: Storable>(
     let keys = keys.iter().map(|it| key(scope, it));
     let keys = keys.collect::<Result<_>>()?;
     let aging = cache.aging_of(None);
-    Batch::begin(cache, Typed::PORTABLE, aging, keys, blocking).of_one_type()
+    Batch::begin(cache, typed, aging, keys, blocking).of_one_type()
 }
 
 /// Those of `keys` that are at the places.
@@ -404,7 +409,7 @@ where
     type Output = Result<Vec<Option<T>>>;
 
     fn begin(self) -> Begun<'a, Self::Output> {
-        let mut batch = match begin(self.cache, &self.scope, &self.keys, false) {
+        let mut batch = match begin(self.cache, Typed::PORTABLE, &self.scope, &self.keys, false) {
             Ok(batch) => batch,
             Err(error) => return Begun::Done(Err(error)),
         };

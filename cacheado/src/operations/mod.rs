@@ -93,8 +93,8 @@ impl<'a, O: Operation<'a, Output = T>, T> Future for OperationFuture<'a, O, T> {
 
 /// Awaiting an operation, for a type whose `run` and `begin` say how.
 macro_rules! awaitable {
-    ($operation:ident < $life:lifetime $(, $param:ident : $bound:path)* > -> $output:ty) => {
-        impl<$life, $($param: $bound),*> std::future::IntoFuture for $operation<$life, $($param),*> {
+    ($operation:ident < $life:lifetime $(, $param:ident : $bound:ident $(+ $more:ident)*)* > -> $output:ty) => {
+        impl<$life, $($param: $bound $(+ $more)*),*> std::future::IntoFuture for $operation<$life, $($param),*> {
             type Output = cacheado_backends::Result<$output>;
             type IntoFuture = crate::operations::OperationFuture<$life, Self, Self::Output>;
 
