@@ -41,7 +41,7 @@ pub(crate) fn sibling_name(what: &str, function: &Ident) -> Ident {
     let prefix = match what {
         "site" | "run" => format!("__cacheado_{what}"),
         BLANKS => format!("__{BLANKS}_under_cache_impl"),
-        _ => format!("__verbs_need_cache_impl_on_an_inherent_impl_{what}"),
+        _ => format!("__verbs_need_cache_impl_on_an_inherent_impl_and_no_batch_{what}"),
     };
     format_ident!("{prefix}_{}", function.unraw(), span = function.span())
 }
