@@ -456,7 +456,7 @@ impl fmt::Debug for CacheBuilder {
         f.debug_struct("CacheBuilder")
             .field("name", &self.name)
             .field("in_process", &self.in_process)
-            .field("backend", &self.backend.as_ref().map(|it| it.name()))
+            .field("backend", &self.backend.as_ref().map(Backend::name))
             .field("rules", &rules)
             .field("bounds", &bounds.collect::<Vec<_>>())
             .finish_non_exhaustive()
