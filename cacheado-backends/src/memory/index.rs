@@ -66,13 +66,9 @@ impl Index {
         }
     }
 
-    /// The path to the scope of `level` with these encoded `ids`, which anything may follow. Empty for the global scope: of what belongs to
-    /// nobody nothing is noted, and nothing hashed.
+    /// The path to the scope of `level` with these encoded `ids`, which anything may follow.
     fn path(&self, level: Level, ids: &[u8]) -> Path {
         let mut path = Path::new();
-        if level.depth() == 0 {
-            return path;
-        }
         let (mut hasher, mut rest) = (self.hasher.build_hasher(), ids);
         for depth in 1..=level.depth() {
             let (Some(level), Some((id, after))) = (level.at(depth), first_id(rest)) else {
@@ -86,8 +82,10 @@ impl Index {
         path
     }
 
-    fn path_of(&self, key: &Key) -> Path {
-        self.path(key.space().level(), key.encoded())
+    /// `None` for the global scope: of what belongs to nobody nothing is noted, and nothing hashed.
+    fn path_of(&self, key: &Key) -> Option<Path> {
+        let level = key.space().level();
+        (level.depth() > 0).then(|| self.path(level, key.encoded()))
     }
 
     /// The shard of the tree that a path is in; `None` for the global scope.
@@ -99,8 +97,9 @@ impl Index {
 
     /// Notes that the entry of `key` lies at `handle`.
     pub(super) fn note(&self, key: &Key, handle: Handle) {
-        let path = self.path_of(key);
-        if let Some(shard) = self.shard(&path) {
+        if let Some(path) = self.path_of(key)
+            && let Some(shard) = self.shard(&path)
+        {
             let mut groups = lock(shard);
             for scope in path {
                 groups.insert(scope, handle);
@@ -112,7 +111,9 @@ impl Index {
     pub(super) fn forget<'k>(&self, gone: impl IntoIterator<Item = (&'k Key, Handle)>) {
         let mut held: Option<(&Mutex<Groups>, MutexGuard<'_, Groups>)> = None;
         for (key, handle) in gone {
-            let path = self.path_of(key);
+            let Some(path) = self.path_of(key) else {
+                continue;
+            };
             let Some(shard) = self.shard(&path) else {
                 continue;
             };
