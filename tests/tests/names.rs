@@ -11,7 +11,7 @@
 use std::any::type_name;
 use std::marker::PhantomData;
 
-use cacheado::{Cache, cache, cache_impl, cache_put, evict, peek, put};
+use cacheado::{Cache, bypass, cache, cache_impl, cache_put, evict, peek, put};
 use cacheado_tests::store::Client;
 
 /// How many entries of a call are in the store then.
@@ -514,4 +514,32 @@ fn a_name_is_shared_only_if_all_that_have_it_agree() {
     assert_eq!(orders::read(&cache, 1, 2), "2 in 1");
     assert_eq!((cache.stats().hits, cache.stats().loads), (1, 1));
     assert_eq!(orders::read_otherwise(&cache, 1, 2), "1 in 2");
+}
+
+/// A report can be missed; what goes on uncached shows in the statistics.
+#[test]
+fn calls_of_a_function_whose_name_is_anothers_are_counted() {
+    let cache = Cache::builder().build().unwrap();
+    let errors = |cache: &Cache| {
+        let of_name = cache.stats().by_function.remove("names::in another order");
+        assert_eq!(
+            of_name.map_or(0, |of_name| of_name.key_errors),
+            cache.stats().key_errors
+        );
+        cache.stats().key_errors
+    };
+    orders::one(&cache, 3, 4);
+    assert_eq!(errors(&cache), 0);
+    orders::many(&cache, &[3], 4);
+    assert_eq!(errors(&cache), 1);
+    orders::save(&cache, 4, 3);
+    orders::save(&cache, 4, 3);
+    assert_eq!(errors(&cache), 3);
+    _ = bypass!(orders::save(&cache, 4, 3));
+    orders::one(&cache, 3, 4);
+    assert_eq!(errors(&cache), 3);
+
+    let disabled = Cache::disabled();
+    orders::save(&disabled, 4, 3);
+    assert_eq!(errors(&disabled), 0);
 }

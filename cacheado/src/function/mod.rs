@@ -55,6 +55,8 @@ pub struct Function {
     spec: &'static SiteSpec,
     /// `None` if its explicit name is another's: it runs uncached.
     space: OnceLock<Option<&'static Space>>,
+    /// That of the other.
+    taken: OnceLock<&'static Space>,
 }
 
 impl Function {
@@ -62,7 +64,8 @@ impl Function {
     #[inline]
     fn space<A, T: 'static>(&self, values: &ValueType, cache: &Cache) -> Option<&'static Space> {
         *self.space.get_or_init(|| {
-            self.claim(std::any::type_name::<A>(), TypeId::of::<T>(), values, cache)
+            let claim = self.claim(std::any::type_name::<A>(), TypeId::of::<T>(), values, cache);
+            claim.map_err(|other| self.taken.set(other)).ok()
         })
     }
 
@@ -89,7 +92,7 @@ impl Function {
     {
         let space = self.space::<A, K::Stored>(carry.typed.values, cache);
         let Some(space) = space else {
-            return Err(Pending::uncached());
+            return Err(self.unnamed(cache, mode));
         };
         if mode == Mode::Bypass {
             return Err(self.bypassed(carry, cache, space, ids, args));
@@ -236,6 +239,21 @@ impl Function {
         Pending::uncached()
     }
 
+    /// A call of a function whose name is another's. That was reported once; this is how it shows ever after.
+    #[cold]
+    fn unnamed<R, K: Outcome<R>>(&self, cache: &Cache, mode: Mode) -> Pending<R, K> {
+        if mode != Mode::Bypass {
+            self.has_no_name(cache);
+        }
+        Pending::uncached()
+    }
+
+    fn has_no_name(&self, cache: &Cache) {
+        if let Some(taken) = self.taken.get().filter(|_| cache.is_enabled()) {
+            cache.count_space(taken, Event::KeyError);
+        }
+    }
+
     fn has_no_key(&self, cache: &Cache, space: &Space, message: &str) {
         cache.count_space(space, Event::KeyError);
         tracing::warn!(function = %self.path, message, "no key could be made for a call: it runs uncached");
@@ -250,7 +268,10 @@ impl Function {
         args: impl Iterator<Item = A>,
     ) -> Option<Vec<Key>> {
         let key = |args: A| {
-            let space = self.space::<A, T>(values, cache)?;
+            let Some(space) = self.space::<A, T>(values, cache) else {
+                self.has_no_name(cache);
+                return None;
+            };
             let key = Probe::new(space, ids, &args).and_then(|probe| probe.to_key());
             key.map_err(|message| self.has_no_key(cache, space, &message))
                 .ok()

@@ -148,6 +148,7 @@ impl Function {
         }
     }
 
+    /// Its key space; an `Err` is that of others, who have its explicit name and differ from it.
     #[cold]
     pub(super) fn claim(
         &self,
@@ -155,7 +156,7 @@ impl Function {
         value: TypeId,
         values: &ValueType,
         cache: &Cache,
-    ) -> Option<&'static Space> {
+    ) -> Result<&'static Space, &'static Space> {
         let spec = self.spec;
         let level = spec.level.map_or_else(Level::global, LevelDef::level);
         let max_items = spec.max_items.and_then(NonZeroUsize::new);
@@ -225,14 +226,14 @@ impl Function {
                     shape,
                     orders: vec![order],
                 });
-                Some(space)
+                Ok(space)
             }
             // sharing is on purpose only between functions that are two, and that are called by that name
             Entry::Occupied(mut taken)
                 if explicit && stable && known && taken.get().site != site =>
             {
                 let (first, reason) = match taken.get_mut().join(&shape, order, max_items) {
-                    Ok(space) => return Some(space),
+                    Ok(space) => return Ok(space),
                     Err(conflict) => conflict,
                 };
                 let error = Error::NameConflict {
@@ -242,14 +243,14 @@ impl Function {
                     reason,
                 };
                 tracing::error!(%error, "a function runs uncached");
-                None
+                Err(taken.get().space)
             }
             // one name for two instances (of closures, or of local types of one name): no process could tell them apart by it,
             // so the entries of the second stay here
             Entry::Occupied(taken) => {
                 let other = &taken.get().by;
                 tracing::debug!(function = %self.path, %other, "two functions have one path: the second is cached in the process alone");
-                Some(create(alone, false))
+                Ok(create(alone, false))
             }
         }
     }

@@ -307,6 +307,7 @@ impl Site {
                     types,
                     spec: &self.spec,
                     space: OnceLock::new(),
+                    taken: OnceLock::new(),
                 }))
             });
             let _ = self.first.set(function);
