@@ -7,7 +7,9 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, ImplItem, ItemImpl, Meta, Token};
 
 use crate::cache::options::{INHERENT, TRAIT};
+use crate::parse::Errors;
 use crate::runtime::local;
+use crate::siblings;
 
 const ATTRIBUTES: [&str; 2] = ["cache", "cache_put"];
 
@@ -25,6 +27,9 @@ pub(crate) fn expand(attr: &TokenStream, item: &TokenStream) -> TokenStream {
                 INHERENT
             };
             let marker = local(marker);
+            let mut errors = Errors::default();
+            siblings::check(&block, &mut errors);
+            error.extend(errors.finish().map_err(Error::into_compile_error).err());
             for item in &mut block.items {
                 let hidden = mark(item, &marker).map(Error::into_compile_error);
                 error.extend(hidden);

@@ -29,14 +29,14 @@ const OPTIONS: [&str; 4] = ["scope", "scopes", "cache", "before"];
 
 /// What stands in `#[cache_evict(…)]`.
 #[derive(Default)]
-struct Evictions {
+pub(crate) struct Evictions {
     /// Calls of cached functions.
     calls: Vec<Expr>,
-    scopes: Vec<ScopeOption>,
+    pub(crate) scopes: Vec<ScopeOption>,
     /// The module that `scopes!` made.
     module: Option<Path>,
     /// The cache whose scopes are evicted.
-    cache: Option<Expr>,
+    pub(crate) cache: Option<Expr>,
     before: bool,
 }
 
@@ -81,7 +81,7 @@ fn run(attr: &TokenStream, item: &TokenStream, known: Option<(&Hierarchy, &Path)
 }
 
 impl Evictions {
-    fn read(tokens: TokenStream, errors: &mut Errors) -> Evictions {
+    pub(crate) fn read(tokens: TokenStream, errors: &mut Errors) -> Evictions {
         let mut evictions = Evictions::default();
         let mut read = |input: ParseStream<'_>| {
             let mut seen: Vec<String> = Vec::new();

@@ -2,7 +2,7 @@
 //! them: what they generate calls its runtime.
 //!
 //! Each macro leads into a module of its own: `cache` (`#[cache]`, `#[cache_put]`), `evict`
-//! (`#[cache_evict]`), `cache_impl`, `scopes` and `verbs` (`evict!` and its kin). `parse` and
+//! (`#[cache_evict]`), `cache_impl` (and `siblings`, which it checks), `scopes` and `verbs` (`evict!` and its kin). `parse` and
 //! `runtime` serve them all.
 
 mod cache;
@@ -11,6 +11,7 @@ mod evict;
 mod parse;
 mod runtime;
 mod scopes;
+mod siblings;
 mod verbs;
 
 use proc_macro::TokenStream;
@@ -171,6 +172,10 @@ pub fn cache(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// greet_with(7, "Ahoy");
 /// assert_eq!(greeting(7), "Ahoy");
 /// ```
+///
+/// **What it stores has its own `ttl`**, not that of the other: without one it stays until it is evicted, however soon what the other
+/// stores is over. Say the same `cache`, too, if the other has one. Where both stand in one impl block, `#[cache_impl]` compares their
+/// scopes and caches.
 #[proc_macro_attribute]
 pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
     cache::attribute(Kind::Put, &attr.into(), &item.into()).into()
@@ -233,6 +238,9 @@ pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// ```text
 /// #[cache_evict(scope = "user", cache = self.cache)]
 /// ```
+///
+/// Where [`#[cache_impl]`](macro@cache_impl) shows that all cached functions of the impl block have a `cache`, to give none here is a
+/// compile error. It does not see what stands elsewhere.
 ///
 /// </div>
 ///
