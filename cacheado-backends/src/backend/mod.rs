@@ -66,6 +66,11 @@ pub struct Payload {
 ///
 /// The documentation of the module `conformance`, of the feature of that name, has a small one, and the checks that show whether a
 /// backend does all of this.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no backend",
+    label = "not a backend",
+    note = "of one that is chosen at run time give a `Box<dyn Backend>`; an `Arc` can't be told the name of its cache, which is the backend's alone"
+)]
 pub trait Backend: Send + Sync + 'static {
     /// What kind of store it is: `storage_type` of the statistics.
     fn name(&self) -> &str;
