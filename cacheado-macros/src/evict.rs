@@ -7,6 +7,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
+use syn::spanned::Spanned as _;
 use syn::{Expr, Path, Result, ReturnType, Token, Type};
 
 use crate::cache::argument::Arg;
@@ -251,8 +252,11 @@ fn kept_for_body(arg: &Expr, function: &Function) -> Expr {
             if !matches!(own.ty, Type::Reference(_))
                 && mentions(&function.body, std::slice::from_ref(&own.name)) =>
         {
+            // by itself, so that its type is the argument's own, and one that does not fit is told as such
             let span = at(own.name.span());
-            syn::parse_quote_spanned!(span=> ::core::clone::Clone::clone(&#arg))
+            let mut kept = local("kept");
+            kept.set_span(kept.span().located_at(arg.span()));
+            syn::parse_quote_spanned!(span=> { let #kept = ::core::clone::Clone::clone(&#arg); #kept })
         }
         _ => arg.clone(),
     }

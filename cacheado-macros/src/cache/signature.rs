@@ -51,7 +51,12 @@ impl Parse for Function {
         if !is_function_ahead(input) {
             let end = Span::call_site();
             let span = if input.is_empty() { end } else { input.span() };
-            return Err(Error::new(span, "only a function can be annotated here"));
+            let message = if input.peek(Token![impl]) {
+                "only a function can be annotated here: do so with those of the impl one by one, and mark the impl itself by `#[cache_impl]`"
+            } else {
+                "only a function can be annotated here"
+            };
+            return Err(Error::new(span, message));
         }
         let defaultness = if input.peek(Token![default]) {
             Some(input.parse()?)

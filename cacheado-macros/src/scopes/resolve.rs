@@ -122,6 +122,8 @@ fn find_level(name: &LitStr, hierarchy: &Hierarchy) -> syn::Result<usize> {
         let hint = if let Some(level) = hierarchy.find(end.trim()) {
             let right = hierarchy.path_text(level);
             format!(", did you mean `{right}`?")
+        } else if let Some(level) = hierarchy.levels.iter().find(|level| level.param == last) {
+            format!(", did you mean `{}`, whose id that is?", level.name())
         } else if hint.is_empty() {
             let names = names.iter().map(String::as_str);
             format!(
@@ -268,6 +270,10 @@ mod tests {
         assert_eq!(
             message("zebra", vec![], &[]),
             "unknown scope `zebra`, the scopes are `global`, `organization`, `user` and `car`"
+        );
+        assert_eq!(
+            message("org_id", vec![], &[]),
+            "unknown scope `org_id`, did you mean `organization`, whose id that is?"
         );
         for path in [
             "organization::user",

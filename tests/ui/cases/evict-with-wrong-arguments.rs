@@ -13,4 +13,20 @@ fn rename(name: &str) {
     let _ = name;
 }
 
+#[cache]
+fn name(org: &str) -> String {
+    org.to_owned()
+}
+
+// its argument is a `&str`, as the compiler would say of any call
+#[cache_evict(name(org))]
+fn close(org: String) {
+    drop(org);
+}
+
+#[cache_evict(name(&org))]
+fn close_rightly(org: String) {
+    drop(org);
+}
+
 fn main() {}

@@ -5,6 +5,13 @@ struct Orders {
     limit: usize,
 }
 
+#[cache(ttl = 60)]
+impl Orders {
+    fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
 trait Store {
     #[cache(skip(self))]
     fn get(&self, id: u64) -> u64;
