@@ -1,6 +1,6 @@
 //! Statistics: what was counted, in total, by function and by scope level.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cacheado_backends::Space;
@@ -51,6 +51,9 @@ pub struct Stats {
     pub by_function: BTreeMap<String, Counts>,
     /// The counts of each scope level, by its path: `global`, `organization/user`.
     pub by_level: BTreeMap<String, Counts>,
+    /// The functions whose entries stay in this process although there is a shared tier, since no other process could tell them from
+    /// others: a `name` shares them. What is evicted of them here, others keep.
+    pub unshared: BTreeSet<String>,
 }
 
 /// The counts of one function or one scope level.
@@ -131,6 +134,7 @@ impl Stats {
         let mut total = Counts::default();
         let mut by_function: BTreeMap<String, Counts> = BTreeMap::new();
         let mut by_level: BTreeMap<String, Counts> = BTreeMap::new();
+        let mut unshared = BTreeSet::new();
         for (space, tally) in cache.counters.tallies() {
             if tally == Tally::default() {
                 continue;
@@ -143,6 +147,9 @@ impl Stats {
                 .entry(space.to_string())
                 .or_default()
                 .add(&tally);
+            if cache.shared.is_some() && !space.is_stable() {
+                unshared.insert(space.to_string());
+            }
             by_level
                 .entry(space.level().path().to_owned())
                 .or_default()
@@ -174,6 +181,7 @@ impl Stats {
             },
             by_function,
             by_level,
+            unshared,
         }
     }
 }
@@ -196,7 +204,7 @@ macro_rules! serialized {
 }
 serialized! {
     Stats: hits, misses, loads, evictions, expirations, backend_errors, backend_skips, key_errors, stale_hits, refreshes, failures,
-        timeouts, total_keys, storage_type, by_function, by_level
+        timeouts, total_keys, storage_type, by_function, by_level, unshared
 }
 serialized! {
     Counts: hits, misses, loads, evictions, expirations, backend_errors, backend_skips, key_errors, stale_hits, refreshes, failures,
@@ -303,6 +311,11 @@ impl fmt::Display for Stats {
             Ok(())
         };
         section("function", &mut functions.chain([("total", &total)]))?;
-        section("level", &mut levels.chain([]))
+        section("level", &mut levels.chain([]))?;
+        if !self.unshared.is_empty() {
+            let names: Vec<&str> = self.unshared.iter().map(String::as_str).collect();
+            writeln!(f, "in this process alone: {}", names.join(", "))?;
+        }
+        Ok(())
     }
 }

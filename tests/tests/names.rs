@@ -543,3 +543,34 @@ fn calls_of_a_function_whose_name_is_anothers_are_counted() {
     orders::save(&disabled, 4, 3);
     assert_eq!(errors(&disabled), 0);
 }
+
+/// That other processes don't get what is cached here is nothing that a function's results show.
+#[test]
+fn what_stays_in_the_process_for_want_of_a_name_is_in_the_statistics() {
+    #[cache(name = "names::has one", cache = cache, skip(cache))]
+    fn named<T>(cache: &Cache, id: u32) -> u32 {
+        id
+    }
+    let cache = Client::new().cache();
+    local(&cache, 1);
+    named::<deep::Deep>(&cache, 1);
+    Holder::<Top>(PhantomData).held(&cache, 1);
+    assert_eq!(cache.stats().unshared.len(), 0, "{}", cache.stats());
+    Holder::<deep::Deep>(PhantomData).held(&cache, 1);
+    let stats = cache.stats();
+    let [unshared] = &Vec::from_iter(&stats.unshared)[..] else {
+        panic!("{stats}");
+    };
+    assert!(
+        unshared.ends_with("Holder<names::deep::Deep>::held"),
+        "{stats}"
+    );
+    assert!(stats.by_function.contains_key(*unshared));
+    assert!(stats.to_string().contains("in this process alone: "));
+
+    // without a shared tier there is nothing to be missed
+    let cache = Cache::builder().build().unwrap();
+    Holder::<deep::Deep>(PhantomData).held(&cache, 1);
+    assert!(cache.stats().unshared.is_empty());
+    assert!(!cache.stats().to_string().contains("in this process alone"));
+}
