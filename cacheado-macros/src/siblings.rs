@@ -104,13 +104,17 @@ impl Siblings {
                 errors.on(
                     name,
                     format!(
-                        "{shares} only in one cache, and another of this impl has `cache = {cache}`"
+                        "{shares} only in one cache, and another of this impl has `cache = {cache}`: say it here, too, or \
+                         `cache = cacheado::default_cache()` if that one is meant"
                     ),
                 );
             } else if let (None, Some(cache)) = (&first.cache, &options.cache) {
                 errors.on(
                     cache,
-                    format!("{shares} only in one cache, and another of this impl has the process-wide one"),
+                    format!(
+                        "{shares} only in one cache, and another of this impl has the process-wide one: say this there, too, or \
+                         `cache = cacheado::default_cache()` if that one is meant"
+                    ),
                 );
             }
         }

@@ -52,7 +52,7 @@ pub struct Stats {
     /// The counts of each scope level, by its path: `global`, `organization/user`.
     pub by_level: BTreeMap<String, Counts>,
     /// The functions whose entries stay in this process although there is a shared tier, since no other process could tell them from
-    /// others: a `name` shares them. What is evicted of them here, others keep.
+    /// others: a `name` shares them, unless they are `local` as well. What is evicted of them here, others keep.
     pub unshared: BTreeSet<String>,
 }
 
