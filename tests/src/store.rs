@@ -32,9 +32,14 @@ pub struct Store {
     pub first_wins: AtomicBool,
     /// It answers that it would not.
     pub refuses: AtomicBool,
+    /// What happens while it evicts a scope or everything: the entries highest up are gone by then, and those below are not.
+    pub halfway: Mutex<Option<Hook>>,
     state: Mutex<State>,
     clients: AtomicU64,
 }
+
+/// What happens once.
+pub type Hook = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct State {
@@ -213,6 +218,35 @@ impl Client {
         state.entries.insert(key.clone(), Stored { bytes, until });
     }
 
+    /// Removes what is in `scope`. Returns how many live entries there were.
+    fn remove<'a>(&'a self, mut state: MutexGuard<'a, State>, scope: &Scope) -> u64 {
+        state.generation += 1;
+        let generation = state.generation;
+        state.scopes.insert(scope.clone(), generation);
+        let halfway = self.store.halfway.lock().expect("unpoisoned").take();
+        let Some(halfway) = halfway else {
+            return self.remove_if(&mut state, |key| scope.contains(&key.scope()));
+        };
+        let depth = |key: &Key| key.scope().ids().count();
+        let gone = state
+            .entries
+            .keys()
+            .filter(|key| scope.contains(&key.scope()));
+        let highest = gone.map(depth).min().unwrap_or(0);
+        let count = self.remove_if(&mut state, |key| {
+            scope.contains(&key.scope()) && depth(key) == highest
+        });
+        drop(state);
+        halfway();
+        let below = |key: &Key| scope.contains(&key.scope()) && depth(key) > highest;
+        count + self.remove_if(&mut self.state(), below)
+    }
+
+    fn remove_if(&self, state: &mut State, is_it: impl Fn(&Key) -> bool) -> u64 {
+        let gone = state.entries.extract_if(|key, _| is_it(key));
+        gone.filter(|(_, it)| self.left(it.until).is_some()).count() as u64
+    }
+
     /// Tells the other clients, as another process would be told.
     fn tell(&self, state: MutexGuard<'_, State>, change: &Change) {
         let listeners = state.listeners.clone();
@@ -314,26 +348,14 @@ impl Backend for Client {
     }
 
     fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
-        let mut state = self.begin("evict by scope")?;
-        state.generation += 1;
-        let generation = state.generation;
-        state.scopes.insert(scope.clone(), generation);
-        let gone = |key: &Key, _: &mut Stored| scope.contains(&key.scope());
-        let gone: Vec<Stored> = state.entries.extract_if(gone).map(|(_, it)| it).collect();
-        self.tell(state, &Change::Scope(scope.clone()));
-        Ok(gone
-            .iter()
-            .filter(|it| self.left(it.until).is_some())
-            .count() as u64)
+        let count = self.remove(self.begin("evict by scope")?, scope);
+        self.tell(self.state(), &Change::Scope(scope.clone()));
+        Ok(count)
     }
 
     fn clear(&self) -> BackendResult<()> {
-        let mut state = self.begin("clear")?;
-        state.generation += 1;
-        let generation = state.generation;
-        state.scopes.insert(Scope::global(), generation);
-        state.entries.clear();
-        self.tell(state, &Change::All);
+        self.remove(self.begin("clear")?, &Scope::global());
+        self.tell(self.state(), &Change::All);
         Ok(())
     }
 

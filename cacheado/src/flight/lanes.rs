@@ -9,6 +9,7 @@ use cacheado_backends::{Key, Scope};
 use hashbrown::HashTable;
 use hashbrown::hash_table::{AbsentEntry, Entry, OccupiedEntry};
 
+use super::under_way::Changing;
 use super::{Boarding, Flight, FlightKind, Seat, Standing, Ticket};
 use crate::sync::{Mutex, MutexGuard, lock};
 
@@ -20,6 +21,8 @@ const SLACK: usize = 64;
 /// The loads of one cache.
 pub(crate) struct Flights {
     shards: [Mutex<Lanes>; SHARDS],
+    /// What is being done to many keys at once.
+    pub(super) changing: Changing,
     /// How long a leader that is not polled is waited for.
     timeout: Duration,
 }
@@ -47,6 +50,7 @@ impl Flights {
     pub(crate) fn new(timeout: Duration) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
+            changing: Changing::default(),
             timeout,
         }
     }
@@ -87,6 +91,7 @@ impl Flights {
             FlightKind::Load,
             blocking,
         );
+        self.changing.reach(key, &flight);
         lane.join(&flight);
         lane.current = Some(Arc::clone(&flight));
         lane.joined = false;
@@ -98,6 +103,7 @@ impl Flights {
         let mut lanes = self.shard(key);
         let lanes = &mut *lanes;
         let flight = begin(&mut lanes.begun, lanes.spare.take(), kind, blocking);
+        self.changing.reach(key, &flight);
         let lane = lane_of(&mut lanes.by_key, key);
         lane.join(&flight);
         lane.beside.push(Arc::clone(&flight));
@@ -113,8 +119,8 @@ impl Flights {
         change()
     }
 
-    /// The same for all keys in `scope` and below it.
-    pub(crate) fn invalidate_scope(&self, scope: &Scope) {
+    /// The same for all keys in `scope` and below it, with nothing in between.
+    pub(super) fn invalidate_scope(&self, scope: &Scope) {
         for shard in &self.shards {
             let mut lanes = lock(shard);
             lanes.by_key.retain(|lane| {
@@ -128,18 +134,8 @@ impl Flights {
         }
     }
 
-    /// Has no load that is under way leave a copy, and nobody join it any more: what others did meanwhile may not have been heard. It
-    /// can still be reached by what comes after.
-    pub(crate) fn doubt(&self) {
-        self.part_with(Standing::Unsure);
-    }
-
-    /// The same where nothing was heard before: what is loaded goes to the shared tier, which knows what it is too old for.
-    pub(crate) fn begin_to_hear(&self) {
-        self.part_with(Standing::Unheard);
-    }
-
-    fn part_with(&self, standing: Standing) {
+    /// Has all loads that are under way stand so, and nobody join them any more. They can still be reached by what comes after.
+    pub(super) fn part_with(&self, standing: Standing) {
         for shard in &self.shards {
             for lane in &mut lock(shard).by_key {
                 lane.worsen(standing);

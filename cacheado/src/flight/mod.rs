@@ -3,11 +3,12 @@
 //! [`Flights`] knows every load of a cache by its key, from before its body starts until its value is in the store. Who runs a
 //! body holds the load's [`Ticket`]; who waits for it, a [`Seat`].
 //!
-//! Locks are taken in this order: a shard of the lanes, a flight, then the store's.
+//! Locks are taken in this order: a shard of the lanes, what is done to many keys, a flight, then the store's.
 
 mod lanes;
 mod seat;
 mod ticket;
+mod under_way;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use cacheado_backends::Listener;
 pub(crate) use lanes::Flights;
 pub(crate) use seat::Seat;
 pub(crate) use ticket::{Crossing, Keeping, Ticket};
+pub(crate) use under_way::UnderWay;
 
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Instant, Mutex, lock};

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::{Begun, Operation, awaitable, key};
 use crate::cache::Cache;
+use crate::flight::UnderWay;
 use crate::shared::{Found, SharedTier};
 use crate::value::ValueType;
 
@@ -235,6 +236,7 @@ impl<'a> EvictByScope<'a> {
         let Some(tier) = self.tier() else {
             return Ok(self.local().entries);
         };
+        let _under_way = self.under_way();
         let removed = tier.after(|| self.change(), || self.local());
         let shared = tier.evict_by_scope(&self.scope);
         self.local();
@@ -252,19 +254,15 @@ impl<'a> EvictByScope<'a> {
         Change::Scope(self.scope.clone())
     }
 
-    fn local(&self) -> Removed {
-        let store = self.cache.store();
-        forget_scope(self.cache, &self.scope, || store.remove_scope(&self.scope))
+    /// Until it is over, what a look-up finds in either tier may be about to go.
+    fn under_way(&self) -> UnderWay<'a> {
+        self.cache.flights().evicting(self.scope.clone())
     }
-}
 
-/// Runs `remove`, which removes what the process has in `scope`; loads under way there are not stored.
-fn forget_scope<R>(cache: &Cache, scope: &Scope, remove: impl FnOnce() -> R) -> R {
-    cache.flights().invalidate_scope(scope);
-    let removed = catch_unwind(AssertUnwindSafe(remove));
-    // a load that began in between may have found what was about to go
-    cache.flights().invalidate_scope(scope);
-    removed.unwrap_or_else(|panic| resume_unwind(panic))
+    fn local(&self) -> Removed {
+        let _under_way = self.under_way();
+        self.cache.store().remove_scope(&self.scope)
+    }
 }
 
 impl<'a> Operation<'a> for EvictByScope<'a> {
@@ -275,6 +273,7 @@ impl<'a> Operation<'a> for EvictByScope<'a> {
             return Begun::Done(self.run());
         };
         Begun::Waits(Box::pin(async move {
+            let _under_way = self.under_way();
             let removed = tier.after(|| self.change(), || self.local());
             let again = Again::new(|| self.local());
             let shared = tier.evict_by_scope_async(&self.scope).await;
@@ -307,15 +306,20 @@ impl<'a> Clear<'a> {
             self.local();
             return Ok(());
         };
+        let _under_way = self.under_way();
         self.first(tier);
         let shared = tier.clear();
         self.last();
         shared
     }
 
+    fn under_way(&self) -> UnderWay<'a> {
+        self.cache.flights().evicting(Scope::global())
+    }
+
     fn local(&self) {
-        let store = self.cache.store();
-        forget_scope(self.cache, &Scope::global(), || store.clear());
+        let _under_way = self.under_way();
+        self.cache.store().clear();
     }
 
     /// What is done ahead of asking the `tier`.
@@ -346,6 +350,7 @@ impl<'a> Operation<'a> for Clear<'a> {
             return Begun::Done(self.run());
         };
         Begun::Waits(Box::pin(async move {
+            let _under_way = self.under_way();
             self.first(tier);
             let again = Again::new(|| self.last());
             let shared = tier.clear_async().await;

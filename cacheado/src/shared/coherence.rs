@@ -9,7 +9,7 @@ use cacheado_backends::Scope;
 use cacheado_backends::backend::{Change, Changes};
 use cacheado_backends::memory::{Dropped, Store};
 
-use crate::flight::Flights;
+use crate::flight::{Flights, UnderWay};
 
 /// So often what is removed for one change may panic.
 const MOST_PANICS: usize = 100;
@@ -86,34 +86,31 @@ impl Coherence {
             Change::All => self.evict(&Scope::global()),
             Change::Covered => {
                 // what happened while nothing was heard is not known
-                if self.has_heard.swap(true, Ordering::AcqRel) {
-                    self.forget_copies(Flights::doubt);
+                self.forget_copies(if self.has_heard.swap(true, Ordering::AcqRel) {
+                    Flights::doubting
                 } else {
-                    self.forget_copies(Flights::begin_to_hear);
-                }
+                    Flights::beginning_to_hear
+                });
                 self.limit_copies(true);
                 tracing::debug!("changes of other processes are heard");
             }
             Change::Lost => {
                 self.limit_copies(false);
-                self.forget_copies(Flights::doubt);
+                self.forget_copies(Flights::doubting);
                 tracing::warn!(bound = ?self.bound, "changes of other processes are not heard: copies are kept for a while only");
             }
         }
     }
 
     fn evict(&self, scope: &Scope) {
-        self.flights.invalidate_scope(scope);
+        let _under_way = self.flights.evicting(scope.clone());
         self.store.remove_scope(scope);
-        // a load that began in between may have found what was about to go
-        self.flights.invalidate_scope(scope);
     }
 
-    fn forget_copies(&self, doubt: fn(&Flights)) {
-        doubt(&self.flights);
+    fn forget_copies(&self, doubt: fn(&Flights) -> UnderWay<'_>) {
+        let _under_way = doubt(&self.flights);
         if self.bound.is_some() {
             self.store.remove_copies();
         }
-        doubt(&self.flights);
     }
 }

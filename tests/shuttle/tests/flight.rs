@@ -339,6 +339,29 @@ fn evict_by_scope_wins_over_a_load_that_begins_while_it_runs() {
     invalidation_wins_over_a_late_load(call_shared, evict_everything);
 }
 
+/// What is made of [`shared`], in the organization that its user is in.
+#[cache(cache = w.cache, skip(w), scope = "organization", name = "made of shared")]
+fn made_of_shared(w: &World, org_id: &str) -> u32 {
+    shared(w, org_id, 7)
+}
+
+#[test]
+fn what_a_load_makes_of_what_is_about_to_go_does_not_stay() {
+    for evict in [evict_the_organization, clear] {
+        check(move || {
+            let w = World::new();
+            shared(&w, "acme", 7);
+            made_of_shared(&w, "acme");
+            let late = spawn(&w, |w| made_of_shared(w, "acme"));
+            w.write();
+            evict(&w);
+            assert_eq!(made_of_shared(&w, "acme"), 2);
+            join(late);
+            assert_eq!(made_of_shared(&w, "acme"), 2);
+        });
+    }
+}
+
 #[test]
 fn clear_wins_over_a_load() {
     invalidation_wins(call_shared, clear);
