@@ -1,7 +1,7 @@
 -- KEYS: index, deadlines, the root's mark, the scope's mark. ARGV: what comes before a name in its entry's key, the range of names, how many at most, nonce
 -- or nothing, the marks' span, channel, message or nothing.
 -- Returns how many live entries were removed, and the last name if there may be more. With the first part comes the nonce, so that no load
--- that began before stores any more; with the last goes the message, so that nobody hears of it who could still read an old entry.
+-- that began before stores any more; when nothing is left goes the message, so that nobody hears of it who could still read an old entry.
 if ARGV[5] ~= '' then
   -- a full server takes the mark once something was removed; the root's may be this one, and is looked at before
   local span = math.max(ARGV[6], redis.call('PTTL', KEYS[3]))

@@ -15,6 +15,9 @@ use crate::scope::Scope;
 /// How many entries a script removes at most, during which the server does nothing else.
 const PART: usize = 1000;
 
+/// How often a scope is gone through at most.
+const PASSES: usize = 3;
+
 /// What is left to be removed of one bucket.
 struct Rest<'a> {
     bucket: Bucket<'a>,
@@ -64,7 +67,12 @@ impl Store {
         self.evict_all_of(io, &all, &Change::All).await.map(drop)
     }
 
-    /// Removes what is in `scope`, part by part, and tells others. Each part is a round trip of its own.
+    /// Removes what is in `scope`, and tells others.
+    ///
+    /// That takes several steps if there is much, or if it lies in several buckets. A load that began between two of them may have found
+    /// what was about to go, and have stored what it made of that where all was gone by then. So it is done again, until all is removed
+    /// in one step, or there is nothing; or a few times, where others store more than one step removes: what is there then is at least as
+    /// many loads away from what was to go.
     async fn evict_all_of(
         &self,
         io: &impl Exchange,
@@ -73,21 +81,48 @@ impl Store {
     ) -> BackendResult<u64> {
         let name = address::scope(scope);
         let buckets = self.names.scope(scope);
-        let first = buckets[0];
         let message = self.message(change);
         // of several buckets none knows which is the last
         let in_script = (buckets.len() == 1).then_some(&*message);
-        let begin = |bucket| Rest {
+        let mut removed = 0;
+        for _ in 0..PASSES {
+            let (count, steps) = self.pass(io, &name, &buckets, in_script).await?;
+            removed += count;
+            if in_script.is_some() && steps == 1 {
+                return Ok(removed);
+            }
+            if count == 0 {
+                break;
+            }
+        }
+        let mut tell = TELL.call([buckets[0].staged(&self.nonces.next())]);
+        tell.arg(self.names.channel()).arg(&*message);
+        reply::integer(ask_one(io, tell).await?)?;
+        Ok(removed)
+    }
+
+    /// Removes what is called `name` and what follows, part by part. Each part is a round trip of its own. If all is removed with the first,
+    /// that takes the `message` as well. Returns how many live entries there were, and in how many round trips.
+    async fn pass(
+        &self,
+        io: &impl Exchange,
+        name: &str,
+        buckets: &[Bucket<'_>],
+        message: Option<&[u8]>,
+    ) -> BackendResult<(u64, usize)> {
+        let begin = |&bucket: &_| Rest {
             bucket,
-            from: lower(&name),
+            from: lower(name),
             whole: true,
         };
-        let mut rest: Vec<_> = buckets.into_iter().map(begin).collect();
-        let mut removed = 0;
+        let mut rest: Vec<_> = buckets.iter().map(begin).collect();
+        let (mut removed, mut steps) = (0, 0);
         while !rest.is_empty() {
-            let call = |rest: &Rest<'_>| pipe([self.part_call(rest, &name, in_script)]);
+            let message = message.filter(|_| steps == 0);
+            let call = |rest: &Rest<'_>| pipe([self.part_call(rest, name, message)]);
             let pipes: Vec<_> = rest.iter().map(call).collect();
             let answers = ask_all(io, &pipes).await?;
+            steps += 1;
             let mut left = Vec::new();
             for (Rest { bucket, .. }, answer) in rest.into_iter().zip(answers) {
                 let mut answer = reply::array(reply::first(answer)?)?.into_iter();
@@ -103,12 +138,7 @@ impl Store {
             }
             rest = left;
         }
-        if in_script.is_none() {
-            let mut tell = TELL.call([first.staged(&self.nonces.next())]);
-            tell.arg(self.names.channel()).arg(&*message);
-            reply::integer(ask_one(io, tell).await?)?;
-        }
-        Ok(removed)
+        Ok((removed, steps))
     }
 
     fn part_call(&self, rest: &Rest<'_>, name: &str, message: Option<&[u8]>) -> Cmd {
