@@ -12,6 +12,9 @@ use super::store::Store;
 use crate::backend::BackendResult;
 use crate::io;
 
+/// How often all is gone through at most.
+const PASSES: usize = 3;
+
 /// How many times as long as one part all may take.
 pub(super) const MOST: u32 = 25;
 
@@ -48,11 +51,39 @@ impl Size {
     }
 }
 
+/// What was deleted in one part.
+#[derive(Default)]
+struct Deleted {
+    /// How many were live.
+    live: u64,
+    /// Whether there was anything.
+    any: bool,
+    /// The range of the names behind them.
+    rest: Option<Document>,
+}
+
 impl Store {
     /// Deletes the documents whose names begin with `prefix`, as they are when it comes to them. Returns how many of them were
     /// live.
+    ///
+    /// A load that begins meanwhile may find what is about to go, and what it makes of that be stored where all was gone by then. So it is
+    /// done again, until there is nothing; or a few times, where others store all the time: what is there then is at least as many loads
+    /// away from what was to go.
     pub(super) async fn delete_beginning_with(&self, prefix: &str) -> BackendResult<u64> {
         let mut count = 0;
+        for _ in 0..PASSES {
+            let (deleted, any) = self.delete_once(prefix).await?;
+            count += deleted;
+            if !any {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Goes through them once. Returns how many were live, and whether there were any at all.
+    async fn delete_once(&self, prefix: &str) -> BackendResult<(u64, bool)> {
+        let (mut count, mut any) = (0, false);
         let mut rest = Some(document::beginning_with(prefix));
         while let Some(range) = rest {
             let size = self.part.get();
@@ -60,28 +91,25 @@ impl Store {
             let done = io::within(self.timeout, self.delete_part(range, size)).await;
             // also if it failed: the next attempt is to get through
             self.part.learn(size, started.elapsed(), self.timeout);
-            let deleted;
-            (deleted, rest) = done?;
-            count += deleted;
+            let part = done?;
+            count += part.live;
+            any |= part.any;
+            rest = part.rest;
         }
-        Ok(count)
+        Ok((count, any))
     }
 
-    /// Deletes the first `size` documents with names in `range`. Returns how many were live, and the range of the names behind them.
+    /// Deletes the first `size` documents with names in `range`.
     ///
     /// First what is live goes, and is counted; then all that is left: places, and with them the tokens of loads under way, and what
     /// has expired. The second deletion spares nothing: a value whose time was over at the first may be filled again before the
     /// second comes to it, by a load that began before either. It is left out only if the first has taken each name away that was
     /// found: what is there again has another token. So has what was not found at all. What is set between the two goes
     /// uncounted; it is as if it had been set just before.
-    async fn delete_part(
-        &self,
-        range: Document,
-        size: u32,
-    ) -> BackendResult<(u64, Option<Document>)> {
+    async fn delete_part(&self, range: Document, size: u32) -> BackendResult<Deleted> {
         let (names, more) = self.first_of(&range, size).await?;
         let Some(last) = names.last() else {
-            return Ok((0, None));
+            return Ok(Deleted::default());
         };
         let rest = more.then(|| document::behind(range, last));
         let found = names.len();
@@ -94,7 +122,11 @@ impl Store {
             let gone = self.documents.delete_many(all).await;
             gone.map_err(|error| failure(&error))?;
         }
-        Ok((live, rest))
+        Ok(Deleted {
+            live,
+            any: true,
+            rest,
+        })
     }
 
     /// The first names in `range`, `size` at most, and whether there may be more.

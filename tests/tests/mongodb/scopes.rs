@@ -1,8 +1,9 @@
 //! Scopes too large to go in one piece.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
-use cacheado_backends::backend::{Backend, Payload, Refused};
+use cacheado_backends::backend::{Backend, Lookup, Payload, Refused};
 use cacheado_backends::{Key, Scope};
 use mongodb::bson::doc;
 
@@ -74,4 +75,46 @@ fn one_that_takes_longer_than_it_may_is_an_outage_in_time_and_the_next_attempt_g
     }
     assert!(attempts > 0, "it was fast enough");
     assert_eq!(left().unwrap(), 0);
+}
+
+#[test]
+fn what_a_load_makes_of_what_is_about_to_go_goes_as_well() {
+    let database = fresh();
+    let (evicting, loading) = (backend(&database), backend(&database));
+    let whole = key_in(&organization("acme"), "whole");
+    let parts: Vec<(Key, Payload)> = (0..4000)
+        .map(|nth| (key_in(&user("acme", "7"), &nth.to_string()), forever("old")))
+        .collect();
+    // the last to go
+    let part = key_in(&user("acme", "8"), "1");
+    let mut made = false;
+    // a machine may be so busy that the other thread does not get to it
+    for _ in 0..20 {
+        for parts in parts.chunks(1000) {
+            evicting.set_many(parts).unwrap();
+        }
+        evicting.set(&part, &forever("old")).unwrap();
+        evicting.set(&whole, &forever("old")).unwrap();
+        thread::scope(|scope| {
+            let load = scope.spawn(|| {
+                let mut made = false;
+                loop {
+                    let looked = loading.get(&whole).unwrap();
+                    if value(&loading, &part).is_none() {
+                        return made;
+                    }
+                    if let Lookup::Miss(mark) = looked {
+                        made |= loading.fill(&whole, &forever("old"), &mark).unwrap();
+                    }
+                }
+            });
+            evicting.evict_by_scope(&organization("acme")).unwrap();
+            made |= load.join().unwrap();
+        });
+        assert_eq!(value(&evicting, &whole), None);
+        if made {
+            return;
+        }
+    }
+    panic!("no load came upon an eviction");
 }
