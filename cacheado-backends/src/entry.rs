@@ -313,6 +313,12 @@ impl<'s> Entry<'s> {
         self.beside.extra().map_or(1, |extra| extra.weight)
     }
 
+    /// Whether it is a copy of what the shared tier may have, or depends on that.
+    #[must_use]
+    pub fn is_copy(&self) -> bool {
+        self.meta.tie() != Tie::Own
+    }
+
     /// Where it lies.
     #[inline]
     pub(crate) fn handle(&self) -> Handle {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use cacheado_backends::{Key, Result, Scope};
+use cacheado_backends::{Entry, Key, Result, Scope};
 use serde::Serialize;
 
 use crate::aging::{Aging, Span};
@@ -92,12 +92,10 @@ impl<R, D> Call<R, D> {
     }
 
     fn peek_local<T: Value>(&self, key: &Key) -> Option<T> {
-        self.cache
-            .store()
-            .peek_key(key, |entry| {
-                self.values.clone_fresh(entry, self.cache.clock())
-            })
-            .flatten()
+        let peek = |entry: Entry<'_>| self.values.clone_fresh(entry, self.cache.clock());
+        let found = self.cache.store().peek_key(key, peek).flatten();
+        found
+            .filter(|_| !self.cache.doubts_key(key))
             .and_then(of_type)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cacheado_backends::memory::{Dropped, Inserted};
+use cacheado_backends::memory::{Dropped, Inserted, Store};
 use cacheado_backends::{Key, NewEntry};
 
 use crate::aging::aged::Age;
@@ -10,6 +10,7 @@ use crate::aging::{Aging, Span};
 use crate::cache::Cache;
 use crate::flight::Ticket;
 use crate::ledger::Elsewhere;
+use crate::load::active::is_in_body;
 use crate::shared::Found;
 use crate::value::{AnyValue, ValueType};
 
@@ -82,6 +83,19 @@ impl Cache {
         // dropped where no lock is held
         let mut dropped = Dropped::new();
         ticket.store(|| self.store().remove(ticket.key(), &mut dropped));
+    }
+
+    /// Whether what the process has under a key is not to be served now. It may be a copy that is old, where nothing says when it is; and a
+    /// body asks for it, whose value would be as old, and go to the shared tier, for as long as that lives. Costs nothing where copies are
+    /// not limited.
+    #[inline]
+    pub(crate) fn doubts(&self, is_copy: impl FnOnce(&Store) -> Option<bool>) -> bool {
+        self.store().limits_copies() && is_in_body() && is_copy(self.store()) == Some(true)
+    }
+
+    /// The same of `key`.
+    pub(crate) fn doubts_key(&self, key: &Key) -> bool {
+        self.doubts(|store| store.peek_key(key, |entry| entry.is_copy()))
     }
 
     /// Has the process forget its copy of what the shared tier has, or is about to, under `key`. It is left in `dropped`.

@@ -1,6 +1,7 @@
 //! What is loaded before changes of other processes are first heard, and what one load does to another of its key: nothing goes from
 //! the store that nobody has evicted, and nobody runs a body for want of news.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
@@ -575,4 +576,103 @@ fn so_is_its_error() {
             assert_eq!(runs.load(Ordering::SeqCst) == 1, once);
         }
     }
+}
+
+/// A process, and what all of them read.
+#[derive(Clone)]
+struct Process {
+    cache: Cache,
+    source: Arc<AtomicU32>,
+}
+
+impl Process {
+    fn new(client: &Client, source: &Arc<AtomicU32>) -> Self {
+        Self {
+            cache: client.cache(),
+            source: Arc::clone(source),
+        }
+    }
+}
+
+#[cache(cache = of.cache, skip(of), ttl = 3600)]
+fn part(of: &Process, id: u32) -> u32 {
+    of.source.load(Ordering::SeqCst)
+}
+
+#[cache(cache = of.cache, skip(of), ttl = 3600, stale = 60)]
+fn aged_part(of: &Process, id: u32) -> u32 {
+    of.source.load(Ordering::SeqCst)
+}
+
+#[cache(cache = of.cache, skip(of), batch(ids))]
+fn parts(of: &Process, ids: &[u32]) -> HashMap<u32, u32> {
+    ids.iter()
+        .map(|&id| (id, of.source.load(Ordering::SeqCst)))
+        .collect()
+}
+
+/// A way to ask for a part.
+type Ask = fn(&Process) -> u32;
+
+#[cache(cache = of.cache, skip(of, ask), ttl = 3600)]
+fn whole(of: &Process, way: usize, ask: Ask) -> u32 {
+    ask(of)
+}
+
+#[cache(cache = of.cache, skip(of, ask), ttl = 3600, batch(ways))]
+fn wholes(of: &Process, ways: &[usize], ask: Ask) -> HashMap<usize, u32> {
+    ways.iter().map(|&way| (way, ask(of))).collect()
+}
+
+const ASKS: [Ask; 6] = [
+    |of| part(of, 1),
+    |of| block_on(async { part(of, 1) }),
+    |of| parts(of, &[1])[&1],
+    |of| {
+        let load = || of.source.load(Ordering::SeqCst);
+        of.cache.get_or_load("part", load).run().unwrap()
+    },
+    |of| {
+        let found: Option<u32> = of.cache.get("part").run().unwrap();
+        found.unwrap_or_else(|| of.source.load(Ordering::SeqCst))
+    },
+    |of| peek!(part(of, 1)).unwrap().unwrap_or_else(|| part(of, 1)),
+];
+
+#[test]
+fn what_a_load_makes_of_a_copy_that_may_be_old_is_as_new_as_the_store() {
+    for (way, ask) in ASKS.into_iter().enumerate() {
+        let client = Client::new();
+        client.store().silent.store(true, Ordering::SeqCst);
+        let source = Arc::new(AtomicU32::new(1));
+        let (one, other) = (
+            Process::new(&client, &source),
+            Process::new(&client, &source),
+        );
+        one.cache.set("part", &1_u32).run().unwrap();
+        for process in [&one, &other] {
+            assert_eq!((part(process, 1), parts(process, &[1])[&1]), (1, 1));
+            assert_eq!(ask(process), 1);
+        }
+        source.store(2, Ordering::SeqCst);
+        one.cache.clear().run().unwrap();
+        // a copy may be as old as `coherence` says, and what is made of it would be for as long as that lives
+        assert_eq!(ask(&other), 1, "{way}: nothing says that it is old");
+        assert_eq!(whole(&other, way, ask), 2, "{way}");
+        assert_eq!(wholes(&other, &[way], ask)[&way], 2, "{way}");
+        assert_eq!(whole(&one, way, ask), 2, "{way}");
+    }
+}
+
+#[test]
+fn copies_that_are_all_there_is_serve_loads_as_well() {
+    let client = Client::new();
+    client.store().silent.store(true, Ordering::SeqCst);
+    let source = Arc::new(AtomicU32::new(1));
+    let process = Process::new(&client, &source);
+    assert_eq!((part(&process, 1), aged_part(&process, 1)), (1, 1));
+    source.store(2, Ordering::SeqCst);
+    client.store().down.store(true, Ordering::SeqCst);
+    assert_eq!(whole(&process, 0, |of| part(of, 1)), 1);
+    assert_eq!(whole(&process, 1, |of| aged_part(of, 1)), 1);
 }

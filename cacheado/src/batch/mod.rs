@@ -129,6 +129,9 @@ impl<'a, T> Batch<'a, T> {
             cache.store().get_key(key, |_| ());
             return None;
         }
+        if cache.doubts_key(key) {
+            return None;
+        }
         let types = self.typed.values;
         let found = cache.store().get_key(key, |entry| {
             match types.clone_fresh(entry, cache.clock()) {

@@ -104,18 +104,16 @@ impl Function {
             Ok(probe) => probe,
             Err(message) => return Err(self.unkeyed(cache, space, &message)),
         };
-        if mode == Mode::Normal {
-            match S::find::<K::Stored, A>(cache.store(), &probe) {
-                Some(Some(value)) => {
-                    cache.count_space(space, Event::Hit);
-                    return Ok(K::restore(value));
-                }
-                Some(None) => {
-                    if let Some(found) = self.look_closer(carry, cache, &probe) {
-                        return found;
-                    }
-                }
-                None => {}
+        if mode == Mode::Normal
+            && let Some(found) = S::find::<K::Stored, A>(cache.store(), &probe)
+            && !cache.doubts(|store| store.peek(&probe, |entry| entry.is_copy()))
+        {
+            if let Some(value) = found {
+                cache.count_space(space, Event::Hit);
+                return Ok(K::restore(value));
+            }
+            if let Some(found) = self.look_closer(carry, cache, &probe) {
+                return found;
             }
         }
         Err(self.missed(carry, mode, cache, &probe))

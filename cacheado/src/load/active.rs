@@ -141,6 +141,12 @@ pub(crate) fn is_inside(cache: CacheId, key: &Key) -> bool {
         .unwrap_or(false)
 }
 
+/// Whether the thread is inside of a body.
+pub(crate) fn is_in_body() -> bool {
+    let is_in = |active: &RefCell<Frames>| !active.borrow().0.is_empty();
+    ACTIVE.try_with(is_in).unwrap_or(false)
+}
+
 /// The load whose body the thread is in; `None` if the innermost body is none of one key.
 pub(crate) fn innermost() -> Option<LoadContext> {
     let innermost = |active: &RefCell<Frames>| {

@@ -119,6 +119,12 @@ impl Load {
         patience: &Patience,
         stand_in: &mut Option<StandIn>,
     ) -> Judged {
+        if seen.is_err()
+            && let Some(value) = self.doubted()
+        {
+            self.hit();
+            return Judged::Over(Begun::Found(value));
+        }
         match seen {
             Ok(Seen::Hit(found)) => {
                 Judged::Over(Begun::Found(self.landed_from_shared(ticket, found)))
@@ -340,7 +346,19 @@ impl Load {
         }
     }
 
+    /// What the process has, for this load to be over.
     fn stored(&self) -> Option<Box<AnyValue>> {
+        (!self.cache.doubts_key(&self.key)).then(|| self.kept())?
+    }
+
+    /// What the process has, if that is merely [doubted](Cache::doubts): where the shared tier fails it is better than nothing, and what
+    /// is made of it is not stored there either.
+    fn doubted(&self) -> Option<Box<AnyValue>> {
+        self.cache.doubts_key(&self.key).then(|| self.kept())?
+    }
+
+    /// What the process has, be it doubted or not.
+    fn kept(&self) -> Option<Box<AnyValue>> {
         let (cache, values) = (&self.cache, self.values);
         // what is to be renewed is none; what has taken its place meanwhile is one
         let renewed = self.renewal.as_ref().map(|it| it.claimed.stored_at);

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use cacheado_backends::memory::Store;
 use cacheado_backends::{Error, Key, Result, Scope, Space};
 use serde::Serialize;
 
@@ -78,7 +79,9 @@ impl<'a, T: Storable, K: Serialize> Get<'a, T, K> {
         let found = self.cache.store().get::<T, _, _>(&probe, |entry| {
             entry.value::<T>().cloned().ok_or_else(|| entry.type_name())
         });
-        match found.filter(|_| self.cache.is_in_process()) {
+        let is_copy = |store: &Store| store.peek(&probe, |entry| entry.is_copy());
+        let serves = |_: &_| self.cache.is_in_process() && !self.cache.doubts(is_copy);
+        match found.filter(serves) {
             Some(Ok(value)) => {
                 self.cache.count_space(space, Event::Hit);
                 Ok(Some(value))

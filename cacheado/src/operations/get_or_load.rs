@@ -62,7 +62,11 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
             .cache
             .store()
             .get::<T, _, _>(&probe, |entry| entry.value::<T>().cloned());
-        if let Some(value) = found.flatten() {
+        if let Some(value) = found.flatten()
+            && !self
+                .cache
+                .doubts(|store| store.peek(&probe, |entry| entry.is_copy()))
+        {
             self.cache.count_space(space, Event::Hit);
             return Ok(value);
         }

@@ -324,6 +324,13 @@ impl Store {
         self.copies_live.store(span, Ordering::SeqCst);
     }
 
+    /// Whether copies are kept for a while only.
+    #[inline]
+    #[must_use]
+    pub fn limits_copies(&self) -> bool {
+        self.copies_live.load(Ordering::SeqCst) != NEVER
+    }
+
     /// The keys of the live entries, in no order.
     #[must_use]
     pub fn keys(&self) -> Vec<Key> {
