@@ -19,7 +19,8 @@ use cacheado::{Cache, Scope, ScopeId, cache, cache_impl, evict, peek, scopes};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 scopes! {
@@ -743,4 +744,42 @@ fn each_of_seventeen_arguments_counts() {
         assert_eq!(answer, args);
     }
     assert_eq!(cache.stats().total_keys, 17);
+}
+
+/// A set that says it is a map, and gives its keys, or its values, alone.
+struct Halves {
+    keys: bool,
+    of: Vec<u32>,
+}
+
+impl Serialize for Halves {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for it in &self.of {
+            if self.keys {
+                map.serialize_key(it)?;
+            } else {
+                map.serialize_value(it)?;
+            }
+        }
+        map.end()
+    }
+}
+
+#[cache(cache = cache, skip(cache))]
+fn first_of(cache: &Cache, halves: &Halves) -> Option<u32> {
+    halves.of.first().copied()
+}
+
+#[test]
+fn what_a_map_gives_by_halves_makes_no_key() {
+    let cache = cache();
+    for keys in [true, false] {
+        for of in [vec![1], vec![2], vec![3, 1], vec![4, 1]] {
+            let first = of.first().copied();
+            assert_eq!(first_of(&cache, &Halves { keys, of }), first);
+        }
+    }
+    assert_eq!(cache.stats().total_keys, 0);
+    assert_eq!(cache.stats().key_errors, 8);
 }

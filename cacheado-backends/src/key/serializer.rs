@@ -154,7 +154,7 @@ impl<'s, S: Sink> ser::Serializer for KeySerializer<'s, S> {
         Ok(Pairs {
             sink: self.0,
             seen: Vec::new(),
-            key: Vec::new(),
+            key: None,
         })
     }
 
@@ -252,7 +252,15 @@ parts! {
 pub(crate) struct Pairs<'s, S> {
     sink: &'s mut S,
     seen: Vec<(Vec<u8>, Vec<u8>)>,
-    key: Vec<u8>,
+    /// That of the value that is to come.
+    key: Option<Vec<u8>>,
+}
+
+/// What stands alone in a map would be lost, and with it what tells one map from another.
+fn unpaired<T>() -> Step<T> {
+    Err(Stop::Failed(
+        "a map has a key without a value, or a value without a key".into(),
+    ))
 }
 
 impl<S: Sink> Pairs<'_, S> {
@@ -272,17 +280,23 @@ impl<S: Sink> ser::SerializeMap for Pairs<'_, S> {
     type Error = Stop;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Step {
-        self.key = self.written(key)?;
-        Ok(())
+        let key = self.written(key)?;
+        self.key.replace(key).map_or(Ok(()), |_| unpaired())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Step {
         let value = self.written(value)?;
-        self.seen.push((std::mem::take(&mut self.key), value));
+        let Some(key) = self.key.take() else {
+            return unpaired();
+        };
+        self.seen.push((key, value));
         Ok(())
     }
 
     fn end(mut self) -> Step {
+        if self.key.is_some() {
+            return unpaired();
+        }
         self.seen.sort_unstable();
         self.sink.mark(Tag::Map)?;
         for (key, value) in &self.seen {
