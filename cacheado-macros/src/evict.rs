@@ -335,6 +335,13 @@ fn expand(function: &Function, handles: &[TokenStream], before: bool) -> TokenSt
         Run::Now => quote!(#(#names.run_evict();)*),
         _ => evict_in_future(&runtime, &names),
     };
+    // one may be made of what another still has
+    let evict = if names.len() > 1 {
+        let under_way = local("__cacheado_under_way");
+        quote!({ let #under_way = (#(#names.under_way(),)*); #evict })
+    } else {
+        evict
+    };
     let bindings = pattern_bindings(function, handles);
     let prepare = quote!(#[allow(clippy::used_underscore_binding)] let (#(#names,)*) = { #bindings (#(#handles,)*) };);
     // ahead of whatever stands before the block of a boxed future

@@ -183,6 +183,12 @@ impl<R, D> Call<R, D> {
         }
     }
 
+    /// While what this returns lives, it is being evicted with others: of what its body finds there, nothing is kept.
+    pub fn under_way(&self) -> impl Sized + Send + use<R, D> {
+        let key = self.key.as_ref().ok().and_then(Option::as_ref);
+        key.map(|key| self.cache.flights().evicting_key(key.clone()))
+    }
+
     /// Evicts it for `#[cache_evict]`: what goes wrong is traced (and counted, by the tier it went wrong in), and in nobody's way.
     pub fn run_evict(self) {
         trace(self.evict_now());
@@ -325,6 +331,11 @@ pub fn scope_eviction(cache: &Cache, scope: Scope) -> ScopeEviction {
 }
 
 impl ScopeEviction {
+    /// While what this returns lives, it is being evicted with others.
+    pub fn under_way(&self) -> impl Sized + Send + use<> {
+        self.cache.flights().evicting(self.scope.clone())
+    }
+
     /// Evicts it. What goes wrong is traced, and in nobody's way.
     pub fn run_evict(self) {
         trace(self.cache.evict_by_scope(self.scope).run());

@@ -32,7 +32,8 @@ pub struct Store {
     pub first_wins: AtomicBool,
     /// It answers that it would not.
     pub refuses: AtomicBool,
-    /// What happens while it evicts a scope or everything: the entries highest up are gone by then, and those below are not.
+    /// What happens while it evicts a scope or everything: the entries highest up are gone by then, and those below are not. Or once it has
+    /// evicted a key, before that is answered.
     pub halfway: Mutex<Option<Hook>>,
     state: Mutex<State>,
     clients: AtomicU64,
@@ -223,8 +224,7 @@ impl Client {
         state.generation += 1;
         let generation = state.generation;
         state.scopes.insert(scope.clone(), generation);
-        let halfway = self.store.halfway.lock().expect("unpoisoned").take();
-        let Some(halfway) = halfway else {
+        let Some(halfway) = self.halfway() else {
             return self.remove_if(&mut state, |key| scope.contains(&key.scope()));
         };
         let depth = |key: &Key| key.scope().ids().count();
@@ -240,6 +240,10 @@ impl Client {
         halfway();
         let below = |key: &Key| scope.contains(&key.scope()) && depth(key) > highest;
         count + self.remove_if(&mut self.state(), below)
+    }
+
+    fn halfway(&self) -> Option<Hook> {
+        self.store.halfway.lock().expect("unpoisoned").take()
     }
 
     fn remove_if(&self, state: &mut State, is_it: impl Fn(&Key) -> bool) -> u64 {
@@ -344,6 +348,9 @@ impl Backend for Client {
         state.outdate(key);
         let removed = state.entries.remove(key);
         self.tell(state, &Change::Key(key.clone()));
+        if let Some(halfway) = self.halfway() {
+            halfway();
+        }
         Ok(removed.is_some_and(|it| self.left(it.until).is_some()))
     }
 

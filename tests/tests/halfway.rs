@@ -41,6 +41,15 @@ fn wholes(w: &World, org_id: &str, ids: &[u32]) -> std::collections::HashMap<u32
 #[cache_evict(cache = w.cache, scope = "organization")]
 fn written(w: &World, org_id: &str) {}
 
+#[cache_evict(whole(w, org_id), part(w, org_id, 7))]
+fn rewritten(w: &World, org_id: &str) {}
+
+#[cache_evict(whole_async(w, org_id), part(w, org_id, 7))]
+fn rewritten_async(w: &World, org_id: &str) {}
+
+#[cache_evict(whole(w, org_id), part(w, org_id, 7))]
+async fn rewritten_by_async(w: &World, org_id: &str) {}
+
 /// Has `evict` come upon a load halfway. What is there then is new.
 fn comes_upon_a_load(load: fn(&World) -> u32, way: &str, evict: fn(&Cache, &World)) {
     let client = Client::new();
@@ -107,4 +116,15 @@ fn a_load_of_another_tenant_stays() {
     assert_eq!(evicted.expect("evicted"), 0);
     w.source.store(2, Ordering::SeqCst);
     assert_eq!(whole(&w, "globex"), 1);
+}
+
+#[test]
+fn nor_does_it_of_one_of_several_calls_that_are_evicted() {
+    let whole: fn(&World) -> u32 = |w| whole(w, "acme");
+    comes_upon_a_load(whole, "calls", |_, w| rewritten(w, "acme"));
+    comes_upon_a_load(whole, "calls, async", |_, w| {
+        block_on(rewritten_by_async(w, "acme"));
+    });
+    let whole: fn(&World) -> u32 = |w| block_on(whole_async(w, "acme"));
+    comes_upon_a_load(whole, "calls of async", |_, w| rewritten_async(w, "acme"));
 }

@@ -255,7 +255,7 @@ impl<'a> EvictByScope<'a> {
     }
 
     /// Until it is over, what a look-up finds in either tier may be about to go.
-    fn under_way(&self) -> UnderWay<'a> {
+    fn under_way(&self) -> UnderWay {
         self.cache.flights().evicting(self.scope.clone())
     }
 
@@ -313,7 +313,7 @@ impl<'a> Clear<'a> {
         shared
     }
 
-    fn under_way(&self) -> UnderWay<'a> {
+    fn under_way(&self) -> UnderWay {
         self.cache.flights().evicting(Scope::global())
     }
 

@@ -107,7 +107,7 @@ impl Coherence {
         self.store.remove_scope(scope);
     }
 
-    fn forget_copies(&self, doubt: fn(&Flights) -> UnderWay<'_>) {
+    fn forget_copies(&self, doubt: fn(&Arc<Flights>) -> UnderWay) {
         let _under_way = doubt(&self.flights);
         if self.bound.is_some() {
             self.store.remove_copies();
