@@ -238,30 +238,35 @@ impl Backend for Crossed {
     }
 }
 
-/// What a look-up takes over from the store while that is cleared goes by itself: that all has gone is told once.
+/// What is put while the store is cleared goes by itself: that all has gone is told once. What a look-up finds there meanwhile is not taken
+/// over.
 #[test]
 fn that_all_has_gone_is_told_once_whatever_comes_meanwhile() {
-    let (client, ear) = (Client::new(), Ear::default());
-    let meanwhile = Arc::default();
-    let store = Crossed {
-        inner: client.clone(),
-        meanwhile: Arc::clone(&meanwhile),
-    };
-    let builder = client.builder().backend(store).rule(ear.clone());
-    let cache = builder.build().unwrap();
-    let looks = cache.clone();
-    let get = move || {
-        let found = looks.get::<u32>(1_u32).run();
+    type Meanwhile = fn(&Cache);
+    let gets: Meanwhile = |cache| {
+        let found = cache.get::<u32>(1_u32).run();
         assert_eq!(found.unwrap(), Some(1));
     };
-    assert!(meanwhile.set(Box::new(get)).is_ok());
-    cache.set(1_u32, &1_u32).run().unwrap();
-    cache.set(2_u32, &2_u32).run().unwrap();
-    assert_eq!(ear.told(), ["set", "set"]);
-    cache.clear().run().unwrap();
-    assert_eq!(ear.told(), ["clear", "set", "evict"]);
-    assert_eq!(cache.stats().total_keys, 0);
-    assert_eq!(cache.get::<u32>(1_u32).run().unwrap(), None);
+    let sets: Meanwhile = |cache| assert!(cache.set(1_u32, &3_u32).run().unwrap());
+    for (comes, told) in [(gets, &["clear"][..]), (sets, &["clear", "set", "evict"])] {
+        let (client, ear) = (Client::new(), Ear::default());
+        let meanwhile = Arc::default();
+        let store = Crossed {
+            inner: client.clone(),
+            meanwhile: Arc::clone(&meanwhile),
+        };
+        let builder = client.builder().backend(store).rule(ear.clone());
+        let cache = builder.build().unwrap();
+        let other = cache.clone();
+        assert!(meanwhile.set(Box::new(move || comes(&other))).is_ok());
+        cache.set(1_u32, &1_u32).run().unwrap();
+        cache.set(2_u32, &2_u32).run().unwrap();
+        assert_eq!(ear.told(), ["set", "set"]);
+        cache.clear().run().unwrap();
+        assert_eq!(ear.told(), told);
+        assert_eq!(cache.stats().total_keys, 0);
+        assert_eq!(cache.get::<u32>(1_u32).run().unwrap(), None);
+    }
 }
 
 /// Over what another rule panics with as well.
