@@ -104,21 +104,6 @@ impl Counts {
     pub fn hit_rate(&self) -> f64 {
         rate(self.hits, self.misses)
     }
-
-    fn add(&mut self, tally: &Tally) {
-        self.hits += tally[Event::Hit as usize];
-        self.misses += tally[Event::Miss as usize];
-        self.loads += tally[Event::Load as usize];
-        self.evictions += tally[Event::Eviction as usize];
-        self.expirations += tally[Event::Expiration as usize];
-        self.backend_errors += tally[Event::BackendError as usize];
-        self.backend_skips += tally[Event::BackendSkip as usize];
-        self.key_errors += tally[Event::KeyError as usize];
-        self.stale_hits += tally[Event::StaleHit as usize];
-        self.refreshes += tally[Event::Refresh as usize];
-        self.failures += tally[Event::Failure as usize];
-        self.timeouts += tally[Event::Timeout as usize];
-    }
 }
 
 impl Stats {
@@ -160,19 +145,7 @@ impl Stats {
             cache.shared.as_deref().map(SharedTier::backend_name),
         ];
         let tiers: Vec<&str> = tiers.into_iter().flatten().collect();
-        Self {
-            hits: total.hits,
-            misses: total.misses,
-            loads: total.loads,
-            evictions: total.evictions,
-            expirations: total.expirations,
-            backend_errors: total.backend_errors,
-            backend_skips: total.backend_skips,
-            key_errors: total.key_errors,
-            stale_hits: total.stale_hits,
-            refreshes: total.refreshes,
-            failures: total.failures,
-            timeouts: total.timeouts,
+        let mut stats = Self {
             total_keys,
             storage_type: if cache.enabled {
                 tiers.join(" + ")
@@ -182,7 +155,10 @@ impl Stats {
             by_function,
             by_level,
             unshared,
-        }
+            ..Self::default()
+        };
+        stats.count(&total);
+        stats
     }
 }
 
@@ -202,13 +178,44 @@ macro_rules! serialized {
         }
     };
 }
-serialized! {
-    Stats: hits, misses, loads, evictions, expirations, backend_errors, backend_skips, key_errors, stale_hits, refreshes, failures,
-        timeouts, total_keys, storage_type, by_function, by_level, unshared
+
+/// What is counted: each count is a field of both, and of which event it is.
+macro_rules! counted {
+    ($($field:ident = $event:ident),* $(,)?) => {
+        impl Counts {
+            fn add(&mut self, tally: &Tally) {
+                $(self.$field += tally[Event::$event as usize];)*
+            }
+        }
+
+        impl Stats {
+            /// Takes over what was counted in all.
+            fn count(&mut self, total: &Counts) {
+                $(self.$field = total.$field;)*
+            }
+
+            fn total(&self) -> Counts {
+                Counts { $($field: self.$field),* }
+            }
+        }
+
+        serialized!(Stats: $($field,)* total_keys, storage_type, by_function, by_level, unshared);
+        serialized!(Counts: $($field),*);
+    };
 }
-serialized! {
-    Counts: hits, misses, loads, evictions, expirations, backend_errors, backend_skips, key_errors, stale_hits, refreshes, failures,
-        timeouts
+counted! {
+    hits = Hit,
+    misses = Miss,
+    loads = Load,
+    evictions = Eviction,
+    expirations = Expiration,
+    backend_errors = BackendError,
+    backend_skips = BackendSkip,
+    key_errors = KeyError,
+    stale_hits = StaleHit,
+    refreshes = Refresh,
+    failures = Failure,
+    timeouts = Timeout,
 }
 
 /// A column of the table, right of the hits and the misses.
@@ -254,20 +261,7 @@ const COLUMNS: [Column; 9] = [
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {} keys", self.storage_type, self.total_keys)?;
-        let total = Counts {
-            hits: self.hits,
-            misses: self.misses,
-            loads: self.loads,
-            evictions: self.evictions,
-            expirations: self.expirations,
-            backend_errors: self.backend_errors,
-            backend_skips: self.backend_skips,
-            key_errors: self.key_errors,
-            stale_hits: self.stale_hits,
-            refreshes: self.refreshes,
-            failures: self.failures,
-            timeouts: self.timeouts,
-        };
+        let total = self.total();
         let functions = self
             .by_function
             .iter()
