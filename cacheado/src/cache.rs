@@ -12,12 +12,13 @@ use crate::aging::Aging;
 use crate::background::Background;
 use crate::builder::CacheBuilder;
 use crate::counters::{Counters, Event};
+use crate::evict::Evictions;
 use crate::flight::Flights;
 use crate::ledger::Ledger;
 use crate::load::rests::Rests;
 use crate::operations::{
-    Clear, Evict, EvictByScope, Evictions, Get, GetMany, GetOrLoad, GetOrLoadMany, Keys, Set,
-    SetMany, TryGetOrLoad,
+    Clear, Evict, EvictByScope, Get, GetMany, GetOrLoad, GetOrLoadMany, Keys, Set, SetMany,
+    TryGetOrLoad,
 };
 use crate::outcome::Storable;
 use crate::shared::SharedTier;

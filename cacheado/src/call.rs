@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::aging::{Aging, Span};
 use crate::cache::Cache;
+use crate::evict::{evict_key, evict_key_async, expire_key, expire_key_async};
 use crate::function::Function;
-use crate::operations::{evict_key, evict_key_async, expire_key, expire_key_async};
 use crate::outcome::{Carry, Decision, Kind, Outcome, Probe, Value};
 use crate::put::Put;
 use crate::shared::Found;

@@ -11,6 +11,7 @@ mod call;
 mod context;
 mod counters;
 mod default;
+mod evict;
 mod flight;
 mod function;
 pub mod guide;

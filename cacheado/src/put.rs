@@ -6,8 +6,8 @@ use cacheado_backends::{Key, Result};
 
 use crate::aging::Span;
 use crate::cache::Cache;
+use crate::evict::{Again, evict_key, evict_key_async, evict_local, or_evict};
 use crate::flight::{Crossing, FlightKind, Keeping, Ticket};
-use crate::operations::{Again, evict_key, evict_key_async, evict_local, or_evict};
 use crate::value::{AnyValue, ValueType};
 
 /// Where a value goes, and how long it lives there.

@@ -10,9 +10,10 @@ use cacheado_backends::backend::Payload;
 use cacheado_backends::{Error, Key, Result, Scope};
 use serde::Serialize;
 
-use super::{Begun, Evictions, Operation, OperationFuture, awaitable, in_drop, key};
+use super::{Begun, Operation, OperationFuture, awaitable, key};
 use crate::batch::Batch;
 use crate::cache::Cache;
+use crate::evict::{Evictions, in_drop};
 use crate::flight::Ticket;
 use crate::outcome::{Decision, Storable};
 use crate::put::{Put, forget_older, is_to_go};

@@ -1,7 +1,6 @@
 //! Operations as values: made by the cache's methods, refined by their own, carried out by `.run()` or `.await`.
 
 mod evict;
-mod evictions;
 mod failure;
 mod get;
 mod get_or_load;
@@ -16,11 +15,7 @@ use std::task::{Context, Poll};
 use cacheado_backends::{Error, Key, Probe, Result, Scope, Space};
 use serde::Serialize;
 
-pub(crate) use evict::{
-    Again, evict_key, evict_key_async, evict_local, expire_key, expire_key_async, in_drop, or_evict,
-};
 pub use evict::{Clear, Evict, EvictByScope};
-pub(crate) use evictions::{Evictions, Filling};
 pub use get::Get;
 pub use get_or_load::{GetOrLoad, TryGetOrLoad};
 pub use list::Keys;

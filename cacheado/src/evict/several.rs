@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use cacheado_backends::{Key, Result};
 
-use super::evict::{evict_key, evict_key_async, evict_local, in_drop};
+use super::{evict_key, evict_key_async, evict_local, in_drop};
 use crate::cache::Cache;
 
 /// Keys that are to be evicted, one after the other. Those that are left when this is dropped go from the process then, and from the
@@ -70,6 +70,23 @@ impl<'a> Evictions<'a> {
     }
 }
 
+impl Drop for Evictions<'_> {
+    fn drop(&mut self) {
+        let mut panicked = Ok(());
+        for key in self.keys.drain(..) {
+            if self.from == From::Everywhere {
+                // a rule that panics over one keeps none of the others
+                let evict = AssertUnwindSafe(|| evict_local(self.cache, &key));
+                panicked = panicked.and(catch_unwind(evict).map(drop));
+            }
+            if let Some(tier) = self.cache.shared() {
+                tier.evict_later(&key);
+            }
+        }
+        in_drop(|| panicked.unwrap_or_else(|panic| resume_unwind(panic)));
+    }
+}
+
 /// That the shared tier is being told of what loads have found. If that is given up, with the caller, nobody sees what has come of it:
 /// what was `overtaken` by an invalidation that went first goes again.
 pub(crate) struct Filling<'a, F: Fn() -> Vec<Key>> {
@@ -95,22 +112,5 @@ impl<F: Fn() -> Vec<Key>> Drop for Filling<'_, F> {
         if let Some(overtaken) = self.overtaken.take() {
             drop(Evictions::everywhere(self.cache, overtaken()));
         }
-    }
-}
-
-impl Drop for Evictions<'_> {
-    fn drop(&mut self) {
-        let mut panicked = Ok(());
-        for key in self.keys.drain(..) {
-            if self.from == From::Everywhere {
-                // a rule that panics over one keeps none of the others
-                let evict = AssertUnwindSafe(|| evict_local(self.cache, &key));
-                panicked = panicked.and(catch_unwind(evict).map(drop));
-            }
-            if let Some(tier) = self.cache.shared() {
-                tier.evict_later(&key);
-            }
-        }
-        in_drop(|| panicked.unwrap_or_else(|panic| resume_unwind(panic)));
     }
 }

@@ -1,0 +1,76 @@
+//! How something is evicted, or said to be good no more, whoever asks for that: an operation, a verb, a load, a put.
+//!
+//! The process goes first and last: what it has is not served while the shared tier is being asked, and what a look-up
+//! took over from there meanwhile goes too.
+
+mod expire;
+mod gone;
+mod several;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use cacheado_backends::backend::Change;
+use cacheado_backends::memory::Dropped;
+use cacheado_backends::{Key, Result};
+
+use crate::cache::Cache;
+use crate::shared::SharedTier;
+
+pub(crate) use expire::{expire_key, expire_key_async};
+pub(crate) use gone::{Again, in_drop};
+pub(crate) use several::{Evictions, Filling};
+
+/// Removes what the process has under `key`. Answers whether there was a live entry.
+pub(crate) fn evict_local(cache: &Cache, key: &Key) -> bool {
+    // dropped where no lock is held
+    let mut dropped = Dropped::new();
+    let remove = || cache.store().remove(key, &mut dropped);
+    cache.flights().invalidate(key, remove)
+}
+
+/// Runs `store`, which stores a value under `key` that is newer than what the `tier` has there, if there is one. If a rule panics over it,
+/// that is evicted as soon as can be, and the panic goes on.
+pub(crate) fn or_evict<R>(
+    cache: &Cache,
+    key: &Key,
+    tier: Option<&SharedTier>,
+    store: impl FnOnce() -> R,
+) -> R {
+    let Some(tier) = tier else {
+        return store();
+    };
+    catch_unwind(AssertUnwindSafe(store)).unwrap_or_else(|panic| {
+        tier.evict_later(key);
+        // what a look-up took over from there meanwhile
+        let _ = catch_unwind(AssertUnwindSafe(|| evict_local(cache, key)));
+        resume_unwind(panic)
+    })
+}
+
+/// The shared tier, if it can have something under `key`; `portable`: the function's values can go there.
+fn tier_of<'a>(cache: &'a Cache, key: &Key, portable: bool) -> Option<&'a SharedTier> {
+    cache.shared().filter(|_| portable && cache.can_share(key))
+}
+
+pub(crate) fn evict_key(cache: &Cache, key: &Key, portable: bool) -> Result<bool> {
+    let Some(tier) = tier_of(cache, key, portable) else {
+        return Ok(evict_local(cache, key));
+    };
+    let mut removed = tier.after(|| Change::Key(key.clone()), || evict_local(cache, key));
+    let shared = tier.evict(key);
+    removed |= evict_local(cache, key);
+    removed |= shared?;
+    Ok(removed)
+}
+
+pub(crate) async fn evict_key_async(cache: &Cache, key: &Key, portable: bool) -> Result<bool> {
+    let Some(tier) = tier_of(cache, key, portable) else {
+        return Ok(evict_local(cache, key));
+    };
+    let mut removed = tier.after(|| Change::Key(key.clone()), || evict_local(cache, key));
+    let again = Again::new(|| evict_local(cache, key));
+    let shared = tier.evict_async(key).await;
+    removed |= again.now();
+    removed |= shared?;
+    Ok(removed)
+}
