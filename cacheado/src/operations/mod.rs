@@ -3,10 +3,11 @@
 mod evict;
 mod failure;
 mod get;
+mod get_many;
 mod get_or_load;
 mod list;
-mod many;
 mod set;
+mod set_many;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,10 +18,11 @@ use serde::Serialize;
 
 pub use evict::{Clear, Evict, EvictByScope};
 pub use get::Get;
+pub use get_many::{GetMany, GetOrLoadMany};
 pub use get_or_load::{GetOrLoad, TryGetOrLoad};
 pub use list::Keys;
-pub use many::{GetMany, GetOrLoadMany, SetMany};
 pub use set::Set;
+pub use set_many::SetMany;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

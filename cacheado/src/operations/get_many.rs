@@ -1,0 +1,218 @@
+//! Reading many keys at once, and loading those that are missing.
+
+use std::any::Any;
+use std::future::Future;
+use std::time::Duration;
+
+use cacheado_backends::{Key, Result, Scope};
+use serde::Serialize;
+
+use super::{Begun, Operation, OperationFuture, awaitable, key};
+use crate::batch::Batch;
+use crate::cache::Cache;
+use crate::outcome::{Decision, Storable};
+use crate::value::Typed;
+
+/// [`Cache::get_many`], to be refined and carried out.
+#[must_use = "an operation does nothing until `.run()` or `.await`"]
+pub struct GetMany<'a, T, K> {
+    cache: &'a Cache,
+    keys: Vec<K>,
+    scope: Scope,
+    typed: Typed<T>,
+}
+
+// what is asked of a value is asked where the operation is made: here, it would be a second error
+impl<'a, T, K: Serialize> GetMany<'a, T, K> {
+    pub(crate) fn new(cache: &'a Cache, keys: impl IntoIterator<Item = K>) -> Self
+    where
+        T: Storable,
+    {
+        Self {
+            cache,
+            keys: keys.into_iter().collect(),
+            scope: Scope::global(),
+            typed: Typed::PORTABLE,
+        }
+    }
+
+    /// Of which tenant; the global scope if not given.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The values there are, in the order of the keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if one was stored in the process as another type,
+    /// [`Error::Key`](crate::Error::Key) if one of the keys fails to serialize.
+    pub fn run(self) -> Result<Vec<Option<T>>> {
+        let mut batch = begin(self.cache, self.typed, &self.scope, &self.keys, true)?;
+        batch.look(false);
+        batch.missing(false);
+        Ok(batch.finish())
+    }
+}
+
+impl<'a, T: Any + Send, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
+    type Output = Result<Vec<Option<T>>>;
+
+    fn begin(self) -> Begun<'a, Self::Output> {
+        let mut batch = match begin(self.cache, self.typed, &self.scope, &self.keys, false) {
+            Ok(batch) => batch,
+            Err(error) => return Begun::Done(Err(error)),
+        };
+        if !batch.asks() {
+            batch.missing(false);
+            return Begun::Done(Ok(batch.finish()));
+        }
+        Begun::Waits(Box::pin(async move {
+            batch.look_async(false).await;
+            batch.missing(false);
+            Ok(batch.finish())
+        }))
+    }
+}
+
+awaitable!(GetMany<'a, T: Any + Send, K: Serialize> -> Vec<Option<T>>);
+
+/// [`Cache::get_or_load_many`], to be refined and carried out.
+#[must_use = "an operation does nothing until `.run()` or `.await`"]
+pub struct GetOrLoadMany<'a, F, K> {
+    cache: &'a Cache,
+    keys: Vec<K>,
+    loader: F,
+    scope: Scope,
+    ttl: Option<Duration>,
+}
+
+impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
+    pub(crate) fn new(cache: &'a Cache, keys: impl IntoIterator<Item = K>, loader: F) -> Self {
+        Self {
+            cache,
+            keys: keys.into_iter().collect(),
+            loader,
+            scope: Scope::global(),
+            ttl: None,
+        }
+    }
+
+    /// Of which tenant; the global scope if not given.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// How long loaded values live; until evicted if not given. Zero: they are not stored.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// The values, in the order of the keys; `None` where neither the cache nor the loader has one. The loader is called once, with
+    /// the keys that are missing, each once, or not at all if none is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Key`](crate::Error::Key) if one of the keys fails to serialize,
+    /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if one was stored in the process as another type.
+    ///
+    /// # Panics
+    ///
+    /// If the loader does.
+    pub fn run<T: Storable, L>(self) -> Result<Vec<Option<T>>>
+    where
+        F: FnOnce(Vec<K>) -> L,
+        L: IntoIterator<Item = (K, T)>,
+    {
+        let mut batch = begin(self.cache, Typed::PORTABLE, &self.scope, &self.keys, true)?;
+        batch.look(true);
+        let missing = take(self.keys, &batch.missing(true));
+        if missing.is_empty() {
+            return Ok(batch.finish());
+        }
+        let loaded = (self.loader)(missing);
+        let loaded = keyed(&self.scope, loaded)?;
+        let (loaded, ttl) = (batch.arranged(loaded), self.ttl);
+        batch.store(loaded, |_| Decision::Store { ttl });
+        Ok(batch.finish())
+    }
+}
+
+/// Looks into the process for `keys`.
+fn begin<'a, T>(
+    cache: &'a Cache,
+    typed: Typed<T>,
+    scope: &Scope,
+    keys: &[impl Serialize],
+    blocking: bool,
+) -> Result<Batch<'a, T>> {
+    let keys = keys.iter().map(|it| key(scope, it));
+    let keys = keys.collect::<Result<_>>()?;
+    let aging = cache.aging_of(None);
+    Batch::begin(cache, typed, aging, keys, blocking).of_one_type()
+}
+
+/// Those of `keys` that are at the places.
+fn take<K>(keys: Vec<K>, places: &[usize]) -> Vec<K> {
+    let mut places = places.iter().copied().peekable();
+    let taken = |(place, key)| places.next_if_eq(&place).map(|_| key);
+    keys.into_iter().enumerate().filter_map(taken).collect()
+}
+
+/// What a loader has returned, with the keys as the cache knows them.
+fn keyed<K: Serialize, T>(
+    scope: &Scope,
+    loaded: impl IntoIterator<Item = (K, T)>,
+) -> Result<Vec<(Key, T)>> {
+    let keyed = |(it, value): (K, T)| Ok((key(scope, &it)?, value));
+    loaded.into_iter().map(keyed).collect()
+}
+
+impl<'a, F, K, Fut, T, L> Operation<'a> for GetOrLoadMany<'a, F, K>
+where
+    F: FnOnce(Vec<K>) -> Fut + Send + 'a,
+    K: Serialize + Send + 'a,
+    Fut: Future<Output = L> + Send + 'a,
+    L: IntoIterator<Item = (K, T)>,
+    T: Storable,
+{
+    type Output = Result<Vec<Option<T>>>;
+
+    fn begin(self) -> Begun<'a, Self::Output> {
+        let mut batch = match begin(self.cache, Typed::PORTABLE, &self.scope, &self.keys, false) {
+            Ok(batch) => batch,
+            Err(error) => return Begun::Done(Err(error)),
+        };
+        Begun::Waits(Box::pin(async move {
+            batch.look_async(true).await;
+            let missing = take(self.keys, &batch.missing(true));
+            if missing.is_empty() {
+                return Ok(batch.finish());
+            }
+            let load = (self.loader)(missing);
+            let loaded = keyed(&self.scope, load.await)?;
+            let (loaded, ttl) = (batch.arranged(loaded), self.ttl);
+            batch.store_async(loaded, |_| Decision::Store { ttl }).await;
+            Ok(batch.finish())
+        }))
+    }
+}
+
+impl<'a, F, K, Fut, T, L> IntoFuture for GetOrLoadMany<'a, F, K>
+where
+    F: FnOnce(Vec<K>) -> Fut + Send + 'a,
+    K: Serialize + Send + 'a,
+    Fut: Future<Output = L> + Send + 'a,
+    L: IntoIterator<Item = (K, T)>,
+    T: Storable,
+{
+    type Output = Result<Vec<Option<T>>>;
+    type IntoFuture = OperationFuture<'a, Self, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        OperationFuture::new(self)
+    }
+}
