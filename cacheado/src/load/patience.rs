@@ -1,13 +1,14 @@
 //! Waiting for another process's load: looked at again and again, less and less often.
 
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use crate::runtime;
-use crate::sync::{Instant, Mutex, lock};
-use crate::waiting::watchdog::{self, Prod};
+use crate::sync::Instant;
+use crate::waiting::alarm::Alarm;
+use crate::waiting::watchdog::watch;
 
 /// How long the first wait is, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
@@ -63,8 +64,8 @@ impl Patience {
             if until <= Instant::now() {
                 return Poll::Ready(());
             }
-            *lock(&alarm.0) = Some(cx.waker().clone());
-            watchdog::watch(&alarm, until);
+            alarm.keep(cx.waker());
+            watch(&alarm, until);
             Poll::Pending
         })
         .await;
@@ -74,18 +75,5 @@ impl Patience {
         let wait = self.wait;
         self.wait = (2 * wait).min(WAITS.1);
         wait
-    }
-}
-
-/// Wakes a future at its time.
-#[derive(Default)]
-struct Alarm(Mutex<Option<Waker>>);
-
-impl Prod for Alarm {
-    fn prod(&self) {
-        let waker = lock(&self.0).take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
     }
 }

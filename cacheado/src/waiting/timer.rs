@@ -7,13 +7,14 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use cacheado_backends::{Clock, Listener, Tick};
+use cacheado_backends::{Clock, Tick};
 
-use crate::sync::{Instant, Mutex, lock};
-use crate::waiting::watchdog::{Prod, watch};
+use crate::sync::Instant;
+use crate::waiting::alarm::Alarm;
+use crate::waiting::watchdog::watch;
 
 /// How far away `moment` is, if `clock` is the real one.
 fn left(clock: &Clock, moment: Tick) -> Option<Duration> {
@@ -41,17 +42,6 @@ enum State {
         alarm: Arc<Alarm>,
     },
     Alarm(Arc<Alarm>),
-}
-
-/// Wakes who waits.
-#[derive(Default)]
-struct Alarm(Mutex<Ringing>);
-
-#[derive(Default)]
-struct Ringing {
-    waker: Option<Waker>,
-    /// The watchdog has said that it is time.
-    rung: bool,
 }
 
 impl Timer {
@@ -123,37 +113,5 @@ impl Future for Timer {
             return Poll::Ready(());
         }
         Poll::Pending
-    }
-}
-
-impl Alarm {
-    /// Whether it has rung; else it will wake `waker`.
-    fn keep(&self, waker: &Waker) -> bool {
-        let mut ringing = lock(&self.0);
-        ringing.waker = Some(waker.clone());
-        ringing.rung
-    }
-
-    fn ring(&self, time: bool) {
-        let waker = {
-            let mut ringing = lock(&self.0);
-            ringing.rung |= time;
-            ringing.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-impl Listener for Alarm {
-    fn advanced(&self) {
-        self.ring(false);
-    }
-}
-
-impl Prod for Alarm {
-    fn prod(&self) {
-        self.ring(true);
     }
 }
