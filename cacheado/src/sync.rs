@@ -24,6 +24,20 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Waits until `condvar` is notified, or until then at the longest; it may be over for no reason, too.
+pub(crate) fn wait_until<'g, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'g, T>,
+    until: Option<Instant>,
+) -> MutexGuard<'g, T> {
+    let Some(until) = until else {
+        return condvar.wait(guard).unwrap_or_else(PoisonError::into_inner);
+    };
+    let left = until.saturating_duration_since(Instant::now());
+    let waited = condvar.wait_timeout(guard, left);
+    waited.unwrap_or_else(PoisonError::into_inner).0
+}
+
 /// Time in a model: it stands still until the model moves it.
 #[cfg(shuttle)]
 pub mod model {

@@ -1,13 +1,13 @@
 //! The side of those who wait for a load.
 
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use cacheado_backends::{Clock, Key, Tick};
 
 use super::{Flight, Flights, Leader, Wait};
 use crate::runtime;
-use crate::sync::{Instant, lock, thread};
+use crate::sync::{Instant, lock, thread, wait_until};
 use crate::waiting::timer::instant;
 
 /// A place among those who wait.
@@ -76,26 +76,11 @@ impl Seat {
                 return None;
             }
             let patience = state.patience(self.flights.timeout());
-            let wake = match (patience, end) {
-                (Some(patience), Some(end)) => Some(patience.min(end)),
-                (patience, end) => patience.or(end),
-            };
-            state = match wake {
-                None => self
-                    .flight
-                    .landed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let now = Instant::now();
-                    if patience.is_some_and(|patience| patience <= now) {
-                        break;
-                    }
-                    let left = until.saturating_duration_since(now);
-                    let waited = self.flight.landed.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            if patience.is_some_and(|patience| patience <= Instant::now()) {
+                break;
+            }
+            let wake = [patience, end].into_iter().flatten().min();
+            state = wait_until(&self.flight.landed, state, wake);
         }
         drop(state);
         self.flights.overtake(&self.key, &self.flight);

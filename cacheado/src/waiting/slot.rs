@@ -1,11 +1,11 @@
 //! A place for one value that another thread or task brings.
 
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use cacheado_backends::{Clock, Listener, Tick};
 
-use crate::sync::{Condvar, Instant, Mutex, MutexGuard, lock};
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_until};
 use crate::waiting::timer::instant;
 
 pub(crate) struct Slot<T> {
@@ -59,17 +59,7 @@ impl<T: Send + 'static> Slot<T> {
             if until.is_some_and(|until| clock.has_reached(until)) {
                 return None;
             }
-            state = match end {
-                None => self
-                    .changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(end) => {
-                    let left = end.saturating_duration_since(Instant::now());
-                    let waited = self.changed.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            state = wait_until(&self.changed, state, end);
         }
     }
 }
