@@ -1,9 +1,10 @@
 //! The shared tier: a backend, and what stands between it and a load: the circuit breaker, what could not be sent, and how values
 //! look outside of the process.
 //!
-//! Everything comes twice, blocking and async. Both ask the backend in between [`SharedTier::lets_through`] and
-//! [`SharedTier::answered`], and share all that is decided.
+//! Everything comes twice, blocking and async. Both [ask](SharedTier::ask) the backend in between the same steps, and share all that is
+//! decided.
 
+mod ask;
 mod breaker;
 mod coherence;
 mod guarded;
@@ -21,11 +22,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cacheado_backends::backend::{
-    BackendFuture, BackendResult, Change, Lease, Lookup, Mark, Payload, Refused,
-};
+use cacheado_backends::backend::{Change, Lease, Lookup, Mark, Payload};
 use cacheado_backends::envelope::Compression;
-use cacheado_backends::{Backend, Clock, Error, Key, Level, Result, Scope, Space};
+use cacheado_backends::{Backend, Clock, Key, Level, Result, Scope};
 
 use crate::counters::{Counters, Event};
 use crate::value::Codec;
@@ -37,7 +36,6 @@ pub(crate) use seal::Found;
 pub(crate) use secret::SecretKey;
 
 use breaker::Breakers;
-use guarded::{guarded, guarded_async};
 use outbox::Outbox;
 use release::Releases;
 
@@ -86,25 +84,6 @@ pub(crate) struct SharedTier {
     /// What the backend reports to, for as long as there is somebody to tell.
     _coherence: Arc<Coherence>,
     this: Weak<Self>,
-}
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// The store was not asked.
-#[derive(Debug, thiserror::Error)]
-enum Unasked {
-    #[error("it has failed several times in a row, and is not asked for a while")]
-    Open,
-    #[error("what it has is known to be old: an eviction of it could not be sent yet")]
-    Old,
-}
-
-/// Operations for which, if they fail, an eviction is [kept](SharedTier::keep).
-const KEPT: [&str; 4] = ["set", "evict", "evict by scope", "clear"];
-
-/// Where what happens to an operation on `key` is counted; `None`: it is on more than one.
-fn space_of(key: Option<&Key>) -> &'static Space {
-    key.map_or_else(|| Space::programmatic(Level::global()), Key::space)
 }
 
 impl SharedTier {
@@ -174,98 +153,16 @@ impl SharedTier {
         Cow::Borrowed(scope)
     }
 
-    /// Whether the store is to be asked; an `Err` says why not.
-    fn lets_through(
-        &self,
-        operation: &'static str,
-        key: Option<&Key>,
-        part: impl FnOnce() -> u32,
-    ) -> Result<()> {
-        let unasked = if key.is_some_and(|key| self.outbox.covers(key)) {
-            Unasked::Old
-        } else if self.breakers.lets_through(part) {
-            return Ok(());
-        } else {
-            Unasked::Open
-        };
-        self.counters.count(space_of(key), Event::BackendSkip);
-        Err(self.error(operation, unasked.into()))
-    }
-
     /// The part that all of the store is.
     fn whole(&self) -> u32 {
         self.backend.part_of_scope(&Scope::global())
-    }
-
-    fn error(&self, operation: &'static str, source: Failure) -> Error {
-        Error::Backend {
-            backend: self.backend_name().to_owned(),
-            operation,
-            kept: KEPT.contains(&operation),
-            source: source.into(),
-        }
-    }
-
-    /// What the store said. A failure is counted and traced.
-    fn answered<T>(
-        &self,
-        operation: &'static str,
-        key: Option<&Key>,
-        part: impl FnOnce() -> u32,
-        answer: BackendResult<T>,
-    ) -> Result<T> {
-        let source = match answer {
-            Ok(answer) => {
-                self.breakers.answered(part);
-                return Ok(answer);
-            }
-            Err(source) => source,
-        };
-        if source.is::<Refused>() {
-            self.breakers.answered(part);
-        } else {
-            self.breakers.failed(part());
-        }
-        Err(self.failed(operation, key, source))
-    }
-
-    /// A failure of the store, counted and traced.
-    fn failed(&self, operation: &'static str, key: Option<&Key>, source: Failure) -> Error {
-        self.counters.count(space_of(key), Event::BackendError);
-        let error = self.error(operation, source);
-        tracing::warn!(%error, "the shared tier failed");
-        error
-    }
-
-    /// Asks the store for something of `part`.
-    fn ask<T>(
-        &self,
-        operation: &'static str,
-        key: Option<&Key>,
-        part: impl Fn() -> u32,
-        ask: impl FnOnce(&dyn Backend) -> BackendResult<T>,
-    ) -> Result<T> {
-        self.lets_through(operation, key, &part)?;
-        self.answered(operation, key, part, guarded(|| ask(&*self.backend)))
-    }
-
-    async fn ask_async<'a, T>(
-        &'a self,
-        operation: &'static str,
-        key: Option<&Key>,
-        part: impl Fn() -> u32,
-        ask: impl FnOnce(&'a dyn Backend) -> BackendFuture<'a, T>,
-    ) -> Result<T> {
-        self.lets_through(operation, key, &part)?;
-        let answer = guarded_async(|| ask(&*self.backend)).await;
-        self.answered(operation, key, part, answer)
     }
 
     /// What the tier has under `key`, and for how long. One that fails has nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::TypeMismatch`] if it has a value of another type.
+    /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if it has a value of another type.
     pub(crate) fn get(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
         let outside = self.outside(key);
         let found = self.found(key, &outside);
