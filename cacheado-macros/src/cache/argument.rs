@@ -5,6 +5,7 @@ use quote::format_ident;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Pat, PatIdent, Token, Type};
 
+use super::types::bare;
 use crate::parse::start;
 use crate::runtime::at;
 
@@ -88,15 +89,7 @@ impl Arg {
     }
 
     pub(crate) fn is_mut_ref(&self) -> bool {
-        fn is_mut_ref(ty: &Type) -> bool {
-            match ty {
-                Type::Reference(reference) => reference.mutability.is_some(),
-                Type::Group(group) => is_mut_ref(&group.elem),
-                Type::Paren(paren) => is_mut_ref(&paren.elem),
-                _ => false,
-            }
-        }
-        is_mut_ref(&self.ty)
+        matches!(bare(&self.ty), Type::Reference(reference) if reference.mutability.is_some())
     }
 
     /// Where the argument is named.

@@ -12,6 +12,7 @@ use super::options::{Options, SingleFlight};
 use super::plan::{Kind, Plan, is_skipped};
 use super::signature::{Flavor, Function};
 use super::site;
+use super::types::bare;
 use crate::parse::{Errors, same};
 use crate::runtime::local;
 
@@ -77,9 +78,7 @@ enum Ids {
 
 impl Ids {
     fn of(ty: &Type) -> Option<Self> {
-        match ty {
-            Type::Group(group) => Self::of(&group.elem),
-            Type::Paren(paren) => Self::of(&paren.elem),
+        match bare(ty) {
             Type::Reference(reference) if reference.mutability.is_none() => {
                 matches!(*reference.elem, Type::Slice(_)).then_some(Self::Slice)
             }

@@ -14,6 +14,7 @@ use syn::{
 
 use super::argument::Arg;
 use super::signature::Function;
+use super::types::bare;
 use crate::parse::{Errors, contains_ident, mention};
 
 /// Such a body, taken apart.
@@ -256,15 +257,6 @@ pub(crate) fn future_output<'a>(
             _ => None,
         })
     })
-}
-
-/// A type without what may stand around it: parentheses, and the invisible ones of a `$ty:ty`.
-fn bare(ty: &Type) -> &Type {
-    match ty {
-        Type::Group(group) => bare(&group.elem),
-        Type::Paren(paren) => bare(&paren.elem),
-        ty => ty,
-    }
 }
 
 /// `T` of a path `…::NAME<T>`.

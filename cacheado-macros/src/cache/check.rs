@@ -12,7 +12,7 @@ use super::boxed::{boxed_output, ends_in_boxed_future, future_output};
 use super::options::{Options, SingleFlight};
 use super::plan::{Place, is_skipped, key_expressions, place};
 use super::signature::{Flavor, Function};
-use super::types::find_impl_trait;
+use super::types::{bare, find_impl_trait};
 use crate::parse::{Errors, among, did_you_mean, list_names, mentions, same};
 
 /// What can be said without the hierarchy.
@@ -163,14 +163,13 @@ pub(crate) fn borrowed_value(output: &Type) -> Option<Borrowed<'_>> {
 
 /// The whole may be an alias of a `Result` whose error alone borrows.
 fn borrowed_part(ty: &Type, is_whole: bool) -> Option<Borrowed<'_>> {
+    let ty = bare(ty);
     match ty {
         Type::Reference(reference) => {
             let lifetime = reference.lifetime.as_ref();
             let is_static = lifetime.is_some_and(|lifetime| lifetime.ident == "static");
             Some(Borrowed { ty, is_static })
         }
-        Type::Paren(inner) => borrowed_part(&inner.elem, is_whole),
-        Type::Group(inner) => borrowed_part(&inner.elem, is_whole),
         Type::Array(array) => borrowed_part(&array.elem, false),
         Type::Slice(slice) => borrowed_part(&slice.elem, false),
         Type::Tuple(tuple) => (tuple.elems.iter()).find_map(|part| borrowed_part(part, false)),

@@ -13,6 +13,7 @@ use super::look;
 use super::options::Options;
 use super::plan::{Kind, Plan};
 use super::signature::Function;
+use super::types::bare;
 use crate::parse::{Errors, captures, ends, mentions, same};
 use crate::runtime::{at, local};
 
@@ -122,10 +123,8 @@ fn borrows(ty: &Type) -> bool {
 
 /// The reference that a type is.
 fn lent(ty: &Type) -> Option<&TypeReference> {
-    match ty {
+    match bare(ty) {
         Type::Reference(reference) => Some(reference),
-        Type::Group(group) => lent(&group.elem),
-        Type::Paren(paren) => lent(&paren.elem),
         _ => None,
     }
 }

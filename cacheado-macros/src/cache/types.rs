@@ -1,4 +1,4 @@
-//! Rewrites of types: a name for each `impl Trait`, `'static` for lifetimes that were left out.
+//! What is asked of types, and rewrites of them: a name for each `impl Trait`, `'static` for lifetimes that were left out.
 
 use proc_macro2::Ident;
 use quote::format_ident;
@@ -8,6 +8,15 @@ use syn::{GenericParam, Type, parse_quote};
 
 use crate::parse::start;
 use crate::runtime::at;
+
+/// A type without what may stand around it: parentheses, and the invisible ones of a `$ty:ty`.
+pub(crate) fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        ty => ty,
+    }
+}
 
 /// The type of the argument that binds `of`, with every `impl Trait` replaced by a type parameter, and
 /// those parameters.
