@@ -7,7 +7,8 @@ use syn::{Expr, UnOp};
 
 use super::argument::Arg;
 use super::options::Options;
-use super::plan::{ScopeOfCall, is_skipped};
+use super::plan::is_skipped;
+use super::scope::ScopeOfCall;
 use super::signature::Function;
 use crate::parse::{peel, same, start};
 use crate::runtime::{Runtime, at};

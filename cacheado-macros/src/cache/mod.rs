@@ -1,6 +1,6 @@
 //! `#[cache]` and `#[cache_put]`: from the attribute's tokens to the generated function.
 //!
-//! Only leads from one stage to the next: `options` and `signature` read, `check` refuses, `plan`
+//! Only leads from one stage to the next: `options` and `signature` read, `check` and `check_scoped` refuse, `plan`
 //! brings together, `expand` and `companions` write; `fallback` writes after an error. An attribute
 //! that names a scope makes a detour through the hidden macro of `scopes!`, which adds the hierarchy
 //! (see `detour`).
@@ -10,6 +10,7 @@ pub(crate) mod argument;
 mod batch;
 pub(crate) mod boxed;
 mod check;
+mod check_scoped;
 pub(crate) mod companions;
 mod decide;
 pub(crate) mod detour;
@@ -21,6 +22,7 @@ pub(crate) mod look;
 pub(crate) mod options;
 mod owned;
 mod plan;
+mod scope;
 pub(crate) mod scope_option;
 mod secret;
 pub(crate) mod signature;
@@ -33,7 +35,9 @@ use proc_macro2::{Span, TokenStream};
 use syn::{Error, Path};
 
 use self::options::Options;
-pub(crate) use self::plan::{Kind, level_path};
+pub(crate) use self::plan::Kind;
+pub(crate) use self::scope::level_path;
+use self::scope::{Scopes, scope_of_call};
 use self::signature::{Flavor, Function};
 use crate::parse::Errors;
 use crate::scopes::parse::Hierarchy;
@@ -54,12 +58,7 @@ pub(crate) fn with_hierarchy(
     run(kind, attr, item, Some((hierarchy, path)))
 }
 
-fn run(
-    kind: Kind,
-    attr: &TokenStream,
-    item: &TokenStream,
-    scopes: plan::Scopes<'_>,
-) -> TokenStream {
+fn run(kind: Kind, attr: &TokenStream, item: &TokenStream, scopes: Scopes<'_>) -> TokenStream {
     let function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => return fallback::with_item(&error, item),
@@ -85,9 +84,9 @@ fn run(
     {
         return detour::fetch(kind.word(), options.scopes.as_ref(), scope, attr, item);
     }
-    let scope = plan::scope_of_call(&function, &options, scopes).and_then(|scope| {
+    let scope = scope_of_call(&function, &options, scopes).and_then(|scope| {
         let mut errors = Errors::default();
-        plan::check(&function, &options, &scope, &mut errors);
+        check_scoped::check(&function, &options, &scope, &mut errors);
         errors.finish().map(|()| scope)
     });
     match scope {

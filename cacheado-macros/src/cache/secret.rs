@@ -12,7 +12,7 @@ use syn::{Expr, Token, UnOp};
 use super::argument::Arg;
 use super::key::in_key;
 use super::options::Options;
-use super::plan::ScopeOfCall;
+use super::scope::ScopeOfCall;
 use super::signature::Function;
 use crate::parse::{Errors, among, mention, mentions, peel};
 use crate::scopes::resolve::{Id, bare_name};

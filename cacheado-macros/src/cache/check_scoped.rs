@@ -1,0 +1,123 @@
+//! What only shows once the scope is known: ids that are skipped, or read where they must not change, and a text for a key that is the same
+//! for all calls.
+//!
+//! Only refuses, as `check` does.
+
+use proc_macro2::Ident;
+use syn::ext::IdentExt as _;
+
+use super::argument::Arg;
+use super::options::Options;
+use super::plan::{in_bypass, in_key_expressions, is_skipped, key_expressions};
+use super::scope::ScopeOfCall;
+use super::secret;
+use super::signature::{Flavor, Function};
+use super::values::literal_of;
+use crate::parse::{Errors, among, list_names, mentions};
+
+/// What can only be said once the scope is known.
+pub(crate) fn check(
+    function: &Function,
+    options: &Options,
+    scope: &ScopeOfCall,
+    errors: &mut Errors,
+) {
+    secret::check(function, options, scope, errors);
+    check_skipped_ids(function, options, scope, errors);
+    check_key(function, options, scope, errors);
+    if let Flavor::Boxed(boxed) = &function.flavor {
+        let args = function.args.iter().filter(|arg| {
+            let is_named = in_key_expressions(arg, options) || in_bypass(options, &arg.binds());
+            // a pattern is bound in the block
+            arg.rebind || scope.has(arg) || is_named || !is_skipped(arg, options)
+        });
+        let mut read: Vec<Ident> = args.flat_map(Arg::binds).collect();
+        read.extend(function.self_word().filter(|this| {
+            let this = std::slice::from_ref(this);
+            key_expressions(options).any(|expr| mentions(expr, this)) || in_bypass(options, this)
+        }));
+        boxed.check_lead(&read, errors);
+    }
+}
+
+/// That no id of the scope is skipped: it would go on to tell one call from another, as whoever wrote `skip` may not expect.
+/// A pattern with more than ids is skipped as a whole, ids included.
+fn check_skipped_ids(
+    function: &Function,
+    options: &Options,
+    scope: &ScopeOfCall,
+    errors: &mut Errors,
+) {
+    let args = function.args.iter();
+    let ids = args
+        .filter(|arg| scope.has_all_of(arg))
+        .flat_map(Arg::binds);
+    let ids: Vec<Ident> = ids.collect();
+    let level = options.scope.as_ref().map(|scope| scope.name.value());
+    for skipped in options.skip.iter().filter(|name| among(name, &ids)) {
+        errors.at(
+            skipped.span(),
+            format!(
+                "`{skipped}` is an id of the scope `{}`, which no `skip` takes out of it: leave it out of `skip`, or, if \
+                 results don't depend on it, name a scope without it",
+                level.as_deref().unwrap_or("global"),
+            ),
+        );
+    }
+}
+
+/// That a text that is the key is no format, nor begins with an argument's name: it would stand for all calls. One is meant to where no
+/// argument tells these apart.
+fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors: &mut Errors) {
+    let Some(text) = options.key.as_ref().and_then(literal_of) else {
+        return;
+    };
+    let content = text.value();
+    let placeholders = placeholders(&content);
+    let begins_with = words(&content).next().unwrap_or_default();
+    let cache = options.cache.as_ref();
+    let is_cache = |arg: &Arg| cache.is_some_and(|expr| mentions(expr, &arg.binds()));
+    let tells = |arg: &&Arg| !is_skipped(arg, options) && !scope.has(arg) && !is_cache(arg);
+    let args = function.args.iter().filter(tells).flat_map(Arg::binds);
+    let (named, others): (Vec<_>, Vec<_>) = args
+        .map(|name| name.unraw().to_string())
+        .partition(|name| begins_with == name || placeholders.contains(&name.as_str()));
+    let (each, instead) = match &named[..] {
+        [] if placeholders.is_empty() || others.is_empty() => return,
+        // as in `{}`, or misspelt
+        [] => ("call".to_owned(), String::new()),
+        [name] => (format!("`{name}`"), format!("`key = {name}` or ")),
+        several => (
+            list_names(several),
+            format!("`key = ({})` or ", several.join(", ")),
+        ),
+    };
+    errors.on(
+        text,
+        format!(
+            "`key` is an expression, and this text the same for each {each}: write {instead}`key = format!(…)`"
+        ),
+    );
+}
+
+/// Of all that `text` has in braces, the first word of what a format would put there: `user` of `{user.id:?}`, and of `{}` none. And the
+/// words that other caches' annotations mark, as `#user`.
+fn placeholders(text: &str) -> Vec<&str> {
+    // two braces stand for one
+    let pieces = text.split("{{").flat_map(|piece| piece.split('{').skip(1));
+    let values = pieces.filter_map(|piece| piece.split_once('}')?.0.split(':').next());
+    let braced = values.map(|value| words(value).find(|word| !word.is_empty()));
+    let marked = text.split('#').skip(1);
+    let marked = marked
+        .map(|piece| words(piece).next())
+        .filter(|word| *word != Some(""));
+    braced
+        .chain(marked)
+        .map(Option::unwrap_or_default)
+        .collect()
+}
+
+/// What stands before, between and after all that is in no word, which may be empty.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|it: char| it != '_' && !it.is_alphanumeric())
+}
