@@ -17,12 +17,11 @@ use crate::cache::scope_option::{ScopeOption, parse_scope};
 use crate::cache::signature::{Flavor, Function};
 use crate::cache::types::find_impl_trait;
 use crate::cache::values::{cache_of, path_of};
-use crate::cache::{detour, level_path, look};
+use crate::cache::{Scopes, detour, level_path, look};
 use crate::parse::{
     Errors, Form, Keyword, comma_or_end, did_you_mean, ends, mentions, same, skip_option,
 };
 use crate::runtime::{Runtime, at, local};
-use crate::scopes::parse::Hierarchy;
 use crate::scopes::resolve::resolve;
 use crate::verbs::WrittenCall;
 
@@ -41,20 +40,8 @@ pub(crate) struct Evictions {
     before: bool,
 }
 
-pub(crate) fn attribute(attr: &TokenStream, item: &TokenStream) -> TokenStream {
-    run(attr, item, None)
-}
-
-pub(crate) fn with_hierarchy(
-    attr: &TokenStream,
-    item: &TokenStream,
-    hierarchy: &Hierarchy,
-    path: &Path,
-) -> TokenStream {
-    run(attr, item, Some((hierarchy, path)))
-}
-
-fn run(attr: &TokenStream, item: &TokenStream, known: Option<(&Hierarchy, &Path)>) -> TokenStream {
+/// What the attribute and its function become. `scopes`: what `detour` has fetched, once it has.
+pub(crate) fn attribute(attr: &TokenStream, item: &TokenStream, scopes: Scopes<'_>) -> TokenStream {
     let function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => return with_item(&error, item),
@@ -64,7 +51,7 @@ fn run(attr: &TokenStream, item: &TokenStream, known: Option<(&Hierarchy, &Path)
     if let Err(error) = errors.finish() {
         return with_item(&error, item);
     }
-    if known.is_none()
+    if scopes.is_none()
         && let Some(scope) = evictions.scopes.iter().find(|scope| !scope.is_global())
     {
         return detour::fetch("evict", evictions.module.as_ref(), scope, attr, item);
@@ -74,7 +61,7 @@ fn run(attr: &TokenStream, item: &TokenStream, known: Option<(&Hierarchy, &Path)
         errors.push(error);
     }
     check_output(&function, &mut errors);
-    let handles = evictions.handles(&function, known, &mut errors);
+    let handles = evictions.handles(&function, scopes, &mut errors);
     match errors.finish() {
         Ok(()) => expand(&function, &handles, evictions.before),
         Err(error) => with_item(&error, item),
@@ -176,7 +163,7 @@ impl Evictions {
     fn handles(
         &self,
         function: &Function,
-        known: Option<(&Hierarchy, &Path)>,
+        scopes: Scopes<'_>,
         errors: &mut Errors,
     ) -> Vec<TokenStream> {
         let runtime = Runtime::find();
@@ -193,7 +180,7 @@ impl Evictions {
                 let global = runtime.private("global_scope");
                 quote!(#global())
             } else {
-                let Some((hierarchy, path)) = known else {
+                let Some((hierarchy, path)) = scopes else {
                     continue;
                 };
                 let Some(resolved) = resolve(scope, hierarchy, &arguments, None, errors) else {

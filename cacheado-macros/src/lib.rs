@@ -147,7 +147,7 @@ use self::verbs::Verb;
 /// be called the same. What is returned must be a type that can be named, and be owned.
 #[proc_macro_attribute]
 pub fn cache(attr: TokenStream, item: TokenStream) -> TokenStream {
-    cache::attribute(Kind::Cache, &attr.into(), &item.into()).into()
+    cache::attribute(Kind::Cache, &attr.into(), &item.into(), None).into()
 }
 
 /// Always runs the function, and stores what it returns, unless that is an `Err`. Takes the
@@ -178,7 +178,7 @@ pub fn cache(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// scopes and caches.
 #[proc_macro_attribute]
 pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
-    cache::attribute(Kind::Put, &attr.into(), &item.into()).into()
+    cache::attribute(Kind::Put, &attr.into(), &item.into(), None).into()
 }
 
 /// Evicts calls of cached functions, or whole scopes, once the function has succeeded: unless it
@@ -252,7 +252,7 @@ pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// what it returns.
 #[proc_macro_attribute]
 pub fn cache_evict(attr: TokenStream, item: TokenStream) -> TokenStream {
-    evict::attribute(&attr.into(), &item.into()).into()
+    evict::attribute(&attr.into(), &item.into(), None).into()
 }
 
 /// Marks an impl block whose functions are cached, since an attribute can't see where its function

@@ -43,11 +43,14 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
         Ok((hierarchy, path, kind, attr, item))
     };
     match parse.parse2(tokens) {
-        Ok((hierarchy, path, kind, attr, item)) => match kind.to_string().as_str() {
-            "evict" => crate::evict::with_hierarchy(&attr, &item, &hierarchy, &path),
-            "put" => super::with_hierarchy(Kind::Put, &attr, &item, &hierarchy, &path),
-            _ => super::with_hierarchy(Kind::Cache, &attr, &item, &hierarchy, &path),
-        },
+        Ok((hierarchy, path, kind, attr, item)) => {
+            let scopes = Some((&hierarchy, &path));
+            match kind.to_string().as_str() {
+                "evict" => crate::evict::attribute(&attr, &item, scopes),
+                "put" => super::attribute(Kind::Put, &attr, &item, scopes),
+                _ => super::attribute(Kind::Cache, &attr, &item, scopes),
+            }
+        }
         Err(error) => error.to_compile_error(),
     }
 }

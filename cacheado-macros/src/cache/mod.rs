@@ -32,33 +32,22 @@ pub(crate) mod types;
 pub(crate) mod values;
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Error, Path};
+use syn::Error;
 
 use self::options::Options;
 pub(crate) use self::plan::Kind;
-pub(crate) use self::scope::level_path;
-use self::scope::{Scopes, scope_of_call};
+use self::scope::scope_of_call;
+pub(crate) use self::scope::{Scopes, level_path};
 use self::signature::{Flavor, Function};
 use crate::parse::Errors;
-use crate::scopes::parse::Hierarchy;
 
-/// The attribute as the compiler calls it.
-pub(crate) fn attribute(kind: Kind, attr: &TokenStream, item: &TokenStream) -> TokenStream {
-    run(kind, attr, item, None)
-}
-
-/// The attribute with the hierarchy that `detour` fetched.
-pub(crate) fn with_hierarchy(
+/// What the attribute and its function become. `scopes`: what `detour` has fetched, once it has.
+pub(crate) fn attribute(
     kind: Kind,
     attr: &TokenStream,
     item: &TokenStream,
-    hierarchy: &Hierarchy,
-    path: &Path,
+    scopes: Scopes<'_>,
 ) -> TokenStream {
-    run(kind, attr, item, Some((hierarchy, path)))
-}
-
-fn run(kind: Kind, attr: &TokenStream, item: &TokenStream, scopes: Scopes<'_>) -> TokenStream {
     let function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => return fallback::with_item(&error, item),
