@@ -18,9 +18,8 @@ use crate::cache::signature::{Flavor, Function};
 use crate::cache::types::find_impl_trait;
 use crate::cache::values::{cache_of, path_of};
 use crate::cache::{Scopes, detour, level_path, look};
-use crate::parse::{
-    Errors, Form, Keyword, comma_or_end, did_you_mean, ends, mentions, same, skip_option,
-};
+use crate::mentions::{mentions, same};
+use crate::parse::{Errors, Form, Keyword, comma_or_end, did_you_mean, ends, skip_option};
 use crate::runtime::{Runtime, at, local};
 use crate::scopes::resolve::resolve;
 use crate::verbs::WrittenCall;

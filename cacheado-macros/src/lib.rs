@@ -2,12 +2,13 @@
 //! them: what they generate calls its runtime.
 //!
 //! Each macro leads into a module of its own: `cache` (`#[cache]`, `#[cache_put]`), `evict`
-//! (`#[cache_evict]`), `cache_impl` (and `siblings`, which it checks), `scopes` and `verbs` (`evict!` and its kin). `parse` and
-//! `runtime` serve them all.
+//! (`#[cache_evict]`), `cache_impl` (and `siblings`, which it checks), `scopes` and `verbs` (`evict!` and its kin). `parse`,
+//! `mentions` and `runtime` serve them all.
 
 mod cache;
 mod cache_impl;
 mod evict;
+mod mentions;
 mod parse;
 mod runtime;
 mod scopes;

@@ -13,7 +13,8 @@ use super::plan::{Kind, Plan, is_skipped};
 use super::signature::{Flavor, Function};
 use super::site;
 use super::types::bare;
-use crate::parse::{Errors, same};
+use crate::mentions::same;
+use crate::parse::Errors;
 use crate::runtime::local;
 
 /// What can be said of the option without the hierarchy.

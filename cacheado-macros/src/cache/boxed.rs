@@ -15,7 +15,8 @@ use syn::{
 use super::argument::Arg;
 use super::signature::Function;
 use super::types::bare;
-use crate::parse::{Errors, contains_ident, mention};
+use crate::mentions::{contains_ident, mention};
+use crate::parse::Errors;
 
 /// Such a body, taken apart.
 pub(crate) struct Boxed {

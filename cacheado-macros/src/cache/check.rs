@@ -13,7 +13,8 @@ use super::options::{Options, SingleFlight};
 use super::plan::{Place, is_skipped, key_expressions, place};
 use super::signature::{Flavor, Function};
 use super::types::{bare, find_impl_trait};
-use crate::parse::{Errors, among, did_you_mean, list_names, mentions, same};
+use crate::mentions::{among, mentions, same};
+use crate::parse::{Errors, did_you_mean, list_names};
 
 /// What can be said without the hierarchy.
 pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors) {

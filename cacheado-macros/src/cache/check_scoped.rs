@@ -13,7 +13,8 @@ use super::scope::ScopeOfCall;
 use super::secret;
 use super::signature::{Flavor, Function};
 use super::values::literal_of;
-use crate::parse::{Errors, among, list_names, mentions};
+use crate::mentions::{among, mentions};
+use crate::parse::{Errors, list_names};
 
 /// What can only be said once the scope is known.
 pub(crate) fn check(

@@ -24,7 +24,8 @@ use super::plan::{Kind, Place, Plan};
 use super::signature::{Function, extended, param_name, turbofish, type_and_const_params};
 use super::site;
 use super::types::{names_lifetime, with_static_lifetimes};
-use crate::parse::{contains_ident, ends};
+use crate::mentions::contains_ident;
+use crate::parse::ends;
 use crate::runtime::{Runtime, at, local};
 
 /// What there is none of where no argument is skipped: that is all that the compiler tells of it.

@@ -9,7 +9,8 @@ use super::duration::spelled;
 use super::owned::{self, Keeping};
 use super::plan::Plan;
 use super::ttl::Ttl;
-use crate::parse::{ends, mentions, start};
+use crate::mentions::mentions;
+use crate::parse::{ends, start};
 use crate::runtime::{at, local};
 
 /// The closure, and what to evaluate once ahead of it.

@@ -10,7 +10,7 @@ use super::look;
 use super::owned;
 use super::plan::{Place, Plan};
 use super::signature::{Function, turbofish};
-use crate::parse::{contains_ident, same};
+use crate::mentions::{contains_ident, same};
 
 pub(crate) fn expand(plan: &Plan) -> TokenStream {
     match plan.place {

@@ -12,7 +12,7 @@ use super::options::Options;
 use super::plan::{Place, in_key_expressions, is_skipped, place};
 use super::signature::{Function, turbofish};
 use super::types::find_impl_trait;
-use crate::parse::same;
+use crate::mentions::same;
 use crate::runtime::Runtime;
 
 /// The error and the item.

@@ -10,7 +10,8 @@ use super::options::Options;
 use super::plan::is_skipped;
 use super::scope::ScopeOfCall;
 use super::signature::Function;
-use crate::parse::{peel, same, start};
+use crate::mentions::same;
+use crate::parse::{peel, start};
 use crate::runtime::{Runtime, at};
 
 /// What makes up a key: a reference to each part, or in a `batch` to what it is made of.

@@ -14,7 +14,8 @@ use super::options::Options;
 use super::plan::{Kind, Plan};
 use super::signature::Function;
 use super::types::bare;
-use crate::parse::{Errors, captures, ends, mentions, same};
+use crate::mentions::{captures, mentions, same};
+use crate::parse::{Errors, ends};
 use crate::runtime::{at, local};
 
 /// What stands around something that may outlive its call.

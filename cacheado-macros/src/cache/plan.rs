@@ -11,7 +11,7 @@ use super::options::{Block, Options};
 use super::owned::is_owned;
 use super::scope::ScopeOfCall;
 use super::signature::Function;
-use crate::parse::{among, mentions};
+use crate::mentions::{among, mentions};
 use crate::runtime::Runtime;
 
 /// Which attribute it is.

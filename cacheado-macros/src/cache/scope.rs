@@ -7,7 +7,8 @@ use syn::{Path, Result};
 use super::argument::Arg;
 use super::options::Options;
 use super::signature::Function;
-use crate::parse::{Errors, same};
+use crate::mentions::same;
+use crate::parse::Errors;
 use crate::scopes::parse::Hierarchy;
 use crate::scopes::resolve::{Id, Resolved, resolve};
 

@@ -5,7 +5,8 @@ use syn::parse::ParseStream;
 use syn::{Error, Expr, Ident, LitStr, Result, Token};
 
 use super::values::text_of;
-use crate::parse::{Errors, Keyword, comma_or_end, same};
+use crate::mentions::same;
+use crate::parse::{Errors, Keyword, comma_or_end};
 
 /// `scope = "user"` or `scope("user", org_id = ctx.org)`.
 pub(crate) struct ScopeOption {

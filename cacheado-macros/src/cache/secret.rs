@@ -14,7 +14,8 @@ use super::key::in_key;
 use super::options::Options;
 use super::scope::ScopeOfCall;
 use super::signature::Function;
-use crate::parse::{Errors, among, mention, mentions, peel};
+use crate::mentions::{among, mention, mentions};
+use crate::parse::{Errors, peel};
 use crate::scopes::resolve::{Id, bare_name};
 
 pub(crate) fn check(

@@ -18,7 +18,7 @@ use syn::{
 use super::argument::Arg;
 use super::boxed::Boxed;
 use super::types;
-use crate::parse::{contains_ident, contains_path};
+use crate::mentions::{contains_ident, contains_path};
 
 /// A function item.
 pub(crate) struct Function {

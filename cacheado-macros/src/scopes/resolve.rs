@@ -7,7 +7,8 @@ use syn::{Error, Expr, LitStr, parse_quote};
 
 use super::parse::{Hierarchy, Level};
 use crate::cache::scope_option::ScopeOption;
-use crate::parse::{Errors, did_you_mean, list_names, nearest, peel, same};
+use crate::mentions::same;
+use crate::parse::{Errors, did_you_mean, list_names, nearest, peel};
 
 /// A scope found in the hierarchy.
 pub(crate) struct Resolved {
