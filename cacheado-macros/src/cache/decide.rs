@@ -8,6 +8,7 @@ use super::argument::Arg;
 use super::duration::spelled;
 use super::owned::{self, Keeping};
 use super::plan::Plan;
+use super::renamed_self::self_word;
 use super::ttl::Ttl;
 use crate::mentions::mentions;
 use crate::parse::{ends, start};
@@ -68,7 +69,7 @@ pub(crate) fn owned(plan: &Plan) -> Owned {
     }
     let (args, options) = (&plan.function.args, &plan.options);
     let mut names: Vec<Ident> = args.iter().flat_map(Arg::binds).collect();
-    names.push(owned::self_word());
+    names.push(self_word());
     let by_pattern = args.iter().filter(|arg| arg.pat.is_some());
     let by_pattern: Vec<Ident> = by_pattern.flat_map(Arg::binds).collect();
     let ttl_borrows = match &options.ttl {

@@ -22,6 +22,7 @@ pub(crate) mod look;
 pub(crate) mod options;
 mod owned;
 mod plan;
+mod renamed_self;
 mod scope;
 pub(crate) mod scope_option;
 mod secret;
