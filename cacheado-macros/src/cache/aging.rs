@@ -122,45 +122,63 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
         );
     }
     if options.ttl.is_none() {
-        let mut needs = |name: &str, given: &Option<Given>, why: &str| {
-            if let Some(given) = given {
-                errors.at(given.span, format!("`{name}` needs `ttl`: {why}"));
-            }
-        };
-        needs(
-            "stale",
-            &aging.stale,
-            "it says how long past its lifetime a value may stand in",
-        );
-        needs(
-            "refresh_after",
-            &aging.refresh_after,
-            "it is the part of that past which a hit begins a refresh",
-        );
-        needs(
-            "xfetch",
-            &aging.xfetch,
-            "it begins a refresh ahead of its end",
-        );
-        // there it is refused in any case
-        if kind == Kind::Cache && options.batch.is_none() {
-            needs(
-                "timeout",
-                &aging.timeout,
-                "what a call returns past it is a value whose lifetime is over; for an error write `hard_timeout`",
-            );
+        check_without_ttl(kind, options, errors);
+    }
+    check_together(options, errors);
+    if options.batch.is_some() {
+        check_batch(aging, errors);
+    }
+    if kind == Kind::Put {
+        check_put(aging, errors);
+    }
+}
+
+/// What says something of a lifetime that there is not.
+fn check_without_ttl(kind: Kind, options: &Options, errors: &mut Errors) {
+    let aging = &options.aging;
+    let mut needs = |name: &str, given: &Option<Given>, why: &str| {
+        if let Some(given) = given {
+            errors.at(given.span, format!("`{name}` needs `ttl`: {why}"));
         }
+    };
+    needs(
+        "stale",
+        &aging.stale,
+        "it says how long past its lifetime a value may stand in",
+    );
+    needs(
+        "refresh_after",
+        &aging.refresh_after,
+        "it is the part of that past which a hit begins a refresh",
+    );
+    needs(
+        "xfetch",
+        &aging.xfetch,
+        "it begins a refresh ahead of its end",
+    );
+    // there it is refused in any case
+    if kind == Kind::Cache && options.batch.is_none() {
         needs(
-            "idle",
-            &aging.idle,
-            "it is the longest that a value lives, however often it is asked for",
-        );
-        needs(
-            "jitter",
-            &aging.jitter,
-            "it is the part of that by which a lifetime may be longer",
+            "timeout",
+            &aging.timeout,
+            "what a call returns past it is a value whose lifetime is over; for an error write `hard_timeout`",
         );
     }
+    needs(
+        "idle",
+        &aging.idle,
+        "it is the longest that a value lives, however often it is asked for",
+    );
+    needs(
+        "jitter",
+        &aging.jitter,
+        "it is the part of that by which a lifetime may be longer",
+    );
+}
+
+/// Which of them exclude each other.
+fn check_together(options: &Options, errors: &mut Errors) {
+    let aging = &options.aging;
     if let Some(idle) = &aging.idle {
         let others = [&aging.stale, &aging.refresh_after, &aging.xfetch];
         if others.into_iter().any(Option::is_some) {
@@ -199,42 +217,43 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
             "with `cache_none = false` a `None` is not stored: leave out one of the two",
         );
     }
-    let mut conflicts = |goes: &str, why: &str| {
-        for (name, span) in aging.background() {
-            errors.at(span, format!("`{name}` doesn't go with {goes}: {why}"));
-        }
-    };
-    if options.batch.is_some() {
-        conflicts(
-            "`batch`",
-            "of many ids some may be there, some past their lifetime, and some not",
+}
+
+/// What makes no sense of many ids.
+fn check_batch(aging: &Aging, errors: &mut Errors) {
+    for (name, span) in aging.background() {
+        errors.at(
+            span,
+            format!("`{name}` doesn't go with `batch`: of many ids some may be there, some past their lifetime, and some not"),
         );
     }
-    if let Some(given) = aging.err_ttl.as_ref().filter(|_| options.batch.is_some()) {
+    if let Some(given) = &aging.err_ttl {
         errors.at(
             given.span,
             "`err_ttl` doesn't go with `batch`: an error of many ids is no single one's",
         );
     }
-    if kind == Kind::Put {
-        let timeouts = [
-            ("timeout", &aging.timeout),
-            ("hard_timeout", &aging.hard_timeout),
-            ("err_ttl", &aging.err_ttl),
-        ];
-        for (name, given) in timeouts {
-            if let Some(given) = given {
-                errors.at(
-                    given.span,
-                    format!("`{name}` is for `#[cache]`: the body of `#[cache_put]` runs in any case, and its caller waits for it"),
-                );
-            }
-        }
-        if let Some(span) = aging.detached {
+}
+
+/// What makes no sense where the body always runs.
+fn check_put(aging: &Aging, errors: &mut Errors) {
+    let timeouts = [
+        ("timeout", &aging.timeout),
+        ("hard_timeout", &aging.hard_timeout),
+        ("err_ttl", &aging.err_ttl),
+    ];
+    for (name, given) in timeouts {
+        if let Some(given) = given {
             errors.at(
-                span,
-                "`detached` is for `#[cache]`: what `#[cache_put]` stores is stored by its caller, who waits for the body",
+                given.span,
+                format!("`{name}` is for `#[cache]`: the body of `#[cache_put]` runs in any case, and its caller waits for it"),
             );
         }
+    }
+    if let Some(span) = aging.detached {
+        errors.at(
+            span,
+            "`detached` is for `#[cache]`: what `#[cache_put]` stores is stored by its caller, who waits for the body",
+        );
     }
 }
