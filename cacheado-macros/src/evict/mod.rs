@@ -1,0 +1,60 @@
+//! `#[cache_evict]`: evicts calls of cached functions, or whole scopes, around a function's body.
+//!
+//! What is to be evicted is worked out before the body runs, while its arguments are still there; it
+//! is evicted once the body has succeeded, or ahead of it.
+
+mod expand;
+mod handles;
+mod options;
+
+use proc_macro2::TokenStream;
+
+use self::expand::expand;
+pub(crate) use self::options::Evictions;
+use crate::cache::boxed::future_output;
+use crate::cache::fallback::with_item;
+use crate::cache::signature::Function;
+use crate::cache::types::find_impl_trait;
+use crate::cache::{Scopes, detour};
+use crate::parse::Errors;
+
+/// What the attribute and its function become. `scopes`: what `detour` has fetched, once it has.
+pub(crate) fn attribute(attr: &TokenStream, item: &TokenStream, scopes: Scopes<'_>) -> TokenStream {
+    let function: Function = match syn::parse2(item.clone()) {
+        Ok(function) => function,
+        Err(error) => return with_item(&error, item),
+    };
+    let mut errors = Errors::default();
+    let evictions = Evictions::read(attr.clone(), &mut errors);
+    if let Err(error) = errors.finish() {
+        return with_item(&error, item);
+    }
+    if scopes.is_none()
+        && let Some(scope) = evictions.scopes.iter().find(|scope| !scope.is_global())
+    {
+        return detour::fetch("evict", evictions.module.as_ref(), scope, attr, item);
+    }
+    let mut errors = Errors::default();
+    if let Some(error) = function.names_twice() {
+        errors.push(error);
+    }
+    check_output(&function, &mut errors);
+    let handles = evictions.handles(&function, scopes, &mut errors);
+    match errors.finish() {
+        Ok(()) => expand(&function, &handles, evictions.before),
+        Err(error) => with_item(&error, item),
+    }
+}
+
+/// What is returned has to be named, as it is looked into.
+fn check_output(function: &Function, errors: &mut Errors) {
+    let Some(found) = find_impl_trait(&function.output) else {
+        return;
+    };
+    let message = if future_output(&found.bounds).is_some() {
+        "write `async fn` instead: what is evicted goes when the future is over"
+    } else {
+        "`#[cache_evict]` asks what is returned whether it is an `Err`, so name the type instead of `impl Trait`"
+    };
+    errors.on(found, message);
+}
