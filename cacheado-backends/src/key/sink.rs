@@ -6,10 +6,27 @@ use std::hash::Hasher;
 use super::buffer::Buffer;
 use super::varint;
 
-/// What the next part of a key is. The numbers are what is written, so they never change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Tag {
+macro_rules! tags {
+    ($($tag:ident = $number:literal),* $(,)?) => {
+        /// What the next part of a key is. The numbers are what is written, so they never change.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(crate) enum Tag {
+            $($tag = $number),*
+        }
+
+        impl Tag {
+            /// The tag of that number.
+            pub(crate) fn read(number: u8) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$tag),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+tags! {
     End = 0,
     None = 1,
     Some = 2,
@@ -39,46 +56,6 @@ pub(crate) enum Tag {
     Enum = 26,
     Variant = 27,
     Field = 28,
-}
-
-/// Every tag, at its number.
-const TAGS: [Tag; 29] = [
-    Tag::End,
-    Tag::None,
-    Tag::Some,
-    Tag::Unit,
-    Tag::False,
-    Tag::True,
-    Tag::I8,
-    Tag::I16,
-    Tag::I32,
-    Tag::I64,
-    Tag::I128,
-    Tag::U8,
-    Tag::U16,
-    Tag::U32,
-    Tag::U64,
-    Tag::U128,
-    Tag::F32,
-    Tag::F64,
-    Tag::Char,
-    Tag::Str,
-    Tag::Bytes,
-    Tag::Seq,
-    Tag::Tuple,
-    Tag::Map,
-    Tag::Pair,
-    Tag::Struct,
-    Tag::Enum,
-    Tag::Variant,
-    Tag::Field,
-];
-
-impl Tag {
-    /// The tag of that number.
-    pub(crate) fn read(number: u8) -> Option<Self> {
-        TAGS.get(usize::from(number)).copied()
-    }
 }
 
 /// Why a walk ended early.
