@@ -73,6 +73,17 @@ impl MongoDb {
     }
 }
 
+/// `operation` on the entry of `key`, whose name is made where this is called and not where the driver runs.
+fn by_id<F>(
+    key: &Key,
+    operation: impl FnOnce(Arc<Store>, String) -> F,
+) -> impl FnOnce(Arc<Store>) -> F {
+    |store| {
+        let id = store.id(key);
+        operation(store, id)
+    }
+}
+
 impl Backend for MongoDb {
     fn name(&self) -> &'static str {
         "mongodb"
@@ -131,17 +142,11 @@ impl Backend for MongoDb {
     }
 
     fn get(&self, key: &Key) -> BackendResult<Lookup> {
-        self.wait(|store| {
-            let id = store.id(key);
-            store.get(id)
-        })
+        self.wait(by_id(key, Store::get))
     }
 
     fn mark(&self, key: &Key) -> BackendResult<Mark> {
-        self.wait(|store| {
-            let id = store.id(key);
-            store.mark(id)
-        })
+        self.wait(by_id(key, Store::mark))
     }
 
     fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
@@ -149,10 +154,9 @@ impl Backend for MongoDb {
     }
 
     fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
-        self.wait(|store| {
-            let id = store.id(key);
+        self.wait(by_id(key, |store, id| {
             store.fill(id, payload.clone(), mark.clone())
-        })
+        }))
     }
 
     fn put(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
@@ -187,38 +191,27 @@ impl Backend for MongoDb {
     }
 
     fn lease(&self, key: &Key, span: Duration) -> BackendResult<Lease> {
-        self.wait(|store| {
-            let id = store.id(key);
-            store.lease(id, span)
-        })
+        self.wait(by_id(key, move |store, id| store.lease(id, span)))
     }
 
     fn release(&self, key: &Key, mark: &Mark) -> BackendResult<()> {
-        self.wait(|store| {
-            let id = store.id(key);
+        self.wait(by_id(key, |store, id| {
             store.release(id, mark.clone(), None)
-        })
+        }))
     }
 
     fn release_to_all(&self, key: &Key, mark: &Mark, span: Duration) -> BackendResult<()> {
-        self.wait(|store| {
-            let id = store.id(key);
+        self.wait(by_id(key, move |store, id| {
             store.release(id, mark.clone(), Some(span))
-        })
+        }))
     }
 
     fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
-        self.run(|store| {
-            let id = store.id(key);
-            store.get(id)
-        })
+        self.run(by_id(key, Store::get))
     }
 
     fn mark_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Mark> {
-        self.run(|store| {
-            let id = store.id(key);
-            store.mark(id)
-        })
+        self.run(by_id(key, Store::mark))
     }
 
     fn set_async<'a>(&'a self, key: &'a Key, payload: &'a Payload) -> BackendFuture<'a, ()> {
@@ -231,10 +224,9 @@ impl Backend for MongoDb {
         payload: &'a Payload,
         mark: &'a Mark,
     ) -> BackendFuture<'a, bool> {
-        self.run(|store| {
-            let id = store.id(key);
+        self.run(by_id(key, |store, id| {
             store.fill(id, payload.clone(), mark.clone())
-        })
+        }))
     }
 
     fn put_async<'a>(
@@ -277,17 +269,13 @@ impl Backend for MongoDb {
     }
 
     fn lease_async<'a>(&'a self, key: &'a Key, span: Duration) -> BackendFuture<'a, Lease> {
-        self.run(move |store| {
-            let id = store.id(key);
-            store.lease(id, span)
-        })
+        self.run(by_id(key, move |store, id| store.lease(id, span)))
     }
 
     fn release_async<'a>(&'a self, key: &'a Key, mark: &'a Mark) -> BackendFuture<'a, ()> {
-        self.run(|store| {
-            let id = store.id(key);
+        self.run(by_id(key, |store, id| {
             store.release(id, mark.clone(), None)
-        })
+        }))
     }
 
     fn release_to_all_async<'a>(
@@ -296,9 +284,8 @@ impl Backend for MongoDb {
         mark: &'a Mark,
         span: Duration,
     ) -> BackendFuture<'a, ()> {
-        self.run(move |store| {
-            let id = store.id(key);
+        self.run(by_id(key, move |store, id| {
             store.release(id, mark.clone(), Some(span))
-        })
+        }))
     }
 }
