@@ -10,6 +10,7 @@ use std::time::Duration;
 use cacheado::rules::{Lru, WTinyLfu};
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, CacheBuilder, Key, Weighed, cache, scopes};
+use cacheado_tests::random::Random;
 use cacheado_tests::within;
 
 scopes! {
@@ -287,23 +288,10 @@ fn expected(org_id: u64, user_id: u64, x: u64) -> String {
     format!("{org_id} {user_id} {x} ") + &"x".repeat(x as usize % 50)
 }
 
-/// Numbers that look random, the same in each run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-
-    /// Small ones more often.
-    fn skewed(&mut self, bound: u64) -> u64 {
-        let most = self.below(bound) + 1;
-        self.below(most)
-    }
+/// A number from 0 to below `bound`, a small one more often.
+fn skewed(random: &mut Random, bound: u64) -> u64 {
+    let most = random.below(bound) + 1;
+    random.below(most)
 }
 
 /// The bound, the weights of what is listed, and the counts, once nothing happens any more.
@@ -353,10 +341,10 @@ fn the_bound_holds_under_threads_that_call_functions() {
             for thread in 0..THREADS {
                 let cache = &shared;
                 threads.spawn(move || {
-                    let mut numbers = Numbers(thread);
+                    let mut numbers = Random::new(thread);
                     for _ in 0..CALLS {
                         let (org, user) = (numbers.below(2), numbers.below(3));
-                        let x = numbers.skewed(100);
+                        let x = skewed(&mut numbers, 100);
                         assert_eq!(sync_text(cache, org, user, x), expected(org, user, x));
                         if numbers.below(300) == 0 {
                             let user = scope::user(org, user);
@@ -383,9 +371,9 @@ fn the_bound_holds_under_tasks_that_call_functions() {
             .map(|task| {
                 let cache = shared.clone();
                 runtime.spawn(async move {
-                    let mut numbers = Numbers(task);
+                    let mut numbers = Random::new(task);
                     for _ in 0..CALLS / 2 {
-                        let (org, x) = (numbers.below(3), numbers.skewed(150));
+                        let (org, x) = (numbers.below(3), skewed(&mut numbers, 150));
                         let text = async_text(&cache, org, x).await.unwrap();
                         assert_eq!(text, expected(org, 0, x));
                         if numbers.below(300) == 0 {
@@ -412,9 +400,9 @@ fn a_bound_in_number_holds_under_threads() {
             for thread in 0..THREADS {
                 let cache = &shared;
                 threads.spawn(move || {
-                    let mut numbers = Numbers(thread + 100);
+                    let mut numbers = Random::new(thread + 100);
                     for _ in 0..CALLS {
-                        let (org, x) = (numbers.below(2), numbers.skewed(200));
+                        let (org, x) = (numbers.below(2), skewed(&mut numbers, 200));
                         assert_eq!(sync_text(cache, org, 0, x), expected(org, 0, x));
                     }
                 });

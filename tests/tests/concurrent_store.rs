@@ -11,6 +11,7 @@ use cacheado::rule::{Admission, Candidate, Cause};
 use cacheado::rules::{Lru, MaxItems, Ttl};
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, CacheBuilder, Key, Rule, Scope, cache, evict, scopes};
+use cacheado_tests::random::Random;
 use cacheado_tests::within;
 
 scopes! {
@@ -23,19 +24,6 @@ const THREADS: u64 = 8;
 const STEPS: u64 = 2_000;
 const BOUND: usize = 60;
 const OWN_BOUND: usize = 7;
-
-/// Numbers that look random, the same in each run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
 
 #[cache(cache = cache, skip(cache), scope = "user", max_items = OWN_BOUND)]
 fn bounded(cache: &Cache, org_id: u64, user_id: u64, x: u64) -> u64 {
@@ -52,7 +40,7 @@ fn plain(cache: &Cache, x: u64) -> u64 {
     x
 }
 
-fn any_scope(numbers: &mut Numbers) -> Scope {
+fn any_scope(numbers: &mut Random) -> Scope {
     let (org, user, session) = (numbers.below(3), numbers.below(4), numbers.below(2));
     match numbers.below(4) {
         0 => scope::global(),
@@ -64,7 +52,7 @@ fn any_scope(numbers: &mut Numbers) -> Scope {
 
 /// One thread's part: a bit of everything, and each answer is right.
 fn hammer(cache: &Cache, clock: &ManualClock, seed: u64, clears: bool) {
-    let mut numbers = Numbers(seed);
+    let mut numbers = Random::new(seed);
     for _ in 0..STEPS {
         let scope = any_scope(&mut numbers);
         let key = numbers.below(20);
@@ -322,7 +310,7 @@ fn a_full_cache_is_never_over_its_bound() {
                     .map(|seed| {
                         let cache = &cache;
                         scope.spawn(move || {
-                            let mut numbers = Numbers(seed);
+                            let mut numbers = Random::new(seed);
                             for _ in 0..3_000 {
                                 plain(cache, numbers.below(100));
                                 cache.evict(numbers.below(100)).run().expect("evicted");
