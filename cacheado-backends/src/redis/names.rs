@@ -28,7 +28,7 @@ use crate::key::Key;
 use crate::scope::Scope;
 
 /// How many buckets there are: more than a cluster has nodes, few enough to visit one by one.
-pub(super) const BUCKETS: u16 = 64;
+const BUCKETS: u16 = 64;
 
 /// The names of one cache's keys.
 pub(super) struct Names {

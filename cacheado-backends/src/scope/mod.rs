@@ -171,7 +171,7 @@ pub(crate) fn first_id(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The ids in `bytes`, as far as they are well formed.
-pub(crate) fn decode_ids(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
+fn decode_ids(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let (id, rest) = first_id(bytes)?;
         bytes = rest;

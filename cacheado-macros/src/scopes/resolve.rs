@@ -19,7 +19,6 @@ pub(crate) struct Resolved {
 }
 
 /// The id of one level.
-#[derive(Clone)]
 pub(crate) struct Id {
     /// What it is called in the hierarchy.
     pub(crate) param: String,
