@@ -2,7 +2,7 @@
 
 use cacheado_backends::backend::Payload;
 use cacheado_backends::memory::{Dropped, Inserted};
-use cacheado_backends::{Key, Result};
+use cacheado_backends::{Error, Key, Result};
 
 use crate::aging::Span;
 use crate::cache::Cache;
@@ -21,46 +21,46 @@ pub(crate) struct Put {
 impl Put {
     /// Stores `value` by blocking. Answers whether it was stored.
     pub(crate) fn run(&self, value: &AnyValue) -> Result<bool> {
-        let (ticket, Stored { stored, write }) = self.store(value, true);
-        if let Some((tier, write)) = self.cache.shared().zip(write) {
-            let forget = Again::new(|| self.forget_older(&ticket, stored));
-            let told = match &write {
-                Ok(Some(payload)) => tier.put(&self.key, payload, None),
-                // the older value goes in any case, also where a look-up brings it to meanwhile
-                Ok(None) => evict_key(&self.cache, &self.key, true),
-                Err(_) => tier.evict(&self.key),
-            };
-            if stored && is_to_go(&ticket, &told) {
-                evict_key(&self.cache, &self.key, true)?;
-            }
-            forget.now();
-            told?;
-            self.cache.evict_chosen();
-            write?;
+        let (ticket, Stored { stored, to_tell }) = self.store(value, true);
+        let Some((tier, to_tell)) = self.cache.shared().zip(to_tell) else {
+            return Ok(stored);
+        };
+        let forget = Again::new(|| self.forget_older(&ticket, stored));
+        let told = match &to_tell {
+            ToTell::Put(payload) => tier.put(&self.key, payload, None),
+            // the older value goes in any case, also where a look-up brings it to meanwhile
+            ToTell::Rejected => evict_key(&self.cache, &self.key, true),
+            ToTell::Unsealed(_) => tier.evict(&self.key),
+        };
+        if stored && is_to_go(&ticket, &told) {
+            evict_key(&self.cache, &self.key, true)?;
         }
-        Ok(stored)
+        forget.now();
+        told?;
+        self.cache.evict_chosen();
+        to_tell.unsealed().map_or(Ok(stored), Err)
     }
 
     /// Stores `value` without blocking. Answers whether it was stored.
     pub(crate) async fn run_async(&self, value: &AnyValue) -> Result<bool> {
-        let (ticket, Stored { stored, write }) = self.store(value, false);
-        if let Some((tier, write)) = self.cache.shared().zip(write) {
-            // its caller may go away
-            let forget = Again::new(|| self.forget_older(&ticket, stored));
-            let told = match &write {
-                Ok(Some(payload)) => tier.put_async(&self.key, payload, None).await,
-                Ok(None) => evict_key_async(&self.cache, &self.key, true).await,
-                Err(_) => tier.evict_async(&self.key).await,
-            };
-            if stored && is_to_go(&ticket, &told) {
-                evict_key_async(&self.cache, &self.key, true).await?;
-            }
-            forget.now();
-            told?;
-            self.cache.evict_chosen_async().await;
-            write?;
+        let (ticket, Stored { stored, to_tell }) = self.store(value, false);
+        let Some((tier, to_tell)) = self.cache.shared().zip(to_tell) else {
+            return Ok(stored);
+        };
+        // its caller may go away
+        let forget = Again::new(|| self.forget_older(&ticket, stored));
+        let told = match &to_tell {
+            ToTell::Put(payload) => tier.put_async(&self.key, payload, None).await,
+            ToTell::Rejected => evict_key_async(&self.cache, &self.key, true).await,
+            ToTell::Unsealed(_) => tier.evict_async(&self.key).await,
+        };
+        if stored && is_to_go(&ticket, &told) {
+            evict_key_async(&self.cache, &self.key, true).await?;
         }
-        Ok(stored)
+        forget.now();
+        told?;
+        self.cache.evict_chosen_async().await;
+        to_tell.unsealed().map_or(Ok(stored), Err)
     }
 
     /// Stores `value` in the process, over any load that is under way. Returns what tells whether another put or an eviction comes
@@ -96,14 +96,14 @@ impl Put {
             Some(Inserted::Stored(lifetime)) => Stored {
                 // if there is anywhere to store it
                 stored: cache.is_in_process() || tier.is_some(),
-                write: tier.map(|(tier, codec)| {
+                to_tell: tier.map(|(tier, codec)| {
                     let sealed = tier.seal(&self.key, codec, value, lifetime, &self.span);
-                    sealed.map(Some)
+                    sealed.map_or_else(ToTell::Unsealed, ToTell::Put)
                 }),
             },
             Some(Inserted::Rejected(_) | Inserted::Ephemeral) | None => Stored {
                 stored: false,
-                write: tier.map(|_| Ok(None)),
+                to_tell: tier.map(|_| ToTell::Rejected),
             },
         }
     }
@@ -130,6 +130,26 @@ pub(crate) fn forget_older(cache: &Cache, ticket: &Ticket) {
 /// What has come of a put in the process.
 pub(crate) struct Stored {
     pub(crate) stored: bool,
-    /// What the shared tier is to have, if anything; `Err` if the value can't go there.
-    pub(crate) write: Option<Result<Option<Payload>>>,
+    /// What the shared tier is to be told, if there is one that such values go to.
+    pub(crate) to_tell: Option<ToTell>,
+}
+
+/// What the shared tier is to be told of a value that was put.
+pub(crate) enum ToTell {
+    /// To hold this.
+    Put(Payload),
+    /// To hold nothing: it was not stored, and what is there is older.
+    Rejected,
+    /// To hold nothing: it can't go there.
+    Unsealed(Error),
+}
+
+impl ToTell {
+    /// Why the value can't go there, if it can't.
+    fn unsealed(self) -> Option<Error> {
+        match self {
+            Self::Unsealed(error) => Some(error),
+            Self::Put(_) | Self::Rejected => None,
+        }
+    }
 }

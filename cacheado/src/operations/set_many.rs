@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::evict::{Evictions, in_drop};
 use crate::flight::Ticket;
 use crate::outcome::Storable;
-use crate::put::{Put, forget_older, is_to_go};
+use crate::put::{Put, ToTell, forget_older, is_to_go};
 use crate::shared::Answers;
 use crate::value::{AnyValue, Typed, ValueType};
 
@@ -104,7 +104,7 @@ impl<'a, K: Serialize> SetMany<'a, K> {
                 resume_unwind(panic)
             });
             puts.stored[nth] = stored.stored;
-            puts.add(put.key, ticket, stored.write);
+            puts.add(put.key, ticket, stored.to_tell);
         }
         puts.stored = keys.iter().map(|key| puts.stored[last[key]]).collect();
         Ok(puts)
@@ -155,15 +155,15 @@ impl<'a> Puts<'a> {
         }
     }
 
-    fn add(&mut self, key: Key, ticket: Ticket, write: Option<Result<Option<Payload>>>) {
-        match write {
+    fn add(&mut self, key: Key, ticket: Ticket, to_tell: Option<ToTell>) {
+        match to_tell {
             None => {}
-            Some(Ok(Some(payload))) => {
+            Some(ToTell::Put(payload)) => {
                 self.payloads.push((key, payload));
                 self.newer.sealed.push(ticket);
             }
-            Some(Ok(None)) => self.rejected.push(key),
-            Some(Err(error)) => {
+            Some(ToTell::Rejected) => self.rejected.push(key),
+            Some(ToTell::Unsealed(error)) => {
                 self.newer.unsealed.push(ticket);
                 self.failed.get_or_insert(error);
             }
