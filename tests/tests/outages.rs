@@ -1,9 +1,10 @@
 //! A store that fails: what callers see, what is asked of it, and that all is well again afterwards.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cacheado::{Cache, Error, Scope, cache, cache_put, scopes};
+use cacheado::{Cache, Error, Scope, Stats, cache, cache_put, evict, put, scopes};
 use cacheado_tests::store::Client;
 use futures::executor::block_on;
 
@@ -73,6 +74,63 @@ fn a_store_that_would_not_is_asked_again() {
     assert_eq!(cache.stats().backend_errors, 5);
     client.store().refuses.store(false, Ordering::SeqCst);
     until(|| cache.set("key", &6_u32).run().is_ok());
+}
+
+/// Whatever was asked, and however many at once: whose entries they are says who suffers.
+#[test]
+fn what_fails_is_counted_of_the_function_that_it_was_for() {
+    #[cache(name = "item", cache = cache, skip(cache))]
+    fn item(cache: &Cache, id: u32) -> u32 {
+        id
+    }
+    #[cache(name = "item", cache = cache, skip(cache), batch(ids))]
+    fn items(cache: &Cache, ids: &[u32]) -> HashMap<u32, u32> {
+        ids.iter().map(|id| (*id, *id)).collect()
+    }
+    #[cache(name = "item async", cache = cache, skip(cache))]
+    async fn item_async(cache: &Cache, id: u32) -> u32 {
+        id
+    }
+    let counted = |ask: &dyn Fn(&Cache)| {
+        let client = Client::new();
+        let builder = client.builder().in_process(false);
+        let cache = builder.circuit_breaker(1, PAUSE).build().unwrap();
+        set_down(&client, true);
+        ask(&cache);
+        let asked = cache.stats();
+        // the circuit breaker is open by now
+        ask(&cache);
+        let stats = cache.stats();
+        let of = |stats: &Stats| stats.by_function.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(of(&asked), of(&stats), "{stats}");
+        let by_function: Vec<_> = stats.by_function.into_iter().collect();
+        let [(function, counts)] = &by_function[..] else {
+            panic!("{by_function:?}");
+        };
+        assert!(
+            counts.backend_errors > 0 && counts.backend_skips > 0,
+            "{counts:?}"
+        );
+        function.clone()
+    };
+    assert_eq!(counted(&|cache| _ = item(cache, 1)), "item");
+    assert_eq!(counted(&|cache| _ = put!(item(cache, 1), 2)), "item");
+    assert_eq!(counted(&|cache| _ = evict!(item(cache, 1))), "item");
+    assert_eq!(counted(&|cache| _ = items(cache, &[1, 2])), "item");
+    let of_async = "item async";
+    assert_eq!(
+        counted(&|cache| _ = block_on(put!(item_async(cache, 1), 2))),
+        of_async
+    );
+    assert_eq!(
+        counted(&|cache| _ = block_on(evict!(item_async(cache, 1)))),
+        of_async
+    );
+    assert_eq!(
+        counted(&|cache| _ = cache.evict(1_u32).run()),
+        "(programmatic)"
+    );
+    assert_eq!(counted(&|cache| _ = cache.clear().run()), "(programmatic)");
 }
 
 #[test]

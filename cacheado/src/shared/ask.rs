@@ -22,10 +22,24 @@ enum Unasked {
 /// Operations for which, if they fail, an eviction is [kept](SharedTier::keep).
 const KEPT: [&str; 4] = ["set", "evict", "evict by scope", "clear"];
 
-/// Where what happens to an operation on `key` is counted: `None`, for one on several keys or one that is asked whatever is known to be
-/// old, is with the programmatic calls.
-fn space_of(key: Option<&Key>) -> &'static Space {
-    key.map_or_else(|| Space::programmatic(Level::global()), Key::space)
+/// What the store is asked about, which says where what comes of it is counted.
+#[derive(Clone, Copy)]
+pub(super) enum About<'k> {
+    /// A key, unless what it has there is known to be old.
+    Current(&'k Key),
+    /// A key, whatever it has there: what it is told is newer, or those that are old have been left out.
+    Any(&'k Key),
+    /// A scope, or everything: with the programmatic calls.
+    Scope,
+}
+
+impl About<'_> {
+    fn space(self) -> &'static Space {
+        match self {
+            Self::Current(key) | Self::Any(key) => key.space(),
+            Self::Scope => Space::programmatic(Level::global()),
+        }
+    }
 }
 
 impl SharedTier {
@@ -33,17 +47,18 @@ impl SharedTier {
     pub(super) fn lets_through(
         &self,
         operation: &'static str,
-        key: Option<&Key>,
+        about: About<'_>,
         part: impl FnOnce() -> u32,
     ) -> Result<()> {
-        let unasked = if key.is_some_and(|key| self.outbox.covers(key)) {
+        let is_old = matches!(about, About::Current(key) if self.outbox.covers(key));
+        let unasked = if is_old {
             Unasked::Old
         } else if self.breakers.lets_through(part) {
             return Ok(());
         } else {
             Unasked::Open
         };
-        self.counters.count(space_of(key), Event::BackendSkip);
+        self.counters.count(about.space(), Event::BackendSkip);
         Err(self.error(operation, unasked.into()))
     }
 
@@ -60,7 +75,7 @@ impl SharedTier {
     pub(super) fn answered<T>(
         &self,
         operation: &'static str,
-        key: Option<&Key>,
+        about: About<'_>,
         part: impl FnOnce() -> u32,
         answer: BackendResult<T>,
     ) -> Result<T> {
@@ -76,44 +91,44 @@ impl SharedTier {
         } else {
             self.breakers.failed(part());
         }
-        Err(self.failed(operation, key, source))
+        Err(self.failed(operation, about, source))
     }
 
     /// A failure of the store, counted and traced.
     pub(super) fn failed(
         &self,
         operation: &'static str,
-        key: Option<&Key>,
+        about: About<'_>,
         source: Failure,
     ) -> Error {
-        self.counters.count(space_of(key), Event::BackendError);
+        self.counters.count(about.space(), Event::BackendError);
         let error = self.error(operation, source);
         tracing::warn!(%error, "the shared tier failed");
         error
     }
 
-    /// Asks the store for something of `part`, unless what it has under `key` is known to be old.
+    /// Asks the store for something of `part`.
     pub(super) fn ask<T>(
         &self,
         operation: &'static str,
-        key: Option<&Key>,
+        about: About<'_>,
         part: impl Fn() -> u32,
         ask: impl FnOnce(&dyn Backend) -> BackendResult<T>,
     ) -> Result<T> {
-        self.lets_through(operation, key, &part)?;
-        self.answered(operation, key, part, guarded(|| ask(&*self.backend)))
+        self.lets_through(operation, about, &part)?;
+        self.answered(operation, about, part, guarded(|| ask(&*self.backend)))
     }
 
     /// As [`ask`](Self::ask), without blocking.
     pub(super) async fn ask_async<'a, T>(
         &'a self,
         operation: &'static str,
-        key: Option<&Key>,
+        about: About<'_>,
         part: impl Fn() -> u32,
         ask: impl FnOnce(&'a dyn Backend) -> BackendFuture<'a, T>,
     ) -> Result<T> {
-        self.lets_through(operation, key, &part)?;
+        self.lets_through(operation, about, &part)?;
         let answer = guarded_async(|| ask(&*self.backend)).await;
-        self.answered(operation, key, part, answer)
+        self.answered(operation, about, part, answer)
     }
 }

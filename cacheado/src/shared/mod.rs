@@ -35,6 +35,7 @@ pub(crate) use portions::Answers;
 pub(crate) use seal::Found;
 pub(crate) use secret::SecretKey;
 
+use ask::About;
 use breaker::Breakers;
 use outbox::Outbox;
 use release::Releases;
@@ -206,13 +207,13 @@ impl SharedTier {
     /// What the store has under `outside`, as it may know `key`.
     fn found(&self, key: &Key, outside: &Key) -> Result<Lookup> {
         let part = || self.backend.part(outside);
-        self.ask("get", Some(key), part, |it| it.get(outside))
+        self.ask("get", About::Current(key), part, |it| it.get(outside))
     }
 
     /// As [`found`](Self::found), without blocking.
     async fn found_async(&self, key: &Key, outside: &Key) -> Result<Lookup> {
         let part = || self.backend.part(outside);
-        self.ask_async("get", Some(key), part, |it| it.get_async(outside))
+        self.ask_async("get", About::Current(key), part, |it| it.get_async(outside))
             .await
     }
 
@@ -252,7 +253,7 @@ impl SharedTier {
         // it may be asked for a key whose eviction could not be sent: it is newer than that
         let put = self.ask(
             "set",
-            None,
+            About::Any(key),
             || self.backend.part(&outside),
             |backend| match since {
                 Some(mark) => backend.put(&outside, payload, mark),
@@ -274,7 +275,7 @@ impl SharedTier {
         let outside = self.outside(key);
         let put = self.ask_async(
             "set",
-            None,
+            About::Any(key),
             || self.backend.part(&outside),
             |backend| match since {
                 Some(mark) => backend.put_async(&outside, payload, mark),
@@ -296,7 +297,7 @@ impl SharedTier {
         let outside = self.outside(key);
         let evicted = self.ask(
             "evict",
-            None,
+            About::Any(key),
             || self.backend.part(&outside),
             |backend| backend.evict(&outside),
         );
@@ -308,7 +309,7 @@ impl SharedTier {
         let outside = self.outside(key);
         let evict = self.ask_async(
             "evict",
-            None,
+            About::Any(key),
             || self.backend.part(&outside),
             |backend| backend.evict_async(&outside),
         );
@@ -338,7 +339,7 @@ impl SharedTier {
         let outside = self.outside_scope(scope);
         let evicted = self.ask(
             "evict by scope",
-            None,
+            About::Scope,
             || self.backend.part_of_scope(&outside),
             |it| it.evict_by_scope(&outside),
         );
@@ -350,7 +351,7 @@ impl SharedTier {
         let outside = self.outside_scope(scope);
         let evict = self.ask_async(
             "evict by scope",
-            None,
+            About::Scope,
             || self.backend.part_of_scope(&outside),
             |it| it.evict_by_scope_async(&outside),
         );
@@ -360,13 +361,13 @@ impl SharedTier {
 
     /// Removes everything. One that can't be sent is kept until it can.
     pub(crate) fn clear(&self) -> Result<()> {
-        let cleared = self.ask("clear", None, || self.whole(), Backend::clear);
+        let cleared = self.ask("clear", About::Scope, || self.whole(), Backend::clear);
         self.or_keep(cleared, || Change::All)
     }
 
     /// As [`clear`](Self::clear), without blocking.
     pub(crate) async fn clear_async(&self) -> Result<()> {
-        let clear = self.ask_async("clear", None, || self.whole(), Backend::clear_async);
+        let clear = self.ask_async("clear", About::Scope, || self.whole(), Backend::clear_async);
         let unsent = Unsent::new(self, Change::All);
         unsent.over(clear.await)
     }
@@ -387,7 +388,7 @@ macro_rules! handed_on {
             pub(crate) fn $name(&self, key: &Key $(, $arg: $type)*) -> Result<$out> {
                 let outside = self.outside(key);
                 let part = || self.backend.part(&outside);
-                self.ask(stringify!($name), Some(key), part, |it| it.$name(&outside $(, $arg)*))
+                self.ask(stringify!($name), About::Current(key), part, |it| it.$name(&outside $(, $arg)*))
             }
 
             /// The same without blocking.
@@ -395,7 +396,7 @@ macro_rules! handed_on {
                 let outside = self.outside(key);
                 let operation = stringify!($name);
                 let part = || self.backend.part(&outside);
-                self.ask_async(operation, Some(key), part, |it| it.$name_async(&outside $(, $arg)*)).await
+                self.ask_async(operation, About::Current(key), part, |it| it.$name_async(&outside $(, $arg)*)).await
             })*
         }
     };

@@ -12,6 +12,7 @@ use cacheado_backends::backend::{BackendFuture, BackendResult, Mark, Payload, Re
 use cacheado_backends::{Backend, Key, Result};
 
 use super::SharedTier;
+use super::ask::About;
 use super::guarded::{guarded, guarded_async};
 
 /// What is in one part of the store, by its places among all.
@@ -24,6 +25,16 @@ impl Portion {
     fn of<I: Clone>(&self, items: &[I]) -> Vec<I> {
         self.places.iter().map(|&at| items[at].clone()).collect()
     }
+
+    /// All are of one function, or programmatic, and of one level: any of them says of which.
+    fn about<'i>(&self, items: &'i [impl Item]) -> About<'i> {
+        about(self.places.iter().map(|&at| &items[at]))
+    }
+}
+
+fn about<'i>(items: impl IntoIterator<Item = &'i (impl Item + 'i)>) -> About<'i> {
+    let first = items.into_iter().next();
+    first.map_or(About::Scope, |item| About::Any(item.as_key()))
 }
 
 /// What came of what was asked for together, which has these places among all.
@@ -47,9 +58,9 @@ impl SharedTier {
                 Err(suspects) => suspects,
             }
         };
-        let (asked, unasked) = self.let_parts_through(operation, parts);
+        let (asked, unasked) = self.let_parts_through(operation, items, parts);
         let answers = side_by_side(&asked, |portion| guarded(|| ask(&portion.of(items))));
-        self.answered_parts(operation, asked, unasked, answers)
+        self.answered_parts(operation, items, asked, unasked, answers)
     }
 
     /// As [`ask_portions`](Self::ask_portions), without blocking.
@@ -68,7 +79,7 @@ impl SharedTier {
                 Err(suspects) => suspects,
             }
         };
-        let (asked, unasked) = self.let_parts_through(operation, parts);
+        let (asked, unasked) = self.let_parts_through(operation, items, parts);
         let these: Vec<Vec<I>> = asked.iter().map(|portion| portion.of(items)).collect();
         let ask = &ask;
         let answers = these.iter().map(|these| {
@@ -76,7 +87,7 @@ impl SharedTier {
             Box::pin(asked)
         });
         let answers = all(answers.collect()).await;
-        self.answered_parts(operation, asked, unasked, answers)
+        self.answered_parts(operation, items, asked, unasked, answers)
     }
 
     fn parts(&self, items: &[impl Item]) -> Vec<Portion> {
@@ -93,11 +104,12 @@ impl SharedTier {
     fn let_parts_through<T>(
         &self,
         operation: &'static str,
+        items: &[impl Item],
         parts: Vec<Portion>,
     ) -> (Vec<Portion>, Answers<T>) {
         let (mut asked, mut unasked) = (Vec::with_capacity(parts.len()), Vec::new());
         for portion in parts {
-            match self.lets_through(operation, None, || portion.part) {
+            match self.lets_through(operation, portion.about(items), || portion.part) {
                 Ok(()) => asked.push(portion),
                 Err(error) => unasked.push((portion.places, Err(error))),
             }
@@ -115,7 +127,7 @@ impl SharedTier {
         let answer = match answer {
             Err(source) if !source.is::<Refused>() => {
                 let parts = self.parts(items);
-                let error = self.failed(operation, None, source);
+                let error = self.failed(operation, about(items), source);
                 if let [only] = &parts[..] {
                     self.breakers.failed(only.part);
                     Err(error)
@@ -131,7 +143,7 @@ impl SharedTier {
                         self.breakers.answered(|| part);
                     }
                 }
-                answer.map_err(|source| self.failed(operation, None, source))
+                answer.map_err(|source| self.failed(operation, about(items), source))
             }
         };
         Ok(vec![((0..items.len()).collect(), answer)])
@@ -140,14 +152,14 @@ impl SharedTier {
     fn answered_parts<T>(
         &self,
         operation: &'static str,
+        items: &[impl Item],
         asked: Vec<Portion>,
         unasked: Answers<T>,
         answers: Vec<BackendResult<T>>,
     ) -> Answers<T> {
         let answered = asked.into_iter().zip(answers).map(|(portion, answer)| {
-            let Portion { part, places } = portion;
-            let answer = self.answered(operation, None, || part, answer);
-            (places, answer)
+            let answer = self.answered(operation, portion.about(items), || portion.part, answer);
+            (portion.places, answer)
         });
         answered.chain(unasked).collect()
     }
