@@ -59,7 +59,7 @@ pub struct Previous<T> {
     pub age: Duration,
 }
 
-/// What a body wants of its value.
+/// What a body wants of its value, and what is known of that.
 #[derive(Default)]
 pub(crate) struct Wishes(Mutex<Wished>);
 
@@ -67,6 +67,8 @@ pub(crate) struct Wishes(Mutex<Wished>);
 struct Wished {
     ttl: Option<Duration>,
     unstored: bool,
+    /// It was given what may be old: see [`Cache::doubts`].
+    doubted: bool,
 }
 
 impl LoadContext {
@@ -115,6 +117,15 @@ impl LoadContext {
 }
 
 impl Wishes {
+    /// What the body makes is not to go to the shared tier.
+    pub(crate) fn doubt(&self) {
+        lock(&self.0).doubted = true;
+    }
+
+    pub(crate) fn is_doubted(&self) -> bool {
+        lock(&self.0).doubted
+    }
+
     /// What becomes of a value, of which `decision` is what the function's options say.
     pub(crate) fn over(&self, decision: Decision) -> Decision {
         match *lock(&self.0) {

@@ -10,7 +10,7 @@ use crate::aging::{Aging, Span};
 use crate::cache::Cache;
 use crate::flight::Ticket;
 use crate::ledger::Elsewhere;
-use crate::load::active::is_in_body;
+use crate::load::active::{in_doubt, is_in_body};
 use crate::shared::Found;
 use crate::value::{AnyValue, ValueType};
 
@@ -96,6 +96,14 @@ impl Cache {
     /// The same of `key`.
     pub(crate) fn doubts_key(&self, key: &Key) -> bool {
         self.doubts(|store| store.peek_key(key, |entry| entry.is_copy()))
+    }
+
+    /// What the process has under `key` is all there is, and is served. If it is [doubted](Self::doubts), what the body makes of it stays in
+    /// the process, where it is bounded as the copy is.
+    pub(crate) fn serves_for_want_of_better(&self, key: &Key) {
+        if self.doubts_key(key) {
+            in_doubt();
+        }
     }
 
     /// Has the process forget its copy of what the shared tier has, or is about to, under `key`. It is left in `dropped`.

@@ -676,3 +676,122 @@ fn copies_that_are_all_there_is_serve_loads_as_well() {
     assert_eq!(whole(&process, 0, |of| part(of, 1)), 1);
     assert_eq!(whole(&process, 1, |of| aged_part(of, 1)), 1);
 }
+
+/// The loads of several keys that aren't a function's are bodies as well.
+#[test]
+fn so_is_what_a_loader_of_many_makes() {
+    for is_async in [false, true] {
+        let client = Client::new();
+        client.store().silent.store(true, Ordering::SeqCst);
+        let source = Arc::new(AtomicU32::new(1));
+        let of = Process::new(&client, &source);
+        assert_eq!(part(&of, 1), 1);
+        source.store(2, Ordering::SeqCst);
+        client.cache().clear().run().unwrap();
+        let lazily = |ids: Vec<u32>| ids.into_iter().map(|id| (id, part(&of, id)));
+        let got = if is_async {
+            let many = of.cache.get_or_load_many([1], async |ids| lazily(ids));
+            block_on(many.into_future())
+        } else {
+            of.cache.get_or_load_many([1], lazily).run()
+        };
+        assert_eq!(got.unwrap(), [Some(2)], "async: {is_async}");
+    }
+}
+
+#[cache(cache = of.cache, skip(of), ttl = 3600, detached)]
+async fn detached_part(of: Arc<Process>, id: u32) -> u32 {
+    of.source.load(Ordering::SeqCst)
+}
+
+/// The source is gone when it has nothing.
+#[cache(cache = of.cache, skip(of), ttl = 3600, stale = 60)]
+fn part_or_old(of: &Process, id: u32) -> Result<u32, String> {
+    let found = of.source.load(Ordering::SeqCst);
+    (found > 0).then_some(found).ok_or_else(String::new)
+}
+
+/// What is made of it stays where it may be old no longer than the copy may.
+#[test]
+fn what_is_made_of_a_copy_for_want_of_better_does_not_go_to_the_store() {
+    let asks: [fn(&Arc<Process>) -> u32; 4] = [
+        |of| part(of, 1),
+        |of| block_on(detached_part(Arc::clone(of), 1)),
+        |of| of.cache.get("part").run().unwrap().unwrap(),
+        |of| {
+            block_on(of.cache.get("part").into_future())
+                .unwrap()
+                .unwrap()
+        },
+    ];
+    for (way, ask) in asks.into_iter().enumerate() {
+        for many in [false, true] {
+            let client = Client::new();
+            client.store().silent.store(true, Ordering::SeqCst);
+            let source = Arc::new(AtomicU32::new(1));
+            let of = Arc::new(Process::new(&client, &source));
+            of.cache.set("part", &1_u32).run().unwrap();
+            assert_eq!(ask(&of), 1);
+            // the wire breaks for a moment
+            let load = || {
+                client.store().down.store(true, Ordering::SeqCst);
+                let found = ask(&of);
+                client.store().down.store(false, Ordering::SeqCst);
+                found
+            };
+            let (cache, elsewhere) = (&of.cache, client.cache());
+            let (got, stored) = if many {
+                let loaded = cache.get_or_load_many(["whole"], |ids| [(ids[0], load())]);
+                (loaded.run().unwrap()[0].unwrap(), elsewhere.get("whole"))
+            } else {
+                let around = || cache.get_or_load("inner", load).run().unwrap();
+                let loaded = cache.get_or_load("whole", around).run().unwrap();
+                let inner: Option<u32> = elsewhere.get("inner").run().unwrap();
+                assert_eq!(inner, None, "{way}");
+                (loaded, elsewhere.get("whole"))
+            };
+            assert_eq!(got, 1, "{way}");
+            let stored: Option<u32> = stored.run().unwrap();
+            assert_eq!(stored, None, "{way}, many: {many}");
+            let kept: Option<u32> = cache.get("whole").run().unwrap();
+            assert_eq!(kept, Some(1), "{way}");
+        }
+    }
+}
+
+#[test]
+fn nor_what_is_made_of_one_that_stands_in() {
+    let client = Client::new();
+    client.store().silent.store(true, Ordering::SeqCst);
+    let source = Arc::new(AtomicU32::new(1));
+    let of = Process::new(&client, &source);
+    assert_eq!(part_or_old(&of, 1), Ok(1));
+    client.cache().clear().run().unwrap();
+    source.store(0, Ordering::SeqCst);
+    let load = || part_or_old(&of, 1).unwrap();
+    assert_eq!(of.cache.get_or_load("whole", load).run().unwrap(), 1);
+    let stored: Option<u32> = client.cache().get("whole").run().unwrap();
+    assert_eq!(stored, None);
+}
+
+/// Nobody else has what stood in for it, so the process knows that it has just failed.
+#[test]
+fn a_load_that_has_failed_in_a_body_is_not_tried_again_at_once() {
+    let client = Client::new();
+    client.store().silent.store(true, Ordering::SeqCst);
+    let right: Rate = Arc::new(|| Ok(1));
+    assert_eq!(rate(&client.cache(), &right), Ok(1));
+    client.store().clock.advance(Duration::from_secs(61));
+    let runs = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&runs);
+    let fails: Rate = Arc::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        down()
+    });
+    let cache = client.cache();
+    for whole in 0..3 {
+        let load = || rate(&cache, &fails).unwrap();
+        assert_eq!(cache.get_or_load(whole, load).run().unwrap(), 1);
+    }
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}

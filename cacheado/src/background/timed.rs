@@ -145,6 +145,7 @@ impl<R: Send + 'static> Limits<R> {
     /// What is returned past the soft limit, if there is something.
     fn stand_in(&self) -> Option<Box<AnyValue>> {
         let value = self.values.stand_in(&self.cache, &self.key, self.stale)?;
+        self.cache.serves_for_want_of_better(&self.key);
         if !self.answered.swap(true, Ordering::Relaxed) {
             self.cache.count(&self.key, Event::StaleHit);
             self.cache.count(&self.key, Event::Timeout);

@@ -201,7 +201,7 @@ impl<R, K: Outcome<R>, I, V> PendingBatch<R, K, I, V> {
         let missing = batch.missing(true);
         if !missing.is_empty() {
             let asked = self.carry.at(&self.ids, &missing);
-            let mut loaded = match K::split(outside(|| body(asked))) {
+            let mut loaded = match K::split(batch.run(|| body(asked))) {
                 Ok(loaded) => loaded,
                 Err(ret) => return ret,
             };
@@ -236,7 +236,7 @@ impl<R, K: Outcome<R>, I, V> PendingBatch<R, K, I, V> {
         let missing = batch.missing(true);
         if !missing.is_empty() {
             let asked = self.carry.at(&self.ids, &missing);
-            let mut loaded = match K::split(polled_outside(pin!(body(asked))).await) {
+            let mut loaded = match K::split(batch.run_async(pin!(body(asked))).await) {
                 Ok(loaded) => loaded,
                 Err(ret) => return ret,
             };

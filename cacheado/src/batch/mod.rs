@@ -4,7 +4,8 @@ pub(crate) mod batched;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cacheado_backends::backend::{Mark, Payload};
@@ -13,9 +14,11 @@ use cacheado_backends::{Error, Key, Result};
 
 use crate::aging::Aging;
 use crate::cache::Cache;
+use crate::context::Wishes;
 use crate::counters::Event;
 use crate::evict::{Evictions, Filling, or_evict};
 use crate::flight::{FlightKind, Keeping, Ticket};
+use crate::load::active::{of_many, polled_of_many};
 use crate::outcome::Decision;
 use crate::shared::{Seen, SharedTier};
 use crate::value::{Codec, Typed};
@@ -31,6 +34,8 @@ pub(crate) struct Batch<'a, T> {
     absent: Vec<Absent>,
     /// The same keys again.
     again: Vec<Again>,
+    /// What is known of what the body makes.
+    wishes: Arc<Wishes>,
     /// That one was stored as another type.
     mismatch: Option<Error>,
     /// What is missing has been counted.
@@ -87,6 +92,7 @@ impl<'a, T> Batch<'a, T> {
             values: Vec::with_capacity(keys.len()),
             absent: Vec::new(),
             again: Vec::new(),
+            wishes: Arc::default(),
             mismatch: None,
             counted: false,
         };
@@ -256,6 +262,16 @@ impl<'a, T> Batch<'a, T> {
         self.absent.iter().map(|absent| absent.place).collect()
     }
 
+    /// Runs the body for what is missing.
+    pub(crate) fn run<R>(&self, body: impl FnOnce() -> R) -> R {
+        of_many(&self.wishes, body)
+    }
+
+    /// As [`run`](Self::run), without blocking.
+    pub(crate) async fn run_async<F: Future>(&self, body: Pin<&mut F>) -> F::Output {
+        polled_of_many(&self.wishes, body).await
+    }
+
     /// What was loaded, in the order of what is [missing](Self::missing). What belongs to no missing key is left out.
     pub(crate) fn arranged(&self, loaded: impl IntoIterator<Item = (Key, T)>) -> Vec<Option<T>> {
         let mut loaded: HashMap<Key, T> = loaded.into_iter().collect();
@@ -297,6 +313,10 @@ impl<'a, T> Batch<'a, T> {
 
     /// Keeps what was loaded in the process, unless it was invalidated meanwhile. Returns what the shared tier is to have.
     fn settle(&mut self, loaded: Vec<Option<T>>, mut decide: impl FnMut(&T) -> Decision) -> Fills {
+        if self.wishes.is_doubted() {
+            // it goes to no shared tier
+            self.absent.iter_mut().for_each(|absent| absent.mark = None);
+        }
         let mut fills = Fills::default();
         for ((nth, absent), value) in self.absent.iter().enumerate().zip(loaded) {
             let Some(value) = value else { continue };

@@ -18,7 +18,7 @@ struct Inside {
     cache: Cache,
     key: Key,
     /// What its body wants, once it has asked for that.
-    wishes: Option<Arc<Wishes>>,
+    wishes: OnceLock<Arc<Wishes>>,
     /// By which task its body runs: others that the thread polls meanwhile, for a runtime that the body drives, are not inside.
     task: TaskId,
 }
@@ -38,13 +38,15 @@ enum Frame {
         /// All frames below are in it: it runs where its caller waits.
         of_below: bool,
     },
-    /// A body that is no load of one key: it runs uncached, or for many ids.
-    Body,
+    /// A body that is no load of one key: it runs uncached, or for many ids. Those have something to be known of what they make.
+    Body(Option<Arc<Wishes>>),
 }
 
 /// Loads that a body is inside of which runs elsewhere, and those around them: shared, since bodies may be begun in bodies without end.
 struct Loads {
     inner: Vec<(Cache, Key)>,
+    /// Those of the bodies inside, be they of one key or of many.
+    wishes: Vec<Arc<Wishes>>,
     outer: Option<Arc<Self>>,
 }
 
@@ -55,9 +57,12 @@ impl Loads {
         chain.any(|loads| Arc::ptr_eq(loads, self))
     }
 
+    fn chain(&self) -> impl Iterator<Item = &Self> {
+        successors(Some(self), |loads| loads.outer.as_deref())
+    }
+
     fn all(&self) -> impl Iterator<Item = &(Cache, Key)> {
-        let chain = successors(Some(self), |loads| loads.outer.as_deref());
-        chain.flat_map(|loads| &loads.inner)
+        self.chain().flat_map(|loads| &loads.inner)
     }
 }
 
@@ -86,7 +91,7 @@ impl Frames {
                     loads: of,
                     of_below,
                 } => return *of_below && of.are_in(loads),
-                Frame::Body => {}
+                Frame::Body(_) => {}
             }
         }
         true
@@ -118,7 +123,7 @@ impl<'l> Active<'l> {
         let inside = Inside {
             cache: cache.clone(),
             key: key.clone(),
-            wishes: wishes.get().cloned(),
+            wishes: wishes.clone(),
             task: runtime::task(),
         };
         let _ = ACTIVE.try_with(|active| active.borrow_mut().0.push(Frame::Load(inside)));
@@ -135,7 +140,7 @@ pub(crate) fn is_inside(cache: CacheId, key: &Key) -> bool {
             active.inmost_first().any(|frame| match frame {
                 Frame::Load(inside) => is_it(&inside.cache, &inside.key),
                 Frame::Around { loads, .. } => loads.all().any(|(of, its)| is_it(of, its)),
-                Frame::Body => false,
+                Frame::Body(_) => false,
             })
         })
         .unwrap_or(false)
@@ -147,17 +152,34 @@ pub(crate) fn is_in_body() -> bool {
     ACTIVE.try_with(is_in).unwrap_or(false)
 }
 
+/// The bodies that the thread is inside of are given what may be old, and where nothing says when it is.
+pub(crate) fn in_doubt() {
+    let doubt = |active: &RefCell<Frames>| {
+        for frame in active.borrow().inmost_first() {
+            match frame {
+                Frame::Load(inside) => inside.wishes.get_or_init(Arc::default).doubt(),
+                Frame::Around { loads, .. } => {
+                    let wishes = loads.chain().flat_map(|loads| &loads.wishes);
+                    wishes.for_each(|wishes| wishes.doubt());
+                }
+                Frame::Body(wishes) => wishes.iter().for_each(|wishes| wishes.doubt()),
+            }
+        }
+    };
+    let _ = ACTIVE.try_with(doubt);
+}
+
 /// The load whose body the thread is in; `None` if the innermost body is none of one key.
 pub(crate) fn innermost() -> Option<LoadContext> {
     let innermost = |active: &RefCell<Frames>| {
-        let mut active = active.borrow_mut();
-        let Frame::Load(inside) = active.0.last_mut()? else {
+        let active = active.borrow();
+        let Frame::Load(inside) = active.0.last()? else {
             return None;
         };
         if inside.task != runtime::task() {
             return None;
         }
-        let wishes = inside.wishes.get_or_insert_default();
+        let wishes = inside.wishes.get_or_init(Arc::default);
         Some(LoadContext::new(&inside.cache, &inside.key, wishes))
     };
     ACTIVE.try_with(innermost).ok().flatten()
@@ -166,10 +188,8 @@ pub(crate) fn innermost() -> Option<LoadContext> {
 impl Drop for Active<'_> {
     fn drop(&mut self) {
         let popped = ACTIVE.try_with(|active| active.borrow_mut().0.pop());
-        if let Ok(Some(Frame::Load(Inside {
-            wishes: Some(wishes),
-            ..
-        }))) = popped
+        if let Ok(Some(Frame::Load(inside))) = popped
+            && let Some(wishes) = inside.wishes.into_inner()
         {
             // after the first poll that asked for it, it is there already
             let _ = self.wishes.set(wishes);
@@ -202,26 +222,34 @@ impl Around {
     pub(crate) fn here() -> Self {
         let around = |active: &RefCell<Frames>| {
             let active = active.borrow();
-            let (mut inner, mut outer) = (Vec::new(), None);
+            let (mut inner, mut wishes, mut outer) = (Vec::new(), Vec::new(), None);
             for frame in active.inmost_first() {
                 match frame {
-                    Frame::Load(Inside { cache, key, .. }) => {
-                        inner.push((cache.clone(), key.clone()));
+                    Frame::Load(inside) => {
+                        inner.push((inside.cache.clone(), inside.key.clone()));
+                        wishes.push(Arc::clone(inside.wishes.get_or_init(Arc::default)));
                     }
                     Frame::Around { loads, .. } => match &outer {
                         None => outer = Some(Arc::clone(loads)),
                         // it runs on the thread of the one around it
                         Some(known) if loads.are_in(known) => {}
                         // a body that drives others has another around it
-                        Some(_) => inner.extend(loads.all().cloned()),
+                        Some(_) => {
+                            inner.extend(loads.all().cloned());
+                            wishes.extend(loads.chain().flat_map(|it| &it.wishes).cloned());
+                        }
                     },
-                    Frame::Body => {}
+                    Frame::Body(of) => wishes.extend(of.clone()),
                 }
             }
-            if inner.is_empty() {
+            if wishes.is_empty() {
                 return outer;
             }
-            Some(Arc::new(Loads { inner, outer }))
+            Some(Arc::new(Loads {
+                inner,
+                wishes,
+                outer,
+            }))
         };
         Self(ACTIVE.try_with(around).ok().flatten())
     }
@@ -240,14 +268,32 @@ impl Around {
 
 /// Runs a body that is no load of one key, and knows nothing of the load around it.
 pub(crate) fn outside<R>(body: impl FnOnce() -> R) -> R {
-    let _outside = Entered::enter(Frame::Body);
+    let _outside = Entered::enter(Frame::Body(None));
     body()
 }
 
 /// The same, of a body that is a future.
-pub(crate) async fn polled_outside<F: Future>(mut body: Pin<&mut F>) -> F::Output {
+pub(crate) async fn polled_outside<F: Future>(body: Pin<&mut F>) -> F::Output {
+    polled_in(None, body).await
+}
+
+/// Runs a body for many ids.
+pub(crate) fn of_many<R>(wishes: &Arc<Wishes>, body: impl FnOnce() -> R) -> R {
+    let _of_many = Entered::enter(Frame::Body(Some(Arc::clone(wishes))));
+    body()
+}
+
+/// The same, of a body that is a future.
+pub(crate) async fn polled_of_many<F: Future>(
+    wishes: &Arc<Wishes>,
+    body: Pin<&mut F>,
+) -> F::Output {
+    polled_in(Some(wishes), body).await
+}
+
+async fn polled_in<F: Future>(wishes: Option<&Arc<Wishes>>, mut body: Pin<&mut F>) -> F::Output {
     poll_fn(|cx| {
-        let _outside = Entered::enter(Frame::Body);
+        let _inside = Entered::enter(Frame::Body(wishes.cloned()));
         body.as_mut().poll(cx)
     })
     .await
@@ -260,8 +306,12 @@ mod tests {
     #[test]
     fn no_chain_takes_the_stack() {
         let one = |outer| {
-            let inner = Vec::new();
-            Some(Arc::new(Loads { inner, outer }))
+            let (inner, wishes) = (Vec::new(), Vec::new());
+            Some(Arc::new(Loads {
+                inner,
+                wishes,
+                outer,
+            }))
         };
         let chain = (0..1_000_000).fold(None, |outer, _| one(outer));
         drop(chain);

@@ -135,6 +135,10 @@ impl Lead {
         mut self,
         value: Option<(&AnyValue, Decision)>,
     ) -> Option<(Self, Settled)> {
+        let wishes = self.load.course.wishes.get();
+        if wishes.is_some_and(|wishes| wishes.is_doubted()) {
+            self.load.course.mark = None;
+        }
         let ttl = match value {
             Some((_, Decision::Store { ttl })) if ttl != Some(Duration::ZERO) => ttl,
             _ => {

@@ -183,16 +183,21 @@ impl Load {
             .cache
             .store()
             .peek_key(&self.key, |entry| self.values.clone_aged(entry, rest));
-        let value = match stored.flatten() {
-            Some(value) => value,
-            None => {
-                // the body may have taken long
-                let stand_in = or.take().filter(|it| now < it.until)?;
-                let until = Clock::deadline(now, Some(self.cache.rest()));
-                self.cache.rests().begin(&self.key, now, until);
-                stand_in.value
+        let stored = stored.flatten();
+        // those who come next don't ask the process, or find nothing there that says so
+        let is_unknown = stored.is_none() || self.cache.doubts_key(&self.key);
+        let value = match stored {
+            Some(value) => {
+                self.cache.serves_for_want_of_better(&self.key);
+                value
             }
+            // the body may have taken long
+            None => or.take().filter(|it| now < it.until)?.value,
         };
+        if is_unknown {
+            let until = Clock::deadline(now, Some(self.cache.rest()));
+            self.cache.rests().begin(&self.key, now, until);
+        }
         if self.renewal.is_none() {
             self.stale_hit();
         }
@@ -328,6 +333,7 @@ impl Load {
                 self.looked_up(unloaded.map_or(Event::Miss, |it| it.event));
                 if unloaded.is_some_and(|it| it.stands_in) {
                     self.cache.count(&self.key, Event::StaleHit);
+                    self.cache.serves_for_want_of_better(&self.key);
                 }
                 Waited::Value(self.values.clone(value))
             }
@@ -351,10 +357,11 @@ impl Load {
         (!self.cache.doubts_key(&self.key)).then(|| self.kept())?
     }
 
-    /// What the process has, if that is merely [doubted](Cache::doubts): where the shared tier fails it is better than nothing, and what
-    /// is made of it is not stored there either.
+    /// What the process has, if that is merely [doubted](Cache::doubts): where the shared tier fails it is better than nothing.
     fn doubted(&self) -> Option<Box<AnyValue>> {
-        self.cache.doubts_key(&self.key).then(|| self.kept())?
+        let kept = self.cache.doubts_key(&self.key).then(|| self.kept())??;
+        self.cache.serves_for_want_of_better(&self.key);
+        Some(kept)
     }
 
     /// What the process has, be it doubted or not.

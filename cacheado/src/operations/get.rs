@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use cacheado_backends::memory::Store;
-use cacheado_backends::{Error, Key, Result, Scope, Space};
+use cacheado_backends::{Entry, Error, Key, Result, Scope, Space};
 use serde::Serialize;
 
 use super::{Begun, Operation, awaitable, key, probe};
@@ -128,13 +128,33 @@ impl<'a> LookUp<'a> {
     fn keep<T: Storable>(mut self, found: Result<Option<Found>>) -> Result<Option<T>> {
         let found = match found {
             Ok(Some(found)) if !found.is_stale() => found,
-            other => return other.map(|_| None),
+            Err(error @ Error::TypeMismatch { .. }) => return Err(error),
+            // one that fails has nothing
+            Err(_) => {
+                let doubted = self.doubted();
+                if doubted.is_some() {
+                    self.event = Event::Hit;
+                }
+                return Ok(doubted);
+            }
+            Ok(_) => return Ok(None),
         };
         self.event = Event::Hit;
         let values = Typed::<T>::PORTABLE.values;
         self.cache
             .take_over(&self.ticket, values, &found, &Aging::NONE);
         Ok(Some(unboxed(found.value)))
+    }
+}
+
+impl LookUp<'_> {
+    /// What the process has, if that is merely [doubted](Cache::doubts): where the shared tier fails it is better than nothing.
+    fn doubted<T: Storable>(&self) -> Option<T> {
+        let value = |entry: Entry<'_>| entry.value::<T>().cloned();
+        let doubted = self.cache.doubts_key(self.key);
+        let found = doubted.then(|| self.cache.store().peek_key(self.key, value))??;
+        self.cache.serves_for_want_of_better(self.key);
+        found
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use cacheado_backends::{Key, Result, Scope};
@@ -133,8 +134,9 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         if missing.is_empty() {
             return Ok(batch.finish());
         }
-        let loaded = (self.loader)(missing);
-        let loaded = keyed(&self.scope, loaded)?;
+        // it may load as it is gone through
+        let load = || keyed(&self.scope, (self.loader)(missing));
+        let loaded = batch.run(load)?;
         let (loaded, ttl) = (batch.arranged(loaded), self.ttl);
         batch.store(loaded, |_| Decision::Store { ttl });
         Ok(batch.finish())
@@ -192,8 +194,8 @@ where
             if missing.is_empty() {
                 return Ok(batch.finish());
             }
-            let load = (self.loader)(missing);
-            let loaded = keyed(&self.scope, load.await)?;
+            let load = async { keyed(&self.scope, (self.loader)(missing).await) };
+            let loaded = batch.run_async(pin!(load)).await?;
             let (loaded, ttl) = (batch.arranged(loaded), self.ttl);
             batch.store_async(loaded, |_| Decision::Store { ttl }).await;
             Ok(batch.finish())

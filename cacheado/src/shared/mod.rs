@@ -159,22 +159,22 @@ impl SharedTier {
         self.backend.part_of_scope(&Scope::global())
     }
 
-    /// What the tier has under `key`, and for how long. One that fails has nothing.
+    /// What the tier has under `key`, and for how long.
     ///
     /// # Errors
     ///
-    /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if it has a value of another type.
+    /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if it has a value of another type; else what it said if it failed.
     pub(crate) fn get(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
         let outside = self.outside(key);
-        let found = self.found(key, &outside);
-        found.map_or(Ok(None), |found| self.opened(&outside, codec, found))
+        let found = self.found(key, &outside)?;
+        self.opened(&outside, codec, found)
     }
 
     /// As [`get`](Self::get), without blocking.
     pub(crate) async fn get_async(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
         let outside = self.outside(key);
-        let found = self.found_async(key, &outside).await;
-        found.map_or(Ok(None), |found| self.opened(&outside, codec, found))
+        let found = self.found_async(key, &outside).await?;
+        self.opened(&outside, codec, found)
     }
 
     /// What the tier has under `key`, for a load that begins if it has nothing. What is there and can't be used is a miss.
