@@ -87,10 +87,10 @@ impl Cache {
 
     /// Whether what the process has under a key is not to be served now. It may be a copy that is old, where nothing says when it is; and a
     /// body asks for it, whose value would be as old, and go to the shared tier, for as long as that lives. Costs nothing where copies are
-    /// not limited.
+    /// not limited. One that has gone since it was read was a copy, for all that is known.
     #[inline]
     pub(crate) fn doubts(&self, is_copy: impl FnOnce(&Store) -> Option<bool>) -> bool {
-        self.store().limits_copies() && is_in_body() && is_copy(self.store()) == Some(true)
+        self.store().limits_copies() && is_in_body() && is_copy(self.store()) != Some(false)
     }
 
     /// The same of `key`.
