@@ -795,3 +795,29 @@ fn a_load_that_has_failed_in_a_body_is_not_tried_again_at_once() {
     }
     assert_eq!(runs.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn nor_what_is_made_of_that_by_who_has_waited_for_it() {
+    let client = Client::new();
+    client.store().silent.store(true, Ordering::SeqCst);
+    let source = Arc::new(AtomicU32::new(1));
+    let of = Process::new(&client, &source);
+    assert_eq!(part(&of, 1), 1);
+    let other = of.cache.clone();
+    let waiter: Arc<Waiter> = Arc::new(Mutex::new(Box::pin(async move {
+        let load = async || other.get_or_load("middle", async || 9).await.unwrap();
+        other.get_or_load("whole", load).await.unwrap()
+    })));
+    let waits = Arc::clone(&waiter);
+    let load = || {
+        assert!(poll(&waits).is_pending(), "it waits");
+        client.store().down.store(true, Ordering::SeqCst);
+        let found = part(&of, 1);
+        client.store().down.store(false, Ordering::SeqCst);
+        found
+    };
+    assert_eq!(of.cache.get_or_load("middle", load).run().unwrap(), 1);
+    assert_eq!(poll(&waiter), Poll::Ready(1));
+    let stored: Option<u32> = client.cache().get("whole").run().unwrap();
+    assert_eq!(stored, None);
+}

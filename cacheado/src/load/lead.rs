@@ -135,8 +135,7 @@ impl Lead {
         mut self,
         value: Option<(&AnyValue, Decision)>,
     ) -> Option<(Self, Settled)> {
-        let wishes = self.load.course.wishes.get();
-        if wishes.is_some_and(|wishes| wishes.is_doubted()) {
+        if self.load.is_doubted() {
             self.load.course.mark = None;
         }
         let ttl = match value {

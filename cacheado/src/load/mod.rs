@@ -31,6 +31,7 @@ use crate::flight::{Boarding, FlightKind, Shared, Ticket, Wait};
 use crate::put::forget_older;
 use crate::shared::{Found, Seen, SharedTier, Write};
 use crate::value::{AnyValue, Codec, ValueType};
+use active::in_doubt;
 use claim::Claim;
 use lead::StandIn;
 use patience::Patience;
@@ -236,13 +237,14 @@ impl Load {
         Some(value)
     }
 
-    /// Ends a load that has loaded nothing: those who wait get `value`. See [`Unloaded`].
+    /// Ends a load that has loaded nothing: those who wait get `value`. See [`Handed`].
     fn land_unloaded(&self, ticket: &Ticket, value: &AnyValue, event: Event, stands_in: bool) {
         ticket.land(|| {
-            Arc::new(Unloaded {
+            Arc::new(Handed {
                 value: self.values.clone(value),
                 event,
                 stands_in,
+                doubted: false,
             })
         });
     }
@@ -319,19 +321,22 @@ impl Load {
 
     /// Whether what the leader has is this one's as well.
     fn takes(&self, shared: &AnyValue) -> bool {
-        let (value, unloaded) = Unloaded::unwrapped(shared);
+        let (value, handed) = Handed::unwrapped(shared);
         // the leader may be another function of this one's name, of which alone a value may stand in; and its type is this one's, unless
         // two programmatic calls use one key for two
-        self.values.is(value) && (unloaded.is_none_or(|it| !it.stands_in) || self.forgives())
+        self.values.is(value) && (handed.is_none_or(|it| !it.stands_in) || self.forgives())
     }
 
     /// What a caller who has waited does next.
     pub(crate) fn waited(&self, wait: Wait, blocking: bool) -> Waited {
         match wait {
             Wait::Value(shared) if self.takes(&*shared) => {
-                let (value, unloaded) = Unloaded::unwrapped(&*shared);
-                self.looked_up(unloaded.map_or(Event::Miss, |it| it.event));
-                if unloaded.is_some_and(|it| it.stands_in) {
+                let (value, handed) = Handed::unwrapped(&*shared);
+                self.looked_up(handed.map_or(Event::Miss, |it| it.event));
+                if handed.is_some_and(|it| it.doubted) {
+                    in_doubt();
+                }
+                if handed.is_some_and(|it| it.stands_in) {
                     self.cache.count(&self.key, Event::StaleHit);
                     self.cache.serves_for_want_of_better(&self.key);
                 }
@@ -497,7 +502,22 @@ impl Load {
 
     /// A clone for those who wait.
     fn share(&self, value: &AnyValue) -> Shared {
-        self.values.clone(value).into()
+        let value = self.values.clone(value);
+        if !self.is_doubted() {
+            return value.into();
+        }
+        Arc::new(Handed {
+            value,
+            event: Event::Miss,
+            stands_in: false,
+            doubted: true,
+        })
+    }
+
+    /// Whether the body was given what may be old, and where nothing says when it is.
+    fn is_doubted(&self) -> bool {
+        let wishes = self.course.wishes.get();
+        wishes.is_some_and(|wishes| wishes.is_doubted())
     }
 
     /// The shared tier was told of what is newer than what it had, or could not be. What is newer may have gone from the process
@@ -538,20 +558,22 @@ impl Drop for Load {
     }
 }
 
-/// What those who wait get of a leader who has loaded nothing.
-struct Unloaded {
+/// What those who wait get of a leader who has loaded nothing, or of what may be old.
+struct Handed {
     value: Box<AnyValue>,
     /// What their look-ups were: hits if it was found by one that was theirs as well, misses if the load has failed.
     event: Event,
     /// It only stands in for another value.
     stands_in: bool,
+    /// What a body makes of it is not to go to the shared tier either.
+    doubted: bool,
 }
 
-impl Unloaded {
-    /// The value that is shared with those who wait, and what it is if it was not loaded for them.
+impl Handed {
+    /// The value that is shared with those who wait, and what it is if it was not merely loaded for them.
     fn unwrapped(shared: &AnyValue) -> (&AnyValue, Option<&Self>) {
         match shared.downcast_ref::<Self>() {
-            Some(unloaded) => (&*unloaded.value, Some(unloaded)),
+            Some(handed) => (&*handed.value, Some(handed)),
             None => (shared, None),
         }
     }
