@@ -1,0 +1,100 @@
+//! In which threads and runtimes it can be used: in all, and in none.
+
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use cacheado_backends::backend::Payload;
+use cacheado_backends::memcached::Memcached;
+use cacheado_backends::{Backend, Key};
+use cacheado_tests::servers::{self};
+
+use crate::shared::{key, payload};
+
+#[test]
+fn many_callers_at_once_share_connections() {
+    let server = servers::Memcached::start();
+    let backend = Memcached::new(server.url())
+        .unwrap()
+        .timeout(Duration::from_secs(10));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    let backend = Arc::new(backend);
+    let tasks: Vec<_> = (0..200)
+        .map(|nth| {
+            let backend = Arc::clone(&backend);
+            runtime.spawn(async move {
+                let key = key(&nth.to_string());
+                let value = payload(nth.to_string());
+                for _ in 0..10 {
+                    backend.set_async(&key, &value).await.unwrap();
+                    let found = backend.get_async(&key).await.unwrap().hit().unwrap();
+                    assert_eq!(found.bytes, value.bytes);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        runtime.block_on(task).unwrap();
+    }
+}
+
+/// Its connections are a runtime's that never ends, whoever has asked for them.
+#[test]
+fn a_runtime_that_ends_amid_an_operation_takes_nothing_from_others() {
+    const COUNT: u32 = 20;
+    let server = servers::Memcached::start();
+    let backend = Memcached::new(server.url()).unwrap();
+    let backend = Arc::new(backend.timeout(Duration::from_secs(5)));
+    let keys: Vec<Key> = (0..COUNT).map(|nth| key(&nth.to_string())).collect();
+    for (nth, key) in keys.iter().enumerate() {
+        backend.set(key, &payload(nth.to_string())).unwrap();
+    }
+    let all_are_found = |found: Vec<Option<Payload>>| {
+        for (nth, found) in found.into_iter().enumerate() {
+            assert_eq!(&*found.unwrap().bytes, nth.to_string().as_bytes());
+        }
+    };
+    let find = async || {
+        let mut found = Vec::new();
+        for key in &keys {
+            found.push(backend.get_async(key).await.unwrap().hit());
+        }
+        found
+    };
+    for ends_amid in [false, true] {
+        let first = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        all_are_found(first.block_on(find()));
+        if ends_amid {
+            server.pause();
+            let begun = Arc::new(Barrier::new(keys.len() + 1));
+            for key in keys.clone() {
+                let (backend, begun) = (Arc::clone(&backend), Arc::clone(&begun));
+                first.spawn(async move {
+                    let mut asked = backend.get_async(&key);
+                    // what is asked for is under way
+                    let answered = futures::poll!(&mut asked);
+                    assert!(answered.is_pending());
+                    tokio::task::block_in_place(|| begun.wait());
+                    asked.await
+                });
+            }
+            begun.wait();
+        }
+        drop(first);
+        if ends_amid {
+            server.resume();
+        }
+        // without timers and sockets of its own, and none at all
+        let second = tokio::runtime::Builder::new_current_thread().build();
+        all_are_found(second.unwrap().block_on(find()));
+        all_are_found(futures::executor::block_on(find()));
+        let blocking = keys.iter().map(|key| backend.get(key).unwrap().hit());
+        all_are_found(blocking.collect());
+    }
+}
