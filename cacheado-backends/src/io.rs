@@ -4,7 +4,7 @@
 //! made here can be used from any thread and any runtime, and from none.
 
 use std::future::Future;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "memcached", feature = "redis"))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -70,9 +70,13 @@ pub(crate) fn runtime() -> BackendResult<&'static Handle> {
     }
 }
 
-/// Whether `runtime` has timers, and drives sockets.
-#[cfg(feature = "redis")]
-pub(crate) fn drives_sockets(runtime: &Handle) -> bool {
+/// Refuses a `runtime` of the user's that could not drive the connections of a backend that is called so.
+///
+/// # Errors
+///
+/// [`Error::Config`] if it has no timers, or drives no sockets.
+#[cfg(any(feature = "memcached", feature = "redis"))]
+pub(crate) fn check_runtime(backend: &str, runtime: &Handle) -> Result<()> {
     let use_both = || -> std::io::Result<()> {
         let _context = runtime.enter();
         drop(tokio::time::sleep(Duration::ZERO));
@@ -81,7 +85,13 @@ pub(crate) fn drives_sockets(runtime: &Handle) -> bool {
         tokio::net::UdpSocket::from_std(socket).map(drop)
     };
     // a runtime doesn't say otherwise, and what can't be caught is not to be tried
-    cfg!(panic = "abort") || catch_unwind(AssertUnwindSafe(use_both)).is_ok()
+    if cfg!(panic = "abort") || catch_unwind(AssertUnwindSafe(use_both)).is_ok() {
+        return Ok(());
+    }
+    Err(Error::config(
+        format!("{backend}::runtime"),
+        "it has no timers, or drives no sockets: build it with `enable_all()`",
+    ))
 }
 
 /// `operation`, which is polled where this is, on any runtime or none, for `limit` at most.

@@ -82,11 +82,18 @@ impl Running {
 
     /// A cache without an in-process tier, whose connections `runtime` drives; `None` if its connections can't be had there.
     pub(super) fn cache_on(&self, runtime: &Handle) -> Option<Result<Cache, String>> {
-        let Self::Redis(_) = self else { return None };
-        let backend =
-            Redis::new(&self.url()).and_then(|it| it.timeout(TIMEOUT).runtime(runtime.clone()));
         let builder = Cache::builder().name("bench-there").in_process(false);
-        let cache = backend.and_then(|backend| builder.backend(backend).build());
+        let (url, runtime) = (self.url(), runtime.clone());
+        let built = match self {
+            Self::Redis(_) => Redis::new(&url)
+                .and_then(|it| it.timeout(TIMEOUT).runtime(runtime))
+                .map(|it| builder.backend(it)),
+            Self::Memcached(_) => Memcached::new(&url)
+                .and_then(|it| it.timeout(TIMEOUT).runtime(runtime))
+                .map(|it| builder.backend(it)),
+            Self::MongoDb(_) => return None,
+        };
+        let cache = built.and_then(cacheado::CacheBuilder::build);
         Some(cache.map_err(|error| error.to_string()))
     }
 

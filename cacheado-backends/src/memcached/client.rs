@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,10 +16,10 @@ use tokio::task::{Unconstrained, unconstrained};
 
 use super::servers::Servers;
 use crate::backend::{BackendResult, Refused};
-use crate::io::{LONGEST, TimedOut, runtime, wait, within};
+use crate::io::{self, LONGEST, TimedOut, wait, within};
 use crate::sync::{Mutex, lock};
 
-/// How many connections to a server each of the two clients has at most; who finds none free waits for one.
+/// How many connections to a server each of the clients has at most; who finds none free waits for one.
 const CONNECTIONS: usize = 64;
 
 /// How an operation waits for answers.
@@ -39,7 +39,15 @@ pub(super) struct Client {
     /// How long an operation may take.
     limit: Duration,
     blocking: Mutex<Option<MetaClient>>,
-    waiting: Mutex<Option<AsyncMetaClient>>,
+    /// On this crate's own runtime.
+    own: Mutex<Option<AsyncMetaClient>>,
+    users: Option<Users>,
+}
+
+/// A runtime of the user's, and what async operations have there.
+struct Users {
+    runtime: Handle,
+    client: Mutex<Option<AsyncMetaClient>>,
 }
 
 impl Client {
@@ -48,8 +56,25 @@ impl Client {
             servers,
             limit: limit.min(LONGEST),
             blocking: Mutex::default(),
-            waiting: Mutex::default(),
+            own: Mutex::default(),
+            users: None,
         }
+    }
+
+    /// The same with that limit, and nothing connected as yet.
+    pub(super) fn with_limit(self, limit: Duration) -> Self {
+        let client = Self::new(self.servers, limit);
+        match self.users {
+            Some(users) => client.on(users.runtime),
+            None => client,
+        }
+    }
+
+    /// The same with the connections of async operations on a runtime of the user's.
+    pub(super) fn on(mut self, runtime: Handle) -> Self {
+        let client = Mutex::default();
+        self.users = Some(Users { runtime, client });
+        self
     }
 
     pub(super) fn servers(&self) -> &Servers {
@@ -103,25 +128,26 @@ impl Client {
     }
 
     async fn await_answers(&self, commands: Vec<Op>) -> BackendResult<Answers> {
-        let existing = lock(&self.waiting).clone();
+        let (runtime, place) = match &self.users {
+            Some(users) => (&users.runtime, &users.client),
+            None => (io::runtime()?, &self.own),
+        };
+        let existing = lock(place).clone();
         let client = match existing {
             Some(client) => client,
-            None => {
-                let client = OnRuntime::new(connect(self.servers.clone(), self.limit))?.await;
-                self.keep(client)?
-            }
+            None => self.keep(place, OnRuntime::new(runtime, connect(&self.servers)).await)?,
         };
-        Ok(OnRuntime::new(async move { client.run_batch(commands).await })?.await)
+        Ok(OnRuntime::new(runtime, client.run_batch(commands)).await)
     }
 
     /// As [`await_answers`](Self::await_answers), by blocking this thread.
     fn wait_for_answers(&self, left: Duration, commands: Vec<Op>) -> BackendResult<Answers> {
-        let existing = lock(&self.waiting).clone();
-        let (servers, limit) = (self.servers.clone(), self.limit);
+        let existing = lock(&self.own).clone();
+        let servers = self.servers.clone();
         let (client, answers) = wait(left, async move {
             let client = match existing {
                 Some(client) => Ok(client),
-                None => connect(servers, limit).await,
+                None => connect(&servers).await,
             };
             match client {
                 Ok(client) => {
@@ -132,13 +158,17 @@ impl Client {
             }
         })
         .inspect_err(|_| self.forget())?;
-        self.keep(client)?;
+        self.keep(&self.own, client)?;
         Ok(answers)
     }
 
-    fn keep(&self, client: Result<AsyncMetaClient, Error>) -> BackendResult<AsyncMetaClient> {
+    fn keep(
+        &self,
+        place: &Mutex<Option<AsyncMetaClient>>,
+        client: Result<AsyncMetaClient, Error>,
+    ) -> BackendResult<AsyncMetaClient> {
         let client = client.map_err(|error| self.failure(error))?;
-        Ok(lock(&self.waiting).get_or_insert(client).clone())
+        Ok(lock(place).get_or_insert(client).clone())
     }
 
     fn blocking_client(&self) -> BackendResult<MetaClient> {
@@ -162,7 +192,10 @@ impl Client {
     /// Lets go of all connections: the next ones may lead elsewhere, since they look up the servers' names anew.
     fn forget(&self) {
         lock(&self.blocking).take();
-        lock(&self.waiting).take();
+        lock(&self.own).take();
+        if let Some(users) = &self.users {
+            lock(&users.client).take();
+        }
     }
 
     /// The error, with what could not be reached: of several servers the client crate does not say which.
@@ -188,7 +221,7 @@ impl Client {
                 self.forget();
                 TimedOut(self.limit).into()
             }
-            Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Error::Io(error) if error.kind() == ErrorKind::TimedOut => {
                 self.forget();
                 TimedOut(self.limit).into()
             }
@@ -216,11 +249,12 @@ fn builder(servers: &Servers) -> MetaClientBuilder {
         .max_connections(Some(CONNECTIONS))
 }
 
-/// The client that doesn't block. Its time is limited by whoever awaits.
-async fn connect(servers: Servers, limit: Duration) -> Result<AsyncMetaClient, Error> {
-    builder(&servers)
-        .connect_timeout(Some(limit))
-        .io_timeout(Some(limit))
+/// The client that doesn't block. Its time is limited by whoever awaits, as a whole: a limit of its own for each step would be a timer
+/// for each answer, of a runtime that may have ended.
+async fn connect(servers: &Servers) -> Result<AsyncMetaClient, Error> {
+    builder(servers)
+        .connect_timeout(None)
+        .io_timeout(None)
         .connect_multiple_async(servers.addresses())
         .await
 }
@@ -252,7 +286,7 @@ impl Resolved {
 impl ToSocketAddrs for Resolved {
     type Iter = std::vec::IntoIter<SocketAddr>;
 
-    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+    fn to_socket_addrs(&self) -> std::io::Result<Self::Iter> {
         Ok(self.addresses.clone().into_iter())
     }
 }
@@ -263,24 +297,23 @@ impl ServerAddress for Resolved {
     }
 }
 
-/// A future that finds the sockets and timers of the backends' runtime around it, wherever it is polled. So an answer wakes the
-/// caller itself, not a task that then wakes the caller. It takes no part in the caller's budget of steps, which may be used up:
-/// an exchange is one step.
-struct OnRuntime<F> {
-    runtime: &'static Handle,
+/// A future that finds the sockets of `runtime` around it, wherever it is polled. So an answer wakes the caller itself, not a task that
+/// then wakes the caller. It takes no part in the caller's budget of steps, which may be used up: an exchange is one step.
+struct OnRuntime<'r, F> {
+    runtime: &'r Handle,
     future: Pin<Box<Unconstrained<F>>>,
 }
 
-impl<F> OnRuntime<F> {
-    fn new(future: F) -> BackendResult<Self> {
-        Ok(Self {
-            runtime: runtime()?,
+impl<'r, F> OnRuntime<'r, F> {
+    fn new(runtime: &'r Handle, future: F) -> Self {
+        Self {
+            runtime,
             future: Box::pin(unconstrained(future)),
-        })
+        }
     }
 }
 
-impl<F: Future> Future for OnRuntime<F> {
+impl<F: Future> Future for OnRuntime<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {

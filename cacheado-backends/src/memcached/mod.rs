@@ -67,12 +67,15 @@ mod store;
 use std::fmt;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use self::client::Client;
 use self::clock::Clock;
 use self::generations::Remembered;
 use self::names::Names;
 use self::servers::Servers;
 use crate::error::Result;
+use crate::io::check_runtime;
 
 /// The client flags of a value. Those of a stub are 0.
 const VALUE: u32 = 0xCAC;
@@ -97,8 +100,8 @@ const OVERHEAD: usize = 1_024;
 /// # Ok::<(), cacheado_backends::Error>(())
 /// ```
 ///
-/// It connects at first use. Its connections live in a runtime of its own, so that the cache can be used from any runtime, and from
-/// none.
+/// It connects at first use. Its connections live in a runtime of its own, unless it is given [another](Self::runtime), so that the cache
+/// can be used from any runtime, and from none.
 ///
 /// No value is served past its lifetime. Memcached's clock has steps of a second, so other processes than the one that stored a
 /// value stop serving it early: by about a second if they look up something every second or so, by 4.2 s at most. For lifetimes
@@ -159,7 +162,7 @@ impl Memcached {
     /// connecting.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.client = Client::new(self.client.servers().clone(), limit);
+        self.client = self.client.with_limit(limit);
         self
     }
 
@@ -178,6 +181,33 @@ impl Memcached {
     pub fn max_value_bytes(mut self, most: usize) -> Self {
         self.max_value_bytes = most;
         self
+    }
+
+    /// Has the connections of async operations driven by `runtime`, which must outlast the cache: the one that the operations are awaited on.
+    /// An answer then wakes its caller without waking another thread first, which is most of what a round trip on the loopback takes.
+    ///
+    /// On a runtime of one thread, don't await them in another executor's `block_on` there: nothing would drive the connections.
+    ///
+    /// If not set, a runtime of the cache's own drives them, which never ends, so that the cache can be used from any runtime that comes
+    /// and goes. Once `runtime` has ended, async operations fail, which is an outage; blocking ones are on the cache's own in any case.
+    ///
+    /// # Errors
+    ///
+    /// If `runtime` has no timers, or drives no sockets (`enable_all()`). A program that aborts on panics is not told: there, connecting
+    /// to the server would abort it.
+    ///
+    /// ```
+    /// use cacheado_backends::memcached::Memcached;
+    ///
+    /// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system has threads");
+    /// let backend = Memcached::new("127.0.0.1:11211")?.runtime(runtime.handle().clone())?;
+    /// # let _: Memcached = backend;
+    /// # Ok::<(), cacheado_backends::Error>(())
+    /// ```
+    pub fn runtime(mut self, runtime: Handle) -> Result<Self> {
+        check_runtime("Memcached", &runtime)?;
+        self.client = self.client.on(runtime);
+        Ok(self)
     }
 
     /// The load limit in whole seconds, rounded up.

@@ -226,10 +226,7 @@ impl Redis {
     /// # Ok::<(), cacheado_backends::Error>(())
     /// ```
     pub fn runtime(self, runtime: Handle) -> crate::Result<Self> {
-        if !io::drives_sockets(&runtime) {
-            let message = "it has no timers, or drives no sockets: build it with `enable_all()`";
-            return Err(crate::Error::config("Redis::runtime", message));
-        }
+        io::check_runtime("Redis", &runtime)?;
         Ok(Self::with(Settings {
             runtime: Some(runtime),
             ..self.settings

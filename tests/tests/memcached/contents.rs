@@ -7,7 +7,7 @@ use std::time::Duration;
 use cacheado::Cache;
 use cacheado_backends::memcached::Memcached;
 use cacheado_backends::{Backend, Hierarchy, Probe, Scope, Space, address};
-use cacheado_tests::servers::{self};
+use cacheado_tests::servers;
 
 use crate::shared::{LIMIT, backend, key, lasting, name, payload, raw, value};
 

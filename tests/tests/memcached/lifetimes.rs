@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cacheado_backends::Backend;
 use cacheado_backends::backend::{Lease, Payload};
-use cacheado_tests::servers::{self};
+use cacheado_tests::servers;
 
 use crate::shared::{backend, keep, kept, key, lasting, miss, name, payload, raw, value};
 

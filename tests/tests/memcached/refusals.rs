@@ -5,7 +5,7 @@ use std::time::Duration;
 use cacheado_backends::backend::{Lookup, Refused};
 use cacheado_backends::memcached::Memcached;
 use cacheado_backends::{Backend, Key};
-use cacheado_tests::servers::{self};
+use cacheado_tests::servers;
 
 use crate::shared::{backend, key, miss, payload, value};
 

@@ -1,12 +1,14 @@
 //! In which threads and runtimes it can be used: in all, and in none.
 
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cacheado_backends::backend::Payload;
 use cacheado_backends::memcached::Memcached;
 use cacheado_backends::{Backend, Key};
-use cacheado_tests::servers::{self};
+use cacheado_tests::servers;
+use futures::executor::block_on;
+use tokio::runtime::Builder;
 
 use crate::shared::{key, payload};
 
@@ -16,7 +18,7 @@ fn many_callers_at_once_share_connections() {
     let backend = Memcached::new(server.url())
         .unwrap()
         .timeout(Duration::from_secs(10));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .build()
         .unwrap();
@@ -64,7 +66,7 @@ fn a_runtime_that_ends_amid_an_operation_takes_nothing_from_others() {
         found
     };
     for ends_amid in [false, true] {
-        let first = tokio::runtime::Builder::new_multi_thread()
+        let first = Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
@@ -91,10 +93,71 @@ fn a_runtime_that_ends_amid_an_operation_takes_nothing_from_others() {
             server.resume();
         }
         // without timers and sockets of its own, and none at all
-        let second = tokio::runtime::Builder::new_current_thread().build();
+        let second = Builder::new_current_thread().build();
         all_are_found(second.unwrap().block_on(find()));
-        all_are_found(futures::executor::block_on(find()));
+        all_are_found(block_on(find()));
         let blocking = keys.iter().map(|key| backend.get(key).unwrap().hit());
         all_are_found(blocking.collect());
+    }
+}
+
+async fn awaits(backend: &Memcached, bytes: &str) {
+    let key = key("k");
+    backend.set_async(&key, &payload(bytes)).await.unwrap();
+    let found = backend.get_async(&key).await.unwrap().hit().unwrap();
+    assert_eq!(&*found.bytes, bytes.as_bytes());
+}
+
+fn blocks(backend: &Memcached, bytes: &str) {
+    let key = key("k");
+    backend.set(&key, &payload(bytes)).unwrap();
+    let found = backend.get(&key).unwrap().hit().unwrap();
+    assert_eq!(&*found.bytes, bytes.as_bytes());
+}
+
+/// What blocks it blocks nothing that it waits for, with several servers either, which are asked at once.
+#[test]
+fn a_runtime_of_the_users() {
+    let servers = [servers::Memcached::start(), servers::Memcached::start()];
+    for kind in [Builder::new_current_thread, Builder::new_multi_thread] {
+        for count in [1, 2] {
+            let runtime = kind().enable_all().build().unwrap();
+            let urls = servers[..count].iter().map(servers::Memcached::url);
+            let backend = Memcached::several(urls).unwrap();
+            let backend = backend.runtime(runtime.handle().clone()).unwrap();
+            // whatever is set after it
+            let backend = backend.timeout(Duration::from_secs(5));
+            runtime.block_on(async {
+                blocks(&backend, "blocked on");
+                awaits(&backend, "awaited").await;
+                blocks(&backend, "blocked on again");
+                awaits(&backend, "awaited again").await;
+            });
+            drop(runtime);
+            // with it ends what it drove, which is an outage that is known at once; the rest is not its
+            let began = Instant::now();
+            for _ in 0..2 {
+                let error = block_on(backend.get_async(&key("k"))).unwrap_err();
+                assert!(error.to_string().contains("no connection"), "{error}");
+            }
+            let other = Builder::new_current_thread().enable_all().build().unwrap();
+            assert!(other.block_on(backend.get_async(&key("k"))).is_err());
+            assert!(began.elapsed() < Duration::from_secs(1));
+            blocks(&backend, "it has ended");
+        }
+    }
+}
+
+#[test]
+fn a_runtime_that_can_not_connect_is_refused() {
+    for lacks in [Builder::enable_time, Builder::enable_io] {
+        let runtime = lacks(&mut Builder::new_current_thread()).build().unwrap();
+        let backend = Memcached::new("127.0.0.1:1").unwrap();
+        let refused = backend.runtime(runtime.handle().clone());
+        let error = refused.unwrap_err().to_string();
+        assert!(
+            error.contains("Memcached::runtime") && error.contains("enable_all()"),
+            "{error}"
+        );
     }
 }

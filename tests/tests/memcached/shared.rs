@@ -8,7 +8,7 @@ use std::time::Duration;
 use cacheado_backends::backend::{BackendResult, Lookup, Mark, Payload};
 use cacheado_backends::memcached::Memcached;
 use cacheado_backends::{Backend, Key, Level, Probe, Scope, Space, address};
-use cacheado_tests::servers::{self};
+use cacheado_tests::servers;
 
 /// How long an operation may take in these tests, and the most that one is measured to take on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_millis(200);
