@@ -21,6 +21,7 @@ use crate::operations::{
     TryGetOrLoad,
 };
 use crate::outcome::Storable;
+use crate::repeats::Repeats;
 use crate::shared::SharedTier;
 use crate::stats::Stats;
 use crate::value::Codec;
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) shared: Option<Arc<SharedTier>>,
     pub(crate) flights: Arc<Flights>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) repeats: Arc<Repeats>,
     pub(crate) hierarchy: Hierarchy,
     pub(crate) name: String,
     pub(crate) weigher: Weigher,
@@ -489,6 +491,11 @@ impl Cache {
     #[inline]
     pub(crate) fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// What was told lately.
+    pub(crate) fn repeats(&self) -> &Repeats {
+        &self.0.repeats
     }
 
     pub(crate) fn rest(&self) -> Duration {

@@ -13,6 +13,7 @@ use crate::evict::{evict_key, evict_key_async, expire_key, expire_key_async};
 use crate::function::Function;
 use crate::outcome::{Carry, Decision, Kind, Outcome, Probe, Value};
 use crate::put::Put;
+use crate::repeats::warn_seldom;
 use crate::shared::Found;
 use crate::value::{AnyValue, ValueType};
 
@@ -191,12 +192,14 @@ impl<R, D> Call<R, D> {
 
     /// Evicts it for `#[cache_evict]`: what goes wrong is traced (and counted, by the tier it went wrong in), and in nobody's way.
     pub fn run_evict(self) {
-        trace(self.evict_now());
+        let cache = self.cache.clone();
+        trace(&cache, self.evict_now());
     }
 
     /// As [`run_evict`](Self::run_evict), without blocking.
     pub async fn run_evict_async(self) {
-        trace(self.evict_soon().await);
+        let cache = self.cache.clone();
+        trace(&cache, self.evict_soon().await);
     }
 }
 
@@ -214,9 +217,10 @@ fn of_type<T: Value>(value: Box<AnyValue>) -> Option<T> {
     value.downcast().ok().map(|value| *value)
 }
 
-fn trace<T>(evicted: Result<T>) {
+fn trace<T>(cache: &Cache, evicted: Result<T>) {
     if let Err(error) = evicted {
-        tracing::warn!(%error, "an eviction failed");
+        let due = cache.repeats().due(error.to_string());
+        warn_seldom!(due, %error, "an eviction failed");
     }
 }
 
@@ -338,11 +342,11 @@ impl ScopeEviction {
 
     /// Evicts it. What goes wrong is traced, and in nobody's way.
     pub fn run_evict(self) {
-        trace(self.cache.evict_by_scope(self.scope).run());
+        trace(&self.cache, self.cache.evict_by_scope(self.scope).run());
     }
 
     /// As [`run_evict`](Self::run_evict), without blocking.
     pub async fn run_evict_async(self) {
-        trace(self.cache.evict_by_scope(self.scope).await);
+        trace(&self.cache, self.cache.evict_by_scope(self.scope).await);
     }
 }

@@ -22,6 +22,7 @@ mod load;
 pub mod operations;
 mod outcome;
 mod put;
+mod repeats;
 mod runtime;
 mod shared;
 mod stats;

@@ -2,16 +2,23 @@
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use cacheado::testing::{Chaos, ManualClock};
 use cacheado::{Cache, cache, expire};
+use cacheado_tests::store::Client;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::with_default;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 /// Writes down what is traced.
-#[derive(Clone, Default)]
-struct Scribe(Arc<Mutex<String>>);
+#[derive(Clone)]
+struct Scribe {
+    lines: Arc<Mutex<String>>,
+    /// What is less than that is left out.
+    level: Level,
+}
 
 struct Line<'a>(&'a mut String);
 
@@ -22,8 +29,8 @@ impl Visit for Line<'_> {
 }
 
 impl Subscriber for Scribe {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, of: &Metadata<'_>) -> bool {
+        *of.level() <= self.level
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -35,7 +42,9 @@ impl Subscriber for Scribe {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        event.record(&mut Line(&mut self.0.lock().unwrap()));
+        let mut lines = self.lines.lock().unwrap();
+        event.record(&mut Line(&mut lines));
+        lines.push('\n');
     }
 
     fn enter(&self, _: &Id) {}
@@ -45,9 +54,17 @@ impl Subscriber for Scribe {
 
 /// What is traced by `call`.
 fn traced(call: impl FnOnce()) -> String {
-    let scribe = Scribe::default();
+    traced_at(Level::TRACE, call)
+}
+
+/// The lines that are traced by `call`, from `level` on.
+fn traced_at(level: Level, call: impl FnOnce()) -> String {
+    let scribe = Scribe {
+        lines: Arc::default(),
+        level,
+    };
     with_default(scribe.clone(), call);
-    let lines = scribe.0.lock().unwrap();
+    let lines = scribe.lines.lock().unwrap();
     lines.clone()
 }
 
@@ -107,5 +124,85 @@ fn a_load_that_fails_in_silence_says_why_if_its_error_prints() {
             lines.contains(FAILED) && !lines.contains("error"),
             "{lines}"
         );
+    }
+}
+
+/// Refuses to be a key, or a value that leaves the process.
+#[derive(Clone)]
+struct Refusing;
+
+impl serde::Serialize for Refusing {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("it refuses"))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Refusing {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom("it refuses"))
+    }
+}
+
+#[cache(name = "plain", cache = cache, skip(cache))]
+fn plain(cache: &Cache, x: u32) -> u32 {
+    x
+}
+
+#[cache(name = "refused", cache = cache, skip(cache))]
+fn refused(cache: &Cache, x: u32) -> Refusing {
+    let _ = x;
+    Refusing
+}
+
+#[cache(name = "keyless", cache = cache, skip(cache))]
+fn keyless(cache: &Cache, x: Refusing) -> u32 {
+    let _ = x;
+    1
+}
+
+#[test]
+fn what_each_call_has_to_say_is_told_once_in_a_while() {
+    const CALLS: u32 = 100;
+    let clock = ManualClock::new();
+    let chaos = Chaos::new(Client::new());
+    let handle = chaos.handle();
+    let cache = Cache::builder().clock(clock.clone()).backend(chaos).build();
+    let cache = cache.unwrap();
+    let keys = |call: &dyn Fn(u32)| (0..CALLS).for_each(call);
+    let kinds: [(&str, &dyn Fn()); 4] = [
+        ("the shared tier failed", &|| {
+            handle.refuse(1.0);
+            keys(&|x| assert_eq!(plain(&cache, x), x));
+        }),
+        ("a value can't go to the shared tier", &|| {
+            keys(&|x| _ = refused(&cache, x));
+        }),
+        ("no key could be made", &|| {
+            keys(&|_| assert_eq!(keyless(&cache, Refusing), 1));
+        }),
+        ("the loader runs uncached", &|| {
+            keys(&|x| assert_eq!(cache.get_or_load(Refusing, || x).run().unwrap(), x));
+        }),
+    ];
+    for (message, calls) in kinds {
+        let told = |level| {
+            handle.calm();
+            cache.clear().run().unwrap();
+            let lines = traced_at(level, calls);
+            let alike: Vec<_> = lines.lines().filter(|it| it.contains(message)).collect();
+            (alike.len(), alike.concat())
+        };
+        let (count, first) = told(Level::WARN);
+        // one for each operation that is refused
+        assert!((1..=4).contains(&count), "{message}: {count} lines");
+        assert!(!first.contains("repeated"), "{first}");
+        let (count, _) = told(Level::WARN);
+        assert_eq!(count, 0, "{message}");
+        let (count, _) = told(Level::DEBUG);
+        assert!(count >= CALLS as usize, "{message}: {count} lines");
+        clock.advance(Duration::from_secs(10));
+        let (count, again) = told(Level::WARN);
+        assert!((1..=4).contains(&count), "{message}: {count} lines");
+        assert!(again.contains("repeated=299"), "{again}");
     }
 }

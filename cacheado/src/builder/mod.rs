@@ -18,6 +18,7 @@ use crate::counters::{Counters, Event};
 use crate::flight::Flights;
 use crate::ledger::Ledger;
 use crate::load::rests::Rests;
+use crate::repeats::Repeats;
 use crate::shared::{BreakerOptions, Coherence, SecretKey, SharedOptions, SharedTier};
 use crate::weight::{ByUser, Weighed, Weigher};
 
@@ -414,6 +415,7 @@ impl CacheBuilder {
         let clock = self.clock.clone();
         let store = Store::new(self.clock.clone(), self.rules, observer);
         let flights = Arc::new(Flights::new(self.flight_timeout));
+        let repeats = Arc::new(Repeats::new(self.clock.clone()));
         let shared = self.backend.map(|backend| {
             let copies = self.in_process.then(|| self.coherence.unwrap_or(COHERENCE));
             let coherence = Coherence::new(Arc::clone(&store), Arc::clone(&flights), copies);
@@ -424,6 +426,7 @@ impl CacheBuilder {
                 secret: self.secret,
                 compression: self.compression.unwrap_or_default(),
                 sends_by_hand: self.sends_by_hand,
+                repeats: Arc::clone(&repeats),
             };
             SharedTier::new(backend, options, Arc::clone(&counters), coherence)
         });
@@ -432,6 +435,7 @@ impl CacheBuilder {
             shared,
             flights,
             counters,
+            repeats,
             hierarchy: self.hierarchy,
             name: self.name,
             weigher,

@@ -25,6 +25,7 @@ use crate::load::active::is_inside;
 use crate::load::pending::Pending;
 use crate::load::{Course, Load, Sharing};
 use crate::outcome::{Carry, Outcome, Value};
+use crate::repeats::warn_seldom;
 use crate::value::ValueType;
 use site::{SiteSpec, Types};
 
@@ -254,7 +255,8 @@ impl Function {
 
     fn has_no_key(&self, cache: &Cache, space: &Space, message: &str) {
         cache.count_space(space, Event::KeyError);
-        tracing::warn!(function = %self.path, message, "no key could be made for a call: it runs uncached");
+        let due = cache.repeats().due((&self.path, message));
+        warn_seldom!(due, function = %self.path, message, "no key could be made for a call: it runs uncached");
     }
 
     /// The keys of a call of many ids; `None` if it is not cached, or one of the keys can't be made, which is counted and traced.

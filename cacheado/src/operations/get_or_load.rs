@@ -15,6 +15,7 @@ use crate::load::active::is_inside;
 use crate::load::pending::Pending;
 use crate::load::{Course, Load, Sharing};
 use crate::outcome::{ResultKind, Storable};
+use crate::repeats::warn_seldom;
 use crate::value::Typed;
 
 /// What the two have in common.
@@ -103,7 +104,8 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
     #[cold]
     fn unkeyed<T, E>(&self, space: &Space, error: &Error) -> Loading<T, E> {
         self.cache.count_space(space, Event::KeyError);
-        tracing::warn!(%error, "the loader runs uncached");
+        let due = self.cache.repeats().due(error.to_string());
+        warn_seldom!(due, %error, "the loader runs uncached");
         Pending::uncached()
     }
 

@@ -7,6 +7,7 @@ use cacheado_backends::{Backend, Error, Key, Level, Result, Space};
 use super::SharedTier;
 use super::guarded::{guarded, guarded_async};
 use crate::counters::Event;
+use crate::repeats::warn_seldom;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -103,7 +104,8 @@ impl SharedTier {
     ) -> Error {
         self.counters.count(about.space(), Event::BackendError);
         let error = self.error(operation, source);
-        tracing::warn!(%error, "the shared tier failed");
+        let due = self.repeats.due((operation, error.to_string()));
+        warn_seldom!(due, %error, "the shared tier failed");
         error
     }
 

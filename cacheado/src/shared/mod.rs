@@ -27,6 +27,7 @@ use cacheado_backends::envelope::Compression;
 use cacheado_backends::{Backend, Clock, Key, Level, Result, Scope};
 
 use crate::counters::{Counters, Event};
+use crate::repeats::{Repeats, warn_seldom};
 use crate::value::Codec;
 
 pub(crate) use breaker::BreakerOptions;
@@ -67,6 +68,8 @@ pub(crate) struct SharedOptions {
     pub(crate) compression: Compression,
     /// What could not be sent is sent by [`SharedTier::send_next`], and not by a thread.
     pub(crate) sends_by_hand: bool,
+    /// What was told lately.
+    pub(crate) repeats: Arc<Repeats>,
 }
 
 pub(crate) struct SharedTier {
@@ -74,6 +77,7 @@ pub(crate) struct SharedTier {
     /// The cache's name.
     name: String,
     counters: Arc<Counters>,
+    repeats: Arc<Repeats>,
     breakers: Breakers,
     outbox: Outbox,
     releases: Releases,
@@ -108,6 +112,7 @@ impl SharedTier {
             breakers: Breakers::new(options.breaker, options.clock),
             name: options.name,
             counters,
+            repeats: options.repeats,
             outbox: Outbox::default(),
             releases: Releases::default(),
             secret: options.secret,
@@ -234,7 +239,10 @@ impl SharedTier {
             // of a type that was called otherwise, in another build
             Err(mismatch) => {
                 self.counters.count(outside.space(), Event::BackendError);
-                tracing::warn!(key = %outside, %mismatch, "what the shared tier holds is taken as a miss");
+                let due = self
+                    .repeats
+                    .due((outside.space().id(), (codec.type_name)()));
+                warn_seldom!(due, key = %outside, %mismatch, "what the shared tier holds is taken as a miss");
                 None
             }
         }

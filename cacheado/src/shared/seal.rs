@@ -11,6 +11,7 @@ use cacheado_backends::{Error, Key, Result};
 use super::SharedTier;
 use crate::aging::{Aging, Span};
 use crate::counters::Event;
+use crate::repeats::warn_seldom;
 use crate::value::{AnyValue, Codec, Encoded};
 
 /// A value of the tier, of the type that was asked for.
@@ -91,7 +92,8 @@ impl SharedTier {
                     direction: "encoded",
                     message,
                 };
-                tracing::warn!(%error, "a value can't go to the shared tier");
+                let due = self.repeats.due(error.to_string());
+                warn_seldom!(due, %error, "a value can't go to the shared tier");
                 Err(error)
             }
         }
@@ -128,7 +130,8 @@ impl SharedTier {
             None => "it is not what was stored under this key".to_owned(),
         };
         self.counters.count(outside.space(), Event::BackendError);
-        tracing::warn!(key = %outside, type_name = requested, found, "what the shared tier holds is taken as a miss");
+        let due = self.repeats.due((outside.space().id(), requested, &found));
+        warn_seldom!(due, key = %outside, type_name = requested, found, "what the shared tier holds is taken as a miss");
         Ok(None)
     }
 }
