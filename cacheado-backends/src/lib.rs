@@ -27,6 +27,8 @@ pub mod mongodb;
 pub mod redis;
 pub mod rule;
 pub mod rules;
+#[cfg(any(feature = "mongodb", feature = "redis"))]
+mod said;
 mod scope;
 #[cfg(feature = "shared")]
 mod secret;

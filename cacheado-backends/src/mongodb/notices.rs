@@ -27,6 +27,7 @@ use super::progress::{Primary, Reached};
 use super::store::Store;
 use crate::backend::{BackendResult, Change, Changes, Refused};
 use crate::io;
+use crate::said::Said;
 
 /// The size of the collection, in bytes. Nobody reads it: the change stream is fed by the log of the replica set.
 const SIZE: u64 = 1 << 20;
@@ -286,6 +287,7 @@ pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
         return;
     };
     let mut pause = SHORTEST_PAUSE;
+    let mut said = Said::default();
     while let Some(store) = store.upgrade() {
         let opened = timeout(SILENCE, store.notices.open()).await;
         drop(store);
@@ -296,6 +298,7 @@ pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
                 ended.notify_one();
                 if covered.into_inner() {
                     pause = SHORTEST_PAUSE;
+                    said.forget();
                     io::report(&changes, Change::Lost);
                     tracing::warn!(%error, "MongoDB no longer tells what other processes do");
                 }
@@ -304,13 +307,13 @@ pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
             Ok(Err(error)) => error,
             Err(_) => "no answer".into(),
         };
-        if error.is::<Refused>() {
-            tracing::warn!(%error, "MongoDB does not tell what other processes do");
-            sleep(REFUSED_PAUSE).await;
+        if said.is_new(&error) {
+            tracing::warn!(%error, "MongoDB does not tell what other processes do: copies are kept for a while only");
         } else {
             tracing::debug!(%error, "no change stream of MongoDB to rely on");
-            sleep(pause).await;
         }
+        let refused = error.is::<Refused>();
+        sleep(if refused { REFUSED_PAUSE } else { pause }).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -63,6 +63,17 @@ use crate::io;
 /// what is removed, and short-lived marks, by which a load that an eviction has overtaken is refused; after a [restart](#restarts) there is
 /// a note for a day. Nothing else in the database is read or touched.
 ///
+/// # The user's rights
+///
+/// A user who is not `default` needs, for a cache that is called `shop`, its keys, its channel, and the commands by which those are read, written
+/// and listened to. A user of Redis 7 has no channels unless it is given some (`acl-pubsub-default`); without this one nothing can be evicted:
+///
+/// ```text
+/// ACL SETUSER app on >password ~{shop* &{shop}changes -@all +@read +@write +@connection +@scripting +time +publish +subscribe +info
+/// ```
+///
+/// `+cluster` beside these in a cluster, `+role` behind sentinels. Without `+info` all works but what a [restart](#restarts) may bring back.
+///
 /// # The server's memory
 ///
 /// Under a `maxmemory-policy` that evicts (`allkeys-lru` and the like) Redis may take marks and indexes as well as entries. What has lost its

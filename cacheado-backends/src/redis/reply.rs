@@ -23,6 +23,10 @@ pub(super) fn unexpected<T>(what: &str) -> BackendResult<T> {
     Err(Unexpected(what.to_owned()).into())
 }
 
+/// What a server says that is of no use for now, in words alone: too many are connected, or this user may not publish, which is missing in the
+/// middle of scripts.
+const OF_NO_USE: [&str; 2] = ["max number of clients", "can't publish to the channel"];
+
 /// `error` as a backend reports it: refused if the server was there and would not, else an outage.
 ///
 /// A server that is full, or finds something else under a name, is in order. One that is read-only, still loading, not of a whole cluster,
@@ -31,7 +35,7 @@ pub(super) fn error(error: RedisError) -> Box<dyn std::error::Error + Send + Syn
     let refused = match error.kind() {
         ErrorKind::Server(ServerErrorKind::ResponseError) => !error
             .detail()
-            .is_some_and(|detail| detail.contains("max number of clients")),
+            .is_some_and(|detail| OF_NO_USE.iter().any(|it| detail.contains(it))),
         ErrorKind::Server(
             ServerErrorKind::CrossSlot
             | ServerErrorKind::ExecAbort

@@ -1,11 +1,18 @@
 //! What a server will not do, and what that is taken for.
 
 use std::error::Error;
+use std::fmt::{Debug, Write as _};
+use std::sync::{Arc, Mutex};
 
+use cacheado_backends::Backend;
 use cacheado_backends::backend::{Lookup, Mark, Refused};
 use cacheado_backends::redis::Redis;
-use cacheado_tests::servers;
+use cacheado_tests::servers::{self, wait_until};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::coherence::Heard;
 use crate::shared::{Asked, BOTH, SECOND, key, scope, text, text_for};
 
 fn is_refused(error: &(dyn Error + Send + Sync + 'static)) -> bool {
@@ -216,6 +223,121 @@ fn a_user_without_the_right_is_an_outage() {
         let error = store.set(&key("x"), &text("v")).unwrap_err();
         assert!(!is_refused(&*error), "{error}");
     }
+}
+
+/// The rights that a user needs who uses the cache `shop`.
+const RIGHTS: [&str; 11] = [
+    "~{shop*",
+    "&{shop}changes",
+    "-@all",
+    "+@read",
+    "+@write",
+    "+@connection",
+    "+@scripting",
+    "+time",
+    "+publish",
+    "+subscribe",
+    "+info",
+];
+
+#[test]
+fn a_user_with_the_rights_that_are_named_may_do_all() {
+    let server = servers::Redis::start();
+    let user = ["ACL", "SETUSER", "app", "on", ">pw"];
+    assert_eq!(server.cli(&[&user[..], &RIGHTS].concat()).trim(), "OK");
+    let url = server.url().replace("redis://", "redis://app:pw@");
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&url).unwrap(), way);
+        let other = Asked::new(Redis::new(&url).unwrap(), way);
+        let heard = Heard::by(&other.backend);
+        heard.hears("covered");
+        let mark = store.missed(&key("x"));
+        assert!(store.fill(&key("x"), &text("v"), &mark).unwrap());
+        assert_eq!(store.found(&key("x")).as_deref(), Some("v"));
+        assert!(store.evict(&key("x")).unwrap());
+        heard.hears("key organization=acme/user=7 (programmatic)(\"x\")");
+        let mark = store.granted(&key("y"), SECOND);
+        store.release(&key("y"), &mark).unwrap();
+        store.set_many(&[(key("x"), text("v"))]).unwrap();
+        assert_eq!(store.get_many(&[key("x"), key("y")]).unwrap().len(), 2);
+        assert_eq!(store.evict_by_scope(&scope(&["acme"])).unwrap(), 1);
+        store.clear().unwrap();
+        heard.hears("all");
+    }
+}
+
+/// Writes down, with its level, what is said of the channel of the cache `deaf`.
+#[derive(Clone, Default)]
+struct Scribe(Arc<Mutex<Vec<(Level, String)>>>);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = write!(self.0, "{field}={value:?} ");
+    }
+}
+
+impl Subscriber for Scribe {
+    fn enabled(&self, of: &Metadata<'_>) -> bool {
+        of.target().contains("watch")
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        if line.0.contains("{deaf}") {
+            let level = *event.metadata().level();
+            self.0.lock().unwrap().push((level, line.0));
+        }
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn a_user_without_the_channel_is_an_outage_that_is_said_once() {
+    let server = servers::Redis::start();
+    // what Redis gives a user who is told no channels
+    server.cli(&[
+        "ACL",
+        "SETUSER",
+        "app",
+        "on",
+        ">pw",
+        "~*",
+        "resetchannels",
+        "+@all",
+    ]);
+    let url = server.url().replace("redis://", "redis://app:pw@");
+    for way in BOTH {
+        let store = Asked::new(Redis::new(&url).unwrap(), way);
+        let error = store.evict(&key("x")).unwrap_err();
+        assert!(!is_refused(&*error), "{error}");
+        assert!(error.to_string().contains("channel"), "{error}");
+    }
+    let scribe = Scribe::default();
+    tracing::subscriber::set_global_default(scribe.clone()).unwrap();
+    let mut deaf = Redis::new(&url).unwrap();
+    deaf.bind("deaf");
+    let _heard = Heard::by(&deaf);
+    let tried = || scribe.0.lock().unwrap().len() >= 4;
+    assert!(wait_until(20 * SECOND, tried), "it is tried again");
+    let lines = scribe.0.lock().unwrap().clone();
+    let mut warnings = lines.iter().filter(|(level, _)| *level == Level::WARN);
+    let (_, warning) = warnings.next().expect("it is said");
+    assert!(warning.contains("channels"), "{warning}");
+    assert_eq!(warnings.next(), None, "and once");
 }
 
 #[test]

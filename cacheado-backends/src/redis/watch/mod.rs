@@ -23,6 +23,7 @@ use super::servers::Servers;
 use super::store::Store;
 use crate::backend::{BackendResult, Change, Changes};
 use crate::io;
+use crate::said::Said;
 
 /// How often it is looked whether all is heard, and how long the answers may take.
 const BEAT: Duration = Duration::from_millis(500);
@@ -64,6 +65,7 @@ impl Watch {
         let channel = self.store.names.channel();
         let mut pause = PAUSES.0;
         let mut lives = Lives::none();
+        let mut said = Said::default();
         loop {
             match self.listen(&mut lives).await {
                 Ok(why) => {
@@ -74,6 +76,10 @@ impl Watch {
                         "no longer hearing of other processes' changes"
                     );
                     pause = PAUSES.0;
+                    said.forget();
+                }
+                Err(error) if said.is_new(&error) => {
+                    tracing::warn!(channel, %error, "not hearing of other processes' changes: copies are kept for a while only");
                 }
                 Err(error) => {
                     tracing::debug!(channel, %error, "not hearing of other processes' changes");
