@@ -157,7 +157,15 @@ impl Client {
                 Err(error) => Ok((Err(error), Ok(Vec::new()))),
             }
         })
-        .inspect_err(|_| self.forget())?;
+        .map_err(|error| {
+            self.forget();
+            // it is the operation that took too long: what this exchange had of its time says nothing to a reader
+            if error.is::<TimedOut>() {
+                TimedOut(self.limit).into()
+            } else {
+                error
+            }
+        })?;
         self.keep(&self.own, client)?;
         Ok(answers)
     }

@@ -7,7 +7,7 @@ use cacheado::testing::ManualClock;
 use cacheado_backends::backend::Lookup;
 use cacheado_backends::memcached::Memcached;
 use cacheado_backends::{Backend, Hierarchy, Key, Probe, Space};
-use cacheado_tests::servers::{self, Proxy, wait_until};
+use cacheado_tests::servers::{self, Proxy, Silent, wait_until};
 
 use crate::shared::{LIMIT, key, miss, name, payload, raw, value};
 
@@ -152,4 +152,16 @@ fn of_several_servers_one_that_is_out_costs_what_it_has_alone() {
         store()
     };
     assert!(wait_until(Duration::from_secs(10), back));
+}
+
+#[test]
+fn those_that_never_answer_are_told_by_the_limit_that_was_set() {
+    let (one, other) = (Silent::start(), Silent::start());
+    let addresses = [one.addr().to_string(), other.addr().to_string()];
+    let limit = Duration::from_millis(100);
+    let backend = Memcached::several(addresses).unwrap().timeout(limit);
+    for _ in 0..3 {
+        let error = backend.get(&key("k")).unwrap_err().to_string();
+        assert_eq!(error, "no answer within 100ms");
+    }
 }
