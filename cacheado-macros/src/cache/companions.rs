@@ -14,7 +14,10 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
-use syn::{FnArg, GenericParam, Generics, ReceiverKind, Safety, Type, WherePredicate, parse_quote};
+use syn::{
+    FnArg, GenericParam, Generics, ReceiverKind, Safety, Type, Visibility, WherePredicate,
+    parse_quote,
+};
 
 use super::argument::Arg;
 use super::decide::{self, Owned};
@@ -52,6 +55,14 @@ pub(crate) fn name(place: Place, what: &str, function: &Ident) -> Ident {
         free_name(what, function.span())
     } else {
         sibling_name(what, function)
+    }
+}
+
+/// Who sees a companion. That of a free function stands in a struct that is seen as far as the function is, and one error says who does not.
+pub(crate) fn visibility(function: &Function, place: Place) -> Visibility {
+    match place {
+        Place::Free => parse_quote!(pub),
+        Place::Inherent | Place::Bare => function.vis.clone(),
     }
 }
 
@@ -223,7 +234,8 @@ impl Companion<'_> {
         } else {
             (None, TokenStream::new())
         };
-        let (vis, attrs, output) = (&function.vis, &self.attrs, &self.output);
+        let vis = visibility(function, self.plan.place);
+        let (attrs, output) = (&self.attrs, &self.output);
         let lints = if self.has_body {
             lints(function, &["allow", "warn", "deny", "forbid"])
         } else {

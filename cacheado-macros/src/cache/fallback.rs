@@ -1,12 +1,12 @@
 //! What is emitted after an error: the message, the function as it was written (so that editors go on
 //! working), and stand-ins for the companions, so that a verb elsewhere doesn't add a message of its own.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::{Error, Safety, Type};
 
 use super::check::borrowed_value;
-use super::companions::{BLANKS, call_type, forward, name, visible_signature};
+use super::companions::{BLANKS, call_type, forward, name, visibility, visible_signature};
 use super::expand::{cfgs, is_cfg};
 use super::options::Options;
 use super::plan::{Place, in_key_expressions, is_skipped, place};
@@ -70,7 +70,7 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
         ("keyed", &needed, false),
         (BLANKS, &needed, true),
     ]
-    .map(|(what, takes, blanks)| handle(function, name(place, what, own_name), takes, blanks));
+    .map(|(what, takes, blanks)| handle(function, place, what, takes, blanks));
     if place == Place::Inherent {
         return quote!(#attrs #run #(#attrs #handles)*);
     }
@@ -88,7 +88,7 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
 
 /// `run`, which only calls the function, if it can.
 fn run(function: &Function, place: Place) -> TokenStream {
-    let vis = &function.vis;
+    let vis = visibility(function, place);
     let mut sig = visible_signature(function);
     sig.ident = name(place, "run", &function.sig.ident);
     sig.constness = None;
@@ -120,10 +120,16 @@ fn run(function: &Function, place: Place) -> TokenStream {
 }
 
 /// `call`, `put` or `keyed`, which only have to have the right type. With `blanks` there is one for each argument that is not taken.
-fn handle(function: &Function, name: Ident, takes: &[bool], blanks: bool) -> TokenStream {
-    let (runtime, vis) = (Runtime::find(), &function.vis);
+fn handle(
+    function: &Function,
+    place: Place,
+    what: &str,
+    takes: &[bool],
+    blanks: bool,
+) -> TokenStream {
+    let (runtime, vis) = (Runtime::find(), visibility(function, place));
     let mut sig = visible_signature(function);
-    sig.ident = name;
+    sig.ident = name(place, what, &sig.ident);
     (sig.constness, sig.asyncness, sig.safety) = (None, None, Safety::Default);
     let lacks = function.args.iter().zip(takes);
     let lacks = lacks

@@ -148,7 +148,8 @@ pub(crate) fn companion(plan: &Plan) -> Vec<TokenStream> {
         }
         GenericParam::Lifetime(_) => TokenStream::new(),
     });
-    let (vis, function_type) = (&function.vis, runtime.private("Function"));
+    let vis = companions::visibility(function, plan.place);
+    let function_type = runtime.private("Function");
     let (body, lints) = (site_static(plan), companions::allowed(function));
     vec![quote! {
         #[inline]

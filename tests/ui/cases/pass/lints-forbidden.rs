@@ -1,5 +1,5 @@
 //! What a crate forbids, the generated code does not allow.
-#![forbid(deprecated, unused_variables, unused_mut, clippy::all)]
+#![forbid(deprecated, unreachable_pub, unused_variables, unused_mut, clippy::all)]
 
 use cacheado::{cache, cache_evict, cache_put};
 
