@@ -1,13 +1,13 @@
-//! `#[cache_impl]`: tells the attributes inside an impl block that they stand in one, and of which
+//! `#[cache_impl]`: tells the attributes inside an impl block, or a trait, that they stand in one, and of which
 //! kind. An attribute sees only its function, so a function without a receiver can't know.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, ImplItem, ItemImpl, Meta, Token};
+use syn::{Attribute, Error, ImplItem, Item, Meta, Token, TraitItem};
 
 use crate::cache::options::{INHERENT, TRAIT};
-use crate::parse::Errors;
+use crate::parse::{Errors, start};
 use crate::runtime::local;
 use crate::siblings;
 
@@ -19,27 +19,36 @@ pub(crate) fn expand(attr: &TokenStream, item: &TokenStream) -> TokenStream {
         let refused = Error::new_spanned(attr, "`#[cache_impl]` takes no options");
         error.extend(refused.to_compile_error());
     }
-    let block = match syn::parse2::<ItemImpl>(item.clone()) {
-        Ok(mut block) => {
+    let block = match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Impl(mut block)) => {
             let marker = if block.trait_.is_some() {
                 TRAIT
             } else {
                 INHERENT
             };
-            let marker = local(marker);
-            let mut errors = Errors::default();
-            siblings::check(&block, &mut errors);
-            error.extend(errors.finish().map_err(Error::into_compile_error).err());
-            for item in &mut block.items {
-                let hidden = mark(item, &marker).map(Error::into_compile_error);
-                error.extend(hidden);
-            }
+            let functions = block.items.iter_mut().filter_map(|item| match item {
+                ImplItem::Fn(function) => Some(&mut function.attrs),
+                _ => None,
+            });
+            error.extend(tell(functions.collect(), marker));
             block.into_token_stream()
         }
-        Err(why) => {
+        Ok(Item::Trait(mut block)) => {
+            let functions = block.items.iter_mut().filter_map(|item| match item {
+                TraitItem::Fn(function) => Some(&mut function.attrs),
+                _ => None,
+            });
+            error.extend(tell(functions.collect(), TRAIT));
+            block.into_token_stream()
+        }
+        other => {
             if error.is_empty() {
-                let what = format!("`#[cache_impl]` stands on an impl block: {why}");
-                error = Error::new(why.span(), what).to_compile_error();
+                let message = "`#[cache_impl]` stands on an impl block, or on a trait";
+                error = match other {
+                    Ok(_) => Error::new(start(item), message),
+                    Err(why) => Error::new(why.span(), format!("{message}: {why}")),
+                }
+                .to_compile_error();
             }
             item.clone()
         }
@@ -47,13 +56,28 @@ pub(crate) fn expand(attr: &TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#block #error)
 }
 
-/// Marks those of an item. One that the compiler has not looked at yet is an error, and taken for one that it has, so that it is the only one.
-fn mark(item: &mut ImplItem, marker: &Ident) -> Option<Error> {
-    let ImplItem::Fn(function) = item else {
-        return None;
-    };
+/// Tells the attributes of each function, and what is wrong with them together.
+fn tell(mut functions: Vec<&mut Vec<Attribute>>, marker: &str) -> TokenStream {
+    let mut errors = Errors::default();
+    siblings::check(functions.iter().flat_map(|attrs| attrs.iter()), &mut errors);
+    let marker = local(marker);
+    for attrs in &mut functions {
+        if let Some(error) = mark(attrs, &marker) {
+            errors.push(error);
+        }
+    }
+    errors
+        .finish()
+        .map_err(Error::into_compile_error)
+        .err()
+        .unwrap_or_default()
+}
+
+/// Marks those of a function. One that the compiler has not looked at yet is an error, and taken for one that it has, so that it is the
+/// only one.
+fn mark(attrs: &mut [Attribute], marker: &Ident) -> Option<Error> {
     let mut error = None;
-    for attr in &mut function.attrs {
+    for attr in attrs {
         if let Some(ours) = in_cfg_attr(attr) {
             error = Some(Error::new_spanned(
                 &*attr,

@@ -131,7 +131,7 @@ use self::verbs::Verb;
 /// # Methods
 ///
 /// On a function with a receiver `#[cache]` alone memoizes. With [`#[cache_impl]`](macro@cache_impl) on
-/// the impl block, functions without a receiver can be annotated too, and those of an inherent impl
+/// the impl block, or on the trait, functions without a receiver can be annotated too, and those of an inherent impl
 /// get the verbs ([`evict!`], [`expire!`], [`peek!`], [`put!`], [`refresh!`], [`bypass!`]), which free functions
 /// always have.
 ///
@@ -256,7 +256,7 @@ pub fn cache_evict(attr: TokenStream, item: TokenStream) -> TokenStream {
     evict::attribute(&attr.into(), &item.into(), None).into()
 }
 
-/// Marks an impl block whose functions are cached, since an attribute can't see where its function
+/// Marks an impl block, or a trait, whose functions are cached, since an attribute can't see where its function
 /// stands: functions without a receiver can be annotated then, and those of an inherent impl get the
 /// verbs.
 ///
@@ -290,7 +290,7 @@ pub fn cache_evict(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// It takes no options. In a trait's impl, functions are memoized and have no verbs: there is no place
+/// It takes no options. In a trait and its impls, functions are memoized and have no verbs: there is no place
 /// for them.
 ///
 /// It does not see an attribute that stands in `cfg_attr`, which is an error: switch caching off by `bypass = cfg!(test)`, or have a

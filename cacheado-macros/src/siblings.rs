@@ -1,10 +1,10 @@
-//! What the functions of one impl block must agree in, which none of their attributes can see by itself: what is stored in one place
+//! What the functions of one impl block, or trait, must agree in, which none of their attributes can see by itself: what is stored in one place
 //! and looked for, or evicted, in another compiles, and does nothing.
 //!
 //! What is wrong with one attribute alone, it says itself.
 
 use quote::ToTokens as _;
-use syn::{Expr, ImplItem, ItemImpl, LitStr, Meta};
+use syn::{Attribute, Expr, LitStr, Meta};
 
 use crate::cache::options::Options;
 use crate::evict::Evictions;
@@ -17,20 +17,17 @@ struct Siblings {
     evicting: Vec<Evictions>,
 }
 
-pub(crate) fn check(block: &ItemImpl, errors: &mut Errors) {
-    let siblings = Siblings::of(block);
+/// `attrs`: those of all of them.
+pub(crate) fn check<'a>(attrs: impl IntoIterator<Item = &'a Attribute>, errors: &mut Errors) {
+    let siblings = Siblings::of(attrs);
     siblings.check_evicted_caches(errors);
     siblings.check_names(errors);
 }
 
 impl Siblings {
-    fn of(block: &ItemImpl) -> Self {
+    fn of<'a>(attrs: impl IntoIterator<Item = &'a Attribute>) -> Self {
         let mut siblings = Self::default();
-        let functions = block.items.iter().filter_map(|item| match item {
-            ImplItem::Fn(function) => Some(function),
-            _ => None,
-        });
-        for attr in functions.flat_map(|function| &function.attrs) {
+        for attr in attrs {
             let tokens = match &attr.meta {
                 Meta::List(list) => list.tokens.clone(),
                 _ => continue,

@@ -555,6 +555,32 @@ fn provided_trait_methods() {
     }
 }
 
+static LABELS: Runs = Runs::new();
+
+#[cache_impl]
+trait Labels {
+    #[cache]
+    fn label(_x: u32) -> String {
+        LABELS.count();
+        type_name::<Self>().to_owned()
+    }
+}
+
+impl Labels for Cat {}
+impl Labels for Dog {}
+impl<T> Labels for Holder<T> {}
+
+#[test]
+fn provided_functions_of_a_trait_without_a_receiver() {
+    for _ in 0..2 {
+        assert_eq!(Cat::label(1), type_name::<Cat>());
+        assert_eq!(Dog::label(1), type_name::<Dog>());
+        assert_eq!(Holder::<u8>::label(1), type_name::<Holder<u8>>());
+        assert_eq!(Holder::<i8>::label(1), type_name::<Holder<i8>>());
+    }
+    assert_eq!(LABELS.get(), 4);
+}
+
 #[async_trait]
 trait Fetches {
     async fn fetch(&self, id: u32) -> String;
