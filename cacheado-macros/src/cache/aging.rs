@@ -88,6 +88,23 @@ impl Aging {
         self.background().next().map(|(name, _)| name)
     }
 
+    /// Those that are constants, and their names.
+    pub(crate) fn constants(&self) -> impl Iterator<Item = (&'static str, TokenStream)> + use<> {
+        let options = [
+            ("stale", &self.stale),
+            ("refresh_after", &self.refresh_after),
+            ("xfetch", &self.xfetch),
+            ("timeout", &self.timeout),
+            ("hard_timeout", &self.hard_timeout),
+            ("jitter", &self.jitter),
+            ("none_ttl", &self.none_ttl),
+            ("idle", &self.idle),
+            ("err_ttl", &self.err_ttl),
+        ]
+        .map(|(name, given)| Some((name, given.as_ref()?.value.clone())));
+        options.into_iter().flatten()
+    }
+
     /// What the site is told.
     pub(crate) fn site(&self, owned: bool) -> TokenStream {
         let options = [

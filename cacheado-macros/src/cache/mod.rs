@@ -1,6 +1,6 @@
 //! `#[cache]` and `#[cache_put]`: from the attribute's tokens to the generated function.
 //!
-//! Only leads from one stage to the next: `options` and `signature` read, `check` and `check_scoped` refuse, `plan`
+//! Only leads from one stage to the next: `options` and `signature` read, `check`, `reach` and `check_scoped` refuse, `plan`
 //! brings together, `expand` and `companions` write; `fallback` writes after an error. An attribute
 //! that names a scope makes a detour through the hidden macro of `scopes!`, which adds the hierarchy
 //! (see `detour`).
@@ -22,6 +22,7 @@ pub(crate) mod look;
 pub(crate) mod options;
 mod owned;
 mod plan;
+mod reach;
 mod renamed_self;
 mod scope;
 pub(crate) mod scope_option;
@@ -60,6 +61,7 @@ pub(crate) fn attribute(
     }
     let (options, mut errors) = Options::read(attr.clone());
     check::check(&function, &options, &mut errors);
+    reach::check(&function, &options, &mut errors);
     if let (Kind::Put, Flavor::Boxed(boxed)) = (kind, &function.flavor) {
         boxed.check_put(&mut errors);
     }
