@@ -5,7 +5,8 @@
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
-use syn::{GenericArgument, PathArguments, Type};
+use syn::visit_mut::{self, VisitMut};
+use syn::{GenericArgument, Path, PathArguments, Type};
 
 use super::argument::Arg;
 use super::boxed::{boxed_output, ends_in_boxed_future, future_output};
@@ -27,6 +28,16 @@ pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors)
     }
     if let Some(error) = function.names_twice() {
         errors.push(error);
+    }
+    if let Some(path) = hidden_path(function, options) {
+        let name = &function.sig.ident;
+        errors.on(
+            path,
+            format!(
+                "a cached function comes with a hidden type of its name, which here is what `{name}` means: call the \
+                 function otherwise, or write a path that does not begin with `{name}`"
+            ),
+        );
     }
     check_skip(function, options, errors);
     check_self(function, options, errors);
@@ -53,6 +64,26 @@ pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors)
     if let Some(scope) = &options.scope {
         scope.check_global(errors);
     }
+}
+
+/// A path in the signature that begins with the function's own name, as `regex::Regex` does in `fn regex`.
+pub(crate) fn hidden_path(function: &Function, options: &Options) -> Option<Path> {
+    struct Find<'a>(&'a Ident, Option<Path>);
+    impl VisitMut for Find<'_> {
+        fn visit_path_mut(&mut self, path: &mut Path) {
+            let is_global = path.leading_colon.is_some();
+            if !is_global && path.segments.len() > 1 && same(&path.segments[0].ident, self.0) {
+                self.1.get_or_insert_with(|| path.clone());
+            }
+            visit_mut::visit_path_mut(self, path);
+        }
+    }
+    if options.batch.is_some() || place(function, options.block) != Place::Free {
+        return None;
+    }
+    let mut find = Find(&function.sig.ident, None);
+    find.visit_signature_mut(&mut function.sig.clone());
+    find.1
 }
 
 /// What only matters where the body always runs.

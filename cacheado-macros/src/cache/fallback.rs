@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::{Error, Safety, Type};
 
-use super::check::borrowed_value;
+use super::check::{borrowed_value, hidden_path};
 use super::companions::{BLANKS, call_type, forward, name, visibility, visible_signature};
 use super::expand::{cfgs, is_cfg};
 use super::options::Options;
@@ -37,8 +37,8 @@ pub(crate) fn with_stubs(
 fn stubs(function: &Function, options: &Options) -> TokenStream {
     let place = place(function, options.block);
     let sig = &function.sig;
-    // such a function can't stand in an impl of another type, has no type to speak of, lends what a stub has not, or is refused by the
-    // compiler anyway
+    // such a function can't stand in an impl of another type, has no type to speak of, lends what a stub has not, names what one would
+    // hide, or is refused by the compiler anyway
     let odd = sig.abi.is_some()
         || function.names_twice().is_some()
         || sig.variadic.is_some()
@@ -46,6 +46,7 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
         || find_impl_trait(&function.output).is_some()
         || (!options.skip.is_empty() && borrowed_value(&function.output).is_some())
         || function.args.iter().any(|arg| arg.attrs.iter().any(is_cfg))
+        || hidden_path(function, options).is_some()
         || (place == Place::Free && function.mentions_self_type());
     if place == Place::Bare || odd {
         return TokenStream::new();
