@@ -116,15 +116,20 @@ impl Parse for Function {
     }
 }
 
-/// Whether a function may begin here (or a constant, which says so itself).
+/// Whether a function may begin here.
 fn is_function_ahead(input: ParseStream<'_>) -> bool {
     input.peek(Token![fn])
-        || input.peek(Token![const])
+        || (input.peek(Token![const]) && !is_constant_ahead(input))
         || input.peek(Token![async])
         || input.peek(Token![unsafe])
         || input.peek(Token![extern])
         || input.peek(Token![safe])
         || input.peek(Token![default])
+}
+
+/// Whether it is a constant that comes, which has a name where a function has another word.
+fn is_constant_ahead(input: ParseStream<'_>) -> bool {
+    input.peek2(syn::Ident) || input.peek2(Token![_])
 }
 
 /// The braces that `tree` is, also where it came as a `$body:block` of a `macro_rules!`, which puts an invisible

@@ -12,6 +12,9 @@ impl Orders {
     }
 }
 
+#[cache]
+const LIMIT: usize = 3;
+
 trait Store {
     #[cache(skip(self))]
     fn get(&self, id: u64) -> u64;
