@@ -6,8 +6,8 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{Expr, Path, Result, Token};
 
 use crate::cache::scope_option::{ScopeOption, parse_scope};
-use crate::cache::values::{cache_of, path_of};
-use crate::parse::{Errors, Form, Keyword, comma_or_end, did_you_mean, skip_option};
+use crate::cache::values::{cache_of, literal_of, path_of};
+use crate::parse::{Errors, Form, Keyword, comma_or_end, did_you_mean, peel, skip_option};
 use crate::verbs::WrittenCall;
 
 const OPTIONS: [&str; 4] = ["scope", "scopes", "cache", "before"];
@@ -70,10 +70,7 @@ impl Evictions {
             if WrittenCall::of(&call).is_some() {
                 self.calls.push(call);
             } else {
-                errors.on(
-                    &call,
-                    "this is no call of a cached function: `profile(org_id, user_id)`",
-                );
+                errors.on(&call, no_call(&call));
             }
             return Ok(());
         };
@@ -115,6 +112,23 @@ impl Evictions {
         }
         Ok(())
     }
+}
+
+/// Why `expr` is no call of a cached function.
+fn no_call(expr: &Expr) -> String {
+    let behind = match peel(expr) {
+        Expr::Await(_) => ".await",
+        Expr::Try(_) => "?",
+        _ => {
+            return match literal_of(expr) {
+                Some(scope) => format!("a scope is named as such: `scope = \"{}\"`", scope.value()),
+                None => {
+                    "this is no call of a cached function: `profile(org_id, user_id)`".to_owned()
+                }
+            };
+        }
+    };
+    format!("the call alone says what is evicted, and is not made: leave out `{behind}`")
 }
 
 /// The keyword, if an option comes next, and not a call.
