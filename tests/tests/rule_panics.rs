@@ -400,3 +400,16 @@ fn put_returning(cache: &Arc<Cache>) {
     };
     let _ = put!(returning(cache, x), value);
 }
+
+#[test]
+fn each_look_up_of_many_counts_once_when_a_rule_panics_over_one() {
+    let (client, rule) = (Client::new(), Startled::at("third set"));
+    let cache = client.builder().rule(rule.clone()).build().unwrap();
+    let other = client.clone().cache();
+    let entries: Vec<(u64, u64)> = (0..5).map(|key| (key, key)).collect();
+    let entries = entries.iter().map(|(key, value)| (key, value));
+    other.set_many(entries).run().unwrap();
+    assert!(rule.startles(|| cache.get_many::<u64, _>(0_u64..5).run()));
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses), (2, 3));
+}

@@ -231,8 +231,9 @@ impl<'a, T> Batch<'a, T> {
             }
             match seen.next() {
                 Some(Seen::Hit(found)) => {
-                    cache.count(&absent.key, Event::Hit);
                     cache.take_over(&absent.ticket, types, &found, &aging);
+                    // last: a rule may panic over that, and then it is missing
+                    cache.count(&absent.key, Event::Hit);
                     values[absent.place] = Some(own(found.value));
                     false
                 }
