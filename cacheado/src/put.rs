@@ -83,15 +83,14 @@ impl Put {
         let tier = cache.shared_for(&self.key, self.values.codec);
         let entry = cache.entry(&self.key, self.values, value, &self.span, tier.is_some());
         let told = tier.map(|(tier, _)| tier);
-        // dropped where no lock is held
-        let mut dropped = Dropped::new();
         let inserted = or_evict(cache, &self.key, told, || {
+            // dropped where no lock is held
+            let mut dropped = Dropped::new();
             ticket.put(true, Keeping::Here, |_| {
                 cache.store_local(entry, &self.span, &mut dropped)
             })
         });
         cache.rests().end(&self.key, cache.clock());
-        drop(dropped);
         match inserted {
             Some(Inserted::Stored(lifetime)) => Stored {
                 // if there is anywhere to store it

@@ -1,12 +1,16 @@
 //! Dropping a value runs its owner's code, which may come back to the cache: no lock of the cache is held when one goes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use cacheado::testing::ManualClock;
-use cacheado::{Cache, cache, evict, refresh, scopes};
+use cacheado::{Cache, cache, evict, put, refresh, scopes};
+use cacheado_tests::store::Client;
 use cacheado_tests::within;
+use futures::FutureExt;
+use serde::{Deserialize, Serialize};
 
 scopes! { organization(org_id) }
 
@@ -96,5 +100,64 @@ fn what_expires_while_it_is_replaced_is_dropped_under_no_lock() {
             }
             done.store(true, SeqCst);
         });
+    });
+}
+
+static BURNS: AtomicBool = AtomicBool::new(false);
+
+/// A value of which the first panics as it is dropped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Panicking(u64);
+
+impl Drop for Panicking {
+    fn drop(&mut self) {
+        let panics = self.0 == 1 && BURNS.swap(false, SeqCst);
+        assert!(!panics, "on purpose");
+    }
+}
+
+#[cache(cache = cache, skip(cache, value))]
+fn panicking(cache: &Cache, value: u64, x: u64) -> Panicking {
+    let _ = x;
+    Panicking(value)
+}
+
+/// The shared tier has the older value still, which is gone from there as soon as that can be told.
+#[test]
+fn what_panics_as_it_is_replaced_is_not_left_in_the_shared_tier() {
+    type Replacement = fn(&Cache, &Panicking);
+    let replacements: [(&str, Replacement); 5] = [
+        ("set", |cache, value| drop(cache.set(1_u64, value).run())),
+        ("set, async", |cache, value| {
+            drop(cache.set(1_u64, value).into_future().now_or_never());
+        }),
+        ("set of many", |cache, value| {
+            drop(cache.set_many([(1_u64, value)]).run());
+        }),
+        ("put!", |cache, value| {
+            drop(put!(panicking(cache, 0, 1), value.clone()));
+        }),
+        ("refresh!", |cache, value| {
+            refresh!(panicking(cache, value.0, 1));
+        }),
+    ];
+    within(LIMIT, move || {
+        for (what, replacement) in replacements {
+            let client = Client::new();
+            let cache = client.cache();
+            let old = Panicking(1);
+            if what.contains("set") {
+                cache.set(1_u64, &old).run().unwrap();
+            } else {
+                put!(panicking(&cache, 0, 1), old.clone()).unwrap();
+            }
+            let new = Panicking(2);
+            BURNS.store(true, SeqCst);
+            let replace = AssertUnwindSafe(|| replacement(&cache, &new));
+            assert!(catch_unwind(replace).is_err(), "{what}");
+            while !client.is_empty() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
     });
 }

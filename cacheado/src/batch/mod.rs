@@ -350,9 +350,9 @@ impl<'a, T> Batch<'a, T> {
         let span = self.aging.span(ttl);
         let entry = cache.entry(key, values, value, &span, tier.is_some());
         let told = tier.map(|(tier, _)| tier);
-        // dropped where no lock is held
-        let mut dropped = Dropped::new();
         let stored = or_evict(cache, key, told, || {
+            // dropped where no lock is held
+            let mut dropped = Dropped::new();
             ticket.store_as(Keeping::by(tier.is_some(), mark.as_ref()), |unheard| {
                 let inserted = cache.store_local(entry, &span, &mut dropped);
                 if unheard && tier.is_some() {
@@ -361,7 +361,6 @@ impl<'a, T> Batch<'a, T> {
                 inserted
             })
         });
-        drop(dropped);
         let Some(Inserted::Stored(lifetime)) = stored else {
             return None;
         };

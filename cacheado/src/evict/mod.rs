@@ -28,8 +28,8 @@ pub(crate) fn evict_local(cache: &Cache, key: &Key) -> bool {
     cache.flights().invalidate(key, remove)
 }
 
-/// Runs `store`, which stores a value under `key` that is newer than what the `tier` has there, if there is one. If a rule panics over it,
-/// that is evicted as soon as can be, and the panic goes on.
+/// Runs `store`, which stores a value under `key` that is newer than what the `tier` has there, if there is one. If a rule panics over it, or
+/// the value that goes for it, that is evicted as soon as can be, and the panic goes on.
 pub(crate) fn or_evict<R>(
     cache: &Cache,
     key: &Key,

@@ -159,26 +159,25 @@ impl Lead {
         let span = aging.span(ttl).after(took, &aging);
         // taken where it is stored: it is large, and handed on otherwise
         let mut entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
-        // dropped where no lock is held
-        let mut dropped = Dropped::new();
         let mut is_here = cache.is_in_process();
-        let store = |unheard: bool| {
-            let inserted = cache.store_local(entry.take(), &span, &mut dropped);
-            if unheard && tier.is_some() {
-                cache.forget_copy(&load.key, &mut dropped);
-                is_here = false;
-            }
-            inserted
-        };
         let told = tier.map(|(tier, _)| tier);
         let stored = or_evict(cache, &load.key, told, || {
+            // dropped where no lock is held
+            let mut dropped = Dropped::new();
+            let store = |unheard: bool| {
+                let inserted = cache.store_local(entry.take(), &span, &mut dropped);
+                if unheard && tier.is_some() {
+                    cache.forget_copy(&load.key, &mut dropped);
+                    is_here = false;
+                }
+                inserted
+            };
             if load.sharing == Sharing::Refresh {
                 ticket.put(false, self.keeping(), store)
             } else {
                 ticket.store_as(self.keeping(), store)
             }
         });
-        drop(dropped);
         let write = match stored {
             Some(Inserted::Stored(lifetime)) => {
                 cache.rests().end(&load.key, cache.clock());
