@@ -165,7 +165,7 @@ impl Age {
             let idle = self.seen.idle.as_ref().map(|idle| idle.span);
             let is = if end == NEVER {
                 NEVER
-            } else if asked == NEVER || end < was {
+            } else if end < was {
                 end
             } else {
                 // more or less of the part after it, which is no longer than it was

@@ -7,6 +7,9 @@ pub(crate) mod errors;
 
 use std::time::Duration;
 
+/// The longest that a value stands in: what no clock and no store counts as without end.
+const LONGEST_STALE: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// What is said of how values age. What an attribute leaves out, the builder says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Aging {
@@ -104,7 +107,7 @@ impl Aging {
         };
         Span {
             fresh: Some(fresh),
-            stale: self.stale.unwrap_or_default(),
+            stale: self.stale.unwrap_or_default().min(LONGEST_STALE),
             due: self.refresh_after.map(|part| fresh.mul_f64(part)),
             gap: Duration::ZERO,
             idle: self.idle,

@@ -283,7 +283,7 @@ impl CacheBuilder {
     }
 
     /// How long past its lifetime a value may stand in for one that can't be had, for functions whose attribute has no `stale`.
-    /// Without one, it ends with its lifetime.
+    /// Without one, it ends with its lifetime. More than a hundred years are a hundred.
     ///
     /// A function whose attribute has `stale`, `refresh_after` or `timeout` serves such a value at once, and has its body run in the
     /// background. Any other runs its body when it is called, and serves the value if that fails: returns an `Err`, or panics.

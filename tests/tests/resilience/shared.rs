@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use cacheado::{Cache, Error, cache, evict, expire, peek, put, refresh};
 use cacheado_tests::store::Client;
@@ -101,6 +102,27 @@ fn fails_after(cache: &Cache, source: &Source, meanwhile: impl FnOnce()) -> Resu
         source.open();
         caller.join().unwrap()
     })
+}
+
+#[cache(ttl = 60, stale = Duration::MAX, cache = cache, skip(cache, source))]
+fn for_ever(cache: &Cache, source: &Source) -> Result<u64, String> {
+    source.load()
+}
+
+#[test]
+fn what_stands_in_without_end_is_old_to_all() {
+    let source = Source::default();
+    let (client, one, _, two) = two();
+    assert_eq!(for_ever(&one, &source), Ok(1));
+    client.store().clock.advance(61 * SECOND);
+    for cache in [&one, &two] {
+        assert_eq!(peek!(for_ever(cache, &source)).unwrap(), None);
+    }
+    assert_eq!(for_ever(&one, &source), Ok(1));
+    comes("the refresh", || one.stats().refreshes == 1);
+    comes("its value", || {
+        peek!(for_ever(&two, &source)).unwrap() == Some(2)
+    });
 }
 
 #[test]

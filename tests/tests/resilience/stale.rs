@@ -1,6 +1,7 @@
 //! `stale`: a value past its lifetime stands in while another is loaded, or when that fails.
 
 use std::thread;
+use std::time::Duration;
 
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, LoadContext, cache, cache_put, evict, expire, peek, put, refresh};
@@ -411,6 +412,27 @@ fn a_rule_that_cuts_lifetimes_has_the_last_word() {
     clock.advance(NANO);
     assert_eq!(served(&cache, &source, 7), Ok(2));
     assert_eq!(cache.stats().stale_hits, 0);
+}
+
+#[test]
+fn what_stands_in_without_end_is_good_for_no_longer() {
+    use cacheado::rules::Ttl;
+    #[cache(ttl = 60, stale = Duration::MAX, cache = cache, skip(cache, source))]
+    fn for_ever(cache: &Cache, source: &Source) -> Result<u64, String> {
+        source.load()
+    }
+    for rule in [Ttl::new(), Ttl::new().max(3600 * SECOND)] {
+        let (source, clock) = (Source::default(), ManualClock::new());
+        let cache = Cache::builder().clock(clock.clone());
+        let cache = cache.rule(rule).build().unwrap();
+        assert_eq!(for_ever(&cache, &source), Ok(1));
+        clock.advance(60 * SECOND - NANO);
+        assert_eq!(peek!(for_ever(&cache, &source)).unwrap(), Some(1));
+        clock.advance(NANO);
+        assert_eq!(peek!(for_ever(&cache, &source)).unwrap(), None);
+        assert_eq!(for_ever(&cache, &source), Ok(1));
+        assert_eq!(cache.stats().stale_hits, 1);
+    }
 }
 
 /// Who asks for a new value, or has one stored, is told that it failed.
