@@ -424,6 +424,52 @@ fn what_only_stands_in_there_is_replaced_as_well() {
     assert_eq!(asked.take(), [[3]]);
 }
 
+/// The next load that fails would bring it back.
+#[test]
+fn what_only_stands_in_goes_when_what_was_loaded_is_not_to_be_stored() {
+    #[cache(name = "batch::left", cache = cache, ttl = 60, stale = 600, skip(cache, now))]
+    fn one(cache: &Cache, now: Option<u64>, id: u32) -> Result<u64, ()> {
+        let _ = id;
+        now.ok_or(())
+    }
+    #[cache(
+        name = "batch::left", cache = cache, ttl = 60, skip(cache, now), batch(ids),
+        when = |value| *value != 2,
+    )]
+    fn many(cache: &Cache, now: u64, ids: &[u32]) -> HashMap<u32, u64> {
+        ids.iter().map(|&id| (id, now)).collect()
+    }
+    #[cache(
+        name = "batch::left", cache = cache, ttl = 60, skip(cache, now), batch(ids),
+        when = |value| *value != 2,
+    )]
+    async fn many_async(cache: &Cache, now: u64, ids: &[u32]) -> HashMap<u32, u64> {
+        ids.iter().map(|&id| (id, now)).collect()
+    }
+    type Loads = fn(&Cache) -> HashMap<u32, u64>;
+    let loads: [Loads; 2] = [
+        |cache| many(cache, 2, &[3]),
+        |cache| block_on(many_async(cache, 2, &[3])),
+    ];
+    for load in loads {
+        for in_process in [true, false] {
+            let client = Client::new();
+            let builder = client.builder().in_process(in_process);
+            let cache = builder.build().unwrap();
+            assert_eq!(one(&cache, Some(1), 3), Ok(1));
+            client.store().clock.advance(Duration::from_secs(60));
+            assert_eq!(load(&cache), HashMap::from([(3, 2)]));
+            assert_eq!(one(&cache, None, 3), Err(()), "in process: {in_process}");
+        }
+    }
+    let clock = ManualClock::new();
+    let cache = Cache::builder().clock(clock.clone()).build().unwrap();
+    assert_eq!(one(&cache, Some(1), 3), Ok(1));
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(many(&cache, 2, &[3]), HashMap::from([(3, 2)]));
+    assert_eq!(one(&cache, None, 3), Err(()));
+}
+
 #[test]
 fn who_loads_nothing_asks_no_more_of_what_can_not_be_read() {
     let client = Client::new();

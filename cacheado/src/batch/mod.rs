@@ -2,17 +2,17 @@
 
 pub(crate) mod batched;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map::{self, HashMap};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cacheado_backends::backend::{Mark, Payload};
 use cacheado_backends::memory::{Dropped, Inserted};
-use cacheado_backends::{Error, Key, Result};
+use cacheado_backends::{Entry, Error, Key, Result};
 
 use crate::aging::Aging;
+use crate::aging::aged::Age;
 use crate::cache::Cache;
 use crate::context::Wishes;
 use crate::counters::Event;
@@ -50,6 +50,8 @@ struct Absent {
     /// What an invalidation that comes meanwhile is told by.
     ticket: Ticket,
     mark: Option<Mark>,
+    /// Something is left of it that is no value: one that only stands in for another, or that can't be used.
+    is_left: bool,
 }
 
 impl Absent {
@@ -71,9 +73,21 @@ struct Again {
 /// What a batch has loaded and the shared tier is to have.
 #[derive(Default)]
 struct Fills {
-    entries: Vec<(Key, Payload, Mark)>,
+    entries: Vec<Fill>,
     /// Which of the absent each of them is.
     of: Vec<usize>,
+    /// Keys whose values were loaded and are not kept, and that something is left of: the next load that fails would bring it back.
+    left: Vec<Key>,
+}
+
+type Fill = (Key, Payload, Mark);
+
+/// What has become of a value that was loaded.
+enum Kept {
+    /// It is not to be stored.
+    Nowhere,
+    /// It is stored, or something else has come meanwhile. The shared tier is to have it, if it can.
+    Stored(Option<Fill>),
 }
 
 impl<'a, T> Batch<'a, T> {
@@ -103,11 +117,11 @@ impl<'a, T> Batch<'a, T> {
                 cache.count(&key, Event::Hit);
             } else {
                 match seen.entry(key.clone()) {
-                    Entry::Occupied(seen) => {
+                    hash_map::Entry::Occupied(seen) => {
                         let first = *seen.get();
                         batch.again.push(Again { place, key, first });
                     }
-                    Entry::Vacant(vacant) => {
+                    hash_map::Entry::Vacant(vacant) => {
                         vacant.insert(place);
                         let ticket = cache.flights().beside(&key, FlightKind::Load, blocking);
                         batch.absent.push(Absent {
@@ -115,6 +129,7 @@ impl<'a, T> Batch<'a, T> {
                             key,
                             ticket,
                             mark: None,
+                            is_left: false,
                         });
                     }
                 }
@@ -221,7 +236,7 @@ impl<'a, T> Batch<'a, T> {
     }
 
     /// Takes over what the shared tier has, in the order in which it was asked. Counts the hits.
-    fn absorb(&mut self, seen: Vec<Seen>) {
+    fn absorb(&mut self, seen: Vec<(Seen, bool)>) {
         let mut seen = seen.into_iter();
         let (cache, own, types) = (self.cache, self.typed.own, self.typed.values);
         let (values, aging) = (&mut self.values, self.aging);
@@ -230,15 +245,15 @@ impl<'a, T> Batch<'a, T> {
                 return true;
             }
             match seen.next() {
-                Some(Seen::Hit(found)) => {
+                Some((Seen::Hit(found), _)) => {
                     cache.take_over(&absent.ticket, types, &found, &aging);
                     // last: a rule may panic over that, and then it is missing
                     cache.count(&absent.key, Event::Hit);
                     values[absent.place] = Some(own(found.value));
                     false
                 }
-                Some(Seen::Miss(mark)) => {
-                    absent.mark = mark;
+                Some((Seen::Miss(mark), is_left)) => {
+                    (absent.mark, absent.is_left) = (mark, is_left);
                     true
                 }
                 None => true,
@@ -283,11 +298,13 @@ impl<'a, T> Batch<'a, T> {
     /// Keeps what was loaded, in the order of what is [missing](Self::missing), as `decide` says of each: in the process, and by
     /// blocking in the shared tier.
     pub(crate) fn store(&mut self, loaded: Vec<Option<T>>, decide: impl FnMut(&T) -> Decision) {
-        let fills = self.settle(loaded, decide);
+        let mut fills = self.settle(loaded, decide);
+        let left = std::mem::take(&mut fills.left);
+        // counted, traced, and kept until it can be sent
+        let _ = Evictions::everywhere(self.cache, left).run();
         if let Some(tier) = self.cache.shared().filter(|_| !fills.of.is_empty()) {
             let stored = tier.fill_many(&fills.entries);
             let outdated = self.outdated(&fills, &stored);
-            // counted, traced, and kept until it can be sent
             let _ = Evictions::everywhere(self.cache, outdated).run();
             self.cache.evict_chosen();
         }
@@ -299,7 +316,9 @@ impl<'a, T> Batch<'a, T> {
         loaded: Vec<Option<T>>,
         decide: impl FnMut(&T) -> Decision,
     ) {
-        let fills = self.settle(loaded, decide);
+        let mut fills = self.settle(loaded, decide);
+        let left = std::mem::take(&mut fills.left);
+        let _ = Evictions::everywhere(self.cache, left).run_async().await;
         if let Some(tier) = self.cache.shared().filter(|_| !fills.of.is_empty()) {
             let filling = Filling::new(self.cache, || self.overtaken(&fills));
             let stored = tier.fill_many_async(&fills.entries).await;
@@ -321,26 +340,42 @@ impl<'a, T> Batch<'a, T> {
         let mut fills = Fills::default();
         for ((nth, absent), value) in self.absent.iter().enumerate().zip(loaded) {
             let Some(value) = value else { continue };
-            if let Decision::Store { ttl } = decide(&value)
-                && self.cache.is_enabled()
-                && ttl != Some(Duration::ZERO)
-                && let Some(entry) = self.keep(absent, &value, ttl)
-            {
-                fills.entries.push(entry);
-                fills.of.push(nth);
+            let kept = match decide(&value) {
+                Decision::Store { ttl }
+                    if self.cache.is_enabled() && ttl != Some(Duration::ZERO) =>
+                {
+                    self.keep(absent, &value, ttl)
+                }
+                _ => Kept::Nowhere,
+            };
+            match kept {
+                Kept::Stored(Some(entry)) => {
+                    fills.entries.push(entry);
+                    fills.of.push(nth);
+                }
+                Kept::Stored(None) => {}
+                Kept::Nowhere => {
+                    let is_left = absent.is_left || self.stands_in(&absent.key);
+                    if is_left && absent.ticket.is_undisturbed() {
+                        fills.left.push(absent.key.clone());
+                    }
+                }
             }
             self.values[absent.place] = Some(value);
         }
         fills
     }
 
-    /// Keeps one that was loaded. Returns what the shared tier is to have of it.
-    fn keep(
-        &self,
-        absent: &Absent,
-        value: &T,
-        ttl: Option<Duration>,
-    ) -> Option<(Key, Payload, Mark)> {
+    /// Whether the process has something under `key` that only stands in for a value.
+    fn stands_in(&self, key: &Key) -> bool {
+        let is_old = |age: &Age| !age.is_fresh(self.cache.clock());
+        let types = self.typed.values;
+        let stands_in = |entry: Entry<'_>| types.age(entry).is_some_and(is_old);
+        self.cache.store().peek_key(key, stands_in) == Some(true)
+    }
+
+    /// Keeps one that was loaded.
+    fn keep(&self, absent: &Absent, value: &T, ttl: Option<Duration>) -> Kept {
         let Absent {
             key, ticket, mark, ..
         } = absent;
@@ -361,13 +396,17 @@ impl<'a, T> Batch<'a, T> {
                 inserted
             })
         });
-        let Some(Inserted::Stored(lifetime)) = stored else {
-            return None;
+        let lifetime = match stored {
+            Some(Inserted::Stored(lifetime)) => lifetime,
+            Some(Inserted::Rejected(_) | Inserted::Ephemeral) => return Kept::Nowhere,
+            None => return Kept::Stored(None),
         };
         cache.rests().end(key, cache.clock());
-        let ((tier, codec), mark) = tier.zip(mark.as_ref())?;
-        let payload = tier.seal(key, codec, value, lifetime, &span).ok()?;
-        Some((key.clone(), payload, mark.clone()))
+        let fill = tier.zip(mark.as_ref()).and_then(|((tier, codec), mark)| {
+            let payload = tier.seal(key, codec, value, lifetime, &span).ok()?;
+            Some((key.clone(), payload, mark.clone()))
+        });
+        Kept::Stored(fill)
     }
 
     /// After the shared tier was told of `fills`: it may have refused some, or an invalidation may have come while it was told. Returns what

@@ -9,18 +9,19 @@ use super::{Seen, SharedTier, Unsent};
 use crate::value::Codec;
 
 impl SharedTier {
-    /// What the tier has under each of `keys`, as [`look`](Self::look) says. One that fails has nothing, and is to be told nothing. What
-    /// only stands in for another value is none. `loads`: what is missing is to be loaded.
-    pub(crate) fn look_many(&self, keys: &[Key], codec: Codec, loads: bool) -> Vec<Seen> {
+    /// What the tier has under each of `keys`, as [`look`](Self::look) says, and whether something is there that is no value: one that only
+    /// stands in for another, or can't be used. A key that fails has nothing, and is to be told nothing. `loads`: what is missing is to be
+    /// loaded.
+    pub(crate) fn look_many(&self, keys: &[Key], codec: Codec, loads: bool) -> Vec<(Seen, bool)> {
         let asked = self.to_ask(keys);
         let answers = self.ask_portions("get", &asked, |keys| self.backend.get_many(keys));
         let found = in_their_places(answers, asked.len());
         let mut all = Vec::with_capacity(keys.len());
         for (key, seen) in keys.iter().zip(self.seen_many(keys, codec, &asked, found)) {
             all.push(match seen {
-                Some(seen) => seen,
-                None if loads => Seen::Miss(self.mark(key).ok()),
-                None => Seen::Miss(None),
+                Some(seen) => (seen, false),
+                None if loads => (Seen::Miss(self.mark(key).ok()), true),
+                None => (Seen::Miss(None), true),
             });
         }
         all
@@ -32,16 +33,16 @@ impl SharedTier {
         keys: &[Key],
         codec: Codec,
         loads: bool,
-    ) -> Vec<Seen> {
+    ) -> Vec<(Seen, bool)> {
         let asked = self.to_ask(keys);
         let answers = self.ask_portions_async("get", &asked, |it, keys| it.get_many_async(keys));
         let found = in_their_places(answers.await, asked.len());
         let mut all = Vec::with_capacity(keys.len());
         for (key, seen) in keys.iter().zip(self.seen_many(keys, codec, &asked, found)) {
             all.push(match seen {
-                Some(seen) => seen,
-                None if loads => Seen::Miss(self.mark_async(key).await.ok()),
-                None => Seen::Miss(None),
+                Some(seen) => (seen, false),
+                None if loads => (Seen::Miss(self.mark_async(key).await.ok()), true),
+                None => (Seen::Miss(None), true),
             });
         }
         all
