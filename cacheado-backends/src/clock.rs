@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -246,8 +247,22 @@ impl ManualClock {
             listeners.retain(|listener| listener.strong_count() > 0);
             listeners.iter().filter_map(Weak::upgrade).collect()
         };
+        let mut panicked = None;
         for listener in listeners {
-            listener.advanced();
+            // what expires is a user's, and may panic as it goes: that keeps nobody else from hearing of the time
+            let tell = AssertUnwindSafe(|| {
+                listener.advanced();
+                drop(listener);
+            });
+            match catch_unwind(tell) {
+                Err(panic) if panicked.is_none() => panicked = Some(panic),
+                // what it is, is the user's, and may panic when it is dropped
+                Err(later) => std::mem::forget(later),
+                Ok(()) => {}
+            }
+        }
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
         }
     }
 

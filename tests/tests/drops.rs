@@ -1,8 +1,8 @@
 //! Dropping a value runs its owner's code, which may come back to the cache: no lock of the cache is held when one goes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use cacheado::testing::ManualClock;
@@ -160,4 +160,38 @@ fn what_panics_as_it_is_replaced_is_not_left_in_the_shared_tier() {
             }
         }
     });
+}
+
+/// The first that is dropped once it is armed panics.
+#[derive(Clone)]
+struct Armed(Arc<AtomicBool>);
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        assert!(!self.0.swap(false, SeqCst), "on purpose");
+    }
+}
+
+#[cache(cache = cache, skip(cache, arm), ttl = 10, local)]
+fn armed(cache: &Cache, arm: &Armed, x: u32) -> Armed {
+    let _ = x;
+    arm.clone()
+}
+
+/// All of it is gone when the clock has moved, from every cache.
+#[test]
+fn what_expires_goes_though_a_value_panics_as_it_is_dropped() {
+    let clock = ManualClock::new();
+    let caches = [(); 2].map(|()| {
+        let builder = Cache::builder().clock(clock.clone());
+        builder.build().expect("a plain cache")
+    });
+    let arm = Armed(Arc::default());
+    for cache in &caches {
+        (0..1000).for_each(|x| drop(armed(cache, &arm, x)));
+    }
+    arm.0.store(true, SeqCst);
+    let later = AssertUnwindSafe(|| clock.advance(Duration::from_secs(10)));
+    assert!(catch_unwind(later).is_err());
+    assert_eq!(Arc::strong_count(&arm.0), 1);
 }

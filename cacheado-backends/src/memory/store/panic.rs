@@ -1,4 +1,4 @@
-//! Panics of rules, which go on once the store is whole.
+//! Panics of rules, and of values as they are dropped, which go on once the store is whole.
 
 use std::any::Any;
 use std::panic::resume_unwind;
@@ -6,10 +6,10 @@ use std::panic::resume_unwind;
 use super::Policy;
 use crate::sync::MutexGuard;
 
-/// What a rule has panicked with.
+/// What a rule or a value has panicked with.
 pub(super) type Panic = Box<dyn Any + Send>;
 
-/// Notes what a rule has panicked with, if another has not done so before.
+/// Notes what one has panicked with, if another has not done so before.
 pub(super) fn note(first: &mut Option<Panic>, panicked: Option<Panic>) {
     if first.is_none() {
         *first = panicked;

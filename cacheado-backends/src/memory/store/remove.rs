@@ -115,6 +115,9 @@ impl Store {
             let mut policy = lock(&self.policy);
             self.remove_due(now, &mut policy, &mut dropped);
             panic::note(&mut panicked, Policy::release(policy));
+            // a value may panic as well, and the rest is to go all the same
+            let drop_all = AssertUnwindSafe(|| drop(dropped));
+            panic::note(&mut panicked, catch_unwind(drop_all).err());
         }
         panic::resume(panicked);
     }
