@@ -22,7 +22,11 @@ fn expire_local(cache: &Cache, key: &Key, values: &ValueType) -> bool {
     let mut dropped = Dropped::new();
     cache.flights().invalidate(key, || {
         let expired = cache.store().peek_key(key, expire).flatten();
-        expired.unwrap_or_else(|| cache.store().remove(key, &mut dropped))
+        expired.unwrap_or_else(|| {
+            // an error that is kept is none
+            let was_good = is_good(cache, key, values);
+            cache.store().remove(key, &mut dropped) && was_good
+        })
     })
 }
 

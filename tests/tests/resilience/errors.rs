@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use cacheado::backends::Change;
-use cacheado::{Cache, Scope, cache, evict, peek, put, refresh};
+use cacheado::{Cache, Scope, cache, evict, expire, peek, put, refresh};
 use cacheado_tests::store::Client;
 
 use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
@@ -92,6 +92,19 @@ fn it_goes_as_any_entry_does() {
     assert_eq!(kept(&cache, &source, 8), broken());
     assert!(put!(kept(&cache, &source, 8), 100).unwrap());
     assert_eq!(kept(&cache, &source, 8), Ok(100));
+}
+
+#[test]
+fn one_that_is_expired_was_no_good_value() {
+    let source = Source::default();
+    for cache in [cache().0, Client::new().cache()] {
+        source.fails(Failure::Error);
+        assert_eq!(kept(&cache, &source, 7), broken());
+        assert!(!expire!(kept(&cache, &source, 7)).unwrap());
+        source.fails(None);
+        assert!(kept(&cache, &source, 7).is_ok(), "it is gone");
+        assert!(expire!(kept(&cache, &source, 7)).unwrap());
+    }
 }
 
 #[test]
