@@ -86,23 +86,6 @@ pub(crate) fn hidden_path(function: &Function, options: &Options) -> Option<Path
     find.1
 }
 
-/// What only matters where the body always runs.
-pub(crate) fn check_put(function: &Function, options: &Options, errors: &mut Errors) {
-    if let Flavor::Boxed(boxed) = &function.flavor {
-        boxed.check_put(errors);
-    }
-    // of many ids it is refused in any case
-    if place(function, options.block) == Place::Bare
-        && options.name.is_none()
-        && options.batch.is_none()
-    {
-        errors.on(
-            &function.sig.ident,
-            "nothing finds what this stores: give it, and the `#[cache]` function that is to find it, one `name`",
-        );
-    }
-}
-
 fn check_shape(function: &Function, options: &Options, errors: &mut Errors) {
     let sig = &function.sig;
     if let Some(token) = &sig.constness {

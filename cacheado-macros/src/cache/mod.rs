@@ -40,7 +40,7 @@ use self::options::Options;
 pub(crate) use self::plan::Kind;
 use self::scope::scope_of_call;
 pub(crate) use self::scope::{Scopes, level_path};
-use self::signature::Function;
+use self::signature::{Flavor, Function};
 use crate::parse::Errors;
 
 /// What the attribute and its function become. `scopes`: what `detour` has fetched, once it has.
@@ -62,8 +62,8 @@ pub(crate) fn attribute(
     let (options, mut errors) = Options::read(attr.clone());
     check::check(&function, &options, &mut errors);
     reach::check(&function, &options, &mut errors);
-    if kind == Kind::Put {
-        check::check_put(&function, &options, &mut errors);
+    if let (Kind::Put, Flavor::Boxed(boxed)) = (kind, &function.flavor) {
+        boxed.check_put(&mut errors);
     }
     batch::check(kind, &function, &options, &mut errors);
     aging::check(kind, &function, &options, &mut errors);
