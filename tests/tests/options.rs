@@ -300,6 +300,16 @@ skip() #[max_items = BOUND_OF_BUILDER + 1]
     assert_eq!(bench.cache.stats().total_keys, 3);
 });
 
+both!(a_bound_may_be_more_than_most_types_hold:
+skip() #[max_items = 4_294_967_296]
+(bench, x: u32) -> u32 { bench.run(x) },
+|bench, call| {
+    for x in 0..5 {
+        call(bench, x);
+    }
+    assert_eq!(bench.cache.stats().total_keys, 5);
+});
+
 both!(all_options_go_together:
 skip(_trace) #[
     ttl = |value| std::time::Duration::from_secs(value.len() as u64),

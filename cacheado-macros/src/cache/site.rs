@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{GenericParam, Generics};
+use syn::{Expr, ExprLit, GenericParam, Generics, Lit};
 
 use super::companions;
 use super::key;
@@ -48,10 +48,13 @@ fn site_static(plan: &Plan) -> TokenStream {
     let max_items = options.max_items.as_ref().map(|most| {
         let (first, _) = ends(most, Span::mixed_site());
         let first = at(first);
-        // a constant for a bound is of one type here, and of another there: every integer will do, and what `|` is not for, as a
-        // fraction, will not
         let number = quote!(::core::primitive::i128);
-        let most = quote_spanned!(first=> ((#most) | 0) as #number);
+        // a constant for a bound is of one type here, and of another there: every integer will do, and what `|` is not for, as a
+        // fraction, will not. A number as such is of the type that it is wanted in, and would be an `i32` beside another
+        let most = match most {
+            Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) => quote_spanned!(first=> (#most) as #number),
+            _ => quote_spanned!(first=> ((#most) | 0) as #number),
+        };
         let check = quote_spanned!(first=> ::core::assert!(__CACHEADO_MOST > 0, "`max_items` is at least 1"));
         quote!(.max_items({ const __CACHEADO_MOST: #number = #most; #check; __CACHEADO_MOST }))
     });
