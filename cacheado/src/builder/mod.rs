@@ -107,7 +107,8 @@ impl CacheBuilder {
         self
     }
 
-    /// Adds a rule. Rules are asked in the order in which they are added.
+    /// Adds a rule: one of [`rules`](crate::rules), or a type of one's own that implements [`Rule`]. Rules are asked in the order in
+    /// which they are added, and a bound as [`max_items`](Self::max_items) after all of them.
     pub fn rule(mut self, rule: impl Rule) -> Self {
         self.rules.push(Box::new(rule));
         self
@@ -202,7 +203,29 @@ impl CacheBuilder {
         self
     }
 
-    /// The shared tier behind the in-process one. There is one at most; a second call replaces the first.
+    /// The shared tier behind the in-process one: one of [`backends`](crate::backends), or a type of one's own that implements
+    /// [`Backend`]. There is one at most; a second call replaces the first. What is looked up and not in the process costs a round
+    /// trip there.
+    ///
+    /// ```
+    /// use cacheado::Cache;
+    /// # use cacheado::backends::{Backend, BackendResult, Lookup, Payload};
+    /// # struct Store;
+    /// # impl Backend for Store {
+    /// #     fn name(&self) -> &str { "Store" }
+    /// #     fn get(&self, _: &cacheado::Key) -> BackendResult<Lookup> { Ok(None.into()) }
+    /// #     fn set(&self, _: &cacheado::Key, _: &Payload) -> BackendResult<()> { Ok(()) }
+    /// #     fn evict(&self, _: &cacheado::Key) -> BackendResult<bool> { Ok(false) }
+    /// #     fn evict_by_scope(&self, _: &cacheado::Scope) -> BackendResult<u64> { Ok(0) }
+    /// #     fn clear(&self) -> BackendResult<()> { Ok(()) }
+    /// # }
+    /// # let store = Store;
+    ///
+    /// // `store` is `Redis::new("redis://127.0.0.1:6379")?`, or whatever the processes share
+    /// let cache = Cache::builder().backend(store).name("storefront").build()?;
+    /// assert_eq!(cache.stats().storage_type, "in-process + Store");
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     pub fn backend(mut self, backend: impl Backend) -> Self {
         self.backend = Some(Box::new(backend));
         self
@@ -218,10 +241,27 @@ impl CacheBuilder {
     /// Only what is stored is decided by it: whatever is compressed is read by every cache, if it is built with the feature `lz4`.
     /// To one that is not it is a miss, which `backend_errors` counts.
     ///
-    /// ```no_run
-    /// # fn with(backend: impl cacheado::backends::Backend) -> cacheado::Result<cacheado::Cache> {
-    /// cacheado::Cache::builder().backend(backend).compress_above(1024).build()
+    /// ```
+    /// use cacheado::Cache;
+    /// # use cacheado::backends::{Backend, BackendResult, Lookup, Payload};
+    /// # struct Store;
+    /// # impl Backend for Store {
+    /// #     fn name(&self) -> &str { "Store" }
+    /// #     fn get(&self, _: &cacheado::Key) -> BackendResult<Lookup> { Ok(None.into()) }
+    /// #     fn set(&self, _: &cacheado::Key, payload: &Payload) -> BackendResult<()> {
+    /// #         assert!(payload.bytes.len() < 1000);
+    /// #         Ok(())
+    /// #     }
+    /// #     fn evict(&self, _: &cacheado::Key) -> BackendResult<bool> { Ok(false) }
+    /// #     fn evict_by_scope(&self, _: &cacheado::Scope) -> BackendResult<u64> { Ok(0) }
+    /// #     fn clear(&self) -> BackendResult<()> { Ok(()) }
     /// # }
+    /// # let store = Store;
+    ///
+    /// let cache = Cache::builder().backend(store).compress_above(1024).build()?;
+    /// // some hundred bytes go to the store
+    /// cache.set("page", &"<p>text</p>".repeat(1000)).run()?;
+    /// # Ok::<(), cacheado::Error>(())
     /// ```
     #[cfg(feature = "lz4")]
     pub fn compress_above(mut self, bytes: usize) -> Self {
@@ -239,7 +279,8 @@ impl CacheBuilder {
         self
     }
 
-    /// The prefix of all that the cache stores outside the process; `cacheado` if not given.
+    /// The prefix of all that the cache stores outside the process; `cacheado` if not given. Caches of one name share what they have in
+    /// one store: give each service its own. An empty one makes `build()` fail.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
@@ -257,7 +298,7 @@ impl CacheBuilder {
     /// It counts from when the first of them began to wait, or from the last time after that that the load's future was polled. A
     /// caller whose future is never polled again, or a thread that waits for one of those who wait for it, so holds nobody up for
     /// longer. Give more than the slowest body takes, or of several callers more than one runs it. A refresh in the background that
-    /// takes longer does not keep another from being begun.
+    /// takes longer does not keep another from being begun. Zero makes `build()` fail.
     pub fn flight_timeout(mut self, timeout: Duration) -> Self {
         self.flight_timeout = timeout;
         self
@@ -276,40 +317,44 @@ impl CacheBuilder {
     /// After `failures` of the shared tier in a row it is not asked for `pause`, and then by one call, whose answer decides: 5 and 1 s
     /// if not given. Meanwhile look-ups there are misses, which run their bodies, and evictions are kept and sent later. Time is the
     /// [clock](Self::clock)'s. Where [parts](Backend::part) of the store may be down each by itself, as the nodes of a Redis Cluster may,
-    /// each is counted by itself. Without a [`backend`](Self::backend), `build()` fails.
+    /// each is counted by itself. Without a [`backend`](Self::backend), or with zero for either, `build()` fails.
     pub fn circuit_breaker(mut self, failures: u32, pause: Duration) -> Self {
         self.breaker = Some(BreakerOptions { failures, pause });
         self
     }
 
-    /// How long past its lifetime a value may stand in for one that can't be had, for functions whose attribute has no `stale`.
-    /// Without one, it ends with its lifetime. More than a hundred years are a hundred.
+    /// How long past its lifetime a value may stand in for one that can't be had, for functions whose attribute has neither `stale` nor
+    /// `idle`. Without one, it ends with its lifetime, as what programmatic calls store always does. More than a hundred years are a hundred.
     ///
-    /// A function whose attribute has `stale`, `refresh_after` or `timeout` serves such a value at once, and has its body run in the
-    /// background. Any other runs its body when it is called, and serves the value if that fails: returns an `Err`, or panics.
+    /// A function whose body may run in the background (its attribute has `stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`
+    /// or `detached`) serves such a value at once and has the body run there; with a [`timeout`](Self::timeout), it waits so long for the
+    /// new value before. Any other runs its body when it is called, and serves the value if that fails: returns an `Err`, or
+    /// panics. See [`guide::stale`](crate::guide::stale).
     pub fn stale(mut self, span: Duration) -> Self {
         self.aging.stale = Some(span);
         self
     }
 
-    /// The part of its lifetime past which a hit of a value begins a refresh in the background, for functions whose attribute has
-    /// `stale` or `timeout` and no `refresh_after`. Without one, a value is not refreshed while it is good. Must be more than 0 and less
-    /// than 1.
+    /// The part of its lifetime past which a hit of a value begins a refresh in the background, for functions whose body may run
+    /// [there](Self::stale) and whose attribute has none of `refresh_after`, `xfetch` and `idle`. Without one, a value is not refreshed
+    /// while it is good. What is not more than 0 and less than 1 makes `build()` fail. See
+    /// [`guide::early_refresh`](crate::guide::early_refresh).
     pub fn refresh_after(mut self, part: f64) -> Self {
         self.aging.refresh_after = Some(part);
         self
     }
 
-    /// How long a body is waited for while a value past its lifetime may stand in, for functions whose attribute has `stale` or
-    /// `refresh_after` and no `timeout`. Without one, it is not waited for at all.
+    /// How long a body is waited for while a value past its lifetime may stand in, for functions whose body may run in the
+    /// [background](Self::stale) and whose attribute has no `timeout`. Without one, it is not waited for at all. See
+    /// [`guide::timeouts`](crate::guide::timeouts).
     pub fn timeout(mut self, span: Duration) -> Self {
         self.aging.timeout = Some(span);
         self
     }
 
     /// By how much of itself a lifetime may be longer, evenly spread, so that what is stored at once does not end at once: for functions
-    /// whose attribute has no `jitter`, and for values that are set. Without one, lifetimes are as they are given. Must be between 0
-    /// and 1.
+    /// whose attribute has no `jitter`, and for what programmatic calls store. Without one, lifetimes are as they are given. What is less
+    /// than 0 or more than 1 makes `build()` fail. See [`guide::jitter`](crate::guide::jitter).
     pub fn jitter(mut self, part: f64) -> Self {
         self.aging.jitter = Some(part);
         self
