@@ -105,8 +105,9 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyInstalled`](crate::Error::AlreadyInstalled) if there is a default cache already: one was installed, or
-    /// a function without a cache of its own has run and was given an unbounded in-process one.
+    /// [`Error::AlreadyInstalled`](crate::Error::AlreadyInstalled) if there is a default cache already: one was installed, or an
+    /// unbounded in-process one was made when a function without a cache of its own ran, or [`default_cache`](crate::default_cache) was
+    /// called.
     ///
     /// ```
     /// use cacheado::{Cache, Error, cache};
@@ -146,8 +147,8 @@ impl Cache {
         Get::new(self, key)
     }
 
-    /// Stores a clone of `value` under `key`. Answers whether it was stored: a rule may refuse it, and then an older value of
-    /// the key goes all the same.
+    /// Stores a clone of `value` under `key`, with a shared tier also there. Answers whether it was stored: a rule may refuse it, and
+    /// then an older value of the key goes all the same.
     ///
     /// ```
     /// use std::time::Duration;
@@ -190,6 +191,15 @@ impl Cache {
     }
 
     /// As [`get_or_load`](Self::get_or_load) with a `loader` that can fail: its `Err` is returned and not stored.
+    ///
+    /// ```
+    /// let cache = cacheado::Cache::builder().build()?;
+    /// let answer = cache.try_get_or_load("answer", || "forty-two".parse::<u32>()).run();
+    /// assert!(answer.is_err());
+    /// let answer = cache.try_get_or_load("answer", || "42".parse::<u32>()).run();
+    /// assert_eq!(answer, Ok(42));
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     #[doc(alias("try_get_with"))]
     pub fn try_get_or_load<F>(
         &self,
@@ -217,6 +227,13 @@ impl Cache {
 
     /// Stores a clone of each value under its key. Answers of each whether it was stored, as [`set`](Self::set) does. A shared tier
     /// is told once.
+    ///
+    /// ```
+    /// let cache = cacheado::Cache::builder().build()?;
+    /// let stored = cache.set_many([("one", &1_u32), ("two", &2)]).run()?;
+    /// assert_eq!(stored, [true, true]);
+    /// # Ok::<(), cacheado::Error>(())
+    /// ```
     pub fn set_many<'a, T: Storable, K: Serialize>(
         &'a self,
         entries: impl IntoIterator<Item = (K, &'a T)>,
@@ -275,8 +292,9 @@ impl Cache {
     /// Removes all that is in `scope` and below it, of functions and programmatic calls alike. Answers how many live entries
     /// that were. Costs what it removes, however much the cache holds. Loads in the scope that are under way are not stored.
     ///
-    /// With a shared tier it is evicted there too, and in other processes as far as the store reports to them. A scope with a `#[secret]` id
-    /// can't be told there without the builder's `secret_key` and is evicted in this process alone; one above it can.
+    /// With a shared tier it is evicted there too, and in other processes as far as the store reports to them. The answer is then how many
+    /// went from there (0 if the store can't tell, as Memcached), and of this process's those that can't have been there. A scope with a
+    /// `#[secret]` id can't be told there without the builder's `secret_key` and is evicted in this process alone; one above it can.
     ///
     /// ```
     /// use cacheado::{Cache, Hierarchy};
@@ -301,8 +319,9 @@ impl Cache {
         EvictByScope::new(self, scope)
     }
 
-    /// Removes everything that this cache has stored. Loads that are under way are not stored. The counters go on; see
-    /// [`reset_stats`](Self::reset_stats).
+    /// Removes everything that this cache has stored, with a shared tier also there, where what caches of other names have stays. Loads
+    /// that are under way are not stored. The counters stay as they are, that of evictions as well; [`reset_stats`](Self::reset_stats)
+    /// zeroes them.
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;
@@ -316,7 +335,8 @@ impl Cache {
         Clear::new(self)
     }
 
-    /// The keys of the live entries in the process, in no order. Costs a walk over all of them.
+    /// The keys of the live entries in the process, in no order, but for what a rule hides ([`Rule::on_keys`](crate::Rule::on_keys)). Costs a
+    /// walk over all of them.
     ///
     /// ```
     /// use cacheado::{Cache, Hierarchy};
@@ -373,7 +393,8 @@ impl Cache {
         self.0.hierarchy.scope(level, params)
     }
 
-    /// What was counted since the cache was built or its counters were reset. Adds up what each thread counted.
+    /// What was counted since the cache was built or its counters were reset. Adds up what each thread has counted of each function, and
+    /// frees what has expired.
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;
@@ -394,13 +415,13 @@ impl Cache {
         self.0.counters.reset();
     }
 
-    /// The name that the builder was given.
+    /// The name that the builder was given; `cacheado` without one.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Whether it stores anything: `false` for [`Cache::disabled`].
+    /// Whether it stores anything: `false` for [`Cache::disabled`] and what [`build_disabled`](CacheBuilder::build_disabled) makes.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.0.enabled

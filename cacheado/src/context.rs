@@ -87,8 +87,9 @@ impl LoadContext {
         active::innermost()
     }
 
-    /// The value that is there, as long as it may stand in: for functions with `stale` or `refresh_after`, or a default of the builder
-    /// for either. `T` is what is stored: of a `Result<T, E>` the `T`. `None` if nothing is there, or it is of another type.
+    /// The value that the process has, be it good or one that stands in: of functions with `stale`, `refresh_after`, `xfetch` or `idle`, or
+    /// a default of the builder for one of the first two. `T` is what is stored: of a `Result<T, E>` the `T`. `None` if nothing is there,
+    /// it is of another type, or the function has none of these.
     ///
     /// Costs a look-up in the process, and a clone.
     #[must_use]

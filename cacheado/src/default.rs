@@ -10,7 +10,7 @@ use crate::cache::Cache;
 static DEFAULT: OnceLock<Cache> = OnceLock::new();
 
 /// The cache of every `#[cache]` function that names none: the one that was [installed](Cache::install), or else an unbounded
-/// in-process one, which the first call makes.
+/// in-process one, which the first call makes, be it of such a function or of this; after it none can be installed.
 ///
 /// ```
 /// let stats = cacheado::default_cache().stats();

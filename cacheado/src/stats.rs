@@ -13,6 +13,26 @@ use crate::shared::SharedTier;
 /// What a cache has counted. Each look-up is one hit or one miss: one whose future is dropped before it is known which, a miss.
 ///
 /// Prints as a table, and serializes, with the [`hit_rate`](Self::hit_rate) among its fields.
+///
+/// ```
+/// use cacheado::{Cache, cache};
+///
+/// #[cache(name = "square", cache = cache, skip(cache))]
+/// fn square(cache: &Cache, x: u64) -> u64 {
+/// #    let _ = cache;
+///     x * x
+/// }
+///
+/// let cache = Cache::builder().build()?;
+/// for x in [2, 3, 2, 2] {
+///     square(&cache, x);
+/// }
+/// let stats = cache.stats();
+/// assert_eq!((stats.hits, stats.misses, stats.total_keys), (2, 2, 2));
+/// assert_eq!(stats.by_function["square"].hit_rate(), 0.5);
+/// assert_eq!(stats.by_level["global"].loads, 2);
+/// # Ok::<(), cacheado::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -22,11 +42,11 @@ pub struct Stats {
     pub misses: u64,
     /// Bodies and loaders that were run for a miss, by `refresh!`, or by `#[cache_put]`.
     pub loads: u64,
-    /// Entries that were evicted: by key, with their scope, or by a rule.
+    /// Entries that were evicted: by key, with their scope, or by a rule. What [`clear`](crate::Cache::clear) removes is not counted.
     pub evictions: u64,
     /// Entries whose lifetime was over, or as copies of what the shared tier has their time (`coherence`), counted when they are freed.
     pub expirations: u64,
-    /// Operations of the shared tier that failed, and payloads of it that could not be used.
+    /// Operations of the shared tier that failed, values that could not be encoded for it, and payloads of it that could not be used.
     pub backend_errors: u64,
     /// Operations of the shared tier that were not tried: it has failed several times in a row and rests, or an eviction of the key
     /// is still to be sent.

@@ -40,8 +40,8 @@ impl<'a, K: Serialize> Evict<'a, K> {
     ///
     /// # Errors
     ///
-    /// [`Error::Key`](crate::Error::Key) if the key fails to serialize, and what the shared tier said if that failed; the
-    /// process has forgotten the value all the same.
+    /// [`Error::Key`](crate::Error::Key) if the key fails to serialize, and [`Error::Backend`](crate::Error::Backend) if the shared tier
+    /// failed: the process has forgotten the value all the same, and the eviction is sent there when it can be.
     pub fn run(self) -> Result<bool> {
         evict_key(self.cache, &key(&self.scope, &self.key)?, true)
     }
@@ -76,11 +76,12 @@ impl<'a> EvictByScope<'a> {
         Self { cache, scope }
     }
 
-    /// Removes them. Answers how many live entries there were.
+    /// Removes them. Answers how many live entries there were; with a shared tier, as [`Cache::evict_by_scope`] says.
     ///
     /// # Errors
     ///
-    /// What the shared tier said if it failed; the process has forgotten the values all the same.
+    /// [`Error::Backend`](crate::Error::Backend) if the shared tier failed: the process has forgotten the values all the same, and the
+    /// eviction is sent there when it can be.
     pub fn run(self) -> Result<u64> {
         let Some(tier) = self.tier() else {
             return Ok(self.local().entries);
@@ -149,7 +150,8 @@ impl<'a> Clear<'a> {
     ///
     /// # Errors
     ///
-    /// What the shared tier said if it failed; the process has forgotten everything all the same.
+    /// [`Error::Backend`](crate::Error::Backend) if the shared tier failed: the process has forgotten everything all the same, and the
+    /// eviction is sent there when it can be.
     pub fn run(self) -> Result<()> {
         let Some(tier) = self.cache.shared() else {
             self.local();

@@ -1,4 +1,23 @@
-//! Operations as values: made by the cache's methods, refined by their own, carried out by `.run()` or `.await`.
+//! Operations as values: made by the methods of [`Cache`](crate::Cache), refined by their own, carried out by `.run()`, which blocks, or
+//! by `.await`. Both do the same and fail alike.
+//!
+//! ```
+//! use cacheado::Cache;
+//!
+//! # let run = async {
+//! let cache = Cache::builder().build()?;
+//! cache.set("answer", &42_u32).run()?;
+//! assert_eq!(cache.get("answer").await?, Some(42_u32));
+//! let removed = cache.evict("answer"); // nothing has happened yet
+//! assert!(removed.await?);
+//! # Ok::<(), cacheado::Error>(())
+//! # };
+//! # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+//! # assert!(matches!(std::pin::pin!(run).poll(&mut context), std::task::Poll::Ready(Ok(()))));
+//! ```
+//!
+//! A future that is dropped before it is ready may have done part of its work. What it was to evict or to replace in the shared tier is
+//! evicted all the same, in the background if need be.
 
 mod evict;
 mod failure;

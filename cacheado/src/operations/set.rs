@@ -51,8 +51,9 @@ impl<'a, K: Serialize> Set<'a, K> {
     ///
     /// # Errors
     ///
-    /// [`Error::Key`](crate::Error::Key) if the key fails to serialize, and what the shared tier said if that failed; the
-    /// process has the value all the same.
+    /// [`Error::Key`](crate::Error::Key) if the key fails to serialize; with a shared tier, [`Error::Codec`](crate::Error::Codec) if the
+    /// value can't be encoded for it, and [`Error::Backend`](crate::Error::Backend) with what it said if it failed. After the latter two
+    /// the process has the value all the same.
     pub fn run(self) -> Result<bool> {
         if !self.cache.is_enabled() {
             return Ok(false);

@@ -50,7 +50,8 @@ impl<'a, K: Serialize> SetMany<'a, K> {
         self
     }
 
-    /// How long they live; until evicted if not given. Zero: none is stored, and what was stored under the keys goes.
+    /// How long they live; until evicted if not given, or if it is [`Duration::MAX`]. Zero: none is stored, and what was stored under the
+    /// keys goes.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
@@ -60,8 +61,8 @@ impl<'a, K: Serialize> SetMany<'a, K> {
     ///
     /// # Errors
     ///
-    /// [`Error::Key`] if one of the keys fails to serialize; then none is stored. What the shared tier said if
-    /// that failed; the process has those values all the same that nothing has crossed meanwhile.
+    /// [`Error::Key`] if one of the keys fails to serialize; then none is stored. With a shared tier, [`Error::Codec`] if a value can't be
+    /// encoded for it, and [`Error::Backend`] if it failed; the process has those values all the same that nothing has crossed meanwhile.
     pub fn run(self) -> Result<Vec<bool>> {
         let mut puts = self.store(true)?;
         if let Some(tier) = self.cache.shared() {
