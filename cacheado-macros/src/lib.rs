@@ -70,17 +70,20 @@ use self::verbs::Verb;
 /// | `cache_none` | `bool`, default `true` | whether `None` is stored |
 /// | `local` | flag | in-process only: the value needs no serde |
 /// | `batch(ids)` | an argument that is a slice or a `Vec` | a function of many ids, each of which has an entry |
-/// | `single_flight` | `true` (default), `false`, `"cluster"` | one load per key at a time, in the process or among all that share a store |
-/// | `on_backend_error` | `"bypass"` (default), `"error"` | shared tier down: run the body, or return the error, of a `Result` whose error is `From<cacheado::Error>` |
+/// | `single_flight` | `true` (default), `false`, `"cluster"` | whether concurrent callers of one key share one run of the body: those of the process, none, or those of all processes that share a store |
+/// | `on_backend_error` | `"bypass"` (default), `"error"` | shared tier down: run the body and count it, or return the error, of a `Result` whose error is `From<cacheado::Error>` |
 /// | `stale` | duration | how long past `ttl` an old value stands in: while one refresh runs, or when the body fails |
 /// | `refresh_after` | part of `ttl`, as `0.8` | a hit past it begins one refresh in the background |
-/// | `xfetch` | factor, as `1.0` | a hit begins one with the probability that weighs the time left and the load time |
+/// | `xfetch` | factor, as `1.0` | a hit begins a refresh in the background, the likelier the closer the end is and the longer a load takes |
 /// | `timeout` | duration | a slow body: the old value is returned if it may stand in (`stale`, here or on the builder); the body's result is stored when it comes |
 /// | `hard_timeout` | duration | a slow body: an error is returned, of a `Result` whose error is `From<cacheado::Error>`; the result is stored when it comes |
 /// | `detached` | flag | the load of an async function outlives its caller |
 /// | `jitter` | part of `ttl`, as `0.1` | spreads lifetimes evenly over `[ttl, ttl · (1 + jitter)]` |
 /// | `idle` | duration | a value that no call asks for goes; `ttl` is the longest that it lives |
-/// | `none_ttl`, `err_ttl` | duration | how long a `None`, and an `Err` (if `Clone`), is kept |
+/// | `none_ttl`, `err_ttl` | duration | how long a `None`, and an `Err` (of a type that is `Clone + Send + Sync + 'static`), is kept |
+///
+/// A duration is given as seconds, as text, or as a constant `Duration`. `stale`, `refresh_after`, `xfetch`, `timeout`, `jitter` and
+/// `idle` need a `ttl`.
 ///
 /// The rows from `stale` on are what the guide of the crate `cacheado` is about, which says what happens when. With `stale`, `refresh_after`,
 /// `xfetch`, `detached` and the timeouts the body may outlive its call: references among the arguments are kept as their owned forms,
@@ -145,14 +148,15 @@ use self::verbs::Verb;
 /// # Limits
 ///
 /// A free function takes its name in the type namespace as well, so a module or type beside it can't
-/// be called the same. What is returned must be a type that can be named, and be owned.
+/// be called the same. What is returned must be a type that can be named, and be owned (or, with `local`, borrowed for `'static`).
 #[proc_macro_attribute]
 pub fn cache(attr: TokenStream, item: TokenStream) -> TokenStream {
     cache::attribute(Kind::Cache, &attr.into(), &item.into(), None).into()
 }
 
-/// Always runs the function, and stores what it returns, unless that is an `Err`. Takes the
-/// [options of `#[cache]`](macro@cache), and its mistakes are the same compile errors.
+/// Runs the function whether or not there is an entry, and stores what it returns, unless that is an `Err`. Takes the
+/// [options of `#[cache]`](macro@cache) but for `batch`, `timeout`, `hard_timeout`, `err_ttl` and `detached`, and its mistakes are the
+/// same compile errors.
 ///
 /// A `name` in common makes it store for another function, whose key and value have to be alike:
 ///
@@ -177,6 +181,11 @@ pub fn cache(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// **What it stores has its own `ttl`**, not that of the other: without one it stays until it is evicted, however soon what the other
 /// stores is over. Say the same `cache`, too, if the other has one. Where both stand in one impl block, `#[cache_impl]` compares their
 /// scopes and caches.
+///
+/// # Errors
+///
+/// It returns what its body does. If that can't be stored, it is counted and traced; with `on_backend_error = "error"` a shared tier that
+/// is down before the body has begun is the error that is returned, and the body does not run.
 #[proc_macro_attribute]
 pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
     cache::attribute(Kind::Put, &attr.into(), &item.into(), None).into()
@@ -293,8 +302,11 @@ pub fn cache_evict(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// It takes no options. In a trait and its impls, functions are memoized and have no verbs: there is no place
 /// for them.
 ///
-/// It does not see an attribute that stands in `cfg_attr`, which is an error: switch caching off by `bypass = cfg!(test)`, or have a
-/// `Cache::disabled()`.
+/// # Errors
+///
+/// It is a compile error if functions of one `name` differ in their scopes or caches, if a `#[cache_evict(scope = …)]` gives no `cache`
+/// where all cached functions of the block have one, and if one of the attributes stands in a `cfg_attr`, which it does not see through:
+/// switch caching off by `bypass = cfg!(test)`, or have a `Cache::disabled()`.
 #[proc_macro_attribute]
 pub fn cache_impl(attr: TokenStream, item: TokenStream) -> TokenStream {
     cache_impl::expand(&attr.into(), &item.into()).into()
@@ -402,7 +414,8 @@ pub fn evict(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// The shared tier keeps nothing of it: other processes would go on to serve it.
+/// From the shared tier the value goes, since other processes would go on to serve it, and so do their copies, as far as the store
+/// reports to them.
 ///
 /// # Errors
 ///
