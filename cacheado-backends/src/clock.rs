@@ -205,9 +205,15 @@ pub trait Listener: Send + Sync {
 /// ```
 /// use std::time::Duration;
 ///
-/// let clock = cacheado_backends::ManualClock::new();
+/// use cacheado::{Cache, testing::ManualClock};
+///
+/// let clock = ManualClock::new();
+/// let cache = Cache::builder().clock(clock.clone()).build()?;
+/// cache.set("answer", &42_u32).ttl(Duration::from_secs(60)).run()?;
 /// clock.advance(Duration::from_secs(60));
 /// assert_eq!(clock.elapsed(), Duration::from_secs(60));
+/// assert_eq!(cache.get::<u32>("answer").run()?, None);
+/// # Ok::<(), cacheado::Error>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct ManualClock(Arc<Manual>);

@@ -6,6 +6,18 @@ use std::sync::Arc;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation on a cache failed. Says what was asked and what to do.
+///
+/// ```
+/// use cacheado::{Cache, Error};
+///
+/// let cache = Cache::builder().build()?;
+/// cache.set("answer", &42_u32).run()?;
+/// match cache.get::<String>("answer").run() {
+///     Err(Error::TypeMismatch { stored, .. }) => assert_eq!(stored, "u32"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), cacheado::Error>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -92,7 +104,7 @@ pub enum Error {
         /// In what they don't agree.
         reason: &'static str,
     },
-    /// A body took longer than its `hard_timeout`. It goes on, and what it returns is stored when it comes.
+    /// A body took longer than its `hard_timeout`. It goes on, and what it returns is stored when it comes, unless the call was bypassed.
     #[error(
         "no value for `{key}` within {limit:?}: its load goes on, and another call may find what it brings"
     )]

@@ -24,6 +24,19 @@ pub enum Change {
 /// Where a backend reports what others do. Cloning gives another handle to the same place. Reporting removes what is concerned
 /// from the process before it returns; it never waits for the shared tier. It keeps nothing of its cache: once that has gone, reports
 /// go nowhere. The cache drops its backend then, which is when a store that others go on using can forget it.
+///
+/// One's own are for tests of a backend's [`watch`](super::Backend::watch):
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// use cacheado::backends::{Change, Changes};
+///
+/// let (sender, reports) = mpsc::channel();
+/// let changes = Changes::new(move |change| drop(sender.send(change)));
+/// changes.report(Change::All); // the backend does that
+/// assert_eq!(reports.recv(), Ok(Change::All));
+/// ```
 #[derive(Clone)]
 pub struct Changes(Arc<dyn Fn(Change) + Send + Sync>);
 

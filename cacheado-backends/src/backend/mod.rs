@@ -64,8 +64,8 @@ pub struct Payload {
 /// The cache clones no backend and calls it from many threads. A `Box<dyn Backend>`, as of one that is chosen at run time, is a backend as
 /// well.
 ///
-/// The documentation of the module `conformance`, of the feature of that name, has a small one, and the checks that show whether a
-/// backend does all of this.
+/// The documentation of the module [`conformance`](https://docs.rs/cacheado/latest/cacheado/backends/conformance/index.html), of the feature
+/// of that name, has a small one, and the checks that show whether a backend does all of this.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no backend",
     label = "not a backend",

@@ -5,6 +5,19 @@ use std::fmt;
 
 /// The store answered that it would not: its memory is full, the value is too large, something else lies under the key. It is no
 /// outage, so however often it is said, the store is asked again. Any other error is taken for an outage.
+///
+/// ```
+/// use cacheado::backends::{BackendResult, Payload, Refused};
+///
+/// fn check(payload: &Payload) -> BackendResult<()> {
+///     match payload.bytes.len() {
+///         0..=1_000_000 => Ok(()),
+///         len => Err(Refused::new(format!("{len} bytes are more than the store takes")).into()),
+///     }
+/// }
+/// # let of = |len| Payload { bytes: vec![0; len].into(), lifetime: None };
+/// # assert!(check(&of(1)).is_ok() && check(&of(2_000_000)).unwrap_err().is::<Refused>());
+/// ```
 #[derive(Debug)]
 pub struct Refused(Box<dyn Error + Send + Sync>);
 

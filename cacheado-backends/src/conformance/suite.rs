@@ -10,7 +10,8 @@ use super::executor::{Executor, Task, run_apart};
 use super::{bulk, entries, leases, lifetimes, marks, names, races, scopes, threads, watching};
 use crate::backend::Backend;
 
-/// The checks of one backend. All of them are on; what a backend does without is turned off.
+/// The checks of one backend. All of them are on; what a backend does without is turned off. There is an example in the documentation of
+/// the [module](super).
 ///
 /// [`run`](Self::run) runs them all; [`checks`](Self::checks) gives them one at a time.
 pub struct Suite<'a> {

@@ -53,6 +53,15 @@ fn hasher_of<'i>(
 /// Which entry is meant. Cloning is cheap.
 ///
 /// Equality looks at the whole key, never at a hash alone.
+///
+/// ```
+/// let cache = cacheado::Cache::builder().build()?;
+/// cache.set("answer", &42_u32).run()?;
+/// let keys = cache.keys().run()?;
+/// assert_eq!(keys[0].to_string(), r#"global (programmatic)("answer")"#);
+/// assert_eq!(keys[0].scope(), cacheado::Scope::global());
+/// # Ok::<(), cacheado::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Key {
     head: Head,

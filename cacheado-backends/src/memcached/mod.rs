@@ -91,7 +91,9 @@ const OVERHEAD: usize = 1_024;
 /// ```
 /// use std::time::Duration;
 ///
-/// use cacheado_backends::memcached::Memcached;
+/// # #[cfg(any())] // users have it here, and the test there
+/// use cacheado::backends::Memcached;
+/// # use cacheado_backends::memcached::Memcached;
 ///
 /// let backend = Memcached::new("127.0.0.1:11211")?
 ///     .timeout(Duration::from_millis(100))
@@ -124,7 +126,7 @@ impl Memcached {
     ///
     /// # Errors
     ///
-    /// If it is no such address. Whether a server is there shows at first use.
+    /// [`Error::Config`](crate::Error::Config) if it is no such address. Whether a server is there shows at first use.
     pub fn new(address: impl AsRef<str>) -> Result<Self> {
         Self::several([address])
     }
@@ -135,10 +137,12 @@ impl Memcached {
     ///
     /// # Errors
     ///
-    /// If there is none, or one is no address.
+    /// [`Error::Config`](crate::Error::Config) if there is none, or one is no address.
     ///
     /// ```
-    /// use cacheado_backends::memcached::Memcached;
+    /// # #[cfg(any())] // users have it here, and the test there
+    /// use cacheado::backends::Memcached;
+    /// # use cacheado_backends::memcached::Memcached;
     ///
     /// let backend = Memcached::several(["cache-1:11211", "cache-2:11211"])?;
     /// # let _: Memcached = backend;
@@ -159,7 +163,7 @@ impl Memcached {
     }
 
     /// How long an operation may take, by default 200 ms, and a year at most. A blocking one gives half of it to one question, and a quarter to
-    /// connecting.
+    /// connecting. Zero makes `build()` fail.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.client = self.client.with_limit(limit);
@@ -168,7 +172,7 @@ impl Memcached {
 
     /// How long a load may take whose value is to be stored, by default 60 s, and 15 days at most. It is also how long a value stays
     /// in the server's memory past its lifetime, for loads that began before it ended, and half of how long a stub stays there, of a
-    /// key that was looked up in vain.
+    /// key that was looked up in vain. Zero makes `build()` fail.
     #[must_use]
     pub fn load_limit(mut self, limit: Duration) -> Self {
         self.load_limit = limit.min(Duration::from_secs((MOST_SECONDS / 2 - 1).into()));

@@ -79,7 +79,9 @@ use crate::io;
 /// ```
 /// use std::time::Duration;
 ///
-/// use cacheado_backends::mongodb::MongoDb;
+/// # #[cfg(any())] // users have it here, and the test there
+/// use cacheado::backends::MongoDb;
+/// # use cacheado_backends::mongodb::MongoDb;
 ///
 /// let backend = MongoDb::new("mongodb://127.0.0.1:27017")?
 ///     .database("storefront")
@@ -90,7 +92,8 @@ use crate::io;
 /// ```
 ///
 /// The collection is for caches alone: several may share it, but it must not have a default collation, since names of entries
-/// differ in case. A name, which is as long as the scope's ids, has 4 MiB at most: what is longer is [refused](crate::backend::Refused). A second one, `<collection>.changes`, capped to 1 MiB, carries what processes tell each other; a key with more than
+/// differ in case. A name of an entry, which is as long as the scope's ids, has 4 MiB at most: what is longer is [refused](crate::backend::Refused).
+/// A second collection, `<collection>.changes`, capped to 1 MiB, carries what processes tell each other; a key with more than
 /// 64 KiB of arguments is told as its scope. If an administrator drops either, or the database, the index and the cap are made again: at
 /// once where a change stream has been followed, else within a minute. A collection of changes that has no cap is converted.
 pub struct MongoDb {
@@ -165,14 +168,14 @@ impl MongoDb {
         })
     }
 
-    /// The database that holds the collection; default `cacheado_cache_db`.
+    /// The database that holds the collection; default `cacheado_cache_db`. What can't name one makes `build()` fail.
     #[must_use]
     pub fn database(mut self, name: impl Into<String>) -> Self {
         self.database = name.into();
         self
     }
 
-    /// The collection that holds the entries; default `cacheado_cache_collection`.
+    /// The collection that holds the entries; default `cacheado_cache_collection`. What can't name one makes `build()` fail.
     #[must_use]
     pub fn collection(mut self, name: impl Into<String>) -> Self {
         self.collection = name.into();
@@ -180,6 +183,7 @@ impl MongoDb {
     }
 
     /// How long each operation may take, connecting included; default 200 ms, and a year at most. Longer ones fail, and count as an outage.
+    /// Zero makes `build()` fail.
     ///
     /// Evicting a scope and `clear` delete up to 1,024 entries at a time, and this is the limit for each part; all together may take 25
     /// times as long. Then they fail as well, but what is deleted stays so, and the cache goes on with the rest when it sends
@@ -192,6 +196,7 @@ impl MongoDb {
 
     /// How long a load may take for its value to be stored; default 60 s, and a year at most. A look-up that misses leaves a small document behind for
     /// twice as long, if nothing is stored there before, and a value that has expired stays for as long as a load may take.
+    /// Zero makes `build()` fail.
     #[must_use]
     pub fn load_limit(mut self, limit: Duration) -> Self {
         self.load_limit = limit.min(io::LONGEST);

@@ -47,7 +47,9 @@ use crate::io;
 ///
 /// ```
 /// use std::time::Duration;
-/// use cacheado_backends::redis::Redis;
+/// # #[cfg(any())] // users have it here, and the test there
+/// use cacheado::backends::Redis;
+/// # use cacheado_backends::redis::Redis;
 ///
 /// let backend = Redis::new("redis://127.0.0.1:6379")?.timeout(Duration::from_millis(100));
 /// # Ok::<(), cacheado_backends::Error>(())
@@ -135,7 +137,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// If the URL is none of those. Whether there is a server is not looked at.
+    /// [`Error::Config`](crate::Error::Config) if the URL is none of those. Whether there is a server is not looked at.
     pub fn new(url: &str) -> crate::Result<Self> {
         Ok(Self::of(Servers::new(Kind::Single, [url])?))
     }
@@ -144,7 +146,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// If there are none, one is no URL of Redis, or they differ in more than the address.
+    /// [`Error::Config`](crate::Error::Config) if there are none, one is no URL of Redis, or they differ in more than the address.
     pub fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> crate::Result<Self> {
         Ok(Self::of(Servers::new(Kind::Cluster, urls)?))
     }
@@ -154,7 +156,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// If there are none, or one is no URL of Redis.
+    /// [`Error::Config`](crate::Error::Config) if there are none, one is no URL of Redis, or the name is empty.
     pub fn sentinel(
         urls: impl IntoIterator<Item = impl AsRef<str>>,
         master: &str,
@@ -194,7 +196,7 @@ impl Redis {
     }
 
     /// How long one round trip may take, connecting included; 200 ms if not set. An eviction of a scope with thousands of entries takes
-    /// several.
+    /// several. Zero makes `build()` fail.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self::with(Settings {
@@ -205,7 +207,8 @@ impl Redis {
 
     /// How long a load may take: what takes longer is not stored. 60 s if not set. The server keeps for twice as long what tells it
     /// which loads an eviction has overtaken, and then begins anew: of loads that take a tenth of the limit, one in twenty meets that
-    /// moment and is not stored either. Where processes have different limits, that comes as often as with the shortest.
+    /// moment and is not stored either. Where processes have different limits, that comes as often as with the shortest. Zero makes
+    /// `build()` fail.
     #[must_use]
     pub fn load_limit(self, load_limit: Duration) -> Self {
         Self::with(Settings {
@@ -225,11 +228,13 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// If `runtime` has no timers, or drives no sockets (`enable_all()`). A program that aborts on panics is not told: there, connecting
-    /// to the server would abort it.
+    /// [`Error::Config`](crate::Error::Config) if `runtime` has no timers, or drives no sockets (`enable_all()`). A program that aborts
+    /// on panics is not told: there, connecting to the server would abort it.
     ///
     /// ```
-    /// use cacheado_backends::redis::Redis;
+    /// # #[cfg(any())] // users have it here, and the test there
+    /// use cacheado::backends::Redis;
+    /// # use cacheado_backends::redis::Redis;
     ///
     /// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system has threads");
     /// let backend = Redis::new("redis://127.0.0.1:6379")?.runtime(runtime.handle().clone())?;
@@ -248,7 +253,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// If there is none in it, or a server's URL is not `rediss://`.
+    /// [`Error::Config`](crate::Error::Config) if there is none in it, or a server's URL is not `rediss://`.
     pub fn root_certificate(mut self, pem: impl AsRef<[u8]>) -> crate::Result<Self> {
         self.settings.servers.trust(pem.as_ref())?;
         Ok(Self::with(self.settings))

@@ -12,8 +12,7 @@ use crate::entry::NO_SEAT;
 use crate::error::Result;
 use crate::key::{Head, Key};
 
-/// What decides over entries. [`Lru`](crate::rules::Lru), [`Ttl`](crate::rules::Ttl) and
-/// [`MaxItems`](crate::rules::MaxItems) ship with the crate; a type of one's own that implements this is as good.
+/// What decides over entries. Those of [`rules`](crate::rules) ship with the crate; a type of one's own that implements this is as good.
 ///
 /// Each event is told by one call: a hit by [`on_get`](Rule::on_get), that a value is stored by [`on_set`](Rule::on_set) (be it found in the
 /// shared tier: also where a cache keeps no values in the process, of what it has not met there before), that one entry goes by
@@ -29,7 +28,7 @@ use crate::key::{Head, Key};
 ///
 /// ```
 /// use std::time::Duration;
-/// use cacheado_backends::{Rule, rule::{Admission, Candidate, Reads}};
+/// use cacheado::{Cache, Rule, rule::{Admission, Candidate, Reads}};
 ///
 /// struct ShortLived;
 ///
@@ -49,9 +48,14 @@ use crate::key::{Head, Key};
 ///         }
 ///     }
 /// }
+///
+/// let cache = Cache::builder().rule(ShortLived).build()?;
+/// assert!(cache.set("code", &1234_u32).ttl(Duration::from_secs(60)).run()?);
+/// assert!(!cache.set("answer", &42_u32).run()?);
+/// # Ok::<(), cacheado::Error>(())
 /// ```
 pub trait Rule: Send + Sync + 'static {
-    /// What the rule is called in messages and statistics.
+    /// What the rule is called in messages.
     fn name(&self) -> &'static str;
 
     /// Asked once, by `build()`: whether the rule makes sense.
@@ -136,8 +140,8 @@ pub trait Rule: Send + Sync + 'static {
         true
     }
 
-    /// How often what has expired is to be looked for. The shortest of all rules' counts, at most a second without any. Zero makes
-    /// `build()` fail.
+    /// How often what has expired is to be looked for. Of what several rules say the shortest counts; a second if none says anything.
+    /// Zero makes `build()` fail.
     fn sweep_interval(&self) -> Option<Duration> {
         None
     }
@@ -231,6 +235,85 @@ impl Newcomer<'_> {
 }
 
 /// What a rule that gives seats can ask of the entries that have one, and have done with them.
+///
+/// A rule that holds as many entries as it has seats, and lets the first go first:
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use std::sync::Mutex;
+///
+/// use cacheado::rule::{Admission, Cause, Departed, Newcomer, Reads, Seats};
+/// use cacheado::{Cache, Rule};
+///
+/// struct Fifo {
+///     seats: u32,
+///     /// Those that are taken, the first first, and those that are free.
+///     queue: Mutex<(VecDeque<u32>, Vec<u32>)>,
+/// }
+///
+/// impl Fifo {
+///     fn new(seats: u32) -> Self {
+///         Self { seats, queue: Mutex::new((VecDeque::new(), (0..seats).collect())) }
+///     }
+/// }
+///
+/// impl Rule for Fifo {
+///     fn name(&self) -> &'static str {
+///         "Fifo"
+///     }
+///
+///     fn reads(&self) -> Reads {
+///         Reads::Ignore
+///     }
+///
+///     fn gives_seats(&self) -> bool {
+///         true
+///     }
+///
+///     fn on_insert(&self, newcomer: &mut Newcomer<'_>, seats: &mut Seats<'_>) -> Admission {
+///         let (taken, free) = &mut *self.queue.lock().unwrap();
+///         let first = || taken.pop_front().inspect(|&seat| seats.vacate(seat));
+///         let Some(seat) = free.pop().or_else(first) else {
+///             return Admission::Reject;
+///         };
+///         taken.push_back(seat);
+///         newcomer.take_seat(seat);
+///         Admission::Admit
+///     }
+///
+///     fn on_replace(&self, old: Option<u32>, newcomer: &mut Newcomer<'_>, seats: &mut Seats<'_>) -> Admission {
+///         let Some(seat) = old else {
+///             return self.on_insert(newcomer, seats);
+///         };
+///         newcomer.take_seat(seat); // that of the entry whose value it replaces
+///         Admission::Admit
+///     }
+///
+///     fn on_remove(&self, departed: &Departed<'_>, _: Cause) {
+///         if let Some(seat) = departed.seat() {
+///             let (taken, free) = &mut *self.queue.lock().unwrap();
+///             taken.retain(|other| *other != seat);
+///             free.push(seat);
+///         }
+///     }
+///
+///     fn on_clear(&self) {
+///         *self.queue.lock().unwrap() = (VecDeque::new(), (0..self.seats).collect());
+///     }
+/// }
+///
+/// let cache = Cache::builder().rule(Fifo::new(2)).build()?;
+/// for n in [1_u32, 2, 3] {
+///     cache.set(n, &n).run()?;
+/// }
+/// assert_eq!(cache.get::<u32>(1_u32).run()?, None);
+/// assert_eq!(cache.get(3_u32).run()?, Some(3_u32));
+/// # cache.evict(3_u32).run()?;
+/// # cache.set(4_u32, &4_u32).run()?;
+/// # cache.set(2_u32, &22_u32).run()?;
+/// # assert_eq!((cache.get(2_u32).run()?, cache.get(4_u32).run()?), (Some(22_u32), Some(4_u32)));
+/// # Ok::<(), cacheado::Error>(())
+/// ```
 pub struct Seats<'a> {
     pub(crate) hits: &'a dyn Fn(u32) -> u8,
     pub(crate) vacated: &'a mut Vec<u32>,

@@ -15,9 +15,16 @@ use crate::sync::{Mutex, lock};
 /// last looked at.
 ///
 /// ```
-/// use cacheado_backends::rules::Lru;
+/// use cacheado::{Cache, rules::Lru};
 ///
-/// let rule = Lru::new(10_000);
+/// let cache = Cache::builder().rule(Lru::new(2)).build()?;
+/// cache.set("one", &1_u32).run()?;
+/// cache.set("two", &2_u32).run()?;
+/// let _: Option<u32> = cache.get("one").run()?; // now it is "two" that was used longest ago
+/// cache.set("three", &3_u32).run()?;
+/// assert_eq!(cache.get::<u32>("one").run()?, Some(1));
+/// assert_eq!(cache.get::<u32>("two").run()?, None);
+/// # Ok::<(), cacheado::Error>(())
 /// ```
 pub struct Lru {
     capacity: usize,

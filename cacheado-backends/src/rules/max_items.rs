@@ -8,9 +8,14 @@ use crate::rule::{Admission, Candidate, Reads, Rule};
 /// Costs nothing on a hit.
 ///
 /// ```
-/// use cacheado_backends::rules::MaxItems;
+/// use cacheado::{Cache, rules::MaxItems};
 ///
-/// let rule = MaxItems::new(10_000);
+/// let cache = Cache::builder().rule(MaxItems::new(2)).build()?;
+/// assert!(cache.set("one", &1_u32).run()?);
+/// assert!(cache.set("two", &2_u32).run()?);
+/// assert!(!cache.set("three", &3_u32).run()?);
+/// assert!(cache.set("two", &22_u32).run()?);
+/// # Ok::<(), cacheado::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct MaxItems(usize);

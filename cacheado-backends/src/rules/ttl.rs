@@ -13,12 +13,19 @@ use crate::rule::{Admission, Candidate, Reads, Rule};
 ///
 /// ```
 /// use std::time::Duration;
-/// use cacheado_backends::rules::Ttl;
+/// use cacheado::{Cache, rules::Ttl, testing::ManualClock};
 ///
 /// let rule = Ttl::new()
 ///     .default(Duration::from_secs(300))
 ///     .max(Duration::from_secs(86_400))
 ///     .sweep(Duration::from_millis(250));
+///
+/// let clock = ManualClock::new();
+/// let cache = Cache::builder().rule(rule).clock(clock.clone()).build()?;
+/// cache.set("answer", &42_u32).run()?; // says nothing of a lifetime
+/// clock.advance(Duration::from_secs(300));
+/// assert_eq!(cache.get::<u32>("answer").run()?, None);
+/// # Ok::<(), cacheado::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ttl {
@@ -39,7 +46,7 @@ impl Ttl {
         }
     }
 
-    /// The lifetime of what is stored without one. Zero makes `build()` fail.
+    /// The lifetime of what is stored without one. Zero, or more than [`max`](Self::max), makes `build()` fail.
     #[must_use]
     #[allow(
         clippy::should_implement_trait,

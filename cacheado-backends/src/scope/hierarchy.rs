@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// `scope::hierarchy()` gives the one that `scopes!` declared; [`Hierarchy::builder`] makes one by hand. Cloning is cheap.
 ///
 /// ```
-/// use cacheado_backends::Hierarchy;
+/// use cacheado::Hierarchy;
 ///
 /// let hierarchy = Hierarchy::builder()
 ///     .level("organization", "org_id")
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 ///
 /// let error = hierarchy.scope("user", [("org_id", "acme")]).unwrap_err();
 /// assert!(error.to_string().contains("user_id"));
-/// # Ok::<(), cacheado_backends::Error>(())
+/// # Ok::<(), cacheado::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Hierarchy(Arc<[(Level, String)]>);
@@ -46,7 +46,7 @@ impl Hierarchy {
         self.0.iter().map(|(level, param)| (*level, param.as_str()))
     }
 
-    /// The level of that name (`"user"`) or path (`"organization/user"`).
+    /// The level of that name (`"user"`) or path (`"organization/user"`); `"global"` is the root.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ impl HierarchyBuilder {
     }
 
     /// The ids of the level that was declared last leave the process only as a keyed hash, as those of `#[secret]` in `scopes!`.
-    /// Without a `secret_key` of the cache's builder their entries stay in the process, and what is evicted of that level goes in no other.
+    /// Without a `secret_key` of the cache's builder their entries stay in the process, and evicting any of that level reaches no other.
     ///
     /// All that declare a level of the same path in a process must agree: a hierarchy that doesn't is not [built](Self::build). What
     /// `scopes!` declares is known from its first use on, and secret from then on.

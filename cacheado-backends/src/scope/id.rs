@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// For a newtype of your own one line is enough, if its `Display` prints the whole id:
 ///
 /// ```
-/// use cacheado_backends::ScopeId;
+/// use cacheado::ScopeId;
 ///
 /// struct OrgId(u32);
 ///

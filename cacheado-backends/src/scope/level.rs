@@ -209,7 +209,8 @@ impl Level {
         self.is_secret() || self.parent().is_some_and(Level::has_secret)
     }
 
-    /// The level `depth` steps from the root on the way here: `at(0)` is the root, `at(self.depth())` the level itself.
+    /// The level `depth` steps from the root on the way here: `at(0)` is the root, `at(self.depth())` the level itself, and beyond that
+    /// there is none.
     #[must_use]
     pub fn at(self, depth: usize) -> Option<Level> {
         let mut level = self;

@@ -32,7 +32,7 @@ impl Scope {
     /// The root, which holds everything.
     ///
     /// ```
-    /// assert_eq!(cacheado_backends::Scope::global().to_string(), "global");
+    /// assert_eq!(cacheado::Scope::global().to_string(), "global");
     /// ```
     #[must_use]
     pub fn global() -> Self {
@@ -99,14 +99,14 @@ impl Scope {
     /// The scope of which this one is a part; `None` of the global one.
     ///
     /// ```
-    /// use cacheado_backends::Hierarchy;
+    /// use cacheado::Hierarchy;
     ///
     /// let levels = Hierarchy::builder().level("organization", "org_id");
     /// let hierarchy = levels.level_under("organization", "user", "user_id").build()?;
     /// let user = hierarchy.scope("user", [("org_id", "acme"), ("user_id", "7")])?;
     /// let acme = hierarchy.scope("organization", [("org_id", "acme")])?;
     /// assert_eq!(user.parent(), Some(acme));
-    /// # Ok::<(), cacheado_backends::Error>(())
+    /// # Ok::<(), cacheado::Error>(())
     /// ```
     #[must_use]
     pub fn parent(&self) -> Option<Self> {

@@ -19,10 +19,19 @@ use crate::sync::{Mutex, lock};
 /// 16 for the frequencies.
 ///
 /// ```
-/// use cacheado_backends::rules::WTinyLfu;
+/// use cacheado::{Cache, rules::WTinyLfu};
 ///
-/// let rule = WTinyLfu::new(10_000);
+/// let cache = Cache::builder().rule(WTinyLfu::new(100)).build()?; // as `.max_items(100)` does
+/// for n in 0..1000_u32 {
+///     cache.set(n, &n).run()?;
+/// }
+/// assert_eq!(cache.stats().total_keys, 100);
+/// # Ok::<(), cacheado::Error>(())
 /// ```
+///
+/// From "`TinyLFU`: A Highly Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM `ToS` 2017) and "Adaptive Software Cache
+/// Management" (Einziger, Eytan, Friedman, Manes; Middleware 2018). The window's size is found by trials over a sample of the keys, not
+/// by hill climbing.
 pub struct WTinyLfu {
     capacity: u64,
     policy: Mutex<Policy>,
