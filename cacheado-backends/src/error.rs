@@ -90,7 +90,7 @@ pub enum Error {
     },
     /// Two functions claim one explicit name, with other arguments or these in another order, another value or another scope, one of
     /// them is `local`, or each has a `max_items` of its own. Of a put that is the second, what it returns is not
-    /// stored, and what is there stays.
+    /// stored, and what is there stays. No call returns it: it is what a `tracing` error says, once.
     #[error(
         "`{name}` names two functions that can't share entries, {first} and {second}, since {reason}: have them agree, or give one of them another `name`; until then the second is not cached"
     )]
@@ -114,12 +114,12 @@ pub enum Error {
         /// The `hard_timeout`.
         limit: std::time::Duration,
     },
-    /// A value could not be turned into bytes for the shared tier, or back.
+    /// A value could not be turned into bytes for the shared tier. (What can't be read back is a miss.)
     #[error("a `{type_name}` could not be {direction}: {message}")]
     Codec {
         /// The value's type.
         type_name: &'static str,
-        /// `encoded` or `decoded`.
+        /// `encoded`.
         direction: &'static str,
         /// What serde or the format said.
         message: String,

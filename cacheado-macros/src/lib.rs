@@ -385,7 +385,8 @@ pub fn scopes(input: TokenStream) -> TokenStream {
 ///
 /// # Errors
 ///
-/// No key could be made of the arguments, or the shared tier failed.
+/// `Error::Key` if no key could be made of the arguments, and `Error::Backend` if the shared tier failed: the process has done it all the
+/// same, and the eviction is sent there when it can be.
 #[proc_macro]
 pub fn evict(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Evict, input.into()).into()
@@ -419,7 +420,8 @@ pub fn evict(input: TokenStream) -> TokenStream {
 ///
 /// # Errors
 ///
-/// No key could be made of the arguments, or the shared tier failed.
+/// `Error::Key` if no key could be made of the arguments, and `Error::Backend` if the shared tier failed: the process has done it all the
+/// same, and the eviction is sent there when it can be.
 #[proc_macro]
 pub fn expire(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Expire, input.into()).into()
@@ -445,12 +447,12 @@ pub fn expire(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// Takes calls as [`evict!`] does. It counts nothing, and is no use of the entry to a rule. A value past its lifetime is none, though it
+/// Takes calls as [`evict!`] does. It counts no look-up, and is no use of the entry to a rule. A value past its lifetime is none, though it
 /// may stand in.
 ///
 /// # Errors
 ///
-/// No key could be made of the arguments, or the shared tier failed.
+/// `Error::Key` if no key could be made of the arguments. A shared tier that fails has nothing, which `backend_errors` counts.
 #[proc_macro]
 pub fn peek(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Peek, input.into()).into()
@@ -481,7 +483,8 @@ pub fn peek(input: TokenStream) -> TokenStream {
 ///
 /// # Errors
 ///
-/// No key could be made of the arguments, or the shared tier failed.
+/// `Error::Key` if no key could be made of the arguments; with a shared tier, `Error::Codec` if the value can't be encoded for it, and
+/// `Error::Backend` if it failed. After the latter two the process has the value all the same.
 #[proc_macro]
 pub fn put(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Put, input.into()).into()

@@ -171,7 +171,7 @@ impl Cache {
     /// and the rest wait for it.
     ///
     /// `loader` is a closure that returns the value, for `.run()`, or one that returns a future, for `.await`. A `Result` is a value as well,
-    /// but no `Err` is stored; one that can't be stored anyway takes [`try_get_or_load`](Self::try_get_or_load).
+    /// but no `Err` is stored; [`try_get_or_load`](Self::try_get_or_load) stores what is in the `Ok`, and takes errors of any type.
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;
