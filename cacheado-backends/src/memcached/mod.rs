@@ -91,7 +91,7 @@ const OVERHEAD: usize = 1_024;
 /// ```
 /// use std::time::Duration;
 ///
-/// # #[cfg(any())] // users have it here, and the test there
+/// # #[cfg(any())] // users have it by this name, and this crate's tests by the one below
 /// use cacheado::backends::Memcached;
 /// # use cacheado_backends::memcached::Memcached;
 ///
@@ -140,7 +140,7 @@ impl Memcached {
     /// [`Error::Config`](crate::Error::Config) if there is none, or one is no address.
     ///
     /// ```
-    /// # #[cfg(any())] // users have it here, and the test there
+    /// # #[cfg(any())] // users have it by this name, and this crate's tests by the one below
     /// use cacheado::backends::Memcached;
     /// # use cacheado_backends::memcached::Memcached;
     ///
@@ -197,11 +197,13 @@ impl Memcached {
     ///
     /// # Errors
     ///
-    /// If `runtime` has no timers, or drives no sockets (`enable_all()`). A program that aborts on panics is not told: there, connecting
-    /// to the server would abort it.
+    /// [`Error::Config`](crate::Error::Config) if `runtime` has no timers, or drives no sockets (`enable_all()`). A program that aborts
+    /// on panics is not told: there, connecting to the server would abort it.
     ///
     /// ```
-    /// use cacheado_backends::memcached::Memcached;
+    /// # #[cfg(any())] // users have it by this name, and this crate's tests by the one below
+    /// use cacheado::backends::Memcached;
+    /// # use cacheado_backends::memcached::Memcached;
     ///
     /// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system has threads");
     /// let backend = Memcached::new("127.0.0.1:11211")?.runtime(runtime.handle().clone())?;

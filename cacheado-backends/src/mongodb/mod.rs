@@ -79,7 +79,7 @@ use crate::io;
 /// ```
 /// use std::time::Duration;
 ///
-/// # #[cfg(any())] // users have it here, and the test there
+/// # #[cfg(any())] // users have it by this name, and this crate's tests by the one below
 /// use cacheado::backends::MongoDb;
 /// # use cacheado_backends::mongodb::MongoDb;
 ///

@@ -47,7 +47,7 @@ use crate::io;
 ///
 /// ```
 /// use std::time::Duration;
-/// # #[cfg(any())] // users have it here, and the test there
+/// # #[cfg(any())] // users have it by this name, and this crate's tests by the one below
 /// use cacheado::backends::Redis;
 /// # use cacheado_backends::redis::Redis;
 ///
@@ -232,7 +232,7 @@ impl Redis {
     /// on panics is not told: there, connecting to the server would abort it.
     ///
     /// ```
-    /// # #[cfg(any())] // users have it here, and the test there
+    /// # #[cfg(any())] // users have it by this name, and this crate's tests by the one below
     /// use cacheado::backends::Redis;
     /// # use cacheado_backends::redis::Redis;
     ///
