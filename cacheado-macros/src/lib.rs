@@ -304,7 +304,7 @@ pub fn cache_evict(attr: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Errors
 ///
-/// It is a compile error if functions of one `name` differ in their scopes or caches, if a `#[cache_evict(scope = …)]` gives no `cache`
+/// It is a compile error if functions of one `name` differ in scope, cache or `local`, if a `#[cache_evict(scope = …)]` gives no `cache`
 /// where all cached functions of the block have one, and if one of the attributes stands in a `cfg_attr`, which it does not see through:
 /// switch caching off by `bypass = cfg!(test)`, or have a `Cache::disabled()`.
 #[proc_macro_attribute]
