@@ -1,10 +1,13 @@
 //! A store that fails: what callers see, what is asked of it, and that all is well again afterwards.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::future::ready;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use cacheado::{Cache, Error, Scope, Stats, cache, cache_put, evict, put, scopes};
+use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Payload};
+use cacheado::{Cache, Error, Key, Scope, Stats, cache, cache_put, evict, put, scopes};
 use cacheado_tests::store::Client;
 use futures::executor::block_on;
 
@@ -60,6 +63,86 @@ fn after_several_failures_in_a_row_it_is_not_asked_for_a_while() {
     load(1);
     load(2);
     assert_eq!(client.asked(), ["get", "fill", "get", "fill"]);
+}
+
+/// A store that takes no more connections, and goes on with those it has: they are those of async calls.
+struct Full {
+    store: Client,
+    refused: Arc<AtomicU32>,
+}
+
+impl Full {
+    fn refuse<T>(&self) -> BackendResult<T> {
+        self.refused.fetch_add(1, Ordering::SeqCst);
+        Err("max number of clients reached".into())
+    }
+}
+
+impl Backend for Full {
+    fn name(&self) -> &'static str {
+        "full"
+    }
+
+    fn get(&self, _: &Key) -> BackendResult<Lookup> {
+        self.refuse()
+    }
+
+    fn set(&self, _: &Key, _: &Payload) -> BackendResult<()> {
+        self.refuse()
+    }
+
+    fn evict(&self, _: &Key) -> BackendResult<bool> {
+        self.refuse()
+    }
+
+    fn evict_by_scope(&self, _: &Scope) -> BackendResult<u64> {
+        self.refuse()
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        self.refuse()
+    }
+
+    fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
+        Box::pin(ready(self.store.get(key)))
+    }
+
+    fn set_async<'a>(&'a self, key: &'a Key, payload: &'a Payload) -> BackendFuture<'a, ()> {
+        Box::pin(ready(self.store.set(key, payload)))
+    }
+}
+
+#[test]
+fn where_blocking_calls_fail_async_ones_go_on_and_do_not_have_them_tried_again() {
+    let client = Client::new();
+    let refused = Arc::default();
+    let full = Full {
+        store: client.clone(),
+        refused: Arc::clone(&refused),
+    };
+    let builder = Cache::builder().clock(client.store().clock.clone());
+    let builder = builder.backend(full).in_process(false);
+    let cache = builder.circuit_breaker(3, PAUSE).build().unwrap();
+    assert!(block_on(cache.set("key", &7).into_future()).unwrap());
+    let blocking = || cache.get::<i32>("key").run();
+    let asynchronous = || block_on(cache.get::<i32>("key").into_future());
+    for _ in 0..3 {
+        _ = blocking();
+    }
+    for _ in 0..3 {
+        _ = blocking();
+        assert_eq!(asynchronous().unwrap(), Some(7), "its connections are good");
+    }
+    assert_eq!(refused.load(Ordering::SeqCst), 3, "it is not asked");
+    client.store().clock.advance(PAUSE);
+    assert_eq!(asynchronous().unwrap(), Some(7));
+    for _ in 0..3 {
+        _ = blocking();
+        _ = asynchronous();
+    }
+    assert_eq!(refused.load(Ordering::SeqCst), 4, "one tries");
+    let stats = cache.stats();
+    assert_eq!((stats.backend_errors, stats.backend_skips), (4, 5));
 }
 
 #[test]
@@ -274,7 +357,7 @@ fn strict_put(cache: &Cache, n: u32) -> Result<u32, Failed> {
 #[test]
 fn a_function_can_ask_to_be_told() {
     let client = Client::new();
-    let cache = client.builder().circuit_breaker(4, PAUSE).build().unwrap();
+    let cache = client.builder().circuit_breaker(3, PAUSE).build().unwrap();
     assert_eq!(strict(&cache, 1), Ok(1));
     set_down(&client, true);
     assert_eq!(strict(&cache, 1), Ok(1), "the process has it");

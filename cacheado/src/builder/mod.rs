@@ -317,7 +317,8 @@ impl CacheBuilder {
     /// After `failures` of the shared tier in a row it is not asked for `pause`, and then by one call, whose answer decides: 5 and 1 s
     /// if not given. Meanwhile look-ups there are misses, which run their bodies, and evictions are kept and sent later. Time is the
     /// [clock](Self::clock)'s. Where [parts](Backend::part) of the store may be down each by itself, as the nodes of a Redis Cluster may,
-    /// each is counted by itself. Without a [`backend`](Self::backend), or with zero for either, `build()` fails.
+    /// each is counted by itself, and so are blocking and async calls, which have connections of their own. Without a
+    /// [`backend`](Self::backend), or with zero for either, `build()` fails.
     pub fn circuit_breaker(mut self, failures: u32, pause: Duration) -> Self {
         self.breaker = Some(BreakerOptions { failures, pause });
         self

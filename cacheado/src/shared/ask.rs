@@ -5,6 +5,7 @@ use cacheado_backends::backend::{BackendFuture, BackendResult, Refused};
 use cacheado_backends::{Backend, Error, Key, Level, Result, Space};
 
 use super::SharedTier;
+use super::breaker::Way;
 use super::guarded::{guarded, guarded_async};
 use crate::counters::Event;
 use crate::repeats::warn_seldom;
@@ -47,6 +48,7 @@ impl SharedTier {
     /// Whether the store is to be asked; an `Err` says why not.
     pub(super) fn lets_through(
         &self,
+        way: Way,
         operation: &'static str,
         about: About<'_>,
         part: impl FnOnce() -> u32,
@@ -54,7 +56,7 @@ impl SharedTier {
         let is_old = matches!(about, About::Current(key) if self.outbox.covers(key));
         let unasked = if is_old {
             Unasked::Old
-        } else if self.breakers.lets_through(part) {
+        } else if self.breakers.of(way).lets_through(part) {
             return Ok(());
         } else {
             Unasked::Open
@@ -75,22 +77,24 @@ impl SharedTier {
     /// What the store said. A failure is counted and traced.
     pub(super) fn answered<T>(
         &self,
+        way: Way,
         operation: &'static str,
         about: About<'_>,
         part: impl FnOnce() -> u32,
         answer: BackendResult<T>,
     ) -> Result<T> {
+        let breakers = self.breakers.of(way);
         let source = match answer {
             Ok(answer) => {
-                self.breakers.answered(part);
+                breakers.answered(part);
                 return Ok(answer);
             }
             Err(source) => source,
         };
         if source.is::<Refused>() {
-            self.breakers.answered(part);
+            breakers.answered(part);
         } else {
-            self.breakers.failed(part());
+            breakers.failed(part());
         }
         Err(self.failed(operation, about, source))
     }
@@ -117,8 +121,9 @@ impl SharedTier {
         part: impl Fn() -> u32,
         ask: impl FnOnce(&dyn Backend) -> BackendResult<T>,
     ) -> Result<T> {
-        self.lets_through(operation, about, &part)?;
-        self.answered(operation, about, part, guarded(|| ask(&*self.backend)))
+        self.lets_through(Way::Blocking, operation, about, &part)?;
+        let answer = guarded(|| ask(&*self.backend));
+        self.answered(Way::Blocking, operation, about, part, answer)
     }
 
     /// As [`ask`](Self::ask), without blocking.
@@ -129,8 +134,8 @@ impl SharedTier {
         part: impl Fn() -> u32,
         ask: impl FnOnce(&'a dyn Backend) -> BackendFuture<'a, T>,
     ) -> Result<T> {
-        self.lets_through(operation, about, &part)?;
+        self.lets_through(Way::Async, operation, about, &part)?;
         let answer = guarded_async(|| ask(&*self.backend)).await;
-        self.answered(operation, about, part, answer)
+        self.answered(Way::Async, operation, about, part, answer)
     }
 }

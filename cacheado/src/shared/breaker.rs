@@ -1,5 +1,6 @@
 //! The circuit breaker: a store that has failed several times in a row is not asked for a while, so that not every call pays for
-//! finding out that it is still down. Where parts of it may be down each by itself, each has a breaker of its own.
+//! finding out that it is still down. Where parts of it may be down each by itself, each has a breaker of its own, and so has each way in
+//! which it is asked.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -48,11 +49,42 @@ impl BreakerOptions {
     }
 }
 
+/// How the store is asked. Each way has connections of its own, so one may fail where the other does not: a server that takes no more
+/// clients goes on to answer those that it has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    Blocking,
+    Async,
+}
+
+/// The breakers of both ways.
+pub(super) struct Ways {
+    blocking: Breakers,
+    nonblocking: Breakers,
+}
+
+impl Ways {
+    pub(super) fn new(options: BreakerOptions, clock: &Clock) -> Self {
+        Self {
+            blocking: Breakers::new(Way::Blocking, options, clock.clone()),
+            nonblocking: Breakers::new(Way::Async, options, clock.clone()),
+        }
+    }
+
+    pub(super) fn of(&self, way: Way) -> &Breakers {
+        match way {
+            Way::Blocking => &self.blocking,
+            Way::Async => &self.nonblocking,
+        }
+    }
+}
+
 /// How long a failure is remembered of a part that nobody asks any more: what it had may be elsewhere by now, under another number.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// The breakers of the parts of a store that have failed lately, by the numbers that the backend gives them.
-pub(crate) struct Breakers {
+pub(super) struct Breakers {
+    way: Way,
     options: BreakerOptions,
     clock: Clock,
     parts: Mutex<HashMap<u32, Breaker>>,
@@ -72,8 +104,9 @@ struct Breaker {
 }
 
 impl Breakers {
-    pub(crate) fn new(options: BreakerOptions, clock: Clock) -> Self {
+    fn new(way: Way, options: BreakerOptions, clock: Clock) -> Self {
         Self {
+            way,
             options,
             clock,
             parts: Mutex::default(),
@@ -82,12 +115,12 @@ impl Breakers {
     }
 
     /// Whether something has failed lately.
-    pub(crate) fn any(&self) -> bool {
+    pub(super) fn any(&self) -> bool {
         self.any.load(Ordering::Acquire)
     }
 
     /// Whether that part of the store is to be asked.
-    pub(crate) fn lets_through(&self, part: impl FnOnce() -> u32) -> bool {
+    pub(super) fn lets_through(&self, part: impl FnOnce() -> u32) -> bool {
         if !self.any() {
             return true;
         }
@@ -109,7 +142,7 @@ impl Breakers {
     }
 
     /// That part has answered.
-    pub(crate) fn answered(&self, part: impl FnOnce() -> u32) {
+    pub(super) fn answered(&self, part: impl FnOnce() -> u32) {
         if !self.any() {
             return;
         }
@@ -121,12 +154,12 @@ impl Breakers {
         self.any.store(!parts.is_empty(), Ordering::Release);
         drop(parts);
         if breaker.is_some_and(|breaker| breaker.asks_at.is_some()) {
-            tracing::info!("the shared tier answers again");
+            tracing::info!(calls = ?self.way, "the shared tier answers again");
         }
     }
 
     /// That part has not.
-    pub(crate) fn failed(&self, part: u32) {
+    pub(super) fn failed(&self, part: u32) {
         let now = self.clock.elapsed();
         let mut parts = lock(&self.parts);
         let breaker = parts.entry(part).or_default();
@@ -140,12 +173,12 @@ impl Breakers {
         self.any.store(true, Ordering::Release);
         drop(parts);
         if opened {
-            tracing::warn!(pause = ?self.options.pause, "the shared tier, or a part of it, is not asked for a while");
+            tracing::warn!(calls = ?self.way, pause = ?self.options.pause, "the shared tier, or a part of it, is not asked for a while");
         }
     }
 
     /// One of several parts has not, and it is not known which: from here on each is asked by itself.
-    pub(crate) fn suspect(&self, suspects: impl IntoIterator<Item = u32>) {
+    pub(super) fn suspect(&self, suspects: impl IntoIterator<Item = u32>) {
         let failed = self.clock.elapsed();
         let mut parts = lock(&self.parts);
         for part in suspects {
@@ -155,7 +188,7 @@ impl Breakers {
     }
 
     /// Whether all operations are let through.
-    pub(crate) fn are_closed(&self) -> bool {
+    pub(super) fn are_closed(&self) -> bool {
         !self.any() || lock(&self.parts).values().all(|it| it.asks_at.is_none())
     }
 }
@@ -171,7 +204,7 @@ mod tests {
             failures: 3,
             pause: Duration::from_secs(1),
         };
-        Breakers::new(options, clock.clone().into())
+        Breakers::new(Way::Blocking, options, clock.clone().into())
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) use seal::Found;
 pub(crate) use secret::SecretKey;
 
 use ask::About;
-use breaker::Breakers;
+use breaker::Ways;
 use outbox::Outbox;
 use release::Releases;
 
@@ -78,7 +78,7 @@ pub(crate) struct SharedTier {
     name: String,
     counters: Arc<Counters>,
     repeats: Arc<Repeats>,
-    breakers: Breakers,
+    breakers: Ways,
     outbox: Outbox,
     releases: Releases,
     secret: Option<SecretKey>,
@@ -109,7 +109,7 @@ impl SharedTier {
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             backend,
-            breakers: Breakers::new(options.breaker, options.clock),
+            breakers: Ways::new(options.breaker, &options.clock),
             name: options.name,
             counters,
             repeats: options.repeats,

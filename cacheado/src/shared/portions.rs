@@ -13,6 +13,7 @@ use cacheado_backends::{Backend, Key, Result};
 
 use super::SharedTier;
 use super::ask::About;
+use super::breaker::Way;
 use super::guarded::{guarded, guarded_async};
 
 /// What is in one part of the store, by its places among all.
@@ -49,18 +50,18 @@ impl SharedTier {
         items: &[I],
         ask: impl Fn(&[I]) -> BackendResult<T> + Sync,
     ) -> Answers<T> {
-        let parts = if self.breakers.any() {
+        let parts = if self.breakers.of(Way::Blocking).any() {
             self.parts(items)
         } else {
             let answer = guarded(|| ask(items));
-            match self.answered_whole(operation, items, answer) {
+            match self.answered_whole(Way::Blocking, operation, items, answer) {
                 Ok(answers) => return answers,
                 Err(suspects) => suspects,
             }
         };
-        let (asked, unasked) = self.let_parts_through(operation, items, parts);
+        let (asked, unasked) = self.let_parts_through(Way::Blocking, operation, items, parts);
         let answers = side_by_side(&asked, |portion| guarded(|| ask(&portion.of(items))));
-        self.answered_parts(operation, items, asked, unasked, answers)
+        self.answered_parts(Way::Blocking, operation, items, asked, unasked, answers)
     }
 
     /// As [`ask_portions`](Self::ask_portions), without blocking.
@@ -70,16 +71,16 @@ impl SharedTier {
         items: &[I],
         ask: impl for<'i> Fn(&'i dyn Backend, &'i [I]) -> BackendFuture<'i, T>,
     ) -> Answers<T> {
-        let parts = if self.breakers.any() {
+        let parts = if self.breakers.of(Way::Async).any() {
             self.parts(items)
         } else {
             let answer = guarded_async(|| ask(&*self.backend, items)).await;
-            match self.answered_whole(operation, items, answer) {
+            match self.answered_whole(Way::Async, operation, items, answer) {
                 Ok(answers) => return answers,
                 Err(suspects) => suspects,
             }
         };
-        let (asked, unasked) = self.let_parts_through(operation, items, parts);
+        let (asked, unasked) = self.let_parts_through(Way::Async, operation, items, parts);
         let these: Vec<Vec<I>> = asked.iter().map(|portion| portion.of(items)).collect();
         let ask = &ask;
         let answers = these.iter().map(|these| {
@@ -87,7 +88,7 @@ impl SharedTier {
             Box::pin(asked)
         });
         let answers = all(answers.collect()).await;
-        self.answered_parts(operation, items, asked, unasked, answers)
+        self.answered_parts(Way::Async, operation, items, asked, unasked, answers)
     }
 
     fn parts(&self, items: &[impl Item]) -> Vec<Portion> {
@@ -103,13 +104,14 @@ impl SharedTier {
     /// Those that are to be asked, and what came of the others.
     fn let_parts_through<T>(
         &self,
+        way: Way,
         operation: &'static str,
         items: &[impl Item],
         parts: Vec<Portion>,
     ) -> (Vec<Portion>, Answers<T>) {
         let (mut asked, mut unasked) = (Vec::with_capacity(parts.len()), Vec::new());
         for portion in parts {
-            match self.lets_through(operation, portion.about(items), || portion.part) {
+            match self.lets_through(way, operation, portion.about(items), || portion.part) {
                 Ok(()) => asked.push(portion),
                 Err(error) => unasked.push((portion.places, Err(error))),
             }
@@ -120,27 +122,29 @@ impl SharedTier {
     /// What the store said to all `items` in one. `Err`: it has failed, and one of these parts may have alone.
     fn answered_whole<T>(
         &self,
+        way: Way,
         operation: &'static str,
         items: &[impl Item],
         answer: BackendResult<T>,
     ) -> Result<Answers<T>, Vec<Portion>> {
+        let breakers = self.breakers.of(way);
         let answer = match answer {
             Err(source) if !source.is::<Refused>() => {
                 let parts = self.parts(items);
                 let error = self.failed(operation, about(items), source);
                 if let [only] = &parts[..] {
-                    self.breakers.failed(only.part);
+                    breakers.failed(only.part);
                     Err(error)
                 } else {
-                    self.breakers.suspect(parts.iter().map(|it| it.part));
+                    breakers.suspect(parts.iter().map(|it| it.part));
                     return Err(parts);
                 }
             }
             answer => {
                 // others may have failed meanwhile
-                if self.breakers.any() {
+                if breakers.any() {
                     for Portion { part, .. } in self.parts(items) {
-                        self.breakers.answered(|| part);
+                        breakers.answered(|| part);
                     }
                 }
                 answer.map_err(|source| self.failed(operation, about(items), source))
@@ -151,6 +155,7 @@ impl SharedTier {
 
     fn answered_parts<T>(
         &self,
+        way: Way,
         operation: &'static str,
         items: &[impl Item],
         asked: Vec<Portion>,
@@ -158,7 +163,13 @@ impl SharedTier {
         answers: Vec<BackendResult<T>>,
     ) -> Answers<T> {
         let answered = asked.into_iter().zip(answers).map(|(portion, answer)| {
-            let answer = self.answered(operation, portion.about(items), || portion.part, answer);
+            let answer = self.answered(
+                way,
+                operation,
+                portion.about(items),
+                || portion.part,
+                answer,
+            );
             (portion.places, answer)
         });
         answered.chain(unasked).collect()

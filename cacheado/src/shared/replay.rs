@@ -7,6 +7,7 @@ use std::time::Duration;
 use cacheado_backends::backend::{BackendResult, Change};
 
 use super::SharedTier;
+use super::breaker::Way;
 use super::guarded::guarded;
 use super::outbox::Turn;
 
@@ -42,11 +43,11 @@ fn send_all(tier: &Weak<SharedTier>) {
             return;
         };
         let sent = guarded(|| tier.send(&change));
-        if tier.note_sent(change, turn, sent) {
+        if tier.note_sent(Way::Blocking, change, turn, sent) {
             wait = WAITS.0;
             continue;
         }
-        if tier.breakers.are_closed() {
+        if tier.breakers.of(Way::Blocking).are_closed() {
             wait = WAITS.0;
         }
         drop(tier);
@@ -92,10 +93,11 @@ impl SharedTier {
     }
 
     /// Returns whether `change` was sent at its `turn`.
-    fn note_sent(&self, change: Change, turn: Turn, sent: BackendResult<()>) -> bool {
+    fn note_sent(&self, way: Way, change: Change, turn: Turn, sent: BackendResult<()>) -> bool {
         match sent {
             Ok(()) => {
-                self.breakers.answered(|| self.part_of(&change));
+                let part = || self.part_of(&change);
+                self.breakers.of(way).answered(part);
                 self.outbox.sent(&change, turn);
                 true
             }
@@ -113,7 +115,7 @@ impl SharedTier {
             return false;
         };
         let sent = self.send_async(&change).await;
-        self.note_sent(change, turn, sent);
+        self.note_sent(Way::Async, change, turn, sent);
         true
     }
 }
