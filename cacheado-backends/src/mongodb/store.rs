@@ -48,6 +48,17 @@ pub(super) struct Store {
     prefix: String,
 }
 
+impl Drop for Store {
+    /// The driver has a connection to each member to measure round trips by, and closes it when it has been told, or looks there again: ten
+    /// seconds later.
+    fn drop(&mut self) {
+        let end = self.database.client().clone().shutdown();
+        if let Ok(runtime) = io::runtime() {
+            runtime.spawn(end.into_future());
+        }
+    }
+}
+
 impl Store {
     pub(super) fn new(
         database: &Database,

@@ -3,6 +3,7 @@
 mod access;
 mod by_hand;
 mod conformance;
+mod ends;
 mod long_names;
 mod operations;
 mod outages;
