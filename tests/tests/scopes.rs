@@ -584,3 +584,32 @@ fn a_newtype_is_an_id_by_one_line() {
     );
     assert_eq!(peek!(of_newtype(&cache, &OrgId(8))).unwrap(), Some(8));
 }
+
+struct Unprintable;
+
+impl std::fmt::Display for Unprintable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Err(std::fmt::Error)
+    }
+}
+
+impl ScopeId for Unprintable {}
+
+/// Ids come from users, who may know or guess what a process is and how often it has failed.
+#[test]
+fn what_stands_for_an_id_that_cant_be_printed_is_nobody_elses() {
+    let cache = cache();
+    let get = |scope: Scope| cache.get::<u32>("plan").scope(scope).run().unwrap();
+    let nobodys = scope::organization(Unprintable);
+    cache
+        .set("plan", &1_u32)
+        .scope(nobodys.clone())
+        .run()
+        .unwrap();
+    assert_eq!(get(nobodys), Some(1));
+    assert_eq!(get(scope::organization(Unprintable)), None);
+    for nth in 0..1_000 {
+        let guess = format!("\0failed:{}:{nth}", std::process::id());
+        assert_eq!(get(scope::organization(guess)), None, "number {nth}");
+    }
+}

@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
+use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A type whose values name a tenant: an organization, a user, a session.
 ///
@@ -78,12 +78,12 @@ impl<'a> IdText<'a> {
     ///
     /// A `Display` that fails gives an id that is equal to no other, so that two tenants whose ids can't be printed are not one.
     pub fn of(value: &(impl fmt::Display + ?Sized)) -> Self {
-        static FAILED: AtomicU64 = AtomicU64::new(0);
         let mut text = Self::EMPTY;
         if write!(text, "{value}").is_err() {
-            let nth = FAILED.fetch_add(1, Ordering::Relaxed);
             tracing::error!("the Display of a scope id failed: nothing is found under it");
-            text = Self(Repr::Heap(format!("\0failed:{}:{nth}", std::process::id())));
+            // the standard library's keys are random: no other process comes to the same text, and nobody can give it as an id
+            let [one, other] = [(); 2].map(|()| RandomState::new().hash_one(()));
+            text = Self(Repr::Heap(format!("\0failed:{one:016x}{other:016x}")));
         }
         text
     }
