@@ -102,14 +102,18 @@ impl Handed {
 
     /// The body, if the caller is to poll it from now on; else `waker` is told when to ask again.
     fn take_back(self: &Arc<Self>, waker: &Waker) -> Option<Body> {
+        // a waker's clone and drop are the executor's code, which runs where no lock is held
+        let waker = waker.clone();
         let mut state = lock(&self.state);
         if (state.dropped || state.is_overdue(self.patience))
             && let Some(body) = state.body.take()
         {
             return Some(body);
         }
-        state.caller = Some(waker.clone());
+        let before = state.caller.replace(waker);
         self.watch(&mut state);
+        drop(state);
+        drop(before);
         None
     }
 
@@ -138,7 +142,8 @@ impl Wake for Handed {
                 turn @ Turn::Waits => *turn = Turn::Due(Instant::now()),
             }
             self.watch(&mut state);
-            state.task.clone()
+            // once it has woken the task, that brings another
+            state.task.take()
         };
         if let Some(task) = task {
             task.wake();
@@ -181,15 +186,17 @@ impl Future for Task {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let handed = &self.0;
-        let mut body = {
+        // a waker's clone and drop are the executor's code, which runs where no lock is held
+        let waker = cx.waker().clone();
+        let (mut body, before) = {
             let mut state = lock(&handed.state);
             let Some(body) = state.body.take() else {
                 return Poll::Ready(());
             };
             state.turn = Turn::Polls { woken: false };
-            state.task = Some(cx.waker().clone());
-            body
+            (body, state.task.replace(waker))
         };
+        drop(before);
         let waker = Waker::from(Arc::clone(handed));
         let polled = body.as_mut().poll(&mut Context::from_waker(&waker));
         if polled.is_pending() {
@@ -207,13 +214,12 @@ impl Future for Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let (caller, _body) = {
+        let (caller, _task, _body) = {
             let mut state = lock(&self.0.state);
             state.dropped = true;
-            state.task = None;
             let body = if state.left { state.body.take() } else { None };
-            // both are dropped where no lock is held
-            (state.caller.take(), body)
+            // all are dropped where no lock is held
+            (state.caller.take(), state.task.take(), body)
         };
         if let Some(caller) = caller {
             caller.wake();

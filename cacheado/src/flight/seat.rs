@@ -89,6 +89,8 @@ impl Seat {
 
     /// Waits as a future: ready once the load has ended, or its leader counts as gone.
     pub(crate) fn poll_wait(&self, cx: &Context<'_>) -> Poll<Wait> {
+        // a waker's clone and drop are the executor's code, which runs where no lock is held
+        let waker = cx.waker().clone();
         let mut state = lock(&self.flight.state);
         if let Some(outcome) = state.outcome() {
             return Poll::Ready(outcome);
@@ -103,13 +105,9 @@ impl Seat {
                 crate::waiting::watchdog::watch(&self.flight, until);
             }
         }
-        let known = state.wakers.get(&self.number);
-        if !known.is_some_and(|waker| waker.will_wake(cx.waker())) {
-            let before = state.wakers.insert(self.number, cx.waker().clone());
-            // dropping one runs the executor's code
-            drop(state);
-            drop(before);
-        }
+        let before = state.wakers.insert(self.number, waker);
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 }

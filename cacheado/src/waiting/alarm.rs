@@ -21,9 +21,13 @@ struct Ringing {
 impl Alarm {
     /// Whether it has rung; else it will wake `waker`.
     pub(crate) fn keep(&self, waker: &Waker) -> bool {
-        let mut ringing = lock(&self.0);
-        ringing.waker = Some(waker.clone());
-        ringing.rung
+        // a waker's clone and drop are the executor's code, which runs where no lock is held
+        let waker = waker.clone();
+        let (rung, _before) = {
+            let mut ringing = lock(&self.0);
+            (ringing.rung, ringing.waker.replace(waker))
+        };
+        rung
     }
 
     fn ring(&self, time: bool) {

@@ -67,14 +67,16 @@ impl<T: Send + 'static> Slot<T> {
 impl<T> Slot<T> {
     /// The value, once it is there.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<T> {
-        let mut state = lock(&self.state);
-        match state.value.take() {
-            Some(value) => Poll::Ready(value),
-            None => {
-                state.waker = Some(cx.waker().clone());
-                Poll::Pending
+        // a waker's clone and drop are the executor's code, which runs where no lock is held
+        let waker = cx.waker().clone();
+        let (polled, _waker) = {
+            let mut state = lock(&self.state);
+            match state.value.take() {
+                Some(value) => (Poll::Ready(value), Some(waker)),
+                None => (Poll::Pending, state.waker.replace(waker)),
             }
-        }
+        };
+        polled
     }
 }
 
