@@ -15,11 +15,11 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-use cacheado::{Cache, Scope, ScopeId, cache, cache_impl, evict, peek, scopes};
+use cacheado::{Cache, Error, Scope, ScopeId, cache, cache_impl, evict, peek, scopes};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use serde::ser::SerializeMap;
+use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
@@ -782,4 +782,42 @@ fn what_a_map_gives_by_halves_makes_no_key() {
     }
     assert_eq!(cache.stats().total_keys, 0);
     assert_eq!(cache.stats().key_errors, 8);
+}
+
+/// Fails after it has told of what is in it.
+struct Fails(Vec<u8>);
+
+impl Serialize for Fails {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut seq = serializer.serialize_seq(None)?;
+        for byte in &self.0 {
+            seq.serialize_element(byte)?;
+        }
+        Err(serde::ser::Error::custom("as asked"))
+    }
+}
+
+/// Goes on all the same.
+struct GoesOn(Fails, Vec<u8>);
+
+impl Serialize for GoesOn {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut seq = serializer.serialize_seq(None)?;
+        let _ = seq.serialize_element(&self.0);
+        for byte in &self.1 {
+            seq.serialize_element(byte)?;
+        }
+        seq.end()
+    }
+}
+
+#[test]
+fn what_has_a_part_that_failed_is_no_key() {
+    let cache = cache();
+    let one = || GoesOn(Fails(vec![1]), vec![2]);
+    let other = || GoesOn(Fails(vec![1, 2]), vec![]);
+    let _ = cache.set(one(), &1_u32).run();
+    let found = cache.get::<u32>(other()).run();
+    assert!(!matches!(found, Ok(Some(_))), "the value of another key");
+    assert!(matches!(found, Err(Error::Key { .. })), "{found:?}");
 }

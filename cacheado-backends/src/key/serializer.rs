@@ -123,19 +123,19 @@ impl<'s, S: Sink> ser::Serializer for KeySerializer<'s, S> {
     #[inline]
     fn serialize_seq(self, _len: Option<usize>) -> Step<Parts<'s, S>> {
         self.0.mark(Tag::Seq)?;
-        Ok(Parts(self.0))
+        Ok(Parts::new(self.0))
     }
 
     #[inline]
     fn serialize_tuple(self, _len: usize) -> Step<Parts<'s, S>> {
         self.0.mark(Tag::Tuple)?;
-        Ok(Parts(self.0))
+        Ok(Parts::new(self.0))
     }
 
     #[inline]
     fn serialize_tuple_struct(self, name: &'static str, _len: usize) -> Step<Parts<'s, S>> {
         self.0.name(Tag::Struct, name)?;
-        Ok(Parts(self.0))
+        Ok(Parts::new(self.0))
     }
 
     #[inline]
@@ -147,7 +147,7 @@ impl<'s, S: Sink> ser::Serializer for KeySerializer<'s, S> {
         _len: usize,
     ) -> Step<Parts<'s, S>> {
         Self::variant(self.0, name, index, variant)?;
-        Ok(Parts(self.0))
+        Ok(Parts::new(self.0))
     }
 
     fn serialize_map(self, _len: Option<usize>) -> Step<Pairs<'s, S>> {
@@ -155,13 +155,14 @@ impl<'s, S: Sink> ser::Serializer for KeySerializer<'s, S> {
             sink: self.0,
             seen: Vec::new(),
             key: None,
+            failed: false,
         })
     }
 
     #[inline]
     fn serialize_struct(self, name: &'static str, _len: usize) -> Step<Parts<'s, S>> {
         self.0.name(Tag::Struct, name)?;
-        Ok(Parts(self.0))
+        Ok(Parts::new(self.0))
     }
 
     #[inline]
@@ -173,7 +174,7 @@ impl<'s, S: Sink> ser::Serializer for KeySerializer<'s, S> {
         _len: usize,
     ) -> Step<Parts<'s, S>> {
         Self::variant(self.0, name, index, variant)?;
-        Ok(Parts(self.0))
+        Ok(Parts::new(self.0))
     }
 
     /// Keys are for machines: a type may choose its compact form.
@@ -192,24 +193,49 @@ impl<S: Sink> KeySerializer<'_, S> {
 }
 
 /// The parts of a sequence, a tuple, a struct or a variant, one after the other and then their end.
-pub(crate) struct Parts<'s, S>(&'s mut S);
+pub(crate) struct Parts<'s, S> {
+    sink: &'s mut S,
+    /// Whether one of them failed.
+    failed: bool,
+}
 
-impl<S: Sink> Parts<'_, S> {
+/// What a part has told before it failed is not told from what comes after it: so the whole has failed, whatever its own `Serialize` makes
+/// of the error.
+fn incomplete<T>() -> Step<T> {
+    Err(Stop::Failed(
+        "the `Serialize` of one of its parts failed, and its own went on".into(),
+    ))
+}
+
+impl<'s, S: Sink> Parts<'s, S> {
+    #[inline]
+    fn new(sink: &'s mut S) -> Self {
+        let failed = false;
+        Self { sink, failed }
+    }
+
     #[inline]
     fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Step {
-        value.serialize(KeySerializer(&mut *self.0))
+        let told = value.serialize(KeySerializer(&mut *self.sink));
+        self.failed |= told.is_err();
+        told
     }
 
     #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Step {
         // a field may be left out by its value, so which one this is can't be told by counting
-        self.0.name(Tag::Field, name)?;
+        let told = self.sink.name(Tag::Field, name);
+        self.failed |= told.is_err();
+        told?;
         self.part(value)
     }
 
     #[inline]
     fn finish(self) -> Step {
-        self.0.mark(Tag::End)
+        if self.failed {
+            return incomplete();
+        }
+        self.sink.mark(Tag::End)
     }
 }
 
@@ -226,7 +252,7 @@ macro_rules! parts {
 
             $(#[inline]
             fn skip_field(&mut self, $name: &'static str) -> Step {
-                self.0.skipped($name)
+                self.sink.skipped($name)
             })?
 
             #[inline]
@@ -254,6 +280,8 @@ pub(crate) struct Pairs<'s, S> {
     seen: Vec<(Vec<u8>, Vec<u8>)>,
     /// That of the value that is to come.
     key: Option<Vec<u8>>,
+    /// Whether a key or a value failed.
+    failed: bool,
 }
 
 /// What stands alone in a map would be lost, and with it what tells one map from another.
@@ -267,7 +295,9 @@ impl<S: Sink> Pairs<'_, S> {
     /// A key or a value of the map, written down.
     fn written<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<Vec<u8>> {
         let mut writer = Writer::new();
-        value.serialize(KeySerializer(&mut writer))?;
+        let told = value.serialize(KeySerializer(&mut writer));
+        self.failed |= told.is_err();
+        told?;
         if let Some(name) = writer.skipped {
             self.sink.skipped(name)?;
         }
@@ -281,12 +311,17 @@ impl<S: Sink> ser::SerializeMap for Pairs<'_, S> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Step {
         let key = self.written(key)?;
-        self.key.replace(key).map_or(Ok(()), |_| unpaired())
+        if self.key.replace(key).is_some() {
+            self.failed = true;
+            return unpaired();
+        }
+        Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Step {
         let value = self.written(value)?;
         let Some(key) = self.key.take() else {
+            self.failed = true;
             return unpaired();
         };
         self.seen.push((key, value));
@@ -294,6 +329,9 @@ impl<S: Sink> ser::SerializeMap for Pairs<'_, S> {
     }
 
     fn end(mut self) -> Step {
+        if self.failed {
+            return incomplete();
+        }
         if self.key.is_some() {
             return unpaired();
         }
