@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use cacheado_backends::conformance::Suite;
+use cacheado_backends::conformance::{Check, Suite};
 use cacheado_backends::memcached::Memcached;
 use cacheado_tests::servers;
 
@@ -17,26 +17,28 @@ const AT_ONCE: usize = 4;
 #[test]
 fn memcached_conforms() {
     let server = servers::Memcached::start();
-    side_by_side(&suite(&[&server]));
+    side_by_side(&suite(&[&server]), |check| check.run());
 }
 
 #[test]
 fn several_memcacheds_conform() {
     let servers: Vec<_> = (0..3).map(|_| servers::Memcached::start()).collect();
-    side_by_side(&suite(&servers.iter().collect::<Vec<_>>()));
+    let suite = suite(&servers.iter().collect::<Vec<_>>());
+    side_by_side(&suite, |check| check.run());
 }
 
 #[test]
 fn memcached_conforms_within_a_runtime() {
     let server = servers::Memcached::start();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let suite = suite(&[&server]);
-    runtime.block_on(async { suite.run() });
+    side_by_side(&suite(&[&server]), |check| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async { check.run() });
+    });
 }
 
-fn side_by_side(suite: &Suite<'_>) {
+fn side_by_side<'s>(suite: &'s Suite<'_>, run: impl Fn(Check<'s>) + Sync) {
     let checks = Mutex::new(suite.checks());
     let next = || {
         checks
@@ -48,7 +50,7 @@ fn side_by_side(suite: &Suite<'_>) {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(check) = next() {
-                    check.run();
+                    run(check);
                 }
             });
         }
