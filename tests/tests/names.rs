@@ -551,8 +551,12 @@ fn what_stays_in_the_process_for_want_of_a_name_is_in_the_statistics() {
     fn named<T>(cache: &Cache, id: u32) -> u32 {
         id
     }
+    #[cache(name = "names::stays", cache = cache, skip(cache), local)]
+    fn stays_by_choice(cache: &Cache, id: u32) -> u32 {
+        id
+    }
     let cache = Client::new().cache();
-    local(&cache, 1);
+    stays_by_choice(&cache, 1);
     named::<deep::Deep>(&cache, 1);
     Holder::<Top>(PhantomData).held(&cache, 1);
     assert_eq!(cache.stats().unshared.len(), 0, "{}", cache.stats());

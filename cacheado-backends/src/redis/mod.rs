@@ -111,7 +111,8 @@ use crate::io;
 /// # Restarts
 ///
 /// A server that keeps nothing on disk comes back empty, and one that writes its append-only file (`appendonly yes`) with all that it had, but for
-/// the last second or two if the machine went down with it. One that has a snapshot alone comes back with what was evicted after that
+/// the last second or two if the machine went down with it, or if it was killed while its disk was busy; with `appendfsync always`
+/// that is there as well. One that has a snapshot alone comes back with what was evicted after that
 /// was made. The first process that had listened to it before and does again clears the cache for that: for a second or so until
 /// then, what came back is found. If there is no such process, or this user may not ask for `INFO`, it is found until it expires.
 pub struct Redis {

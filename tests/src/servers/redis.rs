@@ -38,6 +38,16 @@ impl Redis {
         Self::launch("redis", false, more)
     }
 
+    /// Starts one that has, when it is killed, all on disk that it has acknowledged. With its log alone (`appendonly yes`) it may not: while
+    /// the disk is busy, it writes that a second or two later.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be had.
+    pub fn start_durable() -> Self {
+        Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
     /// Starts one that speaks TLS alone, with a certificate for `localhost` and `127.0.0.1` by an authority of its own: see
     /// [`ca`](Self::ca).
     ///

@@ -1,6 +1,6 @@
 //! A server that keeps what it has on disk and is killed right after it has acknowledged an eviction does not come back with what was
 //! evicted, nor, if what was acknowledged is a newer value, with an older one. That is so for what the documentation names: MongoDB,
-//! Redis with its append-only file.
+//! Redis with an append-only file that it writes before it answers.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -73,6 +73,6 @@ fn on_mongodb() {
 
 #[test]
 fn on_redis() {
-    let server = servers::Redis::start_with(&["--appendonly", "yes"]);
+    let server = servers::Redis::start_durable();
     outlives_the_server(Store::Redis, &server, &server.url());
 }

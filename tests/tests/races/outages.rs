@@ -32,7 +32,7 @@ fn of_redis() {
 
 #[test]
 fn of_redis_with_a_log() {
-    let server = servers::Redis::start_with(&["--appendonly", "yes"]);
+    let server = servers::Redis::start_durable();
     killed(Store::Redis, "log", &server, &server.url());
 }
 

@@ -236,7 +236,7 @@ fn one_process_clears_what_a_snapshot_brought_back() {
 fn what_a_server_remembers_as_it_was_stays() {
     let forgets = servers::Redis::start();
     let network = servers::Proxy::start(forgets.addr());
-    let remembers = servers::Redis::start_with(&["--appendonly", "yes"]);
+    let remembers = servers::Redis::start_durable();
     let cut_off = || {
         network.cut();
         network.restore();
