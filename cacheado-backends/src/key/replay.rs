@@ -1,7 +1,7 @@
 //! The written form of a key, told to a sink as the walk that wrote it was.
 
 use super::sink::{Sink, Tag};
-use super::varint;
+use super::varint::text;
 
 /// Tells `sink` all that is in `bytes`, which a [`Writer`](super::sink::Writer) wrote. `None` if they are not whole, or of a later
 /// form; what a later part would mean is not known then.
@@ -48,11 +48,6 @@ fn fixed<'b, const N: usize>(tag: Tag, bytes: &'b [u8], sink: &mut impl Sink) ->
     let (head, rest) = bytes.split_first_chunk::<N>()?;
     sink.fixed(tag, *head).ok()?;
     Some(rest)
-}
-
-fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (len, rest) = varint::read(bytes)?;
-    rest.split_at_checked(len)
 }
 
 #[cfg(test)]

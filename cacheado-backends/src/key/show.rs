@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::sink::Tag;
-use super::varint;
+use super::varint::text;
 
 /// How deep parts may lie in one another and still be shown. A key that another process tells of may have any depth, and none may
 /// have the stack.
@@ -25,17 +25,6 @@ pub(crate) fn show(mut bytes: &[u8]) -> String {
         }
     }
     out
-}
-
-fn number<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {
-    bytes
-        .split_first_chunk::<N>()
-        .map(|(head, rest)| (*head, rest))
-}
-
-fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (len, rest) = varint::read(bytes)?;
-    rest.split_at_checked(len)
 }
 
 /// The parts up to the end mark, between `open` and `close`.
@@ -64,105 +53,96 @@ fn parts<'b>(
 fn part<'b>(bytes: &'b [u8], out: &mut String, deeper: usize) -> Option<&'b [u8]> {
     let deeper = deeper.checked_sub(1)?;
     let (&tag, rest) = bytes.split_first()?;
+    let rest_behind = |tag: Tag, bytes: &'b [u8]| bytes.strip_prefix(&[tag as u8]);
     macro_rules! print {
         ($type:ty) => {{
-            let (bytes, rest) = number::<{ size_of::<$type>() }>(rest)?;
-            let _ = write!(out, "{}", <$type>::from_le_bytes(bytes));
+            let (bytes, rest) = rest.split_first_chunk()?;
+            let _ = write!(out, "{}", <$type>::from_le_bytes(*bytes));
             rest
         }};
     }
-    let tagged = |tag: Tag| tag as u8;
-    Some(match tag {
-        t if t == tagged(Tag::None) => {
+    Some(match Tag::read(tag)? {
+        Tag::None => {
             out.push_str("None");
             rest
         }
-        t if t == tagged(Tag::Some) => {
+        Tag::Some => {
             out.push_str("Some(");
             let rest = part(rest, out, deeper)?;
             out.push(')');
             rest
         }
-        t if t == tagged(Tag::Unit) => {
+        Tag::Unit => {
             out.push_str("()");
             rest
         }
-        t if t == tagged(Tag::False) => {
+        Tag::False => {
             out.push_str("false");
             rest
         }
-        t if t == tagged(Tag::True) => {
+        Tag::True => {
             out.push_str("true");
             rest
         }
-        t if t == tagged(Tag::I8) => print!(i8),
-        t if t == tagged(Tag::I16) => print!(i16),
-        t if t == tagged(Tag::I32) => print!(i32),
-        t if t == tagged(Tag::I64) => print!(i64),
-        t if t == tagged(Tag::I128) => print!(i128),
-        t if t == tagged(Tag::U8) => print!(u8),
-        t if t == tagged(Tag::U16) => print!(u16),
-        t if t == tagged(Tag::U32) => print!(u32),
-        t if t == tagged(Tag::U64) => print!(u64),
-        t if t == tagged(Tag::U128) => print!(u128),
-        t if t == tagged(Tag::F32) => print!(f32),
-        t if t == tagged(Tag::F64) => print!(f64),
-        t if t == tagged(Tag::Char) => {
-            let (bytes, rest) = number::<4>(rest)?;
-            let _ = write!(out, "{:?}", char::from_u32(u32::from_le_bytes(bytes))?);
+        Tag::I8 => print!(i8),
+        Tag::I16 => print!(i16),
+        Tag::I32 => print!(i32),
+        Tag::I64 => print!(i64),
+        Tag::I128 => print!(i128),
+        Tag::U8 => print!(u8),
+        Tag::U16 => print!(u16),
+        Tag::U32 => print!(u32),
+        Tag::U64 => print!(u64),
+        Tag::U128 => print!(u128),
+        Tag::F32 => print!(f32),
+        Tag::F64 => print!(f64),
+        Tag::Char => {
+            let (bytes, rest) = rest.split_first_chunk()?;
+            let _ = write!(out, "{:?}", char::from_u32(u32::from_le_bytes(*bytes))?);
             rest
         }
-        t if t == tagged(Tag::Str) => {
+        Tag::Str => {
             let (text, rest) = text(rest)?;
             let _ = write!(out, "{:?}", String::from_utf8_lossy(text));
             rest
         }
-        t if t == tagged(Tag::Bytes) => {
+        Tag::Bytes => {
             let (bytes, rest) = text(rest)?;
             let _ = write!(out, "b\"{}\"", bytes.escape_ascii());
             rest
         }
-        t if t == tagged(Tag::Seq) => parts(rest, out, deeper, "[", "]")?,
-        t if t == tagged(Tag::Tuple) => parts(rest, out, deeper, "(", ")")?,
-        t if t == tagged(Tag::Map) => parts(rest, out, deeper, "{", "}")?,
-        t if t == tagged(Tag::Pair) => {
+        Tag::Seq => parts(rest, out, deeper, "[", "]")?,
+        Tag::Tuple => parts(rest, out, deeper, "(", ")")?,
+        Tag::Map => parts(rest, out, deeper, "{", "}")?,
+        Tag::Pair => {
             let (key, rest) = text(rest)?;
             part(key, out, deeper)?;
             out.push_str(": ");
-            let (&tag, rest) = rest.split_first()?;
-            if tag != tagged(Tag::Pair) {
-                return None;
-            }
-            let (value, rest) = text(rest)?;
+            let (value, rest) = text(rest_behind(Tag::Pair, rest)?)?;
             part(value, out, deeper)?;
             rest
         }
-        t if t == tagged(Tag::Struct) => {
+        Tag::Struct => {
             let (name, rest) = text(rest)?;
             out.push_str(&String::from_utf8_lossy(name));
             parts(rest, out, deeper, "(", ")")?
         }
-        t if t == tagged(Tag::Enum) => {
+        Tag::Enum => {
             let (_, rest) = text(rest)?;
-            let rest = rest.get(5..)?;
-            let (&field, rest) = rest.split_first()?;
-            if field != tagged(Tag::Field) {
-                return None;
-            }
-            let (name, rest) = text(rest)?;
+            let (name, rest) = text(rest_behind(Tag::Field, rest.get(5..)?)?)?;
             out.push_str(&String::from_utf8_lossy(name));
             if let Some((&0, rest)) = rest.split_first() {
                 return Some(rest);
             }
             parts(rest, out, deeper, "(", ")")?
         }
-        t if t == tagged(Tag::Field) => {
+        Tag::Field => {
             let (name, rest) = text(rest)?;
             out.push_str(&String::from_utf8_lossy(name));
             out.push_str(": ");
             part(rest, out, deeper)?
         }
-        _ => return None,
+        Tag::End | Tag::Variant => return None,
     })
 }
 

@@ -48,9 +48,16 @@ fn strip_long(bytes: &[u8], len: usize) -> Option<&[u8]> {
     bytes.strip_prefix(&encoded[..used])
 }
 
+/// The text at the start of `bytes`, which stands behind its length, and what follows it; `None` if there is no whole one.
+#[inline]
+pub(crate) fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = read(bytes)?;
+    rest.split_at_checked(len)
+}
+
 /// The length at the start of `bytes`, and what follows it; `None` if there is no whole one.
 #[inline]
-pub(crate) fn read(bytes: &[u8]) -> Option<(usize, &[u8])> {
+fn read(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (&first, rest) = bytes.split_first()?;
     if first < 0x80 {
         // nearly every text is this short

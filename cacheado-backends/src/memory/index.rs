@@ -11,8 +11,8 @@ use smallvec::SmallVec;
 
 use super::handle::Handle;
 use super::handles::{Handles, fit};
-use crate::key::{Hash32, Key};
-use crate::scope::{Level, Scope, first_id};
+use crate::key::{Hash32, Key, varint};
+use crate::scope::{Level, Scope};
 use crate::sync::{Mutex, MutexGuard, RandomState, lock};
 
 const SHARDS: usize = 16;
@@ -71,7 +71,7 @@ impl Index {
         let mut path = Path::new();
         let (mut hasher, mut rest) = (self.hasher.build_hasher(), ids);
         for depth in 1..=level.depth() {
-            let (Some(level), Some((id, after))) = (level.at(depth), first_id(rest)) else {
+            let (Some(level), Some((id, after))) = (level.at(depth), varint::text(rest)) else {
                 break;
             };
             hasher.write_u32(level.id());

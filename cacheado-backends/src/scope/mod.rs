@@ -163,17 +163,10 @@ pub(crate) fn encode_ids<'i>(ids: impl Iterator<Item = &'i [u8]>, out: &mut Buff
     }
 }
 
-/// The id at the start of `bytes`, and what follows it; `None` if there is no whole one.
-#[inline]
-pub(crate) fn first_id(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (len, rest) = varint::read(bytes)?;
-    rest.split_at_checked(len)
-}
-
 /// The ids in `bytes`, as far as they are well formed.
 fn decode_ids(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
-        let (id, rest) = first_id(bytes)?;
+        let (id, rest) = varint::text(bytes)?;
         bytes = rest;
         std::str::from_utf8(id).ok()
     })
@@ -183,7 +176,7 @@ fn decode_ids(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
 pub(crate) fn ids_len(bytes: &[u8], depth: usize) -> Option<usize> {
     let mut rest = bytes;
     for _ in 0..depth {
-        (_, rest) = first_id(rest)?;
+        (_, rest) = varint::text(rest)?;
     }
     Some(bytes.len() - rest.len())
 }
