@@ -174,8 +174,8 @@ impl Store {
             let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
             let find = self.documents.find(doc! { "_id": { "$in": ids } });
             let find = find.projection(document::all()).batch_size(count).await;
-            let mut cursor = find.map_err(|error| failure(&error))?;
-            while cursor.advance().await.map_err(|error| failure(&error))? {
+            let mut cursor = find.map_err(failure)?;
+            while cursor.advance().await.map_err(failure)? {
                 let document = cursor.current();
                 if let Ok(id) = document.get_str("_id") {
                     found.insert(id.to_owned(), Found::read(document));
@@ -199,7 +199,7 @@ impl Store {
             command.insert("writeConcern", concern.clone());
         }
         let answer = self.database.run_command(command).await;
-        read(&answer.map_err(|error| failure(&error))?)
+        read(&answer.map_err(failure)?)
     }
 }
 

@@ -19,26 +19,25 @@ pub(super) const DUPLICATE: i32 = 11000;
 pub(super) const EXISTS: i32 = 48;
 
 /// The driver's error as the cache is to see it.
-pub(super) fn failure(error: &Error) -> Box<dyn StdError + Send + Sync> {
-    let text = text(&error.kind);
+#[allow(clippy::needless_pass_by_value, reason = "so it goes to `map_err`")]
+pub(super) fn failure(error: Error) -> Box<dyn StdError + Send + Sync> {
     let is_refusal = match &*error.kind {
         ErrorKind::InvalidArgument { .. } | ErrorKind::Bson(_) => true,
-        _ => code(error).is_some_and(|code| !OUTAGES.contains(&code)),
+        _ => code(&error).is_some_and(|code| !OUTAGES.contains(&code)),
     };
-    if is_refusal {
-        Refused::new(text).into()
-    } else {
-        text.into()
-    }
+    told(text(&error.kind), is_refusal)
 }
 
 /// What the server said of one of several writes.
 pub(super) fn refusal(code: i32, message: &str) -> Box<dyn StdError + Send + Sync> {
-    let text = format!("{message} ({code})");
-    if OUTAGES.contains(&code) {
-        text.into()
-    } else {
+    told(said(message, code), !OUTAGES.contains(&code))
+}
+
+fn told(text: String, is_refusal: bool) -> Box<dyn StdError + Send + Sync> {
+    if is_refusal {
         Refused::new(text).into()
+    } else {
+        text.into()
     }
 }
 
@@ -58,24 +57,22 @@ pub(super) fn code(error: &Error) -> Option<i32> {
 
 /// In short: the driver's own text holds the server's whole answer, documents included.
 fn text(kind: &ErrorKind) -> String {
-    match kind {
-        ErrorKind::Command(answer) => format!("{} ({})", answer.message, answer.code),
-        ErrorKind::Write(WriteFailure::WriteError(answer)) => {
-            format!("{} ({})", answer.message, answer.code)
-        }
-        ErrorKind::Write(WriteFailure::WriteConcernError(answer)) => {
-            format!("{} ({})", answer.message, answer.code)
-        }
+    let (message, code) = match kind {
+        ErrorKind::Command(answer) => (&answer.message, answer.code),
+        ErrorKind::Write(WriteFailure::WriteError(answer)) => (&answer.message, answer.code),
+        ErrorKind::Write(WriteFailure::WriteConcernError(answer)) => (&answer.message, answer.code),
         ErrorKind::InsertMany(answer) => {
-            let first = answer
-                .write_errors
-                .as_ref()
-                .and_then(|errors| errors.first());
-            first.map_or_else(
-                || "the write was not acknowledged".to_owned(),
-                |error| format!("{} ({})", error.message, error.code),
-            )
+            let errors = answer.write_errors.as_ref();
+            match errors.and_then(|errors| errors.first()) {
+                Some(first) => (&first.message, first.code),
+                None => return "the write was not acknowledged".to_owned(),
+            }
         }
-        other => other.to_string(),
-    }
+        other => return other.to_string(),
+    };
+    said(message, code)
+}
+
+fn said(message: &str, code: i32) -> String {
+    format!("{message} ({code})")
 }

@@ -49,6 +49,6 @@ impl Store {
         };
         let release = vec![release];
         let done = self.documents.update_one(filter, release).await;
-        done.map(|_| ()).map_err(|error| failure(&error))
+        done.map(|_| ()).map_err(failure)
     }
 }

@@ -127,7 +127,7 @@ impl Notices {
                 insert.write_concern(concern.clone()).await.map(|_| ())
             }
         };
-        told.map_err(|error| failure(&error))?;
+        told.map_err(failure)?;
         self.told.notify_one();
         Ok(())
     }
@@ -138,7 +138,7 @@ impl Notices {
         // there is no such document, and the server waits for all that was written before
         let nothing = self.collection.delete_one(doc! { "_id": self.me });
         let done = nothing.write_concern(majority.build()).await;
-        done.map(|_| ()).map_err(|error| failure(&error))
+        done.map(|_| ()).map_err(failure)
     }
 
     /// Makes the collection before it is first written to, capped if this process is the one to make it.
@@ -157,7 +157,7 @@ impl Notices {
         let size = i64::try_from(SIZE).unwrap_or(i64::MAX);
         let convert = doc! { "convertToCapped": name, "size": size };
         let done = self.database.run_command(convert).await;
-        unless_refused(done.map(|_| ()).map_err(|error| failure(&error)))
+        unless_refused(done.map(|_| ()).map_err(failure))
     }
 
     /// Makes the collection. False if it is there.
@@ -166,20 +166,20 @@ impl Notices {
         match create.capped(true).size(SIZE).await {
             Ok(()) => Ok(true),
             Err(error) if code(&error) == Some(EXISTS) => Ok(false),
-            Err(error) => unless_refused(Err(failure(&error))).map(|()| true),
+            Err(error) => unless_refused(Err(failure(error))).map(|()| true),
         }
     }
 
     async fn is_capped(&self) -> BackendResult<bool> {
         let list = self.database.list_collections();
         let list = list.filter(doc! { "name": self.collection.name() }).await;
-        let mut list = list.map_err(|error| failure(&error))?;
-        if !list.advance().await.map_err(|error| failure(&error))? {
+        let mut list = list.map_err(failure)?;
+        if !list.advance().await.map_err(failure)? {
             // dropped since: the next time
             return Ok(true);
         }
         let found = list.deserialize_current();
-        let found = found.map_err(|error| failure(&error))?;
+        let found = found.map_err(failure)?;
         Ok(found.options.capped == Some(true))
     }
 
@@ -202,9 +202,9 @@ impl Notices {
             .pipeline([others])
             .max_await_time(WAIT)
             .read_concern(ReadConcern::majority());
-        let stream = stream.await.map_err(|error| failure(&error))?;
+        let stream = stream.await.map_err(failure)?;
         let written = self.collection.insert_one(doc! { "_id": first }).await;
-        written.map_err(|error| failure(&error))?;
+        written.map_err(failure)?;
         self.told.notify_one();
         Ok(Stream {
             events: stream.with_type(),
@@ -359,7 +359,7 @@ impl Stream {
                     }
                     Ok(Ok(None)) if events.is_alive() => {}
                     Ok(Ok(None)) => return "the stream has ended".into(),
-                    Ok(Err(error)) => return failure(&error),
+                    Ok(Err(error)) => return failure(error),
                     Err(_) => return "it fell silent".into(),
                 }
                 reached.note(events.resume_token().as_ref());

@@ -117,10 +117,10 @@ impl Store {
         let mut these = all.clone();
         these.insert("$expr", document::is_live());
         let gone = self.documents.delete_many(these).await;
-        let live = gone.map_err(|error| failure(&error))?.deleted_count;
+        let live = gone.map_err(failure)?.deleted_count;
         if usize::try_from(live) != Ok(found) {
             let gone = self.documents.delete_many(all).await;
-            gone.map_err(|error| failure(&error))?;
+            gone.map_err(failure)?;
         }
         Ok(Deleted {
             live,
@@ -134,9 +134,9 @@ impl Store {
         let find = self.documents.find(doc! { "_id": range });
         let find = find.projection(doc! { "_id": 1 }).sort(doc! { "_id": 1 });
         let find = find.limit(size.into()).batch_size(size).await;
-        let mut cursor = find.map_err(|error| failure(&error))?;
+        let mut cursor = find.map_err(failure)?;
         let (mut names, mut bytes) = (Vec::new(), 0);
-        while cursor.advance().await.map_err(|error| failure(&error))? {
+        while cursor.advance().await.map_err(failure)? {
             let name = cursor.current().get_str("_id")?.to_owned();
             bytes += name.len();
             names.push(name);

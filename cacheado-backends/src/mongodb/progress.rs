@@ -69,7 +69,7 @@ impl Primary {
     pub(super) async fn ask(database: &Database) -> BackendResult<Option<Self>> {
         let asked = timeout(SILENCE, database.run_command(doc! { "hello": 1 })).await;
         let answer = asked.map_err(|_| "the primary does not answer")?;
-        read(&answer.map_err(|error| failure(&error))?)
+        read(&answer.map_err(failure)?)
     }
 
     /// Waits for as long as the stream keeps up with it; returns why that is over.

@@ -97,7 +97,7 @@ impl Store {
         if misses < COLD {
             let find = self.documents.find_one(doc! { "_id": &id });
             let found = find.projection(document::all()).await;
-            let found = found.map_err(|error| failure(&error))?;
+            let found = found.map_err(failure)?;
             if let Some(found) = found.as_deref().map(Found::read) {
                 if let Some(payload) = found.payload(taken.elapsed()) {
                     if misses > 0 {
@@ -130,7 +130,7 @@ impl Store {
         let taken = Instant::now();
         let find = self.documents.find_one(doc! { "_id": &id });
         let found = find.projection(document::all_but_the_value()).await;
-        let found = found.map_err(|error| failure(&error))?;
+        let found = found.map_err(failure)?;
         let found = found.as_deref().map(Found::read);
         let token = match found.and_then(|found| found.token_for(self.load_limit)) {
             Some(token) => token,
@@ -162,7 +162,7 @@ impl Store {
             let update = update.upsert(true).return_document(ReturnDocument::After);
             update.projection(selected.clone()).into_future()
         });
-        let made = made.await.map_err(|error| failure(&error))?;
+        let made = made.await.map_err(failure)?;
         Ok(made.as_deref().map(Found::read).unwrap_or_default())
     }
 
@@ -177,7 +177,7 @@ impl Store {
                 .update_one(doc! { "_id": &id }, update.clone());
             update.upsert(true).into_future()
         });
-        let done = done.await.map_err(|error| failure(&error))?;
+        let done = done.await.map_err(failure)?;
         let change = Change::Key(key);
         if done.upserted_id.is_some() {
             self.notices.tell(&change).await
@@ -198,8 +198,7 @@ impl Store {
             return Ok(false);
         };
         let done = self.documents.update_one(filter, update).await;
-        done.map(|done| done.matched_count > 0)
-            .map_err(|error| failure(&error))
+        done.map(|done| done.matched_count > 0).map_err(failure)
     }
 
     /// The update by which the value of a load is stored, and what it looks for; `None` if it is too late, or the mark says nothing.
@@ -246,12 +245,12 @@ impl Store {
                 let filter = doc! { "_id": &id, "gen": token };
                 let update = self.value(&payload, doc! { "gen": ObjectId::new() });
                 let done = self.documents.update_one(filter, update).await;
-                done.map_err(|error| failure(&error))?.matched_count > 0
+                done.map_err(failure)?.matched_count > 0
             }
         };
         if !stored {
             let gone = self.documents.delete_one(doc! { "_id": &id }).await;
-            gone.map_err(|error| failure(&error))?;
+            gone.map_err(failure)?;
         }
         self.notices.tell_for_good(&Change::Key(key)).await?;
         Ok(stored)
@@ -265,7 +264,7 @@ impl Store {
         let delete = self.documents.find_one_and_delete(filter);
         let selected = doc! { "_id": 0, "live": document::is_live() };
         let gone = delete.projection(selected).await;
-        let gone = gone.map_err(|error| failure(&error))?;
+        let gone = gone.map_err(failure)?;
         self.notices.tell_for_good(&Change::Key(key)).await?;
         Ok(gone.is_some_and(|gone| gone.get_bool("live").unwrap_or(false)))
     }

@@ -63,5 +63,5 @@ async fn index(store: &Store) -> BackendResult<()> {
         .keys(doc! { "keep": 1 })
         .options(options.build());
     let made = store.documents.create_index(index.build()).await;
-    made.map(|_| ()).map_err(|error| failure(&error))
+    made.map(|_| ()).map_err(failure)
 }
