@@ -35,6 +35,19 @@ static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
 #[error("no answer within {0:?}")]
 pub(crate) struct TimedOut(pub(crate) Duration);
 
+/// The `error` of an operation that may take `limit`: if it took too long, it says so of all that there was, and not of what was left.
+#[cfg(any(feature = "memcached", feature = "redis"))]
+pub(crate) fn of_all(
+    limit: Duration,
+    error: Box<dyn std::error::Error + Send + Sync>,
+) -> Box<dyn std::error::Error + Send + Sync> {
+    if error.is::<TimedOut>() {
+        TimedOut(limit).into()
+    } else {
+        error
+    }
+}
+
 /// Refuses limits of zero, of a backend that is called so.
 ///
 /// # Errors

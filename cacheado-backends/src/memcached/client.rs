@@ -159,12 +159,7 @@ impl Client {
         })
         .map_err(|error| {
             self.forget();
-            // it is the operation that took too long: what this exchange had of its time says nothing to a reader
-            if error.is::<TimedOut>() {
-                TimedOut(self.limit).into()
-            } else {
-                error
-            }
+            io::of_all(self.limit, error)
         })?;
         self.keep(&self.own, client)?;
         Ok(answers)

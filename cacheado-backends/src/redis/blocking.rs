@@ -95,11 +95,7 @@ impl Blocking {
             }
         }
         let connection = self.servers.connect(self.left(start));
-        let connection = connection.map_err(|error| match error.downcast::<TimedOut>() {
-            // of all that there was, and not of what was left
-            Ok(_) => TimedOut(self.timeout).into(),
-            Err(error) => error,
-        });
+        let connection = connection.map_err(|error| io::of_all(self.timeout, error));
         let mut connection = Limited {
             connection: connection?,
             limit: Duration::MAX,

@@ -77,11 +77,7 @@ impl Cluster {
     ) -> BackendResult<Vec<Vec<Value>>> {
         let start = Instant::now();
         let asked = self.ask_since(start, pipes, dropped).await;
-        asked.map_err(|error| match error.downcast::<TimedOut>() {
-            // of all that there was, and not of what was left
-            Ok(_) => TimedOut(self.timeout).into(),
-            Err(error) => error,
-        })
+        asked.map_err(|error| io::of_all(self.timeout, error))
     }
 
     async fn ask_since(
