@@ -14,8 +14,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use handed::Task;
-
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
 
 /// How many run at once, if the builder is not told otherwise.
@@ -68,19 +66,20 @@ impl Background {
         }))
     }
 
-    /// Runs `job` on a thread of its own. One that is not `ends` is run also when the others are [ended](Self::close): somebody waits for it.
+    /// Does `job` with `it` on a thread of its own. What is not `ends` is done also when the others are [ended](Self::close): somebody waits
+    /// for it.
     ///
     /// # Errors
     ///
-    /// The job, if as many run as may, or nothing begins any more.
-    pub(crate) fn run<J: FnOnce() + Send + 'static>(&self, job: J, ends: bool) -> Result<(), J> {
+    /// `it`, if as many run as may, or nothing begins any more.
+    pub(crate) fn run<T: Send + 'static>(&self, it: T, job: fn(T), ends: bool) -> Result<(), T> {
         let Some(place) = self.0.enter() else {
-            return Err(job);
+            return Err(it);
         };
         let mut state = self.0.lock();
         if state.closed {
             drop(state);
-            return Err(job);
+            return Err(it);
         }
         if state.idle <= state.waiting.len() {
             let workers = Arc::clone(&self.0);
@@ -88,12 +87,12 @@ impl Background {
             if let Err(error) = thread.spawn(move || workers.work()) {
                 tracing::warn!(%error, "no thread to run a body in the background on");
                 drop(state);
-                return Err(job);
+                return Err(it);
             }
         }
         let run = Box::new(move || {
             let _place = place;
-            job();
+            job(it);
         });
         state.waiting.push_back(Job { ends, run });
         drop(state);
@@ -118,27 +117,10 @@ impl Background {
         self.0.changed.notify_all();
     }
 
-    /// Polls `task` to its end on a thread of its own.
-    fn run_to_end(&self, task: Task, ends: bool) -> Result<(), Task> {
-        // handed over in a cell, so that it comes back if there is no place
-        let cell = Arc::new(Mutex::new(Some(task)));
-        let taken = Arc::clone(&cell);
-        let take = |cell: &Mutex<Option<Task>>| lock(cell).take();
-        let run = move || {
-            if let Some(task) = take(&taken) {
-                block_on(task);
-            }
-        };
-        match self.run(run, ends) {
-            Ok(()) => Ok(()),
-            Err(_) => take(&cell).map_or(Ok(()), Err),
-        }
-    }
-
     /// The same as with the feature `tokio`, outside of its runtimes.
     #[cfg(not(feature = "tokio"))]
-    pub(crate) fn spawn(&self, task: Task, ends: bool) -> Result<(), Task> {
-        self.run_to_end(task, ends)
+    pub(crate) fn spawn(&self, task: handed::Task, ends: bool) -> Result<(), handed::Task> {
+        self.run(task, block_on, ends)
     }
 }
 

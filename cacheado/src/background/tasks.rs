@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::handed::{Handed, Task};
-use super::{Background, Place, Workers};
+use super::{Background, Place, Workers, block_on};
 
 /// The tasks that run, to be ended when nothing is to run any more.
 #[derive(Default)]
@@ -88,7 +88,7 @@ impl Background {
     /// The task, if as many run as may, or nothing begins any more.
     pub(crate) fn spawn(&self, task: Task, ends: bool) -> Result<(), Task> {
         let Ok(runtime) = Handle::try_current() else {
-            return self.run_to_end(task, ends);
+            return self.run(task, block_on, ends);
         };
         let Some(mut place) = self.0.enter() else {
             return Err(task);

@@ -212,9 +212,9 @@ impl<R: Send + 'static> Limits<R> {
             let job = AssertUnwindSafe(|| around.run(job));
             answer.put(catch_unwind(job));
         };
-        let ran = self.cache.background().run(run, false);
-        if let Err(job) = ran {
-            job();
+        let ran = self.cache.background().run(run, |run| run(), false);
+        if let Err(run) = ran {
+            run();
         }
         // the body may wait for a future that is polled by the runtime's thread which waits here
         let wait = |until| {

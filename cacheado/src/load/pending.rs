@@ -242,7 +242,8 @@ where
         if let Some(value) = ahead {
             let cache = load.cache.clone();
             // at the limit it does not run, and another look-up may try again
-            drop(cache.background().run(move || _ = job(load.begin()), true));
+            let job = move || _ = job(load.begin());
+            drop(cache.background().run(job, |job| job(), true));
             return K::restore(*value);
         }
         match Limits::of(&mut load, instead) {
