@@ -61,8 +61,6 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     /// How values age whose function does not say.
     pub(crate) aging: Aging,
-    /// Whether that says anything.
-    pub(crate) ages: bool,
     /// After a load that failed while a value could stand in, how long there is no other.
     pub(crate) rest: Duration,
     /// Where the process does not have the value that stands in: which those are.
@@ -535,8 +533,7 @@ impl Cache {
     /// value.
     pub(crate) fn aging_of(&self, own: Option<&Aging>) -> Aging {
         match own {
-            Some(own) if self.0.ages => own.or(&self.0.aging),
-            Some(own) => *own,
+            Some(own) => own.or(&self.0.aging),
             None => Aging {
                 jitter: self.0.aging.jitter,
                 ..Aging::NONE

@@ -11,7 +11,7 @@ use std::time::Duration;
 const LONGEST_STALE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// What is said of how values age. What an attribute leaves out, the builder says.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Aging {
     /// How long past its lifetime a value may stand in for one that can't be had.
     pub(crate) stale: Option<Duration>,

@@ -490,7 +490,6 @@ impl CacheBuilder {
             ruled,
             clock,
             aging: self.aging,
-            ages: self.aging != Aging::NONE,
             rest: self.rest,
             rests: Rests::default(),
             background: Background::new(self.background),
