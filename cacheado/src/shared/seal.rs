@@ -113,21 +113,20 @@ impl SharedTier {
         if payload.lifetime == Some(Duration::ZERO) {
             return Ok(None);
         }
-        let opened = Opened::open(&payload.bytes, &self.name, outside);
         let requested = (codec.type_name)();
-        if let Some(Opened { type_name, .. }) =
-            opened.filter(|opened| opened.type_name != requested)
-        {
-            return Err(Error::TypeMismatch {
-                key: outside.to_string(),
-                stored: type_name.to_owned(),
-                requested,
-            });
-        }
-        let found = match opened.map(|opened| decoded(outside, codec, payload, &opened)) {
-            Some(Ok(found)) => return Ok(Some(found)),
-            Some(Err(message)) => message,
+        let found = match Opened::open(&payload.bytes, &self.name, outside) {
             None => "it is not what was stored under this key".to_owned(),
+            Some(Opened { type_name, .. }) if type_name != requested => {
+                return Err(Error::TypeMismatch {
+                    key: outside.to_string(),
+                    stored: type_name.to_owned(),
+                    requested,
+                });
+            }
+            Some(opened) => match decoded(outside, codec, payload, &opened) {
+                Ok(found) => return Ok(Some(found)),
+                Err(message) => message,
+            },
         };
         self.counters.count(outside.space(), Event::BackendError);
         let due = self.repeats.due((outside.space().id(), requested, &found));
