@@ -117,9 +117,11 @@ impl ValueType {
         (self.clone_stored)(entry, &mut |age| age.is_fresh(clock))
     }
 
-    /// Whether an entry has a value of this type that is good.
-    pub(crate) fn is_good(&self, entry: Entry<'_>, clock: &Clock) -> bool {
-        self.takes(entry, |age| age.is_fresh(clock))
+    /// Whether `cache` has a value of this type under `key` that is good.
+    pub(crate) fn has_good(&self, cache: &Cache, key: &Key) -> bool {
+        let is_fresh = |age: &Age| age.is_fresh(cache.clock());
+        let is_good = |entry: Entry<'_>| self.takes(entry, is_fresh);
+        cache.store().peek_key(key, is_good) == Some(true)
     }
 
     /// Whether an entry has a value of this type, and `takes` says so of its age. One that has none is taken in any case.

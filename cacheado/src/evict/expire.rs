@@ -24,16 +24,10 @@ fn expire_local(cache: &Cache, key: &Key, values: &ValueType) -> bool {
         let expired = cache.store().peek_key(key, expire).flatten();
         expired.unwrap_or_else(|| {
             // an error that is kept is none
-            let was_good = is_good(cache, key, values);
+            let was_good = values.has_good(cache, key);
             cache.store().remove(key, &mut dropped) && was_good
         })
     })
-}
-
-/// Whether what the process has under `key` is good.
-fn is_good(cache: &Cache, key: &Key, values: &ValueType) -> bool {
-    let good = |entry: Entry<'_>| values.is_good(entry, cache.clock());
-    cache.store().peek_key(key, good).unwrap_or(false)
 }
 
 /// Whether what was found in the shared tier is good: its eviction says no more than that there was something, which may only stand in.
@@ -47,7 +41,7 @@ pub(crate) fn expire_key(cache: &Cache, key: &Key, values: &ValueType) -> Result
     let Some((tier, codec)) = cache.shared_for(key, values.codec) else {
         return Ok(expire());
     };
-    let mut expired = is_good(cache, key, values) || was_good(tier.get(key, codec));
+    let mut expired = values.has_good(cache, key) || was_good(tier.get(key, codec));
     expired |= tier.after(|| Change::Key(key.clone()), expire);
     let shared = tier.evict(key);
     expired |= expire();
@@ -61,7 +55,7 @@ pub(crate) async fn expire_key_async(cache: &Cache, key: &Key, values: &ValueTyp
         return Ok(expire());
     };
     // asked first: of a caller who goes away from there, nothing is expired by half
-    let mut expired = is_good(cache, key, values) || was_good(tier.get_async(key, codec).await);
+    let mut expired = values.has_good(cache, key) || was_good(tier.get_async(key, codec).await);
     expired |= tier.after(|| Change::Key(key.clone()), expire);
     let again = Again::new(expire);
     let shared = tier.evict_async(key).await;

@@ -68,12 +68,6 @@ impl Load {
         self.stale().is_some() && there()
     }
 
-    /// Whether the process has a value that is good: that which was there before, or of another load that ran beside this one.
-    pub(super) fn has_good(&self) -> bool {
-        let is_good = |entry: Entry<'_>| self.values.is_good(entry, self.cache.clock());
-        self.cache.store().peek_key(&self.key, is_good) == Some(true)
-    }
-
     /// The error that is kept in the place of a value.
     pub(super) fn stored_error(&self) -> Option<Box<AnyValue>> {
         let clone = self.errors?;

@@ -114,7 +114,8 @@ impl Lead {
         let mut dropped = Dropped::new();
         // it goes to no shared tier, which would know what it is too old for
         let stored = self.ticket.store_as(Keeping::by(is_shared, None), |_| {
-            if load.has_good() {
+            // the one that was there before, or that of another load which ran beside this one
+            if load.values.has_good(&load.cache, &load.key) {
                 return None;
             }
             let span = Span::plain(aging.err_ttl);
