@@ -114,27 +114,11 @@ impl<R, D> Call<R, D> {
         }
     }
 
-    fn expire_now(self) -> Result<bool> {
-        self.key?
-            .map_or(Ok(false), |key| expire_key(&self.cache, &key, self.values))
-    }
-
     async fn expire_soon(self) -> Result<bool> {
         match self.key? {
             Some(key) => expire_key_async(&self.cache, &key, self.values).await,
             None => Ok(false),
         }
-    }
-
-    fn peek_now<T: Value>(self) -> Result<Option<T>> {
-        let Some(key) = self.key.clone()? else {
-            return Ok(None);
-        };
-        if let Some(value) = self.peek_local(&key) {
-            return Ok(Some(value));
-        }
-        let tier = self.cache.shared_for(&key, self.values.codec);
-        Ok(tier.and_then(|(tier, codec)| good(tier.get(&key, codec))))
     }
 
     async fn peek_soon<T: Value>(self) -> Result<Option<T>> {
@@ -171,10 +155,6 @@ impl<R, D> Call<R, D> {
             values: self.values,
             span,
         }))
-    }
-
-    fn put_now(self, value: &AnyValue) -> Result<bool> {
-        self.plan(value)?.map_or(Ok(false), |put| put.run(value))
     }
 
     async fn put_soon<T: Value>(self, value: T) -> Result<bool> {
@@ -240,7 +220,8 @@ impl<R> Call<R, Blocking> {
     ///
     /// No key could be made, or the shared tier failed.
     pub fn expire(self) -> Result<bool> {
-        self.expire_now()
+        self.key?
+            .map_or(Ok(false), |key| expire_key(&self.cache, &key, self.values))
     }
 
     /// Its stored value, if there is one. Loads nothing, counts nothing, and is no use of the entry.
@@ -252,7 +233,14 @@ impl<R> Call<R, Blocking> {
     where
         K::Stored: Value,
     {
-        self.peek_now()
+        let Some(key) = self.key.clone()? else {
+            return Ok(None);
+        };
+        if let Some(value) = self.peek_local(&key) {
+            return Ok(Some(value));
+        }
+        let tier = self.cache.shared_for(&key, self.values.codec);
+        Ok(tier.and_then(|(tier, codec)| good(tier.get(&key, codec))))
     }
 
     /// Stores `value` as if the call had returned it. Answers whether it was stored.
@@ -264,7 +252,7 @@ impl<R> Call<R, Blocking> {
     where
         K::Stored: Value,
     {
-        self.put_now(&value)
+        self.plan(&value)?.map_or(Ok(false), |put| put.run(&value))
     }
 }
 
