@@ -48,10 +48,6 @@ impl Ttl {
 
     /// The lifetime of what is stored without one. Zero, or more than [`max`](Self::max), makes `build()` fail.
     #[must_use]
-    #[allow(
-        clippy::should_implement_trait,
-        reason = "it sets the default lifetime"
-    )]
     #[doc(alias("time_to_live"))]
     pub fn default(mut self, lifetime: Duration) -> Self {
         self.default = Some(lifetime);

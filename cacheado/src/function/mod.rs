@@ -148,10 +148,6 @@ impl Function {
     }
 
     /// A load of `key`, whose look-up has been counted.
-    #[allow(
-        clippy::unnecessary_box_returns,
-        reason = "it is large, and handed on many times"
-    )]
     fn load(
         &self,
         cache: &Cache,

@@ -95,10 +95,6 @@ pub(crate) enum Begun {
 }
 
 /// How a load begins that does not block. What has to wait is boxed: it would make the future of each call larger by several times.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "the large one is what is not to be boxed"
-)]
 pub(crate) enum Beginning {
     Over(Begun),
     Waits(Pin<Box<dyn Future<Output = Begun> + Send>>),

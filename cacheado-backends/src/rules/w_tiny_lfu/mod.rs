@@ -118,7 +118,6 @@ impl Policy {
         if u64::from(weight) > self.segments.capacity() {
             return Inserted::Refused;
         }
-        #[allow(clippy::cast_possible_truncation, reason = "the upper half")]
         let fingerprint = (hash >> 32) as u32;
         let mut asked = Asked {
             hits,
