@@ -2,9 +2,8 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
 
-use crate::clock::{NEVER, Tick};
+use crate::clock::Tick;
 use crate::key::Key;
 
 use crate::memory::{AnySlab, Handle, Slab};
@@ -107,12 +106,6 @@ impl NewEntry {
     /// How many bytes more an entry takes, about, whose value is of another type than most of its space's: those lie in place, and
     /// it does not.
     pub const APART: usize = size_of::<Meta>() + size_of::<OldValue>();
-
-    /// Which entry this is.
-    #[must_use]
-    pub fn key(&self) -> &Key {
-        &self.key
-    }
 
     /// How many bytes an entry of `key` takes, about, beside its value: what is kept beside that, a key that is too long to lie in
     /// place, and its places in the table, in the scope index, among what expires, and among what a rule keeps.
@@ -345,12 +338,6 @@ impl<'s> Entry<'s> {
     #[inline]
     pub(crate) fn is_expired(&self, now: Tick) -> bool {
         self.meta.is_expired(now)
-    }
-
-    /// What is left of its lifetime; `None` if it lives until evicted.
-    pub(crate) fn remaining(&self, now: Tick) -> Option<Duration> {
-        (self.deadline() != NEVER)
-            .then(|| Duration::from_nanos(self.deadline().saturating_sub(now)))
     }
 
     /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts; kept if a rule asks for it.

@@ -360,12 +360,6 @@ impl Store {
         self.len() == 0
     }
 
-    /// What is left of an entry's lifetime; `None` if it lives until evicted.
-    #[must_use]
-    pub fn remaining(&self, entry: Entry<'_>) -> Option<Duration> {
-        entry.remaining(self.clock.now())
-    }
-
     /// Notes that there are `more` entries than before, or fewer. Under the lock of a shard.
     fn count(&self, more: isize) {
         if self.rules.is_empty() {
