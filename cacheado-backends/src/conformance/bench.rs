@@ -157,8 +157,21 @@ impl Store<'_> {
     pub(super) fn miss(&self, key: &Key) -> Mark {
         match self.get(key) {
             Lookup::Miss(mark) => mark,
-            Lookup::Hit(_) => self.bench.fail(format_args!(
-                "a miss of {key} was expected, and it was a hit"
+            Lookup::Hit(found) => self.bench.fail(format_args!(
+                "a miss of {key} was expected, and there is {}",
+                show(Some(&found))
+            )),
+        }
+    }
+
+    /// As [`miss`](Self::miss), of what `what` should have removed.
+    #[track_caller]
+    pub(super) fn miss_after(&self, key: &Key, what: impl fmt::Display) -> Mark {
+        match self.get(key) {
+            Lookup::Miss(mark) => mark,
+            Lookup::Hit(found) => self.bench.fail(format_args!(
+                "{what} should leave nothing under {key}, and there is {}",
+                show(Some(&found))
             )),
         }
     }
@@ -250,6 +263,12 @@ impl Store<'_> {
     #[track_caller]
     pub(super) fn expect_evicted(&self, scope: &Scope, expected: u64) {
         let removed = self.evict_by_scope(scope);
+        self.expect_counted(scope, expected, removed);
+    }
+
+    /// Fails the check unless `removed`, which evicting `scope` answered with, is `expected`, if the backend can tell.
+    #[track_caller]
+    pub(super) fn expect_counted(&self, scope: &Scope, expected: u64, removed: u64) {
         if self.bench.options().counts {
             self.bench.expect(
                 removed == expected,

@@ -1,8 +1,10 @@
 //! Storing, finding and removing single entries.
 
+use std::fmt;
+
 use serde::Serialize;
 
-use super::bench::Bench;
+use super::bench::{Bench, show};
 use super::keys::{car, function, key, key_in, one_in_each_scope, payload, tenant, user};
 use crate::backend::Payload;
 use crate::key::Key;
@@ -100,7 +102,22 @@ pub(super) fn no_two_keys_are_one(bench: &Bench<'_>) {
         store.set(key, &payload(nth.to_string()));
     }
     for (nth, key) in keys.iter().enumerate() {
-        store.expect_hit(key, &payload(nth.to_string()));
+        let found = store.hit(key);
+        let Some(other) = found.as_ref().and_then(|found| keys.get(number(found)?)) else {
+            store.bench.fail(format_args!(
+                "{} should have what was stored under it, and there is {}",
+                Parts(key),
+                show(found.as_ref())
+            ));
+        };
+        bench.expect(
+            other == key && found == Some(payload(nth.to_string())),
+            format_args!(
+                "what was stored under {} is found under {}",
+                Parts(other),
+                Parts(key)
+            ),
+        );
     }
     // as many as there are keys, so none was another's, though it may have been found
     for key in &keys {
@@ -108,6 +125,31 @@ pub(super) fn no_two_keys_are_one(bench: &Bench<'_>) {
             store.evict(key),
             format_args!("each key has an entry of its own; {key} has none"),
         );
+    }
+}
+
+/// Which of the keys the value was stored for.
+fn number(payload: &Payload) -> Option<usize> {
+    str::from_utf8(&payload.bytes).ok()?.parse().ok()
+}
+
+/// All that tells a key from another: what keys print leaves some of it out.
+struct Parts<'a>(&'a Key);
+
+impl fmt::Display for Parts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(key) = self;
+        let space = key.space();
+        let name = match (space.name(), space.is_explicit()) {
+            ("", _) => "no name".to_owned(),
+            (name, true) => format!("the explicit name {name:?}"),
+            (name, false) => format!("the path {name:?}"),
+        };
+        let (level, version, args) = (space.level().path(), space.version(), key.args().len());
+        write!(
+            f,
+            "{key} ({name}, version {version}, level {level:?}, {args} bytes of arguments)"
+        )
     }
 }
 

@@ -157,6 +157,34 @@ pub(super) fn an_eviction_of_a_scope_wins_over_a_load(bench: &Bench<'_>) {
     }
 }
 
+/// More than a store may keep in a list of what was evicted last.
+const LATER: u32 = 300;
+
+pub(super) fn an_eviction_wins_however_many_follow(bench: &Bench<'_>) {
+    let (store, other) = (bench.open(), bench.open());
+    let by_itself = key(&session("1", "1", "1"), "k");
+    let with_its_tenant = key(&session("3", "1", "1"), "k");
+    let loads = [by_itself, with_its_tenant].map(|key| {
+        let mark = store.miss(&key);
+        (key, mark)
+    });
+    other.evict(&loads[0].0);
+    other.evict_by_scope(&tenant("3"));
+    for nth in 0..LATER {
+        other.evict(&key(&tenant("2"), &nth));
+    }
+    for (key, mark) in loads {
+        bench.expect(
+            !store.fill(&key, &old(), &mark),
+            format_args!(
+                "evicting {key} during a load, by itself or with its tenant, should make `fill` say false, also if {LATER} evictions \
+                 of others follow"
+            ),
+        );
+        store.miss_after(&key, "an eviction during a load");
+    }
+}
+
 pub(super) fn clearing_wins_over_a_load(bench: &Bench<'_>) {
     expect_refused(bench, "clearing", None, |store, _| store.clear());
 }
@@ -196,25 +224,25 @@ pub(super) fn a_load_begun_after_an_eviction_is_stored(bench: &Bench<'_>) {
     let (store, other) = (bench.open(), bench.open());
     for place in places() {
         let key = key(&place, "k");
-        let disturb: [&dyn Fn(); 4] = [
-            &|| {
+        let disturb: [(&str, &dyn Fn()); 4] = [
+            ("evicting it", &|| {
                 other.evict(&key);
-            },
-            &|| {
+            }),
+            ("evicting its scope", &|| {
                 other.evict_by_scope(&place);
-            },
-            &|| {
+            }),
+            ("evicting everything", &|| {
                 other.evict_by_scope(&Scope::global());
-            },
-            &|| other.clear(),
+            }),
+            ("clearing", &|| other.clear()),
         ];
-        for disturb in disturb {
+        for (what, disturb) in disturb {
             store.set(&key, &old());
             disturb();
-            let mark = store.miss(&key);
+            let mark = store.miss_after(&key, what);
             bench.expect(
                 store.fill(&key, &payload("new"), &mark),
-                format_args!("a load of {key} that begins after an eviction should be stored"),
+                format_args!("a load of {key} that begins after {what} should be stored"),
             );
             store.expect_hit(&key, &payload("new"));
         }

@@ -23,9 +23,10 @@ fn evict_one_of(store: &Store<'_>, entries: Vec<(Scope, Key)>, evicted: &Scope) 
     let (inside, outside): (Vec<_>, Vec<_>) = entries
         .into_iter()
         .partition(|(scope, _)| evicted.contains(scope));
-    store.expect_evicted(evicted, inside.len() as u64);
+    // what is left says more than how many were counted, so it is looked at first
+    let removed = store.evict_by_scope(evicted);
     for (_, key) in &inside {
-        store.miss(key);
+        store.miss_after(key, format_args!("evicting {evicted:?}"));
     }
     for (_, key) in &outside {
         store.bench.expect(
@@ -33,6 +34,7 @@ fn evict_one_of(store: &Store<'_>, entries: Vec<(Scope, Key)>, evicted: &Scope) 
             format_args!("evicting {evicted:?} should leave {key:?} alone"),
         );
     }
+    store.expect_counted(evicted, inside.len() as u64, removed);
     store.expect_evicted(evicted, 0);
     store.expect_evicted(&Scope::global(), outside.len() as u64);
 }
@@ -46,13 +48,14 @@ pub(super) fn everything_is_in_the_global_scope(bench: &Bench<'_>) {
         .collect();
     let values = keys.iter().map(|key| (key.clone(), payload("v")));
     store.set_many(&values.collect::<Vec<_>>());
-    store.expect_evicted(&Scope::global(), keys.len() as u64);
-    for found in store.get_many(&keys) {
+    let removed = store.evict_by_scope(&Scope::global());
+    for (key, found) in keys.iter().zip(store.get_many(&keys)) {
         bench.expect(
             found.hit().is_none(),
-            "evicting everything should leave nothing",
+            format_args!("evicting everything should leave nothing, and there is {key}"),
         );
     }
+    store.expect_counted(&Scope::global(), keys.len() as u64, removed);
 }
 
 /// Ids that try to be more than one, less than one, or an operator's.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use super::bench::{Bench, Style};
@@ -172,8 +172,8 @@ impl<'a> Suite<'a> {
         }
         assert!(
             failed.is_empty(),
-            "{} conformance checks failed:\n{}\nOf a backend that does without marks, claims or reports, tell the suite so: `.marks(false)`, \
-             `.leases(false)`, `.watch(false)`.",
+            "{} conformance checks failed:\n{}\nOf a backend that does without counts, marks, claims or reports, tell the suite so: `.counts(false)`, \
+             `.marks(false)`, `.leases(false)`, `.watch(false)`.",
             failed.len(),
             failed.join("\n")
         );
@@ -217,8 +217,12 @@ impl Check<'_> {
     /// If it fails, with a sentence that names the check and says what was expected.
     pub fn run(&self) {
         let bench = Bench::new(self.suite, self.name, self.style);
-        (self.body)(&bench);
-        bench.clean_up();
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.body)(&bench)));
+        // after a failure as well, and then it is the failure that counts
+        let cleaned = catch_unwind(AssertUnwindSafe(|| bench.clean_up()));
+        if let Err(panic) = outcome.and(cleaned) {
+            resume_unwind(panic);
+        }
     }
 }
 
@@ -292,6 +296,7 @@ checks! {
         an_eviction_wins_over_a_load
         an_eviction_of_what_has_expired_wins_over_a_load
         an_eviction_of_a_scope_wins_over_a_load
+        an_eviction_wins_however_many_follow
         clearing_wins_over_a_load
         a_newer_value_wins_over_a_load
         a_load_begun_after_an_eviction_is_stored

@@ -19,6 +19,8 @@ pub enum Flaw {
     /// Names entries by what keys print.
     NamesByDisplay,
     IgnoresVersions,
+    /// Takes a path for an explicit name that reads the same.
+    IgnoresExplicit,
     LosesAllAfterClearing,
     EvictsTheScopeOnly,
     EvictsAtMost(u64),
@@ -66,6 +68,8 @@ pub enum Flaw {
     /// Evicting what has expired does nothing at all.
     EvictingTheExpiredLeavesMarks,
     SettingLeavesMarks,
+    /// Forgets evictions but for so many, and takes what it has forgotten for undisturbed.
+    RemembersEvictions(usize),
     /// Refuses what was evicted at any time before.
     MarksAreForEver,
     /// Refuses whatever was evicted since.
@@ -119,6 +123,7 @@ pub const ALL: &[(Flaw, &str)] = &[
     (LosesEmptyValues, "values_of_all_sizes_come_back"),
     (NamesByDisplay, "no_two_keys_are_one"),
     (IgnoresVersions, "no_two_keys_are_one"),
+    (IgnoresExplicit, "no_two_keys_are_one"),
     (LosesAllAfterClearing, "clearing_leaves_a_store_that_works"),
     (
         EvictsTheScopeOnly,
@@ -164,6 +169,10 @@ pub const ALL: &[(Flaw, &str)] = &[
         "an_eviction_of_what_has_expired_wins_over_a_load",
     ),
     (ScopesLeaveMarks, "an_eviction_of_a_scope_wins_over_a_load"),
+    (
+        RemembersEvictions(100),
+        "an_eviction_wins_however_many_follow",
+    ),
     (ClearingLeavesMarks, "clearing_wins_over_a_load"),
     (SettingLeavesMarks, "a_newer_value_wins_over_a_load"),
     (MarksAreForEver, "a_load_begun_after_an_eviction_is_stored"),

@@ -116,6 +116,54 @@ fn a_backend_that_can_more_than_it_says_is_told() {
     );
 }
 
+/// Who reads the failure learns what is wrong, though keys print alike and a count says nothing of what is left.
+#[test]
+fn a_failure_says_what_is_wrong() {
+    let said = |flaw, check| {
+        let store = Store::default();
+        let suite = suite(&store, Some(flaw));
+        let mut checks = suite.checks();
+        let check = checks.find(|it| it.name() == check).unwrap();
+        let panic = catch_unwind(AssertUnwindSafe(|| check.run())).unwrap_err();
+        panic.downcast_ref::<String>().unwrap().clone()
+    };
+    for (flaw, check, expected) in [
+        (
+            Flaw::IgnoresVersions,
+            "no_two_keys_are_one",
+            "is found under global shop::profile() (the path \"shop::profile\", version 0, level \"global\", 1 bytes of arguments)",
+        ),
+        (
+            Flaw::IgnoresExplicit,
+            "no_two_keys_are_one",
+            "(the explicit name \"shop::profile\", version 0",
+        ),
+        (
+            Flaw::EvictsAtMost(1_000),
+            "everything_is_in_the_global_scope",
+            "evicting everything should leave nothing, and there is ",
+        ),
+        (
+            Flaw::EvictsNothing,
+            "a_load_begun_after_an_eviction_is_stored",
+            "evicting it should leave nothing under global (programmatic)(\"k\"), and there is \"old\" (3 bytes)",
+        ),
+    ] {
+        let said = said(flaw, check);
+        assert!(said.contains(expected), "{flaw:?}: {said}");
+    }
+}
+
+/// A store that others use keeps nothing of a suite that fails.
+#[test]
+fn a_check_that_fails_leaves_nothing_in_the_store() {
+    let store = Store::default();
+    let suite = suite(&store, Some(Flaw::IgnoresVersions));
+    let failed = failed_checks_of(&suite, |name| name == "no_two_keys_are_one");
+    assert_eq!(failed.len(), 1);
+    assert_eq!(store.len(), 0);
+}
+
 /// A store that counts in whole steps may let an entry go early, if that is allowed.
 #[test]
 fn an_entry_may_go_early_by_as_much_as_is_allowed() {

@@ -83,6 +83,7 @@ impl Name {
             Some(Flaw::IgnoresVersions) => 0,
             _ => space.version(),
         };
+        let explicit = space.is_explicit() && flaw != Some(Flaw::IgnoresExplicit);
         let place = Place::of(cache, &key.scope(), flaw);
         match flaw {
             Some(Flaw::NamesByDisplay) => Self {
@@ -92,7 +93,7 @@ impl Name {
             },
             _ => Self {
                 place,
-                function: (space.name().to_owned(), version, space.is_explicit()),
+                function: (space.name().to_owned(), version, explicit),
                 args: key.args().to_vec(),
             },
         }

@@ -18,6 +18,13 @@ use crate::name::{Name, Place};
 #[derive(Clone, Default)]
 pub struct Store(Arc<Mutex<Held>>);
 
+impl Store {
+    /// How many entries there are, of all caches.
+    pub fn len(&self) -> usize {
+        self.0.lock().unwrap().entries.len()
+    }
+}
+
 #[derive(Default)]
 struct Held {
     entries: HashMap<Name, Entry>,
@@ -172,6 +179,9 @@ impl Memory {
         let (began, owner) = read(mark);
         let began = match self.flaw {
             Some(Flaw::MarksAreForEver) => 0,
+            Some(Flaw::RemembersEvictions(most)) => {
+                began.max(held.history.len().saturating_sub(most))
+            }
             _ => began,
         };
         let mut since = held.history.iter().skip(began);
