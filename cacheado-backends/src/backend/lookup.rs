@@ -34,7 +34,8 @@ impl From<Option<Payload>> for Lookup {
 }
 
 /// What a store said of a key when a load of it began: whatever lets it tell later whether the key was evicted or set since. What is in
-/// it is the backend's affair.
+/// it is the backend's affair. A store that does not know for ever what was evicted refuses a load that is [older](Self::age) than what it
+/// knows.
 #[derive(Clone)]
 pub struct Mark {
     bytes: Option<Arc<[u8]>>,

@@ -52,14 +52,18 @@ pub struct Payload {
 ///
 /// Each operation comes twice: one that blocks, for sync functions, and one that returns a future, for async ones. The
 /// futures' defaults run the blocking operation in place, which is right for a backend that never waits; one that does
-/// input and output must bring its own.
+/// input and output must bring its own. They are polled by whatever executor the caller has, also by one without a tokio runtime around:
+/// a backend that needs one keeps a [`Handle`](https://docs.rs/tokio/latest/tokio/runtime/struct.Handle.html) of it.
 ///
 /// A failed operation never fails a cached function: it is counted, traced, and the body runs. One that panics has failed. After several in a row the cache
 /// asks no more for a while, so an operation that can't tell should fail rather than answer.
 ///
 /// What `Key` and `Scope` print is for people: it leaves secret ids out and is nothing to name entries by. [`Key::args`], the
-/// ids of [`Key::scope`], and the name, version and level of [`Key::space`] are what tells one key from another. Ids of secret
-/// levels are hashed before a backend sees them.
+/// ids of [`Key::scope`], and of [`Key::space`] the name, [whether that is explicit](crate::Space::is_explicit), the version and the
+/// [path](crate::Level::path) of its level are what tells one key from another. Ids of secret levels are hashed before a backend sees them.
+///
+/// With marks, whatever evicts counts for what is not there too: a load under way may have found what an eviction is meant for. A mark is
+/// only ever given back to the backend that it is from, for the key that it was taken of.
 ///
 /// The cache clones no backend and calls it from many threads. A `Box<dyn Backend>`, as of one that is chosen at run time, is a backend as
 /// well.
@@ -139,8 +143,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Whatever kept it from being stored.
     fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()>;
 
-    /// Stores what a load has found that began at `mark`, unless `key` was evicted or set since, by whomever. Returns whether it
-    /// is stored. The mark's lease ends with it. By default it [`set`](Self::set)s, whatever came between.
+    /// Stores what a load has found that began at `mark`, unless `key` was evicted or set since, by whomever, by itself or with a scope
+    /// that it is in. If another load has filled it meanwhile, either value will do. Returns whether it is stored. The mark's lease ends with it,
+    /// stored or not. By default it [`set`](Self::set)s, whatever came between.
     ///
     /// # Errors
     ///
@@ -162,7 +167,7 @@ pub trait Backend: Send + Sync + 'static {
         self.set(key, payload).map(|()| true)
     }
 
-    /// Removes what is under `key`. Returns whether something was.
+    /// Removes what is under `key`. Returns whether something was, whose lifetime was not over.
     ///
     /// # Errors
     ///
@@ -183,7 +188,7 @@ pub trait Backend: Send + Sync + 'static {
     /// Whatever kept it from being removed.
     fn clear(&self) -> BackendResult<()>;
 
-    /// [`get`](Self::get) of each, in their order.
+    /// [`get`](Self::get) of each, in their order. A key may be there twice.
     ///
     /// # Errors
     ///
@@ -192,7 +197,7 @@ pub trait Backend: Send + Sync + 'static {
         keys.iter().map(|key| self.get(key)).collect()
     }
 
-    /// [`set`](Self::set) of each.
+    /// [`set`](Self::set) of each. No key is there twice.
     ///
     /// # Errors
     ///
@@ -203,7 +208,7 @@ pub trait Backend: Send + Sync + 'static {
             .try_for_each(|(key, payload)| self.set(key, payload))
     }
 
-    /// [`fill`](Self::fill) of each. Returns what each returned.
+    /// [`fill`](Self::fill) of each. Returns what each returned. No key is there twice.
     ///
     /// # Errors
     ///
