@@ -82,16 +82,19 @@ pub trait Rule: Send + Sync + 'static {
     }
 
     /// Something is about to be stored. The rule may admit it, reject it, have other entries evicted for it, and change
-    /// its lifetime. What it decides takes effect only if the rules after it admit it as well.
+    /// its lifetime. What it decides takes effect only if the rules after it admit it as well. It is not told if one of them does not, so
+    /// what it notes of entries it notes in [`on_insert`](Self::on_insert).
     fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
         let _ = candidate;
         Admission::Admit
     }
 
-    /// Every rule's [`on_set`](Self::on_set) has admitted an entry, which is about to go in. For rules that keep the entries in an
-    /// order of their own: the rule [gives](Newcomer::take_seat) it a seat, and [vacates](Seats::vacate) those of the entries that
-    /// are to go for it; they go even if a rule that is asked later rejects it. A rule that rejects it is not told that it has gone;
-    /// those asked before are.
+    /// Every rule's [`on_set`](Self::on_set) has admitted an entry, which is about to go in. This is where a rule that counts entries, or
+    /// keeps a list of them, notes it: it will be told once that it has gone, also if a rule that is asked later rejects it; if it
+    /// rejects it itself, it is not.
+    ///
+    /// A rule that keeps the entries in an order of its own [gives](Newcomer::take_seat) it a seat, and [vacates](Seats::vacate) those of
+    /// the entries that are to go for it; they go even if a rule that is asked later rejects it.
     fn on_insert(&self, newcomer: &mut Newcomer<'_>, seats: &mut Seats<'_>) -> Admission {
         let _ = (newcomer, seats);
         Admission::Admit
