@@ -97,7 +97,7 @@ use self::verbs::Verb;
 ///
 /// Every argument is part of the key, by what serde serializes of it, but those that are scope ids
 /// (they are in the scope's path, also if they are given as they stand, as in `org_id = org`) and those in `skip`. What a
-/// `#[secret]` id is made of is refused in a key. An argument taken as `&mut` must be skipped.
+/// `#[secret]` id is made of is refused in a key. An argument taken as `&mut`, or that holds one, must be skipped.
 /// `self` must be accounted for: `skip(self)`, or named in `key`, `scope(…)` or `cache`. An argument
 /// that is a pattern is a part as a whole, and skipped by all the names it binds. `key = (a, b)` moves neither `a` nor `b`.
 ///

@@ -5,7 +5,7 @@ use quote::format_ident;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Pat, PatIdent, Token, Type};
 
-use super::types::bare;
+use super::types::{bare, holds_mut_ref};
 use crate::parse::start;
 use crate::runtime::at;
 
@@ -88,8 +88,12 @@ impl Arg {
         Some(pat)
     }
 
-    pub(crate) fn is_mut_ref(&self) -> bool {
-        matches!(bare(&self.ty), Type::Reference(reference) if reference.mutability.is_some())
+    /// How it is told of an argument that it is a `&mut`, or that one is in it.
+    pub(crate) fn holds_mut_ref(&self) -> Option<&'static str> {
+        match bare(&self.ty) {
+            Type::Reference(reference) if reference.mutability.is_some() => Some("taken as `&mut`"),
+            ty => holds_mut_ref(ty).then_some("that holds a `&mut`"),
+        }
     }
 
     /// Where the argument is named.

@@ -34,9 +34,13 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
             batch.span(),
             format!("`{batch}` is skipped, and `batch` makes an entry for each of it: leave out one of the two"),
         ),
-        Some(arg) if arg.is_mut_ref() || Ids::of(&arg.ty).is_none() => errors.on(
+        Some(arg) if Ids::of(&arg.ty).is_none() => errors.on(
             &arg.ty,
             "the ids of a `batch` are a slice or a `Vec`: `&[Id]` or `Vec<Id>`",
+        ),
+        Some(arg) if arg.holds_mut_ref().is_some() => errors.on(
+            &arg.ty,
+            "a `&mut` is no part of a key: the ids of a `batch` are what is only read",
         ),
         Some(_) => {}
     }

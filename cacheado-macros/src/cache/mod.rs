@@ -60,7 +60,7 @@ pub(crate) fn attribute(
         return fallback::with_item(&Error::new(Span::call_site(), message), item);
     }
     let (options, mut errors) = Options::read(attr.clone());
-    check::check(&function, &options, &mut errors);
+    check::check(kind, &function, &options, &mut errors);
     reach::check(&function, &options, &mut errors);
     if let (Kind::Put, Flavor::Boxed(boxed)) = (kind, &function.flavor) {
         boxed.check_put(&mut errors);

@@ -51,10 +51,10 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
         );
     }
     for arg in &function.args {
-        if arg.is_mut_ref() {
+        if let Some(holds) = arg.holds_mut_ref() {
             errors.on(
                 &arg.ty,
-                format!("with `{option}` the body may outlive its call, which an argument taken as `&mut` does not: take an `Arc` of what can be shared"),
+                format!("with `{option}` the body may outlive its call, which an argument {holds} does not: take an `Arc` of what can be shared"),
             );
         } else if borrows(&arg.ty) {
             errors.on(

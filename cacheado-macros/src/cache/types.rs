@@ -76,6 +76,27 @@ pub(crate) fn find_impl_trait(ty: &Type) -> Option<syn::TypeImplTrait> {
     find.0
 }
 
+/// Whether there is a `&mut` in a type, as in an `Option<&mut T>`, a tuple or a slice: of what is handed over in calls of a function or
+/// closure it holds none.
+pub(crate) fn holds_mut_ref(ty: &Type) -> bool {
+    struct Find(bool);
+    impl VisitMut for Find {
+        fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
+            self.0 |= reference.mutability.is_some();
+            visit_mut::visit_type_reference_mut(self, reference);
+        }
+        fn visit_parenthesized_generic_arguments_mut(
+            &mut self,
+            _: &mut syn::ParenthesizedGenericArguments,
+        ) {
+        }
+        fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
+    }
+    let mut find = Find(false);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}
+
 /// Whether a lifetime is named in a type.
 pub(crate) fn names_lifetime(ty: &Type) -> bool {
     struct Find(bool);
