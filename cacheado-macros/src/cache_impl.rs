@@ -7,7 +7,7 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, ImplItem, Item, Meta, Token, TraitItem};
 
 use crate::cache::options::{INHERENT, TRAIT};
-use crate::parse::{Errors, start};
+use crate::parse::{Errors, is_key_value, start};
 use crate::runtime::local;
 use crate::siblings;
 
@@ -15,7 +15,7 @@ const ATTRIBUTES: [&str; 2] = ["cache", "cache_put"];
 
 pub(crate) fn expand(attr: &TokenStream, item: &TokenStream) -> TokenStream {
     let mut error = TokenStream::new();
-    if !attr.is_empty() {
+    if !attr.is_empty() && !is_key_value(attr) {
         let refused = Error::new_spanned(attr, "`#[cache_impl]` takes no options");
         error.extend(refused.to_compile_error());
     }

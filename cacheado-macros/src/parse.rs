@@ -45,6 +45,15 @@ impl Errors {
     }
 }
 
+/// Whether the attribute is written `#[cache = …]`, which the compiler refuses itself, and yet has it expanded. In its tokens that does not
+/// show, so only what is wrong by those is asked this: where it can't be told, there is one error more.
+pub(crate) fn is_key_value(attr: &TokenStream) -> bool {
+    let text = Span::call_site().source_text();
+    let text = text.filter(|_| !attr.is_empty()).unwrap_or_default();
+    let is_ahead = |it: char| it.is_alphanumeric() || it.is_whitespace() || "#[_:".contains(it);
+    text.trim_start_matches(is_ahead).starts_with('=')
+}
+
 /// How an option is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {

@@ -11,7 +11,7 @@ use super::expand::{cfgs, is_cfg};
 use super::options::Options;
 use super::plan::{Place, in_key_expressions, is_skipped, place};
 use super::signature::{Function, turbofish};
-use super::types::find_impl_trait;
+use super::types::{self, find_impl_trait};
 use crate::mentions::same;
 use crate::runtime::Runtime;
 
@@ -21,20 +21,41 @@ pub(crate) fn with_item(error: &Error, item: &TokenStream) -> TokenStream {
     quote!(#item #error)
 }
 
-/// The error, the function, and stand-ins for its companions.
+/// The error, if it is not the compiler that tells it, the function, and stand-ins for its companions.
 pub(crate) fn with_stubs(
-    error: &Error,
+    error: Option<&Error>,
     item: &TokenStream,
-    function: &Function,
+    mut function: Function,
     options: &Options,
 ) -> TokenStream {
-    let stubs = stubs(function, options);
-    let error = error.to_compile_error();
+    let is_whole = !function.leaves_types_out();
+    if !is_whole {
+        fill_blanks(&mut function);
+    }
+    let stubs = stubs(&function, options, is_whole);
+    let error = error.map(Error::to_compile_error);
     // an argument may be there for the key alone
     quote!(#[allow(unused_variables)] #item #stubs #error)
 }
 
-fn stubs(function: &Function, options: &Options) -> TokenStream {
+/// Types that are left out are told of once, where the function is.
+fn fill_blanks(function: &mut Function) {
+    for input in &mut function.sig.inputs {
+        if let syn::FnArg::Typed(typed) = input {
+            types::fill_blanks(&mut typed.ty, true);
+        }
+    }
+    for arg in &mut function.args {
+        types::fill_blanks(&mut arg.ty, true);
+    }
+    if let syn::ReturnType::Type(_, output) = &mut function.sig.output {
+        types::fill_blanks(output, false);
+    }
+    types::fill_blanks(&mut function.output, false);
+}
+
+/// `is_whole`: all types are the function's own.
+fn stubs(function: &Function, options: &Options, is_whole: bool) -> TokenStream {
     let place = place(function, options.block);
     let sig = &function.sig;
     // such a function can't stand in an impl of another type, has no type to speak of, lends what a stub has not, names what one would
@@ -58,7 +79,7 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
         #[allow(non_camel_case_types, non_snake_case, clippy::exhaustive_structs)]
     };
     let (vis, own_name) = (&function.vis, &sig.ident);
-    let run = run(function, place);
+    let run = run(function, place, is_whole);
     let needed = function
         .args
         .iter()
@@ -88,7 +109,7 @@ fn stubs(function: &Function, options: &Options) -> TokenStream {
 }
 
 /// `run`, which only calls the function, if it can.
-fn run(function: &Function, place: Place) -> TokenStream {
+fn run(function: &Function, place: Place, is_whole: bool) -> TokenStream {
     let vis = visibility(function, place);
     let mut sig = visible_signature(function);
     sig.ident = name(place, "run", &function.sig.ident);
@@ -102,8 +123,8 @@ fn run(function: &Function, place: Place) -> TokenStream {
         .collect();
     let (home, own_name) = (quote!(Self), &function.sig.ident);
     let turbofish = turbofish(&function.sig.generics);
-    let body = if function.args.iter().any(|arg| same(&arg.name, own_name)) {
-        // it hides the function
+    let is_hidden = function.args.iter().any(|arg| same(&arg.name, own_name));
+    let body = if is_hidden || !is_whole {
         never()
     } else if place == Place::Free {
         // the function itself, which has no home

@@ -41,7 +41,7 @@ pub(crate) use self::plan::Kind;
 use self::scope::scope_of_call;
 pub(crate) use self::scope::{Scopes, level_path};
 use self::signature::{Flavor, Function};
-use crate::parse::Errors;
+use crate::parse::{Errors, is_key_value};
 
 /// What the attribute and its function become. `scopes`: what `detour` has fetched, once it has.
 pub(crate) fn attribute(
@@ -69,7 +69,11 @@ pub(crate) fn attribute(
     aging::check(kind, &function, &options, &mut errors);
     owned::check(kind, &function, &options, &mut errors);
     if let Err(error) = errors.finish() {
-        return fallback::with_stubs(&error, item, &function, &options);
+        let error = Some(error).filter(|_| !is_key_value(attr));
+        return fallback::with_stubs(error.as_ref(), item, function, &options);
+    }
+    if function.leaves_types_out() {
+        return fallback::with_stubs(None, item, function, &options);
     }
     if scopes.is_none()
         && let Some(scope) = options.scope.as_ref().filter(|scope| !scope.is_global())
@@ -83,6 +87,6 @@ pub(crate) fn attribute(
     });
     match scope {
         Ok(scope) => expand::expand(&plan::plan(kind, function, options, scope)),
-        Err(error) => fallback::with_stubs(&error, item, &function, &options),
+        Err(error) => fallback::with_stubs(Some(&error), item, function, &options),
     }
 }

@@ -193,6 +193,12 @@ impl Function {
         None
     }
 
+    /// Whether there is a `_` for a type in the signature. The compiler refuses it, and tells what it should be.
+    pub(crate) fn leaves_types_out(&self) -> bool {
+        let inputs = self.args.iter().map(|arg| &arg.ty);
+        inputs.chain([&self.output]).any(types::has_blank)
+    }
+
     /// Whether `Self` is meant anywhere in it (other than inside items of its own).
     pub(crate) fn mentions_self_type(&self) -> bool {
         if contains_ident(self.sig.to_token_stream(), "Self") {

@@ -97,6 +97,38 @@ pub(crate) fn holds_mut_ref(ty: &Type) -> bool {
     find.0
 }
 
+/// Whether there is a `_` in a type.
+pub(crate) fn has_blank(ty: &Type) -> bool {
+    struct Find(bool);
+    impl VisitMut for Find {
+        fn visit_type_infer_mut(&mut self, _: &mut syn::TypeInfer) {
+            self.0 = true;
+        }
+    }
+    let mut find = Find(false);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}
+
+/// Writes something for each `_` in a type: `()`, or in one of an argument what takes anything.
+pub(crate) fn fill_blanks(ty: &mut Type, is_argument: bool) {
+    struct Fill(bool);
+    impl VisitMut for Fill {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            match ty {
+                Type::Infer(_) if self.0 => *ty = parse_quote!(impl ::core::marker::Sized),
+                Type::Infer(_) => *ty = parse_quote!(()),
+                // no place for an `impl Trait`
+                Type::FnPtr(_) | Type::ImplTrait(_) | Type::TraitObject(_) => {
+                    visit_mut::visit_type_mut(&mut Fill(false), ty);
+                }
+                ty => visit_mut::visit_type_mut(self, ty),
+            }
+        }
+    }
+    Fill(is_argument).visit_type_mut(ty);
+}
+
 /// Whether a lifetime is named in a type.
 pub(crate) fn names_lifetime(ty: &Type) -> bool {
     struct Find(bool);

@@ -16,7 +16,7 @@ use crate::cache::fallback::with_item;
 use crate::cache::signature::Function;
 use crate::cache::types::find_impl_trait;
 use crate::cache::{Scopes, detour};
-use crate::parse::Errors;
+use crate::parse::{Errors, is_key_value};
 
 /// What the attribute and its function become. `scopes`: what `detour` has fetched, once it has.
 pub(crate) fn attribute(attr: &TokenStream, item: &TokenStream, scopes: Scopes<'_>) -> TokenStream {
@@ -26,8 +26,12 @@ pub(crate) fn attribute(attr: &TokenStream, item: &TokenStream, scopes: Scopes<'
     };
     let mut errors = Errors::default();
     let evictions = Evictions::read(attr.clone(), &mut errors);
-    if let Err(error) = errors.finish() {
-        return with_item(&error, item);
+    match errors.finish() {
+        Err(_) if is_key_value(attr) => return item.clone(),
+        Err(error) => return with_item(&error, item),
+        // the compiler refuses it, and tells what it should be
+        Ok(()) if function.leaves_types_out() => return item.clone(),
+        Ok(()) => {}
     }
     if scopes.is_none()
         && let Some(scope) = evictions.scopes.iter().find(|scope| !scope.is_global())
