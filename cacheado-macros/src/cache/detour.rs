@@ -1,6 +1,10 @@
 //! The way of an attribute that names a scope: it sees only its function, `scopes!` only the
-//! hierarchy. So the attribute hands everything to the hidden `__made_by_scopes!` of the module that
+//! hierarchy. So the attribute hands everything to the hidden `hierarchy!` of the module that
 //! `scopes!` made, which adds the hierarchy and goes on to `__expand!`, which then knows both.
+//!
+//! Where there is no such module, the compiler tells so, and of such a call leaves nothing. So there are stand-ins for the function and its
+//! companions, by which its calls and verbs are no errors, too. Each has an attribute of the module's, which takes it away, and which the
+//! compiler tells of in the same words where there is none.
 
 use proc_macro2::{Delimiter, TokenStream};
 use quote::{quote, quote_spanned};
@@ -14,13 +18,14 @@ use crate::parse::group;
 use crate::runtime::{Runtime, at};
 use crate::scopes::parse::Hierarchy;
 
-/// The call of `__made_by_scopes!`.
+/// The call of `hierarchy!`, and stand-ins with the attribute that they are given.
 pub(crate) fn fetch(
     kind: &str,
     module: Option<&Path>,
     scope: &ScopeOption,
     attr: &TokenStream,
     item: &TokenStream,
+    stand_ins: impl FnOnce(&TokenStream) -> TokenStream,
 ) -> TokenStream {
     // without a `scopes!`, the error shows at the scope's name
     let span = at(scope.name.span());
@@ -28,10 +33,15 @@ pub(crate) fn fetch(
     let module = module.map_or(default, |path| quote!(#path));
     let expand = Runtime::find().private("__expand");
     let kind = Ident::new(kind, span);
-    quote_spanned!(span=> #module::__made_by_scopes! { [#expand] [#module] #kind [#attr] #item })
+    let made = quote_spanned!(span=> #module::__made_by_scopes);
+    let stand_ins = stand_ins(&quote_spanned!(span=> #[#made::instead]));
+    quote_spanned! {span=>
+        #made::hierarchy! { [#expand] [#module] #kind [#attr] #item }
+        #stand_ins
+    }
 }
 
-/// `__expand!`: what `__made_by_scopes!` hands over.
+/// `__expand!`: what `hierarchy!` hands over.
 pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
     let parse = |input: ParseStream<'_>| {
         let hierarchy: Hierarchy = syn::parse2(group(input, Delimiter::Bracket)?)?;

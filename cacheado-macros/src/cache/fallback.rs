@@ -32,7 +32,7 @@ pub(crate) fn with_stubs(
     if !is_whole {
         fill_blanks(&mut function);
     }
-    let stubs = stubs(&function, options, is_whole);
+    let stubs = stubs(&function, options, is_whole, &TokenStream::new());
     let error = error.map(Error::to_compile_error);
     // an argument may be there for the key alone
     quote!(#[allow(unused_variables)] #item #stubs #error)
@@ -54,8 +54,32 @@ fn fill_blanks(function: &mut Function) {
     types::fill_blanks(&mut function.output, false);
 }
 
+/// Stand-ins for a function with nothing wrong about itself, and for its companions, each with the attribute `mark`.
+pub(crate) fn stand_ins(function: &Function, options: &Options, mark: &TokenStream) -> TokenStream {
+    let stubs = stubs(function, options, true, mark);
+    let stand_in = stand_in(function, mark);
+    quote!(#stand_in #stubs)
+}
+
+/// A stand-in for a function, with the attribute `mark`.
+pub(crate) fn stand_in(function: &Function, mark: &TokenStream) -> TokenStream {
+    let (cfgs, vis, defaultness) = (cfgs(function), &function.vis, &function.defaultness);
+    let (sig, never) = (visible_signature(function), never());
+    quote! {
+        #mark
+        #cfgs
+        #[allow(unused_variables)]
+        #vis #defaultness #sig { #never }
+    }
+}
+
 /// `is_whole`: all types are the function's own.
-fn stubs(function: &Function, options: &Options, is_whole: bool) -> TokenStream {
+fn stubs(
+    function: &Function,
+    options: &Options,
+    is_whole: bool,
+    mark: &TokenStream,
+) -> TokenStream {
     let place = place(function, options.block);
     let sig = &function.sig;
     // such a function can't stand in an impl of another type, has no type to speak of, lends what a stub has not, names what one would
@@ -74,6 +98,7 @@ fn stubs(function: &Function, options: &Options, is_whole: bool) -> TokenStream 
     }
     let cfgs = cfgs(function);
     let attrs = quote! {
+        #mark
         #cfgs
         #[doc(hidden)]
         #[allow(non_camel_case_types, non_snake_case, clippy::exhaustive_structs)]

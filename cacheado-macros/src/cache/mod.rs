@@ -2,7 +2,7 @@
 //!
 //! Only leads from one stage to the next: `options` and `signature` read, `check`, `reach` and `check_scoped` refuse, `plan`
 //! brings together, `expand` and `companions` write; `fallback` writes after an error. An attribute
-//! that names a scope makes a detour through the hidden macro of `scopes!`, which adds the hierarchy
+//! that names a scope makes a detour through what `scopes!` made, which adds the hierarchy
 //! (see `detour`).
 
 mod aging;
@@ -78,7 +78,15 @@ pub(crate) fn attribute(
     if scopes.is_none()
         && let Some(scope) = options.scope.as_ref().filter(|scope| !scope.is_global())
     {
-        return detour::fetch(kind.word(), options.scopes.as_ref(), scope, attr, item);
+        let stand_ins = |mark: &_| fallback::stand_ins(&function, &options, mark);
+        return detour::fetch(
+            kind.word(),
+            options.scopes.as_ref(),
+            scope,
+            attr,
+            item,
+            stand_ins,
+        );
     }
     let scope = scope_of_call(&function, &options, scopes).and_then(|scope| {
         let mut errors = Errors::default();

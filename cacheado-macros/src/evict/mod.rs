@@ -12,7 +12,7 @@ use proc_macro2::TokenStream;
 use self::expand::expand;
 pub(crate) use self::options::Evictions;
 use crate::cache::boxed::future_output;
-use crate::cache::fallback::with_item;
+use crate::cache::fallback::{stand_in, with_item};
 use crate::cache::signature::Function;
 use crate::cache::types::find_impl_trait;
 use crate::cache::{Scopes, detour};
@@ -36,7 +36,15 @@ pub(crate) fn attribute(attr: &TokenStream, item: &TokenStream, scopes: Scopes<'
     if scopes.is_none()
         && let Some(scope) = evictions.scopes.iter().find(|scope| !scope.is_global())
     {
-        return detour::fetch("evict", evictions.module.as_ref(), scope, attr, item);
+        let stand_in = |mark: &_| stand_in(&function, mark);
+        return detour::fetch(
+            "evict",
+            evictions.module.as_ref(),
+            scope,
+            attr,
+            item,
+            stand_in,
+        );
     }
     let mut errors = Errors::default();
     if let Some(error) = function.names_twice() {

@@ -1,5 +1,5 @@
 //! What `scopes!` emits: the module with a function for each level, its hidden statics, and the
-//! hidden `__made_by_scopes!` through which an attribute that names a scope learns the hierarchy.
+//! hidden `__made_by_scopes::hierarchy!` through which an attribute that names a scope learns the hierarchy.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
@@ -41,7 +41,7 @@ pub(crate) fn expand(scopes: &Scopes) -> TokenStream {
         .iter()
         .map(|level| level_static(hierarchy, level, &inner, &runtime));
     let names = hierarchy.levels.iter().map(|level| &level.name);
-    let resolve = resolve_macro(hierarchy, name, vis);
+    let resolve = resolve_macro(hierarchy, name, vis, &runtime);
     let (scope_type, hierarchy_type) = (runtime.public("Scope"), runtime.public("Hierarchy"));
     let (global, make_hierarchy) = (
         runtime.private("global_scope"),
@@ -128,7 +128,13 @@ fn level_static(
 
 /// The hidden macro that adds the hierarchy to what an attribute hands it. It names nothing itself
 /// (the attribute sends the path of the macro to go on with), so it works from other crates too.
-fn resolve_macro(hierarchy: &Hierarchy, module: &Ident, vis: &Visibility) -> TokenStream {
+fn resolve_macro(
+    hierarchy: &Hierarchy,
+    module: &Ident,
+    vis: &Visibility,
+    runtime: &Runtime,
+) -> TokenStream {
+    let instead = runtime.private("__instead");
     let levels = hierarchy.tokens();
     let name = format_ident!("__cacheado_resolve_{module}");
     // only an exported macro can be re-exported as `pub`
@@ -139,14 +145,17 @@ fn resolve_macro(hierarchy: &Hierarchy, module: &Ident, vis: &Visibility) -> Tok
     };
     quote! {
         #[doc(hidden)]
-        #export
-        macro_rules! #name {
-            ([$($expand:tt)*] $($rest:tt)*) => {
-                $($expand)* ! { [#levels] $($rest)* }
-            };
+        #vis mod __made_by_scopes {
+            #[doc(hidden)]
+            #export
+            macro_rules! #name {
+                ([$($expand:tt)*] $($rest:tt)*) => {
+                    $($expand)* ! { [#levels] $($rest)* }
+                };
+            }
+            #vis use #name as hierarchy;
+            #vis use #instead as instead;
         }
-        #[doc(hidden)]
-        #vis use #name as __made_by_scopes;
     }
 }
 

@@ -1,6 +1,7 @@
 //! `scopes!`: the tenant hierarchy, what it emits, and how a function's scope is found in it.
 
 mod expand;
+mod fallback;
 pub(crate) mod parse;
 pub(crate) mod resolve;
 
@@ -8,8 +9,8 @@ use proc_macro2::TokenStream;
 
 /// The macro as the compiler calls it.
 pub(crate) fn declare(input: TokenStream) -> TokenStream {
-    match syn::parse2(input) {
+    match syn::parse2(input.clone()) {
         Ok(scopes) => expand::expand(&scopes),
-        Err(error) => error.to_compile_error(),
+        Err(error) => fallback::with_module(&error, input),
     }
 }

@@ -1,7 +1,7 @@
 //! The grammar of `scopes!`: levels, each with the argument that tells one member from another, and
 //! the levels below it.
 //!
-//! Also reads the hierarchy back from what the hidden `__made_by_scopes!` hands over, which is in the same
+//! Also reads the hierarchy back from what the hidden `hierarchy!` hands over, which is in the same
 //! grammar.
 
 use proc_macro2::{Ident, Span, TokenStream};
