@@ -6,7 +6,9 @@ use quote::{ToTokens as _, quote};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, ImplItem, Item, Meta, Token, TraitItem};
 
+use crate::cache::expand::is_cfg;
 use crate::cache::options::{INHERENT, TRAIT};
+use crate::mentions::same;
 use crate::parse::{Errors, is_key_value, start};
 use crate::runtime::local;
 use crate::siblings;
@@ -27,7 +29,7 @@ pub(crate) fn expand(attr: &TokenStream, item: &TokenStream) -> TokenStream {
                 INHERENT
             };
             let functions = block.items.iter_mut().filter_map(|item| match item {
-                ImplItem::Fn(function) => Some(&mut function.attrs),
+                ImplItem::Fn(function) => Some((&function.sig.ident, &mut function.attrs)),
                 _ => None,
             });
             error.extend(tell(functions.collect(), marker));
@@ -35,7 +37,7 @@ pub(crate) fn expand(attr: &TokenStream, item: &TokenStream) -> TokenStream {
         }
         Ok(Item::Trait(mut block)) => {
             let functions = block.items.iter_mut().filter_map(|item| match item {
-                TraitItem::Fn(function) => Some(&mut function.attrs),
+                TraitItem::Fn(function) => Some((&function.sig.ident, &mut function.attrs)),
                 _ => None,
             });
             error.extend(tell(functions.collect(), TRAIT));
@@ -57,11 +59,13 @@ pub(crate) fn expand(attr: &TokenStream, item: &TokenStream) -> TokenStream {
 }
 
 /// Tells the attributes of each function, and what is wrong with them together.
-fn tell(mut functions: Vec<&mut Vec<Attribute>>, marker: &str) -> TokenStream {
+fn tell(mut functions: Vec<(&Ident, &mut Vec<Attribute>)>, marker: &str) -> TokenStream {
     let mut errors = Errors::default();
-    siblings::check(functions.iter().flat_map(|attrs| attrs.iter()), &mut errors);
+    let attrs = functions.iter().flat_map(|(_, attrs)| attrs.iter());
+    siblings::check(attrs, &mut errors);
+    forget_defined_twice(&mut functions);
     let marker = local(marker);
-    for attrs in &mut functions {
+    for (_, attrs) in &mut functions {
         if let Some(error) = mark(attrs, &marker) {
             errors.push(error);
         }
@@ -71,6 +75,22 @@ fn tell(mut functions: Vec<&mut Vec<Attribute>>, marker: &str) -> TokenStream {
         .map_err(Error::into_compile_error)
         .err()
         .unwrap_or_default()
+}
+
+/// Takes ours from a function that is there already. The compiler refuses it, and would refuse each of its companions, too.
+fn forget_defined_twice(functions: &mut [(&Ident, &mut Vec<Attribute>)]) {
+    let mut seen: Vec<&Ident> = Vec::new();
+    for (name, attrs) in functions {
+        // one of them may not be there
+        if attrs.iter().any(is_cfg) {
+            continue;
+        }
+        if seen.iter().any(|it| same(it, name)) {
+            attrs.retain(|attr| !is_ours(&attr.meta));
+        } else {
+            seen.push(name);
+        }
+    }
 }
 
 /// Marks those of a function. One that the compiler has not looked at yet is an error, and taken for one that it has, so that it is the

@@ -146,14 +146,18 @@ pub(crate) fn peel(expr: &Expr) -> &Expr {
     }
 }
 
-/// The candidate most alike `name`, if one is alike at all.
+/// The candidate most alike `name`, if one is alike at all, be it in capitals or not.
 pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    let lower = name.to_lowercase();
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .map(|candidate| {
+            let likeness = strsim::jaro_winkler(&lower, &candidate.to_lowercase());
+            (likeness, candidate)
+        })
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
@@ -215,6 +219,7 @@ mod tests {
     #[test]
     fn nearest_name() {
         assert_eq!(nearest("usr", ["organization", "user"]), Some("user"));
+        assert_eq!(nearest("TTL", ["scope", "ttl"]), Some("ttl"));
         assert_eq!(nearest("zebra", ["organization", "user"]), None);
         assert_eq!(list_names(["a", "b", "c"]), "`a`, `b` and `c`");
     }

@@ -15,7 +15,7 @@ pub(crate) mod companions;
 mod decide;
 pub(crate) mod detour;
 mod duration;
-mod expand;
+pub(crate) mod expand;
 pub(crate) mod fallback;
 mod key;
 pub(crate) mod look;

@@ -82,6 +82,7 @@ impl Parse for Function {
         .parse2(braces.stream())?;
         let mut body = Group::new(Delimiter::Brace, body);
         body.set_span(braces.span());
+        let body = without_outer_braces(body);
 
         let output = match &sig.output {
             ReturnType::Default => parse_quote!(()),
@@ -146,6 +147,18 @@ fn in_braces(tree: TokenTree) -> Option<Group> {
             inside.next().is_none().then(|| in_braces(only))?
         }
         _ => None,
+    }
+}
+
+/// `{ $body }` of a `macro_rules!`, whose `$body:block` has braces of its own: these. The compiler takes both for written where the block
+/// was, and warns of the outer ones.
+fn without_outer_braces(braces: Group) -> Group {
+    let mut inside = braces.stream().into_iter();
+    match (inside.next(), inside.next()) {
+        (Some(TokenTree::Group(only)), None) if only.delimiter() == Delimiter::None => {
+            in_braces(only.into()).unwrap_or(braces)
+        }
+        _ => braces,
     }
 }
 
