@@ -11,15 +11,14 @@ use syn::{GenericArgument, Path, PathArguments, Type};
 use super::argument::Arg;
 use super::boxed::{boxed_output, ends_in_boxed_future, future_output};
 use super::options::{Options, SingleFlight};
-use super::owned::is_owned;
-use super::plan::{Kind, Place, is_skipped, key_expressions, place};
+use super::plan::{Place, is_skipped, key_expressions, place};
 use super::signature::{Flavor, Function};
 use super::types::{bare, find_impl_trait};
 use crate::mentions::{among, mentions, same};
 use crate::parse::{Errors, did_you_mean, list_names};
 
 /// What can be said without the hierarchy.
-pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: &mut Errors) {
+pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors) {
     check_shape(function, options, errors);
     if place(function, options.block) == Place::Free && function.mentions_self_type() {
         errors.on(
@@ -42,7 +41,6 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
     }
     check_skip(function, options, errors);
     check_self(function, options, errors);
-    check_mut_refs(kind, function, options, errors);
     for arg in &function.args {
         if let Some(cfg) = arg.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
             errors.on(
@@ -53,33 +51,6 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
     }
     if let Some(scope) = &options.scope {
         scope.check_global(errors);
-    }
-}
-
-/// That what a function changes is no part of its key.
-fn check_mut_refs(kind: Kind, function: &Function, options: &Options, errors: &mut Errors) {
-    // of one that would have to be kept, that is said
-    if is_owned(kind, options) {
-        return;
-    }
-    for arg in &function.args {
-        let Some(holds) = arg.holds_mut_ref() else {
-            continue;
-        };
-        // of ids it is said what they are
-        let is_batch = (options.batch.as_ref()).is_some_and(|ids| same(&arg.name, ids));
-        if is_batch || is_skipped(arg, options) {
-            continue;
-        }
-        let names: Vec<String> = arg.binds().iter().map(Ident::to_string).collect();
-        let names = match names.as_slice() {
-            [] => String::from("…"),
-            names => names.join(", "),
-        };
-        errors.at(
-            arg.span(),
-            format!("an argument {holds} is no part of a key: add `skip({names})`"),
-        );
     }
 }
 

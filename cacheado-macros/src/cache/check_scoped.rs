@@ -8,22 +8,25 @@ use syn::ext::IdentExt as _;
 
 use super::argument::Arg;
 use super::options::Options;
-use super::plan::{in_bypass, in_key_expressions, is_skipped, key_expressions};
+use super::owned::is_owned;
+use super::plan::{Kind, in_bypass, in_key_expressions, is_skipped, key_expressions};
 use super::scope::ScopeOfCall;
 use super::secret;
 use super::signature::{Flavor, Function};
 use super::values::literal_of;
-use crate::mentions::{among, mentions};
+use crate::mentions::{among, mentions, same};
 use crate::parse::{Errors, list_names};
 
 /// What can only be said once the scope is known.
 pub(crate) fn check(
+    kind: Kind,
     function: &Function,
     options: &Options,
     scope: &ScopeOfCall,
     errors: &mut Errors,
 ) {
     secret::check(function, options, scope, errors);
+    check_mut_refs(kind, function, options, scope, errors);
     check_skipped_ids(function, options, scope, errors);
     check_key(function, options, scope, errors);
     if let Flavor::Boxed(boxed) = &function.flavor {
@@ -38,6 +41,46 @@ pub(crate) fn check(
             key_expressions(options).any(|expr| mentions(expr, this)) || in_bypass(options, this)
         }));
         boxed.check_lead(&read, errors);
+    }
+}
+
+/// That what a function changes is no part of its key.
+fn check_mut_refs(
+    kind: Kind,
+    function: &Function,
+    options: &Options,
+    scope: &ScopeOfCall,
+    errors: &mut Errors,
+) {
+    // of one that would have to be kept, that is said
+    if is_owned(kind, options) {
+        return;
+    }
+    for arg in &function.args {
+        let Some(holds) = arg.holds_mut_ref() else {
+            continue;
+        };
+        // of ids it is said what they are
+        let is_batch = (options.batch.as_ref()).is_some_and(|ids| same(&arg.name, ids));
+        if is_batch || is_skipped(arg, options) {
+            continue;
+        }
+        if scope.has_all_of(arg) {
+            errors.on(
+                &arg.ty,
+                "an id of the scope is only read: take it as `&`, or by value",
+            );
+            continue;
+        }
+        let names: Vec<String> = arg.binds().iter().map(Ident::to_string).collect();
+        let names = match names.as_slice() {
+            [] => String::from("…"),
+            names => names.join(", "),
+        };
+        errors.at(
+            arg.span(),
+            format!("an argument {holds} is no part of a key: add `skip({names})`"),
+        );
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn attribute(
         return fallback::with_item(&Error::new(Span::call_site(), message), item);
     }
     let (options, mut errors) = Options::read(attr.clone());
-    check::check(kind, &function, &options, &mut errors);
+    check::check(&function, &options, &mut errors);
     reach::check(&function, &options, &mut errors);
     if let (Kind::Put, Flavor::Boxed(boxed)) = (kind, &function.flavor) {
         boxed.check_put(&mut errors);
@@ -90,7 +90,7 @@ pub(crate) fn attribute(
     }
     let scope = scope_of_call(&function, &options, scopes).and_then(|scope| {
         let mut errors = Errors::default();
-        check_scoped::check(&function, &options, &scope, &mut errors);
+        check_scoped::check(kind, &function, &options, &scope, &mut errors);
         errors.finish().map(|()| scope)
     });
     match scope {

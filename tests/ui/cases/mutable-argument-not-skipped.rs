@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use cacheado::cache;
+use cacheado::{cache, scopes};
 
 #[cache]
 fn fill(buffer: &mut Vec<u8>, count: usize) -> usize {
@@ -32,6 +32,13 @@ fn fill_later(buffer: &mut Vec<u8>, other: Option<&mut Vec<u8>>) -> usize {
 #[cache(batch(buffers))]
 fn fill_each(buffers: &[&mut u8]) -> HashMap<u8, u8> {
     buffers.iter().map(|buffer| (**buffer, 0)).collect()
+}
+
+scopes! { car(car_id) }
+
+#[cache(scope = "car")]
+fn fill_up(car_id: &mut u64, tank: &mut u64) -> u64 {
+    *car_id + *tank
 }
 
 fn main() {}
