@@ -341,8 +341,10 @@ fn a_cache_takes_some_kilobytes() {
     let made = |make: fn() -> Cache| {
         // what is made once in a process is made
         profile(&make(), "acme", 7, "Dr", "en".to_owned());
-        let mut cache = None;
-        growth(|| cache = Some(make()))
+        let mut caches = Vec::with_capacity(3);
+        // the list of all caches grows now and then, for all that other threads make as well
+        let each = (0..3).map(|_| growth(|| caches.push(make())));
+        each.min().expect("three")
     };
     let empty = made(|| Cache::builder().build().unwrap());
     assert!(empty < 12_000, "{empty} bytes");
