@@ -1,4 +1,5 @@
-//! What the attribute costs at compile time: a library of 200 functions, annotated by cacheado, by `cached`, and not at all.
+//! What the attribute costs at compile time: a library of 200 functions, annotated by cacheado, by `cached`, by cacheado with a scope, and not
+//! at all.
 //!
 //! Each is a package of its own in a temporary folder, with its own build folder and the versions of this checkout's lock
 //! file. Its dependencies are built first. What is timed is the one crate: its file is touched, and cargo checks or builds
@@ -28,26 +29,40 @@ struct Variant {
     imports: &'static str,
     /// What stands above each function.
     attribute: &'static str,
+    /// The arguments that each has before its own.
+    ids: &'static str,
 }
 
-const VARIANTS: [Variant; 3] = [
+const CACHEADO: fn() -> String = || format!("cacheado = {{ path = \"{CHECKOUT}/cacheado\" }}\n");
+
+const VARIANTS: [Variant; 4] = [
     Variant {
         name: "cacheado",
-        dependencies: || format!("cacheado = {{ path = \"{CHECKOUT}/cacheado\" }}\n"),
+        dependencies: CACHEADO,
         imports: "use cacheado::cache;\n",
         attribute: "#[cache(ttl = 60)]\n",
+        ids: "",
     },
     Variant {
         name: "cached",
         dependencies: || "cached = \"4.1\"\n".to_owned(),
         imports: "use cached::macros::cached;\n",
         attribute: "#[cached(ttl_secs = 60)]\n",
+        ids: "",
+    },
+    Variant {
+        name: "cacheado, with a scope",
+        dependencies: CACHEADO,
+        imports: "use cacheado::cache;\ncacheado::scopes! { organization(org_id) }\n",
+        attribute: "#[cache(ttl = 60, scope = \"organization\")]\n",
+        ids: "org_id: u64, ",
     },
     Variant {
         name: "no attribute",
         dependencies: String::new,
         imports: "",
         attribute: "",
+        ids: "",
     },
 ];
 
@@ -66,7 +81,9 @@ const SIGNATURES: [&str; 8] = [
 fn source(variant: &Variant) -> String {
     let mut source = format!("use std::sync::Arc;\n{}\n", variant.imports);
     for n in 0..FUNCTIONS {
-        let function = SIGNATURES[n % SIGNATURES.len()].replace("{n}", &n.to_string());
+        let function = SIGNATURES[n % SIGNATURES.len()]
+            .replace("{n}", &n.to_string())
+            .replacen('(', &format!("({}", variant.ids), 1);
         let _ = writeln!(source, "{}{function}\n", variant.attribute);
     }
     source
@@ -93,7 +110,7 @@ impl Package {
         let name = format!(
             "cacheado-compile-{}-{}",
             std::process::id(),
-            variant.name.replace(' ', "-")
+            variant.name.replace(", ", "-").replace(' ', "-")
         );
         let folder = std::env::temp_dir().join(&name);
         let package = Self { folder };
