@@ -11,27 +11,25 @@ use super::{backend, backend_at, forever, fresh, key, missed, organization, valu
 use cacheado_tests::servers::Mongo;
 
 const LIMIT: Duration = Duration::from_millis(200);
-/// How long it may take to fail: the driver by itself waits for half a minute, and the machine may be busy.
-const IN_TIME: Duration = Duration::from_secs(1);
 
 /// Whether it fails, as an outage, and in time.
 fn fails_in_time(backend: &MongoDb) {
     let started = Instant::now();
     let error = backend.get(&key("a")).unwrap_err();
     let took = started.elapsed();
-    assert!(took < IN_TIME, "{took:?}: {error}");
+    assert!(took < LIMIT * 2, "{took:?}: {error}");
     assert!(!error.is::<Refused>(), "{error}");
     let started = Instant::now();
     let error = backend.evict_by_scope(&organization("acme")).unwrap_err();
     let took = started.elapsed();
-    assert!(took < IN_TIME, "{took:?}: {error}");
+    assert!(took < LIMIT * 2, "{took:?}: {error}");
     assert!(!error.is::<Refused>(), "{error}");
     let started = Instant::now();
     let error = RUNTIME
         .block_on(backend.set_async(&key("a"), &forever("1")))
         .unwrap_err();
     let took = started.elapsed();
-    assert!(took < IN_TIME, "{took:?}: {error}");
+    assert!(took < LIMIT * 2, "{took:?}: {error}");
     assert!(!error.is::<Refused>(), "{error}");
 }
 
