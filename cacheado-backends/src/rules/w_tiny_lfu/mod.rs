@@ -124,6 +124,7 @@ impl Policy {
             sketch: &mut self.sketch,
             trials: &mut self.trials,
         };
+        asked.sketch.fit(self.segments.len() + 1);
         asked.sketch.add(fingerprint, 1);
         let sampled = asked.trials.samples(fingerprint);
         if sampled {
@@ -144,7 +145,6 @@ impl Policy {
         if sampled && !self.segments.list(node, true) {
             self.sampled.push(node);
         }
-        asked.sketch.fit(self.segments.len());
         self.segments
             .settle(node, &mut asked, |node, _, ()| evict(node));
         Inserted::Held(node)

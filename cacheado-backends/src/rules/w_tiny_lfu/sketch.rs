@@ -28,17 +28,17 @@ pub(super) struct Sketch {
 }
 
 impl Sketch {
-    /// Empty, to be halved after `memory` increments for each entry that the cache holds.
+    /// Empty, to be halved after `memory` increments for each entry that the cache holds. One block, until it is made to fit:
+    /// a cache that holds nothing should take little.
     pub(super) fn new(memory: u64) -> Self {
-        let mut sketch = Self {
+        let entries = ENTRIES as u64;
+        Self {
             blocks: vec![Block([0; WORDS])],
             counted: 0,
-            sample: 0,
+            sample: memory * entries,
             memory,
-            entries: 0,
-        };
-        sketch.fit(0);
-        sketch
+            entries,
+        }
     }
 
     /// Makes it large enough for a cache of so many entries: 8 bytes for each, to the next power of two. It never shrinks.
