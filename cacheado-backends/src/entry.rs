@@ -77,6 +77,7 @@ impl NewEntry {
     {
         let value = Box::new(Wrapped {
             value: Some(value),
+            held: None,
             kind,
             ends,
         });
@@ -139,12 +140,18 @@ pub(crate) trait Parcel: Send + Sync {
     fn value(&mut self) -> &mut dyn Any;
     /// The value, for a slab of others.
     fn boxed(&mut self) -> Option<OldValue>;
+    /// Room for a value of the same type that goes for this one, to be dropped when no lock is held: an `Option` of it, empty until
+    /// one is put there. Then nothing is allocated for that.
+    fn hold(&mut self) -> &mut dyn Any;
+    /// What it has that is to be dropped when no lock is held: what was not taken, and what it was given to hold.
+    fn left(self: Box<Self>) -> Option<OldValue>;
     /// Its lifetime, which was to be over when it was `asked`, is over at `end`. Returns when it goes if it is not prolonged.
     fn ends(&mut self, asked: Tick, end: Tick) -> Tick;
 }
 
 struct Wrapped<V> {
     value: Option<V>,
+    held: Option<V>,
     kind: Kind,
     ends: Ends<V>,
 }
@@ -160,6 +167,18 @@ impl<V: Send + Sync + 'static> Parcel for Wrapped<V> {
 
     fn boxed(&mut self) -> Option<OldValue> {
         Some(Box::new(self.value.take()?))
+    }
+
+    fn hold(&mut self) -> &mut dyn Any {
+        &mut self.held
+    }
+
+    fn left(self: Box<Self>) -> Option<OldValue> {
+        if self.value.is_some() || self.held.is_some() {
+            Some(self)
+        } else {
+            None
+        }
     }
 
     fn ends(&mut self, asked: Tick, end: Tick) -> Tick {

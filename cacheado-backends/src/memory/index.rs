@@ -49,7 +49,7 @@ struct Group {
 }
 
 /// The hashes of a scope and of those above it, the tree's root first. Of the global scope, none.
-type Path = SmallVec<[Hash32; 4]>;
+pub(super) type Path = SmallVec<[Hash32; 4]>;
 
 /// Whether the entry of `key` is in `scope`, or below.
 pub(super) fn is_in(scope: &Scope, key: &Key) -> bool {
@@ -83,7 +83,8 @@ impl Index {
     }
 
     /// `None` for the global scope: of what belongs to nobody nothing is noted, and nothing hashed.
-    fn path_of(&self, key: &Key) -> Option<Path> {
+    #[inline]
+    pub(super) fn path_of(&self, key: &Key) -> Option<Path> {
         let level = key.space().level();
         (level.depth() > 0).then(|| self.path(level, key.encoded()))
     }
@@ -95,20 +96,31 @@ impl Index {
         Some(&self.shards[root as usize % SHARDS])
     }
 
-    /// Notes that the entry of `key` lies at `handle`.
-    pub(super) fn note(&self, key: &Key, handle: Handle) {
+    /// Notes that an entry lies at `handle` whose key has this [path](Self::path_of).
+    pub(super) fn note(&self, path: &Path, handle: Handle) {
+        if let Some(shard) = self.shard(path) {
+            let mut groups = lock(shard);
+            for scope in path {
+                groups.insert(*scope, handle);
+            }
+        }
+    }
+
+    /// Takes out what was noted of the entry of `key`.
+    #[inline]
+    pub(super) fn forget(&self, key: &Key, handle: Handle) {
         if let Some(path) = self.path_of(key)
             && let Some(shard) = self.shard(&path)
         {
             let mut groups = lock(shard);
             for scope in path {
-                groups.insert(scope, handle);
+                groups.remove(scope, handle);
             }
         }
     }
 
-    /// Takes out what was noted of the entries of these keys. Those of one tree that come one after another cost one lock.
-    pub(super) fn forget<'k>(&self, gone: impl IntoIterator<Item = (&'k Key, Handle)>) {
+    /// As [`forget`](Self::forget), of several. Those of one tree that come one after another cost one lock.
+    pub(super) fn forget_all<'k>(&self, gone: impl IntoIterator<Item = (&'k Key, Handle)>) {
         let mut held: Option<(&Mutex<Groups>, MutexGuard<'_, Groups>)> = None;
         for (key, handle) in gone {
             let Some(path) = self.path_of(key) else {
@@ -290,8 +302,9 @@ mod tests {
             })
             .collect();
         for (key, handle) in &keys {
-            index.note(key, *handle);
-            index.note(key, *handle);
+            let path = index.path_of(key).expect("it has a scope");
+            index.note(&path, *handle);
+            index.note(&path, *handle);
         }
         // the shelves are small, the rooms are large
         let (few, many, _) = noted(&index);
@@ -307,7 +320,7 @@ mod tests {
         assert_eq!(index.handles(&shelf(2, 4)).len(), 0);
 
         for (key, handle) in &keys[2..] {
-            index.forget([(key, *handle)]);
+            index.forget(key, *handle);
         }
         // the rooms are small by now
         let (few, many, room_for) = noted(&index);
@@ -315,7 +328,7 @@ mod tests {
         assert!(room_for < 16 * 64, "room for {room_for}");
         assert_eq!(index.handles(&room(1)), [keys[1].1]);
         for (key, handle) in &keys {
-            index.forget([(key, *handle)]);
+            index.forget(key, *handle);
         }
         assert_eq!((noted(&index).0, noted(&index).1), (0, 0));
     }

@@ -5,7 +5,6 @@
 //! back to the shards, but for the closures that it is given.
 
 use std::ops::{Deref, DerefMut};
-use std::slice;
 
 use crossbeam_utils::CachePadded;
 use smallvec::SmallVec;
@@ -121,49 +120,51 @@ impl Shards {
         heads
     }
 
-    /// Puts an entry in, in the place of the one of its key, which is returned. `swapped` is shown where it lies and that one, while
-    /// the shard is locked.
+    /// Puts an entry in, in the place of the one of its key, which is returned; `is_new`: it is known that there is none. `swapped` is
+    /// shown where it lies and that one, while the shard is locked.
     pub(super) fn insert(
         &self,
         meta: Meta,
         extra: Option<Extra>,
         value: &mut dyn Parcel,
-        swapped: impl FnOnce(Handle, &Meta, Option<&Taken>),
+        is_new: bool,
+        swapped: impl FnOnce(Handle, Option<&Taken>),
     ) -> (Handle, Option<Taken>) {
         let head = meta.key.head();
         let mut shard = self.write_lock(shard_of(head.hash().spread()));
         let table = shard.table(head.space_id() as usize);
-        let (slot, old) = table.insert(meta, extra, value);
+        let (slot, old) = table.insert(meta, extra, value, is_new);
         let handle = Handle::of(head, slot);
-        if let Some(meta) = table.meta(slot) {
-            swapped(handle, meta, old.as_ref());
-        }
+        swapped(handle, old.as_ref());
         (handle, old)
     }
 
     /// Takes out the entry of `key`. `removed` runs while its shard is locked.
-    pub(super) fn remove_key(&self, key: &Key, removed: impl FnOnce(&[Taken])) -> Option<Taken> {
+    pub(super) fn remove_key(
+        &self,
+        key: &Key,
+        removed: impl FnOnce(Handle, &Meta),
+    ) -> Option<Taken> {
         let mut shard = self.write_lock(shard_of(key.hash()));
         let table = shard.get_mut(key.head().space_id() as usize)?;
         let slot = table.seek(key)?;
-        let taken = table.take(slot)?;
-        removed(slice::from_ref(&taken));
+        let taken = table.take(slot, |_| true, None)?;
+        removed(Handle::of(key.head(), slot), &taken.meta);
         Some(taken)
     }
 
-    /// Takes out what lies at `handle`, if that `is_it`. `removed` runs while its shard is locked.
+    /// Takes out what lies at `handle`, if that `is_it`. `removed` runs while its shard is locked. See [`Parcel::hold`] of `bin`.
     pub(super) fn remove(
         &self,
         handle: Handle,
         is_it: impl FnOnce(&Meta) -> bool,
-        removed: impl FnOnce(&[Taken]),
+        bin: Option<&mut dyn Parcel>,
+        removed: impl FnOnce(Handle, &Meta),
     ) -> Option<Taken> {
         let mut shard = self.write_lock(handle.shard());
-        if !is_it(meta_of(&shard, handle)?) {
-            return None;
-        }
-        let taken = take(&mut shard, handle)?;
-        removed(slice::from_ref(&taken));
+        let table = shard.get_mut(handle.table())?;
+        let taken = table.take(handle.slot(), is_it, bin)?;
+        removed(handle, &taken.meta);
         Some(taken)
     }
 
@@ -209,7 +210,11 @@ impl Shards {
             let before = all.len();
             for mut table in std::mem::take(&mut *shard).tables {
                 let slots: Vec<u32> = table.slots().collect();
-                all.extend(slots.into_iter().filter_map(|slot| table.take(slot)));
+                all.extend(
+                    slots
+                        .into_iter()
+                        .filter_map(|slot| table.take(slot, |_| true, None)),
+                );
             }
             all[before..].chunks(AT_ONCE).for_each(&removed);
         }
@@ -235,5 +240,6 @@ fn meta_of(shard: &Shard, handle: Handle) -> Option<&Meta> {
 
 /// Takes out of its shard what lies at `handle`.
 fn take(shard: &mut Shard, handle: Handle) -> Option<Taken> {
-    shard.get_mut(handle.table())?.take(handle.slot())
+    let table = shard.get_mut(handle.table())?;
+    table.take(handle.slot(), |_| true, None)
 }

@@ -72,7 +72,8 @@ pub(crate) trait AnySlab: Any + Send + Sync {
         extra: Option<Extra>,
         value: &mut dyn Parcel,
     ) -> Option<Taken>;
-    fn take(&mut self, slot: u32) -> Option<Taken>;
+    /// See [`Parcel::hold`] of `bin`.
+    fn take(&mut self, slot: u32, bin: Option<&mut dyn Parcel>) -> Option<Taken>;
     fn len(&self) -> usize;
     /// Whether `value`, an `Option`, is of the slab's own type.
     fn is_of(&self, value: &dyn Any) -> bool;
@@ -198,24 +199,32 @@ impl<V: Send + Sync + 'static> Slot<V> {
         }
     }
 
-    /// What lay in the slot of that number.
-    fn taken(self, slot: u32) -> Option<Taken> {
+    /// What lay in the slot of that number. See [`Parcel::hold`] of `bin`.
+    fn taken(self, slot: u32, bin: Option<&mut dyn Parcel>) -> Option<Taken> {
         let (meta, value) = match self {
             Self::Free(_) => return None,
-            Self::Own(Occupant { meta, value }) => {
-                let value: Option<OldValue> = if needs_drop::<V>() {
-                    Some(Box::new(value))
-                } else {
-                    None
-                };
-                (meta, value)
-            }
+            Self::Own(Occupant { meta, value }) => (meta, old_value(value, bin)),
             Self::Other(occupant) => {
                 let Occupant { meta, value } = *occupant;
                 (meta, Some(value))
             }
         };
         Some(Taken { meta, slot, value })
+    }
+}
+
+/// A value that has left its slot, unless there is nothing to drop or the `bin` takes it.
+fn old_value<V: Send + Sync + 'static>(value: V, bin: Option<&mut dyn Parcel>) -> Option<OldValue> {
+    if !needs_drop::<V>() {
+        return None;
+    }
+    let place: Option<&mut Option<V>> = bin.and_then(|bin| bin.hold().downcast_mut());
+    match place {
+        Some(place @ None) => {
+            *place = Some(value);
+            None
+        }
+        _ => Some(Box::new(value)),
     }
 }
 
@@ -269,11 +278,11 @@ impl<V: Send + Sync + 'static> AnySlab for Slab<V> {
         }
         let old = replace(place, Slot::new(meta, value));
         chunk.set_extra(nth, extra);
-        old.taken(slot)
+        old.taken(slot, None)
     }
 
-    fn take(&mut self, slot: u32) -> Option<Taken> {
-        self.vacate(slot)?.taken(slot)
+    fn take(&mut self, slot: u32, bin: Option<&mut dyn Parcel>) -> Option<Taken> {
+        self.vacate(slot)?.taken(slot, bin)
     }
 
     fn len(&self) -> usize {
@@ -371,8 +380,8 @@ mod tests {
             match some {
                 Some(slot) if !grows => {
                     let was = held.remove(&slot).expect("held");
-                    assert!(was.was(slab.take(slot).expect("it lies there")));
-                    assert!(slab.take(slot).is_none() && slab.entry(slot).is_none());
+                    assert!(was.was(slab.take(slot, None).expect("it lies there")));
+                    assert!(slab.take(slot, None).is_none() && slab.entry(slot).is_none());
                 }
                 Some(slot) if nth % 5 == 0 => {
                     let (meta, extra, mut entry) = item.parts();
@@ -393,7 +402,7 @@ mod tests {
         assert!(chunks > 1, "one chunk shows too little");
         for (slot, item) in held {
             assert!(item.is_in(&slab, slot));
-            assert!(slab.take(slot).is_some());
+            assert!(slab.take(slot, None).is_some());
         }
         // all room is given back
         assert_eq!(slab.chunks.capacity() + slab.open.capacity(), 0);
@@ -415,7 +424,7 @@ mod tests {
             })
             .collect();
         for slot in &slots[CHUNK..2 * CHUNK] {
-            slab.take(*slot);
+            slab.take(*slot, None);
         }
         assert_eq!(slab.chunks[1].slots.capacity(), 0);
         assert!(item(0).is_in(&slab, slots[0]) && item(2 * CHUNK).is_in(&slab, slots[2 * CHUNK]));

@@ -95,15 +95,18 @@ impl Table {
         self.slab.as_deref()?.meta(slot)
     }
 
-    /// Puts an entry in, in the place of the one of its key, which is returned beside its slot.
+    /// Puts an entry in, in the place of the one of its key, which is returned beside its slot; `is_new`: it is known that there is none.
     pub(super) fn insert(
         &mut self,
         meta: Meta,
         extra: Option<Extra>,
         value: &mut dyn Parcel,
+        is_new: bool,
     ) -> (u32, Option<Taken>) {
         let hash = meta.key.hash();
-        if let Some(slot) = self.seek(&meta.key)
+        debug_assert!(!is_new || self.seek(&meta.key).is_none());
+        if !is_new
+            && let Some(slot) = self.seek(&meta.key)
             && let Some(slab) = &mut self.slab
         {
             return (slot, slab.replace(slot, meta, extra, value));
@@ -126,14 +129,23 @@ impl Table {
         }
     }
 
-    /// Takes out the entry in a slot.
-    pub(super) fn take(&mut self, slot: u32) -> Option<Taken> {
+    /// Takes out the entry in a slot, if that `is_it`. See [`Parcel::hold`] of `bin`.
+    pub(super) fn take(
+        &mut self,
+        slot: u32,
+        is_it: impl FnOnce(&Meta) -> bool,
+        bin: Option<&mut dyn Parcel>,
+    ) -> Option<Taken> {
         let slab = self.slab.as_mut()?;
-        let hash = slab.meta(slot)?.key.hash();
+        let meta = slab.meta(slot)?;
+        if !is_it(meta) {
+            return None;
+        }
+        let hash = meta.key.hash();
         if let Ok(found) = self.index.find_entry(hash, |other| *other == slot) {
             found.remove();
         }
-        let taken = slab.take(slot);
+        let taken = slab.take(slot, bin);
         // a table that was full once does not keep the room for that
         if self.index.len() * 8 + SLACK < self.index.capacity() {
             let room = self.index.len() * 2;

@@ -57,8 +57,18 @@ impl Expiry {
             && self.next.fetch_min(due, Ordering::AcqRel) == NEVER
     }
 
-    /// Takes out what was noted of entries that have gone from one shard, where it still is.
-    pub(super) fn forget(&self, gone: &[Taken]) {
+    /// Takes out what was noted of the entry at `handle`, which was `due` then, where it still is.
+    pub(super) fn forget(&self, handle: Handle, due: Tick) {
+        if due == NEVER {
+            return;
+        }
+        let mut wheel = lock(self.shard(handle));
+        let slot = wheel.slot(due);
+        wheel.remove(slot, handle);
+    }
+
+    /// The same of entries that have gone from one shard together.
+    pub(super) fn forget_all(&self, gone: &[Taken]) {
         let noted = |it: &&Taken| it.meta.deadline() != NEVER;
         let Some(first) = gone.iter().find(noted) else {
             return;
@@ -308,21 +318,22 @@ mod tests {
             let mut entry = NewEntry::new(key.clone(), (), 1, true);
             let mut first = false;
             self.entries
-                .insert(meta, None, &mut *entry.value, |handle, meta, _| {
-                    first = self.expiry.note(handle, meta.deadline());
+                .insert(meta, None, &mut *entry.value, false, |handle, _| {
+                    first = self.expiry.note(handle, *deadline);
                 });
             first
         }
 
         fn remove(&self, (key, _): &Due) {
-            self.entries
-                .remove_key(key, |gone| self.expiry.forget(gone));
+            self.entries.remove_key(key, |handle, meta| {
+                self.expiry.forget(handle, meta.deadline());
+            });
         }
 
         fn take_due(&self, now: Tick) -> Vec<Due> {
             let mut due: Vec<Taken> = Vec::new();
             let handles = self.expiry.take_due(now, 7, &self.entries);
-            let removed = |gone: &[Taken]| self.expiry.forget(gone);
+            let removed = |gone: &[Taken]| self.expiry.forget_all(gone);
             self.entries
                 .remove_all(handles, |_, meta| meta.is_expired(now), removed, &mut due);
             let due = due.into_iter().map(|taken| taken.meta);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::remove::tell_all;
 use super::{Bound, Dropped, Policy, Store, panic, sweeper};
 use crate::clock::{Clock, NEVER, Tick};
-use crate::entry::{Entry, Extra, Meta, NO_SEAT, NewEntry, OldValue, Parcel, Tie};
+use crate::entry::{Entry, Extra, Meta, NO_SEAT, NewEntry, OldValue, Parcel, Taken, Tie};
 use crate::key::{Head, Key, Space};
 use crate::memory::handle::Handle;
 use crate::memory::shards::Shards;
@@ -95,8 +95,8 @@ impl Store {
             // the limit was set after it was looked at, and copies may have been removed before this one was in
             panic::note(&mut panicked, self.remove_copy(handle, &copy, dropped));
         }
-        // what was not stored
-        keep(dropped, value.boxed());
+        // what was not stored, and what has gone for what was
+        keep(dropped, value.left());
         panic::resume(panicked);
         inserted
     }
@@ -115,7 +115,7 @@ impl Store {
             return (Inserted::Ephemeral, None);
         }
         let deadline = value.ends(deadline, deadline).min(self.limit_of(&arrival));
-        let (handle, _) = self.put_in(arrival, value, deadline, NO_SEAT, dropped);
+        let (handle, _) = self.put_in(arrival, value, deadline, NO_SEAT, false, dropped);
         (Inserted::Stored(lifetime), Some(handle))
     }
 
@@ -174,7 +174,7 @@ impl Store {
         let seating = || self.seat_by_rules(&mut newcomer, old, policy, &mut victims, &mut nth);
         let seated = catch_unwind(AssertUnwindSafe(seating));
         for victim in victims.drain(..) {
-            keep(dropped, self.vacate(victim, policy));
+            keep(dropped, self.vacate(victim, value, policy));
         }
         policy.victims = victims;
         let seat = newcomer.seat;
@@ -195,7 +195,9 @@ impl Store {
             keep(dropped, self.take_out_key(&key, Some(policy), &self.rules));
         }
         let space = arrival.space;
-        let (handle, replaced) = self.put_in(arrival, value, deadline, seat, dropped);
+        // where nobody writes without this lock, there still is none
+        let is_new = old.is_none() && !self.rules.is_empty();
+        let (handle, replaced) = self.put_in(arrival, value, deadline, seat, is_new, dropped);
         if let Some(seat) = seat_of(seat) {
             policy.seat(seat, handle);
         }
@@ -332,13 +334,15 @@ impl Store {
         Admission::Admit
     }
 
-    /// Puts what comes into its table and the lists beside it. Returns where it lies, and whether it replaced another.
+    /// Puts what comes into its table and the lists beside it; `is_new`: it is known that there is no entry of its key. Returns where
+    /// it lies, and whether it replaced another.
     fn put_in(
         &self,
         arrival: Arrival,
         value: &mut dyn Parcel,
         deadline: Tick,
         seat: u32,
+        is_new: bool,
         dropped: &mut Dropped,
     ) -> (Handle, bool) {
         let Arrival {
@@ -352,21 +356,23 @@ impl Store {
         } = arrival;
         let extra =
             (stamp.is_some() || weight != 1).then(|| Extra::new(stamp.unwrap_or(0), weight));
+        let path = self.index.path_of(&key);
         let meta = Meta::new(key, deadline, seat, tie, stamped);
         let mut first_due = false;
-        let (handle, old) = self
-            .entries
-            .insert(meta, extra, value, |handle, meta, old| {
-                match old {
-                    // the scopes are the same
-                    Some(old) => self.expiry.forget(std::slice::from_ref(old)),
-                    None => {
-                        self.count(1);
-                        self.index.note(&meta.key, handle);
+        let swapped = |handle, old: Option<&Taken>| {
+            match old {
+                // the scopes are the same
+                Some(old) => self.expiry.forget(handle, old.meta.deadline()),
+                None => {
+                    self.count(1);
+                    if let Some(path) = &path {
+                        self.index.note(path, handle);
                     }
                 }
-                first_due = self.expiry.note(handle, meta.deadline());
-            });
+            }
+            first_due = self.expiry.note(handle, deadline);
+        };
+        let (handle, old) = self.entries.insert(meta, extra, value, is_new, swapped);
         if first_due && self.clock.runs() {
             sweeper::wake();
         }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::panic::{self, Panic};
 use super::{Dropped, Policy, Store};
 use crate::clock::Tick;
-use crate::entry::{Meta, NO_SEAT, OldValue, Taken, Tie};
+use crate::entry::{Meta, NO_SEAT, OldValue, Parcel, Taken, Tie};
 use crate::key::{Key, Seek};
 use crate::memory::handle::Handle;
 use crate::memory::index::is_in;
@@ -32,7 +32,7 @@ impl Store {
     pub fn remove(&self, key: &Key, dropped: &mut Dropped) -> bool {
         let mut policy = self.policy_for(key.space());
         let now = self.clock.now();
-        let Some(taken) = self.entries.remove_key(key, self.removed()) else {
+        let Some(taken) = self.entries.remove_key(key, self.removed_one()) else {
             return false;
         };
         let live = !taken.meta.is_expired(now);
@@ -186,7 +186,9 @@ impl Store {
         cause: Cause,
         policy: Option<&mut Policy>,
     ) -> Option<OldValue> {
-        let taken = self.entries.remove(handle, is_it, self.removed())?;
+        let taken = self
+            .entries
+            .remove(handle, is_it, None, self.removed_one())?;
         self.settle(taken, cause, policy, &self.rules)
     }
 
@@ -197,16 +199,22 @@ impl Store {
         policy: Option<&mut Policy>,
         rules: &[Box<dyn Rule>],
     ) -> Option<OldValue> {
-        let taken = self.entries.remove_key(key, self.removed())?;
+        let taken = self.entries.remove_key(key, self.removed_one())?;
         self.settle(taken, Cause::Rule, policy, rules)
     }
 
-    /// Takes out the one in `seat`, which its rule has vacated.
-    pub(super) fn vacate(&self, seat: u32, policy: &mut Policy) -> Option<OldValue> {
+    /// Takes out the one in `seat`, which its rule has vacated. If `bin`, which comes in its place, can hold its value, it does.
+    pub(super) fn vacate(
+        &self,
+        seat: u32,
+        bin: &mut dyn Parcel,
+        policy: &mut Policy,
+    ) -> Option<OldValue> {
         let handle = *policy.seats.get(seat as usize)?;
+        let is_it = |meta: &Meta| meta.seat() == seat;
         let taken = self
             .entries
-            .remove(handle, |meta| meta.seat() == seat, self.removed())?;
+            .remove(handle, is_it, Some(bin), self.removed_one())?;
         taken.meta.set_seat(NO_SEAT);
         self.settle(taken, Cause::Rule, Some(policy), &self.rules)
     }
@@ -221,8 +229,17 @@ impl Store {
         |gone| {
             self.count(-gone.len().cast_signed());
             self.index
-                .forget(gone.iter().map(|it| (&it.meta.key, it.handle())));
-            self.expiry.forget(gone);
+                .forget_all(gone.iter().map(|it| (&it.meta.key, it.handle())));
+            self.expiry.forget_all(gone);
+        }
+    }
+
+    /// The same for one of them.
+    fn removed_one(&self) -> impl FnOnce(Handle, &Meta) {
+        |handle, meta| {
+            self.count(-1);
+            self.index.forget(&meta.key, handle);
+            self.expiry.forget(handle, meta.deadline());
         }
     }
 
