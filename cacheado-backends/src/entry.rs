@@ -1,6 +1,7 @@
 //! Entries: what is put into the in-process tier, what is found in it, and what comes out.
 
 use std::any::Any;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crate::clock::Tick;
@@ -34,17 +35,44 @@ pub(crate) enum Tie {
     Dependent,
 }
 
-/// An entry that is in no store as yet.
-pub struct NewEntry {
+/// An entry that is in no store as yet. What becomes of its value outlives the store's locks: it is the entry's own, or lies where
+/// it was [lent](NewEntry::lent).
+pub struct NewEntry<'v> {
     pub(crate) key: Key,
     pub(crate) weight: u32,
     pub(crate) tie: Tie,
     /// It was found in the shared tier.
     pub(crate) taken_over: bool,
-    pub(crate) value: Box<dyn Parcel>,
+    pub(crate) value: Carrier<'v>,
 }
 
-impl NewEntry {
+/// Where the value of an entry lies that is in no store as yet.
+pub(crate) enum Carrier<'v> {
+    Own(Box<dyn Parcel>),
+    Lent(&'v mut dyn Parcel),
+}
+
+impl<'v> Deref for Carrier<'v> {
+    type Target = dyn Parcel + 'v;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Own(parcel) => &**parcel,
+            Self::Lent(parcel) => &**parcel,
+        }
+    }
+}
+
+impl DerefMut for Carrier<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Own(parcel) => &mut **parcel,
+            Self::Lent(parcel) => &mut **parcel,
+        }
+    }
+}
+
+impl NewEntry<'static> {
     /// An entry that is to be stored. `weight`: how much of a cache's bound it takes. `portable`: whether the shared tier can have
     /// a copy.
     #[must_use]
@@ -58,29 +86,54 @@ impl NewEntry {
     where
         V: Send + Sync + 'static,
     {
-        Self::ending(kind, key, value, weight, portable, |_, _, end| end)
+        let value = Box::new(Wrapped::new(kind, value, |_, _, end| end));
+        Self::carried(key, weight, portable, Carrier::Own(value))
+    }
+}
+
+impl NewEntry<'_> {
+    /// Gives `store` an entry as [`new`](NewEntry::new) makes one, for which nothing is allocated: its value is here, until `store` is
+    /// over. What is not stored of it is dropped then, and so may be what goes for it. No lock is to be held that dropping them needs.
+    pub fn lent<V, R>(
+        key: Key,
+        value: V,
+        weight: u32,
+        portable: bool,
+        store: impl FnOnce(NewEntry<'_>) -> R,
+    ) -> R
+    where
+        V: Send + Sync + 'static,
+    {
+        let kind = Kind::of::<V>();
+        Self::ending(kind, key, value, weight, portable, |_, _, end| end, store)
     }
 
     /// The same of a value that is told when its lifetime was to end and when the rules have it end, once they have admitted it and
     /// before anybody finds it. What `ends` returns is when it goes if it is not [prolonged](crate::memory::Store::prolong): then, or earlier.
-    #[must_use]
-    pub fn ending<V>(
+    pub fn ending<V, R>(
         kind: Kind,
         key: Key,
         value: V,
         weight: u32,
         portable: bool,
         ends: Ends<V>,
-    ) -> Self
+        store: impl FnOnce(NewEntry<'_>) -> R,
+    ) -> R
     where
         V: Send + Sync + 'static,
     {
-        let value = Box::new(Wrapped {
-            value: Some(value),
-            held: None,
-            kind,
-            ends,
-        });
+        let mut value = Wrapped::new(kind, value, ends);
+        store(NewEntry::carried(
+            key,
+            weight,
+            portable,
+            Carrier::Lent(&mut value),
+        ))
+    }
+}
+
+impl<'v> NewEntry<'v> {
+    fn carried(key: Key, weight: u32, portable: bool, value: Carrier<'v>) -> Self {
         Self {
             key,
             weight,
@@ -154,6 +207,17 @@ struct Wrapped<V> {
     held: Option<V>,
     kind: Kind,
     ends: Ends<V>,
+}
+
+impl<V> Wrapped<V> {
+    fn new(kind: Kind, value: V, ends: Ends<V>) -> Self {
+        Self {
+            value: Some(value),
+            held: None,
+            kind,
+            ends,
+        }
+    }
 }
 
 impl<V: Send + Sync + 'static> Parcel for Wrapped<V> {

@@ -15,32 +15,34 @@ use crate::shared::Found;
 use crate::value::{AnyValue, ValueType};
 
 impl Cache {
-    /// An entry of a clone of `value`, which lives as `span` says, for the in-process tier. If that keeps no values, one that
-    /// stands for it, for the rules to see; none if there are none. `portable`: the shared tier can have it too. Runs the user's
-    /// code, so no lock is to be held.
-    pub(crate) fn entry(
+    /// Gives `store` an entry of a clone of `value`, which lives as `span` says, for the in-process tier. If that keeps no values, one
+    /// that stands for it, for the rules to see; none if there are none. `portable`: the shared tier can have it too. Runs the
+    /// user's code before and after, so no lock is to be held.
+    pub(crate) fn with_entry<R>(
         &self,
         key: &Key,
         values: &ValueType,
         value: &AnyValue,
         span: &Span,
         portable: bool,
-    ) -> Option<NewEntry> {
+        store: impl FnOnce(Option<NewEntry<'_>>) -> R,
+    ) -> R {
         let weigh = |ages| self.weigher().weigh(key, values, value, ages);
         if self.is_in_process() {
             let age = span.ages().then(|| Age::new(self.clock().now(), span));
             let weight = weigh(age.is_some());
-            return Some(values.entry(key.clone(), value, age, weight, portable));
+            let store = |entry: NewEntry<'_>| store(Some(entry));
+            return values.lend(key.clone(), value, age, weight, portable, store);
         }
         let ruled = portable && (self.is_ruled() || key.space().max_items().is_some());
-        ruled.then(|| NewEntry::new(key.clone(), Elsewhere, weigh(false), true))
+        store(ruled.then(|| NewEntry::new(key.clone(), Elsewhere, weigh(false), true)))
     }
 
     /// Puts an entry that lives as `span` says into the in-process tier, if there is an entry. What goes for it is left in `dropped`, also
     /// if a rule panics, to be dropped when no lock is held.
     pub(crate) fn store_local(
         &self,
-        entry: Option<NewEntry>,
+        entry: Option<NewEntry<'_>>,
         span: &Span,
         dropped: &mut Dropped,
     ) -> Inserted {
@@ -70,11 +72,12 @@ impl Cache {
             return;
         }
         let span = found.span(aging);
-        let entry = self.entry(ticket.key(), values, &*found.value, &span, true);
-        let entry = entry.map(NewEntry::taken_over);
         // dropped where no lock is held
         let mut dropped = Dropped::new();
-        ticket.store(|| self.store_local(entry, &span, &mut dropped));
+        self.with_entry(ticket.key(), values, &*found.value, &span, true, |entry| {
+            let entry = entry.map(NewEntry::taken_over);
+            ticket.store(|| self.store_local(entry, &span, &mut dropped));
+        });
     }
 
     /// The shared tier refuses what the load of `ticket` has brought: something newer came meanwhile, or another load was faster. The process

@@ -81,13 +81,15 @@ impl Put {
     fn local(&self, ticket: &Ticket, value: &AnyValue) -> Stored {
         let cache = &self.cache;
         let tier = cache.shared_for(&self.key, self.values.codec);
-        let entry = cache.entry(&self.key, self.values, value, &self.span, tier.is_some());
         let told = tier.map(|(tier, _)| tier);
-        let inserted = or_evict(cache, &self.key, told, || {
-            // dropped where no lock is held
-            let mut dropped = Dropped::new();
-            ticket.put(true, Keeping::Here, |_| {
-                cache.store_local(entry, &self.span, &mut dropped)
+        let (key, span) = (&self.key, &self.span);
+        let inserted = cache.with_entry(key, self.values, value, span, tier.is_some(), |entry| {
+            or_evict(cache, key, told, || {
+                // dropped where no lock is held
+                let mut dropped = Dropped::new();
+                ticket.put(true, Keeping::Here, |_| {
+                    cache.store_local(entry, span, &mut dropped)
+                })
             })
         });
         cache.rests().end(&self.key, cache.clock());

@@ -25,7 +25,7 @@ pub(crate) struct ValueType {
     age: for<'e> fn(Entry<'e>) -> Option<&'e Age>,
     /// Whether an entry has a value of this type without an age.
     has_ageless: fn(Entry<'_>) -> bool,
-    entry: MakeEntry,
+    lend: LendEntry,
     /// Without an age, and with one.
     kinds: [fn() -> Kind; 2],
     bytes: fn(&AnyValue) -> usize,
@@ -33,8 +33,8 @@ pub(crate) struct ValueType {
     pub(crate) codec: Option<Codec>,
 }
 
-/// [`NewEntry::new`] of a clone, or [`NewEntry::ending`] of one with an age.
-type MakeEntry = fn(Key, &AnyValue, Option<Age>, u32, bool) -> NewEntry;
+/// [`NewEntry::lent`] of a clone, or [`NewEntry::ending`] of one with an age.
+type LendEntry = fn(Key, &AnyValue, Option<Age>, u32, bool, store: &mut dyn FnMut(NewEntry<'_>));
 
 /// Clones the value of an entry, if `takes` says so of its age. One without an age is taken in any case.
 type CloneStored = fn(Entry<'_>, takes: &mut dyn FnMut(&Age) -> bool) -> Option<Box<AnyValue>>;
@@ -74,16 +74,15 @@ impl ValueType {
             },
             age: |entry| Some(&entry.value::<Aged<T>>()?.age),
             has_ageless: |entry| entry.value::<T>().is_some(),
-            entry: |key, value, age, weight, portable| {
+            lend: |key, value, age, weight, portable, store| {
                 let value = known(value.downcast_ref::<T>()).clone();
                 match age {
-                    None => NewEntry::new(key, value, weight, portable),
+                    None => NewEntry::lent(key, value, weight, portable, store),
                     Some(age) => {
                         let kind = Kind::of::<Aged<T>>();
                         let aged = Aged { value, age };
-                        NewEntry::ending(kind, key, aged, weight, portable, |aged, asked, end| {
-                            aged.age.ends(asked, end)
-                        })
+                        let ends = |aged: &mut Aged<T>, asked, end| aged.age.ends(asked, end);
+                        NewEntry::ending(kind, key, aged, weight, portable, ends, store);
                     }
                 }
             },
@@ -164,16 +163,20 @@ impl ValueType {
         catch_unwind(AssertUnwindSafe(|| (self.bytes)(value))).unwrap_or_default()
     }
 
-    /// An entry of `key` with a clone of `value`. See [`NewEntry::new`].
-    pub(crate) fn entry(
+    /// Gives `store` an entry of `key` with a clone of `value`. See [`NewEntry::lent`].
+    pub(crate) fn lend<R>(
         &self,
         key: Key,
         value: &AnyValue,
         age: Option<Age>,
         weight: u32,
         portable: bool,
-    ) -> NewEntry {
-        (self.entry)(key, value, age, weight, portable)
+        store: impl FnOnce(NewEntry<'_>) -> R,
+    ) -> R {
+        let (mut store, mut result) = (Some(store), None);
+        let mut store = |entry: NewEntry<'_>| result = store.take().map(|store| store(entry));
+        (self.lend)(key, value, age, weight, portable, &mut store);
+        result.unwrap_or_else(|| unreachable!("each entry is stored once"))
     }
 }
 

@@ -150,6 +150,23 @@ fn a_hit_of_an_async_function_allocates_nothing() {
     assert_eq!(count, 0);
 }
 
+#[cache(cache = cache, skip(cache, value), scope = "user", ttl = 300)]
+fn shelved(cache: &Cache, org_id: &str, user_id: u64, value: &Arc<str>) -> Arc<str> {
+    Arc::clone(value)
+}
+
+#[test]
+fn a_miss_that_another_entry_has_to_go_for_allocates_once() {
+    let cache = Cache::builder().max_items(100).build().unwrap();
+    let value = "a value that has something to drop".into();
+    let miss = |user_id| allocations(|| shelved(&cache, "acme", user_id, &value)).1;
+    // now and then a table grows
+    let fewest = (0..1_000).map(miss).skip(200).min();
+    assert_eq!(fewest, Some(1), "the load itself");
+    let stats = cache.stats();
+    assert_eq!((stats.misses, stats.evictions), (1_000, 900));
+}
+
 #[test]
 fn a_hit_with_a_bound_and_closures_allocates_nothing() {
     let cache = cache();

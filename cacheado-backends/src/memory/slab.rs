@@ -320,7 +320,7 @@ mod tests {
     }
 
     impl Item {
-        fn parts(self) -> (Meta, Option<Extra>, NewEntry) {
+        fn parts(self) -> (Meta, Option<Extra>, NewEntry<'static>) {
             let (key, again) = (key(self.nth), key(self.nth));
             let meta = Meta::new(key, NEVER, NO_SEAT, Tie::Copy, false);
             let extra = self.weight.map(|weight| Extra::new(0, weight));

@@ -16,7 +16,7 @@ pub struct Errors<R> {
     /// What an entry has the function return, if it is an error.
     read: fn(Entry<'_>) -> Option<R>,
     /// An entry of the error in what the function returned, if it is one.
-    entry: fn(Kind, &Key, &R, &Weigher) -> Option<NewEntry>,
+    entry: fn(Kind, &Key, &R, &Weigher) -> Option<NewEntry<'static>>,
     /// For those who don't know the type.
     clone: CloneError,
     restore: fn(Box<AnyValue>) -> Option<R>,
@@ -61,7 +61,7 @@ impl<R> Errors<R> {
         key: &Key,
         ret: &R,
         weigher: &Weigher,
-    ) -> Option<NewEntry> {
+    ) -> Option<NewEntry<'static>> {
         (self.entry)(kind, key, ret, weigher)
     }
 

@@ -383,17 +383,19 @@ impl<'a, T> Batch<'a, T> {
         let value = (self.typed.erase)(value);
         let tier = cache.shared_for(key, values.codec);
         let span = self.aging.span(ttl);
-        let entry = cache.entry(key, values, value, &span, tier.is_some());
         let told = tier.map(|(tier, _)| tier);
-        let stored = or_evict(cache, key, told, || {
-            // dropped where no lock is held
-            let mut dropped = Dropped::new();
-            ticket.store_as(Keeping::by(tier.is_some(), mark.as_ref()), |unheard| {
-                let inserted = cache.store_local(entry, &span, &mut dropped);
-                if unheard && tier.is_some() {
-                    cache.forget_copy(key, &mut dropped);
-                }
-                inserted
+        let keeping = Keeping::by(tier.is_some(), mark.as_ref());
+        let stored = cache.with_entry(key, values, value, &span, tier.is_some(), |entry| {
+            or_evict(cache, key, told, || {
+                // dropped where no lock is held
+                let mut dropped = Dropped::new();
+                ticket.store_as(keeping, |unheard| {
+                    let inserted = cache.store_local(entry, &span, &mut dropped);
+                    if unheard && tier.is_some() {
+                        cache.forget_copy(key, &mut dropped);
+                    }
+                    inserted
+                })
             })
         });
         let lifetime = match stored {

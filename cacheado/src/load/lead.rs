@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cacheado_backends::backend::Mark;
 use cacheado_backends::memory::{Dropped, Inserted};
-use cacheado_backends::{Result, Tick};
+use cacheado_backends::{NewEntry, Result, Tick};
 
 use super::active::Active;
 use super::claim::Held;
@@ -158,27 +158,30 @@ impl Lead {
         });
         let aging = load.aging();
         let span = aging.span(ttl).after(took, &aging);
-        // taken where it is stored: it is large, and handed on otherwise
-        let mut entry = cache.entry(&load.key, load.values, value, &span, tier.is_some());
         let mut is_here = cache.is_in_process();
         let told = tier.map(|(tier, _)| tier);
-        let stored = or_evict(cache, &load.key, told, || {
-            // dropped where no lock is held
-            let mut dropped = Dropped::new();
-            let store = |unheard: bool| {
-                let inserted = cache.store_local(entry.take(), &span, &mut dropped);
-                if unheard && tier.is_some() {
-                    cache.forget_copy(&load.key, &mut dropped);
-                    is_here = false;
+        let (key, keeping) = (&load.key, self.keeping());
+        let store = |mut entry: Option<NewEntry<'_>>| {
+            or_evict(cache, key, told, || {
+                // dropped where no lock is held
+                let mut dropped = Dropped::new();
+                let store = |unheard: bool| {
+                    // taken where it is stored: it is large, and handed on otherwise
+                    let inserted = cache.store_local(entry.take(), &span, &mut dropped);
+                    if unheard && tier.is_some() {
+                        cache.forget_copy(key, &mut dropped);
+                        is_here = false;
+                    }
+                    inserted
+                };
+                if load.sharing == Sharing::Refresh {
+                    ticket.put(false, keeping, store)
+                } else {
+                    ticket.store_as(keeping, store)
                 }
-                inserted
-            };
-            if load.sharing == Sharing::Refresh {
-                ticket.put(false, self.keeping(), store)
-            } else {
-                ticket.store_as(self.keeping(), store)
-            }
-        });
+            })
+        };
+        let stored = cache.with_entry(key, load.values, value, &span, tier.is_some(), store);
         let write = match stored {
             Some(Inserted::Stored(lifetime)) => {
                 cache.rests().end(&load.key, cache.clock());

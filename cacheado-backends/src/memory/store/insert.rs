@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::remove::tell_all;
 use super::{Bound, Dropped, Policy, Store, panic, sweeper};
 use crate::clock::{Clock, NEVER, Tick};
-use crate::entry::{Entry, Extra, Meta, NO_SEAT, NewEntry, OldValue, Parcel, Taken, Tie};
+use crate::entry::{Carrier, Entry, Extra, Meta, NO_SEAT, NewEntry, OldValue, Parcel, Taken, Tie};
 use crate::key::{Head, Key, Space};
 use crate::memory::handle::Handle;
 use crate::memory::shards::Shards;
@@ -48,10 +48,11 @@ impl Store {
     /// Stores an entry for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older entry of its key goes
     /// all the same: what was to replace it is newer.
     ///
-    /// What it removes is left in `dropped`, also if a rule panics, for a caller that holds locks of its own.
+    /// What it removes is left in `dropped`, or where the entry's value was [lent](NewEntry::lent), also if a rule panics, for a caller
+    /// that holds locks of its own.
     pub fn insert(
         &self,
-        entry: NewEntry,
+        entry: NewEntry<'_>,
         lifetime: Option<Duration>,
         dropped: &mut Dropped,
     ) -> Inserted {
@@ -96,7 +97,9 @@ impl Store {
             panic::note(&mut panicked, self.remove_copy(handle, &copy, dropped));
         }
         // what was not stored, and what has gone for what was
-        keep(dropped, value.left());
+        if let Carrier::Own(value) = value {
+            keep(dropped, value.left());
+        }
         panic::resume(panicked);
         inserted
     }
