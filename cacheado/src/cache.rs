@@ -552,7 +552,7 @@ impl Cache {
 
     #[inline]
     pub(crate) fn count(&self, key: &Key, event: Event) {
-        self.count_space(key.space(), event);
+        self.0.counters.count_key(key, event);
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use cacheado_backends::Space;
+use cacheado_backends::{Key, Space};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug)]
@@ -193,11 +193,30 @@ impl Counters {
         }
     }
 
+    /// The same for what `key` belongs to, which is not looked up while the thread remembers where to count. Not in line: hits don't
+    /// come here.
+    #[inline(never)]
+    pub(crate) fn count_key(self: &Arc<Self>, key: &Key, event: Event) {
+        let space = key.space_id();
+        let known = LAST.with(|last| last[self.place_of(space)].get());
+        match known.cell {
+            Some(cell) if known.counters == self.id && known.space == space => {
+                cell.count(event);
+            }
+            _ => self.count_elsewhere(key.space(), event),
+        }
+    }
+
     /// Where a thread remembers it: neither one function in several caches nor several in one push each other out.
     #[inline]
     fn place(&self, space: &Space) -> usize {
+        self.place_of(space.id())
+    }
+
+    #[inline]
+    fn place_of(&self, space: u32) -> usize {
         #[allow(clippy::cast_possible_truncation, reason = "taken modulo the places")]
-        let place = (self.id as usize).wrapping_add(space.id() as usize) % KNOWN;
+        let place = (self.id as usize).wrapping_add(space as usize) % KNOWN;
         place
     }
 

@@ -76,6 +76,13 @@ impl Key {
         self.head.space()
     }
 
+    /// The [number](Space::id) of that, which takes no step to elsewhere in memory.
+    #[inline]
+    #[must_use]
+    pub fn space_id(&self) -> u32 {
+        self.head.space_id()
+    }
+
     /// The key of `space` with the scope and the arguments that another has, as [`args`](Self::args) writes them. `None` if they
     /// are not whole, or the scope is of another level than the space's.
     pub(crate) fn from_parts(space: &'static Space, scope: &Scope, args: &[u8]) -> Option<Self> {

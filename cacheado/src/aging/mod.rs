@@ -62,6 +62,7 @@ impl Aging {
     };
 
     /// The same, and for what it leaves out, what `defaults` say.
+    #[inline]
     pub(crate) fn or(self, defaults: &Self) -> Self {
         // a value that is to go when nobody asks for it is not kept longer, nor loaded anew
         let keeps = self.idle.is_none();
@@ -84,12 +85,14 @@ impl Aging {
     }
 
     /// How long past its lifetime a value may stand in; what `defaults` say, if it is left out.
+    #[inline]
     pub(crate) fn stale_or(&self, defaults: &Self) -> Option<Duration> {
         let keeps = self.idle.is_none();
         self.stale.or(defaults.stale.filter(|_| keeps))
     }
 
     /// How long a new value of this lifetime lives. It is worked out anew for each, since the jitter is another each time.
+    #[inline]
     pub(crate) fn span(&self, ttl: Option<Duration>) -> Span {
         let Some(ttl) = ttl.filter(|ttl| *ttl != Duration::MAX) else {
             // no end, so no part of the way there, and nothing past it; but one may go ahead of it

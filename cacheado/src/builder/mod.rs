@@ -455,7 +455,7 @@ impl CacheBuilder {
             } else {
                 Event::Eviction
             };
-            observed.count(key.space(), event);
+            observed.count_key(key, event);
         });
         let ruled = !self.rules.is_empty();
         let clock = self.clock.clone();

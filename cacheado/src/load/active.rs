@@ -136,6 +136,9 @@ pub(crate) fn is_inside(cache: CacheId, key: &Key) -> bool {
     ACTIVE
         .try_with(|active| {
             let active = active.borrow();
+            if active.0.is_empty() {
+                return false;
+            }
             let is_it = |of: &Cache, its: &Key| of.id() == cache && its == key;
             active.inmost_first().any(|frame| match frame {
                 Frame::Load(inside) => is_it(&inside.cache, &inside.key),
