@@ -15,6 +15,7 @@
 //! - The simulations choose two more things: how long frequencies are remembered (2, 5, 10 or 16 increments an entry),
 //!   and whether S3-FIFO's admission takes the place of `TinyLFU`'s ("FIFO queues are all you need for cache eviction",
 //!   Yang et al.; SOSP 2023): whoever was asked for before, as far as the sketch remembers, is let in.
+//! - What the simulations hear at once, they take in as one: first their hits, then what they missed.
 //! - What simulations had more hits is judged over a long time, and over a short one if they had far more.
 //! - A cache of less than 128 entries remembers frequencies as one of 128 does.
 //!
@@ -135,6 +136,7 @@ impl Policy {
                 &mut asked,
             );
             asked.trials.used(fingerprint, weight, 1);
+            asked.trials.hear();
             asked.trials.step();
             asked.sketch.remember(asked.trials.memory());
             self.segments.set_admission(asked.trials.admission());

@@ -204,6 +204,15 @@ fn what_is_used_soon_again_and_then_no_more_gets_its_hits() {
 }
 
 #[test]
+fn back_and_forth_over_more_than_fits_finds_what_was_there_last() {
+    // all hits come at once after a turn, and the trials hear of them only when the next misses come
+    let there = (0..2001).chain((1..2000).rev());
+    let mut cache = Cache::new(100, 2001);
+    let ratio = cache.hit_ratio(there.cycle().take(52_000));
+    assert!(ratio > 0.043, "{ratio}: LRU has 0.0476");
+}
+
+#[test]
 fn it_adapts_when_the_use_changes() {
     let recent = |from: usize| (from..from + 50_000).flat_map(|n| [n + 100, n]);
     let mut cache = Cache::new(400, 130_000);

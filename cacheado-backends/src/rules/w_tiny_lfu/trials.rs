@@ -38,6 +38,8 @@ const SETTINGS: [Settings; 6] = [
 const WHOLE: u64 = 256;
 /// At this many entries in a trial, the sample is halved.
 const ENTRIES: usize = 256;
+/// The trials are told of this many uses at once, at most.
+const MOST_TOLD: usize = 64;
 /// The scores are halved after this many uses of sampled keys for each entry of a trial, so that old times fade.
 const HORIZON: u64 = 80;
 /// A trial must be ahead by this many hits before it's taken for better,
@@ -57,6 +59,8 @@ const STEP: u64 = 2;
 const FRACTION: u64 = 256;
 
 pub(super) struct Trials {
+    /// What the trials were not run over yet.
+    told: Vec<Use>,
     all: [Trial; SETTINGS.len()],
     keys: Vec<Key>,
     free: Vec<u32>,
@@ -86,6 +90,15 @@ struct Trial {
     lead: u64,
 }
 
+/// A sampled key was asked for.
+struct Use {
+    fingerprint: u32,
+    weight: u32,
+    times: u8,
+    /// Which trials don't hold it.
+    missed: [bool; SETTINGS.len()],
+}
+
 /// A sampled key that some trial holds.
 struct Key {
     /// Its node in each trial, or `NONE`.
@@ -103,6 +116,7 @@ impl Trials {
                 score: 0,
                 lead: 0,
             }),
+            told: Vec::new(),
             keys: Vec::new(),
             free: Vec::new(),
             slots: HashMap::default(),
@@ -136,55 +150,106 @@ impl Trials {
         fingerprint.leading_zeros() >= self.rarity
     }
 
-    /// A sampled key was asked for, so many times.
+    /// A sampled key was asked for, so many times. The trials are told by [`hear`](Self::hear).
     pub(super) fn used(&mut self, fingerprint: u32, weight: u32, times: u8) {
-        let mut entries = self.entries();
+        if self.told.len() >= MOST_TOLD {
+            self.hear();
+        }
+        self.told.push(Use {
+            fingerprint,
+            weight,
+            times,
+            missed: [false; SETTINGS.len()],
+        });
+    }
+
+    /// Runs the trials over what was told since they ran last: first what they hold is hit, then what they don't is taken in.
+    ///
+    /// Hits are told late, when entries are asked for them, and in the order in which those would leave. One after the
+    /// other, the first that a trial didn't hold would drive out the next one to be told, and so on: a trial that is like the
+    /// cache would miss most of what the cache has hit.
+    pub(super) fn hear(&mut self) {
+        let mut told = std::mem::take(&mut self.told);
+        for used in &mut told {
+            self.count(used);
+        }
+        for used in &told {
+            if used.missed.contains(&true) {
+                self.take_in(used);
+            }
+        }
+        self.uses += told.iter().map(|used| u64::from(used.times)).sum::<u64>();
+        told.clear();
+        self.told = told;
+        let entries = self.all.iter().map(|trial| trial.cache.len());
+        let entries = entries.max().unwrap_or_default();
+        if self.uses >= HORIZON * (entries as u64).max(16) {
+            self.fade();
+        }
+        if entries >= ENTRIES {
+            self.thin();
+        }
+    }
+
+    /// Counts a use for the frequencies, and as hits of the trials that hold its key.
+    fn count(&mut self, used: &mut Use) {
+        let entries = self.entries();
         for sketch in &mut self.sketches {
             sketch.fit(entries);
-            sketch.add(fingerprint, times);
+            sketch.add(used.fingerprint, used.times);
         }
-        let slot = self.slot(fingerprint);
-        let hits = |node: u32| u64::from(times) - u64::from(node == NONE);
-        let best = hits(self.keys[slot as usize].nodes[self.best]);
-        for (number, trial) in self.all.iter_mut().enumerate() {
-            let node = &mut self.keys[slot as usize].nodes[number];
-            let hits = hits(*node);
+        let nodes = match self.slots.get(&used.fingerprint) {
+            Some(slot) => self.keys[*slot as usize].nodes,
+            None => [NONE; SETTINGS.len()],
+        };
+        used.missed = nodes.map(|node| node == NONE);
+        let hits = |missed: bool| u64::from(used.times) - u64::from(missed);
+        let best = hits(used.missed[self.best]);
+        for ((trial, node), missed) in self.all.iter_mut().zip(nodes).zip(used.missed) {
+            let hits = hits(missed);
             trial.score += hits;
             trial.lead = (trial.lead + hits).saturating_sub(best);
-            if *node == NONE {
-                let fresh = trial.cache.insert(fingerprint, weight, slot);
-                *node = fresh;
-                trial.cache.hit(fresh, times - 1);
-                let sketch = &self.sketches[trial.settings.memory];
-                trial
-                    .cache
-                    .settle(fresh, &mut Told(sketch), |_, gone, from| {
-                        let nodes = &mut self.keys[from as usize].nodes;
-                        nodes[number] = NONE;
-                        if from != slot && nodes.iter().all(|node| *node == NONE) {
-                            self.slots.remove(&gone);
-                            self.free.push(from);
-                        }
-                    });
-            } else {
-                trial.cache.hit(*node, times);
+            if !missed {
+                trial.cache.hit(node, used.times);
             }
-            entries = entries.max(trial.cache.len());
+        }
+    }
+
+    /// Has the trials that missed a key take it in.
+    fn take_in(&mut self, used: &Use) {
+        let slot = self.slot(used.fingerprint);
+        for (number, trial) in self.all.iter_mut().enumerate() {
+            if !used.missed[number] {
+                continue;
+            }
+            let node = &mut self.keys[slot as usize].nodes[number];
+            if *node != NONE {
+                // its key was told twice
+                trial.cache.hit(*node, used.times);
+                continue;
+            }
+            let fresh = trial.cache.insert(used.fingerprint, used.weight, slot);
+            *node = fresh;
+            trial.cache.hit(fresh, used.times - 1);
+            let sketch = &self.sketches[trial.settings.memory];
+            trial
+                .cache
+                .settle(fresh, &mut Told(sketch), |_, gone, from| {
+                    let nodes = &mut self.keys[from as usize].nodes;
+                    nodes[number] = NONE;
+                    if from != slot && nodes.iter().all(|node| *node == NONE) {
+                        self.slots.remove(&gone);
+                        self.free.push(from);
+                    }
+                });
         }
         if self.keys[slot as usize]
             .nodes
             .iter()
             .all(|node| *node == NONE)
         {
-            self.slots.remove(&fingerprint);
+            self.slots.remove(&used.fingerprint);
             self.free.push(slot);
-        }
-        self.uses += u64::from(times);
-        if self.uses >= HORIZON * (entries as u64).max(16) {
-            self.fade();
-        }
-        if entries >= ENTRIES {
-            self.thin();
         }
     }
 
