@@ -16,7 +16,7 @@ use crate::sync::{Mutex, lock};
 ///
 /// A hit costs a read of the entry, and a store to it only while fewer than 15 hits are counted since the rule looked last: no
 /// lock, no queue. What is stored costs some tens of nanoseconds under the rule's lock. Memory: about 32 bytes an entry, 8 to
-/// 16 for the frequencies, and up to 70 kB for the trials.
+/// 16 for the frequencies, and up to 70 kB for the trials, or 2 bytes an entry if that is more, up to 470 kB.
 ///
 /// ```
 /// use cacheado::{Cache, rules::WTinyLfu};

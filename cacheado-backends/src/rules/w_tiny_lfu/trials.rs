@@ -36,8 +36,13 @@ const SETTINGS: [Settings; 6] = [
 ];
 /// So many parts are the whole capacity.
 const WHOLE: u64 = 256;
-/// At this many entries in a trial, the sample is halved.
+/// At this many entries in a trial, the sample is halved,
 const ENTRIES: usize = 256;
+/// down to one key in `2^RARITY`; from there on a trial has more of them: more keys tell better settings apart with less luck, and
+/// cost a cache of that size little.
+const RARITY: u32 = 7;
+/// At this many, it is halved in any case.
+const MOST_ENTRIES: usize = 2048;
 /// The trials are told of this many uses at once, at most.
 const MOST_TOLD: usize = 64;
 /// The scores are halved after this many uses of sampled keys for each entry of a trial, so that old times fade.
@@ -45,9 +50,9 @@ const HORIZON: u64 = 80;
 /// A trial must be ahead by this many hits before it's taken for better,
 const LEAD: u64 = 8;
 /// and, since a change costs misses, by so many 256ths of the entries that would have to move
-const LEAD_BY_MOVES: u64 = 16;
+const LEAD_BY_MOVES: u64 = 64;
 /// at first: twice as many after each change, at most so many,
-const MOST_LEAD_BY_MOVES: u64 = 16 * LEAD_BY_MOVES;
+const MOST_LEAD_BY_MOVES: u64 = 4 * LEAD_BY_MOVES;
 /// and two thirds when the scores are halved. Who comes back and forth is to wait.
 const CALM: (u64, u64) = (2, 3);
 /// A trial that is ahead by so many hits for each entry of a trial, since it wasn't ahead last, is taken for better at once: the
@@ -186,7 +191,7 @@ impl Trials {
         if self.uses >= HORIZON * (entries as u64).max(16) {
             self.fade();
         }
-        if entries >= ENTRIES {
+        if entries >= MOST_ENTRIES || (entries >= ENTRIES && self.rarity < RARITY) {
             self.thin();
         }
     }
