@@ -4,7 +4,7 @@
 //! - `names`: what the keys are called
 //! - `stored`: a payload as it lies in the server
 //! - `store`: what each operation asks and makes of the answers, written once for blocking and async use
-//! - `script`, `lua/`: what runs in the server
+//! - `script`, `lua/`, `lua/parts/`: what runs in the server
 //! - `exchange`, `blocking`, `multiplexed`: a round trip, and its two kinds
 //! - `line`: the connection to one server that many share
 //! - `cluster`, `owners`: a round trip to the nodes of a cluster, and which of them has what

@@ -8,7 +8,7 @@
 //! | `{shop:17}:organization=acme/user=7/shop::profile(3)~5d41…` | an entry |
 //! | `{shop:17}mark:organization=acme/` | when a scope was evicted last |
 //! | `{shop:17}mark:organization=acme/user=7/shop::profile(3)~5d41…` | when an entry was evicted or set last |
-//! | `{shop:17}mark:` | when all was evicted last |
+//! | `{shop:17}mark:` | when all was evicted last; there for as long as a load may have begun |
 //! | `{shop:17}lease:organization=acme/user=7/shop::profile(3)~5d41…` | who loads an entry |
 //! | `{shop:17}new:3f.2` | a large value that is about to be stored |
 //! | `{shop:17}index`, `{shop:17}deadlines` | the names of the bucket's entries, by name and by when they may have expired |

@@ -1,6 +1,9 @@
 //! The scripts that run in the server: what looks before it writes does both there, in one step.
 //!
 //! A script is sent by its hash. A server that doesn't know it yet, or has forgotten it, is sent the source.
+//!
+//! What a script costs is its commands and its arguments, then what it makes anew each time (functions, tables), and after that the numbers
+//! that are given as such: they are written out with 17 digits. So a number that is a text already stays one.
 
 use std::sync::LazyLock;
 
@@ -12,20 +15,51 @@ use crate::backend::BackendResult;
 
 /// One script.
 pub(super) struct Script {
-    source: &'static str,
+    text: LazyLock<Text>,
+}
+
+struct Text {
+    source: String,
     /// By which the server knows it.
-    hash: LazyLock<String>,
+    hash: String,
+}
+
+impl Text {
+    fn new(body: &str) -> Self {
+        let mut source = String::with_capacity(4096);
+        write_whole(body, &mut source);
+        let hash = ::redis::Script::new(&source).get_hash().to_owned();
+        Self { source, hash }
+    }
+}
+
+macro_rules! files {
+    ($($name:ident),*) => {
+        &[$((stringify!($name), include_str!(concat!("lua/parts/", stringify!($name), ".lua")))),*]
+    };
+}
+
+/// What several scripts have in common. It stands in them as it is, and not as functions: the server makes those anew each time that a
+/// script runs, seven or eight of them in the time of a command.
+static PARTS: &[(&str, &str)] = files!(entry, leave, let_end, marks, note, now, store, tidy);
+
+/// `text` with the part in the place of each line that names one, as `--: leave` does.
+fn write_whole(text: &str, out: &mut String) {
+    for line in text.split_inclusive('\n') {
+        let named = line.trim().strip_prefix("--: ");
+        let part = named.and_then(|name| PARTS.iter().find(|(part, _)| *part == name));
+        match part {
+            Some((_, part)) => write_whole(part, out),
+            None => out.push_str(line),
+        }
+    }
 }
 
 macro_rules! scripts {
     ($($name:ident = $file:literal;)*) => {
         $(
-            pub(super) static $name: Script = {
-                const SOURCE: &str = concat!(include_str!("lua/common.lua"), include_str!($file));
-                Script {
-                    source: SOURCE,
-                    hash: LazyLock::new(|| ::redis::Script::new(SOURCE).get_hash().to_owned()),
-                }
+            pub(super) static $name: Script = Script {
+                text: LazyLock::new(|| Text::new(include_str!($file))),
             };
         )*
         static ALL: &[&Script] = &[$(&$name),*];
@@ -48,7 +82,7 @@ impl Script {
     pub(super) fn call<K: ToRedisArgs>(&self, keys: impl IntoIterator<Item = K>) -> Cmd {
         let keys: Vec<K> = keys.into_iter().collect();
         let mut call = command("EVALSHA", 1024);
-        call.arg(&*self.hash).arg(keys.len()).arg(keys);
+        call.arg(&*self.text.hash).arg(keys.len()).arg(keys);
         call
     }
 }
@@ -116,11 +150,24 @@ fn with_source(call: &Cmd) -> Cmd {
         _ => None,
     });
     let hash = args.next().unwrap_or_default();
-    let script = ALL.iter().find(|it| it.hash.as_bytes() == hash);
+    let script = ALL.iter().find(|it| it.text.hash.as_bytes() == hash);
     let mut eval = cmd("EVAL");
-    eval.arg(script.map_or("", |it| it.source));
+    eval.arg(script.map_or("", |it| &*it.text.source));
     for arg in args {
         eval.arg(arg);
     }
     eval
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_has_all_its_parts() {
+        for script in ALL {
+            let source = &script.text.source;
+            assert!(!source.contains("--:"), "{source}");
+        }
+    }
 }

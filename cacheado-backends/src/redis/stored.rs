@@ -3,8 +3,11 @@
 //! What is left of a lifetime and the value are two answers of the server, between which another process may have stored a value that
 //! ends sooner. The lifetime in front of the value bounds what is taken to be left.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
+
+use ::redis::{RedisWrite, ToRedisArgs};
 
 use crate::backend::Payload;
 
@@ -22,16 +25,43 @@ pub(super) fn life(lifetime: Option<Duration>) -> Option<u64> {
     }
 }
 
-/// The bytes to store: how many the lifetime has, those, and the payload's.
-pub(super) fn write(payload: &Payload, life: u64) -> Vec<u8> {
-    let number = life.to_le_bytes();
-    let used = number.len() - life.leading_zeros() as usize / 8;
-    let mut out = Vec::with_capacity(1 + used + payload.bytes.len());
-    #[allow(clippy::cast_possible_truncation, reason = "eight at most")]
-    out.push(used as u8);
-    out.extend(&number[..used]);
-    out.extend(&*payload.bytes);
-    out
+/// A payload as it is stored: how many bytes its lifetime has, those, and its own.
+#[derive(Clone, Copy)]
+pub(super) struct Stored<'p> {
+    head: [u8; 9],
+    used: usize,
+    bytes: &'p [u8],
+}
+
+impl<'p> Stored<'p> {
+    pub(super) fn new(payload: &'p Payload, life: u64) -> Self {
+        let number = life.to_le_bytes();
+        let used = number.len() - life.leading_zeros() as usize / 8;
+        let mut head = [0; 9];
+        #[allow(clippy::cast_possible_truncation, reason = "eight at most")]
+        let count = used as u8;
+        head[0] = count;
+        head[1..].copy_from_slice(&number);
+        Self {
+            head,
+            used: 1 + used,
+            bytes: &payload.bytes,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.used + self.bytes.len()
+    }
+}
+
+impl ToRedisArgs for Stored<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let mut argument = out.writer_for_next_arg();
+        for part in [&self.head[..self.used], self.bytes] {
+            // into memory, which takes all of it
+            let _ = argument.write_all(part);
+        }
+    }
 }
 
 /// The payload in `bytes`, of which the server says that it lives for `left` milliseconds more, or without end if that is negative, as of
@@ -82,6 +112,13 @@ mod tests {
             bytes: bytes.into(),
             lifetime: None,
         }
+    }
+
+    fn write(payload: &Payload, life: u64) -> Vec<u8> {
+        let stored = Stored::new(payload, life);
+        let written = stored.to_redis_args().concat();
+        assert_eq!(written.len(), stored.len());
+        written
     }
 
     proptest! {

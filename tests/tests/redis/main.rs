@@ -6,6 +6,7 @@ mod by_hand;
 mod cluster;
 mod coherence;
 mod contents;
+mod cost;
 mod halfway;
 mod index;
 mod large;

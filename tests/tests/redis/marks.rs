@@ -100,6 +100,39 @@ fn a_load_is_stored_unless_something_came_between() {
     }
 }
 
+/// A load is known by the mark of the root: where there is none, none has begun that could still be stored.
+#[test]
+fn where_no_load_has_begun_nothing_is_left_to_tell_it() {
+    let server = servers::Redis::start();
+    for way in BOTH {
+        server.cli(&["FLUSHALL"]);
+        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let marks = || {
+            let names = server.cli(&["--scan", "--pattern", "{shop:*}mark:*"]);
+            names.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        store.set(&key("x"), &text("v")).unwrap();
+        assert!(store.evict(&key("x")).unwrap());
+        assert_eq!(marks(), [""; 0]);
+        let mark = store.missed(&key("x"));
+        let [root] = &marks()[..] else {
+            panic!("one of the root's");
+        };
+        store.set(&key("x"), &text("newer")).unwrap();
+        assert_eq!(marks().len(), 2);
+        assert!(!store.fill(&key("x"), &text("old"), &mark).unwrap());
+        // the root's has ended, and with it the load
+        let mark = store.missed(&key("y"));
+        server.cli(&["DEL", root]);
+        store.set(&key("y"), &text("newer")).unwrap();
+        assert_eq!(marks().len(), 1);
+        let since = store.missed(&key("z"));
+        assert!(!store.fill(&key("y"), &text("old"), &mark).unwrap());
+        assert!(store.fill(&key("z"), &text("v"), &since).unwrap());
+        assert_eq!(store.found(&key("y")).as_deref(), Some("newer"));
+    }
+}
+
 #[test]
 fn of_two_loads_at_once_both_may_store() {
     let server = servers::Redis::start();

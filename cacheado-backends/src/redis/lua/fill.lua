@@ -1,21 +1,12 @@
--- KEYS: index, deadlines, entry, lease, marks. ARGV: name, value or the key where it lies, life, owner of the lease or nothing, marks seen.
--- Returns whether the value is stored, which it is not if a mark has changed or the lease is another's.
-local seen = marks(5)
-if seen ~= ARGV[5] or (ARGV[4] ~= '' and redis.call('GET', KEYS[4]) ~= ARGV[4] .. ';' .. seen) then
-  discard(ARGV[2])
-  return 0
+-- KEYS: index, deadlines, entry, marks, and the lease if the load has one. ARGV: value or the key where it lies, life, marks seen, and the
+-- owner of the lease. Returns whether the value is stored, which it is not if a mark has changed or the lease is another's.
+--: entry
+local owner = ARGV[4]
+local first, last = 4, owner and #KEYS - 1 or #KEYS
+--: marks
+local no_use = seen ~= ARGV[3] or (owner and call('GET', KEYS[#KEYS]) ~= owner .. ';' .. seen)
+--: store
+if owner and stored == 1 then
+  call('DEL', KEYS[#KEYS])
 end
-if not is_there(ARGV[2]) then
-  return 0
-end
-local life = tonumber(ARGV[3])
-local refused = enter(KEYS[1], KEYS[2], ARGV[1], life)
-if refused then
-  discard(ARGV[2])
-  return refused
-end
-store(KEYS[3], ARGV[2], ARGV[3])
-if ARGV[4] ~= '' then
-  redis.call('DEL', KEYS[4])
-end
-return 1
+return stored

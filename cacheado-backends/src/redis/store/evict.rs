@@ -45,8 +45,7 @@ impl Store {
             bucket.root_mark(),
             bucket.mark(&name),
         ]);
-        call.arg(name)
-            .arg(self.nonces.next())
+        call.arg(self.nonces.next())
             .arg(self.span())
             .arg(self.names.channel())
             .arg(self.message(&Change::Key(key.clone())));

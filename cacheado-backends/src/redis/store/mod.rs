@@ -39,7 +39,7 @@ impl Store {
 
     /// How long marks live, in milliseconds. The root's mark, which every load has seen, ends after this span, and with it the loads that
     /// saw it: what they found is not stored. So each other mark, which lives as long as the root's at least, outlives, by the server's own
-    /// clock, all the loads that it outdates.
+    /// clock, all the loads that it outdates. Where the root has no mark, there is no such load, and a set leaves none.
     fn span(&self) -> u64 {
         milliseconds(self.load_limit.saturating_mul(2))
     }
@@ -47,9 +47,8 @@ impl Store {
     /// `change` as others are told of it: who tells, and what. A change that can't be written is told as nothing, which is read as
     /// everything.
     fn message(&self, change: &Change) -> Vec<u8> {
-        let mut message = self.nonces.id().to_le_bytes().to_vec();
-        message.extend(change.to_bytes().unwrap_or_default());
-        message
+        let change = change.to_bytes().unwrap_or_default();
+        [&self.nonces.id().to_le_bytes()[..], &change].concat()
     }
 }
 

@@ -8,8 +8,9 @@ use ::redis::{Cmd, Pipeline, Value};
 
 use super::super::exchange::Exchange;
 use super::super::names::{Bucket, Name};
+use super::super::reply;
 use super::super::script::{FILL, PUT, ask, ask_all, command, pipe};
-use super::super::{reply, stored};
+use super::super::stored::{self, Stored};
 use super::lease::parts;
 use super::{BATCH, Store};
 use crate::backend::{BackendResult, Change, Mark, Payload};
@@ -125,10 +126,8 @@ impl Store {
     ) -> Pipeline {
         let keys = [bucket.index(), bucket.deadlines(), bucket.entry(name)];
         let mut call = PUT.call(keys.into_iter().chain(marks));
-        let (lay_down, value) = self.value(bucket, payload, life);
-        call.arg(name)
-            .arg(value)
-            .arg(life)
+        let lay_down = self.add_value(&mut call, bucket, payload, life);
+        call.arg(life)
             .arg(self.nonces.next())
             .arg(self.span())
             .arg(self.names.channel())
@@ -144,29 +143,34 @@ impl Store {
         let life = stored::life(payload.lifetime)?;
         let (owner, seen) = parts(mark).filter(|_| mark.age() <= self.load_limit)?;
         let (bucket, name) = self.names.entry(key);
-        let keys = [
-            bucket.index(),
-            bucket.deadlines(),
-            bucket.entry(&name),
-            bucket.lease(&name),
-        ];
-        let mut call = FILL.call(keys.into_iter().chain(bucket.marks(&name)));
-        let (lay_down, value) = self.value(bucket, payload, life);
-        call.arg(&name).arg(value).arg(life).arg(owner).arg(seen);
+        let keys = [bucket.index(), bucket.deadlines(), bucket.entry(&name)];
+        let owner = Some(owner).filter(|owner| !owner.is_empty());
+        let lease = owner.map(|_| bucket.lease(&name));
+        let mut call = FILL.call(keys.into_iter().chain(bucket.marks(&name)).chain(lease));
+        let lay_down = self.add_value(&mut call, bucket, payload, life);
+        call.arg(life).arg(seen).arg(owner);
         Some(pipe(lay_down.into_iter().chain([call])))
     }
 
-    /// The value as a script is given it, and what lays it down if it is large: then the script is given its key.
-    fn value(&self, bucket: Bucket<'_>, payload: &Payload, life: u64) -> (Option<Cmd>, Vec<u8>) {
-        let value = stored::write(payload, life);
+    /// Gives the value to the script that is called. Returns what lays it down before, if it is large: then the script is given its key.
+    fn add_value(
+        &self,
+        call: &mut Cmd,
+        bucket: Bucket<'_>,
+        payload: &Payload,
+        life: u64,
+    ) -> Option<Cmd> {
+        let value = Stored::new(payload, life);
         if value.len() < LARGE {
-            return (None, value);
+            call.arg(value);
+            return None;
         }
         let nonce = self.nonces.next();
         let staged = bucket.staged(&nonce);
+        call.arg(staged);
         let mut lay_down = command("SET", value.len() + 256);
         lay_down.arg(staged).arg(value).arg("PX").arg(STAGED);
-        (Some(lay_down), staged.to_string().into_bytes())
+        Some(lay_down)
     }
 }
 
