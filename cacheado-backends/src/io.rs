@@ -126,6 +126,21 @@ pub(crate) async fn within<T>(
     done.await.unwrap_or_else(|_| Err(TimedOut(limit).into()))
 }
 
+/// As [`within`], of an operation that neither starts timers and tasks nor opens sockets where it is polled: so it is polled as it is.
+#[cfg(feature = "redis")]
+pub(crate) async fn within_bare<T>(
+    limit: Duration,
+    operation: impl Future<Output = BackendResult<T>>,
+) -> BackendResult<T> {
+    let timeout = {
+        let _context = runtime()?.enter();
+        tokio::time::timeout(limit, operation)
+    };
+    timeout
+        .await
+        .unwrap_or_else(|_| Err(TimedOut(limit).into()))
+}
+
 /// `operation` on the runtime, awaited by blocking this thread for `limit` at most. For a thread of any runtime but this one.
 pub(crate) fn wait<T: Send + 'static>(
     limit: Duration,

@@ -6,21 +6,24 @@
 //! A connection that is given up is closed at once, with what it had not sent yet: whatever still waits for it lets go of it, and asks
 //! again by the next.
 
+use std::future::poll_fn;
 use std::io::{Error, ErrorKind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
-use ::redis::aio::{ConnectionLike, MultiplexedConnection};
-use ::redis::{AsyncConnectionConfig, ConnectionInfo, Pipeline, RedisResult, Value};
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, ConnectionInfo, Pipeline, RedisError, RedisResult, Value};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use super::reply;
 use super::servers::Servers;
 use crate::backend::BackendResult;
-use crate::io::{self, TimedOut, within};
+use crate::io::{self, TimedOut, within_bare};
 use crate::sync::lock;
 
 /// How long a connection may take to make, however short an operation's timeout is: else one that takes longer were never made.
@@ -72,7 +75,14 @@ struct Link {
     number: u64,
     era: u64,
     connection: MultiplexedConnection,
-    given_up: CancellationToken,
+    given_up: Arc<GivenUp>,
+}
+
+/// Whether a connection is given up, which wakes all that wait for it.
+#[derive(Default)]
+struct GivenUp {
+    is: AtomicBool,
+    told: Notify,
 }
 
 impl Line {
@@ -116,16 +126,17 @@ impl Line {
             let mut again = true;
             loop {
                 let link = self.link().await?;
-                used.store(link.number, Ordering::Relaxed);
+                let number = link.number;
+                used.store(number, Ordering::Relaxed);
                 match link.send(pipe).await {
                     Ok(answers) => {
                         if answers.iter().any(reply::is_wrong_server) {
-                            self.forget(link.number);
+                            self.forget(number);
                         }
                         return Ok(answers);
                     }
                     Err(error) => {
-                        self.forget(link.number);
+                        self.forget(number);
                         // it was closed while nobody looked, or since another operation had no answer
                         if again && error.is_connection_dropped() {
                             again = false;
@@ -136,7 +147,7 @@ impl Line {
                 }
             }
         };
-        let result = within(limit, attempts).await;
+        let result = within_bare(limit, attempts).await;
         // nobody knows whether it will ever answer
         asking.gives_up = result.as_ref().is_err_and(|error| error.is::<TimedOut>());
         result
@@ -187,7 +198,7 @@ impl Line {
         let link = Link {
             connection: made?,
             era,
-            given_up: CancellationToken::new(),
+            given_up: Arc::default(),
             number: self.made.fetch_add(1, Ordering::Relaxed) + 1,
         };
         *lock(&self.current) = Some(link.clone());
@@ -205,7 +216,7 @@ impl Line {
     fn forget(&self, number: u64) {
         let link = lock(&self.current).take_if(|link| link.number == number);
         if let Some(link) = link {
-            link.given_up.cancel();
+            link.given_up.tell();
         }
     }
 }
@@ -214,11 +225,28 @@ impl Link {
     /// # Errors
     ///
     /// If it fails; and as one that was closed if it is given up meanwhile.
-    async fn send(&self, pipe: &Pipeline) -> RedisResult<Vec<Value>> {
-        let mut connection = self.connection.clone();
-        let sending = connection.req_packed_commands(pipe, 0, pipe.len());
-        let sent = self.given_up.run_until_cancelled(sending);
-        let given_up = || Err(Error::from(ErrorKind::ConnectionAborted).into());
-        sent.await.unwrap_or_else(given_up)
+    async fn send(mut self, pipe: &Pipeline) -> RedisResult<Vec<Value>> {
+        // hears what is told from here on, so it is looked at after that
+        let mut told = pin!(self.given_up.told.notified());
+        if self.given_up.is.load(Ordering::Acquire) {
+            return Err(closed());
+        }
+        let mut sending = pin!(self.connection.send_packed_commands(pipe, 0, pipe.len()));
+        let sent = poll_fn(|cx| match sending.as_mut().poll(cx) {
+            Poll::Pending => told.as_mut().poll(cx).map(|()| Err(closed())),
+            Poll::Ready(sent) => Poll::Ready(sent),
+        });
+        sent.await
     }
+}
+
+impl GivenUp {
+    fn tell(&self) {
+        self.is.store(true, Ordering::Release);
+        self.told.notify_waiters();
+    }
+}
+
+fn closed() -> RedisError {
+    Error::from(ErrorKind::ConnectionAborted).into()
 }
