@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cacheado::backends::Redis;
 use cacheado::{Cache, cache};
 use cacheado_tests::servers;
 use tokio::runtime::Runtime;
 
+use super::shared::patient;
 use crate::scope;
 
 /// Says whose it is, and counts how often it was asked.
@@ -59,7 +59,7 @@ fn what_another_client_writes_is_given_to_nobody() {
     let server = servers::Redis::start();
     let runtime = Runtime::new().unwrap();
     let cache = || {
-        let backend = Redis::new(&server.url()).unwrap();
+        let backend = patient(&server.url());
         let builder = Cache::builder().name("shop").backend(backend);
         builder.in_process(false).build().unwrap()
     };

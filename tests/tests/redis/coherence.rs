@@ -8,7 +8,7 @@ use cacheado_backends::backend::{Change, Changes};
 use cacheado_backends::redis::Redis;
 use cacheado_tests::servers::{self, wait_until};
 
-use crate::shared::{Asked, BOTH, SECOND, key, scope, text};
+use crate::shared::{Asked, BOTH, SECOND, key, patient, scope, text};
 
 /// What a process has heard.
 #[derive(Clone, Default)]
@@ -58,9 +58,9 @@ impl Heard {
 fn changes_are_heard_by_others_alone() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let one = Asked::new(Redis::new(&server.url()).unwrap(), way);
-        let other = Asked::new(Redis::new(&server.url()).unwrap(), way);
-        let mut stranger = Redis::new(&server.url()).unwrap();
+        let one = Asked::new(patient(&server.url()), way);
+        let other = Asked::new(patient(&server.url()), way);
+        let mut stranger = patient(&server.url());
         stranger.bind("another shop");
         let (own, others, strangers) = (
             Heard::by(&one.backend),
@@ -133,8 +133,8 @@ impl Slow {
 #[test]
 fn operations_go_on_while_a_change_takes_long() {
     let server = servers::Redis::start();
-    let one = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[1]);
-    let other = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[1]);
+    let one = Asked::new(patient(&server.url()), BOTH[1]);
+    let other = Asked::new(patient(&server.url()), BOTH[1]);
     let slow = Slow::by(&one.backend);
     other.evict_by_scope(&scope(&["acme"])).unwrap();
     slow.begins.recv().unwrap();
@@ -154,8 +154,8 @@ fn operations_go_on_while_a_change_takes_long() {
 #[test]
 fn whoever_is_too_far_behind_begins_anew() {
     let server = servers::Redis::start();
-    let one = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[1]);
-    let backend = Redis::new(&server.url()).unwrap().timeout(10 * SECOND);
+    let one = Asked::new(patient(&server.url()), BOTH[1]);
+    let backend = patient(&server.url()).timeout(10 * SECOND);
     let other = Asked::new(backend, BOTH[1]);
     let slow = Slow::by(&one.backend);
     other.evict_by_scope(&scope(&["acme"])).unwrap();
@@ -180,8 +180,8 @@ fn whoever_is_too_far_behind_begins_anew() {
 #[test]
 fn a_lost_connection_is_known_and_made_again() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
-    let other = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
+    let other = Asked::new(patient(&server.url()), BOTH[0]);
     let heard = Heard::by(&store.backend);
     heard.hears("covered");
     server.kill();
@@ -196,7 +196,7 @@ fn a_lost_connection_is_known_and_made_again() {
 fn what_a_snapshot_brings_back_is_gone_before_anything_is_trusted() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let heard = Heard::by(&store.backend);
         heard.hears("covered");
         store.set(&key("x"), &text("old")).unwrap();
@@ -215,7 +215,7 @@ fn what_a_snapshot_brings_back_is_gone_before_anything_is_trusted() {
 fn one_process_clears_what_a_snapshot_brought_back() {
     let server = servers::Redis::start();
     let network = servers::Proxy::start(server.addr());
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     let late = Asked::new(Redis::new(&network.url("redis")).unwrap(), BOTH[0]);
     let (heard, late) = (Heard::by(&store.backend), Heard::by(&late.backend));
     for heard in [&heard, &late] {
@@ -277,7 +277,7 @@ fn one_that_hangs_is_known_within_a_second() {
 #[test]
 fn what_can_not_be_read_is_everything() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     let heard = Heard::by(&store.backend);
     heard.hears("covered");
     server.cli(&["PUBLISH", "{shop}changes", "short"]);
@@ -290,7 +290,7 @@ fn what_can_not_be_read_is_everything() {
 fn a_watch_begins_once_there_is_a_server_and_ends_with_the_backend() {
     let server = servers::Redis::start();
     server.kill();
-    let backend = Redis::new(&server.url()).unwrap();
+    let backend = patient(&server.url());
     let heard = Heard::by(&backend);
     server.restart();
     heard.hears("covered");

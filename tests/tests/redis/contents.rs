@@ -3,16 +3,15 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use cacheado_backends::redis::Redis;
 use cacheado_tests::servers;
 
-use crate::shared::{Asked, BOTH, SECOND, key, key_in, scope, text, text_for};
+use crate::shared::{Asked, BOTH, SECOND, key, key_in, patient, scope, text, text_for};
 
 #[test]
 fn what_is_stored_is_found_until_it_is_evicted() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         assert_eq!(store.found(&key("x")), None);
         store.set(&key("x"), &text("1")).unwrap();
         store.set(&key("x"), &text("2")).unwrap();
@@ -35,7 +34,7 @@ fn what_is_stored_is_found_until_it_is_evicted() {
 fn a_scope_goes_with_all_below_it_and_is_counted() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let keys = [
             key_in(&[], "x"),
             key_in(&["acme"], "x"),
@@ -60,7 +59,7 @@ fn a_scope_goes_with_all_below_it_and_is_counted() {
 #[test]
 fn what_expired_is_not_counted() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     let short = Duration::from_millis(30);
     store.set(&key("x"), &text_for("v", short)).unwrap();
     store.set(&key("y"), &text("v")).unwrap();
@@ -73,7 +72,7 @@ fn what_expired_is_not_counted() {
 fn a_lifetime_is_the_servers_own_and_no_more_is_left_than_there_is() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let left = || store.get(&key("x")).unwrap().hit().unwrap().lifetime;
         store.set(&key("x"), &text_for("v", 10 * SECOND)).unwrap();
         let stored = Instant::now();
@@ -101,7 +100,7 @@ fn a_lifetime_is_the_servers_own_and_no_more_is_left_than_there_is() {
 #[test]
 fn names_can_be_read() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     store.set(&key("settings"), &text("v")).unwrap();
     let names = server.cli(&["--scan"]);
     let entry = names.lines().find(|name| name.contains("}:")).unwrap();
@@ -126,11 +125,11 @@ fn others_keys_are_left_alone() {
     for name in foreign {
         server.cli(&["SET", name, "theirs"]);
     }
-    let mut other = Redis::new(&server.url()).unwrap();
+    let mut other = patient(&server.url());
     cacheado_backends::Backend::bind(&mut other, "shop 2");
     cacheado_backends::Backend::set(&other, &key("x"), &text("other")).unwrap();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         store.set(&key("x"), &text("v")).unwrap();
         assert_eq!(store.evict_by_scope(&scope(&[])).unwrap(), 1);
         store.set(&key("x"), &text("v")).unwrap();
@@ -148,7 +147,7 @@ fn others_keys_are_left_alone() {
 fn many_are_stored_and_found_in_their_order() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let keys: Vec<_> = (0..1500)
             .map(|nth| key_in(&[&(nth % 7).to_string()], &nth.to_string()))
             .collect();

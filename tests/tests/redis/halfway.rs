@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use cacheado_backends::redis::Redis;
 use cacheado_tests::servers;
 
-use crate::shared::{Asked, BOTH, SECOND, key, key_in, scope, text};
+use crate::shared::{Asked, BOTH, SECOND, key, key_in, patient, scope, text};
 
 #[test]
 fn what_a_load_makes_of_what_is_about_to_go_goes_as_well() {
@@ -30,7 +30,7 @@ fn what_a_load_makes_of_what_is_about_to_go_goes_as_well() {
         store.set_many(&parts).unwrap();
         let whole = |nth: &str| key_in(&["acme"], nth);
         let (told, marks) = channel();
-        let other = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let other = Asked::new(patient(&server.url()), way);
         network.meanwhile(move || {
             let mark = other.missed(&whole("early"));
             let late = other.missed(&whole("late"));

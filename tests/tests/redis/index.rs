@@ -3,11 +3,10 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use cacheado_backends::redis::Redis;
 use cacheado_tests::random::Random;
 use cacheado_tests::servers;
 
-use crate::shared::{Asked, BOTH, SECOND, key, key_in, scope, text, text_for};
+use crate::shared::{Asked, BOTH, SECOND, key, key_in, patient, scope, text, text_for};
 
 /// The keys of a kind, of which there is one a bucket.
 fn names(server: &servers::Redis, kind: &str) -> Vec<String> {
@@ -30,7 +29,7 @@ fn entered(server: &servers::Redis, kind: &str) -> u64 {
 fn a_scope_of_thousands_is_removed_and_counted() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let entries: Vec<_> = (0..2500)
             .map(|nth| (key(&format!("{nth}")), text_for("v", 60 * SECOND)))
             .collect();
@@ -52,7 +51,7 @@ fn a_scope_of_thousands_is_removed_and_counted() {
 #[test]
 fn an_index_goes_with_its_last_entry() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     store.set(&key("x"), &text("v")).unwrap();
     store.evict(&key("x")).unwrap();
     assert_eq!(names(&server, "index").len(), 0);
@@ -72,7 +71,7 @@ fn an_index_goes_with_its_last_entry() {
 #[test]
 fn an_index_with_an_entry_that_never_expires_stays() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     let ttl = || -> i64 {
         let index = names(&server, "index").remove(0);
         server.cli(&["PTTL", &index]).parse().unwrap()
@@ -97,7 +96,7 @@ fn an_index_with_an_entry_that_never_expires_stays() {
 fn an_index_ends_once_nothing_without_an_end_is_left_in_it() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let left = |kind| -> i64 {
             let name = names(&server, kind).remove(0);
             server.cli(&["PTTL", &name]).parse().unwrap()
@@ -124,8 +123,8 @@ fn an_index_ends_once_nothing_without_an_end_is_left_in_it() {
 #[test]
 fn what_expired_leaves_the_index_as_others_are_stored() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
-    let short = Duration::from_millis(20);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
+    let short = Duration::from_secs(1);
     store.set(&key("stays"), &text("v")).unwrap();
     for nth in 0..40 {
         store
@@ -150,7 +149,7 @@ fn what_expired_leaves_the_index_as_others_are_stored() {
 #[test]
 fn what_expired_leaves_an_index_that_stays() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     let short = text_for("v", Duration::from_millis(20));
     store.set(&key("a"), &short).unwrap();
     // ends later than is noted
@@ -171,7 +170,7 @@ fn what_expired_leaves_an_index_that_stays() {
 #[test]
 fn an_index_outlives_what_was_stored_again_beside_an_entry_without_an_end() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     let set = |name: &str, span: Duration| store.set(&key(name), &text_for("v", span)).unwrap();
     let short = Duration::from_millis(300);
     set("c", 100 * SECOND);
@@ -194,7 +193,7 @@ fn what_is_stored_again_after_its_end_is_in_the_index() {
     let server = servers::Redis::start();
     let short = Duration::from_millis(20);
     for (nth, way) in BOTH.into_iter().enumerate() {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let tenant = nth.to_string();
         let (again, forever) = (key_in(&[&tenant], "again"), key_in(&[&tenant], "forever"));
         let of_tenant = scope(&[&tenant]);
@@ -225,7 +224,7 @@ fn what_is_stored_again_after_its_end_is_in_the_index() {
 #[test]
 fn what_is_stored_again_before_its_end_stays_in_the_index() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     let (short, long) = (SECOND, 60 * SECOND);
     store.set(&key("lasts"), &text_for("v", long)).unwrap();
     for nth in 0..20 {
@@ -265,7 +264,7 @@ fn the_index_has_all_that_lives() {
         end \
         return wrong";
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     let mut random = Random::new(7);
     for nth in 0..1000 {
         // what is next done in a bucket is often done to what has just left its index

@@ -1,9 +1,8 @@
 //! Large values, which are laid down before a script stores them.
 
-use cacheado_backends::redis::Redis;
 use cacheado_tests::servers;
 
-use crate::shared::{Asked, BOTH, SECOND, key, scope, text, text_for};
+use crate::shared::{Asked, BOTH, SECOND, key, patient, scope, text, text_for};
 
 fn large(of: &str) -> String {
     of.repeat(100_000)
@@ -18,7 +17,7 @@ fn keys(server: &servers::Redis, pattern: &str) -> Vec<String> {
 fn large_values_are_stored_under_the_same_conditions_and_leave_nothing_behind() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let (x, y) = (key("x"), key("y"));
         let ttl = || -> i64 {
             let entry = keys(&server, "{shop:*}:*").remove(0);
@@ -66,7 +65,7 @@ fn a_full_server_refuses_large_values_and_keeps_no_old_one() {
     let server = servers::Redis::start_with(&["--maxmemory-policy", "noeviction"]);
     for way in BOTH {
         server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         store.set(&key("x"), &text("old")).unwrap();
         store.set(&key("y"), &text("old")).unwrap();
         let before = store.mark(&key("x")).unwrap();
@@ -96,7 +95,7 @@ fn a_full_server_refuses_large_values_and_keeps_no_old_one() {
 fn large_values_are_stored_by_scripts_that_a_server_forgets() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         for of in ["a", "b"] {
             server.cli(&["SCRIPT", "FLUSH"]);
             let entries = ["x", "y"].map(|it| (key(it), text(&large(of))));

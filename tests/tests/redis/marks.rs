@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use cacheado_backends::Key;
 use cacheado_backends::backend::{Lookup, Mark};
-use cacheado_backends::redis::Redis;
 use cacheado_tests::servers;
 
-use crate::shared::{Asked, BOTH, SECOND, key, key_in, scope, text, text_for};
+use crate::shared::{Asked, BOTH, SECOND, key, key_in, patient, scope, text, text_for};
 
 /// How long loads of a process may take that are to be quick.
 const LIMIT: Duration = Duration::from_millis(30);
@@ -62,10 +61,10 @@ fn a_load_is_stored_unless_something_came_between() {
     ];
     let server = servers::Redis::start();
     // another process, which is what comes between
-    let other = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let other = Asked::new(patient(&server.url()), BOTH[0]);
     // a store that has found nothing lately, and one that has found all
     for (way, hits) in BOTH.into_iter().flat_map(|way| [(way, 0), (way, MANY)]) {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let clear = || {
             other.clear().unwrap();
             find(&store, hits);
@@ -106,7 +105,7 @@ fn where_no_load_has_begun_nothing_is_left_to_tell_it() {
     let server = servers::Redis::start();
     for way in BOTH {
         server.cli(&["FLUSHALL"]);
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let marks = || {
             let names = server.cli(&["--scan", "--pattern", "{shop:*}mark:*"]);
             names.lines().map(str::to_owned).collect::<Vec<_>>()
@@ -136,7 +135,7 @@ fn where_no_load_has_begun_nothing_is_left_to_tell_it() {
 #[test]
 fn of_two_loads_at_once_both_may_store() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     let marks = [store.missed(&key("x")), store.missed(&key("x"))];
     for mark in marks {
         assert!(store.fill(&key("x"), &text("v"), &mark).unwrap());
@@ -147,7 +146,7 @@ fn of_two_loads_at_once_both_may_store() {
 fn a_load_that_a_server_has_forgotten_is_not_stored() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let mark = store.missed(&key("x"));
         // whatever was evicted since, nobody knows any more
         server.cli(&["FLUSHALL"]);
@@ -164,7 +163,7 @@ fn a_load_that_takes_too_long_is_not_stored() {
     let server = servers::Redis::start();
     let limit = Duration::from_millis(40);
     for way in BOTH {
-        let backend = Redis::new(&server.url()).unwrap().load_limit(limit);
+        let backend = patient(&server.url()).load_limit(limit);
         let store = Asked::new(backend, way);
         let mark = store.missed(&key("x"));
         assert!(store.fill(&key("x"), &text("v"), &mark).unwrap());
@@ -188,12 +187,9 @@ fn a_load_that_takes_too_long_is_not_stored() {
 #[test]
 fn the_server_itself_refuses_what_outlasted_the_marks() {
     let server = servers::Redis::start();
-    let short = Asked::new(
-        Redis::new(&server.url()).unwrap().load_limit(LIMIT),
-        BOTH[0],
-    );
+    let short = Asked::new(patient(&server.url()).load_limit(LIMIT), BOTH[0]);
     // a process that knows of no limit, as one whose request was under way for long
-    let long = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let long = Asked::new(patient(&server.url()), BOTH[0]);
     let mark = short.missed(&key("x"));
     short.evict(&key("x")).unwrap();
     sleep(4 * LIMIT);
@@ -221,8 +217,8 @@ fn a_load_that_may_take_longer_than_where_it_was_overtaken_is_not_stored() {
     ];
     let server = servers::Redis::start();
     for way in BOTH {
-        let slow = Asked::new(Redis::new(&server.url()).unwrap(), way);
-        let quick = Redis::new(&server.url()).unwrap().load_limit(LIMIT);
+        let slow = Asked::new(patient(&server.url()), way);
+        let quick = patient(&server.url()).load_limit(LIMIT);
         let quick = Asked::new(quick, way);
         for (nth, invalidate) in invalidations.into_iter().enumerate() {
             let mark = slow.missed(&key("x"));
@@ -249,7 +245,7 @@ fn where_look_ups_hit_they_ask_for_no_marks() {
         calls.parse::<usize>().unwrap()
     };
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         find(&store, MANY);
         let before = calls_of("mget");
         find(&store, MANY);
@@ -276,7 +272,7 @@ fn many_keys_without_marks_are_asked_for_at_once() {
     };
     let keys: Vec<_> = (0..300).map(|nth| key(&nth.to_string())).collect();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         store.evict(&key("connects")).unwrap();
         for forget in ["FLUSHALL", "SCRIPT"] {
             server.cli(&["FLUSHALL"]);
@@ -302,7 +298,7 @@ fn many_keys_without_marks_are_asked_for_at_once() {
 fn no_mark_stores_nothing() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         store.set(&key("x"), &text("v")).unwrap();
         for mark in [
             Mark::none(),
@@ -320,8 +316,8 @@ fn no_mark_stores_nothing() {
 fn a_lease_is_one_loads_alone() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
-        let other = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
+        let other = Asked::new(patient(&server.url()), way);
         let mark = store.granted(&key("x"), 10 * SECOND);
         assert!(store.is_taken(&key("x")) && other.is_taken(&key("x")));
         assert!(!other.is_taken(&key("y")));
@@ -344,7 +340,7 @@ fn a_lease_is_one_loads_alone() {
 fn a_slow_owner_can_not_overwrite() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let short = Duration::from_millis(30);
         let slow = store.granted(&key("x"), short);
         sleep(2 * short);
@@ -365,7 +361,7 @@ fn a_slow_owner_can_not_overwrite() {
 fn a_load_that_was_overtaken_holds_up_nobody() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let old = store.granted(&key("x"), 10 * SECOND);
         store.evict_by_scope(&scope(&["acme"])).unwrap();
         let new = store.granted(&key("x"), 10 * SECOND);

@@ -13,7 +13,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::coherence::Heard;
-use crate::shared::{Asked, BOTH, SECOND, key, scope, text, text_for};
+use crate::shared::{Asked, BOTH, SECOND, key, patient, scope, text, text_for};
 
 fn is_refused(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     error.is::<Refused>()
@@ -32,7 +32,7 @@ fn a_full_server_refuses_and_keeps_no_old_value() {
     let server = servers::Redis::start_with(&["--maxmemory-policy", "noeviction"]);
     for way in BOTH {
         server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         store.set(&key("x"), &text("old")).unwrap();
         store.set(&key("y"), &text("v")).unwrap();
         store.set(&key("z"), &text("v")).unwrap();
@@ -71,7 +71,7 @@ fn a_full_server_refuses_and_keeps_no_old_value() {
 fn something_else_under_a_name_is_an_error_until_it_is_overwritten() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         store.set(&key("x"), &text("v")).unwrap();
         let entry = server.cli(&["--scan", "--pattern", "{shop:*}:*"]);
         server.cli(&["DEL", &entry]);
@@ -101,7 +101,7 @@ fn something_else_under_a_name_is_an_error_until_it_is_overwritten() {
 #[test]
 fn bytes_of_others_are_found_as_they_are() {
     let server = servers::Redis::start();
-    let store = Asked::new(Redis::new(&server.url()).unwrap(), BOTH[0]);
+    let store = Asked::new(patient(&server.url()), BOTH[0]);
     store.set(&key("x"), &text("v")).unwrap();
     let entry = server.cli(&["--scan", "--pattern", "{shop:*}:*"]);
     server.cli(&["SET", &entry, "garbage"]);
@@ -114,7 +114,7 @@ fn bytes_of_others_are_found_as_they_are() {
 fn an_index_that_is_something_else_fails_operations_and_nothing_more() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         store.set(&key("x"), &text("v")).unwrap();
         let mark = store.missed(&key("y"));
         let index = server.cli(&["--scan", "--pattern", "{shop:*}index"]);
@@ -140,7 +140,7 @@ fn an_index_that_is_something_else_fails_operations_and_nothing_more() {
 fn scripts_that_a_server_forgets_are_sent_again() {
     let server = servers::Redis::start();
     for way in BOTH {
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         for nth in 0..3 {
             server.cli(&["SCRIPT", "FLUSH"]);
             let value = nth.to_string();

@@ -9,7 +9,7 @@ use cacheado_tests::servers;
 use futures::executor::block_on;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::shared::{key, text};
+use crate::shared::{key, patient, text};
 
 fn runtimes() -> [Runtime; 4] {
     [
@@ -60,7 +60,7 @@ fn everywhere(backend: &Arc<Redis>) {
 #[test]
 fn one_server() {
     let server = servers::Redis::start();
-    everywhere(&Arc::new(Redis::new(&server.url()).unwrap()));
+    everywhere(&Arc::new(patient(&server.url())));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_runtime_of_the_users() {
     let server = servers::Redis::start();
     for kind in [Builder::new_current_thread, Builder::new_multi_thread] {
         let runtime = kind().enable_all().build().unwrap();
-        let backend = on(&runtime, Redis::new(&server.url()).unwrap());
+        let backend = on(&runtime, patient(&server.url()));
         drop(runtime);
         // with it ends what it drove, which is an outage; the rest is not its
         let error = block_on(backend.get_async(&key("x"))).unwrap_err();
@@ -128,7 +128,7 @@ fn a_runtime_that_can_not_connect_is_refused() {
 #[test]
 fn many_at_once() {
     let server = servers::Redis::start();
-    let backend = Arc::new(Redis::new(&server.url()).unwrap());
+    let backend = Arc::new(patient(&server.url()));
     let threads = (0..16).map(|thread| {
         let backend = Arc::clone(&backend);
         thread::spawn(move || {

@@ -95,6 +95,11 @@ impl Asked {
     }
 }
 
+/// One that waits for a machine that is busy with other tests.
+pub fn patient(url: &str) -> Redis {
+    Redis::new(url).unwrap().timeout(5 * SECOND)
+}
+
 pub const SECOND: Duration = Duration::from_secs(1);
 
 pub fn text(value: &str) -> Payload {
