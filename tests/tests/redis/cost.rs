@@ -1,9 +1,8 @@
 //! What an operation costs the server: the commands that it carries out for it, those within scripts as well.
 
-use cacheado_backends::redis::Redis;
 use cacheado_tests::servers;
 
-use crate::shared::{Asked, BOTH, SECOND, key, text_for};
+use crate::shared::{Asked, BOTH, SECOND, key, patient, text_for};
 
 /// The commands that the server has carried out since it was asked last, by their names.
 fn commands(server: &servers::Redis) -> Vec<String> {
@@ -25,7 +24,7 @@ fn an_operation_is_so_many_commands() {
     let server = servers::Redis::start();
     for way in BOTH {
         server.cli(&["FLUSHALL"]);
-        let store = Asked::new(Redis::new(&server.url()).unwrap(), way);
+        let store = Asked::new(patient(&server.url()), way);
         let value = text_for("v", 60 * SECOND);
         // the connection is made, and the index as well; both scripts are known
         store.set(&key("x"), &value).unwrap();
