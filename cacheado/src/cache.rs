@@ -25,6 +25,7 @@ use crate::repeats::Repeats;
 use crate::shared::SharedTier;
 use crate::stats::Stats;
 use crate::value::Codec;
+use crate::way::Way;
 use crate::weight::Weigher;
 
 /// A cache. Cloning is cheap, and clones are the same cache.
@@ -491,19 +492,10 @@ impl Cache {
     }
 
     /// Has the shared tier forget what the rules of a cache without values in the process have chosen to go.
-    pub(crate) fn evict_chosen(&self) {
+    pub(crate) async fn evict_chosen(&self, way: Way) {
         if let Some(ledger) = &self.0.ledger {
             // counted, traced, and kept until it can be sent
-            let _ = Evictions::from_shared(self, ledger.take()).run();
-        }
-    }
-
-    /// As [`evict_chosen`](Self::evict_chosen), without blocking.
-    pub(crate) async fn evict_chosen_async(&self) {
-        if let Some(ledger) = &self.0.ledger {
-            let _ = Evictions::from_shared(self, ledger.take())
-                .run_async()
-                .await;
+            let _ = Evictions::from_shared(self, ledger.take()).run(way).await;
         }
     }
 

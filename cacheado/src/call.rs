@@ -9,13 +9,14 @@ use serde::Serialize;
 
 use crate::aging::{Aging, Span};
 use crate::cache::Cache;
-use crate::evict::{evict_key, evict_key_async, expire_key, expire_key_async};
+use crate::evict::{evict_key, expire_key};
 use crate::function::Function;
 use crate::outcome::{Carry, Decision, Kind, Outcome, Probe, Value};
 use crate::put::Put;
 use crate::repeats::warn_seldom;
 use crate::shared::Found;
 use crate::value::{AnyValue, ValueType};
+use crate::way::{Way, blocking};
 
 /// The function is sync: the verbs block.
 #[derive(Clone, Copy, Debug)]
@@ -100,28 +101,22 @@ impl<R, D> Call<R, D> {
             .and_then(of_type)
     }
 
-    fn evict_now(self) -> Result<bool> {
-        let portable = self.values.codec.is_some();
-        self.key?
-            .map_or(Ok(false), |key| evict_key(&self.cache, &key, portable))
-    }
-
-    async fn evict_soon(self) -> Result<bool> {
+    async fn evict_by(self, way: Way) -> Result<bool> {
         let portable = self.values.codec.is_some();
         match self.key? {
-            Some(key) => evict_key_async(&self.cache, &key, portable).await,
+            Some(key) => evict_key(way, &self.cache, &key, portable).await,
             None => Ok(false),
         }
     }
 
-    async fn expire_soon(self) -> Result<bool> {
+    async fn expire_by(self, way: Way) -> Result<bool> {
         match self.key? {
-            Some(key) => expire_key_async(&self.cache, &key, self.values).await,
+            Some(key) => expire_key(way, &self.cache, &key, self.values).await,
             None => Ok(false),
         }
     }
 
-    async fn peek_soon<T: Value>(self) -> Result<Option<T>> {
+    async fn peek_by<T: Value>(self, way: Way) -> Result<Option<T>> {
         let Some(key) = self.key.clone()? else {
             return Ok(None);
         };
@@ -129,7 +124,7 @@ impl<R, D> Call<R, D> {
             return Ok(Some(value));
         }
         match self.cache.shared_for(&key, self.values.codec) {
-            Some((tier, codec)) => Ok(good(tier.get_async(&key, codec).await)),
+            Some((tier, codec)) => Ok(good(tier.get(way, &key, codec).await)),
             None => Ok(None),
         }
     }
@@ -157,9 +152,9 @@ impl<R, D> Call<R, D> {
         }))
     }
 
-    async fn put_soon<T: Value>(self, value: T) -> Result<bool> {
+    async fn put_by<T: Value>(self, way: Way, value: T) -> Result<bool> {
         match self.plan(&value)? {
-            Some(put) => put.run_async(&value).await,
+            Some(put) => put.run(way, &value).await,
             None => Ok(false),
         }
     }
@@ -173,13 +168,13 @@ impl<R, D> Call<R, D> {
     /// Evicts it for `#[cache_evict]`: what goes wrong is traced (and counted, by the tier it went wrong in), and in nobody's way.
     pub fn run_evict(self) {
         let cache = self.cache.clone();
-        trace(&cache, self.evict_now());
+        trace(&cache, blocking(|way| self.evict_by(way)));
     }
 
     /// As [`run_evict`](Self::run_evict), without blocking.
     pub async fn run_evict_async(self) {
         let cache = self.cache.clone();
-        trace(&cache, self.evict_soon().await);
+        trace(&cache, self.evict_by(Way::Async).await);
     }
 }
 
@@ -211,7 +206,7 @@ impl<R> Call<R, Blocking> {
     ///
     /// No key could be made, or the shared tier failed.
     pub fn evict(self) -> Result<bool> {
-        self.evict_now()
+        blocking(|way| self.evict_by(way))
     }
 
     /// Has its entry count as past its lifetime: it stands in only for a value that can't be had. Answers whether it was good.
@@ -220,8 +215,7 @@ impl<R> Call<R, Blocking> {
     ///
     /// No key could be made, or the shared tier failed.
     pub fn expire(self) -> Result<bool> {
-        self.key?
-            .map_or(Ok(false), |key| expire_key(&self.cache, &key, self.values))
+        blocking(|way| self.expire_by(way))
     }
 
     /// Its stored value, if there is one. Loads nothing, counts nothing, and is no use of the entry.
@@ -233,14 +227,7 @@ impl<R> Call<R, Blocking> {
     where
         K::Stored: Value,
     {
-        let Some(key) = self.key.clone()? else {
-            return Ok(None);
-        };
-        if let Some(value) = self.peek_local(&key) {
-            return Ok(Some(value));
-        }
-        let tier = self.cache.shared_for(&key, self.values.codec);
-        Ok(tier.and_then(|(tier, codec)| good(tier.get(&key, codec))))
+        blocking(|way| self.peek_by(way))
     }
 
     /// Stores `value` as if the call had returned it. Answers whether it was stored.
@@ -252,7 +239,7 @@ impl<R> Call<R, Blocking> {
     where
         K::Stored: Value,
     {
-        self.plan(&value)?.map_or(Ok(false), |put| put.run(&value))
+        blocking(|way| self.put_by(way, value))
     }
 }
 
@@ -263,7 +250,7 @@ impl<R> Call<R, Async> {
     ///
     /// No key could be made, or the shared tier failed.
     pub fn evict(self) -> impl Future<Output = Result<bool>> + Send {
-        self.evict_soon()
+        self.evict_by(Way::Async)
     }
 
     /// Has its entry count as past its lifetime: it stands in only for a value that can't be had. Answers whether it was good.
@@ -272,7 +259,7 @@ impl<R> Call<R, Async> {
     ///
     /// No key could be made, or the shared tier failed.
     pub fn expire(self) -> impl Future<Output = Result<bool>> + Send {
-        self.expire_soon()
+        self.expire_by(Way::Async)
     }
 
     /// Its stored value, if there is one. Loads nothing, counts nothing, and is no use of the entry.
@@ -287,7 +274,7 @@ impl<R> Call<R, Async> {
     where
         K::Stored: Value,
     {
-        self.peek_soon()
+        self.peek_by(Way::Async)
     }
 
     /// Stores `value` as if the call had returned it. Answers whether it was stored.
@@ -303,7 +290,7 @@ impl<R> Call<R, Async> {
     where
         K::Stored: Value,
     {
-        self.put_soon(value)
+        self.put_by(Way::Async, value)
     }
 }
 

@@ -31,6 +31,7 @@ mod tell;
 pub mod testing;
 mod value;
 mod waiting;
+mod way;
 mod weight;
 
 /// For models: their time.

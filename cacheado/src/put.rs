@@ -6,9 +6,10 @@ use cacheado_backends::{Error, Key, Result};
 
 use crate::aging::Span;
 use crate::cache::Cache;
-use crate::evict::{Again, evict_key, evict_key_async, evict_local, or_evict};
+use crate::evict::{Again, evict_key, evict_local, or_evict};
 use crate::flight::{Crossing, FlightKind, Keeping, Ticket};
 use crate::value::{AnyValue, ValueType};
+use crate::way::Way;
 
 /// Where a value goes, and how long it lives there.
 pub(crate) struct Put {
@@ -19,55 +20,34 @@ pub(crate) struct Put {
 }
 
 impl Put {
-    /// Stores `value` by blocking. Answers whether it was stored.
-    pub(crate) fn run(&self, value: &AnyValue) -> Result<bool> {
-        let (ticket, Stored { stored, to_tell }) = self.store(value, true);
-        let Some((tier, to_tell)) = self.cache.shared().zip(to_tell) else {
-            return Ok(stored);
-        };
-        let forget = Again::new(|| self.forget_older(&ticket, stored));
-        let told = match &to_tell {
-            ToTell::Put(payload) => tier.put(&self.key, payload, None),
-            // the older value goes in any case, also where a look-up brings it to meanwhile
-            ToTell::Rejected => evict_key(&self.cache, &self.key, true),
-            ToTell::Unsealed(_) => tier.evict(&self.key),
-        };
-        if stored && is_to_go(&ticket, &told) {
-            evict_key(&self.cache, &self.key, true)?;
-        }
-        forget.now();
-        told?;
-        self.cache.evict_chosen();
-        to_tell.unsealed().map_or(Ok(stored), Err)
-    }
-
-    /// Stores `value` without blocking. Answers whether it was stored.
-    pub(crate) async fn run_async(&self, value: &AnyValue) -> Result<bool> {
-        let (ticket, Stored { stored, to_tell }) = self.store(value, false);
+    /// Stores `value`. Answers whether it was stored.
+    pub(crate) async fn run(&self, way: Way, value: &AnyValue) -> Result<bool> {
+        let (ticket, Stored { stored, to_tell }) = self.store(way, value);
         let Some((tier, to_tell)) = self.cache.shared().zip(to_tell) else {
             return Ok(stored);
         };
         // its caller may go away
         let forget = Again::new(|| self.forget_older(&ticket, stored));
         let told = match &to_tell {
-            ToTell::Put(payload) => tier.put_async(&self.key, payload, None).await,
-            ToTell::Rejected => evict_key_async(&self.cache, &self.key, true).await,
-            ToTell::Unsealed(_) => tier.evict_async(&self.key).await,
+            ToTell::Put(payload) => tier.put(way, &self.key, payload, None).await,
+            // the older value goes in any case, also where a look-up brings it to meanwhile
+            ToTell::Rejected => evict_key(way, &self.cache, &self.key, true).await,
+            ToTell::Unsealed(_) => tier.evict(way, &self.key).await,
         };
         if stored && is_to_go(&ticket, &told) {
-            evict_key_async(&self.cache, &self.key, true).await?;
+            evict_key(way, &self.cache, &self.key, true).await?;
         }
         forget.now();
         told?;
-        self.cache.evict_chosen_async().await;
+        self.cache.evict_chosen(way).await;
         to_tell.unsealed().map_or(Ok(stored), Err)
     }
 
     /// Stores `value` in the process, over any load that is under way. Returns what tells whether another put or an eviction comes
     /// while the shared tier is told.
-    pub(crate) fn store(&self, value: &AnyValue, blocking: bool) -> (Ticket, Stored) {
+    pub(crate) fn store(&self, way: Way, value: &AnyValue) -> (Ticket, Stored) {
         let flights = self.cache.flights();
-        let ticket = flights.beside(&self.key, FlightKind::Put, blocking);
+        let ticket = flights.beside(&self.key, FlightKind::Put, way);
         let stored = self.local(&ticket, value);
         (ticket, stored)
     }

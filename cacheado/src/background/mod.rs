@@ -120,7 +120,7 @@ impl Background {
     /// The same as with the feature `tokio`, outside of its runtimes.
     #[cfg(not(feature = "tokio"))]
     pub(crate) fn spawn(&self, task: handed::Task, ends: bool) -> Result<(), handed::Task> {
-        self.run(task, block_on, ends)
+        self.run(task, crate::way::block_on, ends)
     }
 }
 
@@ -192,21 +192,5 @@ impl Drop for Place {
             return;
         }
         state.running -= 1;
-    }
-}
-
-/// Polls `future` to its end, by parking the thread.
-fn block_on(future: impl Future<Output = ()>) {
-    struct Unpark(thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Arc::new(Unpark(thread::current())).into();
-    let mut context = std::task::Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
-    while future.as_mut().poll(&mut context).is_pending() {
-        thread::park();
     }
 }

@@ -7,7 +7,8 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::handed::{Handed, Task};
-use super::{Background, Place, Workers, block_on};
+use super::{Background, Place, Workers};
+use crate::way::block_on;
 
 /// The tasks that run, to be ended when nothing is to run any more.
 #[derive(Default)]

@@ -26,6 +26,7 @@ use crate::runtime;
 use crate::value::{AnyValue, Typed, ValueType};
 use crate::waiting::slot::Slot;
 use crate::waiting::timer::Timer;
+use crate::way::Way;
 
 /// How long a call waits, and what it returns then. One whose load outlives its caller may wait without a limit.
 pub(crate) struct Limits<R> {
@@ -172,7 +173,7 @@ impl<R: Send + 'static> Limits<R> {
     ) -> R {
         let clock = self.cache.clock();
         let ticket = loop {
-            let seat = match load.board(true) {
+            let seat = match load.board(Way::Blocking) {
                 Boarding::Lead(ticket) => break ticket,
                 Boarding::Wait(seat) => seat,
             };
@@ -182,7 +183,7 @@ impl<R: Send + 'static> Limits<R> {
                     load.missed();
                     return ret;
                 }
-                Ended::Done(wait) => match load.waited(wait, true) {
+                Ended::Done(wait) => match load.waited(wait, Way::Blocking) {
                     Waited::Value(value) => return K::restore((typed.own)(value)),
                     Waited::Error(error) => {
                         if let Some(ret) = self.instead.restore(error) {
@@ -238,7 +239,7 @@ impl<R: Send + 'static> Limits<R> {
         F: Future<Output = R> + Send + 'static,
     {
         let ticket = loop {
-            let seat = match load.board(false) {
+            let seat = match load.board(Way::Async) {
                 Boarding::Lead(ticket) => break ticket,
                 Boarding::Wait(seat) => seat,
             };
@@ -248,7 +249,7 @@ impl<R: Send + 'static> Limits<R> {
                     load.missed();
                     return ret;
                 }
-                Ended::Done(wait) => match load.waited(wait, false) {
+                Ended::Done(wait) => match load.waited(wait, Way::Async) {
                     Waited::Value(value) => return K::restore((typed.own)(value)),
                     Waited::Error(error) => {
                         if let Some(ret) = self.instead.restore(error) {

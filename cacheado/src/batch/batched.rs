@@ -14,6 +14,7 @@ use crate::function::{Function, Mode};
 use crate::load::active::{outside, polled_outside};
 use crate::outcome::{Decision, Kind, Outcome, Portable, Value};
 use crate::value::Typed;
+use crate::way::{Way, blocking};
 
 /// What a function of many ids returns: a map from the ids to their values. An id that it lacks has none.
 #[diagnostic::on_unimplemented(
@@ -196,8 +197,8 @@ impl<R, K: Outcome<R>, I, V> PendingBatch<R, K, I, V> {
             return outside(|| body(self.ids));
         };
         let aging = cache.aging_of(Some(self.function.aging()));
-        let mut batch = Batch::begin(&cache, self.carry.typed, aging, keys, true);
-        batch.look(true);
+        let mut batch = Batch::begin(&cache, self.carry.typed, aging, keys, Way::Blocking);
+        blocking(|way| batch.look(way, true));
         let missing = batch.missing(true);
         if !missing.is_empty() {
             let asked = self.carry.at(&self.ids, &missing);
@@ -207,7 +208,7 @@ impl<R, K: Outcome<R>, I, V> PendingBatch<R, K, I, V> {
             };
             let asked = self.carry.at(&self.ids, &missing);
             let loaded = self.carry.taken(&mut loaded, asked);
-            batch.store(loaded, decide);
+            blocking(|way| batch.store(way, loaded, decide));
         }
         self.carry.restored(self.ids, batch.finish())
     }
@@ -231,8 +232,8 @@ impl<R, K: Outcome<R>, I, V> PendingBatch<R, K, I, V> {
             return polled_outside(pin!(body(self.ids))).await;
         };
         let aging = cache.aging_of(Some(self.function.aging()));
-        let mut batch = Batch::begin(&cache, self.carry.typed, aging, keys, false);
-        batch.look_async(true).await;
+        let mut batch = Batch::begin(&cache, self.carry.typed, aging, keys, Way::Async);
+        batch.look(Way::Async, true).await;
         let missing = batch.missing(true);
         if !missing.is_empty() {
             let asked = self.carry.at(&self.ids, &missing);
@@ -242,7 +243,7 @@ impl<R, K: Outcome<R>, I, V> PendingBatch<R, K, I, V> {
             };
             let asked = self.carry.at(&self.ids, &missing);
             let loaded = self.carry.taken(&mut loaded, asked);
-            batch.store_async(loaded, decide).await;
+            batch.store(Way::Async, loaded, decide).await;
         }
         self.carry.restored(self.ids, batch.finish())
     }

@@ -22,6 +22,7 @@ use crate::load::active::{of_many, polled_of_many};
 use crate::outcome::Decision;
 use crate::shared::{Seen, SharedTier};
 use crate::value::{Codec, Typed};
+use crate::way::Way;
 
 /// What is known of the keys of one call.
 pub(crate) struct Batch<'a, T> {
@@ -97,7 +98,7 @@ impl<'a, T> Batch<'a, T> {
         typed: Typed<T>,
         aging: Aging,
         keys: Vec<Key>,
-        blocking: bool,
+        way: Way,
     ) -> Self {
         let mut batch = Self {
             cache,
@@ -123,7 +124,7 @@ impl<'a, T> Batch<'a, T> {
                     }
                     hash_map::Entry::Vacant(vacant) => {
                         vacant.insert(place);
-                        let ticket = cache.flights().beside(&key, FlightKind::Load, blocking);
+                        let ticket = cache.flights().beside(&key, FlightKind::Load, way);
                         batch.absent.push(Absent {
                             place,
                             key,
@@ -216,22 +217,13 @@ impl<'a, T> Batch<'a, T> {
                 .any(|absent| self.cache.can_share(&absent.key))
     }
 
-    /// Asks the shared tier for what the process does not have, by blocking. `loads`: what is missing there is to be loaded.
-    pub(crate) fn look(&mut self, loads: bool) {
+    /// Asks the shared tier for what the process does not have. `loads`: what is missing there is to be loaded.
+    pub(crate) async fn look(&mut self, way: Way, loads: bool) {
         if let Some((tier, codec, keys)) = self.shared() {
             // what a rule has just dropped is not to be found
-            self.cache.evict_chosen();
-            self.absorb(tier.look_many(&keys, codec, loads));
-            self.cache.evict_chosen();
-        }
-    }
-
-    /// As [`look`](Self::look), without blocking.
-    pub(crate) async fn look_async(&mut self, loads: bool) {
-        if let Some((tier, codec, keys)) = self.shared() {
-            self.cache.evict_chosen_async().await;
-            self.absorb(tier.look_many_async(&keys, codec, loads).await);
-            self.cache.evict_chosen_async().await;
+            self.cache.evict_chosen(way).await;
+            self.absorb(tier.look_many(way, &keys, codec, loads).await);
+            self.cache.evict_chosen(way).await;
         }
     }
 
@@ -295,39 +287,25 @@ impl<'a, T> Batch<'a, T> {
         keys.map(|key| loaded.remove(key)).collect()
     }
 
-    /// Keeps what was loaded, in the order of what is [missing](Self::missing), as `decide` says of each: in the process, and by
-    /// blocking in the shared tier.
-    pub(crate) fn store(&mut self, loaded: Vec<Option<T>>, decide: impl FnMut(&T) -> Decision) {
-        let mut fills = self.settle(loaded, decide);
-        let left = std::mem::take(&mut fills.left);
-        // counted, traced, and kept until it can be sent
-        let _ = Evictions::everywhere(self.cache, left).run();
-        if let Some(tier) = self.cache.shared().filter(|_| !fills.of.is_empty()) {
-            let stored = tier.fill_many(&fills.entries);
-            let outdated = self.outdated(&fills, &stored);
-            let _ = Evictions::everywhere(self.cache, outdated).run();
-            self.cache.evict_chosen();
-        }
-    }
-
-    /// As [`store`](Self::store), without blocking.
-    pub(crate) async fn store_async(
+    /// Keeps what was loaded, in the order of what is [missing](Self::missing), as `decide` says of each: in the process, and in the shared
+    /// tier.
+    pub(crate) async fn store(
         &mut self,
+        way: Way,
         loaded: Vec<Option<T>>,
         decide: impl FnMut(&T) -> Decision,
     ) {
         let mut fills = self.settle(loaded, decide);
         let left = std::mem::take(&mut fills.left);
-        let _ = Evictions::everywhere(self.cache, left).run_async().await;
+        // counted, traced, and kept until it can be sent
+        let _ = Evictions::everywhere(self.cache, left).run(way).await;
         if let Some(tier) = self.cache.shared().filter(|_| !fills.of.is_empty()) {
             let filling = Filling::new(self.cache, || self.overtaken(&fills));
-            let stored = tier.fill_many_async(&fills.entries).await;
+            let stored = tier.fill_many(way, &fills.entries).await;
             filling.over();
             let outdated = self.outdated(&fills, &stored);
-            let _ = Evictions::everywhere(self.cache, outdated)
-                .run_async()
-                .await;
-            self.cache.evict_chosen_async().await;
+            let _ = Evictions::everywhere(self.cache, outdated).run(way).await;
+            self.cache.evict_chosen(way).await;
         }
     }
 

@@ -8,6 +8,7 @@ use super::Again;
 use crate::cache::Cache;
 use crate::shared::Found;
 use crate::value::ValueType;
+use crate::way::Way;
 
 /// What the process has under `key` is good no more, but may stand in for a value that can't be had; if it has no such part of its
 /// lifetime, it goes. Answers whether it was good.
@@ -36,29 +37,21 @@ fn was_good(found: Result<Option<Found>>) -> bool {
 }
 
 /// The shared tier keeps nothing of what is expired: other processes would go on to serve it.
-pub(crate) fn expire_key(cache: &Cache, key: &Key, values: &ValueType) -> Result<bool> {
-    let expire = || expire_local(cache, key, values);
-    let Some((tier, codec)) = cache.shared_for(key, values.codec) else {
-        return Ok(expire());
-    };
-    let mut expired = values.has_good(cache, key) || was_good(tier.get(key, codec));
-    expired |= tier.after(|| Change::Key(key.clone()), expire);
-    let shared = tier.evict(key);
-    expired |= expire();
-    shared.map(|_| expired)
-}
-
-/// As [`expire_key`], without blocking.
-pub(crate) async fn expire_key_async(cache: &Cache, key: &Key, values: &ValueType) -> Result<bool> {
+pub(crate) async fn expire_key(
+    way: Way,
+    cache: &Cache,
+    key: &Key,
+    values: &ValueType,
+) -> Result<bool> {
     let expire = || expire_local(cache, key, values);
     let Some((tier, codec)) = cache.shared_for(key, values.codec) else {
         return Ok(expire());
     };
     // asked first: of a caller who goes away from there, nothing is expired by half
-    let mut expired = values.has_good(cache, key) || was_good(tier.get_async(key, codec).await);
+    let mut expired = values.has_good(cache, key) || was_good(tier.get(way, key, codec).await);
     expired |= tier.after(|| Change::Key(key.clone()), expire);
     let again = Again::new(expire);
-    let shared = tier.evict_async(key).await;
+    let shared = tier.evict(way, key).await;
     expired |= again.now();
     shared.map(|_| expired)
 }

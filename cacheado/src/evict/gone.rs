@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-/// What the process does once the shared tier was asked without blocking. If the caller goes away meanwhile, it does so then: what a
+/// What the process does once the shared tier was asked. If the caller goes away meanwhile, it does so then: what a
 /// look-up has taken over from there would stay, of which nothing tells this process any more.
 pub(crate) struct Again<R, F: Fn() -> R> {
     last: F,

@@ -15,8 +15,9 @@ use cacheado_backends::{Key, Result};
 
 use crate::cache::Cache;
 use crate::shared::SharedTier;
+use crate::way::Way;
 
-pub(crate) use expire::{expire_key, expire_key_async};
+pub(crate) use expire::expire_key;
 pub(crate) use gone::{Again, in_drop};
 pub(crate) use several::{Evictions, Filling};
 
@@ -52,24 +53,15 @@ fn tier_of<'a>(cache: &'a Cache, key: &Key, portable: bool) -> Option<&'a Shared
     cache.shared().filter(|_| portable && cache.can_share(key))
 }
 
-pub(crate) fn evict_key(cache: &Cache, key: &Key, portable: bool) -> Result<bool> {
-    let Some(tier) = tier_of(cache, key, portable) else {
-        return Ok(evict_local(cache, key));
-    };
-    let mut removed = tier.after(|| Change::Key(key.clone()), || evict_local(cache, key));
-    let shared = tier.evict(key);
-    removed |= evict_local(cache, key);
-    removed |= shared?;
-    Ok(removed)
-}
-
-pub(crate) async fn evict_key_async(cache: &Cache, key: &Key, portable: bool) -> Result<bool> {
+/// Removes what is under `key` everywhere; `portable`: the function's values can go to the shared tier. Answers whether there was
+/// something.
+pub(crate) async fn evict_key(way: Way, cache: &Cache, key: &Key, portable: bool) -> Result<bool> {
     let Some(tier) = tier_of(cache, key, portable) else {
         return Ok(evict_local(cache, key));
     };
     let mut removed = tier.after(|| Change::Key(key.clone()), || evict_local(cache, key));
     let again = Again::new(|| evict_local(cache, key));
-    let shared = tier.evict_async(key).await;
+    let shared = tier.evict(way, key).await;
     removed |= again.now();
     removed |= shared?;
     Ok(removed)

@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use cacheado_backends::{Key, Result};
 
-use super::{evict_key, evict_key_async, evict_local, in_drop};
+use super::{evict_key, evict_local, in_drop};
 use crate::cache::Cache;
+use crate::way::Way;
 
 /// Keys that are to be evicted, one after the other. Those that are left when this is dropped go from the process then, and from the
 /// shared tier as soon as that can be told.
@@ -35,32 +36,17 @@ impl<'a> Evictions<'a> {
         Self { cache, keys, from }
     }
 
-    /// Evicts them, by blocking.
+    /// Evicts them.
     ///
     /// # Errors
     ///
     /// What the shared tier said first, if it failed. All are evicted all the same.
-    pub(crate) fn run(mut self) -> Result<()> {
+    pub(crate) async fn run(mut self, way: Way) -> Result<()> {
         let mut result = Ok(());
         while let Some(key) = self.keys.last() {
             let evicted = match (self.from, self.cache.shared()) {
-                (From::Everywhere, _) => evict_key(self.cache, key, true),
-                (From::SharedTier, Some(tier)) => tier.evict(key),
-                (From::SharedTier, None) => Ok(false),
-            };
-            self.keys.pop();
-            result = result.and(evicted.map(drop));
-        }
-        result
-    }
-
-    /// As [`run`](Self::run), without blocking.
-    pub(crate) async fn run_async(mut self) -> Result<()> {
-        let mut result = Ok(());
-        while let Some(key) = self.keys.last() {
-            let evicted = match (self.from, self.cache.shared()) {
-                (From::Everywhere, _) => evict_key_async(self.cache, key, true).await,
-                (From::SharedTier, Some(tier)) => tier.evict_async(key).await,
+                (From::Everywhere, _) => evict_key(way, self.cache, key, true).await,
+                (From::SharedTier, Some(tier)) => tier.evict(way, key).await,
                 (From::SharedTier, None) => Ok(false),
             };
             self.keys.pop();

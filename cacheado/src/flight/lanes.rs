@@ -12,6 +12,7 @@ use hashbrown::hash_table::{AbsentEntry, Entry, OccupiedEntry};
 use super::under_way::Changing;
 use super::{Boarding, Flight, FlightKind, Seat, Standing, Ticket};
 use crate::sync::{Mutex, MutexGuard, lock};
+use crate::way::Way;
 
 const SHARDS: usize = 16;
 
@@ -76,8 +77,8 @@ impl Flights {
         Ticket::new(Arc::clone(self), key.clone(), flight)
     }
 
-    /// Joins the load of `key` that is under way, or begins one. `blocking`: the caller is a thread, not a future.
-    pub(crate) fn board(self: &Arc<Self>, key: &Key, blocking: bool) -> Boarding {
+    /// Joins the load of `key` that is under way, or begins one. By the blocking way the caller is a thread, not a future.
+    pub(crate) fn board(self: &Arc<Self>, key: &Key, way: Way) -> Boarding {
         let mut lanes = self.shard(key);
         let lanes = &mut *lanes;
         let lane = lane_of(&mut lanes.by_key, key);
@@ -85,12 +86,7 @@ impl Flights {
             lane.joined = true;
             return Boarding::Wait(Seat::take(self, key, current));
         }
-        let flight = begin(
-            &mut lanes.begun,
-            lanes.spare.take(),
-            FlightKind::Load,
-            blocking,
-        );
+        let flight = begin(&mut lanes.begun, lanes.spare.take(), FlightKind::Load, way);
         self.changing.reach(key, &flight);
         lane.join(&flight);
         lane.current = Some(Arc::clone(&flight));
@@ -99,10 +95,10 @@ impl Flights {
     }
 
     /// Begins what nobody joins.
-    pub(crate) fn beside(self: &Arc<Self>, key: &Key, kind: FlightKind, blocking: bool) -> Ticket {
+    pub(crate) fn beside(self: &Arc<Self>, key: &Key, kind: FlightKind, way: Way) -> Ticket {
         let mut lanes = self.shard(key);
         let lanes = &mut *lanes;
-        let flight = begin(&mut lanes.begun, lanes.spare.take(), kind, blocking);
+        let flight = begin(&mut lanes.begun, lanes.spare.take(), kind, way);
         self.changing.reach(key, &flight);
         let lane = lane_of(&mut lanes.by_key, key);
         lane.join(&flight);
@@ -258,21 +254,16 @@ fn lane_of<'a>(lanes: &'a mut HashTable<Lane>, key: &Key) -> &'a mut Lane {
 }
 
 /// A load that begins after those that have `begun`. It takes the place of `spare`, if nobody knows that any more.
-fn begin(
-    begun: &mut u64,
-    spare: Option<Arc<Flight>>,
-    kind: FlightKind,
-    blocking: bool,
-) -> Arc<Flight> {
+fn begin(begun: &mut u64, spare: Option<Arc<Flight>>, kind: FlightKind, way: Way) -> Arc<Flight> {
     *begun += 1;
     if let Some(mut spare) = spare
         && let Some(flight) = Arc::get_mut(&mut spare)
     {
-        flight.begin(*begun, kind, blocking);
+        flight.begin(*begun, kind, way);
         return spare;
     }
     let mut flight = Flight::default();
-    flight.begin(*begun, kind, blocking);
+    flight.begin(*begun, kind, way);
     Arc::new(flight)
 }
 

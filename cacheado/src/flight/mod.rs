@@ -26,6 +26,7 @@ pub(crate) use under_way::UnderWay;
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Instant, Mutex, lock};
 use crate::waiting::watchdog::Prod;
+use crate::way::Way;
 
 /// A value on its way from the leader to those who wait for it.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
@@ -134,17 +135,16 @@ impl Leader {
 
 impl Flight {
     /// Begins it, be it new or one that is over and that nobody has waited for: what those who wait change is as it was made.
-    fn begin(&mut self, number: u64, kind: FlightKind, blocking: bool) {
+    fn begin(&mut self, number: u64, kind: FlightKind, way: Way) {
         (self.number, self.kind) = (number, kind);
         let state = self.state.get_mut();
         let state = state.unwrap_or_else(PoisonError::into_inner);
         state.phase = Phase::Loading;
         state.standing = Standing::Current;
         (state.superseded, state.accompanied) = (false, false);
-        state.leader = if blocking {
-            Leader::Blocking
-        } else {
-            Leader::polled_here()
+        state.leader = match way {
+            Way::Blocking => Leader::Blocking,
+            Way::Async => Leader::polled_here(),
         };
     }
 

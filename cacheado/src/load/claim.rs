@@ -13,6 +13,7 @@ use crate::background::handed::Task;
 use crate::cache::Cache;
 use crate::shared::SharedTier;
 use crate::sync::thread;
+use crate::way::Way;
 
 /// What a load is known by in the shared tier.
 #[derive(Default)]
@@ -66,7 +67,7 @@ impl Asked {
         let (cache, key) = (load.cache.clone(), load.key.clone());
         let answer = async move {
             match cache.shared() {
-                Some(tier) => tier.lease_async(&key, span).await,
+                Some(tier) => tier.lease(Way::Async, &key, span).await,
                 None => Ok(Lease::Unsupported),
             }
         };
@@ -134,18 +135,10 @@ impl Held {
     }
 
     /// Its load stores nothing in the shared tier. `to_all`: others are to load side by side, as they are after one that has failed.
-    pub(super) fn give_back(&mut self, tier: &SharedTier, to_all: bool) {
-        if let Some(mark) = &self.mark {
-            let released = tier.give_back(&self.key, mark, to_all || self.failed);
-            self.is_over(&released);
-        }
-    }
-
-    /// The same without blocking.
-    pub(super) async fn give_back_async(&mut self, tier: &SharedTier, to_all: bool) {
+    pub(super) async fn give_back(&mut self, way: Way, tier: &SharedTier, to_all: bool) {
         if let Some(mark) = &self.mark {
             let to_all = to_all || self.failed;
-            let released = tier.give_back_async(&self.key, mark, to_all).await;
+            let released = tier.give_back(way, &self.key, mark, to_all).await;
             self.is_over(&released);
         }
     }

@@ -15,11 +15,12 @@ use super::{Load, Sharing};
 use crate::aging::Span;
 use crate::aging::errors::Errors;
 use crate::context::Wishes;
-use crate::evict::{Again, Filling, evict_key, evict_key_async, or_evict};
+use crate::evict::{Again, Filling, evict_key, or_evict};
 use crate::flight::{Keeping, Shared, Ticket};
 use crate::outcome::Decision;
 use crate::shared::{SharedTier, Write};
 use crate::value::{AnyValue, Codec};
+use crate::way::Way;
 
 /// A load whose body is to run.
 pub(crate) struct Lead {
@@ -239,40 +240,8 @@ impl Lead {
         (settled.write.is_some() || self.claim.is_some()).then_some((self, settled))
     }
 
-    /// Tells the shared tier, by blocking, and then those who still wait.
-    pub(crate) fn tell(mut self, Settled { write, shared }: Settled) {
-        let load = &self.load;
-        if let Some(tier) = load.cache.shared() {
-            let stored = match (&write, &load.course.mark) {
-                (Some(Write::Fill(payload)), Some(mark)) => tier.fill(&load.key, payload, mark),
-                (Some(Write::Put(payload)), mark) => tier.put(&load.key, payload, mark.as_ref()),
-                (Some(_), _) => tier.evict(&load.key).map(|_| true),
-                (None, _) => Ok(true),
-            };
-            let to_go = self.is_to_go(write.as_ref(), &stored);
-            let to_all = self.fails_for_all(write.as_ref());
-            load.forget_older(&self.ticket, write.as_ref());
-            if let Some(held) = &mut self.claim {
-                match write {
-                    Some(Write::Fill(_)) => held.is_over(&stored),
-                    // no eviction ends one
-                    _ => held.give_back(tier, to_all),
-                }
-            }
-            if to_go {
-                let _ = evict_key(&load.cache, &load.key, true);
-            }
-            load.cache.evict_chosen();
-        }
-        self.told(shared);
-    }
-
-    /// The same without blocking. Boxed, as it is needed with a shared tier alone.
-    pub(crate) fn tell_boxed(self, settled: Settled) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(self.tell_async(settled))
-    }
-
-    async fn tell_async(mut self, Settled { write, shared }: Settled) {
+    /// Tells the shared tier, and then those who still wait.
+    pub(crate) async fn tell(mut self, way: Way, Settled { write, shared }: Settled) {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
             // its caller may go away
@@ -284,14 +253,14 @@ impl Lead {
             let stored = match (&write, &load.course.mark) {
                 (Some(Write::Fill(payload)), Some(mark)) => {
                     let filling = Filling::new(&load.cache, overtaken);
-                    let stored = tier.fill_async(&load.key, payload, mark).await;
+                    let stored = tier.fill(way, &load.key, payload, mark).await;
                     filling.over();
                     stored
                 }
                 (Some(Write::Put(payload)), mark) => {
-                    tier.put_async(&load.key, payload, mark.as_ref()).await
+                    tier.put(way, &load.key, payload, mark.as_ref()).await
                 }
-                (Some(_), _) => tier.evict_async(&load.key).await.map(|_| true),
+                (Some(_), _) => tier.evict(way, &load.key).await.map(|_| true),
                 (None, _) => Ok(true),
             };
             let to_go = self.is_to_go(write.as_ref(), &stored);
@@ -301,15 +270,20 @@ impl Lead {
                 match write {
                     Some(Write::Fill(_)) => held.is_over(&stored),
                     // no eviction ends one
-                    _ => held.give_back_async(tier, to_all).await,
+                    _ => held.give_back(way, tier, to_all).await,
                 }
             }
             if to_go {
-                let _ = evict_key_async(&load.cache, &load.key, true).await;
+                let _ = evict_key(way, &load.cache, &load.key, true).await;
             }
-            load.cache.evict_chosen_async().await;
+            load.cache.evict_chosen(way).await;
         }
         self.told(shared);
+    }
+
+    /// The same without blocking. Boxed, as it is needed with a shared tier alone.
+    pub(crate) fn tell_boxed(self, settled: Settled) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.tell(Way::Async, settled))
     }
 
     /// Whether those who are next are to load side by side: after a load that stores nothing, unless it was merely overtaken.

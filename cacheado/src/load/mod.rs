@@ -1,11 +1,11 @@
 //! The one path of a miss: wait for the load that is under way, or run the body and store what it returns.
 //!
-//! Two [drivers] walk it, one that blocks and one that awaits; each decision is made in a function that both call. Neither knows
-//! the value's type nor the body, which [`Pending`](crate::load::pending::Pending) runs in between: the path is compiled once, here.
+//! Those who block and those who await walk it alike, as far as where the body runs: by the [way](crate::way) they give. It knows neither
+//! the value's type nor the body, which [`Pending`](crate::load::pending::Pending) runs in between: it is compiled once, here.
 
 pub(crate) mod active;
+mod begin;
 mod claim;
-mod drivers;
 mod handed;
 mod kept;
 mod lead;
@@ -33,13 +33,14 @@ use crate::flight::{Boarding, FlightKind, Shared, Ticket, Wait};
 use crate::put::forget_older;
 use crate::shared::{Found, Seen, SharedTier, Write};
 use crate::value::{AnyValue, Codec, ValueType};
+use crate::way::Way;
 use active::in_doubt;
 use claim::Claim;
 use handed::Handed;
 use lead::StandIn;
 use patience::Patience;
 
-pub(crate) use drivers::landing;
+pub(crate) use begin::landing;
 pub(crate) use lead::{Course, Lead, Settled};
 pub(crate) use renewal::{Claimed, Renewal};
 
@@ -303,19 +304,19 @@ impl Load {
         }
     }
 
-    pub(crate) fn board(&self, blocking: bool) -> Boarding {
+    pub(crate) fn board(&self, way: Way) -> Boarding {
         match self.sharing {
-            Sharing::Single | Sharing::Cluster => self.cache.flights().board(&self.key, blocking),
-            Sharing::Beside | Sharing::Refresh => Boarding::Lead(self.beside(blocking)),
+            Sharing::Single | Sharing::Cluster => self.cache.flights().board(&self.key, way),
+            Sharing::Beside | Sharing::Refresh => Boarding::Lead(self.beside(way)),
         }
     }
 
-    fn beside(&self, blocking: bool) -> Ticket {
+    fn beside(&self, way: Way) -> Ticket {
         let kind = match self.sharing {
             Sharing::Refresh => FlightKind::Put,
             Sharing::Single | Sharing::Cluster | Sharing::Beside => FlightKind::Load,
         };
-        self.cache.flights().beside(&self.key, kind, blocking)
+        self.cache.flights().beside(&self.key, kind, way)
     }
 
     /// Whether what the leader has is this one's as well.
@@ -327,7 +328,7 @@ impl Load {
     }
 
     /// What a caller who has waited does next.
-    pub(crate) fn waited(&self, wait: Wait, blocking: bool) -> Waited {
+    pub(crate) fn waited(&self, wait: Wait, way: Way) -> Waited {
         match wait {
             Wait::Value(shared) if self.takes(&*shared) => {
                 let (value, handed) = Handed::unwrapped(&*shared);
@@ -341,7 +342,7 @@ impl Load {
                 }
                 Waited::Value(self.values.clone(value))
             }
-            Wait::Value(_) | Wait::Alone => Waited::Beside(self.beside(blocking)),
+            Wait::Value(_) | Wait::Alone => Waited::Beside(self.beside(way)),
             Wait::Again => {
                 if let Some(value) = self.stored() {
                     self.hit();

@@ -1,5 +1,6 @@
 //! Waiting for another process's load: looked at again and again, less and less often.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
@@ -9,6 +10,7 @@ use crate::runtime;
 use crate::sync::Instant;
 use crate::waiting::alarm::Alarm;
 use crate::waiting::watchdog::watch;
+use crate::way::Way;
 
 /// How long the first wait is, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
@@ -45,30 +47,17 @@ impl Patience {
         self.until.is_some_and(|until| until <= Instant::now())
     }
 
-    /// Waits by blocking the thread, and longer the next time.
-    pub(crate) fn sleep(&mut self) {
+    /// Waits, and longer the next time.
+    pub(crate) async fn wait(&mut self, way: Way) {
         let wait = self.next();
-        // a worker of a runtime hands its other tasks on first, where that can be done
-        if runtime::block(false, || thread::sleep(wait)).is_none() {
-            thread::sleep(wait);
-        }
-    }
-
-    /// As [`sleep`](Self::sleep), without blocking, under any executor.
-    pub(crate) async fn sleep_async(&mut self) {
-        let Some(until) = Instant::now().checked_add(self.next()) else {
-            return;
-        };
-        let alarm = Arc::new(Alarm::default());
-        std::future::poll_fn(|cx| {
-            if until <= Instant::now() {
-                return Poll::Ready(());
+        match way {
+            Way::Blocking => {
+                // a worker of a runtime hands its other tasks on first, where that can be done
+                let slept = runtime::block(false, || thread::sleep(wait));
+                slept.unwrap_or_else(|| thread::sleep(wait));
             }
-            alarm.keep(cx.waker());
-            watch(&alarm, until);
-            Poll::Pending
-        })
-        .await;
+            Way::Async => until(Instant::now().checked_add(wait)).await,
+        }
     }
 
     fn next(&mut self) -> Duration {
@@ -76,4 +65,21 @@ impl Patience {
         self.wait = (2 * wait).min(WAITS.1);
         wait
     }
+}
+
+/// Waits until then without blocking, under any executor; not at all for a moment that the clock can't count to.
+async fn until(moment: Option<Instant>) {
+    let Some(until) = moment else {
+        return;
+    };
+    let alarm = Arc::new(Alarm::default());
+    poll_fn(|cx| {
+        if until <= Instant::now() {
+            return Poll::Ready(());
+        }
+        alarm.keep(cx.waker());
+        watch(&alarm, until);
+        Poll::Pending
+    })
+    .await;
 }

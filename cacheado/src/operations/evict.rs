@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use super::{Begun, Operation, awaitable, key};
 use crate::cache::Cache;
-use crate::evict::{Again, evict_key, evict_key_async};
+use crate::evict::{Again, evict_key, evict_local};
 use crate::flight::UnderWay;
 use crate::shared::SharedTier;
+use crate::way::{Way, blocking};
 
 /// [`Cache::evict`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -43,7 +44,8 @@ impl<'a, K: Serialize> Evict<'a, K> {
     /// [`Error::Key`](crate::Error::Key) if the key fails to serialize, and [`Error::Backend`](crate::Error::Backend) if the shared tier
     /// failed: the process has forgotten the value all the same, and the eviction is sent there when it can be.
     pub fn run(self) -> Result<bool> {
-        evict_key(self.cache, &key(&self.scope, &self.key)?, true)
+        let key = key(&self.scope, &self.key)?;
+        blocking(|way| evict_key(way, self.cache, &key, true))
     }
 }
 
@@ -54,10 +56,10 @@ impl<'a, K: Serialize> Operation<'a> for Evict<'a, K> {
         let cache = self.cache;
         match key(&self.scope, &self.key) {
             Err(error) => Begun::Done(Err(error)),
-            Ok(key) if cache.shared().is_none() => Begun::Done(evict_key(cache, &key, true)),
-            Ok(key) => Begun::Waits(Box::pin(
-                async move { evict_key_async(cache, &key, true).await },
-            )),
+            Ok(key) if cache.shared().is_none() => Begun::Done(Ok(evict_local(cache, &key))),
+            Ok(key) => Begun::Waits(Box::pin(async move {
+                evict_key(Way::Async, cache, &key, true).await
+            })),
         }
     }
 }
@@ -83,13 +85,18 @@ impl<'a> EvictByScope<'a> {
     /// [`Error::Backend`](crate::Error::Backend) if the shared tier failed: the process has forgotten the values all the same, and the
     /// eviction is sent there when it can be.
     pub fn run(self) -> Result<u64> {
-        let Some(tier) = self.tier() else {
-            return Ok(self.local().entries);
-        };
+        match self.tier() {
+            None => Ok(self.local().entries),
+            Some(tier) => blocking(|way| self.everywhere(way, tier)),
+        }
+    }
+
+    async fn everywhere(self, way: Way, tier: &SharedTier) -> Result<u64> {
         let _under_way = self.under_way();
         let removed = tier.after(|| self.change(), || self.local());
-        let shared = tier.evict_by_scope(&self.scope);
-        self.local();
+        let again = Again::new(|| self.local());
+        let shared = tier.evict_by_scope(way, &self.scope).await;
+        again.now();
         Ok(removed.local + shared?)
     }
 
@@ -119,17 +126,10 @@ impl<'a> Operation<'a> for EvictByScope<'a> {
     type Output = Result<u64>;
 
     fn begin(self) -> Begun<'a, Result<u64>> {
-        let Some(tier) = self.tier() else {
-            return Begun::Done(self.run());
-        };
-        Begun::Waits(Box::pin(async move {
-            let _under_way = self.under_way();
-            let removed = tier.after(|| self.change(), || self.local());
-            let again = Again::new(|| self.local());
-            let shared = tier.evict_by_scope_async(&self.scope).await;
-            again.now();
-            Ok(removed.local + shared?)
-        }))
+        match self.tier() {
+            None => Begun::Done(self.run()),
+            Some(tier) => Begun::Waits(Box::pin(self.everywhere(Way::Async, tier))),
+        }
     }
 }
 
@@ -153,14 +153,21 @@ impl<'a> Clear<'a> {
     /// [`Error::Backend`](crate::Error::Backend) if the shared tier failed: the process has forgotten everything all the same, and the
     /// eviction is sent there when it can be.
     pub fn run(self) -> Result<()> {
-        let Some(tier) = self.cache.shared() else {
-            self.local();
-            return Ok(());
-        };
+        match self.cache.shared() {
+            None => {
+                self.local();
+                Ok(())
+            }
+            Some(tier) => blocking(|way| self.everywhere(way, tier)),
+        }
+    }
+
+    async fn everywhere(self, way: Way, tier: &SharedTier) -> Result<()> {
         let _under_way = self.under_way();
         self.first(tier);
-        let shared = tier.clear();
-        self.last();
+        let again = Again::new(|| self.last());
+        let shared = tier.clear(way).await;
+        again.now();
         shared
     }
 
@@ -197,17 +204,10 @@ impl<'a> Operation<'a> for Clear<'a> {
     type Output = Result<()>;
 
     fn begin(self) -> Begun<'a, Result<()>> {
-        let Some(tier) = self.cache.shared() else {
-            return Begun::Done(self.run());
-        };
-        Begun::Waits(Box::pin(async move {
-            let _under_way = self.under_way();
-            self.first(tier);
-            let again = Again::new(|| self.last());
-            let shared = tier.clear_async().await;
-            again.now();
-            shared
-        }))
+        match self.cache.shared() {
+            None => Begun::Done(self.run()),
+            Some(tier) => Begun::Waits(Box::pin(self.everywhere(Way::Async, tier))),
+        }
     }
 }
 

@@ -12,8 +12,9 @@ use crate::cache::Cache;
 use crate::counters::Event;
 use crate::flight::{FlightKind, Ticket};
 use crate::outcome::Storable;
-use crate::shared::Found;
+use crate::shared::{Found, SharedTier};
 use crate::value::{Codec, Typed, unboxed};
+use crate::way::{Way, blocking};
 
 /// [`Cache::get`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -57,13 +58,7 @@ impl<'a, T: Storable, K: Serialize> Get<'a, T, K> {
                     self.cache.count(&key, Event::Miss);
                     return Ok(None);
                 }
-                let look_up = LookUp::new(self.cache, &key, true);
-                // what a rule has just dropped is not to be found
-                self.cache.evict_chosen();
-                let found = tier.get(&key, Codec::of::<T>());
-                let kept = look_up.keep(found);
-                self.cache.evict_chosen();
-                kept
+                blocking(|way| LookUp::new(self.cache, &key, way).of(way, tier))
             }
         }
     }
@@ -114,14 +109,25 @@ struct LookUp<'a> {
 }
 
 impl<'a> LookUp<'a> {
-    fn new(cache: &'a Cache, key: &'a Key, blocking: bool) -> Self {
+    fn new(cache: &'a Cache, key: &'a Key, way: Way) -> Self {
         let flights = cache.flights();
         Self {
             cache,
             key,
-            ticket: flights.beside(key, FlightKind::Load, blocking),
+            ticket: flights.beside(key, FlightKind::Load, way),
             event: Event::Miss,
         }
+    }
+
+    /// What the `tier` has.
+    async fn of<T: Storable>(self, way: Way, tier: &SharedTier) -> Result<Option<T>> {
+        let (cache, key) = (self.cache, self.key);
+        // what a rule has just dropped is not to be found
+        cache.evict_chosen(way).await;
+        let found = tier.get(way, key, Codec::of::<T>()).await;
+        let kept = self.keep(found);
+        cache.evict_chosen(way).await;
+        kept
     }
 
     /// Keeps what the shared tier had in the process too, unless it was invalidated meanwhile.
@@ -183,12 +189,8 @@ impl<'a, T: Storable, K: Serialize> Operation<'a> for Get<'a, T, K> {
                 Begun::Done(Ok(None))
             }
             Ok(key) => Begun::Waits(Box::pin(async move {
-                let look_up = LookUp::new(cache, &key, false);
-                cache.evict_chosen_async().await;
-                let found = tier.get_async(&key, Codec::of::<T>()).await;
-                let kept = look_up.keep(found);
-                cache.evict_chosen_async().await;
-                kept
+                let way = Way::Async;
+                LookUp::new(cache, &key, way).of(way, tier).await
             })),
         }
     }

@@ -13,6 +13,7 @@ use crate::batch::Batch;
 use crate::cache::Cache;
 use crate::outcome::{Decision, Storable};
 use crate::value::Typed;
+use crate::way::{Way, blocking};
 
 /// [`Cache::get_many`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -50,8 +51,9 @@ impl<'a, T, K: Serialize> GetMany<'a, T, K> {
     /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if one was stored in the process as another type,
     /// [`Error::Key`](crate::Error::Key) if one of the keys fails to serialize.
     pub fn run(self) -> Result<Vec<Option<T>>> {
-        let mut batch = begin(self.cache, self.typed, &self.scope, &self.keys, true)?;
-        batch.look(false);
+        let way = Way::Blocking;
+        let mut batch = begin(way, self.cache, self.typed, &self.scope, &self.keys)?;
+        blocking(|way| batch.look(way, false));
         batch.missing(false);
         Ok(batch.finish())
     }
@@ -61,7 +63,7 @@ impl<'a, T: Any + Send, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
     type Output = Result<Vec<Option<T>>>;
 
     fn begin(self) -> Begun<'a, Self::Output> {
-        let mut batch = match begin(self.cache, self.typed, &self.scope, &self.keys, false) {
+        let mut batch = match begin(Way::Async, self.cache, self.typed, &self.scope, &self.keys) {
             Ok(batch) => batch,
             Err(error) => return Begun::Done(Err(error)),
         };
@@ -70,7 +72,7 @@ impl<'a, T: Any + Send, K: Serialize> Operation<'a> for GetMany<'a, T, K> {
             return Begun::Done(Ok(batch.finish()));
         }
         Begun::Waits(Box::pin(async move {
-            batch.look_async(false).await;
+            batch.look(Way::Async, false).await;
             batch.missing(false);
             Ok(batch.finish())
         }))
@@ -128,8 +130,9 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         F: FnOnce(Vec<K>) -> L,
         L: IntoIterator<Item = (K, T)>,
     {
-        let mut batch = begin(self.cache, Typed::PORTABLE, &self.scope, &self.keys, true)?;
-        batch.look(true);
+        let way = Way::Blocking;
+        let mut batch = begin(way, self.cache, Typed::PORTABLE, &self.scope, &self.keys)?;
+        blocking(|way| batch.look(way, true));
         let missing = take(self.keys, &batch.missing(true));
         if missing.is_empty() {
             return Ok(batch.finish());
@@ -138,23 +141,23 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         let load = || keyed(&self.scope, (self.loader)(missing));
         let loaded = batch.run(load)?;
         let (loaded, ttl) = (batch.arranged(loaded), self.ttl);
-        batch.store(loaded, |_| Decision::Store { ttl });
+        blocking(|way| batch.store(way, loaded, |_| Decision::Store { ttl }));
         Ok(batch.finish())
     }
 }
 
 /// Looks into the process for `keys`.
 fn begin<'a, T>(
+    way: Way,
     cache: &'a Cache,
     typed: Typed<T>,
     scope: &Scope,
     keys: &[impl Serialize],
-    blocking: bool,
 ) -> Result<Batch<'a, T>> {
     let keys = keys.iter().map(|it| key(scope, it));
     let keys = keys.collect::<Result<_>>()?;
     let aging = cache.aging_of(None);
-    Batch::begin(cache, typed, aging, keys, blocking).of_one_type()
+    Batch::begin(cache, typed, aging, keys, way).of_one_type()
 }
 
 /// Those of `keys` that are at the places.
@@ -184,12 +187,18 @@ where
     type Output = Result<Vec<Option<T>>>;
 
     fn begin(self) -> Begun<'a, Self::Output> {
-        let mut batch = match begin(self.cache, Typed::PORTABLE, &self.scope, &self.keys, false) {
+        let mut batch = match begin(
+            Way::Async,
+            self.cache,
+            Typed::PORTABLE,
+            &self.scope,
+            &self.keys,
+        ) {
             Ok(batch) => batch,
             Err(error) => return Begun::Done(Err(error)),
         };
         Begun::Waits(Box::pin(async move {
-            batch.look_async(true).await;
+            batch.look(Way::Async, true).await;
             let missing = take(self.keys, &batch.missing(true));
             if missing.is_empty() {
                 return Ok(batch.finish());
@@ -197,7 +206,9 @@ where
             let load = async { keyed(&self.scope, (self.loader)(missing).await) };
             let loaded = batch.run_async(pin!(load)).await?;
             let (loaded, ttl) = (batch.arranged(loaded), self.ttl);
-            batch.store_async(loaded, |_| Decision::Store { ttl }).await;
+            batch
+                .store(Way::Async, loaded, |_| Decision::Store { ttl })
+                .await;
             Ok(batch.finish())
         }))
     }

@@ -10,6 +10,7 @@ use crate::cache::Cache;
 use crate::outcome::Storable;
 use crate::put::Put;
 use crate::value::{AnyValue, Typed, ValueType};
+use crate::way::{Way, blocking};
 
 /// [`Cache::set`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -58,7 +59,8 @@ impl<'a, K: Serialize> Set<'a, K> {
         if !self.cache.is_enabled() {
             return Ok(false);
         }
-        self.put()?.run(self.value)
+        let put = self.put()?;
+        blocking(|way| put.run(way, self.value))
     }
 
     fn put(&self) -> Result<Put> {
@@ -82,7 +84,7 @@ impl<'a, K: Serialize> Operation<'a> for Set<'a, K> {
         let value = self.value;
         match self.put() {
             Err(error) => Begun::Done(Err(error)),
-            Ok(put) => Begun::Waits(Box::pin(async move { put.run_async(value).await })),
+            Ok(put) => Begun::Waits(Box::pin(async move { put.run(Way::Async, value).await })),
         }
     }
 }

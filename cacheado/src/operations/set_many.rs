@@ -14,8 +14,9 @@ use crate::evict::{Evictions, in_drop};
 use crate::flight::Ticket;
 use crate::outcome::Storable;
 use crate::put::{Put, ToTell, forget_older, is_to_go};
-use crate::shared::Answers;
+use crate::shared::{Answers, SharedTier};
 use crate::value::{AnyValue, Typed, ValueType};
+use crate::way::{Way, blocking};
 
 /// [`Cache::set_many`], to be refined and carried out.
 #[must_use = "an operation does nothing until `.run()` or `.await`"]
@@ -64,22 +65,15 @@ impl<'a, K: Serialize> SetMany<'a, K> {
     /// [`Error::Key`] if one of the keys fails to serialize; then none is stored. With a shared tier, [`Error::Codec`] if a value can't be
     /// encoded for it, and [`Error::Backend`] if it failed; the process has those values all the same that nothing has crossed meanwhile.
     pub fn run(self) -> Result<Vec<bool>> {
-        let mut puts = self.store(true)?;
-        if let Some(tier) = self.cache.shared() {
-            let (rejected, unsealed) = (puts.rejected(), puts.unsealed());
-            let told = tier.put_many(&puts.payloads);
-            let crossed = puts.crossed(&told);
-            puts.note_all(told);
-            for evictions in [crossed, rejected, unsealed] {
-                puts.note(evictions.run());
-            }
-            self.cache.evict_chosen();
+        let puts = self.store(Way::Blocking)?;
+        match self.cache.shared() {
+            None => puts.finish(),
+            Some(tier) => blocking(|way| puts.tell(way, tier)),
         }
-        puts.finish()
     }
 
     /// Stores them in the process. Of a key that is there twice, the last counts.
-    fn store(&self, blocking: bool) -> Result<Puts<'a>> {
+    fn store(&self, way: Way) -> Result<Puts<'a>> {
         let mut puts = Puts::new(self.cache, self.entries.len());
         if !self.cache.is_enabled() {
             return Ok(puts);
@@ -97,7 +91,7 @@ impl<'a, K: Serialize> SetMany<'a, K> {
                 values: self.values,
                 span: self.cache.aging_of(None).span(self.ttl),
             };
-            let store = AssertUnwindSafe(|| put.store(*value, blocking));
+            let store = AssertUnwindSafe(|| put.store(way, *value));
             let (ticket, stored) = catch_unwind(store).unwrap_or_else(|panic| {
                 // of those before it the shared tier has what is older, of those after it the process as well
                 let all = Evictions::everywhere(self.cache, keys.clone());
@@ -206,6 +200,20 @@ impl<'a> Puts<'a> {
         Evictions::from_shared(self.newer.cache, keys)
     }
 
+    /// Tells the `tier`.
+    async fn tell(mut self, way: Way, tier: &SharedTier) -> Result<Vec<bool>> {
+        // before anything is waited for: its caller may go away
+        let (rejected, unsealed) = (self.rejected(), self.unsealed());
+        let told = tier.put_many(way, &self.payloads).await;
+        let crossed = self.crossed(&told);
+        self.note_all(told);
+        for evictions in [crossed, rejected, unsealed] {
+            self.note(evictions.run(way).await);
+        }
+        self.newer.cache.evict_chosen(way).await;
+        self.finish()
+    }
+
     fn finish(self) -> Result<Vec<bool>> {
         self.failed.map_or(Ok(self.stored), Err)
     }
@@ -215,25 +223,14 @@ impl<'a, K: Serialize> Operation<'a> for SetMany<'a, K> {
     type Output = Result<Vec<bool>>;
 
     fn begin(self) -> Begun<'a, Self::Output> {
-        let mut puts = match self.store(false) {
+        let puts = match self.store(Way::Async) {
             Ok(puts) => puts,
             Err(error) => return Begun::Done(Err(error)),
         };
-        let Some(tier) = self.cache.shared() else {
-            return Begun::Done(puts.finish());
-        };
-        Begun::Waits(Box::pin(async move {
-            // before anything is waited for: its caller may go away
-            let (rejected, unsealed) = (puts.rejected(), puts.unsealed());
-            let told = tier.put_many_async(&puts.payloads).await;
-            let crossed = puts.crossed(&told);
-            puts.note_all(told);
-            for evictions in [crossed, rejected, unsealed] {
-                puts.note(evictions.run_async().await);
-            }
-            self.cache.evict_chosen_async().await;
-            puts.finish()
-        }))
+        match self.cache.shared() {
+            None => Begun::Done(puts.finish()),
+            Some(tier) => Begun::Waits(Box::pin(puts.tell(Way::Async, tier))),
+        }
     }
 }
 

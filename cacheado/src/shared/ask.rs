@@ -1,14 +1,15 @@
 //! Asking the store for something: the circuit breaker and what is known to be old stand before it, and a failure is counted and traced
 //! behind it.
 
-use cacheado_backends::backend::{BackendFuture, BackendResult, Refused};
-use cacheado_backends::{Backend, Error, Key, Level, Result, Space};
+use cacheado_backends::backend::{BackendResult, Refused};
+use cacheado_backends::{Error, Key, Level, Result, Space};
 
 use super::SharedTier;
-use super::breaker::Way;
-use super::guarded::{guarded, guarded_async};
+use super::guarded::guarded;
+use super::via::Via;
 use crate::counters::Event;
 use crate::repeats::warn_seldom;
+use crate::way::Way;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -113,29 +114,23 @@ impl SharedTier {
         error
     }
 
-    /// Asks the store for something of `part`.
-    pub(super) fn ask<T>(
-        &self,
-        operation: &'static str,
-        about: About<'_>,
-        part: impl Fn() -> u32,
-        ask: impl FnOnce(&dyn Backend) -> BackendResult<T>,
-    ) -> Result<T> {
-        self.lets_through(Way::Blocking, operation, about, &part)?;
-        let answer = guarded(|| ask(&*self.backend));
-        self.answered(Way::Blocking, operation, about, part, answer)
+    /// The store, to be asked that way.
+    pub(super) fn via(&self, way: Way) -> Via<'_> {
+        let backend = &*self.backend;
+        Via { way, backend }
     }
 
-    /// As [`ask`](Self::ask), without blocking.
-    pub(super) async fn ask_async<'a, T>(
-        &'a self,
+    /// What the store answers of `part`, if it is asked.
+    pub(super) async fn ask<T>(
+        &self,
+        way: Way,
         operation: &'static str,
         about: About<'_>,
         part: impl Fn() -> u32,
-        ask: impl FnOnce(&'a dyn Backend) -> BackendFuture<'a, T>,
+        answer: impl Future<Output = BackendResult<T>>,
     ) -> Result<T> {
-        self.lets_through(Way::Async, operation, about, &part)?;
-        let answer = guarded_async(|| ask(&*self.backend)).await;
-        self.answered(Way::Async, operation, about, part, answer)
+        self.lets_through(way, operation, about, &part)?;
+        let answer = guarded(answer).await;
+        self.answered(way, operation, about, part, answer)
     }
 }

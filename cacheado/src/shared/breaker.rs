@@ -9,6 +9,7 @@ use cacheado_backends::{Clock, Error, Result};
 
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
+use crate::way::Way;
 
 /// When a store is not asked.
 #[derive(Clone, Copy, Debug)]
@@ -49,15 +50,8 @@ impl BreakerOptions {
     }
 }
 
-/// How the store is asked. Each way has connections of its own, so one may fail where the other does not: a server that takes no more
-/// clients goes on to answer those that it has.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Way {
-    Blocking,
-    Async,
-}
-
-/// The breakers of both ways.
+/// The breakers of both ways to ask the store. Each has connections of its own, so one may fail where the other does not: a server that
+/// takes no more clients goes on to answer those that it has.
 pub(super) struct Ways {
     blocking: Breakers,
     nonblocking: Breakers,

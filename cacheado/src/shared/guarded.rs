@@ -4,20 +4,14 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::task::Poll;
 
-use cacheado_backends::backend::{BackendFuture, BackendResult};
+use cacheado_backends::backend::BackendResult;
 
-/// What `ask` answers.
-pub(super) fn guarded<T>(ask: impl FnOnce() -> BackendResult<T>) -> BackendResult<T> {
-    catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|_| Err("it panicked".into()))
-}
-
-/// As [`guarded`], without blocking.
-pub(super) async fn guarded_async<'a, T>(
-    ask: impl FnOnce() -> BackendFuture<'a, T>,
-) -> BackendResult<T> {
-    let mut answer = guarded(|| Ok(ask()))?;
+/// What is answered.
+pub(super) async fn guarded<T>(answer: impl Future<Output = BackendResult<T>>) -> BackendResult<T> {
+    let mut answer = pin!(answer);
     // one that has panicked is not polled again
     poll_fn(|cx| {
         let poll = AssertUnwindSafe(|| answer.as_mut().poll(cx));

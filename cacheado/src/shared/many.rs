@@ -7,41 +7,28 @@ use cacheado_backends::backend::{Change, Lookup, Mark, Payload};
 use super::portions::Answers;
 use super::{Seen, SharedTier, Unsent};
 use crate::value::Codec;
+use crate::way::Way;
 
 impl SharedTier {
     /// What the tier has under each of `keys`, as [`look`](Self::look) says, and whether something is there that is no value: one that only
     /// stands in for another, or can't be used. A key that fails has nothing, and is to be told nothing. `loads`: what is missing is to be
     /// loaded.
-    pub(crate) fn look_many(&self, keys: &[Key], codec: Codec, loads: bool) -> Vec<(Seen, bool)> {
-        let asked = self.to_ask(keys);
-        let answers = self.ask_portions("get", &asked, |keys| self.backend.get_many(keys));
-        let found = in_their_places(answers, asked.len());
-        let mut all = Vec::with_capacity(keys.len());
-        for (key, seen) in keys.iter().zip(self.seen_many(keys, codec, &asked, found)) {
-            all.push(match seen {
-                Some(seen) => (seen, false),
-                None if loads => (Seen::Miss(self.mark(key).ok()), true),
-                None => (Seen::Miss(None), true),
-            });
-        }
-        all
-    }
-
-    /// As [`look_many`](Self::look_many), without blocking.
-    pub(crate) async fn look_many_async(
+    pub(crate) async fn look_many(
         &self,
+        way: Way,
         keys: &[Key],
         codec: Codec,
         loads: bool,
     ) -> Vec<(Seen, bool)> {
         let asked = self.to_ask(keys);
-        let answers = self.ask_portions_async("get", &asked, |it, keys| it.get_many_async(keys));
+        let answers =
+            self.ask_portions(way, "get", &asked, |via, keys| Box::pin(via.get_many(keys)));
         let found = in_their_places(answers.await, asked.len());
         let mut all = Vec::with_capacity(keys.len());
         for (key, seen) in keys.iter().zip(self.seen_many(keys, codec, &asked, found)) {
             all.push(match seen {
                 Some(seen) => (seen, false),
-                None if loads => (Seen::Miss(self.mark_async(key).await.ok()), true),
+                None if loads => (Seen::Miss(self.mark(way, key).await.ok()), true),
                 None => (Seen::Miss(None), true),
             });
         }
@@ -77,27 +64,7 @@ impl SharedTier {
     }
 
     /// Stores values that are newer than any other. What came of those at some places may differ from what came of others.
-    pub(crate) fn put_many(&self, entries: &[(Key, Payload)]) -> Answers<()> {
-        if entries.is_empty() {
-            return Answers::new();
-        }
-        let outside = self.outside_of(entries);
-        let answers = self.ask_portions("set", &outside, |these| self.backend.set_many(these));
-        for (places, put) in &answers {
-            for &place in places {
-                let key = &entries[place].0;
-                match put {
-                    // evictions that could not be sent need not be any more: the store has newer values
-                    Ok(()) => self.outbox.forget(key),
-                    Err(_) => self.keep(Change::Key(key.clone())),
-                }
-            }
-        }
-        answers
-    }
-
-    /// As [`put_many`](Self::put_many), without blocking.
-    pub(crate) async fn put_many_async(&self, entries: &[(Key, Payload)]) -> Answers<()> {
+    pub(crate) async fn put_many(&self, way: Way, entries: &[(Key, Payload)]) -> Answers<()> {
         if entries.is_empty() {
             return Answers::new();
         }
@@ -106,8 +73,9 @@ impl SharedTier {
         let unsent = unsent.map(|change| Some(Unsent::new(self, change)));
         // what is dropped, by an error or with the caller, is kept
         let mut unsent: Vec<_> = unsent.collect();
-        let answers =
-            self.ask_portions_async("set", &outside, |it, these| it.set_many_async(these));
+        let answers = self.ask_portions(way, "set", &outside, |via, these| {
+            Box::pin(via.set_many(these))
+        });
         let answers = answers.await;
         for (places, put) in &answers {
             if put.is_ok() {
@@ -130,20 +98,15 @@ impl SharedTier {
     }
 
     /// Stores what loads have found. Returns of each whether it is stored; `None` of those that are not known.
-    pub(crate) fn fill_many(&self, entries: &[(Key, Payload, Mark)]) -> Vec<Option<bool>> {
-        let outside = self.outside_of_loads(entries);
-        let answers = self.ask_portions("fill", &outside, |these| self.backend.fill_many(these));
-        in_their_places(answers, entries.len())
-    }
-
-    /// As [`fill_many`](Self::fill_many), without blocking.
-    pub(crate) async fn fill_many_async(
+    pub(crate) async fn fill_many(
         &self,
+        way: Way,
         entries: &[(Key, Payload, Mark)],
     ) -> Vec<Option<bool>> {
         let outside = self.outside_of_loads(entries);
-        let answers =
-            self.ask_portions_async("fill", &outside, |it, these| it.fill_many_async(these));
+        let answers = self.ask_portions(way, "fill", &outside, |via, these| {
+            Box::pin(via.fill_many(these))
+        });
         in_their_places(answers.await, entries.len())
     }
 

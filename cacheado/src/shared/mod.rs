@@ -1,8 +1,7 @@
 //! The shared tier: a backend, and what stands between it and a load: the circuit breaker, what could not be sent, and how values
 //! look outside of the process.
 //!
-//! Everything comes twice, blocking and async. Both [ask](SharedTier::ask) the backend in between the same steps, and share all that is
-//! decided.
+//! Each operation is told the [way](Way) in which the backend is [asked](SharedTier::ask).
 
 mod ask;
 mod breaker;
@@ -15,6 +14,7 @@ mod release;
 mod replay;
 mod seal;
 mod secret;
+mod via;
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -29,6 +29,7 @@ use cacheado_backends::{Backend, Clock, Key, Level, Result, Scope};
 use crate::counters::{Counters, Event};
 use crate::repeats::{Repeats, warn_seldom};
 use crate::value::Codec;
+use crate::way::Way;
 
 pub(crate) use breaker::BreakerOptions;
 pub(crate) use coherence::Coherence;
@@ -169,16 +170,9 @@ impl SharedTier {
     /// # Errors
     ///
     /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if it has a value of another type; else what it said if it failed.
-    pub(crate) fn get(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
+    pub(crate) async fn get(&self, way: Way, key: &Key, codec: Codec) -> Result<Option<Found>> {
         let outside = self.outside(key);
-        let found = self.found(key, &outside)?;
-        self.opened(&outside, codec, found)
-    }
-
-    /// As [`get`](Self::get), without blocking.
-    pub(crate) async fn get_async(&self, key: &Key, codec: Codec) -> Result<Option<Found>> {
-        let outside = self.outside(key);
-        let found = self.found_async(key, &outside).await?;
+        let found = self.found(way, key, &outside).await?;
         self.opened(&outside, codec, found)
     }
 
@@ -187,38 +181,23 @@ impl SharedTier {
     /// # Errors
     ///
     /// What it said if it failed.
-    pub(crate) fn look(&self, key: &Key, codec: Codec) -> Result<Seen> {
+    pub(crate) async fn look(&self, way: Way, key: &Key, codec: Codec) -> Result<Seen> {
         let outside = self.outside(key);
-        let found = self.found(key, &outside)?;
+        let found = self.found(way, key, &outside).await?;
         match self.seen(&outside, codec, found) {
             Some(seen) => Ok(seen),
-            None => self.mark(key).map(|mark| Seen::Miss(Some(mark))),
-        }
-    }
-
-    /// As [`look`](Self::look), without blocking.
-    pub(crate) async fn look_async(&self, key: &Key, codec: Codec) -> Result<Seen> {
-        let outside = self.outside(key);
-        let found = self.found_async(key, &outside).await?;
-        match self.seen(&outside, codec, found) {
-            Some(seen) => Ok(seen),
-            None => self
-                .mark_async(key)
-                .await
-                .map(|mark| Seen::Miss(Some(mark))),
+            None => {
+                let mark = self.mark(way, key).await?;
+                Ok(Seen::Miss(Some(mark)))
+            }
         }
     }
 
     /// What the store has under `outside`, as it may know `key`.
-    fn found(&self, key: &Key, outside: &Key) -> Result<Lookup> {
+    async fn found(&self, way: Way, key: &Key, outside: &Key) -> Result<Lookup> {
         let part = || self.backend.part(outside);
-        self.ask("get", About::Current(key), part, |it| it.get(outside))
-    }
-
-    /// As [`found`](Self::found), without blocking.
-    async fn found_async(&self, key: &Key, outside: &Key) -> Result<Lookup> {
-        let part = || self.backend.part(outside);
-        self.ask_async("get", About::Current(key), part, |it| it.get_async(outside))
+        let answer = self.via(way).get(outside);
+        self.ask(way, "get", About::Current(key), part, answer)
             .await
     }
 
@@ -256,74 +235,40 @@ impl SharedTier {
     }
 
     /// Stores a value that is newer than any other; with a mark, only if nothing came since. Returns whether it is stored.
-    pub(crate) fn put(&self, key: &Key, payload: &Payload, since: Option<&Mark>) -> Result<bool> {
-        let outside = self.outside(key);
-        // it may be asked for a key whose eviction could not be sent: it is newer than that
-        let put = self.ask(
-            "set",
-            About::Any(key),
-            || self.backend.part(&outside),
-            |backend| match since {
-                Some(mark) => backend.put(&outside, payload, mark),
-                None => backend.set(&outside, payload).map(|()| true),
-            },
-        );
-        let put = self.or_keep(put, || Change::Key(key.clone()))?;
-        self.outbox.forget(key);
-        Ok(put)
-    }
-
-    /// As [`put`](Self::put), without blocking.
-    pub(crate) async fn put_async(
+    pub(crate) async fn put(
         &self,
+        way: Way,
         key: &Key,
         payload: &Payload,
         since: Option<&Mark>,
     ) -> Result<bool> {
         let outside = self.outside(key);
-        let put = self.ask_async(
-            "set",
-            About::Any(key),
-            || self.backend.part(&outside),
-            |backend| match since {
-                Some(mark) => backend.put_async(&outside, payload, mark),
-                None => {
-                    let set = backend.set_async(&outside, payload);
-                    Box::pin(async move { set.await.map(|()| true) })
-                }
-            },
-        );
+        let (part, via) = (|| self.backend.part(&outside), self.via(way));
+        let answer = async {
+            match since {
+                Some(mark) => via.put(&outside, payload, mark).await,
+                None => via.set(&outside, payload).await.map(|()| true),
+            }
+        };
         // a caller who goes away has seen no answer: an older value may be there still
         let unsent = Unsent::new(self, Change::Key(key.clone()));
-        let put = unsent.over(put.await)?;
+        // it may be asked for a key whose eviction could not be sent: it is newer than that
+        let put = self.ask(way, "set", About::Any(key), part, answer).await;
+        let put = unsent.over(put)?;
         self.outbox.forget(key);
         Ok(put)
     }
 
-    /// Removes what is under `key`. Returns whether something was. One that can't be sent is kept until it can.
-    pub(crate) fn evict(&self, key: &Key) -> Result<bool> {
+    /// Removes what is under `key`. Returns whether something was. One that can't be sent, or whose caller goes away before there is an
+    /// answer, is kept until it can.
+    pub(crate) async fn evict(&self, way: Way, key: &Key) -> Result<bool> {
         let outside = self.outside(key);
-        let evicted = self.ask(
-            "evict",
-            About::Any(key),
+        let (part, answer) = (
             || self.backend.part(&outside),
-            |backend| backend.evict(&outside),
+            self.via(way).evict(&outside),
         );
-        self.or_keep(evicted, || Change::Key(key.clone()))
-    }
-
-    /// As [`evict`](Self::evict), without blocking.
-    pub(crate) async fn evict_async(&self, key: &Key) -> Result<bool> {
-        let outside = self.outside(key);
-        let evict = self.ask_async(
-            "evict",
-            About::Any(key),
-            || self.backend.part(&outside),
-            |backend| backend.evict_async(&outside),
-        );
-        // a caller who goes away has seen no answer: it is kept until there is one
         let unsent = Unsent::new(self, Change::Key(key.clone()));
-        unsent.over(evict.await)
+        unsent.over(self.ask(way, "evict", About::Any(key), part, answer).await)
     }
 
     /// Removes what is under `key`, as soon as can be.
@@ -342,84 +287,51 @@ impl SharedTier {
         })
     }
 
-    /// Removes all that is in `scope`. Returns how many live entries that were. One that can't be sent is kept until it can.
-    pub(crate) fn evict_by_scope(&self, scope: &Scope) -> Result<u64> {
+    /// Removes all that is in `scope`. Returns how many live entries that were. One that can't be sent is kept as one of a
+    /// [key](Self::evict) is.
+    pub(crate) async fn evict_by_scope(&self, way: Way, scope: &Scope) -> Result<u64> {
         let outside = self.outside_scope(scope);
-        let evicted = self.ask(
-            "evict by scope",
-            About::Scope,
-            || self.backend.part_of_scope(&outside),
-            |it| it.evict_by_scope(&outside),
-        );
-        self.or_keep(evicted, || Change::Scope(scope.clone()))
-    }
-
-    /// As [`evict_by_scope`](Self::evict_by_scope), without blocking.
-    pub(crate) async fn evict_by_scope_async(&self, scope: &Scope) -> Result<u64> {
-        let outside = self.outside_scope(scope);
-        let evict = self.ask_async(
-            "evict by scope",
-            About::Scope,
-            || self.backend.part_of_scope(&outside),
-            |it| it.evict_by_scope_async(&outside),
-        );
+        let part = || self.backend.part_of_scope(&outside);
+        let answer = self.via(way).evict_by_scope(&outside);
         let unsent = Unsent::new(self, Change::Scope(scope.clone()));
-        unsent.over(evict.await)
+        unsent.over(
+            self.ask(way, "evict by scope", About::Scope, part, answer)
+                .await,
+        )
     }
 
-    /// Removes everything. One that can't be sent is kept until it can.
-    pub(crate) fn clear(&self) -> Result<()> {
-        let cleared = self.ask("clear", About::Scope, || self.whole(), Backend::clear);
-        self.or_keep(cleared, || Change::All)
-    }
-
-    /// As [`clear`](Self::clear), without blocking.
-    pub(crate) async fn clear_async(&self) -> Result<()> {
-        let clear = self.ask_async("clear", About::Scope, || self.whole(), Backend::clear_async);
+    /// Removes everything. One that can't be sent is kept as one of a [key](Self::evict) is.
+    pub(crate) async fn clear(&self, way: Way) -> Result<()> {
+        let (part, answer) = (|| self.whole(), self.via(way).clear());
         let unsent = Unsent::new(self, Change::All);
-        unsent.over(clear.await)
-    }
-
-    fn or_keep<T>(&self, sent: Result<T>, change: impl FnOnce() -> Change) -> Result<T> {
-        if sent.is_err() {
-            self.keep(change());
-        }
-        sent
+        unsent.over(self.ask(way, "clear", About::Scope, part, answer).await)
     }
 }
 
 /// Operations that are handed on as they are. Each is asked of a key whose evictions have all been sent.
 macro_rules! handed_on {
-    ($($(#[$doc:meta])* $name:ident, $name_async:ident ($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+    ($($(#[$doc:meta])* $name:ident ($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
         impl SharedTier {
             $($(#[$doc])*
-            pub(crate) fn $name(&self, key: &Key $(, $arg: $type)*) -> Result<$out> {
+            pub(crate) async fn $name(&self, way: Way, key: &Key $(, $arg: $type)*) -> Result<$out> {
                 let outside = self.outside(key);
-                let part = || self.backend.part(&outside);
-                self.ask(stringify!($name), About::Current(key), part, |it| it.$name(&outside $(, $arg)*))
-            }
-
-            /// The same without blocking.
-            pub(crate) async fn $name_async(&self, key: &Key $(, $arg: $type)*) -> Result<$out> {
-                let outside = self.outside(key);
-                let operation = stringify!($name);
-                let part = || self.backend.part(&outside);
-                self.ask_async(operation, About::Current(key), part, |it| it.$name_async(&outside $(, $arg)*)).await
+                let (part, answer) = (|| self.backend.part(&outside), self.via(way).$name(&outside $(, $arg)*));
+                self.ask(way, stringify!($name), About::Current(key), part, answer).await
             })*
         }
     };
 }
 handed_on! {
     /// What a load is known by that begins now.
-    mark, mark_async() -> Mark;
+    mark() -> Mark;
     /// Stores what a load that began at `mark` has found. Returns whether it is stored.
-    fill, fill_async(payload: &Payload, mark: &Mark) -> bool;
+    fill(payload: &Payload, mark: &Mark) -> bool;
     /// Claims the load of `key` among all processes.
-    lease, lease_async(span: Duration) -> Lease;
+    lease(span: Duration) -> Lease;
     /// Gives a claim back.
-    release, release_async(mark: &Mark) -> ();
+    release(mark: &Mark) -> ();
     /// The same, and it is anybody's for `span`.
-    release_to_all, release_to_all_async(mark: &Mark, span: Duration) -> ();
+    release_to_all(mark: &Mark, span: Duration) -> ();
 }
 
 /// An eviction or a put that is being sent: the eviction is kept, if its caller goes away before there is an answer.

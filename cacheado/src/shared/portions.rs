@@ -9,12 +9,13 @@ use std::task::Poll;
 use std::thread;
 
 use cacheado_backends::backend::{BackendFuture, BackendResult, Mark, Payload, Refused};
-use cacheado_backends::{Backend, Key, Result};
+use cacheado_backends::{Key, Result};
 
 use super::SharedTier;
 use super::ask::About;
-use super::breaker::Way;
-use super::guarded::{guarded, guarded_async};
+use super::guarded::guarded;
+use super::via::Via;
+use crate::way::{Way, blocking};
 
 /// What is in one part of the store, by its places among all.
 struct Portion {
@@ -44,51 +45,33 @@ pub(crate) type Answers<T> = Vec<(Vec<usize>, Result<T>)>;
 impl SharedTier {
     /// What the store answers to `ask` of `items`: of all in one, or if some part of it has failed lately, or that fails, of each
     /// part by itself. Failures are counted and traced.
-    pub(super) fn ask_portions<I: Item, T: Send>(
+    pub(super) async fn ask_portions<I: Item, T: Send>(
         &self,
+        way: Way,
         operation: &'static str,
         items: &[I],
-        ask: impl Fn(&[I]) -> BackendResult<T> + Sync,
+        ask: impl for<'i> Fn(Via<'i>, &'i [I]) -> BackendFuture<'i, T> + Sync,
     ) -> Answers<T> {
-        let parts = if self.breakers.of(Way::Blocking).any() {
+        let via = self.via(way);
+        let parts = if self.breakers.of(way).any() {
             self.parts(items)
         } else {
-            let answer = guarded(|| ask(items));
-            match self.answered_whole(Way::Blocking, operation, items, answer) {
+            let answer = guarded(ask(via, items)).await;
+            match self.answered_whole(way, operation, items, answer) {
                 Ok(answers) => return answers,
                 Err(suspects) => suspects,
             }
         };
-        let (asked, unasked) = self.let_parts_through(Way::Blocking, operation, items, parts);
-        let answers = side_by_side(&asked, |portion| guarded(|| ask(&portion.of(items))));
-        self.answered_parts(Way::Blocking, operation, items, asked, unasked, answers)
-    }
-
-    /// As [`ask_portions`](Self::ask_portions), without blocking.
-    pub(super) async fn ask_portions_async<I: Item, T: Send>(
-        &self,
-        operation: &'static str,
-        items: &[I],
-        ask: impl for<'i> Fn(&'i dyn Backend, &'i [I]) -> BackendFuture<'i, T>,
-    ) -> Answers<T> {
-        let parts = if self.breakers.of(Way::Async).any() {
-            self.parts(items)
-        } else {
-            let answer = guarded_async(|| ask(&*self.backend, items)).await;
-            match self.answered_whole(Way::Async, operation, items, answer) {
-                Ok(answers) => return answers,
-                Err(suspects) => suspects,
-            }
-        };
-        let (asked, unasked) = self.let_parts_through(Way::Async, operation, items, parts);
+        let (asked, unasked) = self.let_parts_through(way, operation, items, parts);
         let these: Vec<Vec<I>> = asked.iter().map(|portion| portion.of(items)).collect();
-        let ask = &ask;
-        let answers = these.iter().map(|these| {
-            let asked = guarded_async(move || ask(&*self.backend, these));
-            Box::pin(asked)
-        });
-        let answers = all(answers.collect()).await;
-        self.answered_parts(Way::Async, operation, items, asked, unasked, answers)
+        let answers = match way {
+            Way::Blocking => side_by_side(&these, |these| blocking(|_| guarded(ask(via, these)))),
+            Way::Async => {
+                let answers = these.iter().map(|these| Box::pin(guarded(ask(via, these))));
+                all(answers.collect()).await
+            }
+        };
+        self.answered_parts(way, operation, items, asked, unasked, answers)
     }
 
     fn parts(&self, items: &[impl Item]) -> Vec<Portion> {
@@ -200,7 +183,7 @@ impl Item for (Key, Payload, Mark) {
 }
 
 /// What `ask` returns of each of `portions`, in their order. All but one are asked on threads of their own.
-fn side_by_side<T: Send>(portions: &[Portion], ask: impl Fn(&Portion) -> T + Sync) -> Vec<T> {
+fn side_by_side<P: Sync, T: Send>(portions: &[P], ask: impl Fn(&P) -> T + Sync) -> Vec<T> {
     let Some((last, others)) = portions.split_last() else {
         return Vec::new();
     };

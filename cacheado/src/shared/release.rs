@@ -9,6 +9,7 @@ use cacheado_backends::{Key, Result};
 use super::SharedTier;
 use crate::load::patience::FOR_ALL;
 use crate::sync::{Mutex, lock};
+use crate::way::{Way, blocking};
 
 /// What is to be given back.
 #[derive(Default)]
@@ -40,20 +41,17 @@ impl Releases {
 
 impl SharedTier {
     /// Gives the claim `mark` back, to one or to all.
-    pub(crate) fn give_back(&self, key: &Key, mark: &Mark, to_all: bool) -> Result<()> {
+    pub(crate) async fn give_back(
+        &self,
+        way: Way,
+        key: &Key,
+        mark: &Mark,
+        to_all: bool,
+    ) -> Result<()> {
         if to_all {
-            self.release_to_all(key, mark, FOR_ALL)
+            self.release_to_all(way, key, mark, FOR_ALL).await
         } else {
-            self.release(key, mark)
-        }
-    }
-
-    /// The same without blocking.
-    pub(crate) async fn give_back_async(&self, key: &Key, mark: &Mark, to_all: bool) -> Result<()> {
-        if to_all {
-            self.release_to_all_async(key, mark, FOR_ALL).await
-        } else {
-            self.release_async(key, mark).await
+            self.release(way, key, mark).await
         }
     }
 
@@ -82,6 +80,6 @@ impl SharedTier {
 
 fn release_all(tier: &SharedTier) {
     while let Some(Ended { key, mark, failed }) = tier.releases.next() {
-        let _ = tier.give_back(&key, &mark, failed);
+        let _ = blocking(|way| tier.give_back(way, &key, &mark, failed));
     }
 }

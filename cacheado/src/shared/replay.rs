@@ -7,9 +7,9 @@ use std::time::Duration;
 use cacheado_backends::backend::{BackendResult, Change};
 
 use super::SharedTier;
-use super::breaker::Way;
 use super::guarded::guarded;
 use super::outbox::Turn;
+use crate::way::{Way, blocking};
 
 /// How long it waits after a failure, at first and at most: the latter if the store answers to nobody else either.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -42,7 +42,7 @@ fn send_all(tier: &Weak<SharedTier>) {
         let Some((change, turn)) = tier.outbox.next() else {
             return;
         };
-        let sent = guarded(|| tier.send(&change));
+        let sent = blocking(|way| guarded(tier.send(way, &change)));
         if tier.note_sent(Way::Blocking, change, turn, sent) {
             wait = WAITS.0;
             continue;
@@ -67,27 +67,15 @@ impl SharedTier {
     }
 
     /// Sends `change`, whatever the breaker says: somebody has to ask.
-    fn send(&self, change: &Change) -> BackendResult<()> {
+    async fn send(&self, way: Way, change: &Change) -> BackendResult<()> {
+        let via = self.via(way);
         match change {
-            Change::Key(key) => self.backend.evict(&self.outside(key)).map(drop),
-            Change::Scope(scope) => {
-                let scope = self.outside_scope(scope);
-                self.backend.evict_by_scope(&scope).map(drop)
-            }
-            Change::All => self.backend.clear(),
-            Change::Covered | Change::Lost => Ok(()),
-        }
-    }
-
-    /// As [`send`](Self::send), without blocking.
-    async fn send_async(&self, change: &Change) -> BackendResult<()> {
-        match change {
-            Change::Key(key) => self.backend.evict_async(&self.outside(key)).await.map(drop),
-            Change::Scope(scope) => {
-                let scope = self.outside_scope(scope);
-                self.backend.evict_by_scope_async(&scope).await.map(drop)
-            }
-            Change::All => self.backend.clear_async().await,
+            Change::Key(key) => via.evict(&self.outside(key)).await.map(drop),
+            Change::Scope(scope) => via
+                .evict_by_scope(&self.outside_scope(scope))
+                .await
+                .map(drop),
+            Change::All => via.clear().await,
             Change::Covered | Change::Lost => Ok(()),
         }
     }
@@ -114,7 +102,7 @@ impl SharedTier {
         let Some((change, turn)) = self.outbox.next() else {
             return false;
         };
-        let sent = self.send_async(&change).await;
+        let sent = guarded(self.send(Way::Async, &change)).await;
         self.note_sent(Way::Async, change, turn, sent);
         true
     }

@@ -1,0 +1,161 @@
+//! How a load begins: another's is waited for, the shared tier is asked. What the process can answer by itself makes no future, and what each
+//! step comes to is decided elsewhere.
+
+use std::future::poll_fn;
+
+use super::claim::{Asked, Claim};
+use super::patience::Patience;
+use super::{Beginning, Begun, Judged, Load, Sharing, Waited};
+use crate::flight::{Boarding, Seat, Ticket, Wait};
+use crate::shared::Seen;
+use crate::way::{Way, blocking};
+
+impl Beginning {
+    pub(crate) async fn begun(self) -> Begun {
+        match self {
+            Self::Over(begun) => begun,
+            Self::Waits(begun) => begun.await,
+        }
+    }
+}
+
+/// How a load goes on that leads.
+enum Aboard {
+    Over(Begun),
+    /// The shared tier is to be asked.
+    Asks(Box<Load>, Ticket),
+}
+
+impl Load {
+    /// Waits for the load of another, if there is one, by blocking.
+    pub(crate) fn begin(self: Box<Self>) -> Begun {
+        match self.board(Way::Blocking) {
+            Boarding::Lead(ticket) => self.aboard(ticket),
+            Boarding::Wait(seat) => blocking(|way| self.wait(way, seat)),
+        }
+    }
+
+    /// The same without blocking.
+    pub(crate) fn begin_async(self: Box<Self>) -> Beginning {
+        match self.board(Way::Async) {
+            Boarding::Lead(ticket) => self.aboard_async(ticket),
+            Boarding::Wait(seat) => Beginning::Waits(Box::pin(self.wait(Way::Async, seat))),
+        }
+    }
+
+    async fn wait(self: Box<Self>, way: Way, seat: Seat) -> Begun {
+        let mut seat = seat;
+        let ticket = loop {
+            let landed = match way {
+                Way::Blocking => seat.wait(),
+                Way::Async => landing(seat).await,
+            };
+            match self.waited(landed, way) {
+                Waited::Value(value) => return Begun::Found(value),
+                Waited::Error(error) => return Begun::FoundError(error),
+                Waited::Beside(ticket) => break ticket,
+                Waited::Again => match self.board(way) {
+                    Boarding::Lead(ticket) => break ticket,
+                    Boarding::Wait(another) => seat = another,
+                },
+            }
+        };
+        match self.leads(ticket) {
+            Aboard::Over(begun) => begun,
+            // boxed, so that those who only wait take no room for it
+            Aboard::Asks(load, ticket) => Box::pin(load.ask(way, ticket)).await,
+        }
+    }
+
+    /// Looks whether another has the value, or the shared tier, by blocking.
+    pub(crate) fn aboard(self: Box<Self>, ticket: Ticket) -> Begun {
+        match self.leads(ticket) {
+            Aboard::Over(begun) => begun,
+            Aboard::Asks(load, ticket) => blocking(|way| load.ask(way, ticket)),
+        }
+    }
+
+    /// The same without blocking.
+    pub(crate) fn aboard_async(self: Box<Self>, ticket: Ticket) -> Beginning {
+        match self.leads(ticket) {
+            Aboard::Over(begun) => Beginning::Over(begun),
+            Aboard::Asks(load, ticket) => Beginning::Waits(Box::pin(load.ask(Way::Async, ticket))),
+        }
+    }
+
+    fn leads(self: Box<Self>, ticket: Ticket) -> Aboard {
+        if let Some(found) = self.found_meanwhile() {
+            return Aboard::Over(found);
+        }
+        if self.shared().is_none() {
+            return Aboard::Over(self.lead(ticket, Claim::default()));
+        }
+        Aboard::Asks(self, ticket)
+    }
+
+    /// Asks the shared tier.
+    async fn ask(self: Box<Self>, way: Way, ticket: Ticket) -> Begun {
+        let Some((tier, codec)) = self.shared() else {
+            return self.lead(ticket, Claim::default());
+        };
+        if self.sharing == Sharing::Refresh {
+            let mark = tier.mark(way, &self.key).await;
+            return self.refresh(ticket, mark);
+        }
+        self.cache.evict_chosen(way).await;
+        let began = self.cache.clock().now();
+        let mut patience = Patience::new(self.cache.flights().timeout());
+        let mut stand_in = None;
+        loop {
+            let seen = match tier.look(way, &self.key, codec).await {
+                Ok(Seen::Hit(found)) if self.is_old(&found) => {
+                    stand_in = self.landed_old(&ticket, found);
+                    let mark = tier.mark(way, &self.key).await;
+                    mark.map(|mark| Seen::Miss(Some(mark)))
+                }
+                seen => {
+                    // what there was has gone, or been replaced
+                    if seen.is_ok() {
+                        stand_in = None;
+                    }
+                    seen
+                }
+            };
+            let claim = match self.judge(seen, &ticket, &patience, &mut stand_in) {
+                Judged::Over(begun) => return begun,
+                Judged::Lead(claim) => claim,
+                Judged::Claim(mark) => {
+                    let leased = match way {
+                        Way::Blocking => tier.lease(way, &self.key, patience.span()).await,
+                        // its caller may go away
+                        Way::Async => Asked::new(&self, patience.span()).await,
+                    };
+                    let Some(mut claim) = Claim::of(&self, leased, mark) else {
+                        if let Some(value) = self.served_meanwhile(&ticket, &mut stand_in, began) {
+                            return Begun::Found(value);
+                        }
+                        patience.wait(way).await;
+                        continue;
+                    };
+                    if let Some(mark) = claim.leased() {
+                        match tier.look(way, &self.key, codec).await {
+                            Ok(Seen::Hit(found)) if !self.is_old(&found) => {
+                                let released = tier.release(way, &self.key, mark).await;
+                                claim.is_over(&released);
+                                return Begun::Found(self.landed_from_shared(&ticket, found));
+                            }
+                            Ok(Seen::Miss(_)) => stand_in = None,
+                            _ => {}
+                        }
+                    }
+                    claim
+                }
+            };
+            return self.lead_with(ticket, claim, stand_in);
+        }
+    }
+}
+
+pub(crate) async fn landing(seat: Seat) -> Wait {
+    poll_fn(|cx| seat.poll_wait(cx)).await
+}
