@@ -184,35 +184,34 @@ impl Drop for Counters {
 impl Counters {
     #[inline]
     pub(crate) fn count(self: &Arc<Self>, space: &Space, event: Event) {
-        let known = LAST.with(|last| last[self.place(space)].get());
-        match known.cell {
-            Some(cell) if known.counters == self.id && known.space == space.id() => {
-                cell.count(event);
-            }
-            _ => self.count_elsewhere(space, event),
-        }
+        self.count_in(space.id(), || space, event);
     }
 
     /// The same for what `key` belongs to, which is not looked up while the thread remembers where to count. Not in line: hits don't
     /// come here.
     #[inline(never)]
     pub(crate) fn count_key(self: &Arc<Self>, key: &Key, event: Event) {
-        let space = key.space_id();
-        let known = LAST.with(|last| last[self.place_of(space)].get());
+        self.count_in(key.space_id(), || key.space(), event);
+    }
+
+    /// In the space of this number, which `space` looks up.
+    #[inline]
+    fn count_in<'s>(
+        self: &Arc<Self>,
+        number: u32,
+        space: impl FnOnce() -> &'s Space,
+        event: Event,
+    ) {
+        let known = LAST.with(|last| last[self.place_of(number)].get());
         match known.cell {
-            Some(cell) if known.counters == self.id && known.space == space => {
+            Some(cell) if known.counters == self.id && known.space == number => {
                 cell.count(event);
             }
-            _ => self.count_elsewhere(key.space(), event),
+            _ => self.count_elsewhere(space(), event),
         }
     }
 
     /// Where a thread remembers it: neither one function in several caches nor several in one push each other out.
-    #[inline]
-    fn place(&self, space: &Space) -> usize {
-        self.place_of(space.id())
-    }
-
     #[inline]
     fn place_of(&self, space: u32) -> usize {
         #[allow(clippy::cast_possible_truncation, reason = "taken modulo the places")]
@@ -234,7 +233,7 @@ impl Counters {
             space: space.id(),
             cell: Some(cell),
         };
-        LAST.with(|last| last[self.place(space)].set(known));
+        LAST.with(|last| last[self.place_of(space.id())].set(known));
     }
 
     #[cold]
