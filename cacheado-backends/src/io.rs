@@ -113,21 +113,16 @@ pub(crate) async fn within<T>(
     operation: impl Future<Output = BackendResult<T>>,
 ) -> BackendResult<T> {
     let runtime = runtime()?;
-    let timeout = {
-        let _context = runtime.enter();
-        tokio::time::timeout(limit, operation)
-    };
-    let mut timeout = std::pin::pin!(timeout);
-    let done = std::future::poll_fn(|cx| {
+    let mut operation = std::pin::pin!(operation);
+    let operation = std::future::poll_fn(|cx| {
         // the driver's timers and tasks are to be this runtime's: the caller's may have no timers, and may end before them
         let _context = runtime.enter();
-        timeout.as_mut().poll(cx)
+        operation.as_mut().poll(cx)
     });
-    done.await.unwrap_or_else(|_| Err(TimedOut(limit).into()))
+    within_bare(limit, operation).await
 }
 
 /// As [`within`], of an operation that neither starts timers and tasks nor opens sockets where it is polled: so it is polled as it is.
-#[cfg(feature = "redis")]
 pub(crate) async fn within_bare<T>(
     limit: Duration,
     operation: impl Future<Output = BackendResult<T>>,
