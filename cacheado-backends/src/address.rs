@@ -68,20 +68,15 @@ pub fn scopes(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('/').map(|(at, _)| &name[..=at])
 }
 
-/// A number below `count` for all that is in one root scope: equal in every process. What is in no scope is spread by its key.
-#[must_use]
-pub fn bucket(key: &Key, count: u16) -> u16 {
-    bucket_of_name(&entry(key), count)
-}
-
-/// The [`bucket`] that all of `scope` is in; `None` for the root, which is in all of them.
+/// The [bucket](bucket_of_name) that all of `scope` is in; `None` for the root, which is in all of them.
 #[must_use]
 pub fn bucket_of_scope(scope: &Scope, count: u16) -> Option<u16> {
     let name = self::scope(scope);
     (!name.is_empty()).then(|| bucket_of_name(&name, count))
 }
 
-/// The [`bucket`] of what is called `name`, an entry or a scope below the root.
+/// A number below `count` for what is called `name`, an entry or a scope below the root: one for all that is in one root scope, equal in
+/// every process. What is in no scope is spread by its name.
 #[must_use]
 pub fn bucket_of_name(name: &str, count: u16) -> u16 {
     let hash = blake3::hash(scopes(name).next().unwrap_or(name).as_bytes());
@@ -213,7 +208,7 @@ mod tests {
         #[test]
         fn one_tenant_is_in_one_bucket(ids in ids(), args: u32) {
             let scope = place(&ids);
-            let bucket = bucket(&key(&scope, &args), 64);
+            let bucket = bucket_of_name(&entry(&key(&scope, &args)), 64);
             prop_assert!(bucket < 64);
             prop_assert_eq!(bucket_of_scope(&scope, 64).unwrap_or(bucket), bucket);
         }
