@@ -318,6 +318,12 @@ mod tests {
                 .all(|(key, _)| is_in(&shelf(1, 4), key))
         );
         assert_eq!(index.handles(&shelf(2, 4)).len(), 0);
+        // what the index says of scopes whose hashes are alike is told apart by this
+        let all_in = |scope| keys.iter().filter(|(key, _)| is_in(&scope, key)).count();
+        assert_eq!(
+            [all_in(shelf(1, 4)), all_in(shelf(2, 4)), all_in(room(1))],
+            [4, 0, 2_000]
+        );
 
         for (key, handle) in &keys[2..] {
             index.forget(key, *handle);
