@@ -335,7 +335,8 @@ impl<S: Sink> ser::SerializeMap for Pairs<'_, S> {
         if self.key.is_some() {
             return unpaired();
         }
-        self.seen.sort_unstable();
+        // those of one key stay as they come: which is first may be what tells two maps apart
+        self.seen.sort_by(|(one, _), (other, _)| one.cmp(other));
         self.sink.mark(Tag::Map)?;
         for (key, value) in &self.seen {
             self.sink.bytes(Tag::Pair, key)?;
