@@ -69,6 +69,12 @@ mod puts {
         item
     }
 
+    #[cache_put(cache = cache, skip(cache, price), name = "price list")]
+    pub(super) fn set_price_late(cache: &Cache, item: u32, price: u32) -> u32 {
+        assert!(put!(self::price(cache, item), 70).unwrap());
+        price
+    }
+
     #[cache_put(cache = cache, skip(cache, dry), bypass = dry)]
     pub(super) fn dry(cache: &Cache, x: u32, dry: bool) -> u32 {
         let _ = (cache, dry);
@@ -85,6 +91,15 @@ fn a_put_always_runs_and_stores() {
     assert_eq!(puts::set_price(&cache, 1, 60), 60);
     assert_eq!(puts::price(&cache, 1), 60);
     assert_eq!(puts::price(&cache, 2), 2);
+}
+
+/// Which of the two the source holds is not known.
+#[test]
+fn of_two_puts_that_overlap_neither_stays() {
+    let cache = cache();
+    assert_eq!(puts::set_price_late(&cache, 1, 50), 50);
+    assert_eq!(peek!(puts::price(&cache, 1)).unwrap(), None);
+    assert_eq!(puts::price(&cache, 1), 1);
 }
 
 #[test]
