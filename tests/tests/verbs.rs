@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use cacheado::{Cache, bypass, cache, cache_impl, evict, peek, put, refresh, scopes};
 use futures::executor::block_on;
@@ -426,4 +427,30 @@ fn of_async_functions_they_are_send() {
     assert_eq!(send(refresh!(shop::reexported(&shop, "tea"))), Ok(1));
     assert_eq!(send(bypass!(shop::reexported(&shop, "tea"))), Ok(2));
     assert!(send(evict!(shop::reexported(&shop, "tea"))).unwrap());
+}
+
+/// Not `Clone`.
+struct Once(u32);
+
+#[cache(cache = cache, skip(cache, value), ttl = |value| Duration::from_secs(u64::from(*value)), when = |&value| value < 100)]
+fn hidden(cache: &Cache, value: u32) -> u32 {
+    let _ = cache;
+    value
+}
+
+#[cache(cache = cache, skip(cache, value), ttl = |value| Duration::from_secs(u64::from(*value)), stale = 60)]
+fn hidden_in_the_background(cache: Cache, value: Once) -> u32 {
+    let _ = cache;
+    value.0
+}
+
+/// The parameters of `ttl` and `when` are called as an argument is, which they hide.
+#[test]
+fn a_closure_that_hides_an_argument_asks_for_none() {
+    let cache = Cache::builder().build().unwrap();
+    assert!(put!(hidden(&cache, 1), 2).unwrap());
+    assert_eq!(hidden(&cache, 1), 2);
+    assert!(!put!(hidden(&cache, 1), 200).unwrap());
+    assert_eq!(hidden_in_the_background(cache.clone(), Once(3)), 3);
+    assert_eq!(hidden_in_the_background(cache, Once(4)), 3);
 }

@@ -102,6 +102,15 @@ impl Arg {
     }
 }
 
+/// The names that `pat` surely binds.
+pub(crate) fn bound_by(pat: &Pat) -> Vec<Ident> {
+    let mut names = Names::default();
+    names.visit_pat_mut(&mut pat.clone());
+    let may_be_constant = |name: &Ident| name.to_string().starts_with(char::is_uppercase);
+    names.bound.retain(|name| !may_be_constant(name));
+    names.bound
+}
+
 /// The names a pattern binds, and whether there may be more of the argument than what they are bound to.
 #[derive(Default)]
 struct Names {

@@ -1,17 +1,17 @@
 //! `ttl`, `none_ttl`, `when` and `cache_none`: the closure that says of a value whether and how long it is stored.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::Expr;
 
-use super::argument::Arg;
+use super::argument::{Arg, bound_by};
 use super::duration::spelled;
 use super::owned::{self, Keeping};
 use super::plan::Plan;
 use super::renamed_self::self_word;
 use super::ttl::Ttl;
-use crate::mentions::mentions;
-use crate::parse::{ends, start};
+use crate::mentions::{among, mentions};
+use crate::parse::{ends, peel, start};
 use crate::runtime::{at, local};
 
 /// The closure, and what to evaluate once ahead of it.
@@ -39,12 +39,13 @@ pub(crate) fn kept(plan: &Plan) -> Option<Decide> {
     if !is_needed(plan) {
         return None;
     }
-    let (ttl, when) = (&plan.options.ttl, &plan.options.when);
-    let mut asked = when.to_token_stream();
-    if let Some(Ttl::Closure(closure)) = ttl {
-        asked.extend(closure.to_token_stream());
-    }
-    let Keeping { keep, lend } = owned::around_closure(plan, &asked);
+    let ttl = match &plan.options.ttl {
+        Some(Ttl::Closure(closure)) => Some(closure),
+        _ => None,
+    };
+    let closures = || plan.options.when.iter().chain(ttl);
+    let asks = |names: &[Ident]| closures().any(|closure| captures(closure, names));
+    let Keeping { keep, lend } = owned::around_closure(plan, &asks);
     let Decide { prelude, closure } = decide(plan, &quote!(move), &lend);
     Some(Decide {
         prelude: quote!(#prelude #keep),
@@ -73,7 +74,7 @@ pub(crate) fn owned(plan: &Plan) -> Owned {
     let by_pattern = args.iter().filter(|arg| arg.pat.is_some());
     let by_pattern: Vec<Ident> = by_pattern.flat_map(Arg::binds).collect();
     let ttl_borrows = match &options.ttl {
-        Some(Ttl::Closure(closure)) => mentions(closure, &names),
+        Some(Ttl::Closure(closure)) => captures(closure, &names),
         // evaluated ahead, but patterns are not taken apart by then
         Some(Ttl::Expr(expr) | Ttl::Path(expr)) => mentions(expr, &by_pattern),
         Some(Ttl::Fixed(_)) | None => false,
@@ -81,12 +82,22 @@ pub(crate) fn owned(plan: &Plan) -> Owned {
     let when_borrows = options
         .when
         .as_ref()
-        .is_some_and(|when| mentions(when, &names));
+        .is_some_and(|when| captures(when, &names));
     if ttl_borrows || when_borrows {
         Owned::Borrows
     } else {
         Owned::Asks(decide(plan, &quote!(move), &TokenStream::new()))
     }
+}
+
+/// Whether `closure` asks for one of `names` around it: what its own parameters are called hides an argument of that name.
+fn captures(closure: &Expr, names: &[Ident]) -> bool {
+    let hidden: Vec<Ident> = match peel(closure) {
+        Expr::Closure(closure) => closure.inputs.iter().flat_map(bound_by).collect(),
+        _ => Vec::new(),
+    };
+    let seen = names.iter().filter(|name| !among(name, &hidden));
+    mentions(closure, &seen.cloned().collect::<Vec<_>>())
 }
 
 /// `lend` binds what the closure asks for, if it is not to borrow that.

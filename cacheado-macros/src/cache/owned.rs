@@ -124,16 +124,17 @@ fn lent(ty: &Type) -> Option<&TypeReference> {
 
 /// What `tokens`, the function's body, need around them.
 pub(crate) fn around_body(plan: &Plan, tokens: &TokenStream) -> Keeping {
-    around(plan, tokens, "body", false)
+    let asks = |names: &[Ident]| mentions(tokens, names);
+    around(plan, &asks, "body", false)
 }
 
-/// What a closure over the arguments needs around it, while the body has them as well.
-pub(crate) fn around_closure(plan: &Plan, tokens: &TokenStream) -> Keeping {
-    around(plan, tokens, "closure", true)
+/// What a closure needs around it that asks for arguments as `asks` says, while the body has them as well.
+pub(crate) fn around_closure(plan: &Plan, asks: &dyn Fn(&[Ident]) -> bool) -> Keeping {
+    around(plan, asks, "closure", true)
 }
 
-/// `shared`: others need what is given by value too.
-fn around(plan: &Plan, tokens: &TokenStream, what: &str, shared: bool) -> Keeping {
+/// `asks`: whether it names one of these. `shared`: others need what is given by value too.
+fn around(plan: &Plan, asks: &dyn Fn(&[Ident]) -> bool, what: &str, shared: bool) -> Keeping {
     let mut keeping = Keeping::default();
     let pending = local("__cacheado_pending");
     let allow = look::allow_shadowing();
@@ -162,7 +163,7 @@ fn around(plan: &Plan, tokens: &TokenStream, what: &str, shared: bool) -> Keepin
             }
         };
     if let Some(receiver) = plan.function.receiver()
-        && mentions(tokens, &[self_word()])
+        && asks(&[self_word()])
     {
         let word = receiver.self_token.to_token_stream();
         let ty = match &receiver.kind {
@@ -173,7 +174,7 @@ fn around(plan: &Plan, tokens: &TokenStream, what: &str, shared: bool) -> Keepin
     }
     let mut patterns = TokenStream::new();
     for (nth, arg) in plan.function.args.iter().enumerate() {
-        if !needs(arg, tokens) {
+        if !needs(arg, asks) {
             continue;
         }
         let (name, mutability) = (arg.name.to_token_stream(), arg.mutability);
@@ -249,11 +250,11 @@ fn is_lent(plan: &Plan) -> bool {
     })
 }
 
-/// Whether `tokens` name the argument, or what its pattern binds.
-fn needs(arg: &Arg, tokens: &TokenStream) -> bool {
+/// Whether the argument is asked for, or what its pattern binds.
+fn needs(arg: &Arg, asks: &dyn Fn(&[Ident]) -> bool) -> bool {
     let mut names = arg.binds();
     names.push(arg.name.clone());
-    arg.rebind || mentions(tokens, &names)
+    arg.rebind || asks(&names)
 }
 
 /// Whether the body sees what was kept of the argument, by the same name. It is that one which is mutable, if either is.
