@@ -12,6 +12,7 @@ use super::argument::Arg;
 use super::boxed::{boxed_output, ends_in_boxed_future, future_output};
 use super::options::{Options, SingleFlight};
 use super::plan::{Place, is_skipped, key_expressions, place};
+use super::scope_option::SCOPES_WITHOUT_SCOPE;
 use super::signature::{Flavor, Function};
 use super::types::{bare, find_impl_trait};
 use crate::mentions::{among, mentions, same};
@@ -49,8 +50,10 @@ pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors)
             );
         }
     }
-    if let Some(scope) = &options.scope {
-        scope.check_global(errors);
+    match (&options.scope, &options.scopes) {
+        (Some(scope), _) => scope.check_global(errors),
+        (None, Some(scopes)) => errors.on(scopes, SCOPES_WITHOUT_SCOPE),
+        (None, None) => {}
     }
 }
 

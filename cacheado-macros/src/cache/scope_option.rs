@@ -31,6 +31,10 @@ impl ScopeOption {
     }
 }
 
+/// Of an attribute that says `scopes` for nothing.
+pub(crate) const SCOPES_WITHOUT_SCOPE: &str =
+    "`scopes` says where a `scope` is found, and there is none: name one, or leave out `scopes`";
+
 /// What follows `scope`. The outer error is one of syntax, the inner one of meaning.
 pub(crate) fn parse_scope(
     keyword: &Keyword,

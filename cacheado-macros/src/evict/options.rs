@@ -5,7 +5,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Expr, Path, Result, Token};
 
-use crate::cache::scope_option::{ScopeOption, parse_scope};
+use crate::cache::scope_option::{SCOPES_WITHOUT_SCOPE, ScopeOption, parse_scope};
 use crate::cache::values::{cache_of, literal_of, path_of};
 use crate::parse::{Errors, Form, Keyword, comma_or_end, did_you_mean, peel, skip_option};
 use crate::verbs::WrittenCall;
@@ -46,15 +46,17 @@ impl Evictions {
                  a scope, `scope = \"user\"`",
             );
         }
-        if let Some(cache) = &evictions.cache
-            && evictions.scopes.is_empty()
-            && !evictions.calls.is_empty()
-        {
-            errors.on(
-                cache,
-                "`cache` says in which cache a `scope` is evicted, and there is none: a call is evicted \
-                 from the cache of its function",
-            );
+        if evictions.scopes.is_empty() && !evictions.calls.is_empty() {
+            if let Some(cache) = &evictions.cache {
+                errors.on(
+                    cache,
+                    "`cache` says in which cache a `scope` is evicted, and there is none: a call is evicted \
+                     from the cache of its function",
+                );
+            }
+            if let Some(scopes) = &evictions.module {
+                errors.on(scopes, SCOPES_WITHOUT_SCOPE);
+            }
         }
         evictions
     }
