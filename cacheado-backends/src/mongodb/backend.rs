@@ -37,7 +37,10 @@ impl MongoDb {
         F: Future<Output = BackendResult<T>> + Send + 'static,
     {
         let limit = self.timeout.saturating_mul(trips);
-        io::wait(limit, operation(Arc::clone(self.store()?)))
+        let store = self.store()?;
+        let done = io::wait(limit, operation(Arc::clone(&store)));
+        self.current.note(&store, self.timeout, &done);
+        done
     }
 
     /// `operation` on the runtime of the driver, awaited without blocking. It goes on to its end if nobody awaits it any more: to
@@ -65,10 +68,13 @@ impl MongoDb {
     {
         let limit = self.timeout.saturating_mul(trips);
         Box::pin(async move {
-            let operation = operation(Arc::clone(self.store()?));
+            let store = self.store()?;
+            let operation = operation(Arc::clone(&store));
             let task = io::runtime()?.spawn(io::within(limit, operation));
-            task.await
-                .unwrap_or_else(|_| Err("the operation panicked".into()))
+            let done = task.await;
+            let done = done.unwrap_or_else(|_| Err("the operation panicked".into()));
+            self.current.note(&store, self.timeout, &done);
+            done
         })
     }
 }
@@ -129,15 +135,13 @@ impl Backend for MongoDb {
 
     /// True, also where there is no replica set: then nothing is ever covered.
     fn watch(&self, changes: Changes) -> bool {
-        let (Ok(store), Ok(runtime)) = (self.store(), io::runtime()) else {
+        let Ok(store) = self.store() else {
             return false;
         };
-        let listener = notices::listen(Arc::downgrade(store), changes);
-        let listener = runtime.spawn(listener).abort_handle();
-        if let Err(second) = self.listener.set(listener) {
-            second.abort();
+        if self.changes.set(changes.clone()).is_err() {
             return false;
         }
+        self.listen(&store, &changes);
         true
     }
 

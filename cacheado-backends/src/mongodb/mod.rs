@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `mod.rs` | the settings and the client, made at first use |
 //! | `backend.rs` | the [`Backend`](crate::Backend) trait, blocking and not, over one set of operations |
+//! | `current.rs` | the client that is used, and when another is made in its place |
 //! | `document.rs` | what a document holds, and the server-side expressions over it |
 //! | `store.rs` | the operations on one key, on a scope and on all |
 //! | `parts.rs` | deleting much, a part at a time |
@@ -37,6 +38,7 @@
 
 mod backend;
 mod bulk;
+mod current;
 mod document;
 mod failure;
 mod lease;
@@ -55,12 +57,14 @@ use ::mongodb::Client;
 use ::mongodb::options::{
     Acknowledgment, ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
 };
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
+use self::current::Current;
 use self::store::Store;
-use crate::backend::BackendResult;
+use crate::backend::{BackendResult, Change, Changes};
 use crate::error::Error;
 use crate::io;
+use crate::sync::{Mutex, lock};
 
 /// A shared tier in MongoDB, version 4.4 or later.
 ///
@@ -104,9 +108,10 @@ pub struct MongoDb {
     load_limit: Duration,
     /// The cache's name.
     cache: String,
-    /// Made at first use; the error is the driver's of a configuration that it can't work with.
-    store: OnceLock<Result<Arc<Store>, String>>,
-    listener: OnceLock<AbortHandle>,
+    current: Current,
+    /// Who hears of changes.
+    changes: OnceLock<Changes>,
+    listener: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl MongoDb {
@@ -163,8 +168,9 @@ impl MongoDb {
             timeout: Duration::from_millis(200),
             load_limit: Duration::from_secs(60),
             cache: String::new(),
-            store: OnceLock::new(),
-            listener: OnceLock::new(),
+            current: Current::default(),
+            changes: OnceLock::new(),
+            listener: Mutex::default(),
         })
     }
 
@@ -184,6 +190,9 @@ impl MongoDb {
 
     /// How long each operation may take, connecting included; default 200 ms, and a year at most. Longer ones fail, and count as an outage.
     /// Zero makes `build()` fail.
+    ///
+    /// Where nothing is answered for 50 times as long, though the server is known to be there, as behind a load balancer that has lost it, the
+    /// connections are given up, and others made.
     ///
     /// Evicting a scope and `clear` delete up to 1,024 entries at a time, and this is the limit for each part; all together may take 25
     /// times as long. Then they fail as well, but what is deleted stays so, and the cache goes on with the rest when it sends
@@ -218,11 +227,34 @@ impl MongoDb {
     }
 
     /// The store, with a client that connects when it is used.
-    fn store(&self) -> BackendResult<&Arc<Store>> {
-        match self.store.get_or_init(|| self.connect()) {
-            Ok(store) => Ok(store),
-            Err(message) => Err(message.clone().into()),
+    fn store(&self) -> BackendResult<Arc<Store>> {
+        self.current.get(|| {
+            let store = self.connect()?;
+            if let Some(changes) = self.changes.get() {
+                self.listen(&store, changes);
+            }
+            Ok(store)
+        })
+    }
+
+    /// Has `changes` hear what is told by way of `store`, and no longer of one before.
+    fn listen(&self, store: &Arc<Store>, changes: &Changes) {
+        let Ok(runtime) = io::runtime() else {
+            return;
+        };
+        let mut listener = lock(&self.listener);
+        let (before, store, changes) = (listener.take(), Arc::downgrade(store), changes.clone());
+        if let Some(before) = &before {
+            before.abort();
         }
+        *listener = Some(runtime.spawn(async move {
+            if let Some(before) = before {
+                // it may be about to report that all is heard
+                let _ = before.await;
+                io::report(&changes, Change::Lost);
+            }
+            notices::listen(store, changes).await;
+        }));
     }
 
     fn connect(&self) -> Result<Arc<Store>, String> {
@@ -256,7 +288,7 @@ impl MongoDb {
 
 impl Drop for MongoDb {
     fn drop(&mut self) {
-        if let Some(listener) = self.listener.get() {
+        if let Some(listener) = lock(&self.listener).take() {
             listener.abort();
         }
     }

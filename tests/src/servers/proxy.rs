@@ -55,11 +55,14 @@ struct Traffic {
     state: State,
     /// Both ends of each connection, the client's first.
     open: Vec<TcpStream>,
+    /// Clients that nobody will ever answer.
+    swallowed: Vec<TcpStream>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Flowing,
+    Swallowing,
     Stalled,
     Cut,
     Ended,
@@ -84,6 +87,7 @@ impl Proxy {
             traffic: Mutex::new(Traffic {
                 state: State::Flowing,
                 open: Vec::new(),
+                swallowed: Vec::new(),
             }),
             changed: Condvar::new(),
             meanwhile: Meanwhile::default(),
@@ -116,6 +120,17 @@ impl Proxy {
     /// [`restore`](Self::restore): up to 80 KiB that are taken in already, and whatever the sender has not given up.
     pub fn stall(&self) {
         self.network.enter(State::Stalled);
+    }
+
+    /// Takes new connections and never answers them, nor closes them, not even after [`restore`](Self::restore): a load balancer with
+    /// nothing behind it. Those that are open go on.
+    pub fn swallow(&self) {
+        self.network.enter(State::Swallowing);
+    }
+
+    /// How many connections it has taken that it never answers.
+    pub fn swallowed(&self) -> usize {
+        self.network.traffic().swallowed.len()
     }
 
     /// Runs `happens` once the server has answered the next question, before the client gets to know the answer.
@@ -167,11 +182,16 @@ impl Network {
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         for client in listener.incoming() {
-            match self.traffic().state {
+            let mut traffic = self.traffic();
+            match traffic.state {
                 State::Ended => return,
                 // dropped, and so closed
                 State::Cut => continue,
-                State::Flowing | State::Stalled => {}
+                State::Swallowing => {
+                    traffic.swallowed.extend(client);
+                    continue;
+                }
+                State::Flowing | State::Stalled => drop(traffic),
             }
             if let Ok(client) = client {
                 // a server that is not there: the client's connection is closed

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use cacheado_backends::backend::{Backend, BackendResult, Payload, Refused};
+use cacheado_backends::backend::{Backend, BackendResult, Change, Payload, Refused};
 use cacheado_backends::mongodb::MongoDb;
 use mongodb::bson::doc;
 
 use super::server::{RUNTIME, SHARED, admin, documents};
-use super::{backend, backend_at, forever, fresh, key, missed, organization, value};
-use cacheado_tests::servers::Mongo;
+use super::watch::{expect, next, watched};
+use super::{backend, backend_at, backend_of, forever, fresh, key, missed, organization, value};
+use cacheado_tests::servers::{Mongo, Proxy, wait_until};
 
 const LIMIT: Duration = Duration::from_millis(200);
 
@@ -75,6 +76,35 @@ fn a_server_that_hangs_or_is_killed_is_an_outage_in_time_and_comes_back() {
     server.restart();
     let kept = recovers(&backend);
     assert!(kept.is_none_or(|kept| *kept.bytes == *b"1"));
+}
+
+/// The driver makes two connections at a time, and waits for what answers them without an end.
+#[test]
+fn connections_that_are_never_answered_keep_it_from_no_others() {
+    let server = Mongo::start();
+    let network = Proxy::start(server.addr());
+    // none is kept, so that each operation needs a new one, but that by which the server is watched
+    let query = "directConnection=true&maxIdleTimeMS=1";
+    let uri = format!("{}/?{query}", network.url("mongodb"));
+    let backend = backend_of(&uri, "x", "x").timeout(Duration::from_millis(100));
+    let heard = watched(&backend);
+    in_the_end(|| backend.set(&key("b"), &forever("1")));
+    expect(&heard, &Change::Covered);
+    let known = Instant::now();
+    network.swallow();
+    let swallowed = || {
+        let _ = backend.get(&key("b"));
+        network.swallowed() >= 2 && known.elapsed() > Duration::from_secs(1)
+    };
+    assert!(wait_until(Duration::from_secs(20), swallowed));
+    network.restore();
+    assert_eq!(*recovers(&backend).unwrap().bytes, *b"1");
+    // and what others do is heard again
+    while next(&heard) != Change::Covered {}
+    let other = backend_at(&server, "x", "x");
+    other.evict(&key("b")).unwrap();
+    while next(&heard) != Change::Key(key("b")) {}
+    assert!(recovers(&backend).is_none());
 }
 
 #[test]
