@@ -79,7 +79,8 @@ impl MongoDb {
     }
 }
 
-/// `operation` on the entry of `key`, whose name is made where this is called and not where the driver runs.
+/// `operation` on the entry of `key`, whose name is made where this is called and not where the driver runs: that of a long key takes a
+/// while, and all wait who use a driver on that thread.
 fn by_id<F>(
     key: &Key,
     operation: impl FnOnce(Arc<Store>, String) -> F,
@@ -154,7 +155,9 @@ impl Backend for MongoDb {
     }
 
     fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
-        self.wait(|store| store.set(key.clone(), payload.clone()))
+        self.wait(by_id(key, |store, id| {
+            store.set(id, key.clone(), payload.clone())
+        }))
     }
 
     fn fill(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
@@ -164,11 +167,13 @@ impl Backend for MongoDb {
     }
 
     fn put(&self, key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool> {
-        self.wait(|store| store.put(key.clone(), payload.clone(), mark.clone()))
+        self.wait(by_id(key, |store, id| {
+            store.put(id, key.clone(), payload.clone(), mark.clone())
+        }))
     }
 
     fn evict(&self, key: &Key) -> BackendResult<bool> {
-        self.wait(|store| store.evict(key.clone()))
+        self.wait(by_id(key, |store, id| store.evict(id, key.clone())))
     }
 
     fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
@@ -187,11 +192,22 @@ impl Backend for MongoDb {
     }
 
     fn set_many(&self, entries: &[(Key, Payload)]) -> BackendResult<()> {
-        self.wait(|store| store.set_many(entries.to_vec()))
+        self.wait(|store| {
+            let named =
+                |(key, payload): &(Key, Payload)| (store.id(key), key.clone(), payload.clone());
+            let named = entries.iter().map(named).collect();
+            store.set_many(named)
+        })
     }
 
     fn fill_many(&self, entries: &[(Key, Payload, Mark)]) -> BackendResult<Vec<bool>> {
-        self.wait(|store| store.fill_many(entries.to_vec()))
+        self.wait(|store| {
+            let named = |(key, payload, mark): &(Key, Payload, Mark)| {
+                (store.id(key), payload.clone(), mark.clone())
+            };
+            let named = entries.iter().map(named).collect();
+            store.fill_many(named)
+        })
     }
 
     fn lease(&self, key: &Key, span: Duration) -> BackendResult<Lease> {
@@ -219,7 +235,9 @@ impl Backend for MongoDb {
     }
 
     fn set_async<'a>(&'a self, key: &'a Key, payload: &'a Payload) -> BackendFuture<'a, ()> {
-        self.run(|store| store.set(key.clone(), payload.clone()))
+        self.run(by_id(key, |store, id| {
+            store.set(id, key.clone(), payload.clone())
+        }))
     }
 
     fn fill_async<'a>(
@@ -239,11 +257,13 @@ impl Backend for MongoDb {
         payload: &'a Payload,
         mark: &'a Mark,
     ) -> BackendFuture<'a, bool> {
-        self.run(|store| store.put(key.clone(), payload.clone(), mark.clone()))
+        self.run(by_id(key, |store, id| {
+            store.put(id, key.clone(), payload.clone(), mark.clone())
+        }))
     }
 
     fn evict_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, bool> {
-        self.run(|store| store.evict(key.clone()))
+        self.run(by_id(key, |store, id| store.evict(id, key.clone())))
     }
 
     fn evict_by_scope_async<'a>(&'a self, scope: &'a Scope) -> BackendFuture<'a, u64> {
@@ -262,14 +282,25 @@ impl Backend for MongoDb {
     }
 
     fn set_many_async<'a>(&'a self, entries: &'a [(Key, Payload)]) -> BackendFuture<'a, ()> {
-        self.run(|store| store.set_many(entries.to_vec()))
+        self.run(|store| {
+            let named =
+                |(key, payload): &(Key, Payload)| (store.id(key), key.clone(), payload.clone());
+            let named = entries.iter().map(named).collect();
+            store.set_many(named)
+        })
     }
 
     fn fill_many_async<'a>(
         &'a self,
         entries: &'a [(Key, Payload, Mark)],
     ) -> BackendFuture<'a, Vec<bool>> {
-        self.run(|store| store.fill_many(entries.to_vec()))
+        self.run(|store| {
+            let named = |(key, payload, mark): &(Key, Payload, Mark)| {
+                (store.id(key), payload.clone(), mark.clone())
+            };
+            let named = entries.iter().map(named).collect();
+            store.fill_many(named)
+        })
     }
 
     fn lease_async<'a>(&'a self, key: &'a Key, span: Duration) -> BackendFuture<'a, Lease> {

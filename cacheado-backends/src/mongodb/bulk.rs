@@ -88,27 +88,26 @@ impl Store {
 
     pub(super) async fn set_many(
         self: Arc<Self>,
-        entries: Vec<(Key, Payload)>,
+        entries: Vec<(String, Key, Payload)>,
     ) -> BackendResult<()> {
-        let ids: Vec<String> = entries.iter().map(|(key, _)| self.id(key)).collect();
-        for (id, (_, payload)) in ids.iter().zip(&entries) {
+        for (id, _, payload) in &entries {
             fits(id, payload)?;
         }
-        let sizes = entries.iter().map(|(_, payload)| payload.bytes.len());
+        let sizes = entries.iter().map(|(.., payload)| payload.bytes.len());
         for range in portions(sizes, UPDATES) {
-            let updates = ids[range.clone()].iter().zip(&entries[range.clone()]);
-            let updates = updates.map(|(id, (_, payload))| {
+            let portion = &entries[range];
+            let updates = portion.iter().map(|(id, _, payload)| {
                 let update = self.value(payload, doc! { "gen": ObjectId::new() });
                 doc! { "q": { "_id": id }, "u": update, "upsert": true }
             });
             let done = self.update(updates.collect()).await?;
-            let portion = &entries[range];
-            for (key, payload) in done.beaten.iter().filter_map(|nth| portion.get(*nth)) {
-                Arc::clone(&self).set(key.clone(), payload.clone()).await?;
+            for (id, key, payload) in done.beaten.iter().filter_map(|nth| portion.get(*nth)) {
+                let (id, key, payload) = (id.clone(), key.clone(), payload.clone());
+                Arc::clone(&self).set(id, key, payload).await?;
             }
             let changes: Vec<Change> = portion
                 .iter()
-                .map(|(key, _)| Change::Key(key.clone()))
+                .map(|(_, key, _)| Change::Key(key.clone()))
                 .collect();
             let replaced = usize::try_from(done.matched) != Ok(done.made.len());
             self.notices.tell_all(&changes, replaced).await?;
@@ -120,23 +119,21 @@ impl Store {
     /// there now was there all the time.
     pub(super) async fn fill_many(
         self: Arc<Self>,
-        entries: Vec<(Key, Payload, Mark)>,
+        entries: Vec<(String, Payload, Mark)>,
     ) -> BackendResult<Vec<bool>> {
         let mut filled = vec![false; entries.len()];
         let mut together = Vec::new();
-        for (nth, (key, payload, mark)) in entries.iter().enumerate() {
-            let id = self.id(key);
-            fits(&id, payload)?;
-            match mark::read(mark) {
+        for (nth, (id, payload, mark)) in entries.into_iter().enumerate() {
+            fits(&id, &payload)?;
+            match mark::read(&mark) {
                 Some((token, None)) => {
-                    let filling = self.filling(&id, payload, mark);
+                    let filling = self.filling(&id, &payload, &mark);
                     together.extend(
                         filling.map(|filling| (nth, id, token, filling, payload.bytes.len())),
                     );
                 }
                 // a token says nothing about a claim
                 Some((_, Some(_))) => {
-                    let (payload, mark) = (payload.clone(), mark.clone());
                     filled[nth] = Arc::clone(&self).fill(id, payload, mark).await?;
                 }
                 None => {}

@@ -167,8 +167,12 @@ impl Store {
     }
 
     /// A new token goes with the value, so that no load under way replaces it.
-    pub(super) async fn set(self: Arc<Self>, key: Key, payload: Payload) -> BackendResult<()> {
-        let id = self.id(&key);
+    pub(super) async fn set(
+        self: Arc<Self>,
+        id: String,
+        key: Key,
+        payload: Payload,
+    ) -> BackendResult<()> {
         fits(&id, &payload)?;
         let update = self.value(&payload, doc! { "gen": ObjectId::new() });
         let done = insistently(|| {
@@ -232,11 +236,11 @@ impl Store {
 
     pub(super) async fn put(
         self: Arc<Self>,
+        id: String,
         key: Key,
         payload: Payload,
         mark: Mark,
     ) -> BackendResult<bool> {
-        let id = self.id(&key);
         fits(&id, &payload)?;
         let token = mark::read(&mark).map(|(token, _)| token);
         let stored = match token.filter(|_| mark.age() <= self.load_limit) {
@@ -257,8 +261,7 @@ impl Store {
     }
 
     /// Whether a live value was there is found out by the deletion itself.
-    pub(super) async fn evict(self: Arc<Self>, key: Key) -> BackendResult<bool> {
-        let id = self.id(&key);
+    pub(super) async fn evict(self: Arc<Self>, id: String, key: Key) -> BackendResult<bool> {
         is_named(&id)?;
         let filter = doc! { "_id": id };
         let delete = self.documents.find_one_and_delete(filter);
