@@ -15,7 +15,6 @@ pub(crate) mod varint;
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::LazyLock;
 
 use serde::Serialize;
 
@@ -32,18 +31,13 @@ pub(crate) use show::show;
 pub(crate) use sink::Stop;
 pub use space::{Space, SpaceSpec};
 
-/// Seeded once per process, so that nobody outside knows which keys collide. (foldhash resists chosen keys; it does not promise
-/// what a cryptographic hash does.)
-static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
-
-/// One that has heard of the space and the ids.
+/// One of the space's own that has heard of the ids.
 #[inline]
 fn hasher_of<'i>(
     space: &Space,
     ids: impl Iterator<Item = &'i [u8]>,
 ) -> <RandomState as BuildHasher>::Hasher {
-    let mut hasher = HASHER.build_hasher();
-    hasher.write_u32(space.id());
+    let mut hasher = space.hasher();
     for id in ids {
         hasher.write(id);
     }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::scope::Level;
+use crate::sync::RandomState;
 
 /// What a key belongs to: one function, or the programmatic calls of one scope level. Keys of different spaces are never equal.
 ///
@@ -14,6 +16,10 @@ use crate::scope::Level;
 #[derive(Debug)]
 pub struct Space {
     id: u32,
+    /// Seeded in each process anew, so that nobody outside knows which keys collide. (foldhash resists chosen keys; it does not promise
+    /// what a cryptographic hash does.) A seed of its own tells its keys' hashes from those of another space as well as hearing of its id would,
+    /// which each look-up would have to do.
+    hashers: RandomState,
     spec: SpaceSpec,
     /// Of those that have the space together, one that has a bound may come later than one that has none.
     max_items: OnceLock<NonZeroUsize>,
@@ -94,6 +100,7 @@ impl Space {
         let space = SPACES.add(|id| {
             Box::leak(Box::new(Self {
                 id,
+                hashers: RandomState::default(),
                 spec,
                 max_items: OnceLock::new(),
             }))
@@ -143,6 +150,12 @@ impl Space {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
+    }
+
+    /// What the hash of each of its keys begins with.
+    #[inline]
+    pub(crate) fn hasher(&self) -> <RandomState as BuildHasher>::Hasher {
+        self.hashers.build_hasher()
     }
 
     /// The full path of the function, or the explicit name; empty for programmatic calls.
