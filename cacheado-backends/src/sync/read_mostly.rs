@@ -14,6 +14,7 @@
 )]
 
 use std::cell::UnsafeCell;
+use std::hint::cold_path;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
@@ -40,7 +41,7 @@ pub(crate) struct ReadMostly<T> {
     writing: Mutex<()>,
     /// Held by a writer that looks whether a reader has left, unless it sleeps.
     looking: Mutex<()>,
-    left: Condvar,
+    woken: Condvar,
     value: UnsafeCell<T>,
 }
 
@@ -62,42 +63,73 @@ impl<T> ReadMostly<T> {
             others: AtomicUsize::new(0),
             writing: Mutex::new(()),
             looking: Mutex::new(()),
-            left: Condvar::new(),
+            woken: Condvar::new(),
             value: UnsafeCell::new(value),
         }
     }
 
     /// Locks it for reading. A thread that reads it already can deadlock with a writer that comes in between.
-    #[inline]
     pub(crate) fn read(&self) -> ReadGuard<'_, T> {
-        let place = readers::enter(self.address());
-        if place.is_none() {
-            self.others.fetch_add(1, Ordering::SeqCst);
-        }
-        let guard = ReadGuard {
-            lock: self,
-            place,
-            _of_this_thread: PhantomData,
+        self.try_read().unwrap_or_else(|| self.read_without_place())
+    }
+
+    /// The same, if the thread has a place, reads no other lock, and no writer has come.
+    #[inline]
+    pub(crate) fn try_read(&self) -> Option<ReadGuard<'_, T>> {
+        let Some(place) = readers::enter(self.address()) else {
+            cold_path();
+            return None;
         };
         // A writer does it the other way round, and all of it is `SeqCst`, of which there is one order, as is how many places were ever taken:
         // either it sees what was written above, or this sees that it has closed the lock, or both. If this sees that the lock was opened again,
         // it sees what had been written.
         if self.closed.load(Ordering::SeqCst) {
-            return self.read_after_writer(guard);
+            cold_path();
+            self.leave(place);
+            return None;
         }
-        guard
+        Some(ReadGuard {
+            lock: self,
+            place: Some(place),
+            _of_this_thread: PhantomData,
+        })
     }
 
     #[cold]
-    fn read_after_writer<'a>(&'a self, guard: ReadGuard<'a, T>) -> ReadGuard<'a, T> {
+    fn read_without_place(&self) -> ReadGuard<'_, T> {
+        let enter = || {
+            self.others.fetch_add(1, Ordering::SeqCst);
+            ReadGuard {
+                lock: self,
+                place: None,
+                _of_this_thread: PhantomData,
+            }
+        };
+        let guard = enter();
+        // as above
+        if !self.closed.load(Ordering::SeqCst) {
+            return guard;
+        }
         drop(guard);
         let _nobody_writes = lock(&self.writing);
         // the next writer locks the mutex after this, and so sees it
-        self.others.fetch_add(1, Ordering::SeqCst);
-        ReadGuard {
-            lock: self,
-            place: None,
-            _of_this_thread: PhantomData,
+        enter()
+    }
+
+    /// Nothing is read at `place` any more.
+    #[inline]
+    fn leave(&self, place: &Place) {
+        place.leave();
+        self.left();
+    }
+
+    /// A reader has left.
+    #[inline]
+    fn left(&self) {
+        // What was stored above may become visible after this load. Then a writer that is just going to sleep is not woken, and sleeps for
+        // `SLEEP`: that costs hits less than to have the two in order.
+        if self.asleep.load(Ordering::Relaxed) {
+            self.wake_writer();
         }
     }
 
@@ -133,7 +165,7 @@ impl<T> ReadMostly<T> {
         self.asleep.store(true, Ordering::SeqCst);
         let mut looking = lock(&self.looking);
         while is_read() {
-            let sleep = self.left.wait_timeout(looking, SLEEP);
+            let sleep = self.woken.wait_timeout(looking, SLEEP);
             (looking, _) = sleep.unwrap_or_else(PoisonError::into_inner);
         }
         self.asleep.store(false, Ordering::SeqCst);
@@ -143,7 +175,7 @@ impl<T> ReadMostly<T> {
     fn wake_writer(&self) {
         // by the time that this is locked, one that has not seen the reader leave sleeps
         drop(lock(&self.looking));
-        self.left.notify_one();
+        self.woken.notify_one();
     }
 
     /// What it is known by at a place. It stays where it is while there are guards, which borrow it.
@@ -174,15 +206,11 @@ impl<T> Drop for ReadGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         match self.place {
-            Some(place) => place.leave(),
+            Some(place) => self.lock.leave(place),
             None => {
                 self.lock.others.fetch_sub(1, Ordering::SeqCst);
+                self.lock.left();
             }
-        }
-        // What was stored above may become visible after this load. Then a writer that is just going to sleep is not woken, and sleeps for
-        // `SLEEP`: that costs hits less than to have the two in order.
-        if self.lock.asleep.load(Ordering::Relaxed) {
-            self.lock.wake_writer();
         }
     }
 }
@@ -259,6 +287,24 @@ mod tests {
             }
         });
         assert_eq!(*lock.read(), Twice(2 * TIMES, 2 * TIMES));
+    }
+
+    #[test]
+    fn who_only_tries_waits_for_nobody() {
+        let (lock, other): (ReadMostly<Twice>, ReadMostly<Twice>) = Default::default();
+        let writes = lock.write();
+        assert!(lock.try_read().is_none());
+        drop(writes);
+        // it has left nothing behind that a writer would wait for
+        lock.write().add();
+        // `None`: other tests have all the places
+        if let Some(reads) = lock.try_read() {
+            assert!(*reads == Twice(1, 1) && other.try_read().is_none());
+            drop(reads);
+            assert!(other.try_read().is_some());
+        }
+        lock.write().add();
+        other.write().add();
     }
 
     #[test]
@@ -482,119 +528,5 @@ mod tests {
     }
 }
 
-/// On a model checker's threads. `RUSTFLAGS="--cfg shuttle" cargo test -p cacheado-backends --lib --release read_mostly`
 #[cfg(all(test, shuttle))]
-mod models {
-    use shuttle::sync::Arc;
-    use shuttle::sync::atomic::AtomicUsize;
-    use shuttle::thread;
-
-    use super::*;
-
-    fn check(model: impl Fn() + Send + Sync + Clone + 'static) {
-        shuttle::check_random(model.clone(), 10_000);
-        shuttle::check_pct(model, 10_000, 3);
-    }
-
-    /// A lock, and who has it: each writer counts as a hundred.
-    #[derive(Default)]
-    struct Watched {
-        lock: ReadMostly<usize>,
-        inside: AtomicUsize,
-    }
-
-    impl Watched {
-        fn read(&self) {
-            let guard = self.lock.read();
-            self.reads(&guard);
-        }
-
-        /// Of two, in this order.
-        fn read_both(&self, inner: &Self) {
-            let outer_guard = self.lock.read();
-            self.reads(&outer_guard);
-            let inner_guard = inner.lock.read();
-            inner.reads(&inner_guard);
-            drop(outer_guard);
-            inner.reads(&inner_guard);
-        }
-
-        fn reads(&self, value: &usize) {
-            let before = *value;
-            assert!(self.inside.fetch_add(1, Ordering::SeqCst) < 100);
-            assert!(self.inside.fetch_sub(1, Ordering::SeqCst) < 100);
-            assert_eq!(*value, before);
-        }
-
-        fn write(&self) {
-            let mut guard = self.lock.write();
-            assert_eq!(self.inside.fetch_add(100, Ordering::SeqCst), 0);
-            *guard += 1;
-            assert_eq!(self.inside.fetch_sub(100, Ordering::SeqCst), 100);
-        }
-    }
-
-    #[test]
-    fn a_writer_is_alone() {
-        check(|| {
-            let watched = Arc::new(Watched::default());
-            let start = |act: fn(&Watched)| {
-                let watched = Arc::clone(&watched);
-                thread::spawn(move || act(&watched))
-            };
-            // one reader more than there are places
-            let readers = (0..=readers::PLACES).map(|_| start(Watched::read));
-            let writers = (0..2).map(|_| start(Watched::write));
-            let all: Vec<_> = readers.chain(writers).collect();
-            for thread in all {
-                thread.join().expect("nobody panics");
-            }
-            assert_eq!(*watched.lock.read(), 2);
-        });
-    }
-
-    #[test]
-    fn a_writer_waits_for_who_reads_two() {
-        check(|| {
-            let both = Arc::new((Watched::default(), Watched::default()));
-            let start = |act: fn(&Watched, &Watched)| {
-                let both = Arc::clone(&both);
-                thread::spawn(move || act(&both.0, &both.1))
-            };
-            let all = [
-                start(Watched::read_both),
-                start(Watched::read_both),
-                start(|outer, _| outer.write()),
-                start(|_, inner| inner.write()),
-            ];
-            for thread in all {
-                thread.join().expect("nobody panics");
-            }
-            assert_eq!((*both.0.lock.read(), *both.1.lock.read()), (1, 1));
-        });
-    }
-
-    #[test]
-    fn places_pass_from_thread_to_thread() {
-        check(|| {
-            let watched = Arc::new(Watched::default());
-            let writer = {
-                let watched = Arc::clone(&watched);
-                thread::spawn(move || watched.write())
-            };
-            for _ in 0..2 {
-                let readers: Vec<_> = (0..2)
-                    .map(|_| {
-                        let watched = Arc::clone(&watched);
-                        thread::spawn(move || watched.read())
-                    })
-                    .collect();
-                for reader in readers {
-                    reader.join().expect("nobody panics");
-                }
-            }
-            writer.join().expect("nobody panics");
-            assert_eq!(*watched.lock.read(), 1);
-        });
-    }
-}
+mod models;

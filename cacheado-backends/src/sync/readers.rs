@@ -8,6 +8,7 @@
 //! each with a board of its own, must not share a store.)
 
 use std::cell::Cell;
+use std::hint::cold_path;
 
 use crossbeam_utils::CachePadded;
 
@@ -40,11 +41,12 @@ impl Place {
     #[inline]
     fn enter(&self, lock: usize) -> bool {
         // nobody but its thread writes to it
-        let free = self.reads.load(Ordering::Relaxed) == NOTHING;
-        if free {
-            self.reads.store(lock, Ordering::SeqCst);
+        if self.reads.load(Ordering::Relaxed) != NOTHING {
+            cold_path();
+            return false;
         }
-        free
+        self.reads.store(lock, Ordering::SeqCst);
+        true
     }
 
     /// Says that its thread reads nothing any more.
