@@ -15,6 +15,7 @@ pub(crate) mod varint;
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::hint::cold_path;
 
 use serde::Serialize;
 
@@ -267,26 +268,20 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         reason = "measured: a call of its own costs a hit a tenth more instructions"
     )]
     pub fn matches(&self, key: &Key) -> bool {
-        key.head == self.head && self.compare(&key.bytes).is_ok_and(<[u8]>::is_empty)
-    }
-
-    #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "measured: a call of its own costs a hit a tenth more instructions"
-    )]
-    fn compare<'k>(&self, bytes: &'k [u8]) -> Result<&'k [u8], Stop> {
-        let mut sink = Compare(bytes);
+        if key.head != self.head {
+            cold_path();
+            return false;
+        }
+        let mut sink = Compare::new(&key.bytes);
         match &self.ids {
             Ids::Texts(ids) => {
                 for id in *ids {
-                    sink.expect_text(id)?;
+                    sink.expect_text(id);
                 }
             }
-            Ids::Encoded(ids) => sink.0 = sink.0.strip_prefix(*ids).ok_or(Stop::Differs)?,
+            Ids::Encoded(ids) => sink.expect_encoded(ids),
         }
-        self.args.serialize(KeySerializer(&mut sink))?;
-        Ok(sink.0)
+        self.args.serialize(KeySerializer(&mut sink)).is_ok() && sink.is_over()
     }
 
     /// The key, owned. Allocates.

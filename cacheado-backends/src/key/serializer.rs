@@ -202,8 +202,8 @@ pub(crate) struct Parts<'s, S> {
 /// What a part has told before it failed is not told from what comes after it: so the whole has failed, whatever its own `Serialize` makes
 /// of the error.
 fn incomplete<T>() -> Step<T> {
-    Err(Stop::Failed(
-        "the `Serialize` of one of its parts failed, and its own went on".into(),
+    Err(Stop::new(
+        "the `Serialize` of one of its parts failed, and its own went on",
     ))
 }
 
@@ -286,8 +286,8 @@ pub(crate) struct Pairs<'s, S> {
 
 /// What stands alone in a map would be lost, and with it what tells one map from another.
 fn unpaired<T>() -> Step<T> {
-    Err(Stop::Failed(
-        "a map has a key without a value, or a value without a key".into(),
+    Err(Stop::new(
+        "a map has a key without a value, or a value without a key",
     ))
 }
 

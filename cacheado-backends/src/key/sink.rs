@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::Hasher;
+use std::hint::cold_path;
 
 use super::buffer::Buffer;
 use super::varint;
@@ -58,21 +59,19 @@ tags! {
     Field = 28,
 }
 
-/// Why a walk ended early.
+/// Why a walk ended early: a part's `Serialize` failed, and this is what it said.
 #[derive(Debug)]
-pub(crate) enum Stop {
-    /// The compared keys differ.
-    Differs,
-    /// A part's `Serialize` failed, and this is what it said.
-    Failed(Box<str>),
+pub(crate) struct Stop(Box<str>);
+
+impl Stop {
+    pub(crate) fn new(message: &str) -> Self {
+        Self(message.into())
+    }
 }
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Differs => f.write_str("the keys differ"),
-            Self::Failed(message) => f.write_str(message),
-        }
+        f.write_str(&self.0)
     }
 }
 
@@ -80,7 +79,7 @@ impl std::error::Error for Stop {}
 
 impl serde::ser::Error for Stop {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::Failed(message.to_string().into())
+        Self::new(&message.to_string())
     }
 }
 
@@ -125,7 +124,7 @@ impl Sink for NoneSkipped {
         let message = format!(
             "its field `{name}` is left out for its value (`skip_serializing_if`), and nothing in the bytes says so"
         );
-        Err(Stop::Failed(message.into()))
+        Err(Stop::new(&message))
     }
 }
 
@@ -190,34 +189,61 @@ impl<H: Hasher> Sink for Hash<H> {
     }
 }
 
-/// Compares with what a [`Writer`] wrote, and stops at the first difference.
-pub(crate) struct Compare<'k>(pub(crate) &'k [u8]);
+/// Compares with what a [`Writer`] wrote. A difference does not end the walk: keys are compared whose hashes are the same, so there
+/// hardly is one, and a walk that can't be ended by it is half as much code.
+pub(crate) struct Compare<'k> {
+    /// What has not been compared yet; `None`: there was a difference.
+    rest: Option<&'k [u8]>,
+}
 
-impl Compare<'_> {
+impl<'k> Compare<'k> {
     #[inline]
-    fn expect<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), Stop> {
-        // of a known size, so that it is compared without a call
-        match self.0.split_first_chunk::<N>() {
-            Some((head, rest)) if *head == bytes => {
-                self.0 = rest;
-                Ok(())
-            }
-            _ => Err(Stop::Differs),
+    pub(crate) fn new(bytes: &'k [u8]) -> Self {
+        Self { rest: Some(bytes) }
+    }
+
+    /// Whether all was the same, up to the end.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.rest.is_some_and(<[u8]>::is_empty)
+    }
+
+    /// Has `strip` take away what is expected next, if it is that.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "it is a line of its callers")]
+    fn expect(&mut self, strip: impl FnOnce(&'k [u8]) -> Option<&'k [u8]>) {
+        self.rest = self.rest.and_then(strip);
+        if self.rest.is_none() {
+            cold_path();
         }
+    }
+
+    /// Texts, each behind its length, as a scope's ids are written.
+    #[inline]
+    pub(crate) fn expect_encoded(&mut self, ids: &[u8]) {
+        self.expect(|rest| rest.strip_prefix(ids));
     }
 
     /// A text behind its length.
     #[inline]
-    pub(crate) fn expect_text(&mut self, text: &[u8]) -> Result<(), Stop> {
-        let rest = varint::strip(self.0, text.len()).ok_or(Stop::Differs)?;
-        match rest.split_at_checked(text.len()) {
-            Some((head, rest)) if same(head, text) => {
-                self.0 = rest;
-                Ok(())
-            }
-            _ => Err(Stop::Differs),
-        }
+    pub(crate) fn expect_text(&mut self, text: &[u8]) {
+        self.expect(|rest| strip_text(rest, text));
     }
+}
+
+/// What follows `text`, which stands behind its length.
+#[inline]
+fn strip_text<'k>(bytes: &'k [u8], text: &[u8]) -> Option<&'k [u8]> {
+    let rest = varint::strip(bytes, text.len())?;
+    let (head, rest) = rest.split_at_checked(text.len())?;
+    same(head, text).then_some(rest)
+}
+
+/// What follows the number of `tag`.
+#[inline]
+fn strip_tag(bytes: &[u8], tag: Tag) -> Option<&[u8]> {
+    let (&first, rest) = bytes.split_first()?;
+    (first == tag as u8).then_some(rest)
 }
 
 /// Whether they are equal. Texts of up to 16 bytes, as most ids are, are compared as two words that overlap, without a call.
@@ -247,19 +273,24 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 impl Sink for Compare<'_> {
     #[inline]
     fn mark(&mut self, tag: Tag) -> Result<(), Stop> {
-        self.expect([tag as u8])
+        self.expect(|rest| strip_tag(rest, tag));
+        Ok(())
     }
 
     #[inline]
     fn fixed<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Result<(), Stop> {
-        self.expect([tag as u8])?;
-        self.expect(bytes)
+        // of a known size, so that it is compared without a call
+        self.expect(|rest| {
+            let (head, rest) = strip_tag(rest, tag)?.split_first_chunk::<N>()?;
+            (*head == bytes).then_some(rest)
+        });
+        Ok(())
     }
 
     #[inline]
     fn bytes(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), Stop> {
-        self.expect([tag as u8])?;
-        self.expect_text(bytes)
+        self.expect(|rest| strip_text(strip_tag(rest, tag)?, bytes));
+        Ok(())
     }
 
     #[inline]
