@@ -135,13 +135,13 @@ impl Monotonic {
     }
 
     #[inline]
-    fn has_reached(self, deadline: Tick) -> bool {
+    fn has_reached(&self, deadline: Tick) -> bool {
         !self.coarse.is_far_from(deadline) && self.is_past(deadline)
     }
 
     /// What takes the precise clock, out of the way of a hit.
     #[cold]
-    fn is_past(self, deadline: Tick) -> bool {
+    fn is_past(&self, deadline: Tick) -> bool {
         self.now() >= deadline
     }
 }

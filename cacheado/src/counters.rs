@@ -219,6 +219,7 @@ impl Counters {
         place
     }
 
+    #[cold]
     fn count_elsewhere(self: &Arc<Self>, space: &Space, event: Event) {
         let cell = LOCAL.try_with(|local| {
             let mut local = local.try_borrow_mut().ok()?;

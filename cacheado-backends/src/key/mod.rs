@@ -119,6 +119,7 @@ impl Key {
         self.bytes.heap_bytes()
     }
 
+    #[inline]
     pub(crate) fn head(&self) -> Head {
         self.head
     }
@@ -165,6 +166,9 @@ impl fmt::Debug for Key {
 }
 
 /// What is looked for: a key whose scope ids and arguments are borrowed, and its hash.
+///
+/// It is handed over by value where that is out of the way of a hit: then the compiler need not keep it in memory, and sees which ids and
+/// arguments are walked.
 pub struct Probe<'a, A: ?Sized> {
     head: Head,
     space: &'static Space,
@@ -172,17 +176,26 @@ pub struct Probe<'a, A: ?Sized> {
     args: &'a A,
 }
 
+impl<A: ?Sized> Clone for Probe<'_, A> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: ?Sized> Copy for Probe<'_, A> {}
+
 /// A [`Probe`] whatever its arguments, for what is out of the way of hits: compiled once, and not for each function.
 pub(crate) trait Seek {
-    /// The hash of the key that is looked for.
-    fn hash(&self) -> u64;
+    /// The head of the key that is looked for.
+    fn head(&self) -> Head;
     /// Whether `key` is the one.
     fn is(&self, key: &Key) -> bool;
 }
 
 impl<A: Serialize + ?Sized> Seek for Probe<'_, A> {
-    fn hash(&self) -> u64 {
-        self.hash()
+    fn head(&self) -> Head {
+        self.head
     }
 
     fn is(&self, key: &Key) -> bool {
@@ -191,8 +204,8 @@ impl<A: Serialize + ?Sized> Seek for Probe<'_, A> {
 }
 
 impl Seek for Key {
-    fn hash(&self) -> u64 {
-        self.hash()
+    fn head(&self) -> Head {
+        self.head
     }
 
     fn is(&self, key: &Key) -> bool {
@@ -201,6 +214,7 @@ impl Seek for Key {
 }
 
 /// The ids of a probe: as texts, or encoded as a [`Scope`] keeps them.
+#[derive(Clone, Copy)]
 enum Ids<'a> {
     Texts(&'a [&'a [u8]]),
     Encoded(&'a [u8]),
@@ -259,6 +273,11 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
     #[inline]
     pub fn space(&self) -> &'static Space {
         self.space
+    }
+
+    #[inline]
+    pub(crate) fn head(&self) -> Head {
+        self.head
     }
 
     /// Whether `key` is the one.

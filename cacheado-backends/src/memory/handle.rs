@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::key::{Head, Space};
+use crate::key::{Hash32, Head, Space};
 
 /// A place: its shard, the table in it, and the slot in that. Whoever keeps one looks again at what lies there before he acts on
 /// it: an entry may have gone since, and another of the same function lie in its place.
@@ -25,16 +25,16 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Which shard the keys of that hash are in.
 #[inline]
-pub(super) fn shard_of(hash: u64) -> usize {
-    // the tables look at the lowest bits, and at the topmost, and a hash has no more in it than its lower half
-    (hash >> 27) as usize % SHARDS
+pub(super) fn shard_of(hash: Hash32) -> usize {
+    // the tables look at the lowest bits, and at some that are made of all
+    (hash.0 >> (u32::BITS - SHARD)) as usize % SHARDS
 }
 
 impl Handle {
     /// The place of an entry whose key has this `head`, in that slot.
     #[inline]
     pub(crate) fn of(head: Head, slot: u32) -> Self {
-        let shard = shard_of(head.hash().spread()) as u64;
+        let shard = shard_of(head.hash()) as u64;
         let space = u64::from(head.space_id());
         debug_assert!(space < 1 << SPACE);
         Self(shard << (SPACE + SLOT) | space << SLOT | u64::from(slot))

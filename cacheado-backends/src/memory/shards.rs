@@ -77,15 +77,20 @@ impl Shards {
         self.0[number].write()
     }
 
-    /// The shard of the keys with `hash`, locked for reading.
+    /// The shard of the keys with `head`, locked for reading.
+    pub(super) fn read(&self, head: Head) -> impl Deref<Target = Shard> {
+        self.read_lock(shard_of(head.hash()))
+    }
+
+    /// The same, if that takes no waiting and nothing out of the ordinary.
     #[inline]
-    pub(super) fn read(&self, hash: u64) -> impl Deref<Target = Shard> {
-        self.read_lock(shard_of(hash))
+    pub(super) fn try_read(&self, head: Head) -> Option<impl Deref<Target = Shard>> {
+        self.0[shard_of(head.hash())].try_read()
     }
 
     /// Gives the entry of `key` to `read`, which runs while its shard is locked for reading.
     pub(super) fn read_key<R>(&self, key: &Key, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        let shard = self.read(key.hash());
+        let shard = self.read(key.head());
         let table = shard.get(key.head().space_id() as usize)?;
         let slot = table.seek(key)?;
         table.entry(slot).map(read)
@@ -99,10 +104,12 @@ impl Shards {
 
     /// Shows all entries that have the hash and the space of `head` to `see`, which runs while their shard is locked for reading.
     pub(super) fn read_all(&self, head: Head, mut see: impl FnMut(Entry<'_>)) {
-        let hash = head.hash().spread();
-        let shard = self.read(hash);
+        let shard = self.read(head);
         let table = shard.get(head.space_id() as usize);
-        for slot in table.into_iter().flat_map(|table| table.find_all(hash)) {
+        for slot in table
+            .into_iter()
+            .flat_map(|table| table.find_all(head.hash().spread()))
+        {
             table.and_then(|table| table.entry(slot)).map(&mut see);
         }
     }
@@ -131,7 +138,7 @@ impl Shards {
         swapped: impl FnOnce(Handle, Option<&Taken>),
     ) -> (Handle, Option<Taken>) {
         let head = meta.key.head();
-        let mut shard = self.write_lock(shard_of(head.hash().spread()));
+        let mut shard = self.write_lock(shard_of(head.hash()));
         let table = shard.table(head.space_id() as usize);
         let (slot, old) = table.insert(meta, extra, value, is_new);
         let handle = Handle::of(head, slot);
@@ -145,7 +152,7 @@ impl Shards {
         key: &Key,
         removed: impl FnOnce(Handle, &Meta),
     ) -> Option<Taken> {
-        let mut shard = self.write_lock(shard_of(key.hash()));
+        let mut shard = self.write_lock(shard_of(key.head().hash()));
         let table = shard.get_mut(key.head().space_id() as usize)?;
         let slot = table.seek(key)?;
         let taken = table.take(slot, |_| true, None)?;

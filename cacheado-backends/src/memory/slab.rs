@@ -6,9 +6,11 @@
 use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hint::cold_path;
 use std::mem::{needs_drop, replace};
 
 use crate::entry::{Beside, Entry, Extra, Held, Meta, OldValue, Parcel, Taken};
+use crate::key::Head;
 
 /// How many slots of that `size` a chunk has: a power of two, about a quarter of a megabyte of them if that is possible. Slots
 /// never move from chunk to chunk, so growing copies no more than this.
@@ -99,12 +101,17 @@ impl<V> Slab<V> {
     #[inline]
     pub(super) fn slot(&self, slot: u32) -> Option<(&Slot<V>, Beside<'_>)> {
         let (chunk, nth) = Self::place(slot);
-        let chunk = self.chunks.get(chunk)?;
+        let chunk = self.chunks.get(chunk);
+        let Some((chunk, slot)) = chunk.and_then(|chunk| Some((chunk, chunk.slots.get(nth)?)))
+        else {
+            cold_path();
+            return None;
+        };
         let beside = Beside {
             extras: &chunk.extras,
             nth,
         };
-        Some((chunk.slots.get(nth)?, beside))
+        Some((slot, beside))
     }
 
     fn vacate(&mut self, slot: u32) -> Option<Slot<V>> {
@@ -177,6 +184,18 @@ impl<V> Chunk<V> {
 }
 
 impl<V> Slot<V> {
+    /// Whether what lies in it has a key with that `head`.
+    #[inline]
+    pub(super) fn is_of(&self, head: Head) -> bool {
+        match self {
+            Self::Own(occupant) => occupant.meta.key.head() == head,
+            other => {
+                cold_path();
+                other.meta().is_some_and(|meta| meta.key.head() == head)
+            }
+        }
+    }
+
     #[inline]
     pub(super) fn meta(&self) -> Option<&Meta> {
         match self {

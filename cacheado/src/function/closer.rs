@@ -19,7 +19,7 @@ impl Function {
         &'static self,
         carry: Carry<R, K>,
         cache: &Cache,
-        probe: &Probe<'_, A>,
+        probe: Probe<'_, A>,
     ) -> Option<Result<R, Pending<R, K>>>
     where
         K: Outcome<R>,
@@ -29,11 +29,11 @@ impl Function {
         // the look-up that came here has been a use of it already
         let found = cache
             .store()
-            .peek(probe, |entry| self.read(carry, cache, entry));
+            .peek(&probe, |entry| self.read(carry, cache, entry));
         let ret = match found? {
             Read::Miss => return None,
             Read::Refresh(value, claim) => {
-                return Some(Err(self.refresh(carry, cache, probe, value, &claim)));
+                return Some(Err(self.refresh(carry, cache, &probe, value, &claim)));
             }
             Read::Hit(value) => K::restore(value),
             Read::StandIn(value) => {

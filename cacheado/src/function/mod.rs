@@ -107,17 +107,17 @@ impl Function {
         };
         if mode == Mode::Normal
             && let Some(found) = S::find::<K::Stored, A>(cache.store(), &probe)
-            && !cache.doubts(|store| store.peek(&probe, |entry| entry.is_copy()))
+            && !cache.doubts(move |store| store.peek(&probe, |entry| entry.is_copy()))
         {
             if let Some(value) = found {
                 cache.count_space(space, Event::Hit);
                 return Ok(K::restore(value));
             }
-            if let Some(found) = self.look_closer(carry, cache, &probe) {
+            if let Some(found) = self.look_closer(carry, cache, probe) {
                 return found;
             }
         }
-        Err(self.missed(carry, mode, cache, &probe))
+        Err(self.missed(carry, mode, cache, probe))
     }
 
     /// A call that is neither looked up nor stored.
@@ -179,7 +179,7 @@ impl Function {
         carry: Carry<R, K>,
         mode: Mode,
         cache: &Cache,
-        probe: &Probe<'_, A>,
+        probe: Probe<'_, A>,
     ) -> Pending<R, K>
     where
         K: Outcome<R>,

@@ -12,6 +12,7 @@ mod remove;
 mod tests;
 
 use std::collections::HashMap;
+use std::mem::ManuallyDrop;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use super::table::Found as Typed;
 use super::wheel::Expiry;
 use crate::clock::{Clock, Listener, NEVER, Tick, nanos};
 use crate::entry::{Entry, MOST_HITS, OldValue, Tie};
-use crate::key::{Key, Probe, Space};
+use crate::key::{Key, Probe, Seek, Space};
 use crate::rule::{Cause, Reads, Rule, Verdict};
 use crate::rules::Lru;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -185,31 +186,65 @@ impl Store {
         V: Send + Sync + 'static,
         A: Serialize + ?Sized,
     {
-        let shard = self.entries.read(probe.hash());
-        let table = shard.get(probe.space().id() as usize)?;
-        let found = match table.look::<V, A>(probe)? {
+        let Some(shard) = self.entries.try_read(probe.head()) else {
+            return self.get_otherwise(&{ *probe }, &moment, read);
+        };
+        let table = shard.get(probe.head().space_id() as usize)?;
+        match table.look::<V, A>(probe) {
             Typed::Own(occupant, beside, slot) => {
                 let entry = Entry::new(&occupant.meta, beside, &occupant.value, slot);
-                self.find(entry, moment, read)
-            }
-            Typed::Other(slot) => {
-                let (mut read, mut result) = (Some(read), None);
-                let mut read = |entry: Entry<'_>, early| {
-                    result = read.take().map(|read| read(entry, early));
-                };
-                match self.find_other(table.entry(slot)?, &moment, &mut read) {
-                    Found::Live(()) => Found::Live(result?),
-                    Found::Gone(handle, cause) => Found::Gone(handle, cause),
+                // To let go of the lock does not panic. If the compiler had to see to what was found in case that it does, that would lie in memory.
+                let found = ManuallyDrop::new(self.find(entry, &moment, read));
+                drop(shard);
+                match ManuallyDrop::into_inner(found) {
+                    Found::Live(result) => Some(result),
+                    Found::Gone(handle, cause) => {
+                        self.remove_found(handle, &{ *probe }, cause);
+                        None
+                    }
                 }
             }
-        };
-        drop(shard);
-        match found {
-            Found::Live(result) => Some(result),
-            Found::Gone(handle, cause) => {
-                self.remove_found(handle, probe, cause);
-                None
+            Typed::Nothing => None,
+            Typed::Unclear => {
+                drop(shard);
+                self.get_otherwise(&{ *probe }, &moment, read)
             }
+        }
+    }
+
+    /// The same, out of the way of a hit. In line: what a call returns lies in memory, and what a hit returns would lie there with it.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "it is a call of what is not")]
+    fn get_otherwise<R>(
+        &self,
+        probe: &dyn Seek,
+        moment: &dyn Fn(Entry<'_>) -> Option<Tick>,
+        read: impl FnOnce(Entry<'_>, bool) -> R,
+    ) -> Option<R> {
+        let (mut read, mut result) = (Some(read), None);
+        let mut read = |entry: Entry<'_>, early| {
+            result = read.take().map(|read| read(entry, early));
+        };
+        self.get_slowly(probe, moment, &mut read);
+        result
+    }
+
+    /// The same, whatever the type of the value and whoever reads or writes: compiled once.
+    #[cold]
+    #[inline(never)]
+    fn get_slowly(
+        &self,
+        probe: &dyn Seek,
+        moment: &dyn Fn(Entry<'_>) -> Option<Tick>,
+        read: &mut dyn FnMut(Entry<'_>, bool),
+    ) {
+        let shard = self.entries.read(probe.head());
+        let table = shard.get(probe.head().space_id() as usize);
+        let entry = table.and_then(|table| table.entry(table.seek(probe)?));
+        let found = entry.map(|entry| self.find(entry, moment, read));
+        drop(shard);
+        if let Some(Found::Gone(handle, cause)) = found {
+            self.remove_found(handle, probe, cause);
         }
     }
 
@@ -231,8 +266,8 @@ impl Store {
         A: Serialize + ?Sized,
     {
         let now = self.clock.now();
-        let shard = self.entries.read(probe.hash());
-        let table = shard.get(probe.space().id() as usize)?;
+        let shard = self.entries.read(probe.head());
+        let table = shard.get(probe.head().space_id() as usize)?;
         let entry = table.entry(table.seek(probe)?)?;
         (!entry.is_expired(now)).then(|| read(entry))
     }
@@ -243,18 +278,6 @@ impl Store {
         let is_over = |entry: Entry<'_>| entry.is_expired(self.clock.now());
         let peek = |entry: Entry<'_>| (!is_over(entry)).then(|| read(entry));
         self.entries.read_key(key, peek).flatten()
-    }
-
-    /// As [`find`](Self::find), compiled once.
-    #[cold]
-    #[inline(never)]
-    fn find_other(
-        &self,
-        entry: Entry<'_>,
-        moment: &dyn Fn(Entry<'_>) -> Option<Tick>,
-        read: &mut dyn FnMut(Entry<'_>, bool),
-    ) -> Found<()> {
-        self.find(entry, moment, read)
     }
 
     /// What a look-up that comes to `entry` finds.
