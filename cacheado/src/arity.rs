@@ -37,16 +37,17 @@ macro_rules! by_arity {
         /// # Errors
         ///
         /// [`Pending`], if there is no hit.
-        #[inline]
+        #[inline(always)]
+        #[allow(clippy::inline_always, reason = "it hands over what it is given: the ids are texts in the registers of its caller")]
         #[allow(clippy::too_many_arguments, reason = "one for each part of a key")]
         #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
         pub fn $look<S: Storage, R, K, $($Part: KeyPart + ?Sized,)* const IDS: usize>(
+            ids: &[IdText<'_>; IDS],
             _: S,
             function: &'static Function,
             carry: Carry<R, K>,
             mode: Mode,
             cache: &Cache,
-            ids: &[IdText<'_>; IDS],
             $($part: &$Part),*
         ) -> Result<R, Pending<R, K>>
         where
@@ -54,7 +55,7 @@ macro_rules! by_arity {
             K::Stored: Value,
         {
             let ids = ids.each_ref().map(IdText::as_bytes);
-            function.look::<S, R, K, _>(carry, mode, cache, &ids, &($($part,)*))
+            function.look::<S, R, K, _, IDS>(carry, mode, cache, &ids, &($($part,)*))
         }
 
         /// [`Function::call`].

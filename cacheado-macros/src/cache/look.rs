@@ -119,7 +119,8 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     } else {
         plan.runtime.private("Bare")
     };
-    let args = quote!(#storage, #site, #carry, #mode, #cache, &[#(#ids),*], #(#parts),*);
+    // the ids first: ahead of any call, the compiler knows the arguments, which the body borrows, to be what they were
+    let args = quote!(&[#(#ids),*], #storage, #site, #carry, #mode, #cache, #(#parts),*);
     let look = at_output(plan, &format!("look{}", parts.len()), &args);
     let look = quote!(let #looked = #look;);
     let look = if bindings.is_empty() {

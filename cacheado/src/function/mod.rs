@@ -77,12 +77,12 @@ impl Function {
     /// [`Pending`], if there is no hit.
     #[inline]
     #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
-    pub fn look<S, R, K, A>(
+    pub fn look<S, R, K, A, const IDS: usize>(
         &'static self,
         carry: Carry<R, K>,
         mode: Mode,
         cache: &Cache,
-        ids: &[&[u8]],
+        ids: &[&[u8]; IDS],
         args: &A,
     ) -> Result<R, Pending<R, K>>
     where
