@@ -20,7 +20,7 @@ use crate::flight::{Keeping, Shared, Ticket};
 use crate::outcome::Decision;
 use crate::shared::{SharedTier, Write};
 use crate::value::{AnyValue, Codec};
-use crate::way::Way;
+use crate::way::{Way, blocking};
 
 /// A load whose body is to run.
 pub(crate) struct Lead {
@@ -241,7 +241,7 @@ impl Lead {
     }
 
     /// Tells the shared tier, and then those who still wait.
-    pub(crate) async fn tell(mut self, way: Way, Settled { write, shared }: Settled) {
+    async fn tell(mut self, way: Way, Settled { write, shared }: Settled) {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
             // its caller may go away
@@ -279,6 +279,11 @@ impl Lead {
             load.cache.evict_chosen(way).await;
         }
         self.told(shared);
+    }
+
+    /// The same by blocking. A function of its own, so that those who run bodies, one for each type, have none of it in them.
+    pub(crate) fn tell_blocking(self, settled: Settled) {
+        blocking(|way| self.tell(way, settled));
     }
 
     /// The same without blocking. Boxed, as it is needed with a shared tier alone.

@@ -22,7 +22,6 @@ use crate::outcome::{Decision, Outcome};
 use crate::runtime;
 use crate::tell::How;
 use crate::value::{AnyValue, Typed};
-use crate::way::blocking;
 
 /// A call that has to run its body. It owns all it needs and borrows nothing of the arguments, which the body may consume.
 ///
@@ -333,7 +332,7 @@ fn conclude<R, K: Outcome<R>>(
     };
     let (ret, rest) = ended::<R, K>(lead, typed, instead, ran, decide);
     if let Some((lead, settled)) = rest {
-        blocking(|way| lead.tell(way, settled));
+        lead.tell_blocking(settled);
     }
     ret
 }
