@@ -8,8 +8,8 @@
 
 use std::fmt::Write as _;
 
-use crate::key::{Key, show};
-use crate::scope::Scope;
+use crate::key::{Key, show_start};
+use crate::scope::{Level, Scope};
 
 /// How many bytes of the arguments are shown at most.
 const SHOWN: usize = 64;
@@ -21,21 +21,28 @@ const ROOM: usize = 160;
 #[must_use]
 pub fn scope(scope: &Scope) -> String {
     let mut out = String::with_capacity(ROOM);
-    for (level, id) in scope.level().chain().into_iter().zip(scope.ids()) {
-        escape(level.name(), LEVEL, &mut out);
+    write_scope(scope.level(), scope.ids(), &mut out);
+    out
+}
+
+/// Appends the name of the scope of `level` that has these ids.
+fn write_scope<'i>(level: Level, ids: impl Iterator<Item = &'i str>, out: &mut String) {
+    let levels = (1..=level.depth()).filter_map(|depth| level.at(depth));
+    for (level, id) in levels.zip(ids) {
+        escape(level.name(), LEVEL, out);
         // a hash never passes for the id of a process that holds that level for open: ids have no `~` of their own
         out.push_str(if level.is_secret() { "=~" } else { "=" });
-        escape(id, ID, &mut out);
+        escape(id, ID, out);
         out.push('/');
     }
-    out
 }
 
 /// The name of the entry of `key`, which begins with that of its scope.
 #[must_use]
 pub fn entry(key: &Key) -> String {
-    let mut out = scope(&key.scope());
+    let mut out = String::with_capacity(ROOM);
     let space = key.space();
+    write_scope(space.level(), key.ids(), &mut out);
     // an explicit name is another than the path that reads the same
     if space.is_explicit() {
         out.push('!');
@@ -44,12 +51,7 @@ pub fn entry(key: &Key) -> String {
     if space.version() > 0 {
         let _ = write!(out, "#{}", space.version());
     }
-    let args = show(key.args());
-    let mut cut = args.len().min(SHOWN);
-    while !args.is_char_boundary(cut) {
-        cut -= 1;
-    }
-    escape(&args[..cut], ARGS, &mut out);
+    escape(&show_start(key.args(), SHOWN), ARGS, &mut out);
     out.push('~');
     out.push_str(&blake3::hash(key.args()).to_hex()[..32]);
     out
@@ -79,9 +81,10 @@ pub fn bucket_of_scope(scope: &Scope, count: u16) -> Option<u16> {
 /// every process. What is in no scope is spread by its name.
 #[must_use]
 pub fn bucket_of_name(name: &str, count: u16) -> u16 {
-    let hash = blake3::hash(scopes(name).next().unwrap_or(name).as_bytes());
-    let bytes = hash.as_bytes();
-    u16::from_le_bytes([bytes[0], bytes[1]]) % count.max(1)
+    let hash = crc32fast::hash(scopes(name).next().unwrap_or(name).as_bytes());
+    #[allow(clippy::cast_possible_truncation, reason = "less than `count`")]
+    let bucket = (hash % u32::from(count.max(1))) as u16;
+    bucket
 }
 
 /// What stands for itself in a name, beside letters and digits of ASCII: whether each byte does.

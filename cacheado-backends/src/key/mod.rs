@@ -21,6 +21,8 @@ use serde::Serialize;
 
 use self::serializer::KeySerializer;
 use self::sink::{Compare, Writer};
+#[cfg(feature = "shared")]
+use crate::scope::decode_ids;
 use crate::scope::{Scope, encode_ids, ids_len};
 use crate::sync::RandomState;
 
@@ -28,7 +30,7 @@ pub(crate) use buffer::Buffer;
 use bytes::KeyBytes;
 pub(crate) use hash::{Hash32, Head};
 #[cfg(feature = "shared")]
-pub(crate) use show::show;
+pub(crate) use show::show_start;
 pub(crate) use sink::Stop;
 pub use space::{Space, SpaceSpec};
 
@@ -96,6 +98,12 @@ impl Key {
     #[must_use]
     pub fn scope(&self) -> Scope {
         Scope::from_encoded(self.space().level(), self.scope_bytes())
+    }
+
+    /// The ids of that, from the root to the leaf.
+    #[cfg(feature = "shared")]
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        decode_ids(self.scope_bytes())
     }
 
     pub(crate) fn scope_bytes(&self) -> &[u8] {

@@ -1,6 +1,6 @@
 //! The written form of a key, read back for people: in listings, traces and error messages.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::sink::Tag;
 use super::varint::text;
@@ -10,47 +10,97 @@ use super::varint::text;
 const DEEPEST: usize = 64;
 
 /// The parts of a key as Rust would write them; what can't be read, or lies too deep, is shown as `…`.
-pub(crate) fn show(mut bytes: &[u8]) -> String {
-    let mut out = String::new();
+pub(crate) fn show(bytes: &[u8]) -> String {
+    written(bytes, Text::with_room(String::new(), usize::MAX))
+}
+
+/// The same as far as `most` bytes go. Costs no more than that for a key of any length.
+#[cfg(feature = "shared")]
+pub(crate) fn show_start(bytes: &[u8], most: usize) -> String {
+    written(bytes, Text::with_room(String::with_capacity(most), most))
+}
+
+fn written(mut bytes: &[u8], mut out: Text) -> String {
     while !bytes.is_empty() {
-        if !out.is_empty() {
-            out.push_str(", ");
+        if !out.text.is_empty() {
+            out.push(", ");
         }
         match part(bytes, &mut out, DEEPEST) {
             Some(rest) => bytes = rest,
             None => {
-                out.push('…');
+                out.push("…");
                 break;
             }
         }
     }
-    out
+    out.text
+}
+
+/// A text that takes no more than it has room for.
+struct Text {
+    text: String,
+    /// How many bytes it still takes. None once something was cut off.
+    room: usize,
+}
+
+impl Text {
+    fn with_room(text: String, room: usize) -> Self {
+        Self { text, room }
+    }
+
+    /// Appends as much of `more` as there is room for, in whole characters.
+    fn push(&mut self, more: &str) {
+        if more.len() <= self.room {
+            self.room -= more.len();
+            self.text.push_str(more);
+            return;
+        }
+        let cut = more.floor_char_boundary(std::mem::take(&mut self.room));
+        self.text.push_str(&more[..cut]);
+    }
+}
+
+impl fmt::Write for Text {
+    /// # Errors
+    ///
+    /// Once it is full, so that nothing more is made for it.
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        self.push(more);
+        if self.room == 0 {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// The parts up to the end mark, between `open` and `close`.
 fn parts<'b>(
     mut bytes: &'b [u8],
-    out: &mut String,
+    out: &mut Text,
     deeper: usize,
     open: &str,
     close: &str,
 ) -> Option<&'b [u8]> {
-    out.push_str(open);
+    out.push(open);
     let mut first = true;
     loop {
         if let Some((&0, rest)) = bytes.split_first() {
-            out.push_str(close);
+            out.push(close);
             return Some(rest);
         }
         if !std::mem::take(&mut first) {
-            out.push_str(", ");
+            out.push(", ");
         }
         bytes = part(bytes, out, deeper)?;
     }
 }
 
-/// The part at the start of `bytes`, with others in it down to `deeper` levels. Returns what follows it.
-fn part<'b>(bytes: &'b [u8], out: &mut String, deeper: usize) -> Option<&'b [u8]> {
+/// The part at the start of `bytes`, with others in it down to `deeper` levels. Returns what follows it; `None` also once `out` is full.
+fn part<'b>(bytes: &'b [u8], out: &mut Text, deeper: usize) -> Option<&'b [u8]> {
+    if out.room == 0 {
+        return None;
+    }
     let deeper = deeper.checked_sub(1)?;
     let (&tag, rest) = bytes.split_first()?;
     let rest_behind = |tag: Tag, bytes: &'b [u8]| bytes.strip_prefix(&[tag as u8]);
@@ -63,25 +113,25 @@ fn part<'b>(bytes: &'b [u8], out: &mut String, deeper: usize) -> Option<&'b [u8]
     }
     Some(match Tag::read(tag)? {
         Tag::None => {
-            out.push_str("None");
+            out.push("None");
             rest
         }
         Tag::Some => {
-            out.push_str("Some(");
+            out.push("Some(");
             let rest = part(rest, out, deeper)?;
-            out.push(')');
+            out.push(")");
             rest
         }
         Tag::Unit => {
-            out.push_str("()");
+            out.push("()");
             rest
         }
         Tag::False => {
-            out.push_str("false");
+            out.push("false");
             rest
         }
         Tag::True => {
-            out.push_str("true");
+            out.push("true");
             rest
         }
         Tag::I8 => print!(i8),
@@ -117,20 +167,20 @@ fn part<'b>(bytes: &'b [u8], out: &mut String, deeper: usize) -> Option<&'b [u8]
         Tag::Pair => {
             let (key, rest) = text(rest)?;
             part(key, out, deeper)?;
-            out.push_str(": ");
+            out.push(": ");
             let (value, rest) = text(rest_behind(Tag::Pair, rest)?)?;
             part(value, out, deeper)?;
             rest
         }
         Tag::Struct => {
             let (name, rest) = text(rest)?;
-            out.push_str(&String::from_utf8_lossy(name));
+            out.push(&String::from_utf8_lossy(name));
             parts(rest, out, deeper, "(", ")")?
         }
         Tag::Enum => {
             let (_, rest) = text(rest)?;
             let (name, rest) = text(rest_behind(Tag::Field, rest.get(5..)?)?)?;
-            out.push_str(&String::from_utf8_lossy(name));
+            out.push(&String::from_utf8_lossy(name));
             if let Some((&0, rest)) = rest.split_first() {
                 return Some(rest);
             }
@@ -138,8 +188,8 @@ fn part<'b>(bytes: &'b [u8], out: &mut String, deeper: usize) -> Option<&'b [u8]
         }
         Tag::Field => {
             let (name, rest) = text(rest)?;
-            out.push_str(&String::from_utf8_lossy(name));
-            out.push_str(": ");
+            out.push(&String::from_utf8_lossy(name));
+            out.push(": ");
             part(rest, out, deeper)?
         }
         Tag::End | Tag::Variant => return None,
@@ -160,5 +210,35 @@ mod tests {
         nested.push(Tag::True as u8);
         let (open, close) = ("Some(".repeat(DEEPEST - 1), ")".repeat(DEEPEST - 1));
         assert_eq!(show(&nested), format!("{open}true{close}"));
+    }
+
+    #[cfg(feature = "shared")]
+    mod starts {
+        use proptest::prelude::*;
+
+        use super::*;
+        use crate::key::{Probe, Space};
+        use crate::scope::{Level, Scope};
+
+        type Args = (
+            String,
+            Vec<Option<i32>>,
+            char,
+            std::collections::BTreeMap<String, u8>,
+            f64,
+        );
+
+        proptest! {
+            #[test]
+            fn a_start_is_what_the_whole_begins_with(args: Args, most in 0_usize..80) {
+                let space = Space::programmatic(Level::global());
+                let scope = Scope::global();
+                let probe = Probe::in_scope(space, &scope, &args).unwrap();
+                let key = probe.to_key().unwrap();
+                let whole = show(key.args());
+                let cut = whole.floor_char_boundary(most);
+                prop_assert_eq!(show_start(key.args(), most), &whole[..cut]);
+            }
+        }
     }
 }

@@ -122,7 +122,7 @@ impl Line {
             used: &used,
             gives_up: dropped == Dropped::GivesUp,
         };
-        let attempts = async {
+        let attempts = pin!(async {
             let mut again = true;
             loop {
                 let link = self.link().await?;
@@ -146,7 +146,7 @@ impl Line {
                     }
                 }
             }
-        };
+        });
         let result = within_bare(limit, attempts).await;
         // nobody knows whether it will ever answer
         asking.gives_up = result.as_ref().is_err_and(|error| error.is::<TimedOut>());

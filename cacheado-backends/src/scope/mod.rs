@@ -164,7 +164,7 @@ pub(crate) fn encode_ids<'i>(ids: impl Iterator<Item = &'i [u8]>, out: &mut Buff
 }
 
 /// The ids in `bytes`, as far as they are well formed.
-fn decode_ids(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
+pub(crate) fn decode_ids(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let (id, rest) = varint::text(bytes)?;
         bytes = rest;
