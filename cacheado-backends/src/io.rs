@@ -1,4 +1,4 @@
-//! Where the drivers of backends live, unless the user says otherwise: a runtime of their own, which outlasts every runtime of the user's.
+//! Where the drivers of backends live, unless the user says otherwise: runtimes of their own, which outlast every runtime of the user's.
 //!
 //! A driver's task ends with the runtime it was spawned on, and users' runtimes come and go (each `#[tokio::test]` has one). What is
 //! made here can be used from any thread and any runtime, and from none.
@@ -21,14 +21,39 @@ use crate::error::{Error, Result};
 #[cfg(any(feature = "memcached", feature = "mongodb"))]
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
 
-/// Never dropped: dropping a runtime inside of another is a panic.
-static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+/// A runtime of this crate's own. Never dropped: dropping a runtime inside of another is a panic.
+pub(crate) struct Own(LazyLock<std::io::Result<Runtime>>);
+
+impl Own {
+    /// What `build` builds when it is first used.
+    pub(crate) const fn new(build: fn() -> std::io::Result<Runtime>) -> Self {
+        Self(LazyLock::new(build))
+    }
+
+    /// # Errors
+    ///
+    /// If the system gave it no thread.
+    pub(crate) fn handle(&'static self) -> BackendResult<&'static Handle> {
+        match &*self.0 {
+            Ok(runtime) => Ok(runtime.handle()),
+            Err(error) => Err(format!("no thread for input and output: {error}").into()),
+        }
+    }
+}
+
+/// A runtime of so many threads with that name.
+pub(crate) fn build(name: &str, threads: usize) -> std::io::Result<Runtime> {
     Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("cacheado-io")
+        .worker_threads(threads)
+        .thread_name(name)
         .enable_all()
         .build()
-});
+}
+
+/// Has one thread: connections that many operations share are a task each, and one that is given up must have sent what it ever will
+/// before the next has sent anything.
+#[cfg(any(feature = "memcached", feature = "redis"))]
+static RUNTIME: Own = Own::new(|| build("cacheado-io", 1));
 
 /// The operation took longer than it may.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -71,16 +96,14 @@ pub(crate) fn check_limits(backend: &str, timeout: Duration, load_limit: Duratio
     }
 }
 
-/// The runtime.
+/// The runtime for connections that operations share.
 ///
 /// # Errors
 ///
 /// If the system gave it no thread.
+#[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) fn runtime() -> BackendResult<&'static Handle> {
-    match &*RUNTIME {
-        Ok(runtime) => Ok(runtime.handle()),
-        Err(error) => Err(format!("no thread for input and output: {error}").into()),
-    }
+    RUNTIME.handle()
 }
 
 /// Refuses a `runtime` of the user's that could not drive the connections of a backend that is called so.
@@ -108,6 +131,7 @@ pub(crate) fn check_runtime(backend: &str, runtime: &Handle) -> Result<()> {
 }
 
 /// `operation`, which is polled where this is, on any runtime or none, for `limit` at most.
+#[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) async fn within<T>(
     limit: Duration,
     operation: impl Future<Output = BackendResult<T>>,
@@ -123,6 +147,7 @@ pub(crate) async fn within<T>(
 }
 
 /// As [`within`], of an operation that neither starts timers and tasks nor opens sockets where it is polled: so it is polled as it is.
+#[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) async fn within_bare<T>(
     limit: Duration,
     operation: impl Future<Output = BackendResult<T>>,
@@ -137,12 +162,22 @@ pub(crate) async fn within_bare<T>(
 }
 
 /// `operation` on the runtime, awaited by blocking this thread for `limit` at most. For a thread of any runtime but this one.
+#[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) fn wait<T: Send + 'static>(
     limit: Duration,
     operation: impl Future<Output = BackendResult<T>> + Send + 'static,
 ) -> BackendResult<T> {
+    wait_on(runtime()?, limit, operation)
+}
+
+/// As [`wait`], on one of this crate's runtimes.
+pub(crate) fn wait_on<T: Send + 'static>(
+    runtime: &Handle,
+    limit: Duration,
+    operation: impl Future<Output = BackendResult<T>> + Send + 'static,
+) -> BackendResult<T> {
     let (sender, receiver) = sync_channel(1);
-    let task = runtime()?.spawn(async move {
+    let task = runtime.spawn(async move {
         // nobody listens any more if it took too long
         let _ = sender.send(operation.await);
     });
@@ -191,7 +226,7 @@ pub(crate) fn report(changes: &Changes, change: Change) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "memcached", feature = "redis")))]
 mod tests {
     use super::*;
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 use super::MongoDb;
 use super::notices;
 use super::parts;
+use super::runtime;
 use super::store::Store;
 use crate::backend::{
     Backend, BackendFuture, BackendResult, Changes, Lease, Lookup, Mark, Payload,
 };
 use crate::error::Error;
-use crate::io;
+use crate::io::check_limits;
 use crate::key::Key;
 use crate::scope::Scope;
 
@@ -38,7 +39,7 @@ impl MongoDb {
     {
         let limit = self.timeout.saturating_mul(trips);
         let store = self.store()?;
-        let done = io::wait(limit, operation(Arc::clone(&store)));
+        let done = runtime::wait(limit, operation(Arc::clone(&store)));
         self.current.note(&store, self.timeout, &done);
         done
     }
@@ -70,7 +71,7 @@ impl MongoDb {
         Box::pin(async move {
             let store = self.store()?;
             let operation = operation(Arc::clone(&store));
-            let task = io::runtime()?.spawn(io::within(limit, operation));
+            let task = runtime::handle()?.spawn(runtime::within(limit, operation));
             let done = task.await;
             let done = done.unwrap_or_else(|_| Err("the operation panicked".into()));
             self.current.note(&store, self.timeout, &done);
@@ -127,7 +128,7 @@ impl Backend for MongoDb {
                 ));
             }
         }
-        crate::io::check_limits("MongoDb", self.timeout, self.load_limit)
+        check_limits("MongoDb", self.timeout, self.load_limit)
     }
 
     fn bind(&mut self, name: &str) {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `mod.rs` | the settings and the client, made at first use |
 //! | `backend.rs` | the [`Backend`](crate::Backend) trait, blocking and not, over one set of operations |
+//! | `runtime.rs` | the threads that the driver runs on |
 //! | `current.rs` | the client that is used, and when another is made in its place |
 //! | `document.rs` | what a document holds, and the server-side expressions over it |
 //! | `store.rs` | the operations on one key, on a scope and on all |
@@ -46,6 +47,7 @@ mod mark;
 mod notices;
 mod parts;
 mod progress;
+mod runtime;
 mod store;
 mod upkeep;
 
@@ -239,7 +241,7 @@ impl MongoDb {
 
     /// Has `changes` hear what is told by way of `store`, and no longer of one before.
     fn listen(&self, store: &Arc<Store>, changes: &Changes) {
-        let Ok(runtime) = io::runtime() else {
+        let Ok(runtime) = runtime::handle() else {
             return;
         };
         let mut listener = lock(&self.listener);
@@ -258,7 +260,7 @@ impl MongoDb {
     }
 
     fn connect(&self) -> Result<Arc<Store>, String> {
-        let runtime = io::runtime().map_err(|error| error.to_string())?;
+        let runtime = runtime::handle().map_err(|error| error.to_string())?;
         let mut options = self.options.clone();
         let shorter = |asked: Option<Duration>| {
             Some(asked.map_or(self.timeout, |asked| asked.min(self.timeout)))
@@ -364,7 +366,7 @@ fn splits_a_password(uri: &str) -> bool {
 fn read_options(uri: &str) -> Result<ClientOptions, String> {
     let uri = uri.to_owned();
     // it waits for nothing, as long as no name is looked up
-    let parsed = io::wait(Duration::from_secs(5), async move {
+    let parsed = runtime::wait(Duration::from_secs(5), async move {
         Ok(ClientOptions::parse(uri).await)
     });
     let parsed = parsed.map_err(|error| error.to_string())?;

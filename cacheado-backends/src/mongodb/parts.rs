@@ -8,9 +8,9 @@ use ::mongodb::bson::{Document, doc};
 
 use super::document;
 use super::failure::failure;
+use super::runtime;
 use super::store::Store;
 use crate::backend::BackendResult;
-use crate::io;
 
 /// How often all is gone through at most.
 const PASSES: usize = 3;
@@ -88,7 +88,7 @@ impl Store {
         while let Some(range) = rest {
             let size = self.part.get();
             let started = Instant::now();
-            let done = io::within(self.timeout, self.delete_part(range, size)).await;
+            let done = runtime::within(self.timeout, self.delete_part(range, size)).await;
             // also if it failed: the next attempt is to get through
             self.part.learn(size, started.elapsed(), self.timeout);
             let part = done?;

@@ -16,9 +16,9 @@ use super::failure::{DUPLICATE, code, failure};
 use super::mark;
 use super::notices::Notices;
 use super::parts;
+use super::runtime;
 use crate::address;
 use crate::backend::{BackendResult, Change, Lookup, Mark, Payload, Refused};
-use crate::io;
 use crate::key::Key;
 use crate::scope::Scope;
 
@@ -53,7 +53,7 @@ impl Drop for Store {
     /// seconds later.
     fn drop(&mut self) {
         let end = self.database.client().clone().shutdown();
-        if let Ok(runtime) = io::runtime() {
+        if let Ok(runtime) = runtime::handle() {
             runtime.spawn(end.into_future());
         }
     }
@@ -287,7 +287,7 @@ impl Store {
     }
 
     async fn tell_in_time(&self, change: Change) -> BackendResult<()> {
-        io::within(self.timeout, self.notices.tell_for_good(&change)).await
+        runtime::within(self.timeout, self.notices.tell_for_good(&change)).await
     }
 }
 
