@@ -32,12 +32,13 @@ const OUTAGES: [Outage; 2] = [
     ),
 ];
 
-/// A cache of the cluster, which keeps nothing in the process and asks no more until its clock is moved.
-fn cache(cluster: &servers::RedisCluster, clock: &ManualClock) -> Cache {
+/// A cache of the cluster, which keeps nothing in the process and asks no more until its clock is moved. Each way has one of its own, which
+/// hears nothing of what that of the other way did last: what is put while that is heard would be evicted.
+fn cache(cluster: &servers::RedisCluster, clock: &ManualClock, way: Way) -> Cache {
     let urls = cluster.urls();
     let backend = Redis::cluster(urls.iter().map(String::as_str)).unwrap();
     Cache::builder()
-        .name("shop")
+        .name(format!("shop-{way:?}"))
         .in_process(false)
         .backend(backend.timeout(SECOND / 5))
         .circuit_breaker(FAILURES, SECOND)
@@ -75,7 +76,7 @@ fn a_node_that_is_out_costs_what_it_has_alone() {
         let cluster = servers::RedisCluster::start_without_failover();
         for way in BOTH {
             let clock = ManualClock::new();
-            let cache = cache(&cluster, &clock);
+            let cache = cache(&cluster, &clock, way);
             store(&cache);
             assert!((0..TENANTS).all(|tenant| of(&cache, way, tenant) == Some(1)));
             begin(&cluster);
@@ -112,7 +113,7 @@ fn of_many_keys_those_at_a_node_that_is_out_are_missing_alone() {
     let cluster = servers::RedisCluster::start_without_failover();
     for way in BOTH {
         let clock = ManualClock::new();
-        let cache = cache(&cluster, &clock);
+        let cache = cache(&cluster, &clock, way);
         store(&cache);
         let many = || {
             let get = cache.get_many::<u32, _>(0..KEYS);
