@@ -337,5 +337,12 @@ mod tests {
             index.forget(key, *handle);
         }
         assert_eq!((noted(&index).0, noted(&index).1), (0, 0));
+
+        // all at once, of rooms whose trees are in several shards, by turns
+        for (key, handle) in &keys {
+            index.note(&index.path_of(key).expect("it has a scope"), *handle);
+        }
+        index.forget_all(keys.iter().map(|(key, handle)| (key, *handle)));
+        assert_eq!((noted(&index).0, noted(&index).1), (0, 0));
     }
 }
