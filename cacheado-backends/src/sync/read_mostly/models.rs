@@ -57,44 +57,40 @@ impl Watched {
     }
 }
 
+/// Does all of `acts` side by side. Returns how often was written.
+fn side_by_side(acts: impl IntoIterator<Item = fn(&Watched)>) -> usize {
+    let watched = Arc::new(Watched::default());
+    let start = |act: fn(&Watched)| {
+        let watched = Arc::clone(&watched);
+        thread::spawn(move || act(&watched))
+    };
+    let all: Vec<_> = acts.into_iter().map(start).collect();
+    for thread in all {
+        thread.join().expect("nobody panics");
+    }
+    *watched.lock.read()
+}
+
 #[test]
 fn a_writer_is_alone() {
     check(|| {
-        let watched = Arc::new(Watched::default());
-        let start = |act: fn(&Watched)| {
-            let watched = Arc::clone(&watched);
-            thread::spawn(move || act(&watched))
-        };
         // one reader more than there are places
-        let readers = (0..=readers::PLACES).map(|_| start(Watched::read));
-        let writers = (0..2).map(|_| start(Watched::write));
-        let all: Vec<_> = readers.chain(writers).collect();
-        for thread in all {
-            thread.join().expect("nobody panics");
-        }
-        assert_eq!(*watched.lock.read(), 2);
+        let readers = (0..=readers::PLACES).map(|_| Watched::read as fn(&Watched));
+        let writers: [fn(&Watched); 2] = [Watched::write; 2];
+        assert_eq!(side_by_side(readers.chain(writers)), 2);
     });
 }
 
 #[test]
 fn a_writer_is_alone_among_those_who_try() {
     check(|| {
-        let watched = Arc::new(Watched::default());
-        let start = |act: fn(&Watched)| {
-            let watched = Arc::clone(&watched);
-            thread::spawn(move || act(&watched))
-        };
-        let acts = [
+        let acts: [fn(&Watched); 4] = [
             Watched::try_read,
             Watched::try_read,
             Watched::write,
             Watched::write,
         ];
-        let all: Vec<_> = acts.into_iter().map(start).collect();
-        for thread in all {
-            thread.join().expect("nobody panics");
-        }
-        assert_eq!(*watched.lock.read(), 2);
+        assert_eq!(side_by_side(acts), 2);
     });
 }
 
