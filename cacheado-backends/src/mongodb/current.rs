@@ -4,7 +4,6 @@
 //! never answers them, such as a load balancer with nothing behind it, it makes no others ever after, though the connection by which it
 //! watches the server tells of no trouble. So a client by which nothing is answered for a while is given up.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -25,9 +24,14 @@ type Made = Result<Arc<Store>, String>;
 #[derive(Default)]
 pub(super) struct Current {
     made: RwLock<Option<Made>>,
-    /// How many operations in a row have taken too long, and since when.
-    unanswered: AtomicU32,
-    since: Mutex<Option<Instant>>,
+    silence: Mutex<Option<Silence>>,
+}
+
+/// Operations in a row that have taken too long.
+#[derive(Clone, Copy)]
+struct Silence {
+    count: u32,
+    since: Instant,
 }
 
 impl Current {
@@ -48,19 +52,19 @@ impl Current {
             if self.is_to_go(limit) {
                 self.give_up(store);
             }
-        } else if self.unanswered.load(Ordering::Relaxed) > 0 {
-            let mut since = lock(&self.since);
-            self.unanswered.store(0, Ordering::Relaxed);
-            *since = None;
+        } else {
+            *lock(&self.silence) = None;
         }
     }
 
     fn is_to_go(&self, limit: Duration) -> bool {
-        let mut since = lock(&self.since);
-        let unanswered = self.unanswered.load(Ordering::Relaxed).saturating_add(1);
-        self.unanswered.store(unanswered, Ordering::Relaxed);
-        let silent = since.get_or_insert_with(Instant::now).elapsed();
-        unanswered >= FEWEST && silent >= limit.saturating_mul(PATIENCE)
+        let mut silence = lock(&self.silence);
+        let silence = silence.get_or_insert_with(|| Silence {
+            count: 0,
+            since: Instant::now(),
+        });
+        silence.count = silence.count.saturating_add(1);
+        silence.count >= FEWEST && silence.since.elapsed() >= limit.saturating_mul(PATIENCE)
     }
 
     /// Has the next operation make another in the place of `store`.
@@ -72,10 +76,7 @@ impl Current {
         }
         let old = made.take();
         drop(made);
-        let mut since = lock(&self.since);
-        self.unanswered.store(0, Ordering::Relaxed);
-        *since = None;
-        drop(since);
+        *lock(&self.silence) = None;
         drop(old);
         tracing::warn!(
             "MongoDB does not answer by the connections that there are: others are made"
