@@ -1,12 +1,11 @@
 //! Having what is under a key count as past its lifetime.
 
-use cacheado_backends::backend::Change;
 use cacheado_backends::memory::Dropped;
 use cacheado_backends::{Entry, Key, Result};
 
 use super::Again;
 use crate::cache::Cache;
-use crate::shared::Found;
+use crate::shared::{Eviction, Found};
 use crate::value::ValueType;
 use crate::way::Way;
 
@@ -49,7 +48,7 @@ pub(crate) async fn expire_key(
     };
     // asked first: of a caller who goes away from there, nothing is expired by half
     let mut expired = values.has_good(cache, key) || was_good(tier.get(way, key, codec).await);
-    expired |= tier.after(|| Change::Key(key.clone()), expire);
+    expired |= tier.after(|| Eviction::Key(key.clone()), expire);
     let again = Again::new(expire);
     let shared = tier.evict(way, key).await;
     expired |= again.now();

@@ -9,12 +9,11 @@ mod several;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use cacheado_backends::backend::Change;
 use cacheado_backends::memory::Dropped;
 use cacheado_backends::{Key, Result};
 
 use crate::cache::Cache;
-use crate::shared::SharedTier;
+use crate::shared::{Eviction, SharedTier};
 use crate::way::Way;
 
 pub(crate) use expire::expire_key;
@@ -59,7 +58,7 @@ pub(crate) async fn evict_key(way: Way, cache: &Cache, key: &Key, portable: bool
     let Some(tier) = tier_of(cache, key, portable) else {
         return Ok(evict_local(cache, key));
     };
-    let mut removed = tier.after(|| Change::Key(key.clone()), || evict_local(cache, key));
+    let mut removed = tier.after(|| Eviction::Key(key.clone()), || evict_local(cache, key));
     let again = Again::new(|| evict_local(cache, key));
     let shared = tier.evict(way, key).await;
     removed |= again.now();

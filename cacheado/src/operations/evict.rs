@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 
-use cacheado_backends::backend::Change;
 use cacheado_backends::memory::Removed;
 use cacheado_backends::{Result, Scope};
 use serde::Serialize;
@@ -11,7 +10,7 @@ use super::{Begun, Operation, awaitable, key};
 use crate::cache::Cache;
 use crate::evict::{Again, evict_key, evict_local};
 use crate::flight::UnderWay;
-use crate::shared::SharedTier;
+use crate::shared::{Eviction, SharedTier};
 use crate::way::{Way, blocking};
 
 /// [`Cache::evict`], to be refined and carried out.
@@ -93,7 +92,7 @@ impl<'a> EvictByScope<'a> {
 
     async fn everywhere(self, way: Way, tier: &SharedTier) -> Result<u64> {
         let _under_way = self.under_way();
-        let removed = tier.after(|| self.change(), || self.local());
+        let removed = tier.after(|| self.eviction(), || self.local());
         let again = Again::new(|| self.local());
         let shared = tier.evict_by_scope(way, &self.scope).await;
         again.now();
@@ -107,8 +106,8 @@ impl<'a> EvictByScope<'a> {
             .filter(|tier| tier.can_hide(self.scope.level()))
     }
 
-    fn change(&self) -> Change {
-        Change::Scope(self.scope.clone())
+    fn eviction(&self) -> Eviction {
+        Eviction::Scope(self.scope.clone())
     }
 
     /// Until it is over, what a look-up finds in either tier may be about to go.
@@ -191,7 +190,7 @@ impl<'a> Clear<'a> {
                 self.local();
             }
         };
-        tier.after(|| Change::All, forget);
+        tier.after(|| Eviction::All, forget);
     }
 
     /// What look-ups took over from the tier meanwhile goes by itself: that everything has gone the rules are told once.

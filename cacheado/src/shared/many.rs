@@ -2,10 +2,10 @@
 //! after that: one that is down takes nothing of the others with it.
 
 use cacheado_backends::Key;
-use cacheado_backends::backend::{Change, Lookup, Mark, Payload};
+use cacheado_backends::backend::{Lookup, Mark, Payload};
 
 use super::portions::Answers;
-use super::{Seen, SharedTier, Unsent};
+use super::{Eviction, Seen, SharedTier, Unsent};
 use crate::value::Codec;
 use crate::way::Way;
 
@@ -69,8 +69,8 @@ impl SharedTier {
             return Answers::new();
         }
         let outside = self.outside_of(entries);
-        let unsent = entries.iter().map(|(key, _)| Change::Key(key.clone()));
-        let unsent = unsent.map(|change| Some(Unsent::new(self, change)));
+        let unsent = entries.iter().map(|(key, _)| Eviction::Key(key.clone()));
+        let unsent = unsent.map(|eviction| Some(Unsent::new(self, eviction)));
         // what is dropped, by an error or with the caller, is kept
         let mut unsent: Vec<_> = unsent.collect();
         let answers = self.ask_portions(way, "set", &outside, |via, these| {

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cacheado_backends::backend::{Change, Lease, Lookup, Mark, Payload};
+use cacheado_backends::backend::{Lease, Lookup, Mark, Payload};
 use cacheado_backends::envelope::Compression;
 use cacheado_backends::{Backend, Clock, Key, Level, Result, Scope};
 
@@ -33,6 +33,7 @@ use crate::way::Way;
 
 pub(crate) use breaker::BreakerOptions;
 pub(crate) use coherence::Coherence;
+pub(crate) use outbox::Eviction;
 pub(crate) use portions::Answers;
 pub(crate) use seal::Found;
 pub(crate) use secret::SecretKey;
@@ -227,9 +228,9 @@ impl SharedTier {
         }
     }
 
-    /// Keeps `change` until it is sent, since it could not be sent now.
-    fn keep(&self, change: Change) {
-        if self.outbox.keep(change) && !self.sends_by_hand {
+    /// Keeps `eviction` until it is sent, since it could not be sent now.
+    fn keep(&self, eviction: Eviction) {
+        if self.outbox.keep(eviction) && !self.sends_by_hand {
             replay::begin(&self.this);
         }
     }
@@ -251,7 +252,7 @@ impl SharedTier {
             }
         };
         // a caller who goes away has seen no answer: an older value may be there still
-        let unsent = Unsent::new(self, Change::Key(key.clone()));
+        let unsent = Unsent::new(self, Eviction::Key(key.clone()));
         // it may be asked for a key whose eviction could not be sent: it is newer than that
         let put = self.ask(way, "set", About::Any(key), part, answer).await;
         let put = unsent.over(put)?;
@@ -267,18 +268,22 @@ impl SharedTier {
             || self.backend.part(&outside),
             self.via(way).evict(&outside),
         );
-        let unsent = Unsent::new(self, Change::Key(key.clone()));
+        let unsent = Unsent::new(self, Eviction::Key(key.clone()));
         unsent.over(self.ask(way, "evict", About::Any(key), part, answer).await)
     }
 
     /// Removes what is under `key`, as soon as can be.
     pub(crate) fn evict_later(&self, key: &Key) {
-        self.keep(Change::Key(key.clone()));
+        self.keep(Eviction::Key(key.clone()));
     }
 
     /// Runs `forget`, by which the process forgets what is to be evicted here next. If a rule panics over it, the eviction is kept until
     /// it can be sent, and the panic goes on.
-    pub(crate) fn after<R>(&self, eviction: impl FnOnce() -> Change, forget: impl Fn() -> R) -> R {
+    pub(crate) fn after<R>(
+        &self,
+        eviction: impl FnOnce() -> Eviction,
+        forget: impl Fn() -> R,
+    ) -> R {
         catch_unwind(AssertUnwindSafe(&forget)).unwrap_or_else(|panic| {
             self.keep(eviction());
             // what a look-up took over from here meanwhile
@@ -293,7 +298,7 @@ impl SharedTier {
         let outside = self.outside_scope(scope);
         let part = || self.backend.part_of_scope(&outside);
         let answer = self.via(way).evict_by_scope(&outside);
-        let unsent = Unsent::new(self, Change::Scope(scope.clone()));
+        let unsent = Unsent::new(self, Eviction::Scope(scope.clone()));
         unsent.over(
             self.ask(way, "evict by scope", About::Scope, part, answer)
                 .await,
@@ -303,7 +308,7 @@ impl SharedTier {
     /// Removes everything. One that can't be sent is kept as one of a [key](Self::evict) is.
     pub(crate) async fn clear(&self, way: Way) -> Result<()> {
         let (part, answer) = (|| self.whole(), self.via(way).clear());
-        let unsent = Unsent::new(self, Change::All);
+        let unsent = Unsent::new(self, Eviction::All);
         unsent.over(self.ask(way, "clear", About::Scope, part, answer).await)
     }
 }
@@ -337,13 +342,13 @@ handed_on! {
 /// An eviction or a put that is being sent: the eviction is kept, if its caller goes away before there is an answer.
 struct Unsent<'a> {
     tier: &'a SharedTier,
-    change: Option<Change>,
+    eviction: Option<Eviction>,
 }
 
 impl<'a> Unsent<'a> {
-    fn new(tier: &'a SharedTier, change: Change) -> Self {
-        let change = Some(change);
-        Self { tier, change }
+    fn new(tier: &'a SharedTier, eviction: Eviction) -> Self {
+        let eviction = Some(eviction);
+        Self { tier, eviction }
     }
 
     fn over<T>(self, sent: Result<T>) -> Result<T> {
@@ -354,14 +359,14 @@ impl<'a> Unsent<'a> {
     }
 
     fn sent(mut self) {
-        self.change = None;
+        self.eviction = None;
     }
 }
 
 impl Drop for Unsent<'_> {
     fn drop(&mut self) {
-        if let Some(change) = self.change.take() {
-            self.tier.keep(change);
+        if let Some(eviction) = self.eviction.take() {
+            self.tier.keep(eviction);
         }
     }
 }

@@ -6,13 +6,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cacheado_backends::backend::Change;
 use cacheado_backends::{Key, Scope};
 
 use crate::sync::{Mutex, lock};
 
 /// So many keys and scopes are kept.
 const MOST: usize = 10_000;
+
+/// What is to be evicted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Eviction {
+    Key(Key),
+    Scope(Scope),
+    All,
+}
 
 #[derive(Default)]
 pub(crate) struct Outbox {
@@ -29,7 +36,7 @@ struct Pending {
     scopes: HashMap<Scope, Turn>,
     keys: HashMap<Key, Turn>,
     /// The keys and scopes in the order in which they are sent.
-    order: BTreeMap<Turn, Change>,
+    order: BTreeMap<Turn, Eviction>,
     /// A thread is sending.
     sending: bool,
 }
@@ -47,22 +54,21 @@ impl Pending {
         self.all.is_none() && self.order.is_empty()
     }
 
-    /// The turn that `change` has.
-    fn turn_of(&self, change: &Change) -> Option<Turn> {
-        match change {
-            Change::Key(key) => self.keys.get(key).copied(),
-            Change::Scope(scope) => self.scopes.get(scope).copied(),
-            Change::All => self.all,
-            Change::Covered | Change::Lost => None,
+    /// The turn that `eviction` has.
+    fn turn_of(&self, eviction: &Eviction) -> Option<Turn> {
+        match eviction {
+            Eviction::Key(key) => self.keys.get(key).copied(),
+            Eviction::Scope(scope) => self.scopes.get(scope).copied(),
+            Eviction::All => self.all,
         }
     }
 
-    /// Gives `change` a turn, in the place of the one that it has.
-    fn give(&mut self, change: Change, turn: Turn) {
-        let old = match &change {
-            Change::Key(key) => self.keys.insert(key.clone(), turn),
-            Change::Scope(scope) => self.scopes.insert(scope.clone(), turn),
-            Change::All | Change::Covered | Change::Lost => {
+    /// Gives `eviction` a turn, in the place of the one that it has.
+    fn give(&mut self, eviction: Eviction, turn: Turn) {
+        let old = match &eviction {
+            Eviction::Key(key) => self.keys.insert(key.clone(), turn),
+            Eviction::Scope(scope) => self.scopes.insert(scope.clone(), turn),
+            Eviction::All => {
                 self.all = Some(turn);
                 return;
             }
@@ -70,14 +76,14 @@ impl Pending {
         if let Some(old) = old {
             self.order.remove(&old);
         }
-        self.order.insert(turn, change);
+        self.order.insert(turn, eviction);
     }
 
-    fn remove(&mut self, change: &Change) {
-        let turn = match change {
-            Change::Key(key) => self.keys.remove(key),
-            Change::Scope(scope) => self.scopes.remove(scope),
-            Change::All | Change::Covered | Change::Lost => {
+    fn remove(&mut self, eviction: &Eviction) {
+        let turn = match eviction {
+            Eviction::Key(key) => self.keys.remove(key),
+            Eviction::Scope(scope) => self.scopes.remove(scope),
+            Eviction::All => {
                 self.all = None;
                 return;
             }
@@ -89,8 +95,8 @@ impl Pending {
 }
 
 impl Outbox {
-    /// Keeps `change` until it is sent. Returns whether somebody has to begin sending.
-    pub(crate) fn keep(&self, change: Change) -> bool {
+    /// Keeps `eviction` until it is sent. Returns whether somebody has to begin sending.
+    pub(crate) fn keep(&self, eviction: Eviction) -> bool {
         let mut pending = lock(&self.pending);
         let pending = &mut *pending;
         pending.number += 1;
@@ -98,10 +104,11 @@ impl Outbox {
             failures: 0,
             number: pending.number,
         };
-        match change {
-            Change::Covered | Change::Lost => return false,
-            Change::Scope(scope) if scope.level().depth() == 0 => pending.give(Change::All, turn),
-            change => pending.give(change, turn),
+        match eviction {
+            Eviction::Scope(scope) if scope.level().depth() == 0 => {
+                pending.give(Eviction::All, turn);
+            }
+            eviction => pending.give(eviction, turn),
         }
         if pending.all.is_some() || pending.order.len() > MOST {
             // as new as this one: all may have been sent by now, and be without an answer as yet
@@ -140,39 +147,39 @@ impl Outbox {
     pub(crate) fn forget(&self, key: &Key) {
         if self.any.load(Ordering::Acquire) {
             let mut pending = lock(&self.pending);
-            pending.remove(&Change::Key(key.clone()));
+            pending.remove(&Eviction::Key(key.clone()));
             self.any.store(!pending.is_empty(), Ordering::Release);
         }
     }
 
     /// What is to be sent next, and its turn. Once there is nothing, the one who asks has to stop sending.
-    pub(crate) fn next(&self) -> Option<(Change, Turn)> {
+    pub(crate) fn next(&self) -> Option<(Eviction, Turn)> {
         let mut pending = lock(&self.pending);
         if let Some(turn) = pending.all {
-            return Some((Change::All, turn));
+            return Some((Eviction::All, turn));
         }
-        if let Some((turn, change)) = pending.order.first_key_value() {
-            return Some((change.clone(), *turn));
+        if let Some((turn, eviction)) = pending.order.first_key_value() {
+            return Some((eviction.clone(), *turn));
         }
         pending.sending = false;
         None
     }
 
-    /// `change` was sent at its `turn`. A newer one of the same stays.
-    pub(crate) fn sent(&self, change: &Change, turn: Turn) {
+    /// `eviction` was sent at its `turn`. A newer one of the same stays.
+    pub(crate) fn sent(&self, eviction: &Eviction, turn: Turn) {
         let mut pending = lock(&self.pending);
-        if pending.turn_of(change) == Some(turn) {
-            pending.remove(change);
+        if pending.turn_of(eviction) == Some(turn) {
+            pending.remove(eviction);
         }
         self.any.store(!pending.is_empty(), Ordering::Release);
     }
 
-    /// `change` could not be sent at its `turn`: others come first from now on.
-    pub(crate) fn not_sent(&self, change: Change, turn: Turn) {
+    /// `eviction` could not be sent at its `turn`: others come first from now on.
+    pub(crate) fn not_sent(&self, eviction: Eviction, turn: Turn) {
         let mut pending = lock(&self.pending);
-        if pending.turn_of(&change) == Some(turn) {
+        if pending.turn_of(&eviction) == Some(turn) {
             let failures = turn.failures.saturating_add(1);
-            pending.give(change, Turn { failures, ..turn });
+            pending.give(eviction, Turn { failures, ..turn });
         }
     }
 
@@ -194,48 +201,51 @@ mod tests {
     #[test]
     fn the_newest_of_a_key_is_kept_until_it_is_sent() {
         let outbox = Outbox::default();
-        assert!(outbox.keep(Change::Key(key_of(1))));
-        let (change, old) = outbox.next().expect("one");
-        assert!(!outbox.keep(Change::Key(key_of(1))), "one sends already");
-        outbox.sent(&change, old);
+        assert!(outbox.keep(Eviction::Key(key_of(1))));
+        let (eviction, old) = outbox.next().expect("one");
+        assert!(!outbox.keep(Eviction::Key(key_of(1))), "one sends already");
+        outbox.sent(&eviction, old);
         assert!(outbox.covers(&key_of(1)), "there is a newer one");
         assert!(!outbox.covers(&key_of(2)));
-        let (change, new) = outbox.next().expect("the newer one");
-        outbox.sent(&change, new);
+        let (eviction, new) = outbox.next().expect("the newer one");
+        outbox.sent(&eviction, new);
         assert!(!outbox.covers(&key_of(1)));
         assert!(outbox.next().is_none());
-        assert!(outbox.keep(Change::Key(key_of(1))), "nobody sends any more");
+        assert!(
+            outbox.keep(Eviction::Key(key_of(1))),
+            "nobody sends any more"
+        );
     }
 
     #[test]
     fn what_can_not_be_sent_holds_up_nothing_that_can() {
         let outbox = Outbox::default();
-        outbox.keep(Change::Key(key_of(1)));
-        outbox.keep(Change::Key(key_of(2)));
+        outbox.keep(Eviction::Key(key_of(1)));
+        outbox.keep(Eviction::Key(key_of(2)));
         let mut sent = Vec::new();
         for _ in 0..5 {
-            let Some((change, turn)) = outbox.next() else {
+            let Some((eviction, turn)) = outbox.next() else {
                 break;
             };
-            if change == Change::Key(key_of(1)) {
-                outbox.not_sent(change, turn);
+            if eviction == Eviction::Key(key_of(1)) {
+                outbox.not_sent(eviction, turn);
             } else {
-                outbox.sent(&change, turn);
-                sent.push(change);
+                outbox.sent(&eviction, turn);
+                sent.push(eviction);
             }
         }
-        assert_eq!(sent, [Change::Key(key_of(2))]);
+        assert_eq!(sent, [Eviction::Key(key_of(2))]);
         assert!(outbox.covers(&key_of(1)) && !outbox.covers(&key_of(2)));
         // a new one of the same begins anew
-        outbox.keep(Change::Key(key_of(3)));
-        outbox.keep(Change::Key(key_of(1)));
-        let (change, turn) = outbox
+        outbox.keep(Eviction::Key(key_of(3)));
+        outbox.keep(Eviction::Key(key_of(1)));
+        let (eviction, turn) = outbox
             .next()
             .expect("the older of two that have not failed");
-        assert_eq!(change, Change::Key(key_of(3)));
-        outbox.sent(&change, turn);
-        let (change, turn) = outbox.next().expect("the newer");
-        outbox.sent(&change, turn);
+        assert_eq!(eviction, Eviction::Key(key_of(3)));
+        outbox.sent(&eviction, turn);
+        let (eviction, turn) = outbox.next().expect("the newer");
+        outbox.sent(&eviction, turn);
         assert!(outbox.next().is_none() && !outbox.covers(&key_of(1)));
     }
 
@@ -243,12 +253,12 @@ mod tests {
     fn too_many_are_everything() {
         let outbox = Outbox::default();
         for n in 0..=u32::try_from(MOST).expect("a small number") {
-            outbox.keep(Change::Key(key_of(n)));
+            outbox.keep(Eviction::Key(key_of(n)));
         }
         assert!(outbox.covers(&key_of(u32::MAX)));
-        let (change, number) = outbox.next().expect("everything");
-        assert!(matches!(change, Change::All));
-        outbox.sent(&change, number);
+        let (eviction, number) = outbox.next().expect("everything");
+        assert!(matches!(eviction, Eviction::All));
+        outbox.sent(&eviction, number);
         assert!(outbox.next().is_none());
         assert!(!outbox.covers(&key_of(0)));
     }
@@ -256,15 +266,15 @@ mod tests {
     #[test]
     fn what_is_kept_while_everything_is_being_sent_is_sent_after_that() {
         let newer = [
-            Change::Key(key_of(1)),
-            Change::Scope(key_of(1).scope()),
-            Change::All,
+            Eviction::Key(key_of(1)),
+            Eviction::Scope(key_of(1).scope()),
+            Eviction::All,
         ];
-        for change in newer {
+        for eviction in newer {
             let outbox = Outbox::default();
-            outbox.keep(Change::All);
+            outbox.keep(Eviction::All);
             let (all, old) = outbox.next().expect("everything");
-            outbox.keep(change);
+            outbox.keep(eviction);
             outbox.sent(&all, old);
             assert!(outbox.covers(&key_of(1)), "there is a newer one");
             let (all, new) = outbox.next().expect("everything again");
@@ -276,7 +286,7 @@ mod tests {
     #[test]
     fn a_newer_value_makes_an_eviction_needless() {
         let outbox = Outbox::default();
-        outbox.keep(Change::Key(key_of(1)));
+        outbox.keep(Eviction::Key(key_of(1)));
         outbox.forget(&key_of(1));
         assert!(!outbox.covers(&key_of(1)));
         assert!(outbox.next().is_none());

@@ -4,11 +4,11 @@ use std::sync::Weak;
 use std::thread;
 use std::time::Duration;
 
-use cacheado_backends::backend::{BackendResult, Change};
+use cacheado_backends::backend::BackendResult;
 
 use super::SharedTier;
 use super::guarded::guarded;
-use super::outbox::Turn;
+use super::outbox::{Eviction, Turn};
 use crate::way::{Way, blocking};
 
 /// How long it waits after a failure, at first and at most: the latter if the store answers to nobody else either.
@@ -39,11 +39,11 @@ fn send_all(tier: &Weak<SharedTier>) {
     let mut wait = WAITS.0;
     // the cache may end meanwhile
     while let Some(tier) = tier.upgrade() {
-        let Some((change, turn)) = tier.outbox.next() else {
+        let Some((eviction, turn)) = tier.outbox.next() else {
             return;
         };
-        let sent = blocking(|way| guarded(tier.send(way, &change)));
-        if tier.note_sent(Way::Blocking, change, turn, sent) {
+        let sent = blocking(|way| guarded(tier.send(way, &eviction)));
+        if tier.note_sent(Way::Blocking, eviction, turn, sent) {
             wait = WAITS.0;
             continue;
         }
@@ -57,41 +57,40 @@ fn send_all(tier: &Weak<SharedTier>) {
 }
 
 impl SharedTier {
-    /// The part of the store that `change` concerns.
-    fn part_of(&self, change: &Change) -> u32 {
-        match change {
-            Change::Key(key) => self.backend.part(&self.outside(key)),
-            Change::Scope(scope) => self.backend.part_of_scope(&self.outside_scope(scope)),
-            Change::All | Change::Covered | Change::Lost => self.whole(),
+    /// The part of the store that `eviction` concerns.
+    fn part_of(&self, eviction: &Eviction) -> u32 {
+        match eviction {
+            Eviction::Key(key) => self.backend.part(&self.outside(key)),
+            Eviction::Scope(scope) => self.backend.part_of_scope(&self.outside_scope(scope)),
+            Eviction::All => self.whole(),
         }
     }
 
-    /// Sends `change`, whatever the breaker says: somebody has to ask.
-    async fn send(&self, way: Way, change: &Change) -> BackendResult<()> {
+    /// Sends `eviction`, whatever the breaker says: somebody has to ask.
+    async fn send(&self, way: Way, eviction: &Eviction) -> BackendResult<()> {
         let via = self.via(way);
-        match change {
-            Change::Key(key) => via.evict(&self.outside(key)).await.map(drop),
-            Change::Scope(scope) => via
+        match eviction {
+            Eviction::Key(key) => via.evict(&self.outside(key)).await.map(drop),
+            Eviction::Scope(scope) => via
                 .evict_by_scope(&self.outside_scope(scope))
                 .await
                 .map(drop),
-            Change::All => via.clear().await,
-            Change::Covered | Change::Lost => Ok(()),
+            Eviction::All => via.clear().await,
         }
     }
 
-    /// Returns whether `change` was sent at its `turn`.
-    fn note_sent(&self, way: Way, change: Change, turn: Turn, sent: BackendResult<()>) -> bool {
+    /// Returns whether `eviction` was sent at its `turn`.
+    fn note_sent(&self, way: Way, eviction: Eviction, turn: Turn, sent: BackendResult<()>) -> bool {
         match sent {
             Ok(()) => {
-                let part = || self.part_of(&change);
+                let part = || self.part_of(&eviction);
                 self.breakers.of(way).answered(part);
-                self.outbox.sent(&change, turn);
+                self.outbox.sent(&eviction, turn);
                 true
             }
             Err(error) => {
                 tracing::debug!(%error, "an eviction could still not be sent");
-                self.outbox.not_sent(change, turn);
+                self.outbox.not_sent(eviction, turn);
                 false
             }
         }
@@ -99,11 +98,11 @@ impl SharedTier {
 
     /// Tries to send what the thread would send next, where there is none. Returns whether there was something.
     pub(crate) async fn send_next(&self) -> bool {
-        let Some((change, turn)) = self.outbox.next() else {
+        let Some((eviction, turn)) = self.outbox.next() else {
             return false;
         };
-        let sent = guarded(self.send(Way::Async, &change)).await;
-        self.note_sent(Way::Async, change, turn, sent);
+        let sent = guarded(self.send(Way::Async, &eviction)).await;
+        self.note_sent(Way::Async, eviction, turn, sent);
         true
     }
 }
