@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::aging::{Aging, Span};
 use crate::cache::Cache;
 use crate::evict::{evict_key, expire_key};
+use crate::flight::UnderWay;
 use crate::function::Function;
 use crate::outcome::{Carry, Decision, Kind, Outcome, Probe, Value};
 use crate::put::Put;
@@ -29,13 +30,18 @@ pub struct Async;
 /// A call of a function that returns `R`, named but not made.
 #[must_use = "naming a call does nothing"]
 pub struct Call<R, D> {
+    named: Named,
+    types: PhantomData<fn() -> (R, D)>,
+}
+
+/// The same without the types, so that what the verbs do is compiled once and not for each function.
+struct Named {
     cache: Cache,
     /// `None`: the function is not cached, since its name is another's.
     key: Result<Option<Key>>,
     values: &'static ValueType,
     aging: &'static Aging,
     decide: Decide,
-    types: PhantomData<fn() -> (R, D)>,
 }
 
 /// What becomes of a value that is put.
@@ -60,14 +66,15 @@ impl Function {
         K::Stored: Value,
         A: Serialize,
     {
-        Call {
+        let named = Named {
             cache: cache.clone(),
             key: self.key::<K::Stored, A>(cache, carry.typed.values, ids, args),
             values: carry.typed.values,
             aging: self.aging(),
             decide: Decide::Store { ttl: self.ttl() },
-            types: PhantomData,
-        }
+        };
+        let types = PhantomData;
+        Call { named, types }
     }
 }
 
@@ -82,7 +89,7 @@ impl<R, D> Call<R, D> {
         K: Outcome<R>,
         K::Stored: Value,
     {
-        self.decide = Decide::Ask(Box::new(|value| {
+        self.named.decide = Decide::Ask(Box::new(|value| {
             value.downcast_ref().map_or(Decision::Skip, decide)
         }));
         self
@@ -93,15 +100,43 @@ impl<R, D> Call<R, D> {
         Probe::new()
     }
 
-    fn peek_local<T: Value>(&self, key: &Key) -> Option<T> {
-        let peek = |entry: Entry<'_>| self.values.clone_fresh(entry, self.cache.clock());
-        let found = self.cache.store().peek_key(key, peek).flatten();
-        found
-            .filter(|_| !self.cache.doubts_key(key))
-            .and_then(of_type)
+    /// While what this returns lives, it is being evicted with others: of what its body finds there, nothing is kept.
+    pub fn under_way(&self) -> impl Sized + Send + use<R, D> {
+        self.named.under_way()
     }
 
-    async fn evict_by(self, way: Way) -> Result<bool> {
+    /// Evicts it for `#[cache_evict]`: what goes wrong is traced (and counted, by the tier it went wrong in), and in nobody's way.
+    pub fn run_evict(self) {
+        self.named.run_evict();
+    }
+
+    /// As [`run_evict`](Self::run_evict), without blocking.
+    pub fn run_evict_async(self) -> impl Future<Output = ()> + Send {
+        self.named.run_evict_async()
+    }
+}
+
+impl Named {
+    fn under_way(&self) -> Option<UnderWay> {
+        let key = self.key.as_ref().ok().and_then(Option::as_ref);
+        key.map(|key| self.cache.flights().evicting_key(key.clone()))
+    }
+
+    fn run_evict(self) {
+        let cache = self.cache.clone();
+        trace(&cache, self.evict_blocking());
+    }
+
+    async fn run_evict_async(self) {
+        let cache = self.cache.clone();
+        trace(&cache, self.evict(Way::Async).await);
+    }
+
+    fn evict_blocking(self) -> Result<bool> {
+        blocking(|way| self.evict(way))
+    }
+
+    async fn evict(self, way: Way) -> Result<bool> {
         let portable = self.values.codec.is_some();
         match self.key? {
             Some(key) => evict_key(way, &self.cache, &key, portable).await,
@@ -109,23 +144,51 @@ impl<R, D> Call<R, D> {
         }
     }
 
-    async fn expire_by(self, way: Way) -> Result<bool> {
+    fn expire_blocking(self) -> Result<bool> {
+        blocking(|way| self.expire(way))
+    }
+
+    async fn expire(self, way: Way) -> Result<bool> {
         match self.key? {
             Some(key) => expire_key(way, &self.cache, &key, self.values).await,
             None => Ok(false),
         }
     }
 
-    async fn peek_by<T: Value>(self, way: Way) -> Result<Option<T>> {
+    fn peek_blocking(self, is_it: IsIt) -> Result<Option<Box<AnyValue>>> {
+        blocking(|way| self.peek(way, is_it))
+    }
+
+    /// What is stored, if it is what `is_it` says.
+    async fn peek(self, way: Way, is_it: IsIt) -> Result<Option<Box<AnyValue>>> {
         let Some(key) = self.key.clone()? else {
             return Ok(None);
         };
-        if let Some(value) = self.peek_local(&key) {
+        let local = self.peek_local(&key);
+        if let Some(value) = local.filter(|value| is_it(&**value)) {
             return Ok(Some(value));
         }
-        match self.cache.shared_for(&key, self.values.codec) {
-            Some((tier, codec)) => Ok(good(tier.get(way, &key, codec).await)),
-            None => Ok(None),
+        let found = match self.cache.shared_for(&key, self.values.codec) {
+            Some((tier, codec)) => good(tier.get(way, &key, codec).await),
+            None => None,
+        };
+        Ok(found.filter(|value| is_it(&**value)))
+    }
+
+    fn peek_local(&self, key: &Key) -> Option<Box<AnyValue>> {
+        let peek = |entry: Entry<'_>| self.values.clone_fresh(entry, self.cache.clock());
+        let found = self.cache.store().peek_key(key, peek).flatten();
+        found.filter(|_| !self.cache.doubts_key(key))
+    }
+
+    fn put_blocking(self, value: &AnyValue) -> Result<bool> {
+        blocking(|way| self.put(way, value))
+    }
+
+    async fn put(self, way: Way, value: &AnyValue) -> Result<bool> {
+        match self.plan(value)? {
+            Some(put) => put.run(way, value).await,
+            None => Ok(false),
         }
     }
 
@@ -151,44 +214,21 @@ impl<R, D> Call<R, D> {
             span,
         }))
     }
-
-    async fn put_by<T: Value>(self, way: Way, value: T) -> Result<bool> {
-        match self.plan(&value)? {
-            Some(put) => put.run(way, &value).await,
-            None => Ok(false),
-        }
-    }
-
-    /// While what this returns lives, it is being evicted with others: of what its body finds there, nothing is kept.
-    pub fn under_way(&self) -> impl Sized + Send + use<R, D> {
-        let key = self.key.as_ref().ok().and_then(Option::as_ref);
-        key.map(|key| self.cache.flights().evicting_key(key.clone()))
-    }
-
-    /// Evicts it for `#[cache_evict]`: what goes wrong is traced (and counted, by the tier it went wrong in), and in nobody's way.
-    pub fn run_evict(self) {
-        let cache = self.cache.clone();
-        trace(&cache, blocking(|way| self.evict_by(way)));
-    }
-
-    /// As [`run_evict`](Self::run_evict), without blocking.
-    pub async fn run_evict_async(self) {
-        let cache = self.cache.clone();
-        trace(&cache, self.evict_by(Way::Async).await);
-    }
 }
+
+/// Whether a value is of the type that is asked for. It is not where the function has the whole `R` of its own stored, and its caller, for whom
+/// that is a `Result`, means what is in it.
+type IsIt = fn(&AnyValue) -> bool;
 
 /// What the shared tier has, unless it only stands in for another value, or another function of this one's name stored it as another type:
 /// that is a miss, as it is to a call.
-fn good<T: Value>(found: Result<Option<Found>>) -> Option<T> {
+fn good(found: Result<Option<Found>>) -> Option<Box<AnyValue>> {
     let found = found.ok().flatten();
-    let found = found.filter(|found| !found.is_stale())?;
-    of_type(found.value)
+    let found = found.filter(|found| !found.is_stale());
+    found.map(|found| found.value)
 }
 
-/// The value in the box, if it is a `T`. It is not where the function has the whole `R` of its own stored, and its caller, for whom that is
-/// a `Result`, means what is in it.
-fn of_type<T: Value>(value: Box<AnyValue>) -> Option<T> {
+fn unboxed<T: Value>(value: Box<AnyValue>) -> Option<T> {
     value.downcast().ok().map(|value| *value)
 }
 
@@ -206,7 +246,7 @@ impl<R> Call<R, Blocking> {
     ///
     /// No key could be made, or the shared tier failed.
     pub fn evict(self) -> Result<bool> {
-        blocking(|way| self.evict_by(way))
+        self.named.evict_blocking()
     }
 
     /// Has its entry count as past its lifetime: it stands in only for a value that can't be had. Answers whether it was good.
@@ -215,7 +255,7 @@ impl<R> Call<R, Blocking> {
     ///
     /// No key could be made, or the shared tier failed.
     pub fn expire(self) -> Result<bool> {
-        blocking(|way| self.expire_by(way))
+        self.named.expire_blocking()
     }
 
     /// Its stored value, if there is one. Loads nothing, counts nothing, and is no use of the entry.
@@ -227,7 +267,8 @@ impl<R> Call<R, Blocking> {
     where
         K::Stored: Value,
     {
-        blocking(|way| self.peek_by(way))
+        let peeked = self.named.peek_blocking(<AnyValue>::is::<K::Stored>);
+        peeked.map(|value| value.and_then(unboxed))
     }
 
     /// Stores `value` as if the call had returned it. Answers whether it was stored.
@@ -239,7 +280,7 @@ impl<R> Call<R, Blocking> {
     where
         K::Stored: Value,
     {
-        blocking(|way| self.put_by(way, value))
+        self.named.put_blocking(&value)
     }
 }
 
@@ -250,7 +291,7 @@ impl<R> Call<R, Async> {
     ///
     /// No key could be made, or the shared tier failed.
     pub fn evict(self) -> impl Future<Output = Result<bool>> + Send {
-        self.evict_by(Way::Async)
+        self.named.evict(Way::Async)
     }
 
     /// Has its entry count as past its lifetime: it stands in only for a value that can't be had. Answers whether it was good.
@@ -259,7 +300,7 @@ impl<R> Call<R, Async> {
     ///
     /// No key could be made, or the shared tier failed.
     pub fn expire(self) -> impl Future<Output = Result<bool>> + Send {
-        self.expire_by(Way::Async)
+        self.named.expire(Way::Async)
     }
 
     /// Its stored value, if there is one. Loads nothing, counts nothing, and is no use of the entry.
@@ -274,7 +315,8 @@ impl<R> Call<R, Async> {
     where
         K::Stored: Value,
     {
-        self.peek_by(Way::Async)
+        let peeked = self.named.peek(Way::Async, <AnyValue>::is::<K::Stored>);
+        async { Ok(peeked.await?.and_then(unboxed)) }
     }
 
     /// Stores `value` as if the call had returned it. Answers whether it was stored.
@@ -290,7 +332,8 @@ impl<R> Call<R, Async> {
     where
         K::Stored: Value,
     {
-        self.put_by(Way::Async, value)
+        let named = self.named;
+        async move { named.put(Way::Async, &value).await }
     }
 }
 

@@ -51,8 +51,13 @@ impl<'a, T, K: Serialize> GetMany<'a, T, K> {
     /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if one was stored in the process as another type,
     /// [`Error::Key`](crate::Error::Key) if one of the keys fails to serialize.
     pub fn run(self) -> Result<Vec<Option<T>>> {
-        let way = Way::Blocking;
-        let mut batch = begin(way, self.cache, self.typed, &self.scope, &self.keys)?;
+        let mut batch = begin(
+            Way::Blocking,
+            self.cache,
+            self.typed,
+            &self.scope,
+            &self.keys,
+        )?;
         blocking(|way| batch.look(way, false));
         batch.missing(false);
         Ok(batch.finish())
@@ -130,8 +135,13 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         F: FnOnce(Vec<K>) -> L,
         L: IntoIterator<Item = (K, T)>,
     {
-        let way = Way::Blocking;
-        let mut batch = begin(way, self.cache, Typed::PORTABLE, &self.scope, &self.keys)?;
+        let mut batch = begin(
+            Way::Blocking,
+            self.cache,
+            Typed::PORTABLE,
+            &self.scope,
+            &self.keys,
+        )?;
         blocking(|way| batch.look(way, true));
         let missing = take(self.keys, &batch.missing(true));
         if missing.is_empty() {
