@@ -17,7 +17,7 @@ use cacheado_backends::{Clock, Error, Key, Tick};
 use crate::background::handed::Awaited;
 use crate::cache::Cache;
 use crate::counters::Event;
-use crate::flight::Boarding;
+use crate::flight::{Boarding, Ticket, Wait};
 use crate::load::active::Around;
 use crate::load::pending::Instead;
 use crate::load::{Begun, Load, Sharing, Waited, landing};
@@ -56,6 +56,15 @@ enum Ended<T, R> {
     Done(T),
     /// Without.
     Late(R),
+}
+
+/// What a call does that has waited for another's load.
+enum Next<R> {
+    Returns(R),
+    /// It has its own body run.
+    Leads(Ticket),
+    /// It looks for another to wait for.
+    LooksAgain,
 }
 
 impl<R: Send + 'static> Limits<R> {
@@ -164,6 +173,32 @@ impl<R: Send + 'static> Limits<R> {
         })
     }
 
+    /// What the call does that has waited for another's load.
+    fn next<K: Outcome<R>>(
+        &self,
+        load: &Load,
+        way: Way,
+        typed: Typed<K::Stored>,
+        ended: Ended<Wait, R>,
+    ) -> Next<R> {
+        let wait = match ended {
+            Ended::Done(wait) => wait,
+            Ended::Late(ret) => {
+                load.missed();
+                return Next::Returns(ret);
+            }
+        };
+        match load.waited(wait, way) {
+            Waited::Value(value) => Next::Returns(K::restore((typed.own)(value))),
+            Waited::Error(error) => {
+                let ret = self.instead.restore(error);
+                ret.map_or(Next::LooksAgain, Next::Returns)
+            }
+            Waited::Beside(ticket) => Next::Leads(ticket),
+            Waited::Again => Next::LooksAgain,
+        }
+    }
+
     /// Has `job` load, on another thread, and waits for it; or waits for another who loads.
     pub(crate) fn load<K: Outcome<R>>(
         self,
@@ -178,21 +213,11 @@ impl<R: Send + 'static> Limits<R> {
                 Boarding::Wait(seat) => seat,
             };
             let wait = |until| seat.wait_until(clock, until);
-            match self.ended::<K, _>(typed, wait) {
-                Ended::Late(ret) => {
-                    load.missed();
-                    return ret;
-                }
-                Ended::Done(wait) => match load.waited(wait, Way::Blocking) {
-                    Waited::Value(value) => return K::restore((typed.own)(value)),
-                    Waited::Error(error) => {
-                        if let Some(ret) = self.instead.restore(error) {
-                            return ret;
-                        }
-                    }
-                    Waited::Beside(ticket) => break ticket,
-                    Waited::Again => {}
-                },
+            let ended = self.ended::<K, _>(typed, wait);
+            match self.next::<K>(&load, Way::Blocking, typed, ended) {
+                Next::Returns(ret) => return ret,
+                Next::Leads(ticket) => break ticket,
+                Next::LooksAgain => {}
             }
         };
         self.run::<K>(typed, move || job(load.aboard(ticket)))
@@ -244,21 +269,11 @@ impl<R: Send + 'static> Limits<R> {
                 Boarding::Wait(seat) => seat,
             };
             let wait = pin!(landing(seat));
-            match self.ended_async::<K, _>(typed, wait).await {
-                Ended::Late(ret) => {
-                    load.missed();
-                    return ret;
-                }
-                Ended::Done(wait) => match load.waited(wait, Way::Async) {
-                    Waited::Value(value) => return K::restore((typed.own)(value)),
-                    Waited::Error(error) => {
-                        if let Some(ret) = self.instead.restore(error) {
-                            return ret;
-                        }
-                    }
-                    Waited::Beside(ticket) => break ticket,
-                    Waited::Again => {}
-                },
+            let ended = self.ended_async::<K, _>(typed, wait).await;
+            match self.next::<K>(&load, Way::Async, typed, ended) {
+                Next::Returns(ret) => return ret,
+                Next::Leads(ticket) => break ticket,
+                Next::LooksAgain => {}
             }
         };
         let job = async move { job(load.aboard_async(ticket).begun().await).await };
