@@ -78,7 +78,8 @@ use crate::sync::{Mutex, lock};
 /// primary some six small reads a second for each process. It needs a replica set; on a standalone server
 /// processes keep their copies as long as `coherence` says. Sharded clusters (`mongos`) have not been tried.
 ///
-/// The client connects at first use, in a runtime of its own, so that the cache can be used from any runtime, and from none. It
+/// The client connects at first use, in a runtime of its own, so that the cache can be used from any runtime, and from none. That has
+/// as many threads as there are cores, up to eight, which all that use MongoDB in the process share. It
 /// reads from the primary alone what that has now, whatever read concern the deployment has for a default: an address with another
 /// `readPreference` or `readConcernLevel` is refused. It doesn't retry: `retryWrites` and `retryReads` of the address have no effect.
 ///
