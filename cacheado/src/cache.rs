@@ -493,9 +493,10 @@ impl Cache {
 
     /// Has the shared tier forget what the rules of a cache without values in the process have chosen to go.
     pub(crate) async fn evict_chosen(&self, way: Way) {
-        if let Some(ledger) = &self.0.ledger {
-            // counted, traced, and kept until it can be sent
-            let _ = Evictions::from_shared(self, ledger.take()).run(way).await;
+        let chosen = self.0.ledger.as_ref().map(|ledger| ledger.take());
+        if let Some(chosen) = chosen.filter(|chosen| !chosen.is_empty()) {
+            // counted, traced, and kept until it can be sent; boxed, since it is seldom, and would be room in every load's future
+            let _ = Box::pin(Evictions::from_shared(self, chosen).run(way)).await;
         }
     }
 

@@ -2,12 +2,16 @@
 //! step comes to is decided elsewhere.
 
 use std::future::poll_fn;
+use std::time::Duration;
+
+use cacheado_backends::backend::Mark;
 
 use super::claim::{Asked, Claim};
+use super::lead::StandIn;
 use super::patience::Patience;
 use super::{Beginning, Begun, Judged, Load, Sharing, Waited};
 use crate::flight::{Boarding, Seat, Ticket, Wait};
-use crate::shared::Seen;
+use crate::shared::{Found, Seen};
 use crate::way::{Way, blocking};
 
 impl Beginning {
@@ -125,34 +129,56 @@ impl Load {
                 Judged::Over(begun) => return begun,
                 Judged::Lead(claim) => claim,
                 Judged::Claim(mark) => {
-                    let leased = match way {
-                        Way::Blocking => tier.lease(way, &self.key, patience.span()).await,
-                        // its caller may go away
-                        Way::Async => Asked::new(&self, patience.span()).await,
-                    };
-                    let Some(mut claim) = Claim::of(&self, leased, mark) else {
+                    // boxed, since few loads are claimed, and it would be room in the future of each
+                    let claim = Box::pin(self.claim(way, patience.span(), mark)).await;
+                    let Some(mut claim) = claim else {
                         if let Some(value) = self.served_meanwhile(&ticket, &mut stand_in, began) {
                             return Begun::Found(value);
                         }
                         patience.wait(way).await;
                         continue;
                     };
-                    if let Some(mark) = claim.leased() {
-                        match tier.look(way, &self.key, codec).await {
-                            Ok(Seen::Hit(found)) if !self.is_old(&found) => {
-                                let released = tier.release(way, &self.key, mark).await;
-                                claim.is_over(&released);
-                                return Begun::Found(self.landed_from_shared(&ticket, found));
-                            }
-                            Ok(Seen::Miss(_)) => stand_in = None,
-                            _ => {}
-                        }
+                    let brought = self.brought_meanwhile(way, &mut claim, &mut stand_in);
+                    if let Some(found) = Box::pin(brought).await {
+                        return Begun::Found(self.landed_from_shared(&ticket, found));
                     }
                     claim
                 }
             };
             return self.lead_with(ticket, claim, stand_in);
         }
+    }
+
+    /// Claims the load among all processes for `span`; `None` if another has. Without claims it is known by `mark`.
+    async fn claim(&self, way: Way, span: Duration, mark: Option<Mark>) -> Option<Claim> {
+        let (tier, _) = self.shared()?;
+        let leased = match way {
+            Way::Blocking => tier.lease(way, &self.key, span).await,
+            // its caller may go away
+            Way::Async => Asked::new(self, span).await,
+        };
+        Claim::of(self, leased, mark)
+    }
+
+    /// What another has stored, who ended its own claim before this `claim` was granted. Then that is given back.
+    async fn brought_meanwhile(
+        &self,
+        way: Way,
+        claim: &mut Claim,
+        stand_in: &mut Option<StandIn>,
+    ) -> Option<Found> {
+        let (tier, codec) = self.shared()?;
+        let mark = claim.leased()?;
+        match tier.look(way, &self.key, codec).await {
+            Ok(Seen::Hit(found)) if !self.is_old(&found) => {
+                let released = tier.release(way, &self.key, mark).await;
+                claim.is_over(&released);
+                return Some(found);
+            }
+            Ok(Seen::Miss(_)) => *stand_in = None,
+            _ => {}
+        }
+        None
     }
 }
 

@@ -188,7 +188,8 @@ impl SharedTier {
         match self.seen(&outside, codec, found) {
             Some(seen) => Ok(seen),
             None => {
-                let mark = self.mark(way, key).await?;
+                // boxed, since it is seldom, and would be room in the future of each look-up
+                let mark = Box::pin(self.mark(way, key)).await?;
                 Ok(Seen::Miss(Some(mark)))
             }
         }
