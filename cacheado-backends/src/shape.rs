@@ -18,7 +18,8 @@ use crate::key::Stop;
 ///
 /// What the value's `Serialize` said when it failed.
 pub fn shape<T: Serialize + ?Sized>(value: &T) -> Result<u64, String> {
-    value.serialize(Shaper).map_err(|stop| stop.to_string())
+    let part = value.serialize(Shaper).map_err(|stop| stop.to_string())?;
+    Ok(part.shape.0)
 }
 
 /// What a part is. The numbers are in what is stored, so they never change.
@@ -64,6 +65,25 @@ impl Shape {
         Self((self.0 ^ part).wrapping_mul(0x0000_0100_0000_01b3))
     }
 
+    /// With a part that nothing but its place tells from others. What `with` makes of two numbers, it makes of them the other way round, so
+    /// `(A, (B,))` would be `(B, (A,))`, and `(A, (A,))` nothing at all. So a part whose number is also what a longer one begins with is
+    /// turned by half.
+    const fn with_part(self, part: Part) -> Self {
+        match part.ends {
+            Ends::Always => self.with(part.shape.0),
+            Ends::InOrder | Ends::Alike => self.with(part.shape.0.rotate_left(32)),
+        }
+    }
+
+    /// That of something that has no parts.
+    const fn alone(self) -> Part {
+        self.ending(Ends::Always)
+    }
+
+    const fn ending(self, ends: Ends) -> Part {
+        Part { shape: self, ends }
+    }
+
     fn named(self, name: &str) -> Self {
         let shape = name
             .bytes()
@@ -78,7 +98,25 @@ impl Shape {
     }
 }
 
-type Step<T = u64> = Result<T, Stop>;
+/// The whole shape of a part.
+#[derive(Clone, Copy)]
+struct Part {
+    shape: Shape,
+    ends: Ends,
+}
+
+/// What else begins with the number of a part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// Nothing.
+    Always,
+    /// A tuple, a struct or a variant that is longer.
+    InOrder,
+    /// A sequence or a map that holds more.
+    Alike,
+}
+
+type Step<T = Part> = Result<T, Stop>;
 
 #[derive(Clone, Copy)]
 struct Shaper;
@@ -88,14 +126,14 @@ macro_rules! kinds {
         $(
             #[inline]
             fn $method(self, _: $type) -> Step {
-                Ok(const { Shape::of(Kind::$kind).0 })
+                Ok(const { Shape::of(Kind::$kind).alone() })
             }
         )*
     };
 }
 
 impl ser::Serializer for Shaper {
-    type Ok = u64;
+    type Ok = Part;
     type Error = Stop;
     type SerializeSeq = Alike;
     type SerializeTuple = InOrder;
@@ -125,23 +163,24 @@ impl ser::Serializer for Shaper {
     }
 
     fn serialize_none(self) -> Step {
-        Ok(Shape::of(Kind::None).0)
+        Ok(Shape::of(Kind::None).alone())
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Step {
-        Ok(Shape::of(Kind::Some).with(value.serialize(self)?).0)
+        let shape = Shape::of(Kind::Some);
+        Ok(shape.with(value.serialize(self)?.shape.0).alone())
     }
 
     fn serialize_unit(self) -> Step {
-        Ok(Shape::of(Kind::Unit).0)
+        Ok(Shape::of(Kind::Unit).alone())
     }
 
     fn serialize_unit_struct(self, name: &'static str) -> Step {
-        Ok(Shape::of(Kind::Struct).named(name).0)
+        Ok(Shape::of(Kind::Struct).named(name).ending(Ends::InOrder))
     }
 
     fn serialize_unit_variant(self, name: &'static str, index: u32, variant: &'static str) -> Step {
-        Ok(Shape::variant(name, index, variant).0)
+        Ok(Shape::variant(name, index, variant).ending(Ends::InOrder))
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -149,8 +188,9 @@ impl ser::Serializer for Shaper {
         name: &'static str,
         value: &T,
     ) -> Step {
-        let shape = Shape::of(Kind::Struct).named(name);
-        Ok(shape.with(value.serialize(self)?).0)
+        let mut parts = InOrder(Shape::of(Kind::Struct).named(name));
+        parts.part(value)?;
+        Ok(parts.0.ending(Ends::InOrder))
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -160,8 +200,9 @@ impl ser::Serializer for Shaper {
         variant: &'static str,
         value: &T,
     ) -> Step {
-        let shape = Shape::variant(name, index, variant);
-        Ok(shape.with(value.serialize(self)?).0)
+        let mut parts = InOrder(Shape::variant(name, index, variant));
+        parts.part(value)?;
+        Ok(parts.0.ending(Ends::InOrder))
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Step<Alike> {
@@ -215,20 +256,22 @@ struct InOrder(Shape);
 
 impl InOrder {
     fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<()> {
-        self.0 = self.0.with(value.serialize(Shaper)?);
+        self.0 = self.0.with_part(value.serialize(Shaper)?);
         Ok(())
     }
 
+    /// Its name tells it from others, so its number is taken as it is.
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Step<()> {
-        self.0 = self.0.named(name);
-        self.part(value)
+        let part = value.serialize(Shaper)?;
+        self.0 = self.0.named(name).with(part.shape.0);
+        Ok(())
     }
 }
 
 macro_rules! in_order {
     ($($trait:ident :: $method:ident ( $($name:ident)? ) = $part:ident;)*) => {
         $(impl ser::$trait for InOrder {
-            type Ok = u64;
+            type Ok = Part;
             type Error = Stop;
 
             fn $method<T: Serialize + ?Sized>(&mut self, $($name: &'static str,)? value: &T) -> Step<()> {
@@ -236,7 +279,7 @@ macro_rules! in_order {
             }
 
             fn end(self) -> Step {
-                Ok(self.0.0)
+                Ok(self.0.ending(Ends::InOrder))
             }
         })*
     };
@@ -257,7 +300,7 @@ struct Alike {
     /// The last one: what comes next is most often another of those.
     last: Option<u64>,
     /// The key of the value that comes next.
-    key: u64,
+    key: Option<Part>,
 }
 
 impl Alike {
@@ -266,7 +309,7 @@ impl Alike {
             kind,
             shapes: Vec::new(),
             last: None,
-            key: 0,
+            key: None,
         }
     }
 
@@ -284,20 +327,25 @@ impl Alike {
         }
     }
 
-    fn finish(self) -> u64 {
+    fn finish(self) -> Part {
         let shape = Shape::of(self.kind);
-        self.shapes.into_iter().fold(shape, Shape::with).0
+        let shape = self.shapes.into_iter().fold(shape, Shape::with);
+        shape.ending(Ends::Alike)
     }
 }
 
 impl ser::SerializeSeq for Alike {
-    type Ok = u64;
+    type Ok = Part;
     type Error = Stop;
 
     #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<()> {
-        let shape = value.serialize(Shaper)?;
-        self.add(shape);
+        let Part { shape, ends } = value.serialize(Shaper)?;
+        // a tuple never begins as a sequence does
+        self.add(match ends {
+            Ends::Alike => shape.0.rotate_left(32),
+            Ends::Always | Ends::InOrder => shape.0,
+        });
         Ok(())
     }
 
@@ -307,18 +355,19 @@ impl ser::SerializeSeq for Alike {
 }
 
 impl ser::SerializeMap for Alike {
-    type Ok = u64;
+    type Ok = Part;
     type Error = Stop;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Step<()> {
-        self.key = key.serialize(Shaper)?;
+        self.key = Some(key.serialize(Shaper)?);
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<()> {
         let value = value.serialize(Shaper)?;
-        let pair = Shape::of(Kind::Tuple).with(self.key).with(value);
-        self.add(pair.0);
+        let pair = Shape::of(Kind::Tuple);
+        let pair = self.key.take().map_or(pair, |key| pair.with_part(key));
+        self.add(pair.with_part(value).0);
         Ok(())
     }
 
@@ -331,7 +380,8 @@ impl ser::SerializeMap for Alike {
 mod tests {
     use std::collections::HashMap;
 
-    use serde::Serialize;
+    use serde::ser::SerializeTuple;
+    use serde::{Serialize, Serializer};
 
     use super::shape;
 
@@ -399,6 +449,75 @@ mod tests {
         ];
         for (nth, shape) in shapes.iter().enumerate() {
             assert!(!shapes[..nth].contains(shape), "number {nth}");
+        }
+    }
+
+    /// What a number is made of, and in which order, is not lost where one part is made as another begins.
+    #[test]
+    fn parts_that_change_places_with_what_they_stand_in_are_told_apart() {
+        assert_ne!(of(&(1_u32, (1_i32,))), of(&(1_i32, (1_u32,))));
+        assert_ne!(of(&(1_u32, (1_u32,))), of(&(1_i32, (1_i32,))));
+        assert_ne!(
+            of(&(1_u32, 1_u8, (1_i32, 1_i8))),
+            of(&(1_i32, 1_i8, (1_u32, 1_u8)))
+        );
+        assert_ne!(of(&(1_u32, [1_u32])), of(&(1_i32, [1_i32])));
+        assert_ne!(of(&(1, 2, Vec::<u8>::new())), of(&vec![(1, 2)]));
+        let none = HashMap::<u8, u8>::new();
+        assert_ne!(of(&(1, 2, none)), of(&HashMap::from([(1, 2)])));
+    }
+
+    /// Parts of any shape.
+    #[derive(Clone, Debug)]
+    enum Tree {
+        None,
+        Number,
+        Text,
+        List(Vec<Tree>),
+        Tuple(Vec<Tree>),
+    }
+
+    impl Serialize for Tree {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self {
+                Self::None => serializer.serialize_none(),
+                Self::Number => serializer.serialize_u32(0),
+                Self::Text => serializer.serialize_str(""),
+                Self::List(parts) => parts.serialize(serializer),
+                Self::Tuple(parts) => {
+                    let mut tuple = serializer.serialize_tuple(parts.len())?;
+                    for part in parts {
+                        tuple.serialize_element(part)?;
+                    }
+                    tuple.end()
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_of_many_have_one_number() {
+        let list = |part: &Tree| Tree::List(vec![part.clone()]);
+        let tuple = |parts: &[&Tree]| Tree::Tuple(parts.iter().copied().cloned().collect());
+        let least = [Tree::None, Tree::Number, Tree::Text, Tree::List(vec![])];
+        let mut parts = least.to_vec();
+        for one in &least {
+            parts.extend([list(one), tuple(&[one])]);
+            parts.extend(least.iter().map(|two| tuple(&[one, two])));
+        }
+        let mut trees = Vec::new();
+        for one in &parts {
+            trees.extend([list(one), tuple(&[one])]);
+            for two in &parts {
+                trees.push(tuple(&[one, two]));
+                trees.extend(parts.iter().map(|three| tuple(&[one, two, three])));
+            }
+        }
+        let mut seen = HashMap::new();
+        for tree in trees {
+            if let Some(other) = seen.insert(of(&tree), tree.clone()) {
+                panic!("{tree:?} and {other:?}");
+            }
         }
     }
 
