@@ -188,12 +188,17 @@ impl Codec {
                 let value = known(value.downcast_ref::<T>());
                 leaves_nothing_out(value)?;
                 Ok(Encoded {
-                    bytes: postcard::to_allocvec(value).map_err(|error| error.to_string())?,
+                    bytes: written(value).map_err(|error| error.to_string())?,
                     shape: shape(value)?,
                 })
             },
             decode: |encoded| match postcard::take_from_bytes::<T>(encoded.bytes) {
-                Ok((value, [])) if shape(&value) == Ok(encoded.shape) => Ok(Box::new(value)),
+                Ok((value, [])) if shape(&value) == Ok(encoded.shape) => {
+                    if written(&value).is_ok_and(|again| again.len() == encoded.bytes.len()) {
+                        return Ok(Box::new(value));
+                    }
+                    Err("it would be written otherwise than it was read: a field with `skip_serializing` or `skip_deserializing` alone shifts those after it, so use `skip`, or the option `local`".to_owned())
+                }
                 Ok(_) => Err("its type has another shape now".to_owned()),
                 Err(error) if error != postcard::Error::WontImplement => {
                     Err(format!("its type may have another shape now: {error}"))
@@ -205,6 +210,11 @@ impl Codec {
             type_name: std::any::type_name::<T>,
         }
     }
+}
+
+/// The bytes of `value`. Decoding writes them anew, for their number alone: that is no more code, which each type would have.
+fn written<T: Portable>(value: &T) -> postcard::Result<Vec<u8>> {
+    postcard::to_allocvec(value)
 }
 
 /// A type of values that its user knows, and yet needs no bound to handle.
