@@ -26,6 +26,21 @@ impl Port {
     ///
     /// If there is none.
     pub(crate) fn claim() -> Self {
+        Self::take(|number| (is_free(number) && is_free(number + BUS)).then_some(())).0
+    }
+
+    /// One with a listener on it. Who looks whether a port is free, and then listens there, may find in use what it has looked with: a server
+    /// that another test is just starting holds all sockets of this process for a moment.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub(crate) fn listen() -> (Self, TcpListener) {
+        Self::take(|number| TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok())
+    }
+
+    /// The first that is not claimed and of which `take` makes something.
+    fn take<T>(take: impl Fn(u16) -> Option<T>) -> (Self, T) {
         let claims = std::env::temp_dir().join("cacheado-test-ports");
         create_dir_all(&claims).expect("the temporary directory can be written to");
         let size = u64::from(PORTS.end - PORTS.start);
@@ -38,11 +53,12 @@ impl Port {
         let claimed = candidates.find_map(|number| {
             let claim = File::create(claims.join(number.to_string())).ok()?;
             claim.try_lock().ok()?;
-            let free = is_free(number) && is_free(number + BUS);
-            free.then_some(Self {
+            let taken = take(number)?;
+            let port = Self {
                 number,
                 _claim: claim,
-            })
+            };
+            Some((port, taken))
         });
         claimed.expect("a port from 12000 to 21999 is free")
     }

@@ -75,9 +75,7 @@ impl Proxy {
     ///
     /// If the system gives it no port.
     pub fn start(server: SocketAddr) -> Self {
-        let port = Port::claim();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number()));
-        let listener = listener.expect("the port was free just now");
+        let (port, listener) = Port::listen();
         // inherited by each connection
         SockRef::from(&listener)
             .set_recv_buffer_size(UNREAD / 2)

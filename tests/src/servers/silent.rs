@@ -1,6 +1,6 @@
 //! A server that accepts and never answers.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -22,9 +22,7 @@ impl Silent {
     ///
     /// If the system gives it no port.
     pub fn start() -> Self {
-        let port = Port::claim();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number()));
-        let listener = listener.expect("the port was free just now");
+        let (port, listener) = Port::listen();
         let ended = Arc::new(AtomicBool::new(false));
         let end = Arc::clone(&ended);
         let thread = thread::spawn(move || {
