@@ -348,6 +348,33 @@ fn a_key_inside_its_own_load_runs_the_body_through_another_function_too() {
 }
 
 #[test]
+fn a_key_that_a_closure_of_its_options_asks_for_is_inside_its_own_load() {
+    #[cache(
+        cache = cache,
+        skip(cache, runs),
+        when = |value| agreed(cache, runs, x) == *value,
+        ttl = |_| Duration::from_secs(u64::from(agreed(cache, runs, x))),
+    )]
+    fn agreed(cache: &Cache, runs: &AtomicUsize, x: u32) -> u32 {
+        runs.fetch_add(1, Ordering::SeqCst);
+        x
+    }
+
+    within(LIMIT, || {
+        let patient = Cache::builder().flight_timeout(Duration::from_hours(1));
+        let (cache, runs) = (patient.build().expect("a cache"), AtomicUsize::new(0));
+        assert_eq!(agreed(&cache, &runs, 7), 7);
+        assert_eq!(
+            runs.load(Ordering::SeqCst),
+            3,
+            "nobody waits, or is asked again"
+        );
+        assert_eq!(agreed(&cache, &runs, 7), 7);
+        assert_eq!(runs.load(Ordering::SeqCst), 3, "stored");
+    });
+}
+
+#[test]
 fn a_loader_inside_its_own_load_runs() {
     within(LIMIT, || {
         let cache = cache();

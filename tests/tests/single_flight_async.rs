@@ -614,6 +614,34 @@ fn a_key_inside_its_own_load_runs_the_body_through_another_function_too() {
 }
 
 #[test]
+fn a_key_that_a_closure_of_its_options_asks_for_is_inside_its_own_load() {
+    #[cache(
+        cache = cache,
+        skip(cache, runs),
+        when = |value| again(agreed(cache, runs, x)) == *value,
+    )]
+    async fn agreed(cache: &Cache, runs: &AtomicUsize, x: u32) -> u32 {
+        if runs.fetch_add(1, Ordering::SeqCst) == 0 {
+            yield_now().await;
+        }
+        x
+    }
+
+    /// A closure can't await: what it has to ask, it blocks for.
+    fn again(asked: impl Future<Output = u32>) -> u32 {
+        futures::executor::block_on(asked)
+    }
+
+    within(LIMIT, || {
+        let (cache, runs) = (patient(), AtomicUsize::new(0));
+        let runtime = current_thread();
+        assert_eq!(runtime.block_on(agreed(&cache, &runs, 7)), 7);
+        assert_eq!(runtime.block_on(agreed(&cache, &runs, 7)), 7, "stored");
+        assert_eq!(runs.load(Ordering::SeqCst), 2);
+    });
+}
+
+#[test]
 fn a_key_inside_its_own_load_runs_the_body_in_a_blocking_call_too() {
     within(LIMIT, || {
         let cache = patient();

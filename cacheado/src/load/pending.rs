@@ -328,9 +328,13 @@ fn conclude<R, K: Outcome<R>>(
     };
     let ran = {
         let _turn = lead.turn();
-        attempt(&lead, body)
+        attempt(&lead, || {
+            let ret = body();
+            let decision = K::stored(&ret).map(decide);
+            (ret, decision)
+        })
     };
-    let (ret, rest) = ended::<R, K>(lead, typed, instead, ran, decide);
+    let (ret, rest) = ended::<R, K>(lead, typed, instead, ran);
     if let Some((lead, settled)) = rest {
         lead.tell_blocking(settled);
     }
@@ -360,35 +364,49 @@ async fn drive<R, K: Outcome<R>, B: Future<Output = R>>(
         Err(Some(ret)) => return ret,
         Err(None) => return polled_outside(body).await,
     };
+    let mut decide = Some(decide);
+    let mut decide = |ret: &R| {
+        K::stored(ret)
+            .zip(decide.take())
+            .map(|(it, decide)| decide(it))
+    };
     let ran = Attempt {
         lead: &lead,
         body: body.as_mut(),
+        decide: &mut decide,
     };
     let ran = ran.await;
-    let mut decide = Some(decide);
-    let mut decide = |value: &K::Stored| decide.take().map_or(Decision::Skip, |it| it(value));
-    let (ret, rest) = ended::<R, K>(*lead, typed, instead, ran, &mut decide);
+    let (ret, rest) = ended::<R, K>(*lead, typed, instead, ran);
     if let Some((lead, settled)) = rest {
         lead.tell_boxed(settled).await;
     }
     ret
 }
 
-/// A body that runs, and whose panic is looked at first if it may be forgiven.
-struct Attempt<'a, B> {
+/// What a body returned, and what becomes of its value if there is one.
+type Ran<R> = (R, Option<Decision>);
+
+/// A body that runs, and whose panic is looked at first if it may be forgiven. What becomes of its value is decided inside of the load as
+/// well: who asks for its key there does not wait for it.
+struct Attempt<'a, B, D> {
     lead: &'a Lead,
     body: Pin<&'a mut B>,
+    decide: &'a mut D,
 }
 
-impl<B: Future> Future for Attempt<'_, B> {
-    type Output = Result<B::Output, Box<dyn Any + Send>>;
+impl<B: Future, D: FnMut(&B::Output) -> Option<Decision>> Future for Attempt<'_, B, D> {
+    type Output = Result<Ran<B::Output>, Box<dyn Any + Send>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let _turn = self.lead.turn_of_poll();
-        if !self.lead.forgives() {
-            return self.body.as_mut().poll(cx).map(Ok);
-        }
-        match catch_unwind(AssertUnwindSafe(|| self.body.as_mut().poll(cx))) {
+        let Self { lead, body, decide } = &mut *self;
+        let _turn = lead.turn_of_poll();
+        let ran = attempt(lead, || {
+            body.as_mut().poll(cx).map(|ret| {
+                let decision = decide(&ret);
+                (ret, decision)
+            })
+        });
+        match ran {
             Ok(poll) => poll.map(Ok),
             Err(panic) => {
                 runtime::explain(&*panic);
@@ -417,17 +435,10 @@ fn ended<R, K: Outcome<R>>(
     mut lead: Lead,
     typed: Typed<K::Stored>,
     instead: Instead<R>,
-    ran: Result<R, Box<dyn Any + Send>>,
-    decide: &mut dyn FnMut(&K::Stored) -> Decision,
+    ran: Result<Ran<R>, Box<dyn Any + Send>>,
 ) -> (R, Option<(Lead, Settled)>) {
-    let decided = ran.and_then(|ret| {
-        let decision = match K::stored(&ret) {
-            Some(value) => Some(attempt(&lead, || lead.decided(decide(value)))?),
-            None => None,
-        };
-        Ok((ret, decision))
-    });
-    let (ret, decision) = match forgiven::<R, K>(&mut lead, typed, instead.how, decided) {
+    let ran = ran.map(|(ret, decision)| (ret, decision.map(|it| lead.decided(it))));
+    let (ret, decision) = match forgiven::<R, K>(&mut lead, typed, instead.how, ran) {
         Ok(decided) => decided,
         Err(stood_in) => return (stood_in, None),
     };
@@ -448,15 +459,14 @@ fn attempt<T>(lead: &Lead, run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + S
     }
 }
 
-/// What the body returned, and what becomes of its value if there is one; an `Err` is what is returned in its place, if the load failed
-/// and there is something that stands in.
+/// What has run; an `Err` is what is returned in its place, if the load failed and there is something that stands in.
 fn forgiven<R, K: Outcome<R>>(
     lead: &mut Lead,
     typed: Typed<K::Stored>,
     how: Option<How<R>>,
-    decided: Result<(R, Option<Decision>), Box<dyn Any + Send>>,
-) -> Result<(R, Option<Decision>), R> {
-    let failed = match decided {
+    ran: Result<Ran<R>, Box<dyn Any + Send>>,
+) -> Result<Ran<R>, R> {
+    let failed = match ran {
         Ok((ret, Some(decision))) => return Ok((ret, Some(decision))),
         failed => failed,
     };
