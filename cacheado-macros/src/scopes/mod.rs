@@ -2,6 +2,7 @@
 
 mod expand;
 mod fallback;
+mod mistakes;
 pub(crate) mod parse;
 pub(crate) mod resolve;
 

@@ -10,6 +10,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Error, Result, Token, Visibility, braced, parenthesized};
 
+use super::mistakes;
 use crate::parse::Errors;
 
 /// What stands in `scopes! { … }`.
@@ -103,13 +104,14 @@ impl Hierarchy {
             let index = self.levels.len();
             let level = Level::parse(parent, input, errors)?;
             self.levels.push(level);
-            if input.peek(syn::token::Brace) {
+            let has_braces = input.peek(syn::token::Brace);
+            if has_braces {
                 let below;
                 braced!(below in input);
                 self.parse_levels(Some(index), &below, errors)?;
             }
-            if input.peek(Token![,]) || input.peek(Token![;]) {
-                return Err(input.error("levels stand side by side, with nothing between them"));
+            if let Some(error) = mistakes::behind(&self.levels[index], has_braces, input) {
+                return Err(error);
             }
         }
         Ok(())
@@ -171,9 +173,11 @@ impl Level {
             };
             errors.on(attr, hint);
         }
-        let name: Ident = input.parse()?;
+        let name: Ident = input
+            .parse()
+            .map_err(|error| mistakes::no_name(input).unwrap_or(error))?;
         if !input.peek(syn::token::Paren) {
-            return Err(lacks_argument(&name));
+            return Err(mistakes::no_argument(&name, input));
         }
         let content;
         parenthesized!(content in input);
@@ -189,13 +193,16 @@ impl Level {
             }
         }
         if content.is_empty() {
-            return Err(lacks_argument(&name));
+            return Err(mistakes::lacks_argument(&name));
         }
-        let param: Ident = content.parse()?;
+        let param: Ident = content
+            .parse()
+            .map_err(|error| mistakes::no_param(&name, &content).unwrap_or(error))?;
         if !content.is_empty() {
-            return Err(content.error(format!(
-                "a level has one argument, which tells one `{name}` from another, and no type"
-            )));
+            return Err(mistakes::behind_param(&name, &param, &content));
+        }
+        if let Some(error) = mistakes::is_type(&name, &param) {
+            errors.push(error);
         }
         Ok(Level {
             docs,
@@ -205,15 +212,6 @@ impl Level {
             parent,
         })
     }
-}
-
-fn lacks_argument(name: &Ident) -> Error {
-    Error::new(
-        name.span(),
-        format!(
-            "the level `{name}` lacks the argument that tells one from another: `{name}({name}_id)`"
-        ),
-    )
 }
 
 impl Parse for Hierarchy {
@@ -255,7 +253,15 @@ impl Parse for Module {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         input.parse::<Token![mod]>()?;
+        if input.peek(syn::token::Brace) {
+            return Err(input.error("the module lacks its name: `mod scope;`"));
+        }
         let name = input.parse()?;
+        if input.peek(syn::token::Brace) {
+            return Err(input.error(format!(
+                "the levels follow `mod {name};` without braces around them"
+            )));
+        }
         input.parse::<Token![;]>()?;
         Ok(Module { attrs, vis, name })
     }
@@ -321,6 +327,42 @@ mod tests {
         );
         assert!(message(quote!(a(x: u64))).contains("no type"));
         assert!(message(quote!(a(x), b(y))).contains("side by side"));
+        assert!(message(quote!(a(x) { b(y); })).contains("side by side"));
+        assert!(message(quote!(global { a(x) })).contains("leave it out"));
         assert_eq!(message(quote!(a(a))), "fine");
+        assert_eq!(message(quote!(r#type(r#mod) #[doc = "b"] b(str))), "fine");
+    }
+
+    #[test]
+    fn levels_nest_in_braces() {
+        let nests = "levels nest in braces: `a(x) { b(y) }`";
+        assert_eq!(message(quote!(a(x) > b(y) > c(z))), nests);
+        assert_eq!(message(quote!(a(x) -> b(y))), nests);
+        assert_eq!(message(quote!(a(x) => b(y))), nests);
+        assert_eq!(message(quote!(a(x) / b(y))), nests);
+        assert_eq!(message(quote!(a(x)::b(y))), nests);
+        assert_eq!(message(quote!(a(x).b(y))), nests);
+        assert_eq!(message(quote!(a(x, b(y)))), nests);
+        assert_eq!(message(quote!(c(z) { a(x) > b(y) })), nests);
+        assert!(message(quote!(a(x) > b)).ends_with("`a(x) { … }`"));
+        assert!(message(quote!(a(x) { b(y) } > c(z))).contains("below `a(x)`"));
+    }
+
+    #[test]
+    fn what_is_no_name() {
+        assert!(message(quote!("a"("x"))).contains("levels have no quotes: `a(…)`"));
+        assert!(message(quote!(a("x"))).contains("no quotes: `a(x)`"));
+        assert!(message(quote!(a(u64))).contains("`a(a_id)`"));
+        assert!(message(quote!(a(secret x))).contains("`a(#[secret] x)`"));
+        assert!(message(quote!(a[x])).contains("`a(x)`"));
+        assert!(message(quote!(a = x)).contains("`a(x)`"));
+        assert!(message(quote!(a: x)).contains("`a(x)`"));
+        assert!(message(quote!(a - b(x))).contains("`a_b`"));
+        assert!(message(quote!(pub a(x))).contains("`pub mod scope;`"));
+        assert!(message(quote!(a(x) mod b;)).contains("ahead of all levels"));
+        assert!(message(quote!(pub mod { a(x) })).contains("lacks its name"));
+        assert!(message(quote!(pub mod b { a(x) })).contains("`mod b;` without braces"));
+        assert!(message(quote!(type(x))).contains("keyword `type`"));
+        assert!(message(quote!(1)).contains("expected a level"));
     }
 }
