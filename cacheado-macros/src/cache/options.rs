@@ -53,8 +53,12 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         &[
             "time",
             "time_to_live",
+            "expire",
+            "expires",
+            "expire_after",
             "expire_after_write",
             "expiration",
+            "expiry",
             "lifetime",
             "max_age",
         ],
@@ -62,13 +66,32 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (&["time_to_idle", "tti", "expire_after_access"], "`idle`"),
     (
-        &["size", "max_size", "capacity", "max_capacity"],
+        &[
+            "size",
+            "max_size",
+            "max_entries",
+            "capacity",
+            "max_capacity",
+        ],
         "`max_items`",
+    ),
+    (
+        &["refresh"],
+        "`refresh_after`, or `idle`, which each hit begins anew",
+    ),
+    (
+        &["option"],
+        "`cache_none = false`, by which no `None` is stored",
+    ),
+    (&["cache_null", "cache_nulls"], "`cache_none`"),
+    (
+        &["cache_err", "cache_error", "cache_errors"],
+        "`err_ttl`, which says how long an `Err` is kept",
     ),
     (&["convert"], "`key`, which is an expression"),
     (&["unless"], "`when`, which is true of what is stored"),
     (
-        &["condition"],
+        &["condition", "enabled", "disabled"],
         "`bypass`, which is true of calls that are not cached",
     ),
     (
@@ -78,6 +101,8 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (
         &[
             "fail_safe",
+            "grace",
+            "grace_period",
             "result_fallback",
             "stale_if_error",
             "stale_while_revalidate",
@@ -89,10 +114,30 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         "`refresh_after`",
     ),
     (&["soft_timeout"], "`timeout`"),
-    (&["cache_name", "cache_names", "prefix"], "`name`"),
+    (&["cache_name", "cache_names", "prefix", "value"], "`name`"),
+    (&["tags"], "`scope`, whose entries are evicted together"),
+    (
+        &[
+            "backend", "storage", "redis", "policy", "eviction", "ty", "create",
+        ],
+        "`cache`, whose builder is told what it is made of",
+    ),
+    (&["ignore", "exclude"], "`skip(…)`"),
     (
         &["skip_all"],
         "`skip(…)`, which names what is left out, or `key = …`",
+    ),
+];
+
+/// What other caches have to be told.
+const NEEDLESS: &[(&str, &str)] = &[
+    (
+        "result",
+        "an `Err` is not stored anyway, unless `err_ttl` says so",
+    ),
+    (
+        "typed",
+        "arguments of different types are different keys anyway",
     ),
 ];
 
@@ -305,6 +350,9 @@ fn names(option: &str, input: ParseStream<'_>) -> Result<Vec<Ident>> {
 
 /// `scope` is that which stands before it.
 fn unknown(name: &str, scope: Option<&str>) -> String {
+    if let Some((_, why)) = NEEDLESS.iter().find(|(theirs, _)| *theirs == name) {
+        return format!("unknown option `{name}`: {why}");
+    }
     let names = || OPTIONS.iter().map(|(name, _)| *name);
     let elsewhere = ELSEWHERE.iter().find(|(theirs, _)| theirs.contains(&name));
     let hint = elsewhere.map_or_else(

@@ -37,4 +37,29 @@ fn nothing(id: u32) -> u32 {
     id
 }
 
+#[cache(expire_after = 60)]
+fn expires(id: u32) -> u32 {
+    id
+}
+
+#[cache(cache_err = true)]
+fn failures(id: u32) -> Result<u32, u32> {
+    Ok(id)
+}
+
+#[cache(result = true, option = true)]
+fn successes(id: u32) -> Result<Option<u32>, u32> {
+    Ok(Some(id))
+}
+
+#[cache(backend = "redis", tags = ["orders"])]
+fn shared(id: u32) -> u32 {
+    id
+}
+
+#[cache(ignore(db))]
+fn part(db: &str, id: u32) -> usize {
+    db.len() + id as usize
+}
+
 fn main() {}

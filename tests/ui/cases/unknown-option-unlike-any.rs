@@ -1,6 +1,6 @@
 use cacheado::cache;
 
-#[cache(backend = "redis")]
+#[cache(threads = "redis")]
 fn orders(limit: usize) -> usize {
     limit
 }
