@@ -112,6 +112,19 @@ impl Keyword {
                 format!("`{}` lacks its value", self.text()),
             ));
         }
+        // of another language, where `#` marks an argument
+        let marked = input.fork();
+        if let Ok(mark) = marked.parse::<Token![#]>()
+            && let Ok(name) = marked.parse::<Ident>()
+        {
+            return Err(Error::new(
+                mark.span,
+                format!(
+                    "an argument is named without `#`: `{} = {name}`",
+                    self.text()
+                ),
+            ));
+        }
         input.parse()
     }
 }

@@ -13,7 +13,7 @@ use super::plan::{Kind, in_bypass, in_key_expressions, is_skipped, key_expressio
 use super::scope::ScopeOfCall;
 use super::secret;
 use super::signature::{Flavor, Function};
-use super::values::literal_of;
+use super::values::texts_of;
 use crate::mentions::{among, mentions, same};
 use crate::parse::{Errors, list_names};
 
@@ -29,6 +29,12 @@ pub(crate) fn check(
     check_mut_refs(kind, function, options, scope, errors);
     check_skipped_ids(function, options, scope, errors);
     check_key(function, options, scope, errors);
+    if let Some(option) = &options.scope {
+        let args = function.args.iter();
+        let args = args.filter(|arg| !is_skipped(arg, options));
+        let names: Vec<Ident> = args.flat_map(Arg::binds).collect();
+        option.check_ids(&names, errors);
+    }
     if let Flavor::Boxed(boxed) = &function.flavor {
         let args = function.args.iter().filter(|arg| {
             let is_named = in_key_expressions(arg, options) || in_bypass(options, &arg.binds());
@@ -110,22 +116,27 @@ fn check_skipped_ids(
     }
 }
 
-/// That a text that is the key is no format, nor begins with an argument's name: it would stand for all calls. One is meant to where no
-/// argument tells these apart.
+/// That a text that is the key, or the texts that are all there is of it, are no format, nor begin with an argument's name: they would
+/// stand for all calls. One is meant to where no argument tells these apart.
 fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors: &mut Errors) {
-    let Some(text) = options.key.as_ref().and_then(literal_of) else {
+    let Some(key) = &options.key else {
         return;
     };
-    let content = text.value();
-    let placeholders = placeholders(&content);
-    let begins_with = words(&content).next().unwrap_or_default();
+    let Some(texts) = texts_of(key) else {
+        return;
+    };
+    let placeholders: Vec<&str> = texts.iter().flat_map(|text| placeholders(text)).collect();
+    let begin_with = texts.iter().filter_map(|text| words(text).next());
+    let begin_with: Vec<&str> = begin_with.collect();
     let cache = options.cache.as_ref();
     let is_cache = |arg: &Arg| cache.is_some_and(|expr| mentions(expr, &arg.binds()));
     let tells = |arg: &&Arg| !is_skipped(arg, options) && !scope.has(arg) && !is_cache(arg);
     let args = function.args.iter().filter(tells).flat_map(Arg::binds);
-    let (named, others): (Vec<_>, Vec<_>) = args
-        .map(|name| name.unraw().to_string())
-        .partition(|name| begins_with == name || placeholders.contains(&name.as_str()));
+    let (named, others): (Vec<_>, Vec<_>) =
+        args.map(|name| name.unraw().to_string()).partition(|name| {
+            let name = name.as_str();
+            begin_with.contains(&name) || placeholders.contains(&name)
+        });
     let (each, instead) = match &named[..] {
         [] if placeholders.is_empty() || others.is_empty() => return,
         // as in `{}`, or misspelt
@@ -137,7 +148,7 @@ fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors
         ),
     };
     errors.on(
-        text,
+        key,
         format!(
             "`key` is an expression, and this text the same for each {each}: write {instead}`key = format!(…)`"
         ),

@@ -1,12 +1,13 @@
 //! The option `scope`: `scope = "user"`, or `scope("user", org_id = ctx.org)` with ids that are no plain
 //! arguments. Whether there is such a scope is found out in `scopes::resolve`.
 
+use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Error, Expr, Ident, LitStr, Result, Token};
 
-use super::values::text_of;
+use super::values::{literal_of, text_of, texts_of};
 use crate::mentions::same;
-use crate::parse::{Errors, Keyword, comma_or_end};
+use crate::parse::{Errors, Keyword, comma_or_end, peel};
 
 /// `scope = "user"` or `scope("user", org_id = ctx.org)`.
 pub(crate) struct ScopeOption {
@@ -18,6 +19,25 @@ pub(crate) struct ScopeOption {
 impl ScopeOption {
     pub(crate) fn is_global(&self) -> bool {
         self.name.value() == "global"
+    }
+
+    /// That no id is a text that names an argument: it would be one tenant's for all calls.
+    pub(crate) fn check_ids(&self, arguments: &[Ident], errors: &mut Errors) {
+        for (id, value) in &self.ids {
+            let texts = texts_of(value).unwrap_or_default();
+            let [text] = &texts[..] else {
+                continue;
+            };
+            let name = text.trim_matches(['#', '{', '}']);
+            if let Some(named) = arguments.iter().find(|it| it.unraw() == name) {
+                errors.on(
+                    value,
+                    format!(
+                        "an id is an expression, and this text the same for each `{named}`: write `{id} = {named}`"
+                    ),
+                );
+            }
+        }
     }
 
     /// Without a hierarchy `global` is the one scope there is, and it has no ids.
@@ -43,6 +63,13 @@ pub(crate) fn parse_scope(
     const FORM: &str = "scope = \"user\"";
     if input.peek(Token![=]) {
         let value = keyword.value(input)?;
+        if let Expr::Call(call) = peel(&value)
+            && let Some(name) = last_name(&call.func)
+        {
+            let message =
+                format!("the level is a text, with ids beside it: `scope(\"{name}\", org_id = …)`");
+            return Ok(Err(Error::new_spanned(value, message)));
+        }
         return Ok(text_of(&value, FORM).map(|name| ScopeOption {
             name,
             ids: Vec::new(),
@@ -56,7 +83,12 @@ pub(crate) fn parse_scope(
             "`scope` lacks the level: `scope(\"user\", org_id = …)`",
         )));
     }
-    let name = text_of(&content.parse()?, FORM);
+    let level: Expr = content.parse()?;
+    let name = literal_of(&level).cloned().ok_or_else(|| {
+        let name = last_name(&level).unwrap_or_else(|| String::from("user"));
+        let message = format!("the level comes first, in quotes: `scope(\"{name}\", org_id = …)`");
+        Error::new_spanned(&level, message)
+    });
     let mut ids: Vec<(Ident, Expr)> = Vec::new();
     let mut errors = Errors::default();
     comma_or_end(&content)?;
@@ -72,6 +104,14 @@ pub(crate) fn parse_scope(
     Ok(errors
         .finish()
         .and(name.map(|name| ScopeOption { name, ids })))
+}
+
+/// `user` of `user`, of `"user"` and of `scope::user`.
+fn last_name(level: &Expr) -> Option<String> {
+    match peel(level) {
+        Expr::Path(path) => path.path.segments.last().map(|it| it.ident.to_string()),
+        level => literal_of(level).map(LitStr::value),
+    }
 }
 
 /// `org_id = ctx.org`.

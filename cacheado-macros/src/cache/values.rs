@@ -1,7 +1,8 @@
 //! The values of options that are literals or paths: what fits, and the error that shows how it
 //! should look.
 
-use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Result};
+use syn::punctuated::Punctuated;
+use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Result, Token};
 
 use crate::parse::peel;
 
@@ -12,6 +13,42 @@ pub(crate) fn literal_of(value: &Expr) -> Option<&LitStr> {
             lit: Lit::Str(text),
             ..
         }) => Some(text),
+        _ => None,
+    }
+}
+
+/// The texts in a value that is nothing but texts, and so the same for all calls: `"user"`, `["org", "id"]`, `String::from("id")`.
+pub(crate) fn texts_of(value: &Expr) -> Option<Vec<String>> {
+    const AS_TEXT: [&str; 4] = ["to_string", "to_owned", "into", "as_str"];
+    let all = |values: &Punctuated<Expr, Token![,]>| {
+        let texts: Option<Vec<Vec<String>>> = values.iter().map(texts_of).collect();
+        texts.map(|texts| texts.concat())
+    };
+    match peel(value) {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(vec![text.value()]),
+        Expr::Array(array) => all(&array.elems),
+        Expr::Tuple(tuple) => all(&tuple.elems),
+        Expr::Reference(reference) => texts_of(&reference.expr),
+        Expr::MethodCall(call)
+            if call.args.is_empty() && AS_TEXT.iter().any(|it| call.method == it) =>
+        {
+            texts_of(&call.receiver)
+        }
+        Expr::Call(call) => match &*call.func {
+            Expr::Path(path)
+                if path
+                    .path
+                    .segments
+                    .last()
+                    .is_some_and(|it| it.ident == "from") =>
+            {
+                all(&call.args)
+            }
+            _ => None,
+        },
         _ => None,
     }
 }

@@ -32,6 +32,7 @@ impl Evictions {
         let mut seen: Vec<String> = Vec::new();
         for scope in &self.scopes {
             let name = &scope.name;
+            scope.check_ids(&arguments, errors);
             let scope = if scope.is_global() {
                 scope.check_global(errors);
                 let global = runtime.private("global_scope");

@@ -60,4 +60,30 @@ fn by_place(user_id: u32) -> u32 {
     user_id
 }
 
+#[cache(key = ["org", "id"])]
+fn list(id: u32, org: &str) -> u32 {
+    let _ = org;
+    id
+}
+
+#[cache(key = ("user", "id"))]
+fn labelled(id: u32) -> u32 {
+    id
+}
+
+#[cache(key = "user:{id}".to_string())]
+fn owned(id: u32) -> u32 {
+    id
+}
+
+#[cache(key = String::from("id"))]
+fn made_a_string(id: u32) -> u32 {
+    id
+}
+
+#[cache(key = #id)]
+fn marked(id: u32) -> u32 {
+    id
+}
+
 fn main() {}
