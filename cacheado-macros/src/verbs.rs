@@ -5,7 +5,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-use syn::{Error, Expr, ExprCall, ExprMethodCall, ExprPath, Result, Token};
+use syn::{Error, Expr, ExprCall, ExprMethodCall, ExprPath, Member, Result, Token};
 
 use crate::cache::companions::{BLANKS, free_name, sibling_name};
 use crate::parse::{peel, start};
@@ -55,6 +55,15 @@ fn parse(verb: Verb, input: ParseStream<'_>) -> Result<(Expr, Option<Expr>)> {
         return Err(Error::new(Span::call_site(), message));
     }
     let call: Expr = input.parse()?;
+    if verb == Verb::Evict
+        && let Expr::Assign(assign) = &call
+        && name_alone(&assign.left).is_some_and(|name| name == "scope")
+    {
+        return Err(Error::new_spanned(
+            call,
+            "a scope is evicted by `cache.evict_by_scope(scope::user(org_id, user_id))`",
+        ));
+    }
     let mut value = None;
     if verb == Verb::Put {
         if input.parse::<Option<Token![,]>>()?.is_none() || input.is_empty() {
@@ -114,19 +123,37 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
 
 /// Why `expr` is no call of a cached function. What is done with its result is done with that of the verb.
 fn no_call(verb: Verb, expr: &Expr) -> Error {
+    let value = if verb == Verb::Put { ", value" } else { "" };
     let Some((call, behind)) = apart(expr) else {
-        return Error::new_spanned(
-            expr,
-            format!("this is no call of a cached function: `{}`", verb.form()),
-        );
+        let message = match name_alone(expr) {
+            Some(name) => lacks_arguments(&format!("{}!({name}(…){value})", verb.name())),
+            None => format!("this is no call of a cached function: `{}`", verb.form()),
+        };
+        return Error::new_spanned(expr, message);
     };
     let function = call.name().map(Ident::to_string).unwrap_or_default();
-    let value = if verb == Verb::Put { ", value" } else { "" };
     let verb = verb.name();
     Error::new_spanned(
         expr,
         format!("`{behind}` stands behind the verb: `{verb}!({function}(…){value}){behind}`"),
     )
+}
+
+/// The last name of a path, or the field, that stands where a call should.
+pub(crate) fn name_alone(expr: &Expr) -> Option<&Ident> {
+    match peel(expr) {
+        Expr::Path(path) => path.path.segments.last().map(|last| &last.ident),
+        Expr::Field(field) => match &field.member {
+            Member::Named(name) => Some(name),
+            Member::Unnamed(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// What is said of a name alone; `form` is how its call is written here.
+pub(crate) fn lacks_arguments(form: &str) -> String {
+    format!("one call is named here, by its arguments: `{form}`")
 }
 
 /// The call that stands ahead of `.await` and `?`, and those.

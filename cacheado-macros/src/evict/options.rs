@@ -8,7 +8,7 @@ use syn::{Expr, Path, Result, Token};
 use crate::cache::scope_option::{SCOPES_WITHOUT_SCOPE, ScopeOption, parse_scope};
 use crate::cache::values::{cache_of, literal_of, path_of};
 use crate::parse::{Errors, Form, Keyword, comma_or_end, did_you_mean, peel, skip_option};
-use crate::verbs::WrittenCall;
+use crate::verbs::{WrittenCall, lacks_arguments, name_alone};
 
 const OPTIONS: [&str; 4] = ["scope", "scopes", "cache", "before"];
 
@@ -102,17 +102,27 @@ impl Evictions {
                 self.before = true;
             }
             _ => {
-                let hint = did_you_mean(&name, OPTIONS);
-                let hint = if hint.is_empty() {
-                    String::from(", the options are `scope`, `scopes`, `cache` and `before`")
-                } else {
-                    hint
-                };
-                errors.at(keyword.0.span(), format!("unknown option `{name}`{hint}"));
+                errors.at(keyword.0.span(), unknown(&name));
                 skip_option(input)?;
             }
         }
         Ok(())
+    }
+}
+
+fn unknown(name: &str) -> String {
+    let near = did_you_mean(name, OPTIONS);
+    if matches!(name, "all" | "all_entries" | "allEntries") {
+        format!(
+            "unknown option `{name}`, did you mean `scope = \"global\"`, in which all functions are?"
+        )
+    } else if near.is_empty() {
+        format!(
+            "unknown option `{name}`, the options are `scope`, `scopes`, `cache` and `before`; what is evicted \
+             is a call, `profile(org_id, user_id)`, or a scope, `scope = \"user\"`"
+        )
+    } else {
+        format!("unknown option `{name}`{near}")
     }
 }
 
@@ -124,9 +134,12 @@ fn no_call(expr: &Expr) -> String {
         _ => {
             return match literal_of(expr) {
                 Some(scope) => format!("a scope is named as such: `scope = \"{}\"`", scope.value()),
-                None => {
-                    "this is no call of a cached function: `profile(org_id, user_id)`".to_owned()
-                }
+                None => match name_alone(expr) {
+                    Some(name) => lacks_arguments(&format!("{name}(…)")),
+                    None => String::from(
+                        "this is no call of a cached function: `profile(org_id, user_id)`",
+                    ),
+                },
             };
         }
     };

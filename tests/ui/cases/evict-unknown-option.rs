@@ -10,4 +10,12 @@ fn close(id: u64) {
     let _ = id;
 }
 
+#[cache_evict(all_entries = true)]
+fn refill() {}
+
+#[cache_evict(name = "profile")]
+fn by_name(id: u64) {
+    let _ = id;
+}
+
 fn main() {}

@@ -12,4 +12,6 @@ fn main() {
     let _ = put!(orders(3),);
     let _ = refresh!(orders(3), 5);
     let _ = bypass!(5);
+    let _ = put!(self::orders, 5);
+    let _ = evict!(scope = "organization", org_id = "acme");
 }
