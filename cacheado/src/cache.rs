@@ -352,6 +352,7 @@ impl Cache {
     /// assert_eq!(keys[0].to_string(), "organization=acme (programmatic)(\"plan\")");
     /// # Ok::<(), cacheado::Error>(())
     /// ```
+    #[doc(alias("iter", "contains_key"))]
     pub fn keys(&self) -> Keys<'_> {
         Keys::new(self)
     }
@@ -404,6 +405,7 @@ impl Cache {
     /// assert_eq!(stats.hit_rate(), 0.5);
     /// # Ok::<(), cacheado::Error>(())
     /// ```
+    #[doc(alias("len", "entry_count", "metrics"))]
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.0)

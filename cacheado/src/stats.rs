@@ -120,6 +120,7 @@ fn rate(hits: u64, misses: u64) -> f64 {
 
 impl Counts {
     /// Hits in all look-ups, from 0 to 1; 0 if there were none.
+    #[doc(alias("hit_ratio"))]
     #[must_use]
     pub fn hit_rate(&self) -> f64 {
         rate(self.hits, self.misses)
@@ -128,6 +129,7 @@ impl Counts {
 
 impl Stats {
     /// Hits in all look-ups, from 0 to 1; 0 if there were none.
+    #[doc(alias("hit_ratio"))]
     #[must_use]
     pub fn hit_rate(&self) -> f64 {
         rate(self.hits, self.misses)

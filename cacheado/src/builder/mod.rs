@@ -127,7 +127,7 @@ impl CacheBuilder {
     /// assert_eq!(cache.stats().total_keys, 100);
     /// # Ok::<(), cacheado::Error>(())
     /// ```
-    #[doc(alias("max_capacity"))]
+    #[doc(alias("max_capacity", "max_size", "capacity"))]
     pub fn max_items(self, most: u64) -> Self {
         self.bound("max_items", most, Weigher::One)
     }
