@@ -188,17 +188,17 @@ fn missing_arguments(
         [rest @ .., last] => format!("the arguments {} and {last}", rest.join(", ")),
         [] => unreachable!("called with a missing argument"),
     };
-    let ids: Vec<String> = missing.iter().map(|level| level.param()).collect();
     let arguments: Vec<String> = arguments
         .iter()
         .map(|name| name.unraw().to_string())
         .collect();
-    let near = |id: &str| nearest(id, arguments.iter().map(String::as_str));
+    let near = |level: &Level| {
+        let arguments = || arguments.iter().map(String::as_str);
+        let id_of_level = format!("{}_id", level.name());
+        nearest(&level.param(), arguments()).or_else(|| arguments().find(|it| *it == id_of_level))
+    };
     let is_batch = |name: &str| batch.is_some_and(|batch| batch.unraw() == name);
-    if let Some(level) = missing
-        .iter()
-        .find(|it| near(&it.param()).is_some_and(is_batch))
-    {
+    if let Some(level) = missing.iter().find(|it| near(it).is_some_and(is_batch)) {
         let instead = match level.parent {
             Some(parent) => format!("write `scope = \"{}\"`", hierarchy.levels[parent].name()),
             None => "leave `scope` out".to_owned(),
@@ -207,15 +207,14 @@ fn missing_arguments(
             "the scope `{scope}` needs {what}, one for the whole call, and the ids of a `batch` lie below its scope: {instead}"
         );
     }
-    let given = ids.iter().map(|id| match near(id) {
-        Some(near) => format!("{id} = {near}"),
-        None => format!("{id} = …"),
-    });
+    let given = missing
+        .iter()
+        .map(|level| format!("{} = {}", level.param(), near(level).unwrap_or("…")));
     let instead = format!(
         "`scope(\"{scope}\", {})`",
         given.collect::<Vec<_>>().join(", ")
     );
-    let remedy = match (near(&ids[0]), ids.len()) {
+    let remedy = match (near(missing[0]), missing.len()) {
         (Some(near), _) => format!("is it `{near}`? Then {instead}"),
         (None, 1) => format!("add it, or write {instead}"),
         (None, _) => format!("add them, or write {instead}"),
@@ -300,6 +299,10 @@ mod tests {
                 .contains("the arguments `org_id` (which organization it is) and `user_id`")
         );
         assert!(message("user", vec![], &["orgid", "user_id"]).contains("is it `orgid`?"));
+        assert!(
+            message("user", vec![], &["organization_id", "user_id"])
+                .contains("is it `organization_id`?")
+        );
         let given = vec![(format_ident!("car_id"), parse_quote!(1))];
         assert!(message("user", given, &["org_id", "user_id"]).contains("`car_id` is no id"));
     }
