@@ -275,7 +275,8 @@ fn check_self(function: &Function, options: &Options, errors: &mut Errors) {
     let Some(this) = function.self_word() else {
         return;
     };
-    let accounted = options.skip.iter().any(|name| name == "self")
+    let accounted = options.may_name_self
+        || options.skip.iter().any(|name| name == "self")
         || key_expressions(options).any(|expr| mentions(expr, std::slice::from_ref(&this)));
     if !accounted {
         errors.at(

@@ -13,6 +13,7 @@ use super::aging::Aging;
 use super::scope_option::{ScopeOption, parse_scope};
 use super::ttl::Ttl;
 use super::values::{at_least_one, bool_of, cache_of, integer_of, literal_of, path_of, text_of};
+use crate::mentions::mentions;
 use crate::parse::{
     Errors, Form, Keyword, comma_or_end, did_you_mean, list_names, skip_option, start,
 };
@@ -179,6 +180,8 @@ pub(crate) struct Options {
     /// The text of `on_backend_error = "error"`, if it stands there.
     pub(crate) fails: Option<LitStr>,
     pub(crate) aging: Aging,
+    /// Whether `self` may be named in what could not be read.
+    pub(crate) may_name_self: bool,
 }
 
 /// Among whom a key is loaded once at a time.
@@ -198,8 +201,11 @@ impl Options {
     pub(crate) fn read(tokens: TokenStream) -> (Options, Errors) {
         let mut errors = Errors::default();
         let mut options = Options::default();
-        let parsed = (|input: ParseStream<'_>| options.read_all(input, &mut errors)).parse2(tokens);
+        let read = |input: ParseStream<'_>| options.read_all(input, &mut errors);
+        let parsed = read.parse2(tokens.clone());
         errors.take(parsed);
+        let this = Ident::new("self", Span::call_site());
+        options.may_name_self = !errors.is_empty() && mentions(tokens, &[this]);
         (options, errors)
     }
 

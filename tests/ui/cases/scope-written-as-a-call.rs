@@ -24,4 +24,15 @@ fn carts(org_id: &str, user_id: u64) -> u64 {
     org_id.len() as u64 + user_id
 }
 
+struct Shop {
+    org: String,
+}
+
+impl Shop {
+    #[cache(scope = organization(org_id = self.org))]
+    fn name(&self, id: u32) -> usize {
+        self.org.len() + id as usize
+    }
+}
+
 fn main() {}
