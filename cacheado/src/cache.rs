@@ -75,6 +75,7 @@ pub(crate) struct CacheId(usize);
 
 impl Cache {
     /// Starts a cache of its own.
+    #[doc(alias("new"))]
     pub fn builder() -> CacheBuilder {
         CacheBuilder::default()
     }
