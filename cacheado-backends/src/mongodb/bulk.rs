@@ -90,9 +90,19 @@ impl Store {
         self: Arc<Self>,
         entries: Vec<(String, Key, Payload)>,
     ) -> BackendResult<()> {
-        for (id, _, payload) in &entries {
-            fits(id, payload)?;
+        // one that is too large keeps none of the others from being stored, and no older value in its place
+        let mut refused = Ok(());
+        let mut fitting = Vec::with_capacity(entries.len());
+        for (id, key, payload) in entries {
+            match fits(&id, &payload) {
+                Ok(()) => fitting.push((id, key, payload)),
+                Err(error) => {
+                    let refuse = self.refuse(&id, key, error).await;
+                    refused = refused.and(refuse);
+                }
+            }
         }
+        let entries = fitting;
         let sizes = entries.iter().map(|(.., payload)| payload.bytes.len());
         for range in portions(sizes, UPDATES) {
             let portion = &entries[range];
@@ -112,7 +122,7 @@ impl Store {
             let replaced = usize::try_from(done.matched) != Ok(done.made.len());
             self.notices.tell_all(&changes, replaced).await?;
         }
-        Ok(())
+        refused
     }
 
     /// The server says only how many were stored. If that isn't all, those are whose tokens are there after: a token that is
@@ -123,8 +133,13 @@ impl Store {
     ) -> BackendResult<Vec<bool>> {
         let mut filled = vec![false; entries.len()];
         let mut together = Vec::new();
+        // keeps none of the others from being stored
+        let mut refused = Ok(());
         for (nth, (id, payload, mark)) in entries.into_iter().enumerate() {
-            fits(&id, &payload)?;
+            if let Err(error) = fits(&id, &payload) {
+                refused = refused.and(Err(error));
+                continue;
+            }
             match mark::read(&mark) {
                 Some((token, None)) => {
                     let filling = self.filling(&id, &payload, &mark);
@@ -160,7 +175,7 @@ impl Store {
                         .is_some_and(|found| found.token == Some(*token));
             }
         }
-        Ok(filled)
+        refused.map(|()| filled)
     }
 
     /// What is there of `ids`, by them. One read, unless the names are long.

@@ -173,7 +173,9 @@ impl Store {
         key: Key,
         payload: Payload,
     ) -> BackendResult<()> {
-        fits(&id, &payload)?;
+        if let Err(refused) = fits(&id, &payload) {
+            return self.refuse(&id, key, refused).await;
+        }
         let update = self.value(&payload, doc! { "gen": ObjectId::new() });
         let done = insistently(|| {
             let update = self
@@ -189,6 +191,22 @@ impl Store {
             // what was there is not to come back
             self.notices.tell_for_good(&change).await
         }
+    }
+
+    /// Removes what is in the place of a value that is newer and was `refused`, which is what it answers.
+    pub(super) async fn refuse<T>(
+        &self,
+        id: &str,
+        key: Key,
+        refused: Box<dyn std::error::Error + Send + Sync>,
+    ) -> BackendResult<T> {
+        // under such a name there is nothing
+        if is_named(id).is_ok() {
+            let gone = self.documents.delete_one(doc! { "_id": id }).await;
+            gone.map_err(failure)?;
+            self.notices.tell_for_good(&Change::Key(key)).await?;
+        }
+        Err(refused)
     }
 
     pub(super) async fn fill(
@@ -241,7 +259,9 @@ impl Store {
         payload: Payload,
         mark: Mark,
     ) -> BackendResult<bool> {
-        fits(&id, &payload)?;
+        if let Err(refused) = fits(&id, &payload) {
+            return self.refuse(&id, key, refused).await;
+        }
         let token = mark::read(&mark).map(|(token, _)| token);
         let stored = match token.filter(|_| mark.age() <= self.load_limit) {
             None => false,

@@ -59,6 +59,46 @@ fn values_of_all_sizes_come_back() {
     assert!(backend.fill(&key("b"), &forever("x"), &mark).unwrap());
 }
 
+/// What was there is older than what was to be, and other processes may ask for it at once.
+#[test]
+fn a_value_that_is_too_large_is_refused_and_takes_the_old_one_along() {
+    let backend = backend(&fresh());
+    let large = forever(&"x".repeat(16 * 1024 * 1024));
+    backend.set(&key("a"), &forever("old")).unwrap();
+    let before = backend.mark(&key("a")).unwrap();
+    let error = backend.set(&key("a"), &large).unwrap_err();
+    assert!(error.is::<Refused>(), "{error}");
+    let mark = missed(&backend, &key("a"));
+    let outdated = backend.fill(&key("a"), &forever("old"), &before);
+    assert!(!outdated.unwrap(), "a load that began before");
+
+    assert!(backend.fill(&key("a"), &forever("old"), &mark).unwrap());
+    let error = backend.put(&key("a"), &large, &mark).unwrap_err();
+    assert!(error.is::<Refused>(), "{error}");
+    missed(&backend, &key("a"));
+}
+
+#[test]
+fn one_that_is_too_large_keeps_none_of_many_from_being_stored() {
+    let backend = backend(&fresh()).timeout(MINUTE);
+    let keys = ["a", "b", "c"].map(key);
+    let large = "x".repeat(16 * 1024 * 1024);
+    let values = ["1", &large, "3"].map(forever);
+    backend.set(&key("b"), &forever("old")).unwrap();
+    let entries: Vec<_> = keys.iter().cloned().zip(values.clone()).collect();
+    assert!(backend.set_many(&entries).unwrap_err().is::<Refused>());
+    let found = || keys.each_ref().map(|key| value(&backend, key));
+    let others = [Some("1"), None, Some("3")].map(|it| it.map(str::to_owned));
+    assert_eq!(found(), others);
+
+    backend.clear().unwrap();
+    let marks = keys.each_ref().map(|key| missed(&backend, key));
+    let fills = entries.into_iter().zip(marks);
+    let fills: Vec<_> = fills.map(|((key, it), mark)| (key, it, mark)).collect();
+    assert!(backend.fill_many(&fills).unwrap_err().is::<Refused>());
+    assert_eq!(found(), others);
+}
+
 #[test]
 fn what_is_left_shrinks_and_what_is_over_is_gone() {
     let backend = backend(&fresh());
