@@ -82,6 +82,12 @@ use crate::io;
 /// index is no longer found by an eviction of its scope. Where evictions by scope must reach all, use `noeviction`: a full server then
 /// refuses to store more, and entries expire.
 ///
+/// # The server's clock
+///
+/// Lifetimes, marks and claims end by the server's wall clock alone. One that is set back keeps what it has for as much longer, and a value is found
+/// past its lifetime; one that is set ahead ends it early. No invalidation is lost by either. Slew the clock, as NTP does, or
+/// [`clear`](crate::Backend::clear) after setting it back.
+///
 /// # Hearing of changes
 ///
 /// A process hears of what others evict and put by connections of its own: to the server, in a cluster to every master that serves slots.
