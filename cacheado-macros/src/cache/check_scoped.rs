@@ -4,6 +4,7 @@
 //! Only refuses, as `check` does.
 
 use proc_macro2::Ident;
+use syn::Expr;
 use syn::ext::IdentExt as _;
 
 use super::argument::Arg;
@@ -15,7 +16,7 @@ use super::secret;
 use super::signature::{Flavor, Function};
 use super::values::texts_of;
 use crate::mentions::{among, mentions, same};
-use crate::parse::{Errors, list_names};
+use crate::parse::{Errors, list_names, peel};
 
 /// What can only be said once the scope is known.
 pub(crate) fn check(
@@ -122,16 +123,20 @@ fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors
     let Some(key) = &options.key else {
         return;
     };
+    let cache = options.cache.as_ref();
+    let is_cache = |arg: &Arg| cache.is_some_and(|expr| mentions(expr, &arg.binds()));
+    let tells = |arg: &&Arg| !is_skipped(arg, options) && !scope.has(arg) && !is_cache(arg);
+    let args = function.args.iter().filter(tells).flat_map(Arg::binds);
     let Some(texts) = texts_of(key) else {
+        let missing: Vec<Ident> = args
+            .filter(|it| !mentions(key, std::slice::from_ref(it)))
+            .collect();
+        check_part(key, &missing, errors);
         return;
     };
     let placeholders: Vec<&str> = texts.iter().flat_map(|text| placeholders(text)).collect();
     let begin_with = texts.iter().filter_map(|text| words(text).next());
     let begin_with: Vec<&str> = begin_with.collect();
-    let cache = options.cache.as_ref();
-    let is_cache = |arg: &Arg| cache.is_some_and(|expr| mentions(expr, &arg.binds()));
-    let tells = |arg: &&Arg| !is_skipped(arg, options) && !scope.has(arg) && !is_cache(arg);
-    let args = function.args.iter().filter(tells).flat_map(Arg::binds);
     let (named, others): (Vec<_>, Vec<_>) =
         args.map(|name| name.unraw().to_string()).partition(|name| {
             let name = name.as_str();
@@ -153,6 +158,36 @@ fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors
             "`key` is an expression, and this text the same for each {each}: write {instead}`key = format!(…)`"
         ),
     );
+}
+
+/// That no text among the parts of a key has one of the arguments in braces that are `missing` in it.
+fn check_part(part: &Expr, missing: &[Ident], errors: &mut Errors) {
+    match peel(part) {
+        Expr::Tuple(tuple) => {
+            for part in &tuple.elems {
+                check_part(part, missing, errors);
+            }
+        }
+        Expr::Array(array) => {
+            for part in &array.elems {
+                check_part(part, missing, errors);
+            }
+        }
+        Expr::Reference(reference) => check_part(&reference.expr, missing, errors),
+        _ => {
+            let texts = texts_of(part).unwrap_or_default();
+            let placeholders: Vec<&str> = texts.iter().flat_map(|it| placeholders(it)).collect();
+            let named = |it: &&Ident| placeholders.iter().any(|word| it.unraw() == word);
+            if let Some(name) = missing.iter().find(named) {
+                errors.on(
+                    part,
+                    format!(
+                        "`key` is an expression, and this text the same for each `{name}`: write `{name}` or `format!(…)` in its place"
+                    ),
+                );
+            }
+        }
+    }
 }
 
 /// Of all that `text` has in braces, the first word of what a format would put there: `user` of `{user.id:?}`, and of `{}` none. And the

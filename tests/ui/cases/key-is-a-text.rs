@@ -81,6 +81,11 @@ fn made_a_string(id: u32) -> u32 {
     id
 }
 
+#[cache(key = ("user:{id}", org))]
+fn beside_another(id: u32, org: &str) -> usize {
+    id as usize + org.len()
+}
+
 #[cache(key = #id)]
 fn marked(id: u32) -> u32 {
     id

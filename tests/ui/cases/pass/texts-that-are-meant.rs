@@ -13,6 +13,11 @@ fn labelled(user: &str) -> usize {
     user.len()
 }
 
+#[cache(key = ("id {id} of", id, format!("{org}")))]
+fn described(id: u32, org: &str) -> usize {
+    id as usize + org.len()
+}
+
 #[cache(key = ("settings", "all"))]
 fn settings(from: &Settings) -> bool {
     matches!(from, Settings)
@@ -25,5 +30,6 @@ fn of_one_tenant(system: &Settings) -> bool {
 
 fn main() {
     assert_eq!((labelled("a"), labelled("bc")), (1, 2));
+    assert_eq!((described(1, "a"), described(2, "a")), (2, 3));
     assert!(settings(&Settings) && of_one_tenant(&Settings));
 }
