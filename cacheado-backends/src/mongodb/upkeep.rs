@@ -15,7 +15,10 @@ use super::notices::ended;
 use super::store::Store;
 use crate::backend::{BackendResult, Refused};
 
-/// Between two times that all is well: three small commands.
+/// Between two times that all is well, three small commands each: at first, and after a stream has ended, soon, since who drops a
+/// database drops one collection after the other, and what is looked at meanwhile may be there still; then half as often each time,
+const SOON: Duration = Duration::from_secs(1);
+/// until it is now and then.
 const NOW_AND_THEN: Duration = Duration::from_secs(60);
 
 /// Between two attempts.
@@ -28,6 +31,7 @@ pub(super) async fn keep_up(store: Weak<Store>) {
         return;
     };
     let mut pause = SHORTEST_PAUSE;
+    let mut next = SOON;
     let mut warned = false;
     while let Some(store) = store.upgrade() {
         let indexed = index(&store).await;
@@ -49,8 +53,11 @@ pub(super) async fn keep_up(store: Weak<Store>) {
             _ => {}
         }
         pause = SHORTEST_PAUSE;
-        // over: it is time
-        let _ = timeout(NOW_AND_THEN, ended.notified()).await;
+        next = match timeout(next, ended.notified()).await {
+            Ok(()) => SOON,
+            // over: it is time
+            Err(_) => (next * 2).min(NOW_AND_THEN),
+        };
     }
 }
 
