@@ -70,8 +70,8 @@ use crate::sync::{Mutex, lock};
 
 /// A shared tier in MongoDB, version 4.4 or later.
 ///
-/// Values are never served once they have expired by the server's wall clock: one that is set back keeps what it has for as much longer. Their documents are deleted by the server itself (a TTL index), [`load_limit`](
-/// Self::load_limit) after that, since loads that began before are stored by what they found there. Other processes hear of evictions and sets by a change stream, within milliseconds, or 100 of them if the server is
+/// Values are never served once they have expired by the server's wall clock: one that is set back keeps what it has for as much
+/// longer. Their documents are deleted by the server itself (a TTL index), [`load_limit`](Self::load_limit) after that, since loads that began before are stored by what they found there. Other processes hear of evictions and sets by a change stream, within milliseconds, or 100 of them if the server is
 /// busy. A stream says only what a majority of the members has. When it breaks, falls more than about a second behind what the
 /// primary has written, or another primary is elected, that is noticed within a second and a half: then this process forgets its
 /// copies, and keeps new ones as long as the builder's `coherence` says, until a stream has shown that it moves. To see it costs the

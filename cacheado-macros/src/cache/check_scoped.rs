@@ -162,18 +162,10 @@ fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors
 
 /// That no text among the parts of a key has one of the arguments in braces that are `missing` in it.
 fn check_part(part: &Expr, missing: &[Ident], errors: &mut Errors) {
-    match peel(part) {
-        Expr::Tuple(tuple) => {
-            for part in &tuple.elems {
-                check_part(part, missing, errors);
-            }
-        }
-        Expr::Array(array) => {
-            for part in &array.elems {
-                check_part(part, missing, errors);
-            }
-        }
-        Expr::Reference(reference) => check_part(&reference.expr, missing, errors),
+    let parts = match peel(part) {
+        Expr::Tuple(tuple) => &tuple.elems,
+        Expr::Array(array) => &array.elems,
+        Expr::Reference(reference) => return check_part(&reference.expr, missing, errors),
         _ => {
             let texts = texts_of(part).unwrap_or_default();
             let placeholders: Vec<&str> = texts.iter().flat_map(|it| placeholders(it)).collect();
@@ -186,7 +178,11 @@ fn check_part(part: &Expr, missing: &[Ident], errors: &mut Errors) {
                     ),
                 );
             }
+            return;
         }
+    };
+    for part in parts {
+        check_part(part, missing, errors);
     }
 }
 
