@@ -51,8 +51,8 @@ pub struct Stats {
     /// Operations of the shared tier that were not tried: it has failed several times in a row and rests, or an eviction of the key
     /// is still to be sent.
     pub backend_skips: u64,
-    /// Calls whose key could not be made: an argument failed to serialize, or the function is given a `name` whose other functions have
-    /// other arguments, values or scopes. They ran uncached.
+    /// Calls whose key could not be made: an argument failed to serialize or a scope id to print, or the function is given a `name`
+    /// whose other functions have other arguments, values or scopes. They ran uncached.
     pub key_errors: u64,
     /// Calls that were answered by a value past its lifetime, which stood in for another. Those that did not wait for it count as
     /// hits as well, the others as misses.

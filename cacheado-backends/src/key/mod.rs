@@ -21,9 +21,7 @@ use serde::Serialize;
 
 use self::serializer::KeySerializer;
 use self::sink::{Compare, Writer};
-#[cfg(feature = "shared")]
-use crate::scope::decode_ids;
-use crate::scope::{Scope, encode_ids, ids_len};
+use crate::scope::{Scope, decode_ids, encode_ids, ids_len, is_unprintable};
 use crate::sync::RandomState;
 
 pub(crate) use buffer::Buffer;
@@ -315,8 +313,16 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
     ///
     /// # Errors
     ///
-    /// What the arguments' `Serialize` said when it failed.
+    /// What the arguments' `Serialize` said when it failed, or that an id's `Display` did.
     pub fn to_key(&self) -> Result<Key, String> {
+        let unprintable = match self.ids {
+            Ids::Texts(ids) => ids.iter().any(|id| is_unprintable(id)),
+            Ids::Encoded(ids) => decode_ids(ids).any(|id| is_unprintable(id.as_bytes())),
+        };
+        if unprintable {
+            cold_path();
+            return Err("the `Display` of a scope id failed".to_owned());
+        }
         let mut writer = Writer::new();
         match &self.ids {
             Ids::Texts(ids) => encode_ids(ids.iter().copied(), &mut writer.bytes),

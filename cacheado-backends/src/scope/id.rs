@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Deref;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A type whose values name a tenant: an organization, a user, a session.
 ///
@@ -51,6 +51,28 @@ pub trait ScopeId: fmt::Display {
 /// The most bytes an id's text may have and still be kept on the stack. A hyphenated UUID has 36.
 const INLINE: usize = 39;
 
+/// What the ids begin with in this process that could not be printed, if there were any.
+static UNPRINTABLE: OnceLock<String> = OnceLock::new();
+
+/// An id for what can't be printed, which is equal to no other.
+#[cold]
+fn unprintable() -> String {
+    tracing::error!("the Display of a scope id failed: nothing is found or stored under it");
+    // the standard library's keys are random: no other process comes to the same text, and nobody can give it as an id
+    let random = || {
+        let [one, other] = [(); 2].map(|()| RandomState::new().hash_one(()));
+        format!("{one:016x}{other:016x}")
+    };
+    let start = UNPRINTABLE.get_or_init(|| format!("\0failed:{}", random()));
+    format!("{start}{}", random())
+}
+
+/// Whether `id` stands for one that could not be printed: by it nothing would be found again.
+pub(crate) fn is_unprintable(id: &[u8]) -> bool {
+    let start = UNPRINTABLE.get();
+    start.is_some_and(|start| id.starts_with(start.as_bytes()))
+}
+
 /// The text of one scope id. Dereferences to `str`.
 #[derive(Clone, Debug)]
 pub struct IdText<'a>(Repr<'a>);
@@ -77,13 +99,11 @@ impl<'a> IdText<'a> {
     /// What `value` prints. Allocates if that is longer than 39 bytes.
     ///
     /// A `Display` that fails gives an id that is equal to no other, so that two tenants whose ids can't be printed are not one.
+    /// Nothing is found or stored under it: a call with such an id runs uncached.
     pub fn of(value: &(impl fmt::Display + ?Sized)) -> Self {
         let mut text = Self::EMPTY;
         if write!(text, "{value}").is_err() {
-            tracing::error!("the Display of a scope id failed: nothing is found under it");
-            // the standard library's keys are random: no other process comes to the same text, and nobody can give it as an id
-            let [one, other] = [(); 2].map(|()| RandomState::new().hash_one(()));
-            text = Self(Repr::Heap(format!("\0failed:{one:016x}{other:016x}")));
+            text = Self(Repr::Heap(unprintable()));
         }
         text
     }

@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use hierarchy::{Hierarchy, HierarchyBuilder};
+pub(crate) use id::is_unprintable;
 pub use id::{IdText, ScopeId};
 pub use level::{Level, LevelDef};
 
