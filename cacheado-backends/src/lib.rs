@@ -46,4 +46,4 @@ pub use rule::Rule;
 pub use scope::{Hierarchy, HierarchyBuilder, IdText, Level, LevelDef, Scope, ScopeId};
 #[cfg(feature = "shared")]
 pub use secret::SecretKey;
-pub use shape::shape;
+pub use shape::{Outline, outline};

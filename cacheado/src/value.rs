@@ -7,7 +7,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cacheado_backends::{
-    Clock, Entry, Key, Kind, NewEntry, leaves_nothing_out, serialized_size, shape,
+    Clock, Entry, Key, Kind, NewEntry, Outline, leaves_nothing_out, outline, serialized_size,
 };
 
 use crate::aging::aged::{Age, Aged};
@@ -180,6 +180,8 @@ impl ValueType {
     }
 }
 
+const ANOTHER_SHAPE: &str = "its type has another shape now";
+
 impl Codec {
     /// That of `T`.
     pub(crate) const fn of<T: Portable>() -> Self {
@@ -187,19 +189,22 @@ impl Codec {
             encode: |value| {
                 let value = known(value.downcast_ref::<T>());
                 leaves_nothing_out(value)?;
-                Ok(Encoded {
-                    bytes: written(value).map_err(|error| error.to_string())?,
-                    shape: shape(value)?,
-                })
+                let Outline { shape, size } = outline(value)?;
+                let bytes = postcard::to_extend(value, Vec::with_capacity(size))
+                    .map_err(|error| error.to_string())?;
+                Ok(Encoded { bytes, shape })
             },
             decode: |encoded| match postcard::take_from_bytes::<T>(encoded.bytes) {
-                Ok((value, [])) if shape(&value) == Ok(encoded.shape) => {
-                    if written(&value).is_ok_and(|again| again.len() == encoded.bytes.len()) {
-                        return Ok(Box::new(value));
+                Ok((value, [])) => match outline(&value) {
+                    Ok(Outline { shape, size }) if shape == encoded.shape => {
+                        if size == encoded.bytes.len() {
+                            return Ok(Box::new(value));
+                        }
+                        Err("it would be written otherwise than it was read: a field with `skip_serializing` or `skip_deserializing` alone shifts those after it, so use `skip`, or the option `local`".to_owned())
                     }
-                    Err("it would be written otherwise than it was read: a field with `skip_serializing` or `skip_deserializing` alone shifts those after it, so use `skip`, or the option `local`".to_owned())
-                }
-                Ok(_) => Err("its type has another shape now".to_owned()),
+                    _ => Err(ANOTHER_SHAPE.to_owned()),
+                },
+                Ok(_) => Err(ANOTHER_SHAPE.to_owned()),
                 Err(error) if error != postcard::Error::WontImplement => {
                     Err(format!("its type may have another shape now: {error}"))
                 }
@@ -210,11 +215,6 @@ impl Codec {
             type_name: std::any::type_name::<T>,
         }
     }
-}
-
-/// The bytes of `value`. Decoding writes them anew, for their number alone: that is no more code, which each type would have.
-fn written<T: Portable>(value: &T) -> postcard::Result<Vec<u8>> {
-    postcard::to_allocvec(value)
 }
 
 /// A type of values that its user knows, and yet needs no bound to handle.
