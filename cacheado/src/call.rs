@@ -15,7 +15,7 @@ use crate::function::Function;
 use crate::outcome::{Carry, Decision, Kind, Outcome, Probe, Value};
 use crate::put::Put;
 use crate::repeats::warn_seldom;
-use crate::shared::Found;
+use crate::shared::{Found, Wanted};
 use crate::value::{AnyValue, ValueType};
 use crate::way::{Way, blocking};
 
@@ -169,7 +169,7 @@ impl Named {
             return Ok(Some(value));
         }
         let found = match self.cache.shared_for(&key, self.values.codec) {
-            Some((tier, codec)) => good(tier.get(way, &key, codec).await),
+            Some((tier, codec)) => good(tier.get(way, &key, codec, Wanted::Value).await),
             None => None,
         };
         Ok(found.filter(|value| is_it(&**value)))

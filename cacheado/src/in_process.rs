@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::flight::Ticket;
 use crate::ledger::Elsewhere;
 use crate::load::active::{in_doubt, is_in_body};
-use crate::shared::Found;
+use crate::shared::{Found, Wanted};
 use crate::value::{AnyValue, ValueType};
 
 impl Cache {
@@ -34,8 +34,22 @@ impl Cache {
             let store = |entry: NewEntry<'_>| store(Some(entry));
             return values.lend(key.clone(), value, age, weight, portable, store);
         }
-        let ruled = portable && (self.is_ruled() || key.space().max_items().is_some());
+        let ruled = portable && self.rules_hear_of(key);
         store(ruled.then(|| NewEntry::new(key.clone(), Elsewhere, weigh(false), true)))
+    }
+
+    /// Whether some rule, or the bound of its function, knows of the entry of `key`.
+    fn rules_hear_of(&self, key: &Key) -> bool {
+        self.is_ruled() || key.space().max_items().is_some()
+    }
+
+    /// What matters of what the shared tier has under `key`, where values age as `aging` says, to whoever [takes it over](Self::take_over).
+    pub(crate) fn wanted(&self, key: &Key, aging: &Aging) -> Wanted {
+        if self.is_in_process() || self.rules_hear_of(key) || aging.ages() {
+            Wanted::Lifetime
+        } else {
+            Wanted::Value
+        }
     }
 
     /// Puts an entry that lives as `span` says into the in-process tier, if there is an entry. What goes for it is left in `dropped`, also

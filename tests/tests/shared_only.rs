@@ -1,10 +1,14 @@
 //! A cache that keeps no values in the process: its rules decide on what is in the store.
 
+use std::collections::HashMap;
+use std::future::ready;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Payload};
 use cacheado::rule::{Reads, Verdict};
 use cacheado::rules::{Lru, MaxItems, Ttl, WTinyLfu};
-use cacheado::{Cache, Error, Key, Rule, cache};
+use cacheado::{Cache, CacheBuilder, Error, Key, Rule, Scope, cache, peek};
 use cacheado_tests::store::Client;
 use futures::FutureExt;
 
@@ -208,4 +212,209 @@ fn what_a_rule_drops_is_a_miss() {
         }
         cache.clear().run().unwrap();
     }
+}
+
+/// A store to which it costs something to say how long a value still lives, so that it does not say it to those who don't ask.
+struct Costly {
+    client: Client,
+    /// Which look-ups there were.
+    looked_up: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Costly {
+    fn look_up(&self, how: &'static str) {
+        self.looked_up.lock().unwrap().push(how);
+    }
+
+    fn without_lifetime(found: Lookup) -> Lookup {
+        match found {
+            Lookup::Hit(payload) => Lookup::Hit(Payload {
+                lifetime: None,
+                ..payload
+            }),
+            miss => miss,
+        }
+    }
+}
+
+impl Backend for Costly {
+    fn name(&self) -> &'static str {
+        "costly"
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        self.look_up("get");
+        self.client.get(key)
+    }
+
+    fn get_value(&self, key: &Key) -> BackendResult<Lookup> {
+        self.look_up("get_value");
+        self.client.get(key).map(Self::without_lifetime)
+    }
+
+    fn get_value_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
+        Box::pin(ready(self.get_value(key)))
+    }
+
+    fn get_many(&self, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
+        self.look_up("get_many");
+        self.client.get_many(keys)
+    }
+
+    fn get_values(&self, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
+        self.look_up("get_values");
+        let found = self.client.get_many(keys)?.into_iter();
+        Ok(found.map(Self::without_lifetime).collect())
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.client.set(key, payload)
+    }
+
+    fn evict(&self, key: &Key) -> BackendResult<bool> {
+        self.client.evict(key)
+    }
+
+    fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
+        self.client.evict_by_scope(scope)
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        self.client.clear()
+    }
+}
+
+/// A cache over a [`Costly`] store, and what was looked up there since that was asked last.
+fn costly(
+    client: &Client,
+    with: impl Fn(CacheBuilder) -> CacheBuilder,
+) -> (Cache, impl Fn() -> Vec<&'static str>) {
+    let looked_up = Arc::<Mutex<Vec<_>>>::default();
+    let store = Costly {
+        client: client.clone(),
+        looked_up: Arc::clone(&looked_up),
+    };
+    let builder = Cache::builder().clock(client.store().clock.clone());
+    let cache = with(builder.backend(store)).build().unwrap();
+    (cache, move || {
+        std::mem::take(&mut *looked_up.lock().unwrap())
+    })
+}
+
+#[cache(ttl = 60, name = "rate", cache = cache, skip(cache, body))]
+fn rate(cache: &Cache, body: u32) -> u32 {
+    body
+}
+
+#[cache(ttl = 60, stale = 60, name = "rate", cache = cache, skip(cache, body))]
+fn rate_that_may_be_stale(cache: &Cache, body: u32) -> u32 {
+    body
+}
+
+#[cache(ttl = 60, refresh_after = 0.8, name = "early", cache = cache, skip(cache))]
+fn early(cache: &Cache) -> u32 {
+    1
+}
+
+#[cache(ttl = 60, max_items = 3, name = "bound", cache = cache, skip(cache))]
+fn bound(cache: &Cache) -> u32 {
+    1
+}
+
+#[test]
+fn where_no_copy_is_kept_nobody_asks_how_long_a_value_still_lives() {
+    let client = Client::new();
+    let (cache, looked_up) = costly(&client, |builder| builder.in_process(false));
+    assert_eq!((rate(&cache, 1), rate(&cache, 2)), (1, 1));
+    assert_eq!(peek!(rate(&cache, 0)).unwrap(), Some(1));
+    assert_eq!(looked_up(), ["get_value"; 3]);
+    assert!(set(&cache, 7));
+    assert_eq!(get(&cache, 7), Some(7));
+    assert_eq!(
+        cache
+            .get(7_u32)
+            .into_future()
+            .now_or_never()
+            .unwrap()
+            .unwrap(),
+        Some(7_u32)
+    );
+    assert_eq!(looked_up(), ["get_value"; 2]);
+    assert_eq!(
+        cache.get_many::<u32, _>([7_u32, 8]).run().unwrap(),
+        [Some(7), None]
+    );
+    assert_eq!(looked_up(), ["get_values"]);
+}
+
+#[test]
+fn whoever_goes_by_what_is_left_of_a_lifetime_asks_for_it() {
+    let client = Client::new();
+    let clock = &client.store().clock;
+    let looks_up = |with: &dyn Fn(CacheBuilder) -> CacheBuilder, call: fn(&Cache) -> u32| {
+        client.forget();
+        let (other, _) = costly(&client, |builder| builder.in_process(false));
+        call(&other);
+        let (cache, looked_up) = costly(&client, with);
+        assert_eq!(call(&cache), 1);
+        looked_up()
+    };
+    let only: &dyn Fn(CacheBuilder) -> CacheBuilder = &|builder| builder.in_process(false);
+    let plain: fn(&Cache) -> u32 = |cache| rate(cache, 1);
+    assert_eq!(looks_up(only, plain), ["get_value"]);
+    // a copy ends when it does; a rule forgets it then; the function's bound, too; a part of the way there, it is refreshed
+    assert_eq!(looks_up(&|builder| builder, plain), ["get"]);
+    assert_eq!(
+        looks_up(&|builder| only(builder).rule(Lru::new(3)), plain),
+        ["get"]
+    );
+    assert_eq!(looks_up(only, bound), ["get"]);
+    assert_eq!(looks_up(only, early), ["get"]);
+    assert_eq!(
+        looks_up(only, |cache| rate_that_may_be_stale(cache, 1)),
+        ["get"]
+    );
+
+    let (cache, _) = costly(&client, |builder| builder);
+    let (other, _) = costly(&client, |builder| builder.in_process(false));
+    client.forget();
+    rate(&other, 1);
+    clock.advance(Duration::from_secs(59));
+    assert_eq!(rate(&cache, 2), 1);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(rate(&cache, 2), 2, "its copy lives no longer than it does");
+}
+
+/// Two builds may differ in how their values age, and two functions of one name.
+#[test]
+fn what_only_stands_in_for_another_is_no_value_to_who_keeps_no_copy() {
+    let client = Client::new();
+    let clock = &client.store().clock;
+    let (cache, looked_up) = costly(&client, |builder| builder.in_process(false));
+    assert_eq!(rate_that_may_be_stale(&cache, 1), 1);
+    looked_up();
+    clock.advance(Duration::from_secs(59));
+    assert_eq!(rate(&cache, 2), 1);
+    assert_eq!(looked_up(), ["get_value", "get"]);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(peek!(rate(&cache, 0)).unwrap(), None);
+    assert_eq!(rate(&cache, 2), 2);
+
+    assert_eq!(rate_of(&cache, 7, 1), 1);
+    clock.advance(Duration::from_secs(59));
+    looked_up();
+    assert_eq!(rates_of(&cache, &[7], 2)[&7], 1);
+    assert_eq!(looked_up(), ["get_values", "get_many"]);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(rates_of(&cache, &[7], 2)[&7], 2);
+}
+
+#[cache(ttl = 60, stale = 60, name = "rates", cache = cache, skip(cache, body))]
+fn rate_of(cache: &Cache, id: u32, body: u32) -> u32 {
+    body
+}
+
+#[cache(ttl = 60, name = "rates", cache = cache, skip(cache, body), batch(ids))]
+fn rates_of(cache: &Cache, ids: &[u32], body: u32) -> HashMap<u32, u32> {
+    ids.iter().map(|id| (*id, body)).collect()
 }

@@ -61,6 +61,7 @@ forwarded! {
         part(key: &Key) -> u32;
         part_of_scope(scope: &Scope) -> u32;
         get(key: &Key) -> BackendResult<Lookup>;
+        get_value(key: &Key) -> BackendResult<Lookup>;
         mark(key: &Key) -> BackendResult<Mark>;
         set(key: &Key, payload: &Payload) -> BackendResult<()>;
         fill(key: &Key, payload: &Payload, mark: &Mark) -> BackendResult<bool>;
@@ -69,6 +70,7 @@ forwarded! {
         evict_by_scope(scope: &Scope) -> BackendResult<u64>;
         clear() -> BackendResult<()>;
         get_many(keys: &[Key]) -> BackendResult<Vec<Lookup>>;
+        get_values(keys: &[Key]) -> BackendResult<Vec<Lookup>>;
         set_many(entries: &[(Key, Payload)]) -> BackendResult<()>;
         fill_many(entries: &[(Key, Payload, Mark)]) -> BackendResult<Vec<bool>>;
         lease(key: &Key, span: Duration) -> BackendResult<Lease>;
@@ -77,6 +79,7 @@ forwarded! {
     }
     async {
         get_async(key: Key) -> Lookup;
+        get_value_async(key: Key) -> Lookup;
         mark_async(key: Key) -> Mark;
         set_async(key: Key, payload: Payload) -> ();
         fill_async(key: Key, payload: Payload, mark: Mark) -> bool;
@@ -84,6 +87,7 @@ forwarded! {
         evict_async(key: Key) -> bool;
         evict_by_scope_async(scope: Scope) -> u64;
         get_many_async(keys: [Key]) -> Vec<Lookup>;
+        get_values_async(keys: [Key]) -> Vec<Lookup>;
         set_many_async(entries: [(Key, Payload)]) -> ();
         fill_many_async(entries: [(Key, Payload, Mark)]) -> Vec<bool>;
         release_async(key: Key, mark: Mark) -> ();

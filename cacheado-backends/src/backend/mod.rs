@@ -125,6 +125,16 @@ pub trait Backend: Send + Sync + 'static {
     /// Whatever kept it from finding out.
     fn get(&self, key: &Key) -> BackendResult<Lookup>;
 
+    /// As [`get`](Self::get), for a caller that keeps no copy: what is left of the lifetime may be said to be more than it is, or `None`,
+    /// where the exact answer would cost the store a command of its own. By default it is `get`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept it from finding out.
+    fn get_value(&self, key: &Key) -> BackendResult<Lookup> {
+        self.get(key)
+    }
+
     /// The mark of `key` without what is stored under it, for a value that is made in any case.
     ///
     /// # Errors
@@ -197,6 +207,15 @@ pub trait Backend: Send + Sync + 'static {
         keys.iter().map(|key| self.get(key)).collect()
     }
 
+    /// [`get_value`](Self::get_value) of each, in their order. A key may be there twice. By default it is [`get_many`](Self::get_many).
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept it from finding out about any.
+    fn get_values(&self, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
+        self.get_many(keys)
+    }
+
     /// [`set`](Self::set) of each. No key is there twice.
     ///
     /// # Errors
@@ -253,6 +272,11 @@ pub trait Backend: Send + Sync + 'static {
     /// [`get`](Self::get) without blocking.
     fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
         Box::pin(ready(self.get(key)))
+    }
+
+    /// [`get_value`](Self::get_value) without blocking. By default it is [`get_async`](Self::get_async).
+    fn get_value_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
+        self.get_async(key)
     }
 
     /// [`mark`](Self::mark) without blocking.
@@ -316,6 +340,11 @@ pub trait Backend: Send + Sync + 'static {
             }
             Ok(found)
         })
+    }
+
+    /// [`get_values`](Self::get_values) without blocking. By default it is [`get_many_async`](Self::get_many_async).
+    fn get_values_async<'a>(&'a self, keys: &'a [Key]) -> BackendFuture<'a, Vec<Lookup>> {
+        self.get_many_async(keys)
     }
 
     /// [`set_many`](Self::set_many) without blocking.

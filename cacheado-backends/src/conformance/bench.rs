@@ -146,6 +146,11 @@ impl Store<'_> {
         run!(self, get, get_async(key))
     }
 
+    #[track_caller]
+    pub(super) fn get_value(&self, key: &Key) -> Lookup {
+        run!(self, get_value, get_value_async(key))
+    }
+
     /// What is stored under `key`.
     #[track_caller]
     pub(super) fn hit(&self, key: &Key) -> Option<Payload> {
@@ -214,6 +219,11 @@ impl Store<'_> {
     #[track_caller]
     pub(super) fn get_many(&self, keys: &[Key]) -> Vec<Lookup> {
         run!(self, get_many, get_many_async(keys))
+    }
+
+    #[track_caller]
+    pub(super) fn get_values(&self, keys: &[Key]) -> Vec<Lookup> {
+        run!(self, get_values, get_values_async(keys))
     }
 
     #[track_caller]

@@ -84,6 +84,7 @@ mod races;
 mod scopes;
 mod suite;
 mod threads;
+mod values;
 mod watching;
 
 pub use executor::Task;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::bench::{Bench, Style};
 use super::executor::{Executor, Task, run_apart};
-use super::{bulk, entries, leases, lifetimes, marks, names, races, scopes, threads, watching};
+use super::{
+    bulk, entries, leases, lifetimes, marks, names, races, scopes, threads, values, watching,
+};
 use crate::backend::Backend;
 
 /// The checks of one backend. All of them are on; what a backend does without is turned off. There is an example in the documentation of
@@ -291,6 +293,13 @@ checks! {
         many_are_stored
         many_are_filled
     } if |_| true;
+    values {
+        a_value_alone_is_what_is_there
+        values_alone_are_read_in_their_order
+    } if |_| true;
+    values {
+        a_load_is_known_by_the_miss_of_a_value_alone
+    } if |options| options.marks;
     marks {
         a_load_that_nothing_disturbed_is_stored
         an_eviction_wins_over_a_load

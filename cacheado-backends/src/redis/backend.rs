@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Redis;
 use super::owners::Owners;
 use super::servers::Kind;
-use super::store::Store;
+use super::store::{Store, Wanted};
 use super::watch::Watch;
 use crate::backend::{
     Backend, BackendFuture, BackendResult, Changes, Lease, Lookup, Mark, Payload,
@@ -68,7 +68,11 @@ impl Backend for Redis {
     }
 
     fn get(&self, key: &Key) -> BackendResult<Lookup> {
-        at_once(self.store.get(&self.blocking, key))
+        at_once(self.store.get(&self.blocking, key, Wanted::Lifetime))
+    }
+
+    fn get_value(&self, key: &Key) -> BackendResult<Lookup> {
+        at_once(self.store.get(&self.blocking, key, Wanted::Value))
     }
 
     fn mark(&self, key: &Key) -> BackendResult<Mark> {
@@ -100,7 +104,11 @@ impl Backend for Redis {
     }
 
     fn get_many(&self, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
-        at_once(self.store.get_many(&self.blocking, keys))
+        at_once(self.store.get_many(&self.blocking, keys, Wanted::Lifetime))
+    }
+
+    fn get_values(&self, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
+        at_once(self.store.get_many(&self.blocking, keys, Wanted::Value))
     }
 
     fn set_many(&self, entries: &[(Key, Payload)]) -> BackendResult<()> {
@@ -124,7 +132,11 @@ impl Backend for Redis {
     }
 
     fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
-        Box::pin(self.store.get(&*self.multiplexed, key))
+        Box::pin(self.store.get(&*self.multiplexed, key, Wanted::Lifetime))
+    }
+
+    fn get_value_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
+        Box::pin(self.store.get(&*self.multiplexed, key, Wanted::Value))
     }
 
     fn mark_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Mark> {
@@ -169,7 +181,14 @@ impl Backend for Redis {
     }
 
     fn get_many_async<'a>(&'a self, keys: &'a [Key]) -> BackendFuture<'a, Vec<Lookup>> {
-        Box::pin(self.store.get_many(&*self.multiplexed, keys))
+        Box::pin(
+            self.store
+                .get_many(&*self.multiplexed, keys, Wanted::Lifetime),
+        )
+    }
+
+    fn get_values_async<'a>(&'a self, keys: &'a [Key]) -> BackendFuture<'a, Vec<Lookup>> {
+        Box::pin(self.store.get_many(&*self.multiplexed, keys, Wanted::Value))
     }
 
     fn set_many_async<'a>(&'a self, entries: &'a [(Key, Payload)]) -> BackendFuture<'a, ()> {

@@ -49,7 +49,8 @@ impl Multiplexed {
                 let answers = line.ask(&join(pipes), self.timeout, dropped).await?;
                 Ok(split(pipes, answers))
             }
-            (Way::Several(cluster), pipes) => cluster.ask(pipes, dropped).await,
+            // boxed, or the future of each operation would have room for it
+            (Way::Several(cluster), pipes) => Box::pin(cluster.ask(pipes, dropped)).await,
         }
     }
 }

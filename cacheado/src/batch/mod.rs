@@ -20,7 +20,7 @@ use crate::evict::{Evictions, Filling, or_evict};
 use crate::flight::{FlightKind, Keeping, Ticket};
 use crate::load::active::{of_many, polled_of_many};
 use crate::outcome::Decision;
-use crate::shared::{Seen, SharedTier};
+use crate::shared::{Seen, SharedTier, Wanted};
 use crate::value::{Codec, Typed};
 use crate::way::Way;
 
@@ -222,7 +222,9 @@ impl<'a, T> Batch<'a, T> {
         if let Some((tier, codec, keys)) = self.shared() {
             // what a rule has just dropped is not to be found
             self.cache.evict_chosen(way).await;
-            self.absorb(tier.look_many(way, &keys, codec, loads).await);
+            let wanted = |key| self.cache.wanted(key, &self.aging);
+            let wanted = keys.iter().map(wanted).max().unwrap_or(Wanted::Value);
+            self.absorb(tier.look_many(way, &keys, codec, wanted, loads).await);
             self.cache.evict_chosen(way).await;
         }
     }

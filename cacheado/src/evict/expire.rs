@@ -5,7 +5,7 @@ use cacheado_backends::{Entry, Key, Result};
 
 use super::Again;
 use crate::cache::Cache;
-use crate::shared::{Eviction, Found};
+use crate::shared::{Eviction, Found, Wanted};
 use crate::value::ValueType;
 use crate::way::Way;
 
@@ -47,7 +47,8 @@ pub(crate) async fn expire_key(
         return Ok(expire());
     };
     // asked first: of a caller who goes away from there, nothing is expired by half
-    let mut expired = values.has_good(cache, key) || was_good(tier.get(way, key, codec).await);
+    let mut expired =
+        values.has_good(cache, key) || was_good(tier.get(way, key, codec, Wanted::Value).await);
     expired |= tier.after(|| Eviction::Key(key.clone()), expire);
     let again = Again::new(expire);
     let shared = tier.evict(way, key).await;

@@ -111,7 +111,7 @@ impl Load {
         let mut patience = Patience::new(self.cache.flights().timeout());
         let mut stand_in = None;
         loop {
-            let seen = match tier.look(way, &self.key, codec).await {
+            let seen = match tier.look(way, &self.key, codec, self.wanted()).await {
                 Ok(Seen::Hit(found)) if self.is_old(&found) => {
                     stand_in = self.landed_old(&ticket, found);
                     let mark = tier.mark(way, &self.key).await;
@@ -169,7 +169,7 @@ impl Load {
     ) -> Option<Found> {
         let (tier, codec) = self.shared()?;
         let mark = claim.leased()?;
-        match tier.look(way, &self.key, codec).await {
+        match tier.look(way, &self.key, codec, self.wanted()).await {
             Ok(Seen::Hit(found)) if !self.is_old(&found) => {
                 let released = tier.release(way, &self.key, mark).await;
                 claim.is_over(&released);

@@ -31,7 +31,7 @@ use crate::counters::Event;
 use crate::evict::evict_local;
 use crate::flight::{Boarding, FlightKind, Shared, Ticket, Wait};
 use crate::put::forget_older;
-use crate::shared::{Found, Seen, SharedTier, Write};
+use crate::shared::{Found, Seen, SharedTier, Wanted, Write};
 use crate::value::{AnyValue, Codec, ValueType};
 use crate::way::Way;
 use active::in_doubt;
@@ -380,6 +380,11 @@ impl Load {
 
     fn shared(&self) -> Option<(&SharedTier, Codec)> {
         self.cache.shared_for(&self.key, self.values.codec)
+    }
+
+    /// What matters of what the shared tier has.
+    fn wanted(&self) -> Wanted {
+        self.cache.wanted(&self.key, &self.aging())
     }
 
     /// Keeps what the shared tier had, for as long as it lives there.

@@ -124,7 +124,10 @@ impl<'a> LookUp<'a> {
         let (cache, key) = (self.cache, self.key);
         // what a rule has just dropped is not to be found
         cache.evict_chosen(way).await;
-        let found = tier.get(way, key, Codec::of::<T>()).await;
+        let codec = Codec::of::<T>();
+        let found = tier
+            .get(way, key, codec, cache.wanted(key, &Aging::NONE))
+            .await;
         let kept = self.keep(found);
         cache.evict_chosen(way).await;
         kept

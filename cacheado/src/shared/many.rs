@@ -5,7 +5,7 @@ use cacheado_backends::Key;
 use cacheado_backends::backend::{Lookup, Mark, Payload};
 
 use super::portions::Answers;
-use super::{Eviction, Seen, SharedTier, Unsent};
+use super::{Eviction, Seen, SharedTier, Unsent, Wanted};
 use crate::value::Codec;
 use crate::way::Way;
 
@@ -18,14 +18,19 @@ impl SharedTier {
         way: Way,
         keys: &[Key],
         codec: Codec,
+        wanted: Wanted,
         loads: bool,
     ) -> Vec<(Seen, bool)> {
-        let asked = self.to_ask(keys);
-        let answers =
-            self.ask_portions(way, "get", &asked, |via, keys| Box::pin(via.get_many(keys)));
-        let found = in_their_places(answers.await, asked.len());
+        let mut seen = self.ask_many(way, keys, codec, wanted).await;
+        let hit = |seen: &Option<Seen>| match seen {
+            Some(Seen::Hit(found)) => wanted.is_missed_by(found),
+            _ => false,
+        };
+        if seen.iter().any(hit) {
+            seen = self.ask_many(way, keys, codec, Wanted::Lifetime).await;
+        }
         let mut all = Vec::with_capacity(keys.len());
-        for (key, seen) in keys.iter().zip(self.seen_many(keys, codec, &asked, found)) {
+        for (key, seen) in keys.iter().zip(seen) {
             all.push(match seen {
                 Some(seen) => (seen, false),
                 None if loads => (Seen::Miss(self.mark(way, key).await.ok()), true),
@@ -33,6 +38,27 @@ impl SharedTier {
             });
         }
         all
+    }
+
+    /// `None`: something is there that can't be used, and is to be replaced.
+    async fn ask_many(
+        &self,
+        way: Way,
+        keys: &[Key],
+        codec: Codec,
+        wanted: Wanted,
+    ) -> Vec<Option<Seen>> {
+        let asked = self.to_ask(keys);
+        let answers = self.ask_portions(way, "get", &asked, |via, keys| {
+            Box::pin(async move {
+                match wanted {
+                    Wanted::Value => via.get_values(keys).await,
+                    Wanted::Lifetime => via.get_many(keys).await,
+                }
+            })
+        });
+        let found = in_their_places(answers.await, asked.len());
+        self.seen_many(keys, codec, &asked, found)
     }
 
     /// Those of `keys` whose evictions have all been sent, as the store may know them.

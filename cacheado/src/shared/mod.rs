@@ -61,6 +61,22 @@ pub(crate) enum Seen {
     Miss(Option<Mark>),
 }
 
+/// What is wanted of a value that is there: the latter is more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wanted {
+    /// Itself: nothing is done that depends on how long it goes on living.
+    Value,
+    /// What is left of its lifetime, too.
+    Lifetime,
+}
+
+impl Wanted {
+    /// Whether more was wanted after all: how much of `found` is left says whether it only stands in for another.
+    fn is_missed_by(self, found: &Found) -> bool {
+        self == Self::Value && found.may_be_stale()
+    }
+}
+
 /// What a builder says of the shared tier.
 pub(crate) struct SharedOptions {
     pub(crate) name: String,
@@ -166,15 +182,27 @@ impl SharedTier {
         self.backend.part_of_scope(&Scope::global())
     }
 
-    /// What the tier has under `key`, and for how long.
+    /// What the tier has under `key`.
     ///
     /// # Errors
     ///
     /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if it has a value of another type; else what it said if it failed.
-    pub(crate) async fn get(&self, way: Way, key: &Key, codec: Codec) -> Result<Option<Found>> {
+    pub(crate) async fn get(
+        &self,
+        way: Way,
+        key: &Key,
+        codec: Codec,
+        wanted: Wanted,
+    ) -> Result<Option<Found>> {
         let outside = self.outside(key);
-        let found = self.found(way, key, &outside).await?;
-        self.opened(&outside, codec, found)
+        let found = self.found(way, key, &outside, wanted).await?;
+        match self.opened(&outside, codec, found)? {
+            Some(found) if wanted.is_missed_by(&found) => {
+                let found = self.found(way, key, &outside, Wanted::Lifetime).await?;
+                self.opened(&outside, codec, found)
+            }
+            opened => Ok(opened),
+        }
     }
 
     /// What the tier has under `key`, for a load that begins if it has nothing. What is there and can't be used is a miss.
@@ -182,10 +210,23 @@ impl SharedTier {
     /// # Errors
     ///
     /// What it said if it failed.
-    pub(crate) async fn look(&self, way: Way, key: &Key, codec: Codec) -> Result<Seen> {
+    pub(crate) async fn look(
+        &self,
+        way: Way,
+        key: &Key,
+        codec: Codec,
+        wanted: Wanted,
+    ) -> Result<Seen> {
         let outside = self.outside(key);
-        let found = self.found(way, key, &outside).await?;
-        match self.seen(&outside, codec, found) {
+        let found = self.found(way, key, &outside, wanted).await?;
+        let seen = match self.seen(&outside, codec, found) {
+            Some(Seen::Hit(found)) if wanted.is_missed_by(&found) => {
+                let found = self.found(way, key, &outside, Wanted::Lifetime).await?;
+                self.seen(&outside, codec, found)
+            }
+            seen => seen,
+        };
+        match seen {
             Some(seen) => Ok(seen),
             None => {
                 // boxed, since it is seldom, and would be room in the future of each look-up
@@ -196,9 +237,14 @@ impl SharedTier {
     }
 
     /// What the store has under `outside`, as it may know `key`.
-    async fn found(&self, way: Way, key: &Key, outside: &Key) -> Result<Lookup> {
-        let part = || self.backend.part(outside);
-        let answer = self.via(way).get(outside);
+    async fn found(&self, way: Way, key: &Key, outside: &Key, wanted: Wanted) -> Result<Lookup> {
+        let (part, via) = (|| self.backend.part(outside), self.via(way));
+        let answer = async {
+            match wanted {
+                Wanted::Value => via.get_value(outside).await,
+                Wanted::Lifetime => via.get(outside).await,
+            }
+        };
         self.ask(way, "get", About::Current(key), part, answer)
             .await
     }

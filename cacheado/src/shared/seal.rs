@@ -31,6 +31,11 @@ impl Found {
         self.left.map(|left| left.saturating_sub(self.stale))
     }
 
+    /// Whether it has a part of its lifetime in which it only stands in for another.
+    pub(super) fn may_be_stale(&self) -> bool {
+        !self.stale.is_zero()
+    }
+
     /// Whether it only stands in for another.
     pub(crate) fn is_stale(&self) -> bool {
         self.fresh() == Some(Duration::ZERO)

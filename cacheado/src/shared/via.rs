@@ -28,6 +28,7 @@ macro_rules! operations {
 }
 operations! {
     get, get_async(key: &'b Key) -> Lookup;
+    get_value, get_value_async(key: &'b Key) -> Lookup;
     mark, mark_async(key: &'b Key) -> Mark;
     set, set_async(key: &'b Key, payload: &'b Payload) -> ();
     fill, fill_async(key: &'b Key, payload: &'b Payload, mark: &'b Mark) -> bool;
@@ -36,6 +37,7 @@ operations! {
     evict_by_scope, evict_by_scope_async(scope: &'b Scope) -> u64;
     clear, clear_async() -> ();
     get_many, get_many_async(keys: &'b [Key]) -> Vec<Lookup>;
+    get_values, get_values_async(keys: &'b [Key]) -> Vec<Lookup>;
     set_many, set_many_async(entries: &'b [(Key, Payload)]) -> ();
     fill_many, fill_many_async(entries: &'b [(Key, Payload, Mark)]) -> Vec<bool>;
     lease, lease_async(key: &'b Key, span: Duration) -> Lease;

@@ -54,6 +54,11 @@ pub enum Flaw {
     LeavesAllOfMany,
     /// Gives no mark with the misses among many.
     MarksNoneOfMany,
+    /// Goes on finding, alone, what was found so first.
+    KeepsTheFirstAlone,
+    ReadsValuesBackwards,
+    /// Gives no mark with the misses of values alone.
+    MarksNoneAlone,
     StoresFirstOfMany,
     StoresManyForEver,
     FillsFirstOfMany,
@@ -159,6 +164,12 @@ pub const ALL: &[(Flaw, &str)] = &[
     (LeavesAllOfMany, "many_are_read_with_what_is_left"),
     (TakesLongForDates, "lifetimes_of_any_length_are_kept"),
     (ReadsManyBackwards, "many_are_read_in_their_order"),
+    (KeepsTheFirstAlone, "a_value_alone_is_what_is_there"),
+    (ReadsValuesBackwards, "values_alone_are_read_in_their_order"),
+    (
+        MarksNoneAlone,
+        "a_load_is_known_by_the_miss_of_a_value_alone",
+    ),
     (StoresFirstOfMany, "many_are_stored"),
     (FillsFirstOfMany, "many_are_filled"),
     (FillsNever, "a_load_that_nothing_disturbed_is_stored"),

@@ -55,5 +55,11 @@ fn an_operation_is_so_many_commands() {
         commands(&server);
         store.get(&key("x")).unwrap();
         assert_eq!(commands(&server), ["1 get", "1 pttl"], "{way:?}");
+        store.get_value(&key("x")).unwrap();
+        assert_eq!(commands(&server), ["1 get"], "{way:?}");
+        store.get_many(&[key("x"), key("y")]).unwrap();
+        assert_eq!(commands(&server), ["1 mget", "2 pttl"], "{way:?}");
+        store.get_values(&[key("x"), key("y")]).unwrap();
+        assert_eq!(commands(&server), ["1 mget"], "{way:?}");
     }
 }

@@ -41,6 +41,7 @@ macro_rules! ask {
 
 ask! {
     get, get_async(key: &Key) -> Lookup;
+    get_value, get_value_async(key: &Key) -> Lookup;
     mark, mark_async(key: &Key) -> Mark;
     set, set_async(key: &Key, payload: &Payload) -> ();
     fill, fill_async(key: &Key, payload: &Payload, mark: &Mark) -> bool;
@@ -49,6 +50,7 @@ ask! {
     evict_by_scope, evict_by_scope_async(scope: &Scope) -> u64;
     clear, clear_async() -> ();
     get_many, get_many_async(keys: &[Key]) -> Vec<Lookup>;
+    get_values, get_values_async(keys: &[Key]) -> Vec<Lookup>;
     set_many, set_many_async(entries: &[(Key, Payload)]) -> ();
     fill_many, fill_many_async(entries: &[(Key, Payload, Mark)]) -> Vec<bool>;
     lease, lease_async(key: &Key, span: Duration) -> Lease;

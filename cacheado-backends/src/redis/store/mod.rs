@@ -9,6 +9,7 @@ mod write;
 
 use std::time::Duration;
 
+pub(super) use self::read::Wanted;
 use self::streak::Streak;
 use super::names::Names;
 use super::nonce::Nonces;

@@ -25,15 +25,25 @@ enum Found {
     Foreign,
 }
 
+/// What is wanted of a value that is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Wanted {
+    /// Itself. What is left of its lifetime may be said to be all that it was given.
+    Value,
+    /// What is left of its lifetime, too.
+    Lifetime,
+}
+
 impl Store {
     pub(in super::super) async fn get(
         &self,
         io: &impl Exchange,
         key: &Key,
+        wanted: Wanted,
     ) -> BackendResult<Lookup> {
         let (bucket, name) = self.names.entry(key);
         let lookup = if self.streak.is_long() {
-            self.get_alone(io, bucket, &name).await
+            self.get_alone(io, bucket, &name, wanted).await
         } else {
             let pipe = look_up(bucket, &name);
             let sent = Instant::now();
@@ -50,13 +60,20 @@ impl Store {
         io: &impl Exchange,
         bucket: Bucket<'_>,
         name: &str,
+        wanted: Wanted,
     ) -> BackendResult<Lookup> {
         let mut get = command("GET", 256);
         get.arg(bucket.entry(name));
-        let pipe = pipe([time_left(bucket, name), get]);
         let sent = Instant::now();
-        let [left, value] = reply::all(ask(io, pipe).await?)?;
-        match value_of(reply::integer(left)?, value, sent.elapsed())? {
+        let (left, value) = match wanted {
+            Wanted::Value => (None, ask_one(io, get).await?),
+            Wanted::Lifetime => {
+                let pipe = pipe([time_left(bucket, name), get]);
+                let [left, value] = reply::all(ask(io, pipe).await?)?;
+                (Some(reply::integer(left)?), value)
+            }
+        };
+        match value_of(left, value, sent.elapsed())? {
             Some(found) => self.settle(io, found, bucket, name, sent).await,
             None => self.mark_of(io, bucket, name).await.map(Lookup::Miss),
         }
@@ -68,23 +85,29 @@ impl Store {
         &self,
         io: &impl Exchange,
         keys: &[Key],
+        wanted: Wanted,
     ) -> BackendResult<Vec<Lookup>> {
         let mut lookups = Vec::with_capacity(keys.len());
         for keys in keys.chunks(BATCH) {
             let entries: Vec<_> = keys.iter().map(|key| self.names.entry(key)).collect();
-            let mut found = values(io, &entries).await?;
+            let mut found = values(io, &entries, wanted).await?;
             let missing: Vec<_> = (0..found.len())
                 .filter(|&nth| found[nth].is_none())
                 .collect();
+            // MGET has nothing of what is no value, either
             let ask_for = |&nth: &usize| {
                 let (bucket, name) = &entries[nth];
-                pipe([look_for_marks(*bucket, name)])
+                pipe([time_left(*bucket, name), look_for_marks(*bucket, name)])
             };
             let pipes: Vec<_> = missing.iter().map(ask_for).collect();
             let sent = Instant::now();
             for (nth, answer) in missing.into_iter().zip(ask_all(io, &pipes).await?) {
-                let seen = marks(reply::array(reply::first(answer)?)?)?;
-                found[nth] = Some(seen.map_or(Found::Unmarked, Found::Miss));
+                let [left, seen] = reply::all(answer)?;
+                found[nth] = Some(match marks(reply::array(seen)?)? {
+                    _ if reply::integer(left)? != ABSENT => Found::Foreign,
+                    Some(seen) => Found::Miss(seen),
+                    None => Found::Unmarked,
+                });
             }
             let mut first_marks = self.first_marks(io, &entries, &found).await?.into_iter();
             for ((bucket, name), found) in entries.into_iter().zip(found) {
@@ -233,6 +256,7 @@ fn mget<'n>(names: impl Iterator<Item = Name<'n>>) -> Cmd {
 async fn values(
     io: &impl Exchange,
     entries: &[(Bucket<'_>, String)],
+    wanted: Wanted,
 ) -> BackendResult<Vec<Option<Found>>> {
     let mut buckets: Vec<(Bucket<'_>, Vec<usize>)> = Vec::new();
     for (nth, (bucket, _)) in entries.iter().enumerate() {
@@ -247,8 +271,10 @@ async fn values(
             .map(|&nth| bucket.entry(&entries[nth].1))
             .collect();
         let mut pipe = Pipeline::with_capacity(names.len() + 1);
-        for name in &names {
-            pipe.cmd("PTTL").arg(name);
+        if wanted == Wanted::Lifetime {
+            for name in &names {
+                pipe.cmd("PTTL").arg(name);
+            }
         }
         pipe.cmd("MGET").arg(names);
         pipe
@@ -260,11 +286,19 @@ async fn values(
     let mut found: Vec<Option<Found>> = entries.iter().map(|_| None).collect();
     for ((_, own), mut answers) in buckets.into_iter().zip(answers) {
         let values = reply::array(answers.pop().unwrap_or_default())?;
-        if answers.len() != own.len() || values.len() != own.len() {
+        let lefts = match wanted {
+            Wanted::Value => Ok(vec![None; own.len()]),
+            Wanted::Lifetime => {
+                let lefts = answers.into_iter();
+                lefts.map(|left| reply::integer(left).map(Some)).collect()
+            }
+        };
+        let lefts: Vec<Option<i64>> = lefts?;
+        if lefts.len() != own.len() || values.len() != own.len() {
             return reply::unexpected("fewer or more than it was asked");
         }
-        for ((nth, left), value) in own.into_iter().zip(answers).zip(values) {
-            found[nth] = value_of(reply::integer(left)?, value, ago)?;
+        for ((nth, left), value) in own.into_iter().zip(lefts).zip(values) {
+            found[nth] = value_of(left, value, ago)?;
         }
     }
     Ok(found)
@@ -273,7 +307,7 @@ async fn values(
 /// What the answers to a look-up say, which was sent `ago`.
 fn found(answers: Vec<Value>, ago: Duration) -> BackendResult<Found> {
     let [left, values] = reply::all(answers)?;
-    let left = reply::integer(left)?;
+    let left = Some(reply::integer(left)?);
     let mut values = reply::array(values)?.into_iter();
     if let Some(found) = value_of(left, values.next().unwrap_or_default(), ago)? {
         return Ok(found);
@@ -281,15 +315,17 @@ fn found(answers: Vec<Value>, ago: Duration) -> BackendResult<Found> {
     Ok(marks(values)?.map_or(Found::Unmarked, Found::Miss))
 }
 
-/// What PTTL and MGET, which were sent `ago`, say of an entry; `None` if there is none.
-fn value_of(left: i64, value: Value, ago: Duration) -> BackendResult<Option<Found>> {
-    /// What PTTL says of a key that there is not.
-    const ABSENT: i64 = -2;
+/// What PTTL says of a key that there is not.
+const ABSENT: i64 = -2;
+/// What it says of one that does not expire.
+const NO_END: i64 = -1;
 
-    Ok(match reply::bytes(value)? {
-        Some(value) if left != ABSENT => stored::read(&value, left, ago).map(Found::Hit),
-        None if left != ABSENT => Some(Found::Foreign),
-        _ => None,
+/// What PTTL, if that was asked, and GET or MGET say of an entry, which were sent `ago`; `None` if there is none.
+fn value_of(left: Option<i64>, value: Value, ago: Duration) -> BackendResult<Option<Found>> {
+    Ok(match (reply::bytes(value)?, left) {
+        (_, Some(ABSENT)) | (None, None) => None,
+        (None, Some(_)) => Some(Found::Foreign),
+        (Some(value), left) => stored::read(&value, left.unwrap_or(NO_END), ago).map(Found::Hit),
     })
 }
 

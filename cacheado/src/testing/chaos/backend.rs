@@ -112,6 +112,11 @@ impl<B: Backend> Backend for Chaos<B> {
         Ok(self.spoiled(key, found))
     }
 
+    fn get_value(&self, key: &Key) -> BackendResult<Lookup> {
+        let found = self.run(|inner| inner.get_value(key))?;
+        Ok(self.spoiled(key, found))
+    }
+
     fn mark(&self, key: &Key) -> BackendResult<Mark> {
         self.run(|inner| inner.mark(key))
     }
@@ -145,6 +150,11 @@ impl<B: Backend> Backend for Chaos<B> {
         Ok(self.all_spoiled(keys, found))
     }
 
+    fn get_values(&self, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
+        let found = self.run(|inner| inner.get_values(keys))?;
+        Ok(self.all_spoiled(keys, found))
+    }
+
     fn set_many(&self, entries: &[(Key, Payload)]) -> BackendResult<()> {
         self.run(|inner| inner.set_many(entries))
     }
@@ -167,6 +177,11 @@ impl<B: Backend> Backend for Chaos<B> {
 
     fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
         let found = self.start(move |inner| inner.get_async(key));
+        Box::pin(async move { Ok(self.spoiled(key, found.await?)) })
+    }
+
+    fn get_value_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
+        let found = self.start(move |inner| inner.get_value_async(key));
         Box::pin(async move { Ok(self.spoiled(key, found.await?)) })
     }
 
@@ -210,6 +225,11 @@ impl<B: Backend> Backend for Chaos<B> {
 
     fn get_many_async<'a>(&'a self, keys: &'a [Key]) -> BackendFuture<'a, Vec<Lookup>> {
         let found = self.start(move |inner| inner.get_many_async(keys));
+        Box::pin(async move { Ok(self.all_spoiled(keys, found.await?)) })
+    }
+
+    fn get_values_async<'a>(&'a self, keys: &'a [Key]) -> BackendFuture<'a, Vec<Lookup>> {
+        let found = self.start(move |inner| inner.get_values_async(keys));
         Box::pin(async move { Ok(self.all_spoiled(keys, found.await?)) })
     }
 

@@ -31,6 +31,8 @@ struct Held {
     /// All that was evicted and set since the beginning: a mark is how long it was.
     history: Vec<What>,
     claims: HashMap<Name, Claim>,
+    /// What was found first of each value alone.
+    found_alone: HashMap<Name, Payload>,
     watchers: Vec<Watcher>,
     instances: u64,
     owners: u64,

@@ -56,6 +56,19 @@ impl Backend for Memory {
         })
     }
 
+    fn get_value(&self, key: &Key) -> BackendResult<Lookup> {
+        let found = self.get(key)?;
+        let mut held = self.held();
+        Ok(match found {
+            Lookup::Miss(_) if self.has(Flaw::MarksNoneAlone) => Lookup::Miss(Mark::none()),
+            Lookup::Hit(payload) if self.has(Flaw::KeepsTheFirstAlone) => {
+                let first = held.found_alone.entry(self.name_of(key));
+                Lookup::Hit(first.or_insert(payload).clone())
+            }
+            found => found,
+        })
+    }
+
     fn mark(&self, _key: &Key) -> BackendResult<Mark> {
         Ok(Self::mark_in(&self.held(), 0))
     }
@@ -194,6 +207,15 @@ impl Backend for Memory {
             }
         }
         if self.has(Flaw::ReadsManyBackwards) {
+            found.reverse();
+        }
+        Ok(found)
+    }
+
+    fn get_values(&self, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
+        let found = keys.iter().map(|key| self.get_value(key));
+        let mut found: Vec<Lookup> = found.collect::<Result<_, _>>()?;
+        if self.has(Flaw::ReadsValuesBackwards) {
             found.reverse();
         }
         Ok(found)
