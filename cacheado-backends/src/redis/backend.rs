@@ -1,4 +1,4 @@
-//! The [`Backend`] trait: each operation of the store over the connections that block, or over those that don't.
+//! The [`Backend`] trait: each operation of the store, over the blocking connections or the async ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::key::Key;
 use crate::scope::Scope;
 use crate::sync::lock;
 
-/// The part that is all nodes of a cluster.
+/// The part of a scope that spans all nodes of a cluster.
 const EVERYWHERE: u32 = u32::MAX;
 
 impl Redis {
-    /// Which nodes have what, if there are several.
+    /// The owners of the slots, if this is a cluster.
     fn owners(&self) -> Option<&Owners> {
         let servers = &self.settings.servers;
         (servers.kind == Kind::Cluster).then_some(&servers.owners)
@@ -53,7 +53,7 @@ impl Backend for Redis {
         begun
     }
 
-    /// In a cluster, the node; 0 while that is not known.
+    /// In a cluster, a number for the owning node; 0 while it is unknown.
     fn part(&self, key: &Key) -> u32 {
         let of = |owners: &Owners| owners.part(self.store.names.entry(key).0.slot());
         self.owners().map_or(0, of)

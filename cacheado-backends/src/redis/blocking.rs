@@ -1,7 +1,7 @@
-//! Round trips that block: a pool of connections, one for each operation at a time.
+//! Blocking round trips: a pool of connections, each used by one operation at a time.
 //!
-//! Plain sockets, which know of no runtime, so they can be used inside of any. A cluster is asked through connections that don't block, on
-//! this crate's own runtime: the driver's blocking ones can't send several commands at once.
+//! They are plain sockets, independent of any runtime, so they can be used inside of one. A cluster is asked through the async
+//! connections on this crate's own runtime: the driver's blocking cluster connections can't send several commands at once.
 
 use std::future::{Future, ready};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use crate::backend::BackendResult;
 use crate::io::{self, TimedOut};
 use crate::sync::lock;
 
-/// How many connections are kept that nobody uses.
+/// The maximum number of idle connections.
 const IDLE: usize = 64;
 
 pub(super) struct Blocking {
@@ -27,21 +27,21 @@ pub(super) struct Blocking {
     idle: Mutex<Idle>,
 }
 
-/// Connections that nobody uses, all of one era.
+/// Idle connections, all of one era.
 #[derive(Default)]
 struct Idle {
     era: u64,
     connections: Vec<Limited>,
 }
 
-/// A connection, and how long it waits for an answer.
+/// A connection with its current read and write timeout.
 struct Limited {
     connection: Connection,
     limit: Duration,
 }
 
 impl Limited {
-    /// From here on it waits for `left` at most, or for `slack` longer: to set a limit takes two calls of the system.
+    /// Sets the timeout to `left`, unless it is between that and `slack` more: setting it takes two system calls.
     fn limit(&mut self, left: Duration, slack: Duration) -> RedisResult<()> {
         if (left..=left.saturating_add(slack)).contains(&self.limit) {
             return Ok(());
@@ -63,12 +63,12 @@ impl Blocking {
         }
     }
 
-    /// What the servers answer to `pipes`, each on its own.
+    /// The servers' answers to each of `pipes`.
     fn answers(&self, pipes: &[Pipeline]) -> BackendResult<Vec<Vec<Value>>> {
         match (&self.servers.kind, pipes) {
             (Kind::Cluster, pipes) => {
                 let (shared, pipes) = (Arc::clone(&self.shared), pipes.to_vec());
-                // what it shares bounds itself; this is for a runtime that is too busy for timers
+                // the shared connections have limits of their own; this one is for a runtime too busy to run its timers
                 let limit = self.timeout.saturating_mul(2);
                 io::wait(limit, async move { shared.exchange(&pipes).await })
             }
@@ -88,9 +88,9 @@ impl Blocking {
                     self.keep(era, connection, &answers);
                     return Ok(answers);
                 }
-                // closed since, and so are the others
+                // closed while idle, so the other idle ones are too
                 Err(error) if error.is_connection_dropped() => lock(&self.idle).connections.clear(),
-                // its answer may still come, and would be taken for the next one's
+                // its answer may still come and would be taken for that of the next command
                 Err(error) => return Err(self.failure(error)),
             }
         }
@@ -107,7 +107,7 @@ impl Blocking {
         Ok(answers)
     }
 
-    /// One that nobody uses, made in this era. Those of an earlier one go.
+    /// An idle connection made in this era. Drops those of an earlier era.
     fn idle_of(&self, era: u64) -> Option<Limited> {
         let mut idle = lock(&self.idle);
         if idle.era < era {
@@ -121,8 +121,8 @@ impl Blocking {
         }
     }
 
-    /// Sends the `packed` commands and reads the answers to the `count` of them. All of it takes as long as is left of the timeout, and
-    /// about a quarter more: the driver's own function waits that long for each answer.
+    /// Sends the `packed` commands and reads their `count` answers. In total this takes at most what is left of the timeout plus about
+    /// a quarter: the socket's timeout applies to each answer separately.
     fn ask(
         &self,
         limited: &mut Limited,
@@ -136,7 +136,7 @@ impl Blocking {
         limited.connection.send_packed_command(packed)?;
         let mut answers = Vec::with_capacity(count);
         while answers.len() < count {
-            // not for each of a thousand that come at once
+            // not for each of a thousand answers that arrive at once
             if asked.elapsed() > slack {
                 asked = Instant::now();
                 limited.limit(self.left(start), slack)?;
@@ -149,7 +149,7 @@ impl Blocking {
         Ok(answers)
     }
 
-    /// What `error` comes to: the system's own words for a wait that is over say nothing to anybody.
+    /// The backend's error for `error`: the system's message for a timeout is meaningless to users.
     fn failure(&self, error: RedisError) -> Box<dyn std::error::Error + Send + Sync> {
         if error.is_timeout() {
             TimedOut(self.timeout).into()
@@ -158,13 +158,13 @@ impl Blocking {
         }
     }
 
-    /// What is left of the timeout; the system takes no zero.
+    /// What is left of the timeout. Not zero, which the system rejects.
     fn left(&self, start: Instant) -> Duration {
         let left = self.timeout.saturating_sub(start.elapsed());
         left.max(Duration::from_millis(1))
     }
 
-    /// Keeps the connection for the next, unless it leads to the wrong server by now.
+    /// Keeps the connection for the next operation, unless it leads to the wrong server by now.
     fn keep(&self, era: u64, connection: Limited, answers: &[Value]) {
         let mut idle = lock(&self.idle);
         if answers.iter().any(reply::is_wrong_server) {

@@ -1,7 +1,7 @@
-//! Round trips to the nodes of a cluster: each command goes to the node that has its slot, and nodes are asked side by side.
+//! Round trips to the nodes of a cluster. Each command goes to the node that owns its slot, and several nodes are asked concurrently.
 //!
-//! Each node has a connection of its own, so one that hangs has that one given up, and nothing of the others. Which node has which slots
-//! is asked of the nodes themselves: at first, when one says that a slot is elsewhere, when one can't be reached, and in each new era.
+//! Each node has its own connection, so a node that hangs loses only its own. The nodes themselves are asked which node owns which
+//! slots: at first, when one says that a slot is elsewhere, when one can't be reached, and in each new era.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use crate::backend::BackendResult;
 use crate::io::{self, TimedOut, within};
 use crate::sync::lock;
 
-/// Between two times that a node is asked that has not all of a slot's keys yet, or is wrong about who has them.
+/// The shortest and longest pause before asking again a node that lacks some of a slot's keys or is wrong about their owner.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 
 pub(super) struct Cluster {
@@ -29,11 +29,11 @@ pub(super) struct Cluster {
     timeout: Duration,
     runtime: Option<Handle>,
     lines: Mutex<HashMap<Address, Arc<Line>>>,
-    /// Held by whoever finds out who has which slots.
+    /// Held while the owners of the slots are looked up.
     looking: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// A pipe that has no answer yet.
+/// A pipe without an answer so far.
 #[derive(Clone, Copy)]
 struct Pending<'p> {
     nth: usize,
@@ -48,10 +48,10 @@ impl<'p> Pending<'p> {
     }
 }
 
-/// A node, and whether it is asked for what it is only about to have.
+/// A node, and whether it is only about to own the slot (`ASKING`).
 type Asked = (Address, bool);
 
-/// What a node has answered to each of some pipes.
+/// A node, the pipes it was asked, and its answers to them.
 type Answered<'p> = (Address, Vec<Pending<'p>>, BackendResult<Vec<Vec<Value>>>);
 
 impl Cluster {
@@ -65,11 +65,11 @@ impl Cluster {
         }
     }
 
-    /// What the nodes answer to each of `pipes`, each of which concerns one slot, within the timeout.
+    /// The nodes' answers to each of `pipes`, each of which concerns one slot, within the timeout.
     ///
     /// # Errors
     ///
-    /// If one of the nodes can't be reached, or says nothing in time.
+    /// If a node can't be reached, or does not answer in time.
     pub(super) async fn ask(
         self: &Arc<Self>,
         pipes: &[Pipeline],
@@ -88,7 +88,7 @@ impl Cluster {
     ) -> BackendResult<Vec<Vec<Value>>> {
         let mut answers = vec![Vec::new(); pipes.len()];
         let all = pipes.iter().enumerate().map(Pending::new);
-        // and a node to ask that is only about to have the slot
+        // each with the node to ask if that is only about to own its slot
         let mut rest: Vec<(Pending<'_>, Option<Address>)> = all.map(|it| (it, None)).collect();
         let mut pause = Duration::ZERO;
         let mut looked_again = false;
@@ -133,7 +133,7 @@ impl Cluster {
             match failure {
                 None if rest.is_empty() => return Ok(answers),
                 None => {}
-                // another may have its slots by now
+                // another node may own its slots by now
                 Some(error) if error.is::<TimedOut>() || looked_again => {
                     self.look_in_the_background(version);
                     return Err(error);
@@ -141,7 +141,7 @@ impl Cluster {
                 Some(error) => {
                     looked_again = true;
                     let had = self.owners(&rest);
-                    // who can't say has said nothing new
+                    // if the lookup fails, the owners stay as they were
                     let _ = self.look(version, self.left(start)).await;
                     if self.owners(&rest) == had {
                         return Err(error);
@@ -154,14 +154,14 @@ impl Cluster {
                 Ok(())
             });
             if paused.await.is_err() {
-                // they are answers too
+                // redirections are answers too
                 return Ok(answers);
             }
             pause = (pause * 2).clamp(PAUSES.0, PAUSES.1);
         }
     }
 
-    /// Asks the nodes side by side.
+    /// Asks the nodes concurrently.
     async fn ask_nodes<'p>(
         self: &Arc<Self>,
         by_node: HashMap<Asked, Vec<Pending<'p>>>,
@@ -175,7 +175,7 @@ impl Cluster {
             asked.push((node, about_to, portion));
         }
         let answers = match &questions[..] {
-            // without waking another thread
+            // one node: no need to wake another thread
             [(line, question)] => vec![line.ask(question, self.left(start), dropped).await],
             _ => self.side_by_side(questions, start, dropped).await?,
         };
@@ -211,10 +211,10 @@ impl Cluster {
         Ok(answers)
     }
 
-    /// Finds out who has which slots, unless another has since `version` was known.
+    /// Finds out which node owns which slots, unless another task has done so since `version`.
     ///
-    /// Nodes that are cut off from the others know nothing of those that were made masters since. So more than half are heard, if so many
-    /// answer in time, and of these the one is believed that knows of the latest election.
+    /// A node that is cut off from the others does not know the masters elected since. So this waits for the views of more than half
+    /// of the nodes, if so many answer in time, and uses the view with the latest election.
     async fn look(self: &Arc<Self>, version: u64, limit: Duration) -> BackendResult<()> {
         let start = Instant::now();
         let looking = Arc::clone(&self.looking);
@@ -304,8 +304,7 @@ impl Cluster {
     }
 }
 
-/// The commands of all pipes of `portion` in one. A node that is only `about_to` have what they concern is told each time that it is
-/// asked for that.
+/// Joins the commands of `portion` into one pipe. A node that is only `about_to` own the slot needs an `ASKING` before each of them.
 fn question(portion: &[Pending<'_>], about_to: bool) -> Pipeline {
     let mut question = Pipeline::new();
     for command in portion.iter().flat_map(|it| it.pipe.cmd_iter()) {
@@ -317,7 +316,7 @@ fn question(portion: &[Pending<'_>], about_to: bool) -> Pipeline {
     question
 }
 
-/// The answers to a [`question`], by the pipes of `portion`.
+/// Splits the answers to a [`question`] by the pipes of `portion`.
 fn split(portion: &[Pending<'_>], about_to: bool, answers: Vec<Value>) -> Vec<Vec<Value>> {
     let step = if about_to { 2 } else { 1 };
     let mut answers = answers.into_iter().skip(step - 1).step_by(step);

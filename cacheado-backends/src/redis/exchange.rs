@@ -1,7 +1,7 @@
-//! One round trip to the servers, which is all that blocking and async operations differ in.
+//! One round trip to the servers: the only difference between blocking and async operations.
 //!
-//! An operation is written once, as an async function over an [`Exchange`]. That of a blocking operation waits inside of its `poll`, so
-//! its future is ready when it is first polled.
+//! An operation is written once, as an async function over an [`Exchange`]. The blocking `Exchange` waits inside `poll`, so the future
+//! of its operation is ready on the first poll.
 
 use std::future::Future;
 
@@ -9,12 +9,12 @@ use ::redis::{Pipeline, Value};
 
 use crate::backend::BackendResult;
 
-/// A way to the servers.
+/// A way to reach the servers.
 pub(super) trait Exchange: Sync {
-    /// Sends the commands of `pipes`, each of which concerns one bucket, and returns what was answered to each; what a server would
-    /// not do is in there as an error of its. A pipe whose answers were lost may be sent twice.
+    /// Sends the commands of `pipes`, each of which concerns one bucket, and returns the answers to each pipe. An error that a server
+    /// answered is one of the answers. A pipe whose answers were lost may be sent twice.
     ///
-    /// Takes as long as the backend's timeout at most.
+    /// Takes at most the backend's timeout.
     ///
     /// # Errors
     ///
@@ -25,7 +25,7 @@ pub(super) trait Exchange: Sync {
     ) -> impl Future<Output = BackendResult<Vec<Vec<Value>>>> + Send;
 }
 
-/// The commands of all of `pipes` in one.
+/// Joins `pipes` into one.
 pub(super) fn join(pipes: &[Pipeline]) -> Pipeline {
     let mut joined = Pipeline::with_capacity(pipes.iter().map(Pipeline::len).sum());
     for command in pipes.iter().flat_map(Pipeline::cmd_iter) {
@@ -34,7 +34,7 @@ pub(super) fn join(pipes: &[Pipeline]) -> Pipeline {
     joined
 }
 
-/// The answers to a [joined](join) pipe, by those that it was made of.
+/// Splits the answers to a [joined](join) pipe by its original pipes.
 pub(super) fn split(pipes: &[Pipeline], answers: Vec<Value>) -> Vec<Vec<Value>> {
     let mut answers = answers.into_iter();
     let of = |pipe: &Pipeline| answers.by_ref().take(pipe.len()).collect();

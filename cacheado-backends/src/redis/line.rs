@@ -1,10 +1,11 @@
-//! The connection to one server, which all operations share, on the runtime of this crate's own or on one of the user's.
+//! The connection to one server that all operations share, on this crate's own runtime or the user's.
 //!
-//! The driver's connections never heal, and its own managers of them end with the runtime of whoever called last. So a connection that
-//! failed is replaced here, by a task on the runtime that drives it: one at a time, and others wait for it within their own limits.
+//! The driver's connections never reconnect, and its connection managers end with the runtime of their last caller. So this module
+//! replaces a failed connection, in a task on the runtime that drives it. One such task runs at a time, and other operations wait for
+//! it within their own limits.
 //!
-//! A connection that is given up is closed at once, with what it had not sent yet: whatever still waits for it lets go of it, and asks
-//! again by the next.
+//! A connection that is given up is closed at once, with what it had not sent yet. Operations that still wait on it drop it and ask
+//! again over the next one.
 
 use std::future::poll_fn;
 use std::io::{Error, ErrorKind};
@@ -26,38 +27,39 @@ use crate::backend::BackendResult;
 use crate::io::{self, TimedOut, within_bare};
 use crate::sync::lock;
 
-/// How long a connection may take to make, however short an operation's timeout is: else one that takes longer were never made.
+/// The minimum time allowed to connect, however short the operation timeout: otherwise a connection that takes longer would never be
+/// made.
 const CONNECTING: Duration = Duration::from_secs(1);
 
-/// Where the connection is, if there is one.
+/// The current connection, if there is one.
 pub(super) struct Line {
     servers: Arc<Servers>,
     /// The node of a cluster that it leads to.
     node: Option<ConnectionInfo>,
     timeout: Duration,
-    /// The user's, that drives the connection.
+    /// The user's runtime, if that drives the connection.
     runtime: Option<Handle>,
     current: Mutex<Option<Link>>,
-    /// Held by whoever makes one.
+    /// Held while a connection is made.
     connecting: Arc<tokio::sync::Mutex<()>>,
     made: AtomicU64,
 }
 
-/// What becomes of commands that nobody waits for any more.
+/// What happens to commands whose caller no longer waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dropped {
-    /// They are carried out, however late: they change nothing that is newer than they are.
+    /// They are carried out, however late: they overwrite nothing newer.
     Harmless,
-    /// What was not sent by then never is, since it would take the place of what came later: the connection is given up.
+    /// What was not sent yet is never sent, since it would overwrite later values: the connection is given up.
     GivesUp,
 }
 
-/// While it lives, an answer is waited for.
+/// Lives while an answer is awaited.
 struct Asking<'l> {
     line: &'l Line,
-    /// By which connection.
+    /// The connection in use.
     used: &'l AtomicU64,
-    /// Whether that is given up when nobody waits any more.
+    /// Whether dropping this gives that connection up.
     gives_up: bool,
 }
 
@@ -71,14 +73,14 @@ impl Drop for Asking<'_> {
 
 #[derive(Clone)]
 struct Link {
-    /// Tells it from those before.
+    /// Tells the connection from earlier ones.
     number: u64,
     era: u64,
     connection: MultiplexedConnection,
     given_up: Arc<GivenUp>,
 }
 
-/// Whether a connection is given up, which wakes all that wait for it.
+/// Whether a connection is given up. Giving it up wakes all that wait on it.
 #[derive(Default)]
 struct GivenUp {
     is: AtomicBool,
@@ -86,7 +88,7 @@ struct GivenUp {
 }
 
 impl Line {
-    /// `runtime` drives the connection, and has timers; if none is given, this crate's own does.
+    /// `runtime` drives the connection and must have timers. Without one, this crate's own runtime does.
     pub(super) fn new(
         servers: Arc<Servers>,
         node: Option<ConnectionInfo>,
@@ -104,18 +106,18 @@ impl Line {
         }
     }
 
-    /// What the server answers to each command of `pipe`, within `limit`.
+    /// The server's answers to each command of `pipe`, within `limit`.
     ///
     /// # Errors
     ///
-    /// If it can't be reached, or says nothing in time. Then the connection is given up.
+    /// If the server can't be reached, or does not answer in time. In either case the connection is given up.
     pub(super) async fn ask(
         self: &Arc<Self>,
         pipe: &Pipeline,
         limit: Duration,
         dropped: Dropped,
     ) -> BackendResult<Vec<Value>> {
-        // the connection that is waited for, or 0
+        // the number of the connection that is waited on, or 0
         let used = AtomicU64::new(0);
         let mut asking = Asking {
             line: self,
@@ -137,7 +139,7 @@ impl Line {
                     }
                     Err(error) => {
                         self.forget(number);
-                        // it was closed while nobody looked, or since another operation had no answer
+                        // closed while idle, or because another operation got no answer
                         if again && error.is_connection_dropped() {
                             again = false;
                             continue;
@@ -148,12 +150,12 @@ impl Line {
             }
         });
         let result = within_bare(limit, attempts).await;
-        // nobody knows whether it will ever answer
+        // after a timeout the connection may never answer again
         asking.gives_up = result.as_ref().is_err_and(|error| error.is::<TimedOut>());
         result
     }
 
-    /// The connection, made if there is none.
+    /// The connection; makes one if there is none.
     async fn link(self: &Arc<Self>) -> BackendResult<Link> {
         if let Some(link) = self.current() {
             return Ok(link);
@@ -168,7 +170,7 @@ impl Line {
         };
         let line = Arc::clone(self);
         let task = runtime.spawn(async move {
-            // until it is made, whether its caller waits that long or not
+            // held until the connection is made, even if the caller stops waiting
             let _alone = alone;
             line.make().await
         });
@@ -184,7 +186,7 @@ impl Line {
     async fn make(&self) -> BackendResult<Link> {
         let limit = self.timeout.max(CONNECTING);
         let era = self.servers.era();
-        // the driver of what is made here is a task of the runtime that this is one of
+        // the driver's task is spawned on the runtime of this task
         let made = timeout(limit, async {
             match &self.node {
                 Some(node) => {
@@ -210,9 +212,9 @@ impl Line {
         current.filter(|link| link.era == self.servers.era())
     }
 
-    /// Gives this connection up, if it is the current one: the next operation makes another.
+    /// Gives up the connection `number` if it is the current one. The next operation makes another.
     ///
-    /// It is closed before that is made: once nobody holds it the driver's task is to end, and tasks go in turn.
+    /// The old one is closed before that: once its last handle is dropped, the driver's task ends, and tasks run in turn.
     fn forget(&self, number: u64) {
         let link = lock(&self.current).take_if(|link| link.number == number);
         if let Some(link) = link {
@@ -224,9 +226,9 @@ impl Line {
 impl Link {
     /// # Errors
     ///
-    /// If it fails; and as one that was closed if it is given up meanwhile.
+    /// If the connection fails. If it is given up meanwhile, fails as a closed connection does.
     async fn send(mut self, pipe: &Pipeline) -> RedisResult<Vec<Value>> {
-        // hears what is told from here on, so it is looked at after that
+        // registers for notifications first, so that none is missed after the check
         let mut told = pin!(self.given_up.told.notified());
         if self.given_up.is.load(Ordering::Acquire) {
             return Err(closed());

@@ -1,4 +1,4 @@
-//! Round trips that don't block, over connections that all operations share.
+//! Async round trips over connections that all operations share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ enum Way {
 }
 
 impl Multiplexed {
-    /// `runtime` drives the connections, and has timers; if none is given, this crate's own does.
+    /// `runtime` drives the connections and must have timers. Without one, this crate's own runtime does.
     pub(super) fn new(servers: Arc<Servers>, timeout: Duration, runtime: Option<Handle>) -> Self {
         let way = match servers.kind {
             Kind::Cluster => Way::Several(Arc::new(Cluster::new(servers, timeout, runtime))),
@@ -36,7 +36,8 @@ impl Multiplexed {
         Self { timeout, way }
     }
 
-    /// The same for what stores whatever came between: if it is dropped before there is an answer, what was not sent never is.
+    /// The same, for commands that store unconditionally: if the caller drops the operation before the answer, what was not sent is
+    /// never sent.
     pub(super) fn in_time(&self) -> InTime<'_> {
         InTime(self)
     }

@@ -1,21 +1,21 @@
-//! What the keys of a cache are called.
+//! The names of a cache's keys.
 //!
-//! All begin with the cache's name and the number of a bucket, in braces: Redis Cluster keeps what has equal braces on one node, so a
-//! script reaches all that concerns one tenant. For the cache `shop`, and a tenant in bucket 17:
+//! All begin with the cache's name and a bucket number, in braces. Redis Cluster keeps keys with equal braces on one node, so a script
+//! reaches everything that concerns one tenant. For the cache `shop` and a tenant in bucket 17:
 //!
 //! | key | what it is |
 //! |---|---|
 //! | `{shop:17}:organization=acme/user=7/shop::profile(3)~5d41…` | an entry |
-//! | `{shop:17}mark:organization=acme/` | when a scope was evicted last |
-//! | `{shop:17}mark:organization=acme/user=7/shop::profile(3)~5d41…` | when an entry was evicted or set last |
-//! | `{shop:17}mark:` | when all was evicted last; there for as long as a load may have begun |
-//! | `{shop:17}lease:organization=acme/user=7/shop::profile(3)~5d41…` | who loads an entry |
-//! | `{shop:17}new:3f.2` | a large value that is about to be stored |
+//! | `{shop:17}mark:organization=acme/` | the mark of a scope, changed when the scope is evicted |
+//! | `{shop:17}mark:organization=acme/user=7/shop::profile(3)~5d41…` | the mark of an entry, changed when it is evicted or set |
+//! | `{shop:17}mark:` | the mark of the root, changed when all is evicted; exists while a load may be under way |
+//! | `{shop:17}lease:organization=acme/user=7/shop::profile(3)~5d41…` | the claim of the load of an entry |
+//! | `{shop:17}new:3f.2` | a large value that is staged before it is stored |
 //! | `{shop:17}index`, `{shop:17}deadlines` | the names of the bucket's entries, by name and by when they may have expired |
-//! | `{shop:0}cleared:c4a2…` | that all was cleared since a server began the life of this `run_id` |
-//! | `{shop}changes` | the channel on which processes hear of each other's changes |
+//! | `{shop:0}cleared:c4a2…` | a note that the cache was cleared after a server began the run with this `run_id` |
+//! | `{shop}changes` | the channel on which processes tell each other their changes |
 //!
-//! The cache's name is escaped, so no other's keys begin like these.
+//! The cache's name is escaped, so no other cache has keys that begin like these.
 
 use std::fmt;
 use std::io::Write as _;
@@ -27,7 +27,7 @@ use crate::address;
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// How many buckets there are: more than a cluster has nodes, few enough to visit one by one.
+/// The number of buckets: more than a cluster has nodes, few enough to visit one by one.
 const BUCKETS: u16 = 64;
 
 /// The names of one cache's keys.
@@ -51,14 +51,14 @@ impl Names {
         &self.channel
     }
 
-    /// Those of the bucket that `key` is in, and its name there.
+    /// The bucket of `key`, and the entry's name there.
     pub(super) fn entry(&self, key: &Key) -> (Bucket<'_>, String) {
         let name = address::entry(key);
         let bucket = address::bucket_of_name(&name, BUCKETS);
         (self.bucket(bucket), name)
     }
 
-    /// Those of each bucket that something of `scope` may be in.
+    /// Each bucket that may hold something of `scope`.
     pub(super) fn scope(&self, scope: &Scope) -> Vec<Bucket<'_>> {
         match address::bucket_of_scope(scope, BUCKETS) {
             Some(bucket) => vec![self.bucket(bucket)],
@@ -66,7 +66,7 @@ impl Names {
         }
     }
 
-    /// Where it is noted that all was cleared since a server began the life `run`.
+    /// The key of the note that the cache was cleared after a server began the run `run`.
     pub(super) fn cleared<'n>(&'n self, run: &'n str) -> Name<'n> {
         self.bucket(0).key("cleared:", run)
     }
@@ -81,12 +81,12 @@ impl Names {
 pub(super) struct Bucket<'a>(&'a str);
 
 impl<'a> Bucket<'a> {
-    /// The slot of a cluster that all of it is in.
+    /// The cluster slot that the whole bucket is in.
     pub(super) fn slot(self) -> u16 {
         slot_of_key(self.0.as_bytes())
     }
 
-    /// What comes before an entry's name.
+    /// The prefix of all entry keys.
     pub(super) fn prefix(self) -> Name<'a> {
         self.key(":", "")
     }
@@ -105,7 +105,7 @@ impl<'a> Bucket<'a> {
         self.key("lease:", name)
     }
 
-    /// Where a value is laid down, by a nonce.
+    /// The key that a value is staged under, by a nonce.
     pub(super) fn staged<'n>(self, nonce: &'n str) -> Name<'n>
     where
         'a: 'n,
@@ -113,7 +113,7 @@ impl<'a> Bucket<'a> {
         self.key("new:", nonce)
     }
 
-    /// The mark of the entry or the scope that is called `name`.
+    /// The mark of the entry or scope called `name`.
     pub(super) fn mark<'n>(self, name: &'n str) -> Name<'n>
     where
         'a: 'n,
@@ -150,7 +150,7 @@ impl<'a> Bucket<'a> {
     }
 }
 
-/// What a key is called, in the parts that it is put together from where it is sent.
+/// The name of a key, in parts that are joined where it is sent.
 #[derive(Clone, Copy)]
 pub(super) struct Name<'a>([&'a str; 3]);
 
@@ -158,7 +158,7 @@ impl ToRedisArgs for Name<'_> {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
         let mut argument = out.writer_for_next_arg();
         for part in self.0 {
-            // into memory, which takes all of it
+            // writes into memory, which does not fail
             let _ = argument.write_all(part.as_bytes());
         }
     }

@@ -1,10 +1,10 @@
-//! Texts that nobody else has: what marks hold, and what tells one process's messages from another's.
+//! Unique texts: the content of marks, and the sender's id in a process's messages.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A random number that tells one backend value from all others, and counts.
+/// A random number that identifies one backend value, and a counter.
 pub(super) struct Nonces {
     id: u64,
     count: AtomicU64,
@@ -22,14 +22,14 @@ impl Nonces {
         self.id
     }
 
-    /// One that neither this nor any other gave before.
+    /// A nonce that no backend value gave before.
     pub(super) fn next(&self) -> String {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         format!("{:x}.{count:x}", self.id)
     }
 }
 
-/// A number that can't be told beforehand: the standard library keys its hashers with the system's randomness.
+/// An unpredictable number: the standard library seeds its hashers with the system's randomness.
 pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

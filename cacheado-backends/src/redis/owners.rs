@@ -1,4 +1,4 @@
-//! Which node of a cluster has which slots, as far as this process knows.
+//! Which node of a cluster owns which slots, as far as this process knows.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use super::servers::Address;
 use super::topology::Topology;
 use crate::sync::lock;
 
-/// How many slots a cluster has.
+/// The number of slots of a cluster.
 const SLOTS: u16 = 16_384;
 
 #[derive(Default)]
@@ -17,23 +17,23 @@ pub(super) struct Owners(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// How often it became known; 0: it is not.
+    /// How many times the owners were learnt; 0 if never.
     version: u64,
-    /// The era that it was learnt in.
+    /// The era that they were learnt in.
     era: u64,
     ranges: Vec<((u16, u16), Address)>,
-    /// What nodes have said since.
+    /// Slots reported as moved since.
     moved: HashMap<u16, Address>,
 }
 
 impl Owners {
-    /// The number of what is known of this era; 0 if nothing is.
+    /// The version of the owners known in this era; 0 if none are.
     pub(super) fn version(&self, era: u64) -> u64 {
         let known = lock(&self.0);
         if known.era == era { known.version } else { 0 }
     }
 
-    /// The node that has the slot.
+    /// The node that owns the slot.
     pub(super) fn of(&self, slot: u16) -> Option<Address> {
         let known = lock(&self.0);
         let has = |range: &&((u16, u16), Address)| (range.0.0..=range.0.1).contains(&slot);
@@ -43,7 +43,7 @@ impl Owners {
             .cloned()
     }
 
-    /// A number for the node that has the slot; 0 if none is known to.
+    /// A number for the node that owns the slot; 0 if no owner is known.
     pub(super) fn part(&self, slot: u16) -> u32 {
         let hash = |(host, port): Address| {
             let mut hasher = crc32fast::Hasher::new();
@@ -54,14 +54,14 @@ impl Owners {
         self.of(slot).map_or(0, hash)
     }
 
-    /// All nodes that have slots.
+    /// All nodes that own slots.
     pub(super) fn all(&self) -> Vec<Address> {
         let known = lock(&self.0);
         let ranges = known.ranges.iter().map(|(_, address)| address);
         ranges.chain(known.moved.values()).cloned().collect()
     }
 
-    /// What a node that is at `host` sees, in this era.
+    /// Stores the owners that a node at `host` sees in this era.
     pub(super) fn learn(&self, era: u64, topology: &Topology, host: &str) {
         let mut known = lock(&self.0);
         *known = Known {
@@ -72,13 +72,13 @@ impl Owners {
         };
     }
 
-    /// The node that had the slot says that this one has it now.
+    /// Notes that the slot's former owner names `to` as its owner now.
     pub(super) fn moved(&self, slot: u16, to: Address) {
         lock(&self.0).moved.insert(slot, to);
     }
 }
 
-/// The slot of what `pipe` concerns: of the first key of its first command.
+/// The slot that `pipe` concerns: that of the first key of its first command.
 pub(super) fn slot_of(pipe: &Pipeline) -> u16 {
     slot_of_key(pipe.cmd_iter().next().and_then(key_of).unwrap_or_default())
 }
@@ -89,11 +89,11 @@ fn key_of(command: &Cmd) -> Option<&[u8]> {
         _ => None,
     });
     let name = words.next()?;
-    // a script comes with its name, and with how many keys it has
+    // EVALSHA has the script's hash and the number of keys before the first key
     words.nth(if name.starts_with(b"EVAL") { 2 } else { 0 })
 }
 
-/// As the cluster's specification says: of what is between the first braces, if there is something.
+/// The slot by the cluster specification: the hash of what is between the first braces, or of the whole key if that is empty.
 pub(super) fn slot_of_key(key: &[u8]) -> u16 {
     let open = key.iter().position(|&byte| byte == b'{');
     let behind = open.map(|open| &key[open + 1..]);

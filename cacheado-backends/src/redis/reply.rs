@@ -1,4 +1,4 @@
-//! What the servers answer, and which of their errors are outages.
+//! The servers' answers, and which of their errors are outages.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use ::redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use super::servers::Address;
 use crate::backend::{BackendResult, Refused};
 
-/// The server answered something that the command has no such answer to.
+/// The server's answer is not one that the command can have.
 #[derive(Debug)]
 struct Unexpected(String);
 
@@ -23,14 +23,14 @@ pub(super) fn unexpected<T>(what: &str) -> BackendResult<T> {
     Err(Unexpected(what.to_owned()).into())
 }
 
-/// What a server says that is of no use for now, in words alone: too many are connected, or this user may not publish, which is missing in the
-/// middle of scripts.
+/// Errors that make a server unusable for now but are recognisable by their text alone: too many clients are connected, or this user
+/// may not publish, which fails in the middle of a script.
 const OF_NO_USE: [&str; 2] = ["max number of clients", "can't publish to the channel"];
 
-/// `error` as a backend reports it: refused if the server was there and would not, else an outage.
+/// `error` as a backend reports it: a [`Refused`] if the server works and declined the command, else an outage.
 ///
-/// A server that is full, or finds something else under a name, is in order. One that is read-only, still loading, not of a whole cluster,
-/// or lets this user not in, is of no use for now.
+/// A server that is full, or holds another type under a name, works. A server that is read-only, still loading, part of an incomplete
+/// cluster, or that rejects this user, is unusable for now.
 pub(super) fn error(error: RedisError) -> Box<dyn std::error::Error + Send + Sync> {
     let refused = match error.kind() {
         ErrorKind::Server(ServerErrorKind::ResponseError) => !error
@@ -39,7 +39,7 @@ pub(super) fn error(error: RedisError) -> Box<dyn std::error::Error + Send + Syn
         ErrorKind::Server(
             ServerErrorKind::CrossSlot
             | ServerErrorKind::ExecAbort
-            // the slot is on its way
+            // the slot is migrating
             | ServerErrorKind::Ask
             | ServerErrorKind::Moved
             | ServerErrorKind::TryAgain,
@@ -53,7 +53,7 @@ pub(super) fn error(error: RedisError) -> Box<dyn std::error::Error + Send + Syn
     }
 }
 
-/// The value, or the error that it is.
+/// The value, or the error that it holds.
 pub(super) fn ok(value: Value) -> BackendResult<Value> {
     match value {
         Value::ServerError(refused) => Err(error(refused.into())),
@@ -61,7 +61,7 @@ pub(super) fn ok(value: Value) -> BackendResult<Value> {
     }
 }
 
-/// The first of the answers.
+/// The first answer.
 pub(super) fn first(values: Vec<Value>) -> BackendResult<Value> {
     match values.into_iter().next() {
         Some(value) => ok(value),
@@ -69,7 +69,7 @@ pub(super) fn first(values: Vec<Value>) -> BackendResult<Value> {
     }
 }
 
-/// As many answers as there are commands.
+/// Exactly `N` answers, one per command.
 pub(super) fn all<const N: usize>(values: Vec<Value>) -> BackendResult<[Value; N]> {
     match values.try_into() {
         Ok(values) => Ok(values),
@@ -91,7 +91,7 @@ pub(super) fn array(value: Value) -> BackendResult<Vec<Value>> {
     }
 }
 
-/// Bytes, or nothing.
+/// A byte string, or nil.
 pub(super) fn bytes(value: Value) -> BackendResult<Option<Vec<u8>>> {
     match ok(value)? {
         Value::Nil => Ok(None),
@@ -102,33 +102,33 @@ pub(super) fn bytes(value: Value) -> BackendResult<Option<Vec<u8>>> {
     }
 }
 
-/// Whether it says that the server has no such script.
+/// Whether the server says that it does not know the script.
 pub(super) fn is_unknown_script(value: &Value) -> bool {
     is_error(value, |kind| kind == ServerErrorKind::NoScript)
 }
 
-/// Where a node of a cluster says that something is.
+/// Where a node of a cluster says that a key is.
 #[derive(Debug, PartialEq)]
 pub(super) enum Elsewhere {
-    /// There, with all of its slot.
+    /// At this address, with its whole slot.
     Moved(Address),
-    /// There if it is anywhere: its slot is on its way.
+    /// At this address if it exists at all: its slot is migrating there.
     Ask(Address),
-    /// Some of it here, and some there.
+    /// Some of the keys here and some there.
     NotYet,
 }
 
-/// What the answers to a pipe say of where its keys are, if the node, which is at `host`, has not all of them.
+/// What the answers to a pipe say about the place of its keys, if the node at `host` does not have all of them.
 pub(super) fn elsewhere(answers: &[Value], host: &str) -> Option<Elsewhere> {
     answers.iter().find_map(|answer| {
         let Value::ServerError(error) = answer else {
             return None;
         };
-        // the slot, and the address
+        // the slot, then the address
         let address = || {
             let address = error.details()?.split_ascii_whitespace().nth(1)?;
             let (at, port) = address.rsplit_once(':')?;
-            // one that does not know its own name leaves it out
+            // a node that does not know its own name leaves the host out
             let at = if at.is_empty() { host } else { at };
             Some((at.to_owned(), port.parse().ok()?))
         };
@@ -141,7 +141,7 @@ pub(super) fn elsewhere(answers: &[Value], host: &str) -> Option<Elsewhere> {
     })
 }
 
-/// Whether it says that this is the wrong server to ask by now: a replica, or one that has lost its master.
+/// Whether the server says that it is the wrong one by now: a replica, or a server that has lost its master.
 pub(super) fn is_wrong_server(value: &Value) -> bool {
     is_error(value, |kind| {
         matches!(

@@ -1,9 +1,9 @@
-//! The scripts that run in the server: what looks before it writes does both there, in one step.
+//! The scripts that run in the server. Each write that depends on a read does both in one script, atomically.
 //!
-//! A script is sent by its hash. A server that doesn't know it yet, or has forgotten it, is sent the source.
+//! A script is sent by its hash. If the server does not know it, or has forgotten it, the source is sent.
 //!
-//! What a script costs is its commands and its arguments, then what it makes anew each time (functions, tables), and after that the numbers
-//! that are given as such: they are written out with 17 digits. So a number that is a text already stays one.
+//! The cost of a script is its commands and arguments, then the functions and tables that it creates on each run, then its numeric
+//! arguments, which Lua writes out with 17 digits. So a number that is text already stays text.
 
 use std::sync::LazyLock;
 
@@ -20,7 +20,7 @@ pub(super) struct Script {
 
 struct Text {
     source: String,
-    /// By which the server knows it.
+    /// By which the server knows the script.
     hash: String,
 }
 
@@ -39,11 +39,11 @@ macro_rules! files {
     };
 }
 
-/// What several scripts have in common. It stands in them as it is, and not as functions: the server makes those anew each time that a
-/// script runs, seven or eight of them in the time of a command.
+/// The parts that several scripts share. They are inlined, not functions: the server would create those on each run of a script, and
+/// creating seven or eight takes as long as a command.
 static PARTS: &[(&str, &str)] = files!(entry, leave, let_end, marks, note, now, store, tidy);
 
-/// `text` with the part in the place of each line that names one, as `--: leave` does.
+/// Writes `text`, with each line that names a part, such as `--: leave`, replaced by that part.
 fn write_whole(text: &str, out: &mut String) {
     for line in text.split_inclusive('\n') {
         let named = line.trim().strip_prefix("--: ");
@@ -78,7 +78,7 @@ scripts! {
 }
 
 impl Script {
-    /// The command that runs it on `keys`. Its arguments are to follow.
+    /// The command that runs the script on `keys`. The caller appends its arguments.
     pub(super) fn call<K: ToRedisArgs>(&self, keys: impl IntoIterator<Item = K>) -> Cmd {
         let keys: Vec<K> = keys.into_iter().collect();
         let mut call = command("EVALSHA", 1024);
@@ -87,14 +87,14 @@ impl Script {
     }
 }
 
-/// The command called `name`, whose arguments are to follow, with `room` for them: else they are moved again and again as they grow.
+/// The command called `name`, with `room` reserved for the arguments that follow: without it they are moved repeatedly as they grow.
 pub(super) fn command(name: &str, room: usize) -> Cmd {
     let mut command = Cmd::with_capacity(20, room);
     command.arg(name);
     command
 }
 
-/// These commands, to be sent together.
+/// The commands as one pipeline.
 pub(super) fn pipe(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
     let commands = commands.into_iter();
     let mut pipe = Pipeline::with_capacity(commands.size_hint().0);
@@ -104,7 +104,7 @@ pub(super) fn pipe(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
     pipe
 }
 
-/// What the servers answer to each command of each of `pipes`, with sources sent to those that lack them: one round trip, or two.
+/// The servers' answers to each command of each of `pipes`. Takes one round trip, or two if a server lacks a script's source.
 pub(super) async fn ask_all(
     io: &impl Exchange,
     pipes: &[Pipeline],
@@ -132,18 +132,18 @@ pub(super) async fn ask_all(
     Ok(answers)
 }
 
-/// As [`ask_all`], of one.
+/// [`ask_all`] for one pipe.
 pub(super) async fn ask(io: &impl Exchange, pipe: Pipeline) -> BackendResult<Vec<Value>> {
     let answers = ask_all(io, &[pipe]).await?;
     Ok(answers.into_iter().next().unwrap_or_default())
 }
 
-/// What the server answers to `command`.
+/// The server's answer to `command`.
 pub(super) async fn ask_one(io: &impl Exchange, command: Cmd) -> BackendResult<Value> {
     reply::first(ask(io, pipe([command])).await?)
 }
 
-/// `call` with the script's source in the place of its hash.
+/// `call` with the script's source in place of its hash.
 fn with_source(call: &Cmd) -> Cmd {
     let mut args = call.args_iter().skip(1).filter_map(|arg| match arg {
         Arg::Simple(bytes) => Some(bytes),

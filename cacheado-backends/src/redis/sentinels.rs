@@ -1,7 +1,8 @@
 //! Sentinels, and the master that they name.
 //!
-//! One that was cut off names a master that is none any more. So what it names is asked itself, and the watch believes them only while
-//! most of them are heard and all of those agree: then no other master can have been made without one of them saying so.
+//! A sentinel that was cut off may name a former master. So the named server is asked for its role. The watch trusts the sentinels
+//! only while more than half of them answer and all that answer agree: then no other master can have been elected without one of them
+//! knowing.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 use super::servers::{Address, Servers, at, connect};
 use crate::backend::BackendResult;
 
-/// Those of one master, which stay connected.
+/// The sentinels of one master, with open connections.
 pub(super) struct Sentinels {
     master: String,
     all: Vec<(ConnectionInfo, Option<MultiplexedConnection>)>,
@@ -29,11 +30,11 @@ impl Sentinels {
         }
     }
 
-    /// The master that more than half of them name, within `limit`.
+    /// The master that more than half of the sentinels name, within `limit`.
     ///
     /// # Errors
     ///
-    /// If fewer answer, or one of those that do names another.
+    /// If fewer name one, or two of them name different masters.
     pub(super) async fn agree(&mut self, limit: Duration) -> BackendResult<Address> {
         let mut asked = JoinSet::new();
         for (nth, (sentinel, connection)) in self.all.iter_mut().enumerate() {
@@ -61,7 +62,7 @@ impl Sentinels {
 }
 
 impl Servers {
-    /// The first server that a sentinel names and that is a master by its own word.
+    /// The first server that a sentinel names and that says itself that it is a master.
     pub(super) async fn master(
         &self,
         name: &str,
@@ -111,7 +112,8 @@ pub(super) async fn says_master(connection: &mut MultiplexedConnection) -> Redis
     )
 }
 
-/// As [`says_master`]. One that does not tell this user is taken for one: a replica refuses what is written to it.
+/// [`says_master`] over a new connection. A server that does not tell this user counts as a master: a replica would refuse writes
+/// anyway.
 async fn is_master(server: &ConnectionInfo, limit: Duration) -> RedisResult<bool> {
     let mut connection = connect(server.clone(), &limited(limit)).await?;
     match says_master(&mut connection).await {
@@ -120,8 +122,8 @@ async fn is_master(server: &ConnectionInfo, limit: Duration) -> RedisResult<bool
     }
 }
 
-/// The address that the sentinel names, if any, by `connection` or a new one, which is handed back. Sentinels are asked without the
-/// servers' user and password.
+/// The address that the sentinel names, if any, asked over `connection` or a new one, which is returned for reuse. Sentinels are asked
+/// without the servers' user and password.
 async fn ask(
     sentinel: &ConnectionInfo,
     connection: Option<MultiplexedConnection>,

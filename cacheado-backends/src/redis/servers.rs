@@ -1,4 +1,4 @@
-//! Which servers there are, and how each kind is connected to.
+//! The servers, and how each kind is connected to.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use crate::{Error, io};
 /// Host and port.
 pub(super) type Address = (String, u16);
 
-/// One server, those of a cluster, or those that a group of sentinels knows the master of.
+/// One server, the nodes of a cluster, or the sentinels that watch a master.
 #[derive(Clone)]
 pub(super) struct Servers {
     pub(super) kind: Kind,
-    /// That, the seeds of the cluster, or the sentinels.
+    /// The server, the seed nodes of the cluster, or the sentinels.
     pub(super) nodes: Vec<ConnectionInfo>,
-    /// In the place of the system's own.
+    /// Used instead of the system's root certificates.
     certificates: Option<TlsCertificates>,
-    /// Counts how often the servers that matter may have become others.
+    /// Counts how many times the relevant servers may have changed.
     era: Arc<AtomicU64>,
-    /// Of a cluster: where its slots are.
+    /// In a cluster: the owners of the slots.
     pub(super) owners: Arc<Owners>,
 }
 
@@ -37,14 +37,14 @@ pub(super) struct Servers {
 pub(super) enum Kind {
     Single,
     Cluster,
-    /// Of the master of this name.
+    /// The sentinels of the master with this name.
     Sentinels(String),
 }
 
 impl Servers {
     /// # Errors
     ///
-    /// If there is no URL, or one is none of Redis.
+    /// If there is no URL, or one is not a Redis URL.
     pub(super) fn new(
         kind: Kind,
         urls: impl IntoIterator<Item = impl AsRef<str>>,
@@ -70,7 +70,7 @@ impl Servers {
             ));
         }
         if nodes.iter().any(is_encrypted) {
-            // another part of the program may have chosen already
+            // another part of the program may have installed one already
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let servers = Self {
@@ -86,7 +86,7 @@ impl Servers {
         Ok(servers)
     }
 
-    /// Nodes that are learnt of are reached as the first one is.
+    /// Checks that all nodes are reached in the same way, as nodes found later will be.
     fn fit_together(&self) -> crate::Result<()> {
         let way = |node: &ConnectionInfo| {
             let settings = node.redis_settings();
@@ -107,7 +107,7 @@ impl Servers {
 
     /// # Errors
     ///
-    /// If `pem` is no certificate, or a URL is not one of TLS.
+    /// If `pem` is not a certificate, or a URL does not use TLS.
     pub(super) fn trust(&mut self, pem: &[u8]) -> crate::Result<()> {
         if !pem.windows(5).any(|it| it == b"BEGIN") {
             let message =
@@ -127,12 +127,12 @@ impl Servers {
         Ok(())
     }
 
-    /// The number of the era. What was connected to in another may be an old master, which nobody changes any more.
+    /// The number of the era. A connection of an earlier era may lead to an old master that no process writes to any more.
     pub(super) fn era(&self) -> u64 {
         self.era.load(Ordering::SeqCst)
     }
 
-    /// From here on operations use connections that are yet to be made.
+    /// Begins a new era: from here on operations use new connections.
     pub(super) fn begin_era(&self) {
         self.era.fetch_add(1, Ordering::SeqCst);
     }
@@ -150,7 +150,7 @@ impl Servers {
         let left = limit.saturating_sub(start.elapsed());
         let left = left.max(Duration::from_millis(1));
         let address = server.addr().clone();
-        // the driver waits that long for the answer to each of its first commands, and for a name to be looked up as long as that takes
+        // the driver's timeout is per answer of its handshake, and does not cover the name lookup
         let made = io::wait_for_blocking(left, move || {
             let client = Client::open(server);
             Ok(client.and_then(|client| client.get_connection_with_timeout(left)))
@@ -158,8 +158,8 @@ impl Servers {
         made.map_err(|error| self.unreachable(&address, &error))
     }
 
-    /// A connection that many share, made within `limit`, whose driver runs on the current runtime. To a node of a cluster one is [made
-    /// by its address](Self::connect_to).
+    /// Makes a shared connection within `limit`, whose driver runs on the current runtime. Connections to nodes of a cluster are [made
+    /// by address](Self::connect_to).
     pub(super) async fn connect_async(
         &self,
         limit: Duration,
@@ -172,7 +172,7 @@ impl Servers {
             .await
     }
 
-    /// As [`connect_async`](Self::connect_async), to `server`.
+    /// [`connect_async`](Self::connect_async) to `server`.
     pub(super) async fn connect_to(
         &self,
         server: ConnectionInfo,
@@ -188,13 +188,13 @@ impl Servers {
         connection.map_err(|error| self.unreachable(&address, &error))
     }
 
-    /// The error, with what could not be reached and without what nobody is to see.
+    /// The error, with the server's address and without credentials.
     pub(super) fn unreachable(
         &self,
         what: &dyn fmt::Display,
         error: &RedisError,
     ) -> Box<dyn std::error::Error + Send + Sync> {
-        // what the system says has none of it, and a server may quote what it was sent
+        // the system's messages contain no credentials; a server may quote what it was sent
         let says = error.to_string();
         if error.is_io_error() || !self.is_told_by(&says) {
             return format!("no connection to {what}: {says}").into();
@@ -203,8 +203,8 @@ impl Servers {
             .into()
     }
 
-    /// Whether `text` has the user or the password of a server. Not replaced in there: what is left of a sentence that everybody knows
-    /// would say what it was.
+    /// Whether `text` contains the user or password of a server. Such a text is dropped, not masked: the rest of a well-known sentence
+    /// would reveal what was masked.
     fn is_told_by(&self, text: &str) -> bool {
         let settings = self.nodes.iter().map(ConnectionInfo::redis_settings);
         let mut secrets = settings.flat_map(|settings| [settings.password(), settings.username()]);
@@ -235,7 +235,7 @@ pub(super) async fn connect(
         .await
 }
 
-/// `like`, with its user and its certificates, at another address.
+/// The server at another address, with the user and certificates of `like`.
 pub(super) fn at(like: ConnectionInfo, (to_host, to_port): Address) -> ConnectionInfo {
     let address = match like.addr().clone() {
         ConnectionAddr::TcpTls {
@@ -253,7 +253,7 @@ pub(super) fn at(like: ConnectionInfo, (to_host, to_port): Address) -> Connectio
     like.set_addr(address)
 }
 
-/// Host and port of a server that has them.
+/// The server's host and port, if it has them.
 pub(super) fn address(server: &ConnectionInfo) -> Option<Address> {
     match server.addr() {
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
@@ -263,7 +263,7 @@ pub(super) fn address(server: &ConnectionInfo) -> Option<Address> {
     }
 }
 
-/// The host of a server that has one.
+/// The server's host, if it has one.
 pub(super) fn host(server: &ConnectionInfo) -> &str {
     match server.addr() {
         ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host,
@@ -271,8 +271,9 @@ pub(super) fn host(server: &ConnectionInfo) -> &str {
     }
 }
 
-/// How connections close and send. What an operation that was given up had not sent yet is never sent: it would reach the server after
-/// what came later, by another connection. And the end of a command doesn't wait for the server to acknowledge its beginning.
+/// Socket settings. With zero linger, closing discards what an abandoned operation had not sent yet: it would otherwise reach the
+/// server after later commands on another connection. With `nodelay`, the end of a command does not wait for its beginning to be
+/// acknowledged.
 fn sockets() -> TcpSettings {
     let settings = TcpSettings::default().set_nodelay(true);
     settings.set_linger_time(Duration::ZERO)
@@ -282,18 +283,18 @@ fn is_encrypted(node: &ConnectionInfo) -> bool {
     matches!(node.addr(), ConnectionAddr::TcpTls { .. })
 }
 
-/// Whether there is an `@` behind what the driver takes for the host, as in a password with a `/`, `?` or `#` that is not encoded: the piece
-/// before it would pass for the host. What the driver can't read at all it doesn't quote.
+/// Whether an `@` follows what the driver takes for the host. A password with an unencoded `/`, `?` or `#` causes that, and the part
+/// before the `@` would pass for the host. The driver does not quote a URL that it can't parse.
 fn splits_a_password(url: &str) -> bool {
     let Some(url) = parse_redis_url(url) else {
         return false;
     };
     let behind = [Some(url.path()), url.query(), url.fragment()];
-    // the path of a socket may have one
+    // the path of a Unix socket may contain one
     !url.scheme().ends_with("unix") && behind.iter().flatten().any(|piece| piece.contains('@'))
 }
 
-/// What is wrong with a URL, by the driver's `error`, which quotes none.
+/// The error for a malformed URL, with the driver's `error`, which does not quote the URL.
 fn misfit(error: impl fmt::Display) -> Error {
     let message = format!(
         "{error}; servers are given as `redis://user:password@host:port/database`, or `rediss://` for TLS, with user and password percent-encoded"

@@ -1,7 +1,7 @@
-//! A payload as it lies in the server: behind the lifetime it was stored with.
+//! A payload as stored in the server: preceded by the lifetime it was stored with.
 //!
-//! What is left of a lifetime and the value are two answers of the server, between which another process may have stored a value that
-//! ends sooner. The lifetime in front of the value bounds what is taken to be left.
+//! The remaining lifetime and the value are two answers of the server. In between, another process may have stored a value that ends
+//! sooner. The stored lifetime bounds the remaining one that is reported.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use ::redis::{RedisWrite, ToRedisArgs};
 
 use crate::backend::Payload;
 
-/// The longest lifetime in milliseconds: a thousand years. What lives longer need not be told from that.
+/// The longest lifetime in milliseconds: a thousand years. Longer lifetimes are cut to this.
 const LONGEST: u64 = 1000 * 365 * 86_400_000;
 
-/// `lifetime` in whole milliseconds, 0 if it has no end. `None` if it is over before it begins.
+/// `lifetime` in whole milliseconds, 0 if it has no end. `None` if it is shorter than a millisecond.
 pub(super) fn life(lifetime: Option<Duration>) -> Option<u64> {
     match lifetime {
         None => Some(0),
@@ -25,7 +25,7 @@ pub(super) fn life(lifetime: Option<Duration>) -> Option<u64> {
     }
 }
 
-/// A payload as it is stored: how many bytes its lifetime has, those, and its own.
+/// A payload in its stored form: the number of bytes of its lifetime, the lifetime, the payload's bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Stored<'p> {
     head: [u8; 9],
@@ -58,17 +58,17 @@ impl ToRedisArgs for Stored<'_> {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
         let mut argument = out.writer_for_next_arg();
         for part in [&self.head[..self.used], self.bytes] {
-            // into memory, which takes all of it
+            // writes into memory, which does not fail
             let _ = argument.write_all(part);
         }
     }
 }
 
-/// The payload in `bytes`, of which the server says that it lives for `left` milliseconds more, or without end if that is negative, as of
-/// `ago`. `None` if that is over. Bytes that this did not write are taken as they are: what they are worth is for others to tell.
+/// Decodes the payload in `bytes`. The server said `ago` that it lives for `left` more milliseconds, or without end if `left` is
+/// negative. `None` if that is over. Bytes in another format are returned as they are: the caller checks their content.
 pub(super) fn read(bytes: &[u8], left: i64, ago: Duration) -> Option<Payload> {
     let (life, value) = split(bytes).unwrap_or((0, bytes));
-    // the server counts by a clock that it looks at now and then, in whole steps
+    // the server reads its clock only now and then, and counts whole milliseconds
     let left = u64::try_from(left).ok().map(|it| it.saturating_sub(1));
     let life = (life > 0).then_some(life);
     let left = match (left, life) {

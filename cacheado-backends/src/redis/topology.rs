@@ -1,4 +1,4 @@
-//! Which master of a cluster serves which slots, as one of the nodes sees it.
+//! Which master of a cluster serves which slots, as one node sees it.
 
 use ::redis::aio::{ConnectionLike, MultiplexedConnection};
 use ::redis::{Pipeline, Value, from_redis_value, pipe};
@@ -7,11 +7,11 @@ use super::reply;
 use super::servers::Address;
 use crate::backend::BackendResult;
 
-/// What a node says of the cluster.
+/// What a node says about the cluster.
 pub(super) struct View {
-    /// Whether it takes the cluster for one that works, with itself in it.
+    /// Whether the node considers the cluster working, with itself in it.
     pub(super) is_ok: bool,
-    /// The number of the latest election that it knows of.
+    /// The number of the latest election that the node knows of.
     pub(super) epoch: u64,
     pub(super) topology: Topology,
 }
@@ -28,15 +28,15 @@ struct Range {
 
 #[derive(Clone, Debug)]
 pub(super) struct Master {
-    /// Its own, whatever its address.
+    /// The node's id, independent of its address.
     pub(super) id: Vec<u8>,
-    /// Empty: that of the node that was asked.
+    /// Empty: the host of the node that was asked.
     host: String,
     port: u16,
 }
 
 impl Master {
-    /// Where it is, by the word of a node at `host`.
+    /// Its address, as told by a node at `host`.
     pub(super) fn address(&self, host: &str) -> Address {
         let host = if self.host.is_empty() {
             host
@@ -48,7 +48,7 @@ impl Master {
 }
 
 impl PartialEq for Topology {
-    /// Whether the same masters serve the same slots. Where they can be reached may differ from node to node.
+    /// Compares which masters serve which slots. Their addresses may differ from node to node.
     fn eq(&self, other: &Self) -> bool {
         let served = |it: &Range| (it.slots, it.master.id.clone());
         self.0.iter().map(served).eq(other.0.iter().map(served))
@@ -69,10 +69,10 @@ impl View {
         question
     }
 
-    /// What is answered to the [`question`](Self::question).
+    /// Reads the answers to the [`question`](Self::question).
     pub(super) fn read(answers: Vec<Value>) -> BackendResult<Self> {
         let [info, slots] = reply::all(answers)?;
-        // of one kind or another, by the version of the protocol
+        // its type depends on the protocol version
         let info: String = from_redis_value(reply::ok(info)?)?;
         let topology = Topology::read(reply::ok(slots)?).ok_or("the node's slots can't be read")?;
         let mut lines = info.lines();
@@ -86,7 +86,7 @@ impl View {
 }
 
 impl Topology {
-    /// Each of the masters once.
+    /// Each master once.
     pub(super) fn masters(&self) -> Vec<&Master> {
         let mut masters: Vec<_> = self.0.iter().map(|it| &it.master).collect();
         masters.sort_by(|one, other| one.id.cmp(&other.id));
@@ -94,7 +94,7 @@ impl Topology {
         masters
     }
 
-    /// Which slots are where, by the word of a node at `host`.
+    /// The owners of the slots, as told by a node at `host`.
     pub(super) fn owners(&self, host: &str) -> Vec<((u16, u16), Address)> {
         let slot = |slot: i64| u16::try_from(slot).unwrap_or(u16::MAX);
         let owners = self.0.iter().map(|range| {
@@ -104,7 +104,7 @@ impl Topology {
         owners.collect()
     }
 
-    /// One range of slots, of a master at that place.
+    /// One range of slots, owned by a master at that address.
     #[cfg(test)]
     pub(super) fn of_one(slots: (u16, u16), host: &str, port: u16) -> Self {
         let master = Master {
@@ -116,7 +116,7 @@ impl Topology {
         Self(vec![Range { slots, master }])
     }
 
-    /// What CLUSTER SLOTS answers; `None` if that is something else.
+    /// Reads the answer to CLUSTER SLOTS; `None` if it has another form.
     fn read(slots: Value) -> Option<Self> {
         let ranges = list(slots)?.into_iter().map(Range::read);
         let mut ranges = ranges.collect::<Option<Vec<_>>>()?;
@@ -126,7 +126,7 @@ impl Topology {
 }
 
 impl Range {
-    /// First slot, last slot, the master, and its replicas, which nobody asks.
+    /// Reads the first slot, the last slot and the master. The replicas that follow are ignored.
     fn read(range: Value) -> Option<Self> {
         let mut range = list(range)?.into_iter();
         let slots = (number(&range.next()?)?, number(&range.next()?)?);
@@ -172,7 +172,7 @@ mod tests {
         Value::BulkString(text.into())
     }
 
-    /// A range, whose master has the replica `z`.
+    /// A range whose master has the replica `z`.
     fn range(slots: (i64, i64), host: Value, id: &str) -> Value {
         let node = |host, id| Value::Array(vec![host, Value::Int(7000), bytes(id)]);
         let (first, last) = (Value::Int(slots.0), Value::Int(slots.1));

@@ -1,10 +1,11 @@
--- KEYS: index, deadlines, the root's mark, the scope's mark. ARGV: what comes before a name in its entry's key, the range of names, how many at most, nonce
--- or nothing, the marks' span, channel, message or nothing.
--- Returns how many live entries were removed, and the last name if there may be more. With the first part comes the nonce, so that no load
--- that began before stores any more; when nothing is left goes the message, so that nobody hears of it who could still read an old entry.
+-- KEYS: index, deadlines, the root's mark, the scope's mark. ARGV: the prefix of entry keys, the lower and upper bound of the names,
+-- the maximum number of entries to remove, a nonce or '', the marks' span, channel, message or ''.
+-- Returns how many live entries were removed and, if there may be more, the last name. The nonce comes with the first part: from then
+-- on no load that began earlier is stored. The message is published when nothing is left, so that no process that hears it can still
+-- read an old entry.
 local call, index, deadlines = redis.call, KEYS[1], KEYS[2]
 if ARGV[5] ~= '' then
-  -- a full server takes the mark once something was removed; the root's may be this one, and is looked at before
+  -- A full server accepts the mark only after the script has deleted something. KEYS[3] may be this mark, so its TTL is read first.
   local span = math.max(ARGV[6], call('PTTL', KEYS[3]))
   call('DEL', KEYS[4])
   call('SET', KEYS[4], ARGV[5], 'PX', span)
@@ -16,7 +17,7 @@ if #names > 0 then
   for i = 1, #names do
     entries[i] = ARGV[1] .. names[i]
   end
-  -- one alone that is on its way here, with its slot, would be taken for none: of several keys the server says so
+  -- In a slot that migrates here, UNLINK counts a key yet to arrive as absent. For a command on several keys the server reports it.
   call('EXISTS', index, unpack(entries))
   removed = call('UNLINK', unpack(entries))
   call('ZREM', index, unpack(names))

@@ -1,5 +1,6 @@
--- KEYS: index, deadlines, entry, marks, and the lease if the load has one. ARGV: value or the key where it lies, life, marks seen, and the
--- owner of the lease. Returns whether the value is stored, which it is not if a mark has changed or the lease is another's.
+-- KEYS: index, deadlines, entry, marks, and the lease if the load holds one. ARGV: the value or the key it is staged under, life, the
+-- marks seen, the owner of the lease. Returns whether the value is stored. It is not if a mark has changed or another owner holds the
+-- lease.
 --: entry
 local owner = ARGV[4]
 local first, last = 4, owner and #KEYS - 1 or #KEYS

@@ -1,7 +1,7 @@
--- KEYS: lease, marks, the root's first. ARGV: owner, the lease's span, a nonce, the marks' span.
--- Returns what the load's mark holds: the owner and the marks if the lease is the owner's now, the marks alone if it is anybody's, and
--- nothing if it is another's. A lease lasts no longer than the marks do that it was given at: a load that an eviction has outdated holds up
--- nobody.
+-- KEYS: lease, marks with the root's first. ARGV: owner, the lease's span, a nonce, the marks' span.
+-- Returns the bytes of the load's mark: owner and marks if the owner now holds the lease, the marks alone if anybody may load, nothing
+-- if another owner holds it. A lease ends when one of the marks it was granted under changes, so a load that an eviction has outdated
+-- delays no other.
 local call, first, last = redis.call, 2, #KEYS
 call('SET', KEYS[2], ARGV[3], 'NX', 'PX', ARGV[4])
 --: marks

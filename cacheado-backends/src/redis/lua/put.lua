@@ -1,5 +1,6 @@
--- KEYS: index, deadlines, entry, marks, the root's first and the key's own last. ARGV: value or the key where it lies, life, nonce, the marks' span,
--- channel, message, and the marks seen if they count. Returns whether the value is stored. If a mark has changed, or the server refuses, what was there goes.
+-- KEYS: index, deadlines, entry, marks with the root's first and the key's own last. ARGV: the value or the key it is staged under,
+-- life, nonce, the marks' span, channel, message, and the marks seen if they are to be checked. Returns whether the value is stored.
+-- If a mark has changed, or the server refuses, the old entry is removed.
 --: entry
 local no_use = false
 if ARGV[7] then
@@ -9,7 +10,7 @@ if ARGV[7] then
 end
 --: store
 if stored ~= 1 then
-  -- a full server takes the mark once something was removed
+  -- A full server accepts the mark only after the script has deleted something.
   call('UNLINK', entry)
   redis.pcall('ZREM', index, name)
   redis.pcall('ZREM', deadlines, name)

@@ -1,4 +1,5 @@
--- KEYS: lease. ARGV: what it holds if it is the caller's; for how long it is anybody's from now on, if it is to be. Returns whether it was.
+-- KEYS: lease. ARGV: the content of the lease if the caller holds it, and optionally for how long anybody may load from now on.
+-- Returns whether the caller held it.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end

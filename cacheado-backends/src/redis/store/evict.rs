@@ -12,18 +12,18 @@ use crate::backend::{BackendResult, Change};
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// How many entries a script removes at most, during which the server does nothing else.
+/// The maximum number of entries that one script removes. The server does nothing else meanwhile.
 const PART: usize = 1000;
 
-/// How often a scope is gone through at most.
+/// The maximum number of passes over a scope.
 const PASSES: usize = 3;
 
-/// What is left to be removed of one bucket.
+/// What is left to remove from one bucket.
 struct Rest<'a> {
     bucket: Bucket<'a>,
-    /// Where it begins: a bound as ZRANGEBYLEX takes it.
+    /// The lower bound of the names, as ZRANGEBYLEX takes it.
     from: Vec<u8>,
-    /// Whether it is all: then the scope's mark is yet to be written.
+    /// Whether nothing was removed yet: then the scope's mark is still to be written.
     whole: bool,
 }
 
@@ -66,12 +66,12 @@ impl Store {
         self.evict_all_of(io, &all, &Change::All).await.map(drop)
     }
 
-    /// Removes what is in `scope`, and tells others.
+    /// Removes everything in `scope` and tells other processes.
     ///
-    /// That takes several steps if there is much, or if it lies in several buckets. A load that began between two of them may have found
-    /// what was about to go, and have stored what it made of that where all was gone by then. So it is done again, until all is removed
-    /// in one step, or there is nothing; or a few times, where others store more than one step removes: what is there then is at least as
-    /// many loads away from what was to go.
+    /// A large scope, or one in several buckets, takes several steps. A load that began between two steps may have read an entry that
+    /// was about to be removed, and have stored its result where the removal was already done. So the pass is repeated until it
+    /// removes everything in one step or finds nothing. If other processes keep storing more than one step removes, it ends after a
+    /// few passes: any entry left is then at least as many loads away from the removed ones.
     async fn evict_all_of(
         &self,
         io: &impl Exchange,
@@ -81,7 +81,7 @@ impl Store {
         let name = address::scope(scope);
         let buckets = self.names.scope(scope);
         let message = self.message(change);
-        // of several buckets none knows which is the last
+        // with several buckets, none knows that it is the last
         let in_script = (buckets.len() == 1).then_some(&*message);
         let mut removed = 0;
         for _ in 0..PASSES {
@@ -100,8 +100,8 @@ impl Store {
         Ok(removed)
     }
 
-    /// Removes what is called `name` and what follows, part by part. Each part is a round trip of its own. If all is removed with the first,
-    /// that takes the `message` as well. Returns how many live entries there were, and in how many round trips.
+    /// Removes the names that begin with `name`, part by part, with one round trip per part. The script of the first part publishes
+    /// `message` if that part removes everything. Returns how many live entries were removed, and in how many round trips.
     async fn pass(
         &self,
         io: &impl Exchange,
@@ -177,7 +177,7 @@ fn upper(name: &str) -> Vec<u8> {
     if name.is_empty() {
         b"+".to_vec()
     } else {
-        // a byte that no text has
+        // this byte occurs in no UTF-8 text
         [b"(", name.as_bytes(), b"\xff"].concat()
     }
 }

@@ -1,7 +1,7 @@
 //! Claims of loads, and the marks that carry them.
 //!
-//! A mark's bytes are the lease's owner, a semicolon, and the marks seen; no owner if there is no lease. A lease in the server holds the
-//! same bytes: those without an owner for as long as it is anybody's.
+//! The bytes of a mark are the owner of the lease, a semicolon, and the marks seen. Without a lease the owner is empty. A lease in the
+//! server holds the same bytes, without an owner while anybody may load.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ impl Store {
         })
     }
 
-    /// `to_all`: for how long it is anybody's.
+    /// `to_all`: for how long anybody may load from now on.
     pub(in super::super) async fn release(
         &self,
         io: &impl Exchange,
@@ -55,14 +55,14 @@ impl Store {
     }
 }
 
-/// The owner of the mark's lease, which is empty if it has none, and the marks seen. `None` for a mark that this backend did not give.
+/// Splits a mark into the owner of its lease, empty if it has none, and the marks seen. `None` for a mark of another kind.
 pub(super) fn parts(mark: &Mark) -> Option<(&[u8], &[u8])> {
     let bytes = mark.bytes();
     let end = bytes.iter().position(|&byte| byte == b';')?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-/// The mark of a load without a lease, which has seen these.
+/// The mark of a load without a lease that has `seen` these marks.
 pub(super) fn unowned(seen: &[u8], taken: Instant) -> Mark {
     Mark::new([b";", seen].concat(), taken)
 }

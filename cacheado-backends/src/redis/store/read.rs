@@ -1,4 +1,4 @@
-//! Looking entries up.
+//! Looking up entries.
 
 use std::iter::once;
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use super::{BATCH, Store};
 use crate::backend::{BackendResult, Lookup, Mark, Payload, Refused};
 use crate::key::Key;
 
-/// What one look-up came to.
+/// The outcome of one lookup.
 enum Found {
     Hit(Payload),
-    /// Nothing, and the marks in one text.
+    /// A miss, with the marks as one text.
     Miss(Vec<u8>),
-    /// Nothing, and no mark of the root's: no load can be known by the others.
+    /// A miss without a root mark: the other marks can't identify a load then.
     Unmarked,
-    /// Something lies there that is no value, or did a moment ago.
+    /// The key holds, or just held, something that is not a string.
     Foreign,
 }
 
@@ -54,7 +54,7 @@ impl Store {
         Ok(lookup)
     }
 
-    /// A look-up that asks for marks only once there is no value.
+    /// Looks up the value first, and asks for the marks only on a miss.
     async fn get_alone(
         &self,
         io: &impl Exchange,
@@ -79,8 +79,8 @@ impl Store {
         }
     }
 
-    /// One round trip for all, one more for the marks of those that are missing (a hit has no use for marks, and they are several a
-    /// key), and a third where no mark is left, or never was.
+    /// Takes one round trip for all keys, one more for the marks of the misses (a hit needs none, and there are several per key), and
+    /// a third for keys without a root mark.
     pub(in super::super) async fn get_many(
         &self,
         io: &impl Exchange,
@@ -120,7 +120,7 @@ impl Store {
                     Some(found) => found,
                 };
                 lookups.push(match self.settle(io, found, bucket, &name, sent).await {
-                    // one that is something else's keeps nobody from the rest; what is loaded in its place is not stored
+                    // one foreign entry does not fail the others; a value loaded in its place is not stored
                     Err(error) if error.is::<Refused>() => {
                         tracing::warn!(%error, "one of many entries can't be read");
                         Lookup::Miss(Mark::none())
@@ -155,7 +155,7 @@ impl Store {
         }
     }
 
-    /// What a look-up that was sent at `sent` comes to in the end.
+    /// The final result of a lookup that was sent at `sent`.
     async fn settle(
         &self,
         io: &impl Exchange,
@@ -171,7 +171,7 @@ impl Store {
             Found::Foreign => {
                 let mut get = cmd("GET");
                 get.arg(bucket.entry(name));
-                // the server says so itself, if it lies there still
+                // the server answers with an error if the foreign value is still there
                 reply::bytes(ask_one(io, get).await?)?;
                 self.first_mark(io, bucket, name).await?
             }
@@ -179,7 +179,7 @@ impl Store {
         Ok(Lookup::Miss(mark))
     }
 
-    /// The mark of an entry, with one of the root's made if there is none.
+    /// The mark of an entry. Creates the root's mark if there is none.
     async fn first_mark(
         &self,
         io: &impl Exchange,
@@ -191,7 +191,7 @@ impl Store {
         first_mark_of(ask(io, pipe([call])).await?, sent)
     }
 
-    /// The [first marks](Self::first_mark) of those of `entries` that have none as they were `found`.
+    /// The [first marks](Self::first_mark) of those `entries` that were `found` without a mark.
     async fn first_marks(
         &self,
         io: &impl Exchange,
@@ -217,7 +217,7 @@ impl Store {
     }
 }
 
-/// What the answer says that was asked for at `sent`. A server that is too full for a mark stores no value either.
+/// Reads the answer to a request that was sent at `sent`. A server too full for a mark stores no value either, so no mark is needed.
 fn first_mark_of(answer: Vec<Value>, sent: Instant) -> BackendResult<Mark> {
     match reply::first(answer) {
         Ok(seen) => Ok(unowned(&reply::bytes(seen)?.unwrap_or_default(), sent)),
@@ -226,20 +226,20 @@ fn first_mark_of(answer: Vec<Value>, sent: Instant) -> BackendResult<Mark> {
     }
 }
 
-/// What asks for an entry and its marks.
+/// The commands that read an entry and its marks.
 fn look_up(bucket: Bucket<'_>, name: &str) -> Pipeline {
     let names = once(bucket.entry(name)).chain(bucket.marks(name));
     pipe([time_left(bucket, name), mget(names)])
 }
 
-/// What asks how long an entry lives, ahead of the entry itself: if it expires in between, it is not there.
+/// The command that asks for an entry's TTL. It goes ahead of the value: an entry that expires in between is then missing.
 fn time_left(bucket: Bucket<'_>, name: &str) -> Cmd {
     let mut left = command("PTTL", 256);
     left.arg(bucket.entry(name));
     left
 }
 
-/// What asks for the marks of an entry alone.
+/// The command that reads only the marks of an entry.
 fn look_for_marks(bucket: Bucket<'_>, name: &str) -> Cmd {
     mget(bucket.marks(name))
 }
@@ -252,7 +252,7 @@ fn mget<'n>(names: impl Iterator<Item = Name<'n>>) -> Cmd {
     mget
 }
 
-/// What is under each of these names, without marks: `None` for nothing. The values of a bucket are asked for in one command.
+/// Reads the value of each entry, without marks; `None` for a miss. The values of one bucket take one command.
 async fn values(
     io: &impl Exchange,
     entries: &[(Bucket<'_>, String)],
@@ -304,7 +304,7 @@ async fn values(
     Ok(found)
 }
 
-/// What the answers to a look-up say, which was sent `ago`.
+/// Reads the answers to a lookup that was sent `ago`.
 fn found(answers: Vec<Value>, ago: Duration) -> BackendResult<Found> {
     let [left, values] = reply::all(answers)?;
     let left = Some(reply::integer(left)?);
@@ -315,12 +315,12 @@ fn found(answers: Vec<Value>, ago: Duration) -> BackendResult<Found> {
     Ok(marks(values)?.map_or(Found::Unmarked, Found::Miss))
 }
 
-/// What PTTL says of a key that there is not.
+/// PTTL's answer for a missing key.
 const ABSENT: i64 = -2;
-/// What it says of one that does not expire.
+/// PTTL's answer for a key without an expiry.
 const NO_END: i64 = -1;
 
-/// What PTTL, if that was asked, and GET or MGET say of an entry, which were sent `ago`; `None` if there is none.
+/// Reads the answers of PTTL (`left`, if it was asked) and of GET or MGET, sent `ago`, for one entry; `None` for a miss.
 fn value_of(left: Option<i64>, value: Value, ago: Duration) -> BackendResult<Option<Found>> {
     Ok(match (reply::bytes(value)?, left) {
         (_, Some(ABSENT)) | (None, None) => None,
@@ -329,7 +329,7 @@ fn value_of(left: Option<i64>, value: Value, ago: Duration) -> BackendResult<Opt
     })
 }
 
-/// The marks in one text, as the scripts write it, the root's first; `None` if there is none of the root's.
+/// Joins the marks in the format of the scripts, the root's first; `None` without a root mark.
 fn marks(values: impl IntoIterator<Item = Value>) -> BackendResult<Option<Vec<u8>>> {
     let mut text = Vec::new();
     for (nth, value) in values.into_iter().enumerate() {

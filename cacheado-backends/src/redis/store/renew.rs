@@ -1,4 +1,4 @@
-//! Clearing what a server has brought back.
+//! Clearing the cache when a server brings back old data.
 
 use ::redis::cmd;
 
@@ -8,11 +8,12 @@ use super::super::script::ask_one;
 use super::Store;
 use crate::backend::{BackendResult, Refused};
 
-/// How long it is noted that somebody has, in milliseconds: a process that has not heard for longer clears once more.
+/// How long the note of a clear stays, in milliseconds. A process that was not connected for longer clears once more.
 const NOTED: u64 = 86_400_000;
 
 impl Store {
-    /// Clears the cache, as a server began the life `run` with what it had at some time before; unless somebody has by now.
+    /// Clears the cache because a server began the run `run` with data of some earlier time. Does nothing if another process has
+    /// cleared it already.
     pub(in super::super) async fn clear_after(
         &self,
         io: &impl Exchange,
@@ -29,7 +30,7 @@ impl Store {
         let mut set = cmd("SET");
         set.arg(note).arg("").arg("PX").arg(NOTED);
         match ask_one(io, set).await {
-            // a full server: others clear too
+            // a full server: other processes clear too
             Err(error) if !error.is::<Refused>() => Err(error),
             _ => Ok(()),
         }

@@ -1,12 +1,12 @@
-//! Whether look-ups find something these days.
+//! Whether recent lookups were hits.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// How many look-ups in a row have found something.
+/// The number of hits in a row.
 ///
-/// After [`MANY`](Self::MANY) the next one is taken to find something as well: it asks for no marks, of which there are several and a
-/// hit has no use for, and if it is mistaken, for another round trip's cost. With nine hits in ten that is less than half of the look-ups,
-/// with two in three next to none.
+/// After [`MANY`](Self::MANY) hits the next lookup is expected to hit too. It does not ask for marks: there are several per key, and a
+/// hit needs none. A wrong guess costs one more round trip. At nine hits in ten, fewer than half of the lookups are sent like this, at
+/// two in three almost none.
 #[derive(Debug, Default)]
 pub(super) struct Streak(AtomicU8);
 
@@ -17,7 +17,7 @@ impl Streak {
         self.0.load(Ordering::Relaxed) == Self::MANY
     }
 
-    /// Counts a look-up. Of those side by side one may be left out, which does no harm.
+    /// Counts a lookup. Concurrent lookups may lose one count, which does no harm.
     pub(super) fn count(&self, hit: bool) {
         let known = self.0.load(Ordering::Relaxed);
         let now = if hit { Self::MANY.min(known + 1) } else { 0 };

@@ -1,8 +1,9 @@
 //! Storing values.
 //!
-//! What is stored is decided by a script. A value that passes through one is copied several times and left to the script's collector
-//! of garbage, which takes the server several times as long as storing it. So a large one is laid down under a key of its own, by a
-//! plain command just before the script, which then renames it. Until then nobody looks there, and it expires by itself.
+//! A script decides whether a value is stored. A value that passes through a script is copied several times and left to Lua's garbage
+//! collector, which takes the server several times as long as storing it. So a large value is staged: a plain command just before the
+//! script stores it under a key of its own, and the script renames that key. Until then no one reads the key, and it expires by
+//! itself.
 
 use ::redis::{Cmd, Pipeline, Value};
 
@@ -16,10 +17,11 @@ use super::{BATCH, Store};
 use crate::backend::{BackendResult, Change, Mark, Payload};
 use crate::key::Key;
 
-/// From how many bytes on a value is laid down first.
+/// The size in bytes from which a value is staged.
 const LARGE: usize = 2048;
 
-/// How long what is laid down stays, in milliseconds: the script comes with it, or after one more round trip if it is unknown.
+/// How long a staged value stays, in milliseconds: the script comes with it, or one round trip later if the server does not know the
+/// script.
 const STAGED: u64 = 10_000;
 
 impl Store {
@@ -94,7 +96,7 @@ impl Store {
         payload: &Payload,
         mark: &Mark,
     ) -> BackendResult<bool> {
-        // of a mark that is too old, or of none, it can't be said whether it holds
+        // a mark that is too old, or none, can't tell whether the key was evicted or set since
         let seen = parts(mark).filter(|_| mark.age() <= self.load_limit);
         let (Some((_, seen)), Some(life)) = (seen, stored::life(payload.lifetime)) else {
             return self.evict(io, key).await.map(|_| false);
@@ -105,7 +107,7 @@ impl Store {
         Ok(told(ask(io, pipe).await?)? == 1)
     }
 
-    /// What stores the payload whatever came between. One that is over before it begins is stored by removing what it takes the place of.
+    /// Stores the payload unconditionally. A lifetime under a millisecond evicts the entry instead.
     fn set_pipe(&self, key: &Key, payload: &Payload) -> Pipeline {
         let Some(life) = stored::life(payload.lifetime) else {
             return pipe([self.evict_call(key)]);
@@ -138,7 +140,7 @@ impl Store {
         pipe(lay_down.into_iter().chain([call]))
     }
 
-    /// What stores the payload of a load that began at `mark`; `None` if no server need be asked to know that it must not be.
+    /// Stores the payload of a load that began at `mark`; `None` if the payload must not be stored and no server need be asked.
     fn fill_pipe(&self, key: &Key, payload: &Payload, mark: &Mark) -> Option<Pipeline> {
         let life = stored::life(payload.lifetime)?;
         let (owner, seen) = parts(mark).filter(|_| mark.age() <= self.load_limit)?;
@@ -152,7 +154,8 @@ impl Store {
         Some(pipe(lay_down.into_iter().chain([call])))
     }
 
-    /// Gives the value to the script that is called. Returns what lays it down before, if it is large: then the script is given its key.
+    /// Adds the value to the script's arguments. For a large value, adds the staging key instead and returns the command that stages
+    /// the value.
     fn add_value(
         &self,
         call: &mut Cmd,
@@ -174,7 +177,7 @@ impl Store {
     }
 }
 
-/// What the script says, which comes last. If the value could not be laid down, that is why.
+/// The script's answer, which comes last. If staging failed, returns that error.
 fn told(mut answers: Vec<Value>) -> BackendResult<i64> {
     let script = answers.pop().unwrap_or_default();
     for laid_down in answers {

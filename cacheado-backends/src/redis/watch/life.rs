@@ -1,7 +1,7 @@
-//! Whether a server is still the one that took what it was told.
+//! Detects a server that restarted and lost changes.
 //!
-//! One that has ended and begun again has what it last wrote to disk. If that is a snapshot, entries are there again that were evicted
-//! after it was made, and old values that were replaced.
+//! A restarted server has the data that it last wrote to disk. If that is a snapshot, it brings back entries that were evicted after
+//! the snapshot was made, and old values that were replaced.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,21 +11,21 @@ use ::redis::{RedisError, pipe};
 
 use crate::backend::BackendResult;
 
-/// How much longer ago than known a server may have ended: it answered within two beats of that, and tells its age in whole seconds.
+/// Tolerance for when a server ended: it answered within the last two beats, and reports its uptime in whole seconds.
 const INEXACT: Duration = Duration::from_secs(3);
 
-/// What a server says of itself.
+/// What a server says about itself.
 pub(super) struct Life {
-    /// What it is known by from one life to the next.
+    /// Identifies the server across restarts.
     node: String,
-    /// Another each time that it begins; none if this user may not know.
+    /// The run id, new at each start; `None` if this user may not know it.
     run: Option<String>,
     age: Duration,
-    /// Whether it writes down each change as it comes, and so forgets none.
+    /// Whether it logs each change as it comes, and so loses none.
     keeps_all: bool,
 }
 
-/// The lives that were seen last, and when that was.
+/// The lives seen last, and until when.
 pub(super) struct Lives {
     runs: HashMap<String, String>,
     seen: Instant,
@@ -59,8 +59,8 @@ impl Lives {
         }
     }
 
-    /// The runs of those of `now` that began since they were seen last, and may have forgotten what they were told by then. One that is
-    /// older and takes a node's place was its replica, and has what that had.
+    /// The runs in `now` that began since the servers were seen last and may have lost changes made before. A server with a longer
+    /// uptime that takes a node's place was its replica, and has the same data.
     pub(super) fn that_forgot<'n>(&self, now: &'n [Life]) -> impl Iterator<Item = &'n str> {
         let since = self.seen.elapsed() + INEXACT;
         let forgot = move |life: &&Life| !life.keeps_all && life.age <= since;
@@ -76,7 +76,7 @@ impl Lives {
         self.runs = known.collect();
     }
 
-    /// They were all there until now.
+    /// Notes that all of them were there until now.
     pub(super) fn end(&mut self) {
         self.seen = Instant::now();
     }
@@ -109,7 +109,7 @@ mod tests {
         let forgot = |now| lives.that_forgot(&[now]).count() == 1;
         assert!(forgot(life("a", "2", 1)));
         assert!(forgot(life("b", "3", 0)));
-        // the same, its replica, another, and one that keeps all
+        // the same run, a former replica, an unknown node, one that keeps all
         assert!(!forgot(life("a", "1", HOUR)));
         assert!(!forgot(life("a", "2", HOUR)));
         assert!(!forgot(life("c", "2", 1)));
@@ -118,7 +118,7 @@ mod tests {
             keeps_all,
             ..life("a", "2", 1)
         }));
-        // one that does not tell
+        // without a run id
         let run = None;
         assert!(!forgot(Life {
             run,

@@ -1,8 +1,7 @@
-//! Hearing of what other processes do: connections of its own, subscribed to the cache's channel.
+//! Hears what other processes do, over separate connections that are subscribed to the cache's channel.
 //!
-//! It is looked at twice a second whether they lead to all that there is to hear, so that it is known within a second if they don't. In
-//! between nothing says that a message was lost, so on any doubt all of them are given up, and what this process keeps is trusted no more
-//! until there are others.
+//! Twice a second these connections are checked to cover all sources, so a gap is noticed within a second. In between nothing reports
+//! a lost message. So on any doubt all connections are dropped, and this process no longer trusts its copies until there are new ones.
 
 mod life;
 mod sources;
@@ -25,20 +24,20 @@ use crate::backend::{BackendResult, Change, Changes};
 use crate::io;
 use crate::said::Said;
 
-/// How often it is looked whether all is heard, and how long the answers may take.
+/// The interval of the checks, and how long their answers may take.
 const BEAT: Duration = Duration::from_millis(500);
-/// How long it may take to begin, if some of the servers that are asked first are gone.
+/// How long opening may take, also if some of the servers that are asked first are gone.
 const OPENING: Duration = Duration::from_secs(4);
-/// How many changes may wait while one takes long: beyond that they cost less by forgetting all copies, and what they are kept in ends.
+/// How many changes may wait while one takes long. Beyond that, dropping all copies is cheaper, and it bounds the queue.
 const MOST_WAITING: usize = 10_000;
-/// How long to wait before the first and the later attempts to connect again.
+/// The pause before the first and before later attempts to reconnect.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// What is to be watched.
 pub(super) struct Watch {
     pub(super) servers: Arc<Servers>,
     pub(super) store: Arc<Store>,
-    /// How the store is asked.
+    /// For commands to the store.
     pub(super) io: Arc<Multiplexed>,
     pub(super) changes: Changes,
 }
@@ -85,14 +84,14 @@ impl Watch {
                     tracing::debug!(channel, %error, "not hearing of other processes' changes");
                 }
             }
-            // between half and all of it, so that not all processes come back at once
+            // between half of the pause and all of it, so that not all processes come back at once
             let share = u32::try_from(random() % 512).unwrap_or(0) + 512;
             sleep(pause * share / 1024).await;
             pause = (pause * 2).min(PAUSES.1);
         }
     }
 
-    /// Listens until something may be missed, and says why. Fails if there was nothing to listen to to begin with.
+    /// Listens until a change may be missed, and returns why. Fails if listening could not begin.
     async fn listen(&self, lives: &mut Lives) -> BackendResult<String> {
         let (events, received) = unbounded_channel();
         let opening = Sources::open(&self.servers, self.store.names.channel(), &events);
@@ -101,7 +100,7 @@ impl Watch {
         let now = sources.lives().await?;
         let beats = tokio::spawn(beats(sources, events));
         let _beats = Watching(beats.abort_handle());
-        // what is heard and what is read is to be of the same servers
+        // commands and messages must concern the same servers
         self.servers.begin_era();
         for run in lives.that_forgot(&now) {
             self.store.clear_after(&*self.io, run).await?;
@@ -113,7 +112,7 @@ impl Watch {
         Ok(why)
     }
 
-    /// Reports what is received until a connection is lost or the beats have ended, and says why.
+    /// Reports what is received until a connection is lost or the checks end, and returns why.
     async fn report(&self, mut received: UnboundedReceiver<Event>) -> String {
         loop {
             let event = received.recv().await;
@@ -142,7 +141,7 @@ impl Watch {
         let change = match message.split_first_chunk() {
             Some((from, _)) if u64::from_le_bytes(*from) == self.store.nonces.id() => None,
             Some((_, change)) => Change::from_bytes(change),
-            // of nobody known: it may be anything
+            // an unknown sender: it may be anything
             None => Some(Change::All),
         };
         if let Some(change) = change {
@@ -153,16 +152,16 @@ impl Watch {
 
 enum Event {
     Push(PushInfo),
-    /// Something may be missed from here on.
+    /// Changes may be missed from here on.
     Doubt(String),
 }
 
-/// Looks at the sources twice a second, until something is wrong.
+/// Checks the sources twice a second, until something is wrong.
 async fn beats(mut sources: Sources, events: UnboundedSender<Event>) {
     loop {
         sleep(BEAT).await;
         if let Err(why) = sources.prove().await {
-            // nobody listens any more if it was known before
+            // the receiver is gone if the trouble was known before
             let _ = events.send(Event::Doubt(why.to_string()));
             return;
         }

@@ -1,9 +1,9 @@
-//! The servers that changes are heard from: found, subscribed at, and asked again and again whether they are still the ones.
+//! The servers that announce changes: finding them, subscribing to them, and checking repeatedly that they are still the right ones.
 //!
-//! In a cluster that is every master. A message goes from the node whose script published it to those who are subscribed there, in the
-//! order of a connection; to subscribers at other nodes it goes over the cluster's own links, which lose what is sent while they are
-//! down, and nobody is told. So it is heard at its origin, and once more from each other master whose link works. No copy is left out:
-//! a command that is sent again after a lost connection has run twice, and what came in between is known to nobody here.
+//! In a cluster these are all masters. The node whose script published a message sends it to its own subscribers, in the order of the
+//! connection. Subscribers at other nodes get it over the cluster's internal links, which silently lose messages while they are down.
+//! So a message is received from its origin, and once more from each other master whose link works. No copy is filtered out: a command
+//! that is sent again after a lost connection runs twice, and this process does not know what came in between.
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncCommands, AsyncConnectionConfig, ConnectionInfo, ProtocolVersion, PushInfo};
@@ -19,7 +19,7 @@ use super::life::Life;
 use super::{BEAT, Event};
 use crate::backend::BackendResult;
 
-/// Connections to all of them.
+/// Connections to all sources.
 pub(super) struct Sources {
     subscribed: Vec<Subscribed>,
     proof: Proof,
@@ -31,29 +31,29 @@ struct Subscribed {
     connection: MultiplexedConnection,
 }
 
-/// A server, and where it is.
+/// A server to subscribe to.
 struct Node {
-    /// What it is known by when it comes again.
+    /// Identifies the node after a restart.
     name: String,
     server: ConnectionInfo,
 }
 
-/// What shows that they are all.
+/// What proves that the sources are complete.
 enum Proof {
-    /// Nothing but that it answers.
+    /// Only that the server answers.
     Single,
-    /// Each of them sees these.
+    /// Each of them sees this topology.
     Cluster(Topology),
-    /// It is a master, and the sentinels name it.
+    /// The server is a master, and the sentinels name it.
     Named(Sentinels, Address),
 }
 
 impl Sources {
-    /// Subscribes at each. All that is published from then on goes to `events`.
+    /// Subscribes to each source. Everything published from then on goes to `events`.
     ///
     /// # Errors
     ///
-    /// If one can't be reached, or they are not all by now.
+    /// If one can't be reached, or the sources are no longer complete.
     pub(super) async fn open(
         servers: &Servers,
         channel: &str,
@@ -72,22 +72,22 @@ impl Sources {
             subscribed: side_by_side(subscribing).await?,
             proof,
         };
-        // another may have come while these were subscribed at
+        // the set of sources may have changed while these were subscribed to
         sources.prove().await?;
         Ok(sources)
     }
 
-    /// Asks all whether they are still the ones, within a [`BEAT`].
+    /// Asks all sources whether they are still the right ones, within a [`BEAT`].
     ///
     /// # Errors
     ///
-    /// If they are not, or it can't be told.
+    /// If they are not, or that can't be determined.
     pub(super) async fn prove(&mut self) -> BackendResult<()> {
         let proven = timeout(BEAT, self.ask_all()).await;
         proven.map_err(|_| "no answer in time")?
     }
 
-    /// The lives that they are in.
+    /// The current lives of the sources.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Sources {
                 let roles =
                     connections.map(|mut it| async move { Ok(says_master(&mut it).await?) });
                 let mut roles = JoinSet::from_iter([side_by_side(roles)]);
-                // those that are gone must not take the time of those that answer
+                // sentinels that are gone must leave the other answers enough time
                 if sentinels.agree(BEAT * 3 / 4).await? != *address {
                     return Err("the sentinels name another master".into());
                 }
@@ -144,7 +144,7 @@ impl Node {
     }
 }
 
-/// Which they are.
+/// Finds the sources.
 async fn find(servers: &Servers) -> BackendResult<(Vec<Node>, Proof)> {
     match &servers.kind {
         Kind::Single => Ok((vec![Node::at(servers.nodes[0].clone())], Proof::Single)),
@@ -157,7 +157,7 @@ async fn find(servers: &Servers) -> BackendResult<(Vec<Node>, Proof)> {
         Kind::Cluster => {
             let mut failure = "no node of the cluster to ask".into();
             let seeds = &servers.nodes;
-            // another one first each time: one that is cut off may answer as quickly as ever
+            // starts with another seed each time: a node that is cut off may answer as fast as ever
             let first = usize::try_from(random() >> 32).unwrap_or_default() % seeds.len();
             for seed in seeds[first..].iter().chain(&seeds[..first]) {
                 match timeout(BEAT, look(servers, seed)).await {
@@ -177,7 +177,7 @@ async fn find(servers: &Servers) -> BackendResult<(Vec<Node>, Proof)> {
     }
 }
 
-/// What `seed` sees of the cluster.
+/// The cluster as `seed` sees it.
 async fn look(servers: &Servers, seed: &ConnectionInfo) -> BackendResult<Topology> {
     let config = AsyncConnectionConfig::new();
     let mut connection = servers.connect_to(seed.clone(), BEAT, config).await?;
@@ -204,7 +204,7 @@ async fn subscribe(
     Ok(connection)
 }
 
-/// Does all of them at once, and gives up all when one fails.
+/// Runs all concurrently, and drops all when one fails.
 async fn side_by_side<T: Send + 'static>(
     all: impl IntoIterator<Item = impl Future<Output = BackendResult<T>> + Send + 'static>,
 ) -> BackendResult<Vec<T>> {

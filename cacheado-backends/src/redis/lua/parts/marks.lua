@@ -1,4 +1,4 @@
--- Has the marks from the KEYS' `first` to `last`, or to the end, in one text; an absent one is empty.
+-- Joins the marks from KEYS[first] to KEYS[last], or to the end, in `seen`. An absent mark is empty.
 local seen = call('MGET', unpack(KEYS, first, last))
 for i = 1, #seen do
   seen[i] = seen[i] or ''

@@ -1,11 +1,12 @@
--- Notes when `name` ends, which is in the index: in `life` milliseconds, or never if that is 0. The index lives for `left`. What has an end
--- has one among the deadlines, which may be that of an earlier value. Both live as long as the last entry, and an eighth longer, so that
--- they are seldom extended, and for ever with one that has no end.
+-- Records when `name`, which is in the index, ends: in `life` milliseconds, or never if that is 0. The index expires in `left`. Each
+-- entry with an end has a deadline, possibly that of an earlier value. Index and deadlines live an eighth longer than the last entry,
+-- so that they are seldom extended, and for ever while an entry has no end.
 if life == 0 then
   call('ZREM', deadlines, name)
   if left >= 0 then
     call('PERSIST', index)
-    -- what was stored again may end later than is noted, but not later than this, which no entry's end takes out
+    -- An entry stored again may outlive its deadline, but not the index's old expiry. The empty name records that; no removal takes it
+    -- out.
     if call('EXISTS', deadlines) == 1 then
       --: now
       call('ZADD', index, '0', '')
@@ -15,14 +16,14 @@ if life == 0 then
   end
 else
   --: now
-  -- before what has expired is taken out, which it may have been itself until now
+  -- Before `tidy`, which would drop `name` from the index if an earlier deadline of it is due.
   call('ZADD', deadlines, string.format('%d', time + life), name)
   --: tidy
   if left < life and (left >= 0 or call('ZCARD', index) == call('ZCARD', deadlines)) then
     local span = call('PTTL', deadlines)
     if span < life then
       if span < 0 then
-        -- it has just begun, or there was an entry without an end
+        -- The deadlines are new, or there was an entry without an end.
         span = call('ZREVRANGE', deadlines, '0', '0', 'WITHSCORES')[2] - time
       end
       span = math.max(span, life)
