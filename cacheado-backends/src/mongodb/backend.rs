@@ -1,4 +1,4 @@
-//! The [`Backend`] trait: each operation of the store, awaited by blocking the caller's thread or without.
+//! The [`Backend`] trait: each operation of the store, awaited by blocking the caller's thread or asynchronously.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::key::Key;
 use crate::scope::Scope;
 
 impl MongoDb {
-    /// `operation` on the runtime of the driver, awaited by blocking.
+    /// Runs `operation` on the driver's runtime and blocks until it is done.
     fn wait<T, F>(&self, operation: impl FnOnce(Arc<Store>) -> F) -> BackendResult<T>
     where
         T: Send + 'static,
@@ -27,7 +27,7 @@ impl MongoDb {
         self.wait_for(1, operation)
     }
 
-    /// For as long as `trips` round trips may take.
+    /// [`wait`](Self::wait) with the limit of `trips` round trips.
     fn wait_for<T, F>(
         &self,
         trips: u32,
@@ -44,8 +44,8 @@ impl MongoDb {
         done
     }
 
-    /// `operation` on the runtime of the driver, awaited without blocking. It goes on to its end if nobody awaits it any more: to
-    /// break off would cost its connection.
+    /// Runs `operation` on the driver's runtime without blocking. It runs to its end even if the caller drops the future: aborting it
+    /// would cost its connection.
     fn run<'a, T, F>(
         &'a self,
         operation: impl FnOnce(Arc<Store>) -> F + Send + 'a,
@@ -57,7 +57,7 @@ impl MongoDb {
         self.run_for(1, operation)
     }
 
-    /// For as long as `trips` round trips may take.
+    /// [`run`](Self::run) with the limit of `trips` round trips.
     fn run_for<'a, T, F>(
         &'a self,
         trips: u32,
@@ -80,8 +80,8 @@ impl MongoDb {
     }
 }
 
-/// `operation` on the entry of `key`, whose name is made where this is called and not where the driver runs: that of a long key takes a
-/// while, and all wait who use a driver on that thread.
+/// `operation` on the entry of `key`. The name is made on the calling thread and not where the driver runs: that of a long key takes a
+/// while, and would delay all users of the driver on that thread.
 fn by_id<F>(
     key: &Key,
     operation: impl FnOnce(Arc<Store>, String) -> F,
@@ -98,7 +98,7 @@ impl Backend for MongoDb {
     }
 
     fn check(&self) -> crate::Result<()> {
-        // the longer name of its two collections
+        // the longer name of the two collections
         let changes = notices::collection(&self.collection);
         let is_special = changes.starts_with('.') || changes.starts_with("system.");
         let length = self.database.len() + ".".len() + changes.len();
@@ -135,7 +135,7 @@ impl Backend for MongoDb {
         name.clone_into(&mut self.cache);
     }
 
-    /// True, also where there is no replica set: then nothing is ever covered.
+    /// True, also without a replica set: then nothing is ever covered.
     fn watch(&self, changes: Changes) -> bool {
         let Ok(store) = self.store() else {
             return false;

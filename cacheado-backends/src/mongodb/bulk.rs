@@ -1,4 +1,4 @@
-//! The operations on many keys, in as few round trips as can be: several updates go in one command.
+//! The operations on many keys, in as few round trips as possible: one command carries several updates.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,29 +14,29 @@ use super::store::{Store, fits, is_named};
 use crate::backend::{BackendResult, Change, Lookup, Mark, Payload};
 use crate::key::Key;
 
-/// How many bytes go in one command, at most, and how many updates. The server takes 16 MiB and 100,000.
+/// The maximum bytes and updates per command. The server takes 16 MiB and 100,000.
 const BYTES: usize = 8 * 1024 * 1024;
 const UPDATES: usize = 1000;
 
-/// What a name takes in a list of them, beside itself.
+/// The overhead of a name in a list, in bytes.
 const LISTED: usize = 16;
 
-/// What several updates came to.
+/// The outcome of several updates.
 #[derive(Default)]
 struct Done {
-    /// How many found a document, or made one.
+    /// How many found a document or made one.
     matched: i64,
-    /// Those that made one.
+    /// The indexes of those that made one.
     made: Vec<usize>,
-    /// Those that were to make one that another made at the same moment.
+    /// The indexes of those whose document another operation made at the same moment.
     beaten: Vec<usize>,
 }
 
 impl Store {
-    /// One read if all are live or being loaded; otherwise one more write, and one more read if some of the documents were there.
+    /// One read if all are live or being loaded; else one more write, and one more read if some of the written documents existed.
     pub(super) async fn get_many(self: Arc<Self>, ids: Vec<String>) -> BackendResult<Vec<Lookup>> {
         let taken = Instant::now();
-        // one that is too long keeps nobody from the rest; what is loaded in its place is not stored
+        // a name that is too long does not fail the others; its load's value is not stored
         let names = ids.iter().map(String::as_str);
         let names: Vec<&str> = names.filter(|id| is_named(id).is_ok()).collect();
         let mut known = self.find(&names).await?;
@@ -79,7 +79,7 @@ impl Store {
             if let Some(payload) = found.and_then(|found| found.payload(taken.elapsed())) {
                 return Lookup::Hit(payload);
             }
-            // one that was evicted at this moment has no token: what is loaded is not stored
+            // an entry evicted at this moment has no token: its load's value is not stored
             let token = found.and_then(|found| found.token);
             Lookup::Miss(token.map_or_else(Mark::none, |token| mark::write(token, None, taken)))
         };
@@ -90,7 +90,7 @@ impl Store {
         self: Arc<Self>,
         entries: Vec<(String, Key, Payload)>,
     ) -> BackendResult<()> {
-        // one that is too large keeps none of the others from being stored, and no older value in its place
+        // a value that is too large does not keep the others from being stored, and removes the older value under its key
         let mut refused = Ok(());
         let mut fitting = Vec::with_capacity(entries.len());
         for (id, key, payload) in entries {
@@ -125,15 +125,15 @@ impl Store {
         refused
     }
 
-    /// The server says only how many were stored. If that isn't all, those are whose tokens are there after: a token that is
-    /// there now was there all the time.
+    /// Fills the entries. The server tells only how many were stored. If not all were, the stored ones are those whose tokens are
+    /// there afterwards: a token that is there now was there all the time.
     pub(super) async fn fill_many(
         self: Arc<Self>,
         entries: Vec<(String, Payload, Mark)>,
     ) -> BackendResult<Vec<bool>> {
         let mut filled = vec![false; entries.len()];
         let mut together = Vec::new();
-        // keeps none of the others from being stored
+        // a refusal does not keep the others from being stored
         let mut refused = Ok(());
         for (nth, (id, payload, mark)) in entries.into_iter().enumerate() {
             if let Err(error) = fits(&id, &payload) {
@@ -147,7 +147,7 @@ impl Store {
                         filling.map(|filling| (nth, id, token, filling, payload.bytes.len())),
                     );
                 }
-                // a token says nothing about a claim
+                // a token does not show whether a claim stands
                 Some((_, Some(_))) => {
                     filled[nth] = Arc::clone(&self).fill(id, payload, mark).await?;
                 }
@@ -178,7 +178,7 @@ impl Store {
         refused.map(|()| filled)
     }
 
-    /// What is there of `ids`, by them. One read, unless the names are long.
+    /// The documents of `ids`, by id. One read, unless the names are long.
     async fn find(&self, ids: &[&str]) -> BackendResult<HashMap<String, Found>> {
         let mut found = HashMap::with_capacity(ids.len());
         for range in portions(ids.iter().map(|id| id.len() + LISTED), usize::MAX) {
@@ -197,7 +197,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Sends the updates as one command. The driver has that only for servers of version 8 and later.
+    /// Sends the updates as one command. The driver has a method for that only for servers of version 8 and later.
     async fn update(&self, updates: Vec<Document>) -> BackendResult<Done> {
         if updates.is_empty() {
             return Ok(Done::default());
@@ -215,7 +215,7 @@ impl Store {
     }
 }
 
-/// What the server has answered to several updates.
+/// Reads the server's answer to several updates.
 fn read(answer: &Document) -> BackendResult<Done> {
     let documents = |name| {
         let list = answer.get_array(name).map_or(&[][..], Vec::as_slice);
@@ -258,7 +258,7 @@ fn number(value: &Bson) -> Option<i64> {
     }
 }
 
-/// Ranges of what is of these sizes that go in one command each, `most` at a time.
+/// Splits items of these sizes into ranges of at most `most` items that fit in one command each.
 fn portions(sizes: impl Iterator<Item = usize>, most: usize) -> Vec<std::ops::Range<usize>> {
     let mut portions: Vec<std::ops::Range<usize>> = Vec::new();
     let mut bytes = 0;

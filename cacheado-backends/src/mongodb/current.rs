@@ -1,8 +1,8 @@
-//! The store that operations use, and when another is made in its place.
+//! The store that operations use, and when it is replaced.
 //!
-//! The driver makes two connections at a time, and waits without an end for the first answer by each. Where something takes connections and
-//! never answers them, such as a load balancer with nothing behind it, it makes no others ever after, though the connection by which it
-//! watches the server tells of no trouble. So a client by which nothing is answered for a while is given up.
+//! The driver makes two connections at a time, and waits without a limit for the first answer on each. If something accepts
+//! connections and never answers, such as a load balancer with nothing behind it, the driver makes no others from then on, and its
+//! monitoring connection reports no trouble. So a client that gets no answers for a while is given up.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::backend::BackendResult;
 use crate::io::TimedOut;
 use crate::sync::{Mutex, lock};
 
-/// A client is given up when it has not answered for so many times as long as an operation may take.
+/// A client is given up when it has not answered for this many times the limit of an operation.
 const PATIENCE: u32 = 50;
 
-/// And so often: one that is seldom asked has had few chances.
+/// The minimum number of timeouts: a seldom used client has had few chances.
 const FEWEST: u32 = 3;
 
-/// The store, made at first use; the error is the driver's of a configuration that it can't work with.
+/// The store, made at first use, or the driver's error for a configuration that it can't use.
 type Made = Result<Arc<Store>, String>;
 
 #[derive(Default)]
@@ -27,7 +27,7 @@ pub(super) struct Current {
     silence: Mutex<Option<Silence>>,
 }
 
-/// Operations in a row that have taken too long.
+/// The current run of operations that timed out.
 #[derive(Clone, Copy)]
 struct Silence {
     count: u32,
@@ -35,7 +35,7 @@ struct Silence {
 }
 
 impl Current {
-    /// The store, which is `made` if there is none.
+    /// The store. Calls `make` if there is none.
     pub(super) fn get(&self, make: impl FnOnce() -> Made) -> BackendResult<Arc<Store>> {
         let there = self.made.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = &*there {
@@ -46,7 +46,7 @@ impl Current {
         Ok(made.get_or_insert_with(make).clone()?)
     }
 
-    /// Hears what came of an operation of `store`, which might have taken `limit` a round trip.
+    /// Notes the outcome of an operation of `store`, with a limit of `limit` per round trip.
     pub(super) fn note<T>(&self, store: &Arc<Store>, limit: Duration, done: &BackendResult<T>) {
         if matches!(done, Err(error) if error.is::<TimedOut>()) {
             if self.is_to_go(limit) {
@@ -67,10 +67,10 @@ impl Current {
         silence.count >= FEWEST && silence.since.elapsed() >= limit.saturating_mul(PATIENCE)
     }
 
-    /// Has the next operation make another in the place of `store`.
+    /// Makes the next operation create another store in place of `store`.
     fn give_up(&self, store: &Arc<Store>) {
         let mut made = self.made.write().unwrap_or_else(PoisonError::into_inner);
-        // others may have found the same
+        // other operations may have given it up already
         if !matches!(&*made, Some(Ok(now)) if Arc::ptr_eq(now, store)) {
             return;
         }

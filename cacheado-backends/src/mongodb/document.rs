@@ -1,13 +1,14 @@
-//! What a document holds, and the expressions over it that the server evaluates: by its own clock, whatever those of its clients say.
+//! The fields of a document, and the expressions over them. The server evaluates the expressions by its own clock, whatever its
+//! clients' clocks say.
 //!
 //! | field | |
 //! |---|---|
 //! | `_id` | the cache's name, a colon, and the entry's name as [`address`](crate::address) writes it |
-//! | `value` | the value; a document without one holds its place for a load |
-//! | `exp` | when the value is over; without: never |
-//! | `keep` | until when the server keeps the document, for the loads that know its token; without: for ever |
-//! | `gen` | the token: another after each set and each eviction |
-//! | `owner`, `until` | who claimed the load, and for how long |
+//! | `value` | the value; a document without one is a place for a load |
+//! | `exp` | when the value expires; absent: never |
+//! | `keep` | until when the server keeps the document, for loads that know its token; absent: for ever |
+//! | `gen` | the token, new after each set and each eviction |
+//! | `owner`, `until` | who claimed the load, and until when |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +22,13 @@ use ::mongodb::options::WriteConcern;
 
 use crate::backend::Payload;
 
-/// The owner of a claim that is anybody's.
+/// The owner of a claim that is open to anybody.
 pub(super) const ANYBODY: ObjectId = ObjectId::from_bytes([0; 12]);
 
-/// About 35,000 years, in milliseconds: more than that is added to no date.
+/// About 35,000 years, in milliseconds: no date is advanced by more.
 const LONGEST: u64 = 1 << 50;
 
-/// What the server takes as a document, at most, in bytes.
+/// The largest document that the server takes, in bytes.
 pub(super) const LARGEST: usize = 16 * 1024 * 1024;
 
 pub(super) fn milliseconds(span: Duration) -> i64 {
@@ -35,12 +36,12 @@ pub(super) fn milliseconds(span: Duration) -> i64 {
     span.min(LONGEST).cast_signed()
 }
 
-/// A write concern as commands carry it.
+/// A write concern in the form that commands take.
 pub(super) fn concern(concern: &WriteConcern) -> Option<Document> {
     serialize_to_document(concern).ok()
 }
 
-/// `span` from now.
+/// The date `span` from now.
 fn after(span: Duration) -> Document {
     doc! { "$add": ["$$NOW", milliseconds(span)] }
 }
@@ -52,7 +53,7 @@ pub(super) fn binary(bytes: &[u8]) -> Bson {
     })
 }
 
-/// Whether the document holds a value whose time is not over.
+/// Whether the document holds a value that has not expired.
 pub(super) fn is_live() -> Document {
     doc! { "$and": [
         { "$ne": [{ "$type": "$value" }, "missing"] },
@@ -63,12 +64,12 @@ pub(super) fn is_live() -> Document {
     ] }
 }
 
-/// Whether somebody's claim stands.
+/// Whether a claim is in force.
 pub(super) fn is_claimed() -> Document {
     doc! { "$gt": ["$until", "$$NOW"] }
 }
 
-/// Of names: that they begin with `prefix`, which ends in an ASCII character.
+/// A condition on names: they begin with `prefix`, which ends in an ASCII character.
 pub(super) fn beginning_with(prefix: &str) -> Document {
     let mut end = prefix.as_bytes().to_vec();
     if let Some(last) = end.last_mut() {
@@ -77,14 +78,14 @@ pub(super) fn beginning_with(prefix: &str) -> Document {
     doc! { "$gte": prefix, "$lt": String::from_utf8_lossy(&end).into_owned() }
 }
 
-/// Those of the names in `range` that are behind `last`.
+/// The names in `range` that come after `last`.
 pub(super) fn behind(mut range: Document, last: &str) -> Document {
     range.remove("$gte");
     range.insert("$gt", last);
     range
 }
 
-/// Selects what [`Found`] reads.
+/// The projection that [`Found`] reads.
 pub(super) fn all() -> Document {
     let mut all = all_but_the_value();
     all.insert("value", 1);
@@ -92,13 +93,13 @@ pub(super) fn all() -> Document {
     all
 }
 
-/// Selects what [`Found`] reads but the value and its lifetime.
+/// The projection that [`Found`] reads, without the value and its lifetime.
 pub(super) fn all_but_the_value() -> Document {
     doc! { "gen": 1, "owner": 1, "kept": { "$subtract": ["$keep", "$$NOW"] } }
 }
 
-/// Turns whatever is there into `payload`, with what of the document is to `stay` besides. Loads that begin before it is over may take
-/// `load_limit`.
+/// The update that replaces the document by `payload` and the fields to `stay`. The server keeps it for `load_limit` past the
+/// lifetime, for loads that begin before its end.
 pub(super) fn with(payload: &Payload, load_limit: Duration, stay: Document) -> Vec<Document> {
     let mut new = doc! { "_id": "$_id", "value": binary(&payload.bytes) };
     new.extend(stay);
@@ -109,8 +110,8 @@ pub(super) fn with(payload: &Payload, load_limit: Duration, stay: Document) -> V
     vec![doc! { "$replaceWith": new }]
 }
 
-/// The document if it is live; otherwise it without its value, or a new one. A token that is there stays. The server keeps it for
-/// `span` at least, and for twice that if it is told so now.
+/// The document if it is live; else the document without its value, or a new one. An existing token stays. The server keeps the
+/// document for at least `span`, and for twice that whenever this extends it.
 pub(super) fn place(token: ObjectId, span: Duration) -> Document {
     let twice = after(span.saturating_mul(2));
     let empty = doc! {
@@ -134,7 +135,7 @@ pub(super) fn place(token: ObjectId, span: Duration) -> Document {
     } }
 }
 
-/// [`place`], with the load claimed by `owner` for `claim` unless it is claimed already.
+/// [`place`], with the load claimed by `owner` for `claim` unless a claim is in force.
 pub(super) fn claimed_place(
     token: ObjectId,
     span: Duration,
@@ -148,20 +149,20 @@ pub(super) fn claimed_place(
     ] }
 }
 
-/// That `owner` has it from now on, for `span`.
+/// The fields of a claim by `owner` from now on, for `span`.
 pub(super) fn claim(owner: ObjectId, span: Duration) -> Document {
     doc! { "owner": owner, "until": after(span) }
 }
 
-/// What a document says.
+/// What was read of a document.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) token: Option<ObjectId>,
     pub(super) owner: Option<ObjectId>,
     value: Option<Arc<[u8]>>,
-    /// In milliseconds, as long as the value lives; `None`: for ever.
+    /// How long the value still lives, in milliseconds; `None`: without an end.
     left: Option<i64>,
-    /// And as long as the server keeps the document.
+    /// How long the server still keeps the document, in the same way.
     kept: Option<i64>,
 }
 
@@ -174,8 +175,8 @@ impl Found {
         }
     }
 
-    /// Reads what was selected of `document`. What is of another type than it should be is taken for missing, but for a value: that is
-    /// one of no bytes, which nothing decodes, so that it is counted.
+    /// Reads the projected `document`. A field of the wrong type counts as missing, except `value`: that is read as an empty value,
+    /// which does not decode and so is counted.
     pub(super) fn read(document: &RawDocument) -> Self {
         Self {
             token: document.get_object_id("gen").ok(),
@@ -190,8 +191,8 @@ impl Found {
         }
     }
 
-    /// The value, if its time is not over. The server was asked `ago`, and what is left is what was left then, but for a step of its
-    /// clock, which has whole milliseconds.
+    /// The value, if it has not expired. The server was asked `ago`; the remaining lifetime is reduced by that, and by one step of the
+    /// server's clock, which counts whole milliseconds.
     pub(super) fn payload(&self, ago: Duration) -> Option<Payload> {
         let lifetime = match self.left {
             None => None,
@@ -205,7 +206,7 @@ impl Found {
         Some(Payload { bytes, lifetime })
     }
 
-    /// The token, if it is sure to be there for `span` if nobody deletes it.
+    /// The token, if the document will be there for `span` unless it is deleted.
     pub(super) fn token_for(&self, span: Duration) -> Option<ObjectId> {
         let lasting = self.kept.is_none_or(|kept| kept >= milliseconds(span));
         self.token.filter(|_| lasting)

@@ -1,4 +1,4 @@
-//! Which of the driver's errors are refusals, and what is said of each.
+//! Which of the driver's errors are refusals, and the message of each.
 
 use std::error::Error as StdError;
 
@@ -6,19 +6,19 @@ use ::mongodb::error::{Error, ErrorKind, WriteFailure};
 
 use crate::backend::Refused;
 
-/// Codes of a server that is no primary (any more), is going down, was interrupted, or could not reach another.
+/// Codes of a server that is not, or no longer, primary, is shutting down, was interrupted, or could not reach another server.
 const OUTAGES: [i32; 26] = [
     6, 7, 18, 24, 43, 50, 64, 89, 91, 112, 133, 134, 175, 189, 237, 262, 290, 391, 9001, 10058,
     10107, 11600, 11601, 11602, 13435, 13436,
 ];
 
-/// An entry was to be made where one was made in the meantime.
+/// Another operation has made the document that an upsert would make.
 pub(super) const DUPLICATE: i32 = 11000;
 
-/// What was to be made is there.
+/// The collection to make exists already.
 pub(super) const EXISTS: i32 = 48;
 
-/// The driver's error as the cache is to see it.
+/// Converts the driver's error to the backend's.
 #[allow(clippy::needless_pass_by_value, reason = "so it goes to `map_err`")]
 pub(super) fn failure(error: Error) -> Box<dyn StdError + Send + Sync> {
     let is_refusal = match &*error.kind {
@@ -28,7 +28,7 @@ pub(super) fn failure(error: Error) -> Box<dyn StdError + Send + Sync> {
     told(text(&error.kind), is_refusal)
 }
 
-/// What the server said of one of several writes.
+/// The error for the server's answer to one of several writes.
 pub(super) fn refusal(code: i32, message: &str) -> Box<dyn StdError + Send + Sync> {
     told(said(message, code), !OUTAGES.contains(&code))
 }
@@ -41,7 +41,7 @@ fn told(text: String, is_refusal: bool) -> Box<dyn StdError + Send + Sync> {
     }
 }
 
-/// The code that the server answered with, if it did. That too few have acknowledged a write is no answer to it.
+/// The code that the server answered, if it did. A missing acknowledgement by other members is no answer to the write.
 pub(super) fn code(error: &Error) -> Option<i32> {
     match &*error.kind {
         ErrorKind::Command(answer) => Some(answer.code),
@@ -55,7 +55,7 @@ pub(super) fn code(error: &Error) -> Option<i32> {
     }
 }
 
-/// In short: the driver's own text holds the server's whole answer, documents included.
+/// A short message: the driver's own text holds the server's whole answer, documents included.
 fn text(kind: &ErrorKind) -> String {
     let (message, code) = match kind {
         ErrorKind::Command(answer) => (&answer.message, answer.code),

@@ -1,5 +1,5 @@
-//! Claims among processes: one load of a key at a time. A claim is in the key's document, so it goes with its token when the key is
-//! evicted or set, and ends by the server's clock.
+//! Claims among processes: one load of a key at a time. A claim is in the key's document, so it goes with the token when the key is
+//! evicted or set. It expires by the server's clock.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ impl Store {
         Ok(Lease::Granted(mark::write(token, owner, taken)))
     }
 
-    /// `to_all`: for how long it is anybody's.
+    /// `to_all`: for how long anybody may load from now on.
     pub(super) async fn release(
         self: Arc<Self>,
         id: String,

@@ -1,4 +1,4 @@
-//! What is in a mark: the document's token, and the owner if it comes with a claim.
+//! The content of a mark: the document's token, and the owner if the load holds a claim.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use ::mongodb::bson::oid::ObjectId;
 
 use crate::backend::Mark;
 
-/// How many bytes each has.
+/// The length of each, in bytes.
 const ID: usize = 12;
 
 pub(super) fn write(token: ObjectId, owner: Option<ObjectId>, taken: Instant) -> Mark {
@@ -17,7 +17,7 @@ pub(super) fn write(token: ObjectId, owner: Option<ObjectId>, taken: Instant) ->
     Mark::new(bytes, taken)
 }
 
-/// The token and the owner; `None` of a mark that says nothing.
+/// The token and the owner; `None` for a mark without content.
 pub(super) fn read(mark: &Mark) -> Option<(ObjectId, Option<ObjectId>)> {
     let (token, owner) = mark.bytes().split_at_checked(ID)?;
     let token = ObjectId::from_bytes(token.try_into().ok()?);

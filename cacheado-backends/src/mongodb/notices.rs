@@ -1,9 +1,9 @@
-//! Telling other processes what was evicted and set, and hearing them: documents in a small capped collection, whose insertions
-//! every process follows by a change stream.
+//! Tells other processes what was evicted and set, and hears what they tell: notices are documents in a small capped collection, whose
+//! insertions every process follows by a change stream.
 //!
-//! A stream says only what a majority of the members has in its journal. The server writes that each 100 ms
-//! (`storage.journal.commitIntervalMs`), or when somebody waits for it; nobody who tells does, so a task in the background does,
-//! for all that was told since it did so last.
+//! A stream delivers only what a majority of the members has in its journal. The server writes the journal every 100 ms
+//! (`storage.journal.commitIntervalMs`), or when a client waits for it. Operations that tell a change don't wait, so a background task
+//! does, for all notices since it did so last.
 
 use std::borrow::Cow;
 use std::future::{Future, pending, poll_fn};
@@ -29,44 +29,44 @@ use crate::backend::{BackendResult, Change, Changes, Refused};
 use crate::io;
 use crate::said::Said;
 
-/// The size of the collection, in bytes. Nobody reads it: the change stream is fed by the log of the replica set.
+/// The size of the collection, in bytes. It is never read: the change stream is fed by the replica set's log.
 const SIZE: u64 = 1 << 20;
 
-/// The longest arguments that are told, in bytes. Several notices go in one command, and an event of a stream holds more than the notice;
+/// The longest arguments in a notice, in bytes. Several notices go in one command, and a stream's event holds more than the notice;
 /// the server takes 16 MiB of either.
 const LONGEST_KEY: usize = 64 * 1024;
 
-/// The server says that it has nothing to say at least this often.
+/// The longest time after which the server answers even if there is nothing new.
 const WAIT: Duration = Duration::from_millis(300);
 
-/// What is silent for longer is dead.
+/// Longer silence counts as a failure.
 pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
-/// Between two attempts to open a stream.
+/// The shortest and longest pause between attempts to open.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// And where the server has no such streams.
+/// The pause where the server refuses such streams.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 
-/// Between two requests to write the journal, each of which costs the server a write to its disk.
+/// The pause between two requests to write the journal, each of which costs the server a disk write.
 const JOURNAL_PAUSE: Duration = Duration::from_millis(5);
 
-/// What processes tell each other of one cache.
+/// The notices of one cache.
 pub(super) struct Notices {
     database: Database,
     collection: Collection<Document>,
-    /// Done once the collection is there, or can't be made.
+    /// Set once the collection exists, or can't be made.
     made: OnceCell<()>,
     cache: String,
-    /// How what is told is acknowledged, and how if it made something invalid.
+    /// The write concern of a notice, and that of a notice of an invalidation.
     usual: WriteConcern,
     for_good: WriteConcern,
-    /// This process, or one of its caches: what it tells is nothing new to it.
+    /// Identifies this cache in this process, which ignores its own notices.
     me: ObjectId,
-    /// The stream has ended, or the store.
+    /// Notified when either the stream or the store ends.
     ended: Arc<Notify>,
-    /// Something was told, or nothing ever will be again.
+    /// Notified when a notice was written, or none ever will be again.
     told: Arc<Notify>,
 }
 
@@ -86,18 +86,18 @@ impl Notices {
         }
     }
 
-    /// Tells of `change`, after it was made: whoever hears of it must find it made.
+    /// Tells of `change`, after it was made: whoever hears of it must find it done.
     pub(super) async fn tell(&self, change: &Change) -> BackendResult<()> {
         self.tell_all([change], false).await
     }
 
-    /// As [`tell`](Self::tell), of what made something invalid. When this returns it outlives a crash of the server: the journal is in
-    /// order, so what was written before the notice is in it, too.
+    /// [`tell`](Self::tell) for an invalidation. When this returns, the notice survives a crash of the server: the journal is in
+    /// order, so it also contains everything written before the notice.
     pub(super) async fn tell_for_good(&self, change: &Change) -> BackendResult<()> {
         self.tell_all([change], true).await
     }
 
-    /// Tells of several, in one write.
+    /// Tells of several changes, in one write.
     pub(super) async fn tell_all<'c>(
         &self,
         changes: impl IntoIterator<Item = &'c Change>,
@@ -132,23 +132,23 @@ impl Notices {
         Ok(())
     }
 
-    /// Has the server write its journal now.
+    /// Makes the server write its journal now.
     async fn journal(&self) -> BackendResult<()> {
         let majority = WriteConcern::builder().w(Acknowledgment::Majority);
-        // there is no such document, and the server waits for all that was written before
+        // no such document exists, but the server waits for all earlier writes
         let nothing = self.collection.delete_one(doc! { "_id": self.me });
         let done = nothing.write_concern(majority.build()).await;
         done.map(|_| ()).map_err(failure)
     }
 
-    /// Makes the collection before it is first written to, capped if this process is the one to make it.
+    /// Makes the collection before this process first writes to it: capped, if this process makes it.
     async fn make(&self) -> BackendResult<()> {
         let make = async || self.create().await.map(|_| ());
         self.made.get_or_try_init(make).await?;
         Ok(())
     }
 
-    /// Makes sure that the collection is there, and capped. It is not if it was dropped and then written to.
+    /// Makes sure that the collection exists and is capped. It is not capped if it was dropped and then written to.
     pub(super) async fn make_sure(&self) -> BackendResult<()> {
         if self.create().await? || self.is_capped().await? {
             return Ok(());
@@ -160,7 +160,7 @@ impl Notices {
         unless_refused(done.map(|_| ()).map_err(failure))
     }
 
-    /// Makes the collection. False if it is there.
+    /// Makes the collection. Returns false if it exists.
     async fn create(&self) -> BackendResult<bool> {
         let create = self.database.create_collection(self.collection.name());
         match create.capped(true).size(SIZE).await {
@@ -175,7 +175,7 @@ impl Notices {
         let list = list.filter(doc! { "name": self.collection.name() }).await;
         let mut list = list.map_err(failure)?;
         if !list.advance().await.map_err(failure)? {
-            // dropped since: the next time
+            // dropped since: left to the next check
             return Ok(true);
         }
         let found = list.deserialize_current();
@@ -183,10 +183,11 @@ impl Notices {
         Ok(found.options.capped == Some(true))
     }
 
-    /// Opens a stream, and then writes what it must bring, to be known by its id: that it answers says nothing of what it misses.
+    /// Opens a stream, then writes a document that the stream must deliver, recognised by its id. That a stream answers does not show
+    /// that it misses nothing.
     async fn open(&self) -> BackendResult<Stream> {
         self.make_sure().await?;
-        // before anything is heard, so that a primary elected later is known to be another
+        // asked before anything is heard, so that a primary elected later is recognised as another
         let primary = Primary::ask(&self.database).await?;
         let first = ObjectId::new();
         let others = doc! { "$match": {
@@ -222,12 +223,12 @@ impl Drop for Notices {
     }
 }
 
-/// The name of the collection for what is told of `collection`.
+/// The name of the collection for notices of `collection`.
 pub(super) fn collection(collection: &str) -> String {
     format!("{collection}.changes")
 }
 
-/// The collection may be there and this user be allowed to write to it, and no more.
+/// Ignores a refusal: the collection may exist, and this user may only be allowed to write to it.
 fn unless_refused(made: BackendResult<()>) -> BackendResult<()> {
     match made {
         Err(error) if error.is::<Refused>() => {
@@ -238,7 +239,7 @@ fn unless_refused(made: BackendResult<()>) -> BackendResult<()> {
     }
 }
 
-/// `change`, or that of the whole scope if the key is too long to tell.
+/// `change`, or that of the whole scope if the key is too long for a notice.
 fn shortened(change: &Change) -> Cow<'_, Change> {
     match change {
         Change::Key(key) if key.args().len() > LONGEST_KEY => {
@@ -248,7 +249,7 @@ fn shortened(change: &Change) -> Cow<'_, Change> {
     }
 }
 
-/// `concern`, and that the journal is written, unless it says otherwise. A majority does that by itself.
+/// `concern` with journaling, unless it says otherwise. A majority implies it.
 fn journaled(mut concern: WriteConcern) -> WriteConcern {
     if concern.w != Some(Acknowledgment::Majority) {
         concern.journal.get_or_insert(true);
@@ -256,7 +257,7 @@ fn journaled(mut concern: WriteConcern) -> WriteConcern {
     concern
 }
 
-/// Has what is told reach others soon, for as long as there is the store.
+/// Makes notices reach other processes soon, for as long as the store exists.
 pub(super) async fn hurry(store: Weak<Store>) {
     let Some(told) = store.upgrade().map(|store| Arc::clone(&store.notices.told)) else {
         return;
@@ -266,7 +267,7 @@ pub(super) async fn hurry(store: Weak<Store>) {
         let Some(store) = store.upgrade() else {
             return;
         };
-        // without, it only takes longer
+        // without it, notices only take longer
         if let Ok(Err(error)) = timeout(SILENCE, store.notices.journal()).await {
             tracing::debug!(%error, "MongoDB was not made to hurry");
         }
@@ -275,13 +276,13 @@ pub(super) async fn hurry(store: Weak<Store>) {
     }
 }
 
-/// What tells that the stream of `store` has ended, or the store; `None` if that is so already.
+/// The notification that the stream of `store` or the store itself has ended; `None` if the store is gone already.
 pub(super) fn ended(store: &Weak<Store>) -> Option<Arc<Notify>> {
     let store = store.upgrade()?;
     Some(Arc::clone(&store.notices.ended))
 }
 
-/// Reports to `changes` what others tell, for as long as there is the store.
+/// Reports to `changes` what other processes tell, for as long as the store exists.
 pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
     let Some(ended) = ended(&store) else {
         return;
@@ -321,16 +322,16 @@ pub(super) async fn listen(store: Weak<Store>, changes: Changes) {
 /// A change stream that was just opened.
 struct Stream {
     events: ChangeStream<RawDocumentBuf>,
-    /// The id of what was written once it was open.
+    /// The id of the document written once it was open.
     first: ObjectId,
-    /// As it was before. `None`: there is none whose writes could be compared, so nothing is covered.
+    /// The primary before that. `None`: there is none whose writes can be compared, so nothing is covered.
     primary: Option<Primary>,
     database: Database,
 }
 
 impl Stream {
-    /// Reports what the stream says until it says no more, or says it late; returns why. Covered is what happens from when it has
-    /// brought what was written to see it.
+    /// Reports the stream's notices until it ends or falls behind; returns why. Changes are covered from when the stream has delivered
+    /// the document written for that purpose.
     async fn follow(
         self,
         changes: &Changes,
@@ -375,7 +376,7 @@ impl Stream {
     }
 }
 
-/// What the first of the two to end says.
+/// The result of the first of the two to end.
 async fn either<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
     let (mut one, mut other) = (pin!(one), pin!(other));
     poll_fn(|cx| match one.as_mut().poll(cx) {
@@ -385,13 +386,13 @@ async fn either<T>(one: impl Future<Output = T>, other: impl Future<Output = T>)
     .await
 }
 
-/// Whether the event is about the document of that id.
+/// Whether the event concerns the document with that id.
 fn is(event: &RawDocument, id: ObjectId) -> bool {
     let of = event.get_document("documentKey").ok();
     of.and_then(|of| of.get_object_id("_id").ok()) == Some(id)
 }
 
-/// What the event tells. What can't be read may concern anything.
+/// The change in the event. A notice that can't be read may concern anything.
 fn told(event: &RawDocument) -> Option<Change> {
     let notice = event.get_document("fullDocument").ok();
     let change = notice.and_then(|notice| notice.get_binary("change").ok());

@@ -1,5 +1,5 @@
-//! Deleting all that is under some beginning of names, in parts that each take a fraction of the time that a round trip may take: so a
-//! large scope makes progress on a server however slow, and what one attempt has deleted the next finds gone.
+//! Deletes all documents whose names begin with a prefix, in parts that each take a fraction of a round trip's limit. So a large scope
+//! makes progress on a server however slow, and the next attempt finds gone what the last one deleted.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -12,21 +12,21 @@ use super::runtime;
 use super::store::Store;
 use crate::backend::BackendResult;
 
-/// How often all is gone through at most.
+/// The maximum number of passes over the documents.
 const PASSES: usize = 3;
 
-/// How many times as long as one part all may take.
+/// The limit of the whole deletion, as a multiple of that of one part.
 pub(super) const MOST: u32 = 25;
 
-/// How many entries a part has.
+/// The smallest, first and largest part, in entries.
 const FEWEST: u32 = 8;
 const FIRST: u32 = 256;
 const LARGEST: u32 = 1024;
 
-/// How many bytes of names a part has before it takes no more: they go to the server in one command.
+/// The bytes of names after which a part takes no more: the names go to the server in one command.
 const NAMES: usize = 1 << 20;
 
-/// How many entries the next part is to have.
+/// The size of the next part, in entries.
 pub(super) struct Size(AtomicU32);
 
 impl Size {
@@ -38,7 +38,7 @@ impl Size {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// One of `size` `took` so long, of the `limit`.
+    /// Adapts to a part of `size` that `took` this long of `limit`.
     fn learn(&self, size: u32, took: Duration, limit: Duration) {
         let next = if took > limit / 4 {
             size / 2
@@ -51,24 +51,23 @@ impl Size {
     }
 }
 
-/// What was deleted in one part.
+/// The outcome of one part.
 #[derive(Default)]
 struct Deleted {
-    /// How many were live.
+    /// The number of live entries deleted.
     live: u64,
-    /// Whether there was anything.
+    /// Whether there was any document.
     any: bool,
-    /// The range of the names behind them.
+    /// The range of the remaining names.
     rest: Option<Document>,
 }
 
 impl Store {
-    /// Deletes the documents whose names begin with `prefix`, as they are when it comes to them. Returns how many of them were
-    /// live.
+    /// Deletes the documents whose names begin with `prefix`, as it reaches them. Returns how many were live.
     ///
-    /// A load that begins meanwhile may find what is about to go, and what it makes of that be stored where all was gone by then. So it is
-    /// done again, until there is nothing; or a few times, where others store all the time: what is there then is at least as many loads
-    /// away from what was to go.
+    /// A load that begins meanwhile may read an entry that is about to go, and its result may be stored where the deletion was already
+    /// done. So the pass is repeated until it finds nothing. If other processes store all the time, it ends after a few passes: any
+    /// entry left is then at least as many loads away from the deleted ones.
     pub(super) async fn delete_beginning_with(&self, prefix: &str) -> BackendResult<u64> {
         let mut count = 0;
         for _ in 0..PASSES {
@@ -81,7 +80,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Goes through them once. Returns how many were live, and whether there were any at all.
+    /// Makes one pass. Returns how many documents were live, and whether there were any at all.
     async fn delete_once(&self, prefix: &str) -> BackendResult<(u64, bool)> {
         let (mut count, mut any) = (0, false);
         let mut rest = Some(document::beginning_with(prefix));
@@ -89,7 +88,7 @@ impl Store {
             let size = self.part.get();
             let started = Instant::now();
             let done = runtime::within(self.timeout, self.delete_part(range, size)).await;
-            // also if it failed: the next attempt is to get through
+            // also after a failure, so that the next attempt gets through
             self.part.learn(size, started.elapsed(), self.timeout);
             let part = done?;
             count += part.live;
@@ -101,11 +100,11 @@ impl Store {
 
     /// Deletes the first `size` documents with names in `range`.
     ///
-    /// First what is live goes, and is counted; then all that is left: places, and with them the tokens of loads under way, and what
-    /// has expired. The second deletion spares nothing: a value whose time was over at the first may be filled again before the
-    /// second comes to it, by a load that began before either. It is left out only if the first has taken each name away that was
-    /// found: what is there again has another token. So has what was not found at all. What is set between the two goes
-    /// uncounted; it is as if it had been set just before.
+    /// The first deletion removes and counts the live ones. The second removes all that is left: expired values, and places with the
+    /// tokens of loads under way. It spares nothing: a value that had expired at the first deletion may be filled again before the
+    /// second reaches it, by a load that began before either. The second is skipped only if the first removed every name found: a
+    /// document that is back under such a name has a new token. So does one that was not found at all. A value that is set between the
+    /// two goes uncounted, as if it had been set just before.
     async fn delete_part(&self, range: Document, size: u32) -> BackendResult<Deleted> {
         let (names, more) = self.first_of(&range, size).await?;
         let Some(last) = names.last() else {
@@ -129,7 +128,7 @@ impl Store {
         })
     }
 
-    /// The first names in `range`, `size` at most, and whether there may be more.
+    /// The first names in `range`, at most `size`, and whether there may be more.
     async fn first_of(&self, range: &Document, size: u32) -> BackendResult<(Vec<String>, bool)> {
         let find = self.documents.find(doc! { "_id": range });
         let find = find.projection(doc! { "_id": 1 }).sort(doc! { "_id": 1 });

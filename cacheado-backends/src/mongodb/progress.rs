@@ -1,10 +1,9 @@
-//! Whether what is heard is old: how far a change stream has come, beside what the primary has written.
+//! Detects a change stream that is late, by comparing its position with what the primary has written.
 //!
-//! A stream says only what a majority of the members has. While there is no majority the primary may go on writing, and the stream
-//! goes on answering, with nothing. So the primary is asked in short intervals for the time of its last write, in a `hello`, which
-//! costs it no write; and what it had written a few of them ago, the stream must have come past. That covers all that can be between
-//! the two: members that are down or behind, a journal that is not written, a stream that is slow, or that a member serves which is
-//! primary no more.
+//! A stream delivers only what a majority of the members has. Without a majority the primary may go on writing, and the stream goes on
+//! answering, with nothing. So a `hello` asks the primary at short intervals for the time of its last write, which costs it no write.
+//! The stream must have passed what the primary had written a few intervals ago. That covers everything between the two: members that
+//! are down or behind, a journal that is not written, a slow stream, or one served by a former primary.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,22 +18,22 @@ use super::failure::failure;
 use super::notices::SILENCE;
 use crate::backend::BackendResult;
 
-/// How often the primary is asked. What is not heard is noticed a beat after it has been written at the latest, and said to be late
-/// as many beats after that as are remembered: together in a little more than a second.
+/// The interval at which the primary is asked. A write is noticed at most one beat later. If the stream has not passed it `REMEMBERED`
+/// beats after that, the stream is late: in total after little more than a second.
 const BEAT: Duration = Duration::from_millis(350);
 const REMEMBERED: usize = 2;
 
-/// A time of the server's log, as a number.
+/// A time of the server's log as a number.
 fn number(time: Timestamp) -> u64 {
     u64::from(time.time) << 32 | u64::from(time.increment)
 }
 
-/// How far a stream has come.
+/// The position of a stream.
 #[derive(Default)]
 pub(super) struct Reached(AtomicU64);
 
 impl Reached {
-    /// A token that can't be read says nothing.
+    /// Notes a position. Ignores a token that can't be read.
     pub(super) fn note(&self, token: Option<&ResumeToken>) {
         if let Some(time) = token.and_then(time_of) {
             self.0.store(time, Ordering::Relaxed);
@@ -46,7 +45,7 @@ impl Reached {
     }
 }
 
-/// What a token begins with: in hexadecimal, that it is a time, and the time. By this the tokens of one stream are in order.
+/// The time at the start of a token, in hexadecimal, after a type byte. The tokens of one stream are ordered by it.
 fn time_of(token: &ResumeToken) -> Option<u64> {
     const TIME: &str = "82";
     let token = serialize_to_bson(token).ok()?;
@@ -55,24 +54,24 @@ fn time_of(token: &ResumeToken) -> Option<u64> {
     u64::from_str_radix(time, 16).ok()
 }
 
-/// What the server says of itself, if it is the primary.
+/// What the server says about itself, if it is the primary.
 #[derive(Clone, Copy)]
 pub(super) struct Primary {
-    /// Another with each that is elected.
+    /// Differs between any two elected primaries.
     election: ObjectId,
     /// The time of its last write.
     written: u64,
 }
 
 impl Primary {
-    /// `None` of what stands before a sharded cluster: it writes nothing itself.
+    /// Asks the primary. `None` for a `mongos`, which writes nothing itself.
     pub(super) async fn ask(database: &Database) -> BackendResult<Option<Self>> {
         let asked = timeout(SILENCE, database.run_command(doc! { "hello": 1 })).await;
         let answer = asked.map_err(|_| "the primary does not answer")?;
         read(&answer.map_err(failure)?)
     }
 
-    /// Waits for as long as the stream keeps up with it; returns why that is over.
+    /// Waits for as long as the stream keeps up with the primary; returns why it does not.
     pub(super) async fn outruns(
         self,
         reached: &Reached,
@@ -89,7 +88,7 @@ impl Primary {
                 Ok(Some(now)) if now.election == self.election => {
                     written[REMEMBERED - 1] = now.written;
                 }
-                // what only the one before had acknowledged may be undone, and with it what it told
+                // writes that only the former primary acknowledged may be undone, and their notices with them
                 Ok(_) => return "another primary was elected".into(),
                 Err(error) => return error,
             }
@@ -127,7 +126,7 @@ mod tests {
     #[test]
     fn the_time_of_a_token_is_read_and_what_has_none_says_nothing() {
         let reached = Reached::default();
-        // two of MongoDB 6.0: of an insertion, without its key, and of no event
+        // two tokens of MongoDB 6.0: of an insertion, without its key, and of no event
         for (data, increment) in [
             ("826B0A9C6B000000112B022C0100296E5A1004", 0x11),
             ("826B0A9C6B000000132B0229296E04", 0x13),

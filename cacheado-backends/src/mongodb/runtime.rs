@@ -1,7 +1,7 @@
-//! The runtime of the driver, all of whose operations are tasks there.
+//! The runtime of the driver. All driver operations are tasks on it.
 //!
-//! The driver computes for tens of microseconds an operation, in the task that awaits it: one thread for all would be what many callers
-//! wait for. And each operation has a connection to itself, so none depends on which of them goes first.
+//! The driver computes for tens of microseconds per operation, in the task that awaits it, so a single thread would be a bottleneck
+//! for many callers. Each operation has its own connection, so their order does not matter.
 
 use std::future::Future;
 use std::thread::available_parallelism;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::backend::BackendResult;
 use crate::io::{Own, TimedOut, build, wait_on};
 
-/// How many threads it has at most. They run nothing but the driver.
+/// The maximum number of threads. They run nothing but the driver.
 const MOST_THREADS: usize = 8;
 
 static RUNTIME: Own = Own::new(|| {
@@ -23,12 +23,12 @@ static RUNTIME: Own = Own::new(|| {
 
 /// # Errors
 ///
-/// If the system gave it no thread.
+/// If the system could not start its threads.
 pub(super) fn handle() -> BackendResult<&'static Handle> {
     RUNTIME.handle()
 }
 
-/// `operation`, in a task of the runtime, for `limit` at most.
+/// Awaits `operation` for at most `limit`. Called in a task of the runtime.
 pub(super) async fn within<T>(
     limit: Duration,
     operation: impl Future<Output = BackendResult<T>>,
@@ -37,7 +37,7 @@ pub(super) async fn within<T>(
     done.unwrap_or_else(|_| Err(TimedOut(limit).into()))
 }
 
-/// `operation` on the runtime, awaited by blocking this thread for `limit` at most. For a thread of any runtime but this one.
+/// Runs `operation` on the runtime and blocks this thread for at most `limit`. Not for threads of this runtime.
 pub(super) fn wait<T: Send + 'static>(
     limit: Duration,
     operation: impl Future<Output = BackendResult<T>> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The operations on one key, on a scope and on all. They run on the backend's own runtime, whoever waits for them.
+//! The operations on one key, on a scope, and on everything. They run on the backend's own runtime, whoever awaits them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,35 +22,35 @@ use crate::backend::{BackendResult, Change, Lookup, Mark, Payload, Refused};
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// How often an upsert is tried that finds its document made by another in the meantime.
+/// How many times an upsert is tried when another operation makes the document at the same moment.
 const TRIES: usize = 3;
 
-/// The longest name that is asked for, in bytes. An eviction by scope names both ends of a range, and a document has room for 16 MiB.
+/// The longest name allowed, in bytes. An eviction by scope sends both ends of a range, and a document is limited to 16 MiB.
 const LONGEST_NAME: usize = 4 * 1024 * 1024;
 
-/// After so many misses in a row the next look-up is taken for one, too.
+/// After this many misses in a row the next lookup is expected to miss too.
 const COLD: u32 = 2;
 
-/// Where the entries of one cache are.
+/// The entries of one cache.
 pub(super) struct Store {
     pub(super) documents: Collection<RawDocumentBuf>,
     pub(super) notices: Notices,
     pub(super) load_limit: Duration,
-    /// How long a round trip may take, where an operation may take longer.
+    /// The limit of one round trip, for operations that take several.
     pub(super) timeout: Duration,
     pub(super) part: parts::Size,
     pub(super) database: Database,
-    /// For commands that the driver has no operation for.
+    /// The write concern for commands that the driver has no method for.
     pub(super) write_concern: Option<Document>,
-    /// How many look-ups in a row found nothing, roughly.
+    /// The approximate number of misses in a row.
     misses: AtomicU32,
-    /// What the names of all entries begin with.
+    /// The prefix of all entry names.
     prefix: String,
 }
 
 impl Drop for Store {
-    /// The driver has a connection to each member to measure round trips by, and closes it when it has been told, or looks there again: ten
-    /// seconds later.
+    /// Shuts the client down. The driver keeps a connection to each member for measuring round trips. Without a shutdown it closes
+    /// that only at the next measurement, ten seconds later.
     fn drop(&mut self) {
         let end = self.database.client().clone().shutdown();
         if let Ok(runtime) = runtime::handle() {
@@ -67,7 +67,7 @@ impl Store {
         load_limit: Duration,
         timeout: Duration,
     ) -> Self {
-        // no name holds a colon, so none begins with another's prefix
+        // a cache name contains no colon, so no prefix begins with another cache's
         let cache = cache.replace('%', "%25").replace(':', "%3A");
         Self {
             documents: database.collection(collection),
@@ -87,9 +87,9 @@ impl Store {
         format!("{}{}", self.prefix, address::entry(key))
     }
 
-    /// What is there: one read if it is live, or if a load is under way; otherwise a place is made, which is one write more. While
-    /// misses follow each other, as in a cache that is being filled, the write alone does both. It costs about as much as the read
-    /// where it changes nothing, so a wrong guess costs little.
+    /// Looks up the entry: one read if it is live or a load is under way, else one more write, which makes a place. After several
+    /// misses, as in a cache that is being filled, the write alone does both. A write that changes nothing costs about as much as the
+    /// read, so a wrong guess costs little.
     pub(super) async fn get(self: Arc<Self>, id: String) -> BackendResult<Lookup> {
         is_named(&id)?;
         let taken = Instant::now();
@@ -142,13 +142,13 @@ impl Store {
         Ok(mark::write(token, None, taken))
     }
 
-    /// Makes sure that a document is there, live or a place, and returns what is `selected` of it.
+    /// Makes sure that a document exists, live or a place, and returns its `selected` fields.
     async fn make_place(&self, id: &str, selected: Document) -> BackendResult<Found> {
         let place = document::place(ObjectId::new(), self.load_limit);
         self.upsert(id, place, selected).await
     }
 
-    /// Turns the document into `new`, an expression over what is there or over nothing, and returns what is `selected` of it.
+    /// Replaces the document, or its absence, by the expression `new`, and returns its `selected` fields.
     pub(super) async fn upsert(
         &self,
         id: &str,
@@ -166,7 +166,7 @@ impl Store {
         Ok(made.as_deref().map(Found::read).unwrap_or_default())
     }
 
-    /// A new token goes with the value, so that no load under way replaces it.
+    /// Writes a new token with the value, so that no load under way replaces it.
     pub(super) async fn set(
         self: Arc<Self>,
         id: String,
@@ -188,19 +188,19 @@ impl Store {
         if done.upserted_id.is_some() {
             self.notices.tell(&change).await
         } else {
-            // what was there is not to come back
+            // the replaced value must not come back
             self.notices.tell_for_good(&change).await
         }
     }
 
-    /// Removes what is in the place of a value that is newer and was `refused`, which is what it answers.
+    /// Removes the old value because the newer one was `refused`, and returns that error.
     pub(super) async fn refuse<T>(
         &self,
         id: &str,
         key: Key,
         refused: Box<dyn std::error::Error + Send + Sync>,
     ) -> BackendResult<T> {
-        // under such a name there is nothing
+        // nothing is stored under a name that is too long
         if is_named(id).is_ok() {
             let gone = self.documents.delete_one(doc! { "_id": id }).await;
             gone.map_err(failure)?;
@@ -223,8 +223,8 @@ impl Store {
         done.map(|done| done.matched_count > 0).map_err(failure)
     }
 
-    /// The update by which the value of a load is stored, and what it looks for; `None` if it is too late, or the mark says nothing.
-    /// The token stays, for other loads that have begun since the last invalidation. The claim of the load ends, another's stays.
+    /// The filter and update that store the value of a load; `None` if it is too late, or the mark has no content. The token stays,
+    /// for other loads since the last invalidation. The load's own claim ends; another's stays.
     pub(super) fn filling(
         &self,
         id: &str,
@@ -247,7 +247,7 @@ impl Store {
         Some((filter, self.value(payload, stay)))
     }
 
-    /// The update that turns whatever is there into `payload`, and what is to `stay`.
+    /// The update that replaces the document by `payload` and the fields to `stay`.
     pub(super) fn value(&self, payload: &Payload, stay: Document) -> Vec<Document> {
         document::with(payload, self.load_limit, stay)
     }
@@ -280,7 +280,7 @@ impl Store {
         Ok(stored)
     }
 
-    /// Whether a live value was there is found out by the deletion itself.
+    /// Evicts the entry. The deletion itself reports whether the value was live.
     pub(super) async fn evict(self: Arc<Self>, id: String, key: Key) -> BackendResult<bool> {
         is_named(&id)?;
         let filter = doc! { "_id": id };
@@ -292,7 +292,7 @@ impl Store {
         Ok(gone.is_some_and(|gone| gone.get_bool("live").unwrap_or(false)))
     }
 
-    /// Whoever hears of it must find it done, so it is told when all parts are.
+    /// Evicts the scope. Tells others once all parts are deleted, so that they find it done.
     pub(super) async fn evict_by_scope(self: Arc<Self>, scope: Scope) -> BackendResult<u64> {
         let prefix = format!("{}{}", self.prefix, address::scope(&scope));
         is_named(&prefix)?;
@@ -311,7 +311,7 @@ impl Store {
     }
 }
 
-/// `operation`, again if another has made the document at the same moment.
+/// Runs `operation`, and again if another operation made the document at the same moment.
 async fn insistently<T, F: Future<Output = Result<T, Error>>>(
     operation: impl Fn() -> F,
 ) -> Result<T, Error> {
@@ -324,7 +324,7 @@ async fn insistently<T, F: Future<Output = Result<T, Error>>>(
     operation().await
 }
 
-/// Whether the server takes commands with that name: it hangs up at one that is too long, which looks like an outage.
+/// Whether the name is short enough. The server hangs up on a command that is too long, which looks like an outage.
 pub(super) fn is_named(id: &str) -> BackendResult<()> {
     if id.len() > LONGEST_NAME {
         let len = id.len();
@@ -334,10 +334,10 @@ pub(super) fn is_named(id: &str) -> BackendResult<()> {
     Ok(())
 }
 
-/// Whether the server takes a document of that size and name. One far beyond it would make it hang up as well.
+/// Whether the server takes a document of this size and name. It would hang up on one far beyond the limit as well.
 pub(super) fn fits(id: &str, payload: &Payload) -> BackendResult<()> {
     is_named(id)?;
-    // the rest of the document, and of the command around it
+    // 1,024 bytes for the rest of the document and of the command
     let size = payload.bytes.len() + id.len() + 1024;
     if size > document::LARGEST {
         let len = payload.bytes.len();

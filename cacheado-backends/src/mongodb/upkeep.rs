@@ -1,6 +1,6 @@
-//! What the server must have for the store not to grow without end: the index by which it deletes what has expired, and the collection
-//! of changes with its cap. An administrator may drop either at any time, and a write makes a collection anew that lacks it. So both
-//! are made sure of at the beginning, when the change stream has ended, and now and then.
+//! Keeps what the server needs so that the store does not grow without end: the index by which it deletes expired documents, and the
+//! capped collection of changes. An administrator may drop either at any time, and a later write makes the collection anew without
+//! index or cap. So both are checked at the start, when the change stream has ended, and periodically.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -15,17 +15,18 @@ use super::notices::ended;
 use super::store::Store;
 use crate::backend::{BackendResult, Refused};
 
-/// Between two times that all is well, three small commands each: at first, and after a stream has ended, soon, since who drops a
-/// database drops one collection after the other, and what is looked at meanwhile may be there still; then half as often each time,
+/// The first pause between two checks that succeed, which take three small commands each; also after a stream has ended. Dropping a
+/// database drops one collection after the other, so a check meanwhile may still find one that is about to go. The pause doubles each
+/// time.
 const SOON: Duration = Duration::from_secs(1);
-/// until it is now and then.
+/// The longest such pause.
 const NOW_AND_THEN: Duration = Duration::from_secs(60);
 
-/// Between two attempts.
+/// The shortest and longest pause after a failure.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Makes sure of both for as long as there is the store. Without, what has expired stays there, and is not served.
+/// Checks both for as long as the store exists. Without them expired documents stay in the server; they are not served.
 pub(super) async fn keep_up(store: Weak<Store>) {
     let Some(ended) = ended(&store) else {
         return;
@@ -55,13 +56,13 @@ pub(super) async fn keep_up(store: Weak<Store>) {
         pause = SHORTEST_PAUSE;
         next = match timeout(next, ended.notified()).await {
             Ok(()) => SOON,
-            // over: it is time
+            // the pause is over
             Err(_) => (next * 2).min(NOW_AND_THEN),
         };
     }
 }
 
-/// Has the server delete what has expired.
+/// Creates the index for deleting expired documents.
 async fn index(store: &Store) -> BackendResult<()> {
     let options = IndexOptions::builder()
         .name("keep".to_owned())
