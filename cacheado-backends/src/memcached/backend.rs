@@ -1,4 +1,4 @@
-//! [`Backend`]: each operation twice, over one.
+//! [`Backend`]: the blocking and async form of each operation.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use crate::io::{at_once, check_limits};
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// How many keys go in one exchange. The server answers while it is asked, and reads no more while its answers are not read, which
-/// they are once all is asked: so what is asked, up to twice as many names of 250 bytes, must fit into the buffers in between.
+/// The number of keys per exchange. The server stops reading while its answers are not read, and the client reads them only once all
+/// commands are sent. So the commands, up to twice as many names of 250 bytes, must fit into the buffers in between.
 const BATCH: usize = 256;
 
-/// The one of `several` that there is for one key.
+/// The only element of `several`, for one key.
 fn one<T>(several: Vec<T>) -> BackendResult<T> {
     several.into_iter().next().ok_or_else(unexpected)
 }
@@ -50,7 +50,7 @@ impl Memcached {
         Ok(looked)
     }
 
-    /// One that is refused keeps none of the others from being stored.
+    /// Stores the entries. A refused one does not keep the others from being stored.
     async fn set_several(&self, way: Way, entries: &[(Key, Payload)]) -> BackendResult<()> {
         let mut all = Ok(());
         for entries in entries.chunks(BATCH) {
@@ -88,20 +88,20 @@ impl Memcached {
         all
     }
 
-    /// A bit for each server that has one of `names`, as far as there are bits.
+    /// A bit for each server that has one of `names`, modulo the number of bits.
     fn servers_of<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> u32 {
         let servers = self.client.servers();
         let bit = |name: &str| 1_u32 << (servers.route(name.as_bytes(), &[]) % 32);
         names.into_iter().map(bit).fold(0, |all, bit| all | bit)
     }
 
-    /// Evicts a scope. How much that was can't be told.
+    /// Evicts a scope. Returns 0: the number of entries is unknown.
     async fn evict_scope_uncounted(&self, way: Way, scope: &Scope) -> BackendResult<u64> {
         self.evict_scope(way, scope).await.map(|()| 0)
     }
 }
 
-/// The two ways of each operation: its arguments are those of the one it is over, behind how it waits.
+/// The two forms of each operation: they pass the [`Way`] first, then the operation's own arguments.
 macro_rules! blocking {
     ($this:ident.$operation:ident($($argument:expr),*)) => {
         at_once($this.$operation($this.client.blocking(), $($argument),*))
@@ -130,7 +130,7 @@ impl Backend for Memcached {
         self.server_marks = self.names.of_servers(self.client.servers());
     }
 
-    /// The servers that have the entry and its marks, all of which are asked for it.
+    /// The servers that have the entry or its marks: all of them are asked for it.
     fn part(&self, key: &Key) -> u32 {
         let places = self.places([key]);
         self.servers_of(places.names())
@@ -164,7 +164,7 @@ impl Backend for Memcached {
         blocking!(self.evict_one(key))
     }
 
-    /// Always 0: how many entries are in a scope is known to nobody here.
+    /// Always 0: the number of entries in a scope is unknown here.
     fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64> {
         blocking!(self.evict_scope_uncounted(scope))
     }

@@ -1,4 +1,4 @@
-//! The client crate, and all that this backend knows of it: exchanges of several commands at once, blocking and not.
+//! The client crate, and everything this backend uses of it: exchanges of several commands, blocking or async.
 
 use std::fmt;
 use std::future::Future;
@@ -19,13 +19,13 @@ use crate::backend::{BackendResult, Refused};
 use crate::io::{self, LONGEST, TimedOut, wait, within};
 use crate::sync::{Mutex, lock};
 
-/// How many connections to a server each of the clients has at most; who finds none free waits for one.
+/// The maximum number of connections per server and client. An operation that finds none free waits for one.
 const CONNECTIONS: usize = 64;
 
 /// How an operation waits for answers.
 #[derive(Clone, Copy)]
 pub(super) enum Way {
-    /// By blocking the thread, until then at most.
+    /// Blocks the thread, at most until this time.
     Blocking(Instant),
     /// As a future.
     Async,
@@ -33,10 +33,10 @@ pub(super) enum Way {
 
 type Answers = Result<Vec<Result<OpResult, Error>>, Error>;
 
-/// Connections to the servers, made when they are first needed.
+/// Connections to the servers, made when first needed.
 pub(super) struct Client {
     servers: Servers,
-    /// How long an operation may take.
+    /// The limit of an operation.
     limit: Duration,
     blocking: Mutex<Option<MetaClient>>,
     /// On this crate's own runtime.
@@ -44,7 +44,7 @@ pub(super) struct Client {
     users: Option<Users>,
 }
 
-/// A runtime of the user's, and what async operations have there.
+/// The user's runtime, and the client of async operations there.
 struct Users {
     runtime: Handle,
     client: Mutex<Option<AsyncMetaClient>>,
@@ -61,7 +61,7 @@ impl Client {
         }
     }
 
-    /// The same with that limit, and nothing connected as yet.
+    /// The same client with another limit and no connections.
     pub(super) fn with_limit(self, limit: Duration) -> Self {
         let client = Self::new(self.servers, limit);
         match self.users {
@@ -70,7 +70,7 @@ impl Client {
         }
     }
 
-    /// The same with the connections of async operations on a runtime of the user's.
+    /// The same client, with the connections of async operations on the user's runtime.
     pub(super) fn on(mut self, runtime: Handle) -> Self {
         let client = Mutex::default();
         self.users = Some(Users { runtime, client });
@@ -85,12 +85,12 @@ impl Client {
         self.limit
     }
 
-    /// How a blocking operation that begins now waits.
+    /// The [`Way`] for a blocking operation that begins now.
     pub(super) fn blocking(&self) -> Way {
         Way::Blocking(Instant::now() + self.limit)
     }
 
-    /// Runs `operation`, none of whose exchanges block, on any runtime or none.
+    /// Runs `operation`, whose exchanges are all async, on any runtime or none.
     pub(super) async fn await_within<T>(
         &self,
         operation: impl Future<Output = BackendResult<T>>,
@@ -102,10 +102,10 @@ impl Client {
         done
     }
 
-    /// Sends `commands` at once and returns their answers, in their order. If one fails so does this, and what became of the others
-    /// is not known. The connection is closed then, since what comes on it may belong to another question.
+    /// Sends `commands` together and returns their answers, in order. If one fails, so does the exchange, and the outcome of the
+    /// others is unknown. Its connection is then closed, since answers on it may belong to another question.
     ///
-    /// What was sent is not sent again: it may have arrived.
+    /// Sent commands are not sent again: they may have arrived.
     pub(super) async fn exchange(
         &self,
         way: Way,
@@ -115,7 +115,8 @@ impl Client {
             Way::Async => self.await_answers(commands).await?,
             Way::Blocking(until) => {
                 let left = until.saturating_duration_since(Instant::now());
-                // what the blocking client's own limits make sure of; also, it asks several servers one after the other
+                // these conditions keep the blocking client's own limits within `left`; also, it asks several servers one after the
+                // other
                 if self.servers.addresses().len() == 1 && left >= self.limit * 3 / 4 {
                     self.blocking_client()?.run_batch(commands)
                 } else {
@@ -140,7 +141,7 @@ impl Client {
         Ok(OnRuntime::new(runtime, client.run_batch(commands)).await)
     }
 
-    /// As [`await_answers`](Self::await_answers), by blocking this thread.
+    /// [`await_answers`](Self::await_answers), blocking this thread.
     fn wait_for_answers(&self, left: Duration, commands: Vec<Op>) -> BackendResult<Answers> {
         let existing = lock(&self.own).clone();
         let servers = self.servers.clone();
@@ -192,7 +193,7 @@ impl Client {
         Ok(lock(&self.blocking).get_or_insert(client).clone())
     }
 
-    /// Lets go of all connections: the next ones may lead elsewhere, since they look up the servers' names anew.
+    /// Drops all connections. The next ones look up the servers' names again, so they may lead elsewhere.
     fn forget(&self) {
         lock(&self.blocking).take();
         lock(&self.own).take();
@@ -201,14 +202,14 @@ impl Client {
         }
     }
 
-    /// The error, with what could not be reached: of several servers the client crate does not say which.
+    /// The error, with the servers' addresses: the client crate does not say which of several failed.
     fn unreachable(&self, error: &dyn fmt::Display) -> Box<dyn std::error::Error + Send + Sync> {
         let servers = self.servers.addresses();
         let one_of = if servers.len() > 1 { "one of " } else { "" };
         format!("no connection to {one_of}{}: {error}", servers.join(", ")).into()
     }
 
-    /// What `error` comes to. Errors of the client crate name the key, which is left out: it is somebody's data.
+    /// Converts `error`. The client crate's errors contain the key, which is left out: it is somebody's data.
     fn failure(&self, error: Error) -> Box<dyn std::error::Error + Send + Sync> {
         match error {
             Error::Ambiguous { source, .. } => self.failure(*source),
@@ -237,7 +238,7 @@ impl Client {
     }
 }
 
-/// Whether the server understood, and would not: its memory is full, or the value too large.
+/// Whether the server understood the command and refused it: its memory is full, or the value is too large.
 fn is_refusal(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     ["memory", "too large"]
@@ -252,8 +253,8 @@ fn builder(servers: &Servers) -> MetaClientBuilder {
         .max_connections(Some(CONNECTIONS))
 }
 
-/// The client that doesn't block. Its time is limited by whoever awaits, as a whole: a limit of its own for each step would be a timer
-/// for each answer, of a runtime that may have ended.
+/// The async client. Its operations have one limit as a whole, set by whoever awaits them: a limit per step would need a timer for
+/// each answer, on a runtime that may have ended.
 async fn connect(servers: &Servers) -> Result<AsyncMetaClient, Error> {
     builder(servers)
         .connect_timeout(None)
@@ -262,7 +263,7 @@ async fn connect(servers: &Servers) -> Result<AsyncMetaClient, Error> {
         .await
 }
 
-/// A server whose name has been looked up.
+/// A server whose name has been resolved.
 struct Resolved {
     name: String,
     addresses: Vec<SocketAddr>,
@@ -300,8 +301,8 @@ impl ServerAddress for Resolved {
     }
 }
 
-/// A future that finds the sockets of `runtime` around it, wherever it is polled. So an answer wakes the caller itself, not a task that
-/// then wakes the caller. It takes no part in the caller's budget of steps, which may be used up: an exchange is one step.
+/// Polls a future with the sockets of `runtime` in context, wherever it is polled. So an answer wakes the caller directly, not a task
+/// that then wakes the caller. It ignores the caller's cooperative budget, which may be used up: an exchange is one step.
 struct OnRuntime<'r, F> {
     runtime: &'r Handle,
     future: Pin<Box<Unconstrained<F>>>,

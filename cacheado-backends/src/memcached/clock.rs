@@ -1,23 +1,24 @@
-//! What time it is, for values that one process stores and another reads.
+//! The time, for values that one process stores and another reads.
 //!
-//! Memcached's clock has steps of a second. It counts the seconds since its start by a timer that goes off once a second, at any
-//! time within a second: what it says is behind the true time of the same clock by nothing up to two seconds (by the timer's place
-//! in the second, and by up to a second until it goes off again), and by how late the timer is on a busy machine. So:
+//! Memcached's clock has steps of a second. It counts the seconds since its start with a timer that fires once a second, at any time
+//! within the second. So what it shows is zero to two seconds behind the true time of that clock (the timer's place in the second,
+//! plus up to a second until it fires again), plus the timer's lateness on a busy machine. So:
 //!
-//! - An answer with the server's time `c` says that the true time is at least `c`, when the answer has come, and less than
-//!   `c + 2 s` + [`LATE`], when the question was sent. Between answers our own clock goes on, with [`DRIFT`] of doubt. The best of
-//!   all answers so far are kept, one for each bound: just after a step the lower one is exact but for the timer's place, just
-//!   before one the upper. Who asks now and then knows the time within little more than a second.
-//! - Who stores a value writes the *lower* bound into it, who reads it subtracts that from the *upper*: no less time has passed.
-//!   What is left of a lifetime is never too much, and too little by 1.1 s if both have watched the server's steps, by up to
-//!   4.2 s if neither has before. There is no tighter bound that is sure: the timer's place is in no answer.
-//! - A process that reads what it has stored itself knows better: it goes by its own clock, to the millisecond.
+//! - An answer with the server's time `c` shows two bounds: the true time is at least `c` when the answer has come, and was less than
+//!   `c + 2 s` + [`LATE`] when the question was sent. Between answers the local clock goes on, with a doubt of [`DRIFT`]. The best
+//!   answer so far is kept for each bound: just after a step the lower bound is exact but for the timer's place, just before a step
+//!   the upper bound is. A process that asks now and then knows the time to little more than a second.
+//! - A process that stores a value writes the *lower* bound into it. A process that reads it subtracts that from the *upper* bound.
+//!   The result is never less than the time that has passed. So the remaining lifetime is never too long. It is too short by 1.1 s if
+//!   both processes have watched the server's steps, and by up to 4.2 s if neither has. No tighter bound is certain: the timer's place
+//!   is in no answer.
+//! - A process that reads a value it stored itself uses its own clock, to the millisecond.
 //!
-//! So a lifetime of little more than a second is seen by the process that stored the value, and for others it is over at once.
+//! So a lifetime of little more than a second is visible to the process that stored the value, and over at once for others.
 //!
-//! The server's time comes with the mark of everything, which each operation reads anyway: it expires at a date that is known, and
-//! memcached tells what is left until then. What is known of a server's clock ends when that mark becomes another, as it does when
-//! the server starts anew.
+//! The server's time comes with the root mark, which each operation reads anyway: the mark expires at a known date, and memcached
+//! reports the time left until then. What is known of a server's clock is discarded when that mark changes, as it does when the server
+//! restarts.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
@@ -26,18 +27,19 @@ use std::time::Instant;
 use crate::clock::nanos;
 use crate::sync::{Mutex, lock};
 
-/// When the mark of everything expires, in seconds since 1970: the last date that memcached 1.6 knows, in 2038.
+/// The expiry of the root mark, in seconds since 1970: the last date that memcached 1.6 supports, in 2038.
 pub(super) const HORIZON: u32 = i32::MAX as u32;
 
-/// How late the server's timer may be, in nanoseconds.
+/// The maximum lateness of the server's timer, in nanoseconds.
 const LATE: u64 = 100_000_000;
 
-/// How many nanoseconds are one of doubt between two clocks. Those of a network's machines are slewed by 1/2,000 at most.
+/// One nanosecond of doubt between two clocks per this many nanoseconds. Clocks synchronized over a network are slewed by at most
+/// 1/2,000.
 const DRIFT: u64 = 1_000;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// This process, among all.
+/// The identity of this process.
 struct Process {
     id: u64,
     began: Instant,
@@ -48,13 +50,14 @@ static PROCESS: LazyLock<Process> = LazyLock::new(|| Process {
     began: Instant::now(),
 });
 
-/// A number that no one else has.
+/// A number that is unique among all processes.
 pub(super) fn nonce() -> u64 {
-    // each of these has keys of its own, which begin with what the system gave at random
+    // each `RandomState` has keys of its own, which began as random bytes of the system
     RandomState::new().hash_one(std::process::id())
 }
 
-/// A time that the server's clock surely showed, or surely did not yet, when ours showed `at`. In nanoseconds since 1970.
+/// A time that the server's clock had certainly reached, or certainly not yet reached, when the local clock showed `at`. In
+/// nanoseconds since 1970.
 #[derive(Clone, Copy, Debug)]
 struct Bound {
     time: u64,
@@ -62,12 +65,12 @@ struct Bound {
 }
 
 impl Bound {
-    /// What it is at `at` if the server's clock is as slow as it may be.
+    /// The bound moved to `at`, assuming the slowest possible server clock.
     fn slowest(self, at: Instant) -> u64 {
         self.moved(at, true)
     }
 
-    /// What it is at `at` if the server's clock is as fast as it may be.
+    /// The bound moved to `at`, assuming the fastest possible server clock.
     fn fastest(self, at: Instant) -> u64 {
         self.moved(at, false)
     }
@@ -95,25 +98,24 @@ impl Bound {
 /// What is known of the server's clock.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// The nonce of the mark that it was learnt from.
+    /// The nonce of the root mark that it was learnt from.
     nonce: u64,
     lower: Bound,
     upper: Bound,
 }
 
-/// The server's clock, as far as its answers tell.
+/// The server's clock, as far as its answers reveal it.
 #[derive(Debug, Default)]
 pub(super) struct Clock(Mutex<Option<Known>>);
 
 impl Clock {
-    /// Learns from the mark of everything: `left` are the seconds until it expires, by an answer that came now to a question sent
-    /// at `sent`.
+    /// Learns from an answer about the root mark that came now to a question sent at `sent`: the mark expires in `left` seconds.
     pub(super) fn learn(&self, nonce: u64, left: i64, sent: Instant) {
         let Some(shown) = u64::try_from(left)
             .ok()
             .and_then(|left| u64::from(HORIZON).checked_sub(left))
         else {
-            // it has no such date: it is none of ours
+            // not a mark of this backend
             return;
         };
         self.observe(nonce, shown, sent, Instant::now());
@@ -140,7 +142,7 @@ impl Clock {
         });
     }
 
-    /// What time it is at `at`, at or before now.
+    /// The time at `at`, which is not in the future.
     pub(super) fn now(&self, at: Instant) -> Now {
         Now {
             local: nanos(at.saturating_duration_since(PROCESS.began)),
@@ -150,9 +152,9 @@ impl Clock {
 }
 
 impl Known {
-    /// With what one more answer says.
+    /// Combines this with one more answer.
     fn refined(self, lower: Bound, upper: Bound) -> Self {
-        // our own clock has stood still, as those of sleeping machines do
+        // the local clock stood still, as on a machine that slept
         if self.upper.fastest(lower.at) < lower.time {
             return Self {
                 lower,
@@ -160,7 +162,7 @@ impl Known {
                 ..self
             };
         }
-        // the server's has: what is stored by it is stored early, what is read is read late
+        // the server's clock stood still: stores use the new, earlier lower bound, reads keep the later upper bound
         if upper.time < self.lower.slowest(upper.at) {
             return Self { lower, ..self };
         }
@@ -180,17 +182,17 @@ impl Known {
     }
 }
 
-/// A time at which something is stored or read, as well as it is known.
+/// A time at which something is stored or read, as precisely as it is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
-    /// By our own clock, in nanoseconds since the process began.
+    /// By the local clock, in nanoseconds since the process began.
     local: u64,
-    /// The earliest and the latest that it is by the server's, in nanoseconds since 1970.
+    /// The earliest and latest possible server time, in nanoseconds since 1970.
     server: Option<(u64, u64)>,
 }
 
 impl Now {
-    /// The moment for a value that lives from now on.
+    /// The moment for a value whose lifetime begins now.
     pub(super) fn moment(&self) -> Moment {
         Moment {
             process: PROCESS.id,
@@ -199,7 +201,7 @@ impl Now {
         }
     }
 
-    /// The milliseconds that have passed since `moment`, or more. `None` if nothing is known of the server's clock.
+    /// The milliseconds since `moment`, or more. `None` if nothing is known of the server's clock.
     pub(super) fn since(&self, moment: Moment) -> Option<u64> {
         let (now, then) = if moment.process == PROCESS.id {
             (self.local, moment.local)
@@ -209,7 +211,7 @@ impl Now {
         Some(now.div_ceil(1_000_000).saturating_sub(then))
     }
 
-    /// The time `span` from now in seconds since 1970, by the server's clock, or somewhat more.
+    /// The server's time `span` seconds from now, in seconds since 1970, or somewhat later.
     pub(super) fn date_in(&self, span: u64) -> Option<u64> {
         Some((self.server?.1 / SECOND).saturating_add(span))
     }
@@ -218,11 +220,11 @@ impl Now {
 /// A time at which something was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
-    /// Who stored it.
+    /// The storing process.
     process: u64,
-    /// When by that process's clock, in milliseconds since it began.
+    /// The time by that process's clock, in milliseconds since it began.
     local: u64,
-    /// When by the server's clock at the earliest, in milliseconds since 1970.
+    /// The earliest possible server time, in milliseconds since 1970.
     server: u64,
 }
 
@@ -263,33 +265,33 @@ mod tests {
 
     use super::*;
 
-    /// A server whose timer goes off at `place` in each second, in milliseconds.
+    /// A server whose timer fires at `place` in each second, in milliseconds.
     #[derive(Clone, Copy, Debug)]
     struct Server {
         place: u64,
     }
 
     impl Server {
-        /// What it shows, in seconds, when it truly is `time`, in milliseconds.
+        /// The seconds that the server shows at the true `time` in milliseconds.
         fn shows(self, time: u64) -> u64 {
             let ticked = (time - self.place) / 1_000 * 1_000 + self.place;
             ticked / 1_000
         }
     }
 
-    /// A process that asked at these times, in milliseconds, and had its answers that much later.
+    /// A process that asked at these times and got its answers this much later, in milliseconds.
     fn watch(server: Server, began: Instant, asked: &[(u64, u64)]) -> Clock {
         let clock = Clock::default();
         let at = |time: u64| began + Duration::from_millis(time);
         for &(sent, took) in asked {
-            // anywhere on the way
+            // the server answers halfway
             let shown = server.shows(sent + took / 2 + START);
             clock.observe(1, shown, at(sent), at(sent + took));
         }
         clock
     }
 
-    /// When the test begins by the server's clock, in milliseconds since 1970.
+    /// The server's time at the start of the test, in milliseconds since 1970.
     const START: u64 = 1_700_000_000_400;
 
     fn asked() -> impl Strategy<Value = Vec<(u64, u64)>> {
@@ -308,7 +310,7 @@ mod tests {
             let began = Instant::now();
             let at = |time| began + Duration::from_millis(time);
             let mut moment = watch(server, began, &writer).now(at(stored)).moment();
-            // another process's
+            // as if stored elsewhere
             moment.process ^= 1;
             let read = stored + read;
             let passed = watch(server, began, &reader).now(at(read)).since(moment).unwrap();

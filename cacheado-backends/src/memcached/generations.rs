@@ -1,11 +1,11 @@
-//! Marks: a key for each scope, with a random nonce that is replaced to evict the scope. A value counts while the marks of all
-//! scopes that it is in are what they were when its making began.
+//! Marks: a key for each scope, with a random nonce that an eviction of the scope replaces. A value counts while the marks of all its
+//! scopes are what they were when its load or set began.
 //!
-//! A mark that is missing, because the server has made room or started anew, gets a nonce that was never there: what it stood for
-//! is evicted by that, and never comes back. So is one that another client has written over.
+//! A mark that is missing, because the server made room or restarted, gets a nonce never used before. That evicts the scope, whose old
+//! values never come back. A mark that another client has overwritten is replaced in the same way.
 //!
-//! Where there are several servers, each has a mark of its own in the same way, which the entries at it are under beside those of their
-//! scopes: a server that starts anew, and gives numbers that it has given before, has another nonce.
+//! With several servers, each has a mark of its own, which counts for the entries at that server beside the marks of their scopes. So
+//! a server that restarts, and reuses item numbers, has another nonce.
 
 use std::hash::BuildHasher;
 use std::time::Instant;
@@ -23,25 +23,25 @@ use crate::backend::BackendResult;
 use crate::key::Key;
 use crate::sync::RandomState;
 
-/// How many nonces are remembered; past that all are forgotten.
+/// The maximum number of nonces remembered. When it is reached, all are forgotten.
 const REMEMBERED: usize = 4_096;
 
-/// The names of some entries, and of the marks of all scopes that they are in.
+/// The names of some entries and of the marks of all their scopes.
 pub(super) struct Places {
     pub(super) entries: Vec<Place>,
-    /// Each once. That of everything is the first.
+    /// Each mark once, the root mark first.
     marks: Vec<String>,
 }
 
 impl Places {
-    /// All names that are asked for.
+    /// All names in a lookup.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let entries = self.entries.iter().map(|it| &*it.name);
         entries.chain(self.marks.iter().map(|it| &**it))
     }
 }
 
-/// The name of an entry, and which of the marks are those of its scopes, root first, and of its server.
+/// The name of an entry, and the indexes of the marks of its scopes, root first, and of its server.
 pub(super) struct Place {
     pub(super) name: String,
     marks: Vec<usize>,
@@ -55,7 +55,7 @@ impl Place {
     }
 }
 
-/// The nonces that were last seen, which a store may go by until it is told otherwise.
+/// The nonces seen last. A store uses them until an answer shows others.
 #[derive(Default)]
 pub(super) struct Remembered(DashMap<String, u64, RandomState>);
 
@@ -77,11 +77,11 @@ impl Remembered {
 }
 
 impl Memcached {
-    /// Where the entries of `keys` are.
+    /// The places of the entries of `keys`.
     pub(super) fn places<'k>(&self, keys: impl IntoIterator<Item = &'k Key>) -> Places {
         let hasher = RandomState::default();
         let mut marks: Vec<String> = Vec::new();
-        // where each of them is
+        // the index of each mark
         let mut known: HashTable<usize> = HashTable::new();
         let entries = keys.into_iter().map(|key| {
             let (name, mut its) = self.names.entry(key);
@@ -116,19 +116,19 @@ impl Memcached {
         reads.map(|(nth, mark)| Self::read(mark, nth == 0).into())
     }
 
-    /// Reads a mark. That of everything tells the time as well.
+    /// Reads a mark. The root mark's TTL tells the time as well.
     fn read(mark: &str, of_all: bool) -> Get {
         let meta = if of_all { Meta::NONE.ttl() } else { Meta::NONE };
         Get::new(mark).meta(meta)
     }
 
-    /// Writes a mark. That of everything has a date by which the time can be told.
+    /// Writes a mark. The root mark gets an expiry date that the server's time is derived from.
     pub(super) fn write(mark: &str, of_all: bool, nonce: u64) -> Set {
         let set = Set::new(mark, nonce.to_be_bytes());
         set.ttl_raw(if of_all { HORIZON } else { 0 })
     }
 
-    /// The nonces in `answers`, those to [`reads`](Self::reads) that were sent at `sent`.
+    /// The nonces in the `answers` to [`reads`](Self::reads) sent at `sent`.
     pub(super) fn heard(
         &self,
         places: &Places,
@@ -152,7 +152,7 @@ impl Memcached {
         let OpResult::Get(answer) = answer else {
             return Err(unexpected());
         };
-        // anything else is none of ours
+        // not a mark of this backend
         let nonce = answer
             .value
             .and_then(|value| value.try_into().ok())
@@ -166,15 +166,15 @@ impl Memcached {
         Ok(nonce)
     }
 
-    /// Makes the marks that are missing in `nonces`, each with a new nonce.
+    /// Makes the marks missing in `nonces`, each with a new nonce.
     pub(super) async fn complete(
         &self,
         way: Way,
         places: &Places,
         mut nonces: Vec<Option<u64>>,
     ) -> BackendResult<Vec<Option<u64>>> {
-        // another process may be making it too: both then go by what is there. If that is no mark it is another client's, and written
-        // over, at the cost of an eviction if a mark has come meanwhile
+        // another process may be making the same mark, and then both use the one that is there. If something else is there, another
+        // client wrote it: the second pass overwrites it, which costs an eviction if a mark has come meanwhile
         for over in [false, true] {
             let missing: Vec<usize> = (0..nonces.len())
                 .filter(|&nth| nonces[nth].is_none())
@@ -201,7 +201,7 @@ impl Memcached {
         Ok(nonces)
     }
 
-    /// What is remembered of the marks of `places`.
+    /// The remembered nonces of the marks of `places`.
     pub(super) fn recalled(&self, places: &Places) -> Vec<Option<u64>> {
         self.remembered.of(&places.marks)
     }

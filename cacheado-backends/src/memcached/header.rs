@@ -1,27 +1,27 @@
-//! What stands before the bytes of a value in the store, and what of it tells whether the value still counts.
+//! The header before a value's bytes in the store, and which of its fields decide whether the value still counts.
 
 use std::time::Duration;
 
 use super::clock::{Moment, Now};
 
-/// The number of the form. A value of another one is none.
+/// The version of the format. A value of another version counts as none.
 const FORMAT: u8 = 3;
 
-/// How many bytes a header has, the checksum of the others among them.
+/// The length of a header in bytes, with the checksum over the other fields.
 pub(super) const LEN: usize = CHECKED + 4;
 const CHECKED: usize = 1 + 4 + 8 + Moment::LEN + Generation::LEN;
 
-/// Lives until evicted.
+/// Means: until evicted.
 const FOREVER: u64 = u64::MAX;
 
-/// What tells one time between two evictions from all others, for what is in certain scopes: a hash of the nonces of their marks.
+/// Identifies the time between two evictions of certain scopes: a hash of the nonces of their marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Generation(pub(super) [u8; 16]);
 
 impl Generation {
     pub(super) const LEN: usize = 16;
 
-    /// That of `nonces`, root first.
+    /// The generation for `nonces`, root first.
     pub(super) fn of(nonces: impl IntoIterator<Item = u64>) -> Self {
         let mut hasher = blake3::Hasher::new();
         for nonce in nonces {
@@ -33,21 +33,21 @@ impl Generation {
     }
 }
 
-/// What is known of a value beside its bytes.
+/// The properties of a value besides its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    /// How long it lives, in milliseconds; `None`: until evicted.
+    /// The lifetime in milliseconds; `None`: until evicted.
     pub(super) lifetime: Option<u64>,
-    /// A moment at or before that from which it lives.
+    /// A moment no later than the start of the lifetime.
     pub(super) stored: Moment,
-    /// That of its scopes when its making began.
+    /// The generation of its scopes when its load or set began.
     pub(super) generation: Generation,
 }
 
 impl Header {
     /// The header of a value that lives for `lifetime` from `stored` on.
     pub(super) fn new(lifetime: Option<Duration>, stored: Moment, generation: Generation) -> Self {
-        // cut off, since a value never lives longer than it should
+        // rounded down, since a value must not outlive its lifetime
         let millis =
             |lifetime: Duration| u64::try_from(lifetime.as_millis()).unwrap_or(FOREVER - 1);
         Self {
@@ -57,11 +57,11 @@ impl Header {
         }
     }
 
-    /// The header and `value`, as they are stored under `name`.
+    /// Encodes the header and `value`, as stored under `name`.
     ///
     /// # Errors
     ///
-    /// If the value is longer than a header can say.
+    /// `None` if the value is longer than a header can express.
     pub(super) fn write(&self, name: &str, value: &[u8]) -> Option<Vec<u8>> {
         let len = u32::try_from(value.len()).ok()?;
         let mut bytes = Vec::with_capacity(LEN + value.len());
@@ -75,8 +75,8 @@ impl Header {
         Some(bytes)
     }
 
-    /// The header in `bytes` and the value behind it. `None` if they are of another form, or not whole, or the header was changed, or is
-    /// that of what was stored under another name: the value itself has a checksum of its own.
+    /// Decodes the header in `bytes` and returns it with the value behind it. `None` if the format differs, the bytes are incomplete,
+    /// or the header was changed or stored under another name. The value has a checksum of its own.
     pub(super) fn read<'b>(name: &str, bytes: &'b [u8]) -> Option<(Self, &'b [u8])> {
         let checked = checksum(name, bytes.get(..CHECKED)?);
         let (&format, rest) = bytes.split_first()?;
@@ -98,7 +98,7 @@ impl Header {
         Some((header, value))
     }
 
-    /// What is left of the lifetime `now`: `Some(None)` if it never ends, `None` if it is over.
+    /// The lifetime left at `now`: `Some(None)` if it never ends, `None` if it is over.
     #[allow(
         clippy::option_option,
         reason = "whether it lives, and whether that ends, are two questions"
@@ -112,8 +112,8 @@ impl Header {
     }
 }
 
-/// The checksum of a header. The name is in it as well: what was copied from elsewhere is under other marks, and would be taken for
-/// something that was evicted.
+/// The checksum of a header. It covers the name: a value copied from another name is under other marks, and would pass for one that
+/// was evicted.
 fn checksum(name: &str, header: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(name.as_bytes());
@@ -166,7 +166,7 @@ mod tests {
             let now = Clock::default().now(Instant::now());
             let read = |bytes: &[u8]| Header::read("name", bytes).map(|(it, _)| it.left(&now));
             let _ = read(&bytes);
-            // the numbers of a header are whatever they are
+            // any numbers are valid in a header
             bytes.resize(CHECKED - 5, 0);
             let mut whole = [&[FORMAT, 0, 0, 0, 0], &bytes[..]].concat();
             whole.extend(checksum("name", &whole).to_be_bytes());

@@ -1,10 +1,11 @@
-//! Claims on loads among processes: a key that only one can add. Its number is the claim's, and is in the mark of the load.
+//! Claims of loads among processes: a key that only one process can add. Its item number identifies the claim, and is in the load's
+//! mark.
 //!
-//! Whoever is granted one renews the stub under the entry as well, so that the number in the mark of an owner before is over: one
-//! whose claim has ended stores nothing, however late it comes. A value that is there is written again as it is, for the same reason: it
-//! may only stand in for the one that is to be loaded, or be none that the caller can read.
+//! A process that is granted a claim also renumbers the item under the entry's name. So the number in the mark of an earlier owner is
+//! outdated: once its claim has ended, that load stores nothing, however late. For the same reason a value that is there is rewritten
+//! unchanged: it may only be standing in for the one to be loaded, or be unreadable to the caller.
 //!
-//! One that is anybody's has flags that say so.
+//! A claim that is open to anybody has special client flags.
 
 use std::time::{Duration, Instant};
 
@@ -17,10 +18,10 @@ use super::{Memcached, VALUE, unexpected};
 use crate::backend::{BackendResult, Lease, Mark};
 use crate::key::Key;
 
-/// How often it is tried anew because something else was under the entry by then.
+/// How many times renumbering is tried if the item has changed in the meantime.
 const ATTEMPTS: usize = 3;
 
-/// The client flags of a claim that is anybody's.
+/// The client flags of a claim that is open to anybody.
 const ANYBODY: u32 = 0xA11;
 
 impl Memcached {
@@ -43,14 +44,14 @@ impl Memcached {
         if let Some(mark) = self.renumber(way, key, lease).await? {
             return Ok(Lease::Granted(mark));
         }
-        // others write there all the time: whoever looks again finds what they wrote
+        // others write there all the time: the next lookup finds what they wrote
         let end = Delete::new(&name).compare_cas(lease);
         self.client.exchange(way, vec![end.into()]).await?;
         Ok(Lease::Taken)
     }
 
-    /// Gives what is under `key` a new number, for the load whose claim is `lease`; if no value counts there, by a new stub. `None` if
-    /// others were faster each time.
+    /// Gives the item under `key` a new number, for the load with claim `lease`. If there is no value that counts, puts a new stub
+    /// there. `None` if others were faster each time.
     async fn renumber(&self, way: Way, key: &Key, lease: u64) -> BackendResult<Option<Mark>> {
         let places = self.places([key]);
         let [place] = &places.entries[..] else {
@@ -99,7 +100,7 @@ impl Memcached {
         Ok(None)
     }
 
-    /// Gives back the claim in `mark`. `to_all`: for how long it is anybody's.
+    /// Gives back the claim in `mark`. `to_all`: for how long anybody may load from now on.
     pub(super) async fn give_back(
         &self,
         way: Way,
@@ -122,7 +123,7 @@ impl Memcached {
         Ok(())
     }
 
-    /// The command that ends the claim in `mark`, if there is one; another's stays.
+    /// The command that ends the claim in `mark`, if it has one. Another process's claim stays.
     pub(super) fn let_go(&self, key: &Key, mark: LoadMark) -> Option<Op> {
         (mark.lease != 0).then(|| {
             Delete::new(self.names.lease(key))
@@ -132,7 +133,7 @@ impl Memcached {
     }
 }
 
-/// The server counts seconds from when its clock last ticked, so the first may be over at once.
+/// Rounds `span` up and adds one: the server counts from its last tick, so the first second may be over at once.
 fn seconds(span: Duration) -> u32 {
     let seconds = span
         .as_secs()

@@ -1,4 +1,4 @@
-//! Looking up: what is there, and the marks of loads.
+//! Lookups and the marks of loads.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,27 +17,27 @@ use crate::key::Key;
 pub(super) enum Found {
     /// A value that counts.
     Live(Payload),
-    /// One that was evicted with a scope: what began before it was is over.
+    /// A value evicted with a scope: loads that began before that are outdated.
     Dead { cas: u64 },
-    /// What another client has written, or has copied from another name, or what is left of a value.
+    /// Something that another client wrote or copied from another name, or an incomplete value.
     Foreign { cas: u64 },
-    /// A stub, which stands for the loads under way, or a value whose time is over, which serves as one.
+    /// A stub, which stands for the loads under way, or an expired value, which serves as one.
     Stub { cas: u64, lasts: Lasts },
 }
 
-/// How many seconds the server keeps an item; `None`: it is not to let go by itself.
+/// How many seconds the server keeps an item; `None`: without an end.
 type Lasts = Option<u64>;
 
 impl Memcached {
-    /// What is under each of `keys`.
+    /// Looks up each of `keys`.
     ///
-    /// One round trip, and one more for what is new: marks that are missing, and values that no longer count. Where another was faster
-    /// to put something in the place of such a value, that is looked up.
+    /// Takes one round trip, and one more to write what is missing: marks, and stubs in place of values that no longer count. Keys for
+    /// which another process was faster to replace such a value are looked up once more.
     pub(super) async fn look(&self, way: Way, keys: &[Key]) -> BackendResult<Vec<Lookup>> {
         self.look_up(way, keys, true).await
     }
 
-    /// The marks of `keys`, whatever is under them.
+    /// The marks of `keys`, whatever is stored under them.
     pub(super) async fn marks(&self, way: Way, keys: &[Key]) -> BackendResult<Vec<Mark>> {
         let looked = self.look_up(way, keys, false).await?;
         let marks = looked.into_iter().map(|looked| match looked {
@@ -59,7 +59,8 @@ impl Memcached {
         Ok(looked)
     }
 
-    /// As [`look_up`](Self::look_up), with those for which another was faster to put a stub there: their loads would store nothing.
+    /// One pass of [`look_up`](Self::look_up). Also returns the keys for which another process was faster to write a stub: their loads
+    /// could not be stored.
     async fn look_once(
         &self,
         way: Way,
@@ -101,7 +102,7 @@ impl Memcached {
             looked.push(
                 match Self::judge(&place.name, &item, Some(generation), &now) {
                     Found::Live(payload) => Lookup::Hit(payload),
-                    // nothing decodes that, so it is counted; whoever loads asks for the mark then
+                    // an empty value does not decode, so it is counted; the load then asks for the mark
                     Found::Foreign { .. } => Lookup::Hit(Payload {
                         bytes: Arc::default(),
                         lifetime: None,
@@ -133,7 +134,7 @@ impl Memcached {
         Ok((looked, outrun))
     }
 
-    /// Reads an entry, with its number. If there is none, there is a stub from then on.
+    /// Reads an entry with its number. If there is none, the server adds a stub.
     pub(super) fn probe(&self, name: &str, value: bool) -> Get {
         let probe = Get::new(name)
             .meta(Meta::NONE.cas().ttl())
@@ -141,7 +142,7 @@ impl Memcached {
         if value { probe } else { probe.without_value() }
     }
 
-    /// What `item`, which is under `name`, is in the generation that is now; in none without one.
+    /// Classifies `item`, found under `name`, in the current generation. Without one, no value counts.
     pub(super) fn judge(
         name: &str,
         item: &GetResult,
@@ -153,7 +154,7 @@ impl Memcached {
         let value = match &item.value {
             Some(value) if item.client_flags == Some(VALUE) => value,
             Some(value) if !value.is_empty() => return Found::Foreign { cas },
-            // not asked for, or a stub, or nothing, which is a stub by now
+            // not asked for, or a stub, or nothing, for which the server just added a stub
             _ => return Found::Stub { cas, lasts },
         };
         match Header::read(name, value) {
@@ -170,10 +171,10 @@ impl Memcached {
         }
     }
 
-    /// Has the server keep what is under these names for the loads that begin now. It keeps its number, for those that have begun
+    /// Makes the server keep the items under these names for the loads that begin now. Their numbers stay, for loads that began
     /// before.
     ///
-    /// The server touches whatever is there. If that is a value by now, which may live longer, it is told so.
+    /// The server touches whatever is there. If that has become a value, which may live longer, a second touch sets its own expiry.
     async fn prolong(
         &self,
         way: Way,
@@ -204,8 +205,7 @@ impl Memcached {
         Ok(())
     }
 
-    /// Puts stubs in the place of what has these names and numbers. Returns the numbers of the stubs: 0 where something else was
-    /// there by then.
+    /// Replaces the items with these names and numbers by stubs. Returns the numbers of the stubs: 0 where the item had changed.
     pub(super) async fn renew<'n>(
         &self,
         way: Way,
@@ -218,7 +218,7 @@ impl Memcached {
         self.replace(way, items.map(stub).collect()).await
     }
 
-    /// Writes items in the place of those whose numbers they name. Returns their new numbers: 0 where something else was there by then.
+    /// Writes items in place of those with the numbers they name. Returns their new numbers: 0 where the item had changed.
     pub(super) async fn replace(&self, way: Way, items: Vec<Op>) -> BackendResult<Vec<u64>> {
         if items.is_empty() {
             return Ok(Vec::new());

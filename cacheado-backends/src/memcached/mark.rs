@@ -1,16 +1,16 @@
-//! What is in the mark of a load.
+//! The content of a load's mark.
 
 use std::time::Instant;
 
 use super::header::Generation;
 use crate::backend::Mark;
 
-/// What the store said when a load began.
+/// What the store answered when a load began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LoadMark {
-    /// The number of what was under the key; 0, which no item has, if nothing may be stored.
+    /// The number of the item under the key. 0, which no item has, if nothing may be stored.
     pub(super) cas: u64,
-    /// That of the key's scopes.
+    /// The generation of the key's scopes.
     pub(super) generation: Generation,
     /// The number of the load's claim; 0 without one.
     pub(super) lease: u64,
@@ -19,7 +19,7 @@ pub(super) struct LoadMark {
 const LEN: usize = 8 + Generation::LEN + 8;
 
 impl LoadMark {
-    /// For a load that began at `taken`.
+    /// The mark for a load that began at `taken`.
     pub(super) fn mark(self, taken: Instant) -> Mark {
         let bytes = [
             &self.cas.to_be_bytes()[..],
@@ -30,7 +30,7 @@ impl LoadMark {
         Mark::new(bytes, taken)
     }
 
-    /// What is in `mark`; `None` if it says nothing.
+    /// Reads `mark`; `None` if it has no content.
     pub(super) fn of(mark: &Mark) -> Option<Self> {
         let bytes: &[u8; LEN] = mark.bytes().try_into().ok()?;
         let (&cas, rest) = bytes.split_first_chunk()?;

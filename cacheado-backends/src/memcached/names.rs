@@ -1,24 +1,24 @@
-//! What things are called in the store. Memcached's keys have 250 bytes at most, and neither spaces nor control characters: a name
-//! that is longer is cut off, and ends with a hash of the whole.
+//! The names of keys in the store. Memcached keys have at most 250 bytes, without spaces and control characters: a longer name is
+//! truncated and ends with a hash of the whole name.
 
 use super::servers::Servers;
 use crate::address;
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// The longest key that memcached takes, in bytes.
+/// The longest key that memcached accepts, in bytes.
 const MOST: usize = 250;
 
-/// What stands before the hash of a name that was cut off. Whole names don't hold it: a tilde is escaped in all of their parts, and
-/// one alone is between an entry's arguments and their hash.
+/// Precedes the hash of a truncated name. Complete names do not contain it: a tilde is escaped in all of their parts, and only one
+/// stands between an entry's arguments and their hash.
 const CUT: &str = "~~";
 
-/// How many digits of the hash are kept: 128 bits.
+/// The number of hex digits of the hash: 128 bits.
 const HASH: usize = 32;
 
-/// The names of what one cache stores.
+/// The names of one cache's keys.
 pub(super) struct Names {
-    /// The cache's name, in which a slash is escaped.
+    /// The cache's name, with slashes escaped.
     cache: String,
 }
 
@@ -29,7 +29,7 @@ impl Names {
         }
     }
 
-    /// The name of the entry of `key`, and those of the marks of all scopes that it is in, root first.
+    /// The name of the entry of `key`, and the names of the marks of all its scopes, root first.
     pub(super) fn entry(&self, key: &Key) -> (String, Vec<String>) {
         let entry = address::entry(key);
         let marks = std::iter::once("").chain(address::scopes(&entry));
@@ -42,12 +42,12 @@ impl Names {
         self.name('g', &address::scope(scope))
     }
 
-    /// The names of the marks of `servers`, if there are several.
+    /// The names of the marks of `servers`; empty for a single server.
     pub(super) fn of_servers(&self, servers: &Servers) -> Vec<String> {
         servers.names_at_each(|nth| self.name('s', &nth.to_string()))
     }
 
-    /// The name of the claim on the load of `key`.
+    /// The name of the claim of the load of `key`.
     pub(super) fn lease(&self, key: &Key) -> String {
         self.name('l', &address::entry(key))
     }
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(names.mark(&Scope::global()), marks[0]);
     }
 
-    /// Short ids that try to be more than one, and long ones that begin alike.
+    /// Short ids that imitate several ids, and long ids with equal beginnings.
     fn ids() -> impl Strategy<Value = Vec<String>> {
         let id = prop_oneof![
             "[a1/=%~ \u{0}ü]{0,3}",

@@ -1,4 +1,4 @@
-//! Which servers there are, and which of them has a key.
+//! The servers, and which of them has a key.
 
 use std::cmp::Reverse;
 
@@ -6,13 +6,13 @@ use memcache::exp::Router;
 
 use crate::error::{Error, Result};
 
-/// The port that memcached listens at if not told another.
+/// The default port of memcached.
 const PORT: u16 = 11_211;
 
-/// How many names are looked at to find one that is at a server.
+/// How many names are tried to find one that a server owns.
 const CANDIDATES: usize = 256;
 
-/// The servers' addresses, each a host and a port. One at least.
+/// The servers' addresses, as host and port. At least one.
 #[derive(Clone, Debug)]
 pub(super) struct Servers(Vec<String>);
 
@@ -35,8 +35,9 @@ impl Servers {
         &self.0
     }
 
-    /// For each server one of the names that `name` gives that is at it; none for one that is alone. A server that comes or goes seldom
-    /// changes those of the others, since each is the one of many that is hardest to win over.
+    /// For each server, one of the names given by `name` that this server owns; empty for a single server. Adding or removing a server
+    /// seldom changes the names of the others: each server gets the name with the highest score there, which another server is least
+    /// likely to beat.
     pub(super) fn names_at_each(&self, name: impl Fn(usize) -> String) -> Vec<String> {
         if self.0.len() == 1 {
             return Vec::new();
@@ -47,14 +48,14 @@ impl Servers {
             let its = names
                 .iter()
                 .find(|name| self.route(name.as_bytes(), &[]) == nth);
-            // among so many servers that none is: one that is elsewhere says less, and does no harm
+            // with so many servers that none is owned, a name at another server is less precise and does no harm
             its.unwrap_or(&names[0]).clone()
         };
         self.0.iter().enumerate().map(at).collect()
     }
 }
 
-/// How hard the score of `key` at a server is to beat. The hash is the same in every build.
+/// The rendezvous score of `key` at a server: the highest wins. The hash is the same in every build.
 fn score(server: &str, key: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(server.as_bytes());
@@ -63,9 +64,9 @@ fn score(server: &str, key: &[u8]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// `HOST`, `HOST:PORT` or either behind `memcached://`, as `HOST:PORT`.
+/// Normalizes `HOST`, `HOST:PORT`, or either after `memcached://`, to `HOST:PORT`.
 fn parse(address: &str) -> Result<String> {
-    // what is wrong is not shown: it may be a password
+    // the address is not shown: it may contain a password
     let wrong = || {
         Error::config(
             "Memcached",
@@ -76,7 +77,7 @@ fn parse(address: &str) -> Result<String> {
         Some(rest) => rest.strip_suffix('/').unwrap_or(rest),
         None => address,
     };
-    // the colons of an IPv6 address are between brackets
+    // an IPv6 address has its colons in brackets
     let (host, port) = match address.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong())?),
         _ => (address, PORT),
@@ -94,8 +95,8 @@ fn parse(address: &str) -> Result<String> {
 }
 
 impl Router for Servers {
-    /// By rendezvous hashing (Thaler and Ravishankar, 1996): a key is at the server that has the highest hash with it, so one more
-    /// or one less moves no keys but its own. The order of the servers is of no matter.
+    /// Rendezvous hashing (Thaler and Ravishankar, 1996): a key is at the server with the highest score for it. Adding or removing a
+    /// server moves only that server's keys. The order of the servers does not matter.
     fn route(&self, key: &[u8], _: &[String]) -> usize {
         if self.0.len() == 1 {
             return 0;

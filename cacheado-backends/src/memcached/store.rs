@@ -15,9 +15,9 @@ use crate::key::Key;
 use crate::scope::Scope;
 
 impl Memcached {
-    /// Stores each of `entries`, in the place of what was there.
+    /// Stores each of `entries`, replacing what was there.
     ///
-    /// One round trip while no scope of theirs has been evicted since this process last saw it.
+    /// Takes one round trip unless one of their scopes was evicted since this process last saw its mark.
     pub(super) async fn set_all(
         &self,
         way: Way,
@@ -28,7 +28,7 @@ impl Memcached {
             (0..entries.len()).partition(|&nth| entries[nth].1.bytes.len() <= self.max_value_bytes);
         let mut left = small;
         let mut nonces = self.recalled(&places);
-        // what can't be stored is not to be older than what was to be
+        // no older value may stay where a value is too large to be stored
         let mut evictions: Vec<Op> = large
             .iter()
             .map(|&nth| Delete::new(&places.entries[nth].name).into())
@@ -52,7 +52,7 @@ impl Memcached {
             let answers = self.client.exchange(way, commands).await?;
             let heard = self.heard(&places, answers.into_iter().skip(stored), sent)?;
             nonces = self.complete(way, &places, heard).await?;
-            // those that were stored in a generation that was over
+            // the ones stored in an outdated generation
             let mut again = Vec::new();
             for (&nth, written) in left.iter().zip(written) {
                 if written.is_none() || written != places.entries[nth].generation(&nonces) {
@@ -69,7 +69,7 @@ impl Memcached {
             .map_or(Ok(()), |&nth| Err(self.too_large(entries[nth].1)))
     }
 
-    /// Stores each of `entries` whose key was neither evicted nor set since its mark. Returns which it stored.
+    /// Stores each of `entries` whose key was neither evicted nor set since its mark. Returns which ones.
     pub(super) async fn fill_all(
         &self,
         way: Way,
@@ -79,7 +79,7 @@ impl Memcached {
         let now = self.clock.now(sent);
         let places = self.places(entries.iter().map(|(key, ..)| *key));
         let mut commands = Vec::new();
-        // for each, which of the answers tells, and the generation that it is stored in
+        // for each entry, the index of its answer, and the generation that it is stored in
         let mut stores = Vec::with_capacity(entries.len());
         let mut large = None;
         for ((key, payload, mark), place) in entries.iter().zip(&places.entries) {
@@ -105,7 +105,7 @@ impl Memcached {
         if let Some(large) = large {
             return Err(large);
         }
-        // one that was stored in a generation that is over counts for nothing
+        // a value stored in an outdated generation does not count
         let filled = stores
             .into_iter()
             .zip(&places.entries)
@@ -117,7 +117,7 @@ impl Memcached {
         Ok(filled.collect())
     }
 
-    /// As [`fill_all`](Self::fill_all) for one, but what is there goes if it is not stored.
+    /// [`fill_all`](Self::fill_all) for one entry. If it is not stored, removes what is there.
     pub(super) async fn put_one(
         &self,
         way: Way,
@@ -132,14 +132,14 @@ impl Memcached {
         Ok(filled?.first() == Some(&true))
     }
 
-    /// Removes what is under `key`. Returns whether it counted.
+    /// Removes what is under `key`. Returns whether that counted.
     pub(super) async fn evict_one(&self, way: Way, key: &Key) -> BackendResult<bool> {
         let sent = Instant::now();
         let places = self.places([key]);
         let [place] = &places.entries[..] else {
             return Err(unexpected());
         };
-        // read as it is: without a stub, which would be removed at once
+        // a plain read, without leaving a stub, which would be removed at once
         let commands = [
             Get::new(&place.name).into(),
             Delete::new(&place.name).into(),
@@ -159,7 +159,7 @@ impl Memcached {
         Ok(matches!(found, Found::Live(_)))
     }
 
-    /// Evicts all that is in `scope` and below it.
+    /// Evicts everything in `scope` and below it.
     pub(super) async fn evict_scope(&self, way: Way, scope: &Scope) -> BackendResult<()> {
         let mark = self.names.mark(scope);
         let nonce = clock::nonce();
@@ -172,7 +172,7 @@ impl Memcached {
         Ok(())
     }
 
-    /// The item that holds `payload`. `None` if no header can say so.
+    /// The item that holds `payload`. `None` if the value is too long for a header.
     fn item(
         &self,
         name: &str,
@@ -186,10 +186,10 @@ impl Memcached {
         Some(set.ttl_raw(self.seconds(payload.lifetime, now)))
     }
 
-    /// When memcached itself is to let go of a value that lives for `lifetime` from now. What counts is in the header; the item stays
-    /// for the loads that know its number, which began while it lived. Memcached lets go up to a second early.
+    /// The item expiry for memcached of a value that lives for `lifetime` from now. The header decides whether the value counts; the
+    /// item stays longer for the loads that began during its lifetime and know its number. Memcached may drop it up to a second early.
     pub(super) fn seconds(&self, lifetime: Option<Duration>, now: &Now) -> u32 {
-        // for memcached, until evicted
+        // memcached's value for "until evicted"
         const NEVER: u32 = 0;
         let Some(lifetime) = lifetime else {
             return NEVER;
@@ -200,7 +200,7 @@ impl Memcached {
         } else {
             now.date_in(span)
         };
-        // past the last date that memcached knows
+        // beyond memcached's last date
         let known = date.filter(|&date| date <= u64::from(clock::HORIZON));
         known.and_then(|date| date.try_into().ok()).unwrap_or(NEVER)
     }
