@@ -1,4 +1,4 @@
-//! A backend in a box: one that is chosen at run time.
+//! A boxed backend, for one that is chosen at run time.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ macro_rules! forwarded {
         { $($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)* }
         async { $($name_async:ident($($arg_async:ident: $type_async:ty),*) -> $result_async:ty;)* }
     ) => {
-        // a default would be asked in the place of the backend
+        // a default method would bypass the boxed backend's own
         #[deny(clippy::missing_trait_methods)]
         impl<B: Backend + ?Sized> Backend for Box<B> {
             fn name(&self) -> &str {

@@ -1,4 +1,4 @@
-//! What a shared tier reports of what others do.
+//! Changes by other processes, as a shared tier reports them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,26 +6,26 @@ use std::sync::Arc;
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// Something that another process did to what is shared, or that keeps this one from hearing of it.
+/// A change that another process made to the shared tier, or in whether this process hears of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// What is under the key was evicted or set.
+    /// The entry under the key was evicted or set.
     Key(Key),
-    /// What is in the scope and below it was evicted.
+    /// The entries in the scope and below it were evicted.
     Scope(Scope),
-    /// Everything was evicted.
+    /// All entries were evicted.
     All,
-    /// From here on all is reported. What happened before may not have been.
+    /// From here on all changes are reported. Earlier ones may not have been.
     Covered,
-    /// From here on nothing is reported, until the next `Covered`.
+    /// From here on no changes are reported, until the next `Covered`.
     Lost,
 }
 
-/// Where a backend reports what others do. Cloning gives another handle to the same place. Reporting removes what is concerned
-/// from the process before it returns; it never waits for the shared tier. It keeps nothing of its cache: once that has gone, reports
-/// go nowhere. The cache drops its backend then, which is when a store that others go on using can forget it.
+/// Where a backend reports what other processes do. A clone is another handle to the same cache. Reporting removes the entries
+/// concerned from the process before it returns, and never waits for the shared tier. It does not keep its cache alive: once that is
+/// dropped, reports go nowhere. The cache then drops its backend, so a store that others go on using can forget it.
 ///
-/// One's own are for tests of a backend's [`watch`](super::Backend::watch):
+/// Create your own to test a backend's [`watch`](super::Backend::watch):
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -34,14 +34,14 @@ pub enum Change {
 ///
 /// let (sender, reports) = mpsc::channel();
 /// let changes = Changes::new(move |change| drop(sender.send(change)));
-/// changes.report(Change::All); // the backend does that
+/// changes.report(Change::All); // done by the backend
 /// assert_eq!(reports.recv(), Ok(Change::All));
 /// ```
 #[derive(Clone)]
 pub struct Changes(Arc<dyn Fn(Change) + Send + Sync>);
 
 impl Changes {
-    /// Reports go to `listener`, which runs on whatever thread reports.
+    /// Sends reports to `listener`, which runs on the reporting thread.
     pub fn new(listener: impl Fn(Change) + Send + Sync + 'static) -> Self {
         Self(Arc::new(listener))
     }

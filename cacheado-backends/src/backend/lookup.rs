@@ -1,4 +1,4 @@
-//! What a look-up in a shared tier comes to, and what a load that follows it is known by.
+//! The result of a lookup in a shared tier, and the mark of the load that follows it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use super::Payload;
 
-/// What [`Backend::get`](super::Backend::get) found.
+/// The result of [`Backend::get`](super::Backend::get).
 #[derive(Clone, Debug)]
 pub enum Lookup {
-    /// This is stored.
+    /// The stored payload.
     Hit(Payload),
-    /// Nothing is. A load that begins now is known by the mark.
+    /// Nothing is stored. The mark identifies a load that begins now.
     Miss(Mark),
 }
 
 impl Lookup {
-    /// What is stored, if something is.
+    /// The stored payload, if there is one.
     #[must_use]
     pub fn hit(self) -> Option<Payload> {
         match self {
@@ -33,9 +33,9 @@ impl From<Option<Payload>> for Lookup {
     }
 }
 
-/// What a store said of a key when a load of it began: whatever lets it tell later whether the key was evicted or set since. What is in
-/// it is the backend's affair. A store that does not know for ever what was evicted refuses a load that is [older](Self::age) than what it
-/// knows.
+/// What a store said about a key when a load of it began. It lets the store tell later whether the key was evicted or set since. The
+/// content is the backend's own. A store that remembers evictions for a limited time refuses a load that is [older](Self::age) than
+/// that.
 #[derive(Clone)]
 pub struct Mark {
     bytes: Option<Arc<[u8]>>,
@@ -43,7 +43,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// One that says nothing but when it was taken.
+    /// A mark with no content but the time it was taken.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -52,7 +52,7 @@ impl Mark {
         }
     }
 
-    /// One of `bytes`, which the backend will know how to read, for a load that began at `taken`: before the store was asked.
+    /// A mark with `bytes` in the backend's own format, for a load that began at `taken`: before the store was asked.
     #[must_use]
     pub fn new(bytes: impl Into<Arc<[u8]>>, taken: Instant) -> Self {
         Self {
@@ -61,18 +61,18 @@ impl Mark {
         }
     }
 
-    /// What the backend wrote; empty if nothing.
+    /// The backend's bytes; empty if there are none.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.bytes.as_deref().unwrap_or_default()
     }
 
-    /// Whether the backend wrote none.
+    /// Whether the bytes are missing.
     pub(super) fn says_nothing(&self) -> bool {
         self.bytes.is_none()
     }
 
-    /// How long ago it was taken.
+    /// The time since it was taken.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.taken.elapsed()
@@ -85,15 +85,15 @@ impl fmt::Debug for Mark {
     }
 }
 
-/// What came of claiming a load among all processes.
+/// The result of claiming a load among all processes.
 #[derive(Clone, Debug)]
 pub enum Lease {
-    /// It is the caller's. What the load finds is not stored once it is another's, which the mark lets the store tell; after it has run
-    /// out and before another has it, the store may do as it likes. Or it is
-    /// [anybody's](super::Backend::release_to_all) for a moment, and the mark is that of a load without one.
+    /// The caller may load. The mark lets the store tell whether the claim still stands: once another caller has it, the load's value
+    /// is not stored. Between the end of the claim and the next one, the store may decide either way. Or the load is [open to
+    /// anybody](super::Backend::release_to_all) for a moment, and the mark is that of a load without a claim.
     Granted(Mark),
-    /// It is another's.
+    /// Another caller has it.
     Taken,
-    /// The store knows no such claims.
+    /// The store has no such claims.
     Unsupported,
 }

@@ -1,6 +1,6 @@
-//! A change as one process tells it to others: bytes that mean the same in each of them.
+//! The encoding of a change that one process sends to others: bytes that mean the same in each of them.
 //!
-//! Ids of secret levels are in none: what concerns one is told as what stands above it.
+//! They never contain ids of secret levels. A change that concerns one is encoded as a change of the scope above it.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use super::Change;
 use crate::key::{Key, Space};
 use crate::scope::{Level, Scope};
 
-/// The number of the form. A process that reads another one can't tell what is meant.
+/// The version of the format. A process that reads another version can't tell what it means.
 const FORMAT: u8 = 1;
 
-/// What most take, so that they are written without making room again and again.
+/// The size of most notices, reserved up front so that encoding does not reallocate repeatedly.
 const ROOM: usize = 128;
 
 #[derive(Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl<'a> Place<'a> {
 }
 
 impl Change {
-    /// The change for other processes to read; `None` for those that concern this one alone.
+    /// The bytes for other processes; `None` for a change that concerns only this one.
     #[must_use]
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         let scope;
@@ -94,8 +94,8 @@ impl Change {
         postcard::to_extend(&notice, Vec::with_capacity(ROOM)).ok()
     }
 
-    /// What another process has told. `None` if it concerns nothing that this one can hold: a level or a function that it has
-    /// not come to. What can't be read may concern anything, so it is [`Change::All`].
+    /// Decodes a change from another process. `None` if it concerns nothing that this process can hold: a level or function it has not
+    /// used so far. Bytes that can't be read may concern anything, so they become [`Change::All`].
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let Ok(Notice {
@@ -117,7 +117,7 @@ impl Change {
             } => {
                 let scope = place.scope()?;
                 let space = Space::find(scope.level(), &name, version, explicit)?;
-                // arguments of a later form: the scope has them all
+                // arguments in a later format: evict the whole scope
                 let key = Key::from_parts(space, &scope, args);
                 Some(key.map_or(Self::Scope(scope), Self::Key))
             }
@@ -173,7 +173,7 @@ mod tests {
 
         #[test]
         fn what_can_not_be_read_is_everything_or_nothing_wrong(bytes: Vec<u8>) {
-            // no panic, whatever it says
+            // whatever the bytes, no panic
             let _ = Change::from_bytes(&bytes);
             prop_assert!(matches!(Change::from_bytes(&[&[0xff], &bytes[..]].concat()), Some(Change::All)));
         }

@@ -1,10 +1,10 @@
-//! The error of a store that is there and would not.
+//! The error of a store that works and refused an operation.
 
 use std::error::Error;
 use std::fmt;
 
-/// The store answered that it would not: its memory is full, the value is too large, something else lies under the key. It is no
-/// outage, so however often it is said, the store is asked again. Any other error is taken for an outage.
+/// The store answered that it refuses the operation: its memory is full, the value is too large, something else is under the key. This
+/// is not an outage: however often it occurs, the store is asked again. Any other error counts as an outage.
 ///
 /// ```
 /// use cacheado::backends::{BackendResult, Payload, Refused};
@@ -22,7 +22,7 @@ use std::fmt;
 pub struct Refused(Box<dyn Error + Send + Sync>);
 
 impl Refused {
-    /// What the store said.
+    /// A refusal with the store's answer.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(source.into())
     }
