@@ -1,25 +1,25 @@
-//! What to keep of more than fits: W-TinyLFU with a window that adapts, told of hits only when it asks.
+//! Which entries to keep when not all fit: W-TinyLFU with an adaptive window, which learns of hits only when it asks for them.
 //!
-//! An entry is first in the window, where what is new is kept for a while whatever its history. One that leaves the window
-//! is weighed against the main space's next victim: the one whose key was asked for more often of late stays. From
-//! "`TinyLFU`: A Highly Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM `ToS` 2017) and "Adaptive Software
-//! Cache Management" (Einziger, Eytan, Friedman, Manes; Middleware 2018). It departs from them:
+//! A new entry starts in the window, where it is kept for a while whatever its history. An entry that leaves the window is compared
+//! with the next victim of the main space: the one whose key was requested more often recently stays. From "`TinyLFU`: A Highly
+//! Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM `ToS` 2017) and "Adaptive Software Cache Management" (Einziger,
+//! Eytan, Friedman, Manes; Middleware 2018). The differences:
 //!
-//! - A hit only counts up a counter of the entry, which is read when the entry's turn to leave comes, and added to the sketch
-//!   then. Window and main space are queues that give what was hit another round (CLOCK), the main space up to three, not LRU
-//!   lists, and the main space has no protected part.
-//! - An insertion passes over a few entries that were hit, and no more. Where all of those were, what leaves the window is not
-//!   let in, whatever its frequency.
-//! - The window's size isn't found by hill climbing, which needs the hit ratio, but by [miniature simulations](trials) over a
-//!   sample of the keys. Sampled entries are polled for their hits, so that the simulations hear of them soon.
-//! - The simulations choose two more things: how long frequencies are remembered (2, 5, 10 or 16 increments an entry),
-//!   and whether S3-FIFO's admission takes the place of `TinyLFU`'s ("FIFO queues are all you need for cache eviction",
-//!   Yang et al.; SOSP 2023): whoever was asked for before, as far as the sketch remembers, is let in.
-//! - What the simulations hear at once, they take in as one: first their hits, then what they missed.
-//! - What simulations had more hits is judged over a long time, and over a short one if they had far more.
+//! - A hit only increments a counter of the entry. That is read when the entry's turn to leave comes, and then added to the sketch.
+//!   Window and main space are queues that give an entry that was hit another round (CLOCK), the main space up to three, not LRU
+//!   lists. The main space has no protected part.
+//! - An insertion passes over a few entries that were hit, and no more. If all of those were hit, the entry that leaves the window is
+//!   not admitted, whatever its frequency.
+//! - The window's size is not found by hill climbing, which needs the hit ratio, but by [miniature simulations](trials) over a sample
+//!   of the keys. Sampled entries are polled for their hits, so that the simulations hear of them soon.
+//! - The simulations choose two more things: how long frequencies are remembered (2, 5, 10 or 16 increments per entry), and whether
+//!   S3-FIFO's admission replaces that of `TinyLFU` ("FIFO queues are all you need for cache eviction", Yang et al.; SOSP 2023). It
+//!   admits every key that was requested before, as far as the sketch remembers.
+//! - Uses that reach the simulations together are processed together: first the hits, then the misses.
+//! - The simulations' hits are compared over a long time, and over a short one for a far larger lead.
 //! - A cache of less than 128 entries remembers frequencies as one of 128 does.
 //!
-//! A scan that is much longer than the sketch remembers, tens of times the capacity, drives out what was used often.
+//! A scan that is much longer than the sketch remembers, tens of times the capacity, drives out frequently used entries.
 
 mod rule;
 mod segments;
@@ -33,33 +33,33 @@ use segments::{Segments, Usage};
 use sketch::Sketch;
 use trials::Trials;
 
-/// How many sampled entries are asked for their hits whenever a sampled key was missed.
+/// How many sampled entries are polled for hits on each miss of a sampled key.
 const POLLS: usize = 8;
 
-/// Which entries to keep, of a bounded cache. An entry is known by its node, a small number.
+/// Decides which entries a bounded cache keeps. An entry is identified by its node, a small number.
 ///
-/// Memory: 20 bytes an entry, and 8 to 16 for the frequencies. The trials take about 230 bytes for each of the
-/// first 256 entries, and no more after those but for what they grow by until they are thinned: 60 to 70 kB in all. From 32,768
-/// entries on it is about 2 bytes for each, up to 470 kB.
+/// Memory: 20 bytes per entry, and 8 to 16 for the frequencies. The trials take about 230 bytes for each of the first 256 entries, and
+/// no more after those except for what they grow by until they are thinned: 60 to 70 kB in all. From 32,768 entries on it is about 2
+/// bytes per entry, up to 470 kB.
 pub(crate) struct Policy {
     segments: Segments<()>,
     sketch: Sketch,
     trials: Trials,
-    /// The nodes of sampled entries, to be polled in turn. One that serves another entry by now is dropped when met.
+    /// The nodes of sampled entries, polled in turn. A node that holds another entry by now is dropped when its turn comes.
     sampled: Vec<u32>,
     turn: usize,
 }
 
-/// What became of an entry that was to be inserted.
+/// The outcome of inserting an entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Inserted {
-    /// It is held as this node.
+    /// The entry is held as this node.
     Held(u32),
-    /// It isn't: it is heavier than the capacity.
+    /// The entry is heavier than the capacity and not held.
     Refused,
 }
 
-/// Asks the entries for their hits, and passes on what they say.
+/// Reads the hits of entries and passes them on to the sketch and the trials.
 struct Asked<'a, H> {
     hits: H,
     sketch: &'a mut Sketch,
@@ -84,7 +84,7 @@ impl<H: FnMut(u32) -> u8> Usage for Asked<'_, H> {
 }
 
 impl Policy {
-    /// A policy over entries that weigh `capacity` together at most.
+    /// A policy for entries with a total weight of at most `capacity`.
     pub(crate) fn new(capacity: u64) -> Self {
         let trials = Trials::new(capacity);
         Self {
@@ -96,20 +96,20 @@ impl Policy {
         }
     }
 
-    /// How many entries are held.
+    /// The number of entries held.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.segments.len()
     }
 
-    /// What the entries weigh together.
+    /// The total weight of the entries.
     #[cfg(test)]
     pub(crate) fn weight(&self) -> u64 {
         self.segments.weight()
     }
 
-    /// Takes in an entry whose key was missed. `hits` reads how often one was hit, and sets that to zero; it is asked of
-    /// entries that are held. `evict` is told what has to go for this one, whose nodes are free by then. O(1), amortized over insertions and hits.
+    /// Inserts an entry whose key was missed. `hits` reads and resets the hits of an entry that is held. `evict` is called for each
+    /// entry that must go for the new one; its node is free by then. O(1), amortized over insertions and hits.
     pub(crate) fn insert(
         &mut self,
         hash: u64,
@@ -153,13 +153,13 @@ impl Policy {
         Inserted::Held(node)
     }
 
-    /// The entry of this node was removed by someone else. `None` if the node is free. O(1).
+    /// Frees a node whose entry was removed by someone else. `None` if it is free already. O(1).
     pub(crate) fn remove(&mut self, node: u32) -> Option<()> {
         self.segments.remove(node)
     }
 
-    /// The entry of this node has another value by now. `evict` is told what has to go for that: itself, if it is heavier than the
-    /// capacity now.
+    /// Handles a new value under the entry of `node`. `evict` is called for each entry that must go for it: the entry itself, if it is
+    /// now heavier than the capacity.
     pub(crate) fn renew(
         &mut self,
         node: u32,
@@ -188,13 +188,13 @@ impl Policy {
             .settle(node, &mut asked, |node, _, ()| evict(node));
     }
 
-    /// Lets go of all entries, and of what was learned from them.
+    /// Drops all entries, and what was learned from them.
     pub(crate) fn clear(&mut self) {
         *self = Self::new(self.segments.capacity());
     }
 }
 
-/// Asks some sampled entries, in turn.
+/// Polls some sampled entries, in turn.
 fn poll(
     segments: &mut Segments<()>,
     sampled: &mut Vec<u32>,

@@ -1,22 +1,21 @@
-//! The policy as a rule: which entries to keep, of a bounded cache.
+//! The policy as a rule: which entries a bounded cache keeps.
 
 use super::{Inserted, Policy};
 use crate::error::{Error, Result};
 use crate::rule::{Admission, Candidate, Cause, Departed, Newcomer, Reads, Rule, Seats};
 use crate::sync::{Mutex, lock};
 
-/// Holds at most so many entries, or so much weight, and keeps those that are worth most: W-TinyLFU with a window that adapts.
+/// Holds at most a number of entries, or a total weight, and keeps the most valuable ones: W-TinyLFU with an adaptive window.
 ///
-/// What is new gets a chance in a window; what leaves the window stays if it was asked for more often of late than the entry
-/// that would have to go for it. So a scan, or a loop that is larger than the cache, doesn't wash out what is used again and
-/// again, and a cache of recent things still works as one, since the window grows where recency is what counts. The rule of
-/// choice for a bounded cache: [`max_items`](https://docs.rs/cacheado/latest/cacheado/struct.CacheBuilder.html#method.max_items)
-/// of the builder installs it. A newcomer is always admitted unless it is heavier than the whole bound, but it may be the next
-/// to go.
+/// A new entry gets a chance in a window. When it leaves the window, it stays if its key was requested more often recently than that
+/// of the entry that would have to go for it. So a scan, or a loop larger than the cache, does not wash out entries that are used
+/// again and again. Where recency counts, the window grows, and the cache works as one of recent entries. This is the rule of choice
+/// for a bounded cache: [`max_items`](https://docs.rs/cacheado/latest/cacheado/struct.CacheBuilder.html#method.max_items) of the
+/// builder installs it. A new entry is always admitted unless it is heavier than the whole bound, but it may be the next to go.
 ///
-/// A hit costs a read of the entry, and a store to it only while fewer than 15 hits are counted since the rule looked last: no
-/// lock, no queue. What is stored costs some tens of nanoseconds under the rule's lock. Memory: about 32 bytes an entry, 8 to
-/// 16 for the frequencies, and up to 70 kB for the trials, or 2 bytes an entry if that is more, up to 470 kB.
+/// A hit costs a read of the entry, and a store to it only while fewer than 15 hits were counted since the rule last looked: no lock,
+/// no queue. An insertion costs some tens of nanoseconds under the rule's lock. Memory: about 32 bytes per entry, 8 to 16 for the
+/// frequencies, and up to 70 kB for the trials, or 2 bytes per entry if that is more, up to 470 kB.
 ///
 /// ```
 /// use cacheado::{Cache, rules::WTinyLfu};
@@ -29,19 +28,19 @@ use crate::sync::{Mutex, lock};
 /// # Ok::<(), cacheado::Error>(())
 /// ```
 ///
-/// From "`TinyLFU`: A Highly Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM `ToS` 2017) and "Adaptive Software Cache
-/// Management" (Einziger, Eytan, Friedman, Manes; Middleware 2018). The window's size is found by trials over a sample of the keys, not
-/// by hill climbing.
+/// From "`TinyLFU`: A Highly Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM `ToS` 2017) and "Adaptive Software
+/// Cache Management" (Einziger, Eytan, Friedman, Manes; Middleware 2018). The window's size is found by trials over a sample of the
+/// keys, not by hill climbing.
 pub struct WTinyLfu {
     capacity: u64,
     policy: Mutex<Policy>,
 }
 
-/// As many hits of an entry count between two looks.
+/// The maximum hits of an entry that count between two looks.
 const MOST_HITS: u8 = 15;
 
 impl WTinyLfu {
-    /// At most `capacity` entries, or as much weight if the builder is given a weigher. Zero makes `build()` fail.
+    /// Holds at most `capacity` entries, or that much weight if the builder has a weigher. Zero makes `build()` fail.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         Self {
@@ -114,7 +113,7 @@ impl Rule for WTinyLfu {
         let mut admission = Admission::Admit;
         lock(&self.policy).renew(node, newcomer.weight(), hits, |gone| {
             if gone == node {
-                // it is heavier than all that there is room for
+                // the entry is heavier than the whole capacity
                 admission = Admission::Reject;
             } else {
                 vacated.push(gone);

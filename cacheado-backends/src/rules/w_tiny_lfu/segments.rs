@@ -1,28 +1,28 @@
 //! The two queues of W-TinyLFU, the window and the main space, and how entries pass through them.
 
 const NONE: u32 = u32::MAX;
-/// How many entries of a queue that were hit an insertion may pass over for one that was not.
+/// How many entries that were hit an insertion may pass over in a queue to find one that was not.
 const PATIENCE: u32 = 32;
-/// So many rounds an entry is given for hits, at most.
+/// The maximum rounds that hits give an entry.
 const ROUNDS_IN_WINDOW: u8 = 1;
 const ROUNDS_IN_MAIN: u8 = 3;
-/// How many entries an insertion moves at most because the window is to be smaller.
+/// How many entries an insertion moves at most to shrink the window.
 const MOVES: u32 = 4;
 
 /// What the queues ask about an entry.
 pub(super) trait Usage {
-    /// How often it was hit since this was asked last.
+    /// The hits of the entry since the last call.
     fn hits(&mut self, node: u32, fingerprint: u32, weight: u32) -> u8;
-    /// How often its key was asked for of late.
+    /// How often its key was requested recently.
     fn frequency(&self, fingerprint: u32) -> u8;
 }
 
-/// When an entry that leaves the window is let into a full main space.
+/// When an entry that leaves the window is admitted to a full main space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// Its key was asked for more often than that of the main space's victim: `TinyLFU`.
+    /// If its key was requested more often than that of the main space's victim: `TinyLFU`.
     MoreFrequent,
-    /// Its key was asked for more than once: S3-FIFO, with the sketch for a ghost queue.
+    /// If its key was requested more than once: S3-FIFO, with the sketch as ghost queue.
     SeenBefore,
 }
 
@@ -40,17 +40,17 @@ struct Node<T> {
     weight: u32,
     previous: u32,
     next: u32,
-    /// Hits that are known of, and weren't rewarded with a round yet.
+    /// Hits already read that have not given a round so far.
     hits: u8,
     place: Place,
-    /// Whether it is in the list of those to be polled.
+    /// Whether it is in the list of entries to poll.
     listed: bool,
 }
 
-/// Whose turn to leave a queue it is.
+/// The entry whose turn to leave a queue it is.
 struct Turn {
     node: u32,
-    /// Whether it was not hit since it was queued. If it was, so were the `PATIENCE` before it.
+    /// Whether it was not hit since it was queued. If it was, so were the `PATIENCE` entries before it.
     unused: bool,
 }
 
@@ -76,12 +76,12 @@ pub(super) struct Segments<T> {
     len: usize,
     window: Queue,
     main: Queue,
-    /// The main space's next victim that was kept last, and how often in a row.
+    /// The victim of the main space that was kept last, and how many times in a row.
     standing: (u32, u32),
     capacity: u64,
-    /// What the window is to weigh.
+    /// The target weight of the window.
     target: u64,
-    /// The heaviest entry that came of late, in 65,536ths: it is forgotten slowly, over as many insertions.
+    /// The weight of the heaviest recent entry, in 65,536ths. It decays slowly, over as many insertions.
     heaviest: u64,
     admission: Admission,
 }
@@ -114,7 +114,7 @@ impl<T> Segments<T> {
         self.capacity
     }
 
-    /// Sets what all is to weigh at most, and the window.
+    /// Sets the total capacity, and the window's target weight.
     pub(super) fn resize(&mut self, capacity: u64, target: u64) {
         self.capacity = capacity;
         self.target = target;
@@ -124,7 +124,7 @@ impl<T> Segments<T> {
         self.admission = admission;
     }
 
-    /// The fingerprint of an entry that is held, and its weight.
+    /// The fingerprint and weight of an entry that is held.
     pub(super) fn get(&self, node: u32) -> Option<(u32, u32)> {
         let node = self.nodes.get(node as usize)?;
         node.entry
@@ -132,18 +132,18 @@ impl<T> Segments<T> {
             .then_some((node.fingerprint, node.weight))
     }
 
-    /// Sets whether a node is listed by whoever samples them. Returns whether it was.
+    /// Sets whether a node is in the caller's list of samples. Returns whether it was.
     pub(super) fn list(&mut self, node: u32, listed: bool) -> bool {
         std::mem::replace(&mut self.nodes[node as usize].listed, listed)
     }
 
-    /// Notes that the entry was hit.
+    /// Records hits of the entry.
     pub(super) fn hit(&mut self, node: u32, times: u8) {
         let hits = &mut self.nodes[node as usize].hits;
         *hits = hits.saturating_add(times);
     }
 
-    /// Takes in an entry as the newest of the window. What no longer fits is for [`settle`](Self::settle) to say.
+    /// Inserts an entry as the newest of the window. [`settle`](Self::settle) then evicts what no longer fits.
     pub(super) fn insert(&mut self, fingerprint: u32, weight: u32, entry: T) -> u32 {
         let node = if self.free == NONE {
             self.nodes.push(Node {
@@ -185,7 +185,7 @@ impl<T> Segments<T> {
         Some(entry)
     }
 
-    /// Sets what an entry weighs. What no longer fits is for [`settle`](Self::settle) to say.
+    /// Sets the weight of an entry. [`settle`](Self::settle) then evicts what no longer fits.
     pub(super) fn reweigh(&mut self, node: u32, weight: u32) {
         let slot = &mut self.nodes[node as usize];
         let old = std::mem::replace(&mut slot.weight, weight);
@@ -194,8 +194,8 @@ impl<T> Segments<T> {
         queue.weight = queue.weight - u64::from(old) + u64::from(weight);
     }
 
-    /// Evicts until what is left fits: `evict` is told the node, which is free by then, the fingerprint and the entry. The
-    /// `newcomer` stays: it is there for what was just missed, whatever its history.
+    /// Evicts until the rest fits. `evict` gets the node, which is free by then, the fingerprint and the entry. The `newcomer` stays,
+    /// whatever its history: its key was just missed.
     pub(super) fn settle(
         &mut self,
         newcomer: u32,
@@ -203,7 +203,7 @@ impl<T> Segments<T> {
         mut evict: impl FnMut(u32, u32, T),
     ) {
         let (mut window_patience, mut main_patience) = (PATIENCE, PATIENCE);
-        // a window too small for a heavy newcomer would have it drive out of the main space what it can't compete with yet
+        // with a window too small for it, a heavy newcomer would evict main-space entries that it can't compete with yet
         let target = self
             .target
             .max((self.heaviest >> 16).min(self.capacity / 2));
@@ -233,7 +233,7 @@ impl<T> Segments<T> {
             let loser = match (candidate, victim) {
                 (Some(Turn { node, .. }), Some(victim)) => {
                     let of = |node: u32| usage.frequency(self.nodes[node as usize].fingerprint);
-                    // in a burst of hits the main space has no victim: it would lose what is used most
+                    // during a burst of hits the main space has no victim: it would lose its most used entries
                     let admitted = victim.unused
                         && match self.admission {
                             Admission::MoreFrequent => of(node) > of(victim.node),
@@ -258,9 +258,9 @@ impl<T> Segments<T> {
         }
     }
 
-    /// The main space's next victim was kept, and a candidate went. One that is kept as many times in a row as there are entries is
-    /// queued again: else an entry that was asked for very often, once, would stand before all others for as long as that is
-    /// remembered, and let nobody in.
+    /// Counts that the main space kept its next victim, and a candidate went instead. A victim that is kept as many times in a row as
+    /// there are entries is queued again. Otherwise an entry that was once requested very often would block all admissions for as long
+    /// as that is remembered.
     fn stood(&mut self, victim: u32) {
         if self.standing.0 != victim {
             self.standing = (victim, 0);
@@ -273,8 +273,8 @@ impl<T> Segments<T> {
         }
     }
 
-    /// The oldest entry of a queue that was not hit since it was queued. Those that were are queued again, while there is
-    /// patience for it, and so is the `newcomer`. `None` if there is no other.
+    /// The oldest entry of a queue that was not hit since it was queued. Entries that were hit are queued again, while `patience`
+    /// lasts, and so is the `newcomer`. `None` if there is no other entry.
     fn next_of(
         &mut self,
         place: Place,

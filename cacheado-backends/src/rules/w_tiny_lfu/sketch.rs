@@ -1,15 +1,15 @@
-//! How often keys were asked for of late: a count-min sketch of 4-bit counters that are halved now and then.
+//! How often keys were requested recently: a count-min sketch of 4-bit counters that are halved periodically.
 //!
-//! From "`TinyLFU`: A Highly Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM `ToS` 2017), with the four
-//! counters of a key in one cache line, as Caffeine has them. It may overestimate, and knows nothing above 15.
+//! From "`TinyLFU`: A Highly Efficient Cache Admission Policy" (Einziger, Friedman, Manes; ACM `ToS` 2017), with the four counters of
+//! a key in one cache line, as in Caffeine. It may overestimate, and counts to 15 at most.
 
-/// A key has one counter in each pair of words of its block.
+/// The counters of a key: one in each pair of words of its block.
 const ROWS: u32 = 4;
 const WORDS: usize = 8;
-/// A counter's largest value.
+/// The largest value of a counter.
 const MAX: u64 = 15;
 
-/// A smaller cache remembers as much as if it held this many entries: what is cheap, and little helps little.
+/// A smaller cache remembers as much as one with this many entries: that is cheap, and remembering little helps little.
 const ENTRIES: usize = 128;
 
 #[repr(align(64))]
@@ -17,19 +17,19 @@ const ENTRIES: usize = 128;
 struct Block([u64; WORDS]);
 
 pub(super) struct Sketch {
-    /// A power of two of them.
+    /// Their number is a power of two.
     blocks: Vec<Block>,
-    /// How many increments it holds, and at how many it is halved.
+    /// The increments it holds, and how many trigger a halving.
     counted: u64,
     sample: u64,
-    /// The increments to a halving, for each entry of the cache.
+    /// The increments between halvings, per entry of the cache.
     memory: u64,
     entries: u64,
 }
 
 impl Sketch {
-    /// Empty, to be halved after `memory` increments for each entry that the cache holds. One block, until it is made to fit:
-    /// a cache that holds nothing should take little.
+    /// An empty sketch, halved after `memory` increments per entry of the cache. It has one block until [`fit`](Self::fit) extends it:
+    /// a cache that holds nothing should take little memory.
     pub(super) fn new(memory: u64) -> Self {
         let entries = ENTRIES as u64;
         Self {
@@ -41,24 +41,24 @@ impl Sketch {
         }
     }
 
-    /// Makes it large enough for a cache of so many entries: 8 bytes for each, to the next power of two. It never shrinks.
+    /// Grows to the size for a cache of `entries` entries: 8 bytes each, rounded up to a power of two. It never shrinks.
     pub(super) fn fit(&mut self, entries: usize) {
         let entries = entries.max(ENTRIES);
         while self.blocks.len() * WORDS < entries {
-            // one more bit of the hash selects the block: each half starts with what both had
+            // one more bit of the hash selects the block, so both halves start with a copy of the counters
             self.blocks.extend_from_within(..);
         }
         self.entries = self.entries.max(entries as u64);
         self.remember(self.memory);
     }
 
-    /// Has it halved after `memory` increments for each entry from now on.
+    /// Sets the increments between halvings, per entry.
     pub(super) fn remember(&mut self, memory: u64) {
         self.memory = memory;
         self.sample = memory * self.entries;
     }
 
-    /// How often it was counted, 15 at most.
+    /// How often the key was counted, at most 15.
     pub(super) fn frequency(&self, fingerprint: u32) -> u8 {
         let place = Place::of(fingerprint, self.blocks.len());
         let block = &self.blocks[place.block].0;
@@ -66,11 +66,11 @@ impl Sketch {
             let (word, shift) = place.counter(row);
             ((block[word] >> shift) & MAX) as u8
         };
-        // written out: it is asked for with each insertion, and a loop over the rows isn't unrolled
+        // written out: this runs on each insertion, and the compiler does not unroll a loop over the rows
         (counter(0).min(counter(1))).min(counter(2).min(counter(3)))
     }
 
-    /// Counts it `times`.
+    /// Counts the key `times` times.
     pub(super) fn add(&mut self, fingerprint: u32, times: u8) {
         let place = Place::of(fingerprint, self.blocks.len());
         let block = &mut self.blocks[place.block].0;
@@ -96,7 +96,7 @@ impl Sketch {
     }
 }
 
-/// Where a key's counters are.
+/// The place of a key's counters.
 struct Place {
     block: usize,
     bits: u32,
@@ -117,7 +117,7 @@ impl Place {
         }
     }
 
-    /// The word of the block, and the counter's first bit in it.
+    /// The word of the block and the counter's first bit in it.
     fn counter(&self, row: u32) -> (usize, u32) {
         let bits = self.bits >> (8 * row);
         (

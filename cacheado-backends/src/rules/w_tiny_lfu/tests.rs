@@ -2,11 +2,11 @@ use super::segments::{Admission, Segments, Usage};
 use super::{Inserted, Policy};
 use proptest::prelude::*;
 
-/// A cache of keys, whose hits are told the policy as the store tells them.
+/// A cache of keys that tells the policy its hits as the store does.
 struct Cache {
     policy: Policy,
     node: Vec<Option<u32>>,
-    /// The keys by their nodes.
+    /// The keys by node.
     key: Vec<usize>,
     hits: Vec<u8>,
     evicted: Vec<u32>,
@@ -23,7 +23,7 @@ impl Cache {
         }
     }
 
-    /// Returns whether it was a hit.
+    /// Requests `key`. Returns whether it hit.
     fn get(&mut self, key: usize, weight: u32) -> bool {
         if self.node[key].is_some() {
             self.hits[key] = 15.min(self.hits[key] + 1);
@@ -67,12 +67,12 @@ fn hash(key: usize) -> u64 {
     (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 
-/// Numbers that look random, and are the same in each run.
+/// Pseudorandom numbers, the same in each run.
 fn random(seed: u64) -> impl Iterator<Item = usize> {
     (seed..).map(|n| usize::try_from(hash(usize::try_from(n).unwrap()) >> 33).unwrap())
 }
 
-/// Keys of which few are asked for often: squaring what is uniform makes it skewed.
+/// Keys of which a few are requested often: powers of a uniform number are skewed.
 fn skewed(seed: u64, keys: usize) -> impl Iterator<Item = usize> {
     random(seed).map(move |number| {
         let uniform = number % keys;
@@ -166,7 +166,7 @@ fn what_is_heavier_than_the_capacity_is_refused_and_nothing_goes_for_it() {
 fn a_heavy_entry_costs_as_many_light_ones_as_it_weighs() {
     let mut cache = Cache::new(100, 1000);
     cache.hit_ratio(0..100);
-    // asked for until it's worth its place
+    // requested until it is worth its place
     for _ in 0..1000 {
         cache.get(500, 30);
     }
@@ -195,7 +195,7 @@ fn a_scan_does_not_drive_out_what_is_used_often() {
 
 #[test]
 fn what_is_used_soon_again_and_then_no_more_gets_its_hits() {
-    // each key is used twice, a hundred others apart: only what is new is worth keeping
+    // each key is used twice, a hundred others apart: only new entries are worth keeping
     let uses = |from: usize| (from..from + 30_000).flat_map(|n| [n + 100, n]);
     let mut cache = Cache::new(400, 70_000);
     cache.hit_ratio(uses(0));
@@ -205,7 +205,7 @@ fn what_is_used_soon_again_and_then_no_more_gets_its_hits() {
 
 #[test]
 fn back_and_forth_over_more_than_fits_finds_what_was_there_last() {
-    // all hits come at once after a turn, and the trials hear of them only when the next misses come
+    // all hits come at once after a turn, and the trials hear of them only with the next misses
     let there = (0..2001).chain((1..2000).rev());
     let mut cache = Cache::new(100, 2001);
     let ratio = cache.hit_ratio(there.cycle().take(52_000));
@@ -245,7 +245,7 @@ fn nodes_are_used_again() {
     assert!(highest.is_some_and(|node| *node <= 100), "{highest:?}");
 }
 
-/// All entries up to some number are hit over and over, and the others are not, though they were asked for more often of late.
+/// Entries below some number are hit over and over. The others are not, though their keys were requested more often recently.
 struct Burst {
     often: u32,
 }

@@ -1,8 +1,7 @@
 //! Miniature simulations: which window, admission and memory for frequencies would have had the most hits.
 //!
-//! Each trial is a W-TinyLFU cache without values that has a window of its own, sees a sample of the keys, and is as
-//! small as the sample: "Cache Modeling and Optimization using Miniature Simulations" (Waldspurger, Saemundsson, Ahmad,
-//! Park; ATC 2017).
+//! Each trial is a W-TinyLFU cache without values and with a window of its own. It sees a sample of the keys, and is smaller in the
+//! same proportion: "Cache Modeling and Optimization using Miniature Simulations" (Waldspurger, Saemundsson, Ahmad, Park; ATC 2017).
 
 use std::collections::HashMap;
 
@@ -11,21 +10,21 @@ use foldhash::fast::FixedState;
 use super::segments::{Admission, Segments, Usage};
 use super::sketch::Sketch;
 
-/// What a trial tries.
+/// The settings of a trial.
 #[derive(Clone, Copy)]
 struct Settings {
-    /// The window, in parts of the capacity.
+    /// The window, in `WHOLE`ths of the capacity.
     window: u64,
-    /// Which of `MEMORIES` the frequencies are from.
+    /// The index in `MEMORIES` of the frequencies it uses.
     memory: usize,
     admission: Admission,
 }
 
-/// After how many increments for each entry the frequencies are halved.
+/// The increments per entry after which frequencies are halved.
 const MEMORIES: [u64; 4] = [16, 10, 5, 2];
-/// One for each way of being used that some other loses at: loops a little larger than the cache; whatever is asked for twice
-/// soon (a short memory, which in effect lets in some of a longer loop too); the same where scans are longer; S3-FIFO with its
-/// usual tenth; the mix of recency and frequency that most systems have; and recency alone.
+/// One trial for each access pattern at which another loses: loops a little larger than the cache; keys requested twice within a short
+/// time (a short memory, which in effect also admits some of a longer loop); the same with longer scans; S3-FIFO with its usual tenth;
+/// the mix of recency and frequency of most systems; and recency alone.
 const SETTINGS: [Settings; 6] = [
     Settings::new(1, 0, Admission::MoreFrequent),
     Settings::new(1, 3, Admission::SeenBefore),
@@ -34,54 +33,54 @@ const SETTINGS: [Settings; 6] = [
     Settings::new(51, 0, Admission::MoreFrequent),
     Settings::new(253, 2, Admission::SeenBefore),
 ];
-/// So many parts are the whole capacity.
+/// The number of parts that make the whole capacity.
 const WHOLE: u64 = 256;
-/// At this many entries in a trial, the sample is halved,
+/// At this many entries in a trial the sample is halved, down to one key in `2^RARITY`.
 const ENTRIES: usize = 256;
-/// down to one key in `2^RARITY`; from there on a trial has more of them: more keys tell better settings apart with less luck, and
-/// cost a cache of that size little.
+/// The rarest sample that `ENTRIES` leads to. From there on trials grow: more keys compare settings more reliably, and cost a cache of
+/// that size little.
 const RARITY: u32 = 7;
-/// At this many, it is halved in any case.
+/// At this many, the sample is halved in any case.
 const MOST_ENTRIES: usize = 2048;
-/// The trials are told of this many uses at once, at most.
+/// The maximum number of uses passed to the trials at once.
 const MOST_TOLD: usize = 64;
-/// The scores are halved after this many uses of sampled keys for each entry of a trial, so that old times fade.
+/// The scores are halved after this many uses of sampled keys per entry of a trial, so that old ones fade.
 const HORIZON: u64 = 80;
-/// A trial must be ahead by this many hits before it's taken for better,
+/// A trial must be ahead by this many hits to replace the best one.
 const LEAD: u64 = 8;
-/// and, since a change costs misses, by so many 256ths of the entries that would have to move
+/// A change costs misses, so the lead must also exceed this many 256ths of the entries that would have to move.
 const LEAD_BY_MOVES: u64 = 64;
-/// at first: twice as many after each change, at most so many,
+/// The maximum of that share, which doubles with each change.
 const MOST_LEAD_BY_MOVES: u64 = 4 * LEAD_BY_MOVES;
-/// and two thirds when the scores are halved. Who comes back and forth is to wait.
+/// The factor by which that share falls when the scores are halved. Trials that alternate have to wait.
 const CALM: (u64, u64) = (2, 3);
-/// A trial that is ahead by so many hits for each entry of a trial, since it wasn't ahead last, is taken for better at once: the
-/// use has changed, and what was before counts no more.
+/// A trial whose lead since it was last not ahead reaches this many hits per entry of a trial becomes the best at once: the access
+/// pattern has changed, and the past no longer counts.
 const JUMP: u64 = 4;
-/// By how many entries of a trial the window grows or shrinks with each sampled miss: one in so many.
+/// On each sampled miss the window grows or shrinks by one `STEP`th of an entry of a trial.
 const STEP: u64 = 2;
-/// The window's size is kept in such fractions of a part.
+/// The window's size is kept in `FRACTION`ths of a part.
 const FRACTION: u64 = 256;
 
 pub(super) struct Trials {
-    /// What the trials were not run over yet.
+    /// Uses that the trials were not run over so far.
     told: Vec<Use>,
     all: [Trial; SETTINGS.len()],
     keys: Vec<Key>,
     free: Vec<u32>,
     /// The slots by fingerprint.
     slots: HashMap<u32, u32, FixedState>,
-    /// How often the sampled keys were asked for, by each of `MEMORIES`.
+    /// How often the sampled keys were requested, with each of `MEMORIES`.
     sketches: [Sketch; MEMORIES.len()],
     capacity: u64,
     /// One key in `2^rarity` is sampled.
     rarity: u32,
-    /// Uses since the scores were halved, and half of those before.
+    /// Uses since the scores were last halved, plus half of the uses before.
     uses: u64,
-    /// The trial that the window is to be like.
+    /// The trial whose settings the cache uses.
     best: usize,
     lead_by_moves: u64,
-    /// The window's size, on its way there.
+    /// The window's current size, on its way there.
     window: u64,
 }
 
@@ -89,18 +88,18 @@ struct Trial {
     settings: Settings,
     /// The entries are slots of `keys`.
     cache: Segments<u32>,
-    /// Hits, of which old ones count less.
+    /// Hits, weighted by age.
     score: u64,
-    /// By how many hits it is ahead of the best, since it wasn't last.
+    /// Its lead in hits over the best trial since it was last not ahead.
     lead: u64,
 }
 
-/// A sampled key was asked for.
+/// A request for a sampled key.
 struct Use {
     fingerprint: u32,
     weight: u32,
     times: u8,
-    /// Which trials don't hold it.
+    /// Which trials do not hold the key.
     missed: [bool; SETTINGS.len()],
 }
 
@@ -135,27 +134,27 @@ impl Trials {
         }
     }
 
-    /// What the window is to weigh.
+    /// The target weight of the window.
     pub(super) fn window(&self) -> u64 {
         part_of(self.capacity, self.window)
     }
 
-    /// After how many increments for each entry the frequencies are to be halved.
+    /// The increments per entry after which the frequencies are to be halved.
     pub(super) fn memory(&self) -> u64 {
         MEMORIES[self.all[self.best].settings.memory]
     }
 
-    /// What the best trial lets into the main space.
+    /// The admission of the best trial.
     pub(super) fn admission(&self) -> Admission {
         self.all[self.best].settings.admission
     }
 
-    /// Whether the uses of a key are to be told.
+    /// Whether the uses of a key are to be passed on.
     pub(super) fn samples(&self, fingerprint: u32) -> bool {
         fingerprint.leading_zeros() >= self.rarity
     }
 
-    /// A sampled key was asked for, so many times. The trials are told by [`hear`](Self::hear).
+    /// Records that a sampled key was requested, `times` times. [`hear`](Self::hear) runs the trials over it.
     pub(super) fn used(&mut self, fingerprint: u32, weight: u32, times: u8) {
         if self.told.len() >= MOST_TOLD {
             self.hear();
@@ -168,11 +167,11 @@ impl Trials {
         });
     }
 
-    /// Runs the trials over what was told since they ran last: first what they hold is hit, then what they don't is taken in.
+    /// Runs the trials over the uses since the last run: hits first, then the insertion of missed keys.
     ///
-    /// Hits are told late, when entries are asked for them, and in the order in which those would leave. One after the
-    /// other, the first that a trial didn't hold would drive out the next one to be told, and so on: a trial that is like the
-    /// cache would miss most of what the cache has hit.
+    /// Hits are reported late, when entries are polled, and in the order in which entries would leave. Processed one by one, the first
+    /// key that a trial does not hold would evict the next one reported, and so on: a trial like the cache would miss most of what the
+    /// cache has hit.
     pub(super) fn hear(&mut self) {
         let mut told = std::mem::take(&mut self.told);
         for used in &mut told {
@@ -220,7 +219,7 @@ impl Trials {
         }
     }
 
-    /// Has the trials that missed a key take it in.
+    /// Inserts a key into the trials that missed it.
     fn take_in(&mut self, used: &Use) {
         let slot = self.slot(used.fingerprint);
         for (number, trial) in self.all.iter_mut().enumerate() {
@@ -229,7 +228,7 @@ impl Trials {
             }
             let node = &mut self.keys[slot as usize].nodes[number];
             if *node != NONE {
-                // its key was told twice
+                // this key was reported twice
                 trial.cache.hit(*node, used.times);
                 continue;
             }
@@ -258,7 +257,7 @@ impl Trials {
         }
     }
 
-    /// Lets the window grow or shrink a little, towards that of the best trial. For each sampled miss.
+    /// Moves the window's size a little towards that of the best trial. Called on each sampled miss.
     pub(super) fn step(&mut self) {
         let entries = (self.entries() as u64).max(16);
         self.jump(entries);
@@ -268,8 +267,8 @@ impl Trials {
         self.window = goal.clamp(self.window.saturating_sub(step), self.window + step);
     }
 
-    /// Takes another trial for the best if it has had far more hits of late: a cumulative sum test, from "Continuous
-    /// Inspection Schemes" (Page; Biometrika 1954).
+    /// Switches to another trial if it had far more hits recently: a cumulative sum test, from "Continuous Inspection Schemes" (Page;
+    /// Biometrika 1954).
     fn jump(&mut self, entries: u64) {
         let leads = self.all.iter().map(|trial| trial.lead).enumerate();
         let (leader, lead) = leads.max_by_key(|(_, lead)| *lead).unwrap_or_default();
@@ -282,7 +281,7 @@ impl Trials {
         }
     }
 
-    /// Takes another trial for the best if it has had more hits since long ago, by more than the change may cost.
+    /// Switches to another trial if it had more hits over a long time, by more than the change may cost.
     fn lead(&mut self, entries: u64) {
         let best = &self.all[self.best];
         let ahead = |trial: &Trial| {
@@ -312,12 +311,12 @@ impl Trials {
         }
     }
 
-    /// How many entries there are in a trial.
+    /// The number of entries in a trial.
     fn entries(&self) -> usize {
         self.all[0].cache.len()
     }
 
-    /// The slot of a key, which is a new one if no trial holds it.
+    /// The slot of a key. Makes a new one if no trial holds the key.
     fn slot(&mut self, fingerprint: u32) -> u32 {
         *self.slots.entry(fingerprint).or_insert_with(|| {
             let key = Key {
@@ -365,7 +364,7 @@ impl Trials {
     }
 }
 
-/// So many fractions of a part of a capacity; at least one entry's weight, and never all.
+/// Part of a capacity, in `WHOLE * FRACTION`ths; at least 1, and never the whole.
 fn part_of(capacity: u64, window: u64) -> u64 {
     let part = u128::from(capacity) * u128::from(window) / u128::from(WHOLE * FRACTION);
     u64::try_from(part)
@@ -387,7 +386,7 @@ impl Settings {
     }
 }
 
-/// A trial is told of hits, and needn't ask for them.
+/// A trial is told of hits and need not ask for them.
 struct Told<'a>(&'a Sketch);
 
 impl Usage for Told<'_> {
