@@ -1,4 +1,4 @@
-//! What a check works with: instances of the backend whose operations are run in one style, and whose errors fail the check.
+//! The bench of a check: instances of the backend whose operations run in one style, and whose errors fail the check.
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
@@ -14,7 +14,7 @@ use crate::backend::{
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// Which of each two operations are run.
+/// Which of the two forms of each operation is run.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Style {
     Blocking,
@@ -30,12 +30,12 @@ impl fmt::Display for Style {
     }
 }
 
-/// Where one check is run.
+/// The environment of one check.
 pub(super) struct Bench<'s> {
     suite: &'s Suite<'s>,
     check: &'static str,
     style: Style,
-    /// The name of the check's cache, which is nobody else's.
+    /// The name of the check's cache, unique among all caches.
     name: String,
     /// All names that were opened.
     opened: Mutex<BTreeSet<String>>,
@@ -62,7 +62,7 @@ impl<'s> Bench<'s> {
         self.open_as("")
     }
 
-    /// An instance for a cache whose name is the check's and then `suffix`.
+    /// An instance for a cache whose name is that of the check's cache, then `suffix`.
     pub(super) fn open_as(&self, suffix: &str) -> Store<'_> {
         let name = format!("{}{suffix}", self.name);
         let mut backend = (self.suite.make)();
@@ -116,7 +116,7 @@ pub(super) struct Store<'b> {
     backend: Box<dyn Backend>,
 }
 
-/// What is stored, for a message. The suite's own values are no secrets, unlike those that payloads hold otherwise.
+/// A stored payload, for a message. The suite's own values are not secret, unlike those of other payloads.
 pub(super) fn show(payload: Option<&Payload>) -> String {
     let Some(Payload { bytes, lifetime }) = payload else {
         return "nothing".into();
@@ -151,7 +151,7 @@ impl Store<'_> {
         run!(self, get_value, get_value_async(key))
     }
 
-    /// What is stored under `key`.
+    /// The payload stored under `key`.
     #[track_caller]
     pub(super) fn hit(&self, key: &Key) -> Option<Payload> {
         self.get(key).hit()
@@ -169,7 +169,7 @@ impl Store<'_> {
         }
     }
 
-    /// As [`miss`](Self::miss), of what `what` should have removed.
+    /// [`miss`](Self::miss) after `what`, which should have removed the entry.
     #[track_caller]
     pub(super) fn miss_after(&self, key: &Key, what: impl fmt::Display) -> Mark {
         match self.get(key) {
@@ -255,7 +255,7 @@ impl Store<'_> {
         self.backend.watch(changes)
     }
 
-    /// Fails the check unless `expected` is what is stored under `key`, with no end.
+    /// Fails the check unless `expected` is stored under `key`, with no end.
     #[track_caller]
     pub(super) fn expect_hit(&self, key: &Key, expected: &Payload) {
         let found = self.hit(key);
@@ -269,14 +269,14 @@ impl Store<'_> {
         );
     }
 
-    /// Fails the check unless `removed` entries are what evicting `scope` says it removed, if the backend can tell.
+    /// Evicts `scope` and fails the check unless it reports `expected` removed entries, if the backend can tell.
     #[track_caller]
     pub(super) fn expect_evicted(&self, scope: &Scope, expected: u64) {
         let removed = self.evict_by_scope(scope);
         self.expect_counted(scope, expected, removed);
     }
 
-    /// Fails the check unless `removed`, which evicting `scope` answered with, is `expected`, if the backend can tell.
+    /// Fails the check unless `removed`, the answer of evicting `scope`, is `expected`, if the backend can tell.
     #[track_caller]
     pub(super) fn expect_counted(&self, scope: &Scope, expected: u64, removed: u64) {
         if self.bench.options().counts {

@@ -1,4 +1,4 @@
-//! Operations on many keys at once, which do what the single ones do.
+//! Operations on many keys at once, which do the same as those on single keys.
 
 use super::bench::Bench;
 use super::keys::{key, one_in_each_scope, payload, tenant, user};
@@ -6,7 +6,7 @@ use crate::backend::{Lookup, Payload};
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// More than a store may take at a time.
+/// More than a store may take at once.
 const MANY: u32 = 250;
 
 fn many_keys() -> Vec<Key> {

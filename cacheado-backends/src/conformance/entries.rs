@@ -73,7 +73,7 @@ pub(super) fn values_of_all_sizes_come_back(bench: &Bench<'_>) {
         .filter(|size| *size <= largest)
         .enumerate()
         .map(|(nth, size)| {
-            // all bytes there are, in no order that compresses well
+            // bytes of all values, in an order that does not compress well
             let bytes = (0..size).map(|at| (at.wrapping_mul(0x9e37_79b1) >> 13).to_le_bytes()[0]);
             let key = key(&tenant("1"), &nth);
             (key, payload(bytes.collect::<Vec<u8>>()))
@@ -119,7 +119,7 @@ pub(super) fn no_two_keys_are_one(bench: &Bench<'_>) {
             ),
         );
     }
-    // as many as there are keys, so none was another's, though it may have been found
+    // as many evictions as keys: even if each value was found, two keys could still share an entry
     for key in &keys {
         bench.expect(
             store.evict(key),
@@ -128,12 +128,12 @@ pub(super) fn no_two_keys_are_one(bench: &Bench<'_>) {
     }
 }
 
-/// Which of the keys the value was stored for.
+/// The index of the key that the value was stored for.
 fn number(payload: &Payload) -> Option<usize> {
     str::from_utf8(&payload.bytes).ok()?.parse().ok()
 }
 
-/// All that tells a key from another: what keys print leaves some of it out.
+/// Everything that distinguishes a key: printing a key leaves some of it out.
 struct Parts<'a>(&'a Key);
 
 impl fmt::Display for Parts<'_> {
@@ -183,7 +183,7 @@ fn keys_of_many_shapes() -> Vec<Key> {
         ] {
             add(&|at| key(at, text));
         }
-        // alike for as long as anybody might show or keep
+        // equal for longer than anyone might show or keep
         let long = "x".repeat(10_000);
         add(&|at| key(at, &long));
         add(&|at| key(at, &format!("{long}1")));
@@ -203,7 +203,7 @@ fn call(space: &'static crate::Space, scope: &Scope, args: &impl Serialize) -> K
     key_in(space, scope, args)
 }
 
-/// Functions that could be taken for each other.
+/// Functions that could be mistaken for each other.
 fn spaces(level: Level) -> Vec<&'static crate::Space> {
     let named = [
         ("shop::profile", 0, false),
@@ -233,7 +233,7 @@ pub(super) fn clearing_leaves_a_store_that_works(bench: &Bench<'_>) {
             store.miss(&key);
         }
         store.expect_evicted(&Scope::global(), 0);
-        // also of nothing
+        // also when it is empty
         store.clear();
     }
     let key = key(&tenant("1"), "k");

@@ -22,8 +22,8 @@ impl Wake for Unpark {
     }
 }
 
-/// Runs `task` where no runtime is around, whatever is around the caller: on a thread of its own. (Inside of a runtime, futures of its
-/// kind count on it to poll others in between, and wait for ever when something blocks it.)
+/// Runs `task` without a runtime, whatever surrounds the caller: on a thread of its own. Inside a runtime, that runtime's futures
+/// count on it to poll others in between, and wait for ever when something blocks it.
 pub(super) fn run_apart(task: Task<'_>) {
     thread::scope(|scope| join(vec![scope.spawn(|| block_on(task))]));
 }

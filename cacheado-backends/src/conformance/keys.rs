@@ -88,7 +88,7 @@ pub(super) fn payload_for(lifetime: Duration, bytes: impl AsRef<[u8]>) -> Payloa
     }
 }
 
-/// One key in each scope that the others are told from: the root, and each step of two tenants.
+/// One key in each of a set of scopes that must be told apart: the root, a car, and each level of two tenants.
 pub(super) fn one_in_each_scope() -> Vec<(Scope, Key)> {
     let mut scopes = vec![Scope::global(), car("1")];
     for id in ["1", "2"] {

@@ -1,4 +1,4 @@
-//! Leases: one load among all processes, by an owner who can be gone.
+//! Leases: one load among all processes, by an owner that may disappear.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::key::Key;
 /// Longer than any check takes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// What another does to a key while it is loaded.
+/// What another instance does to a key while it is being loaded.
 type Disturb<'a> = &'a dyn Fn(&Key);
 
-/// Claims what nobody has claimed.
+/// Claims a load that is not claimed.
 fn claim(store: &Store<'_>, key: &Key, span: Duration) -> Mark {
     match store.lease(key, span) {
         Lease::Granted(mark) => mark,
@@ -41,11 +41,11 @@ pub(super) fn a_load_is_claimed_once(bench: &Bench<'_>) {
     expect_taken(&other, &mine);
     expect_taken(&one, &mine);
     other.miss(&mine);
-    // what is beside it is free
+    // other keys and other caches are free
     claim(&other, &key(&user("1", "1"), "other"), LONG);
     claim(&other, &key(&user("1", "2"), "k"), LONG);
     claim(&bench.open_as("2"), &mine, LONG);
-    // a claim is no entry
+    // a claim is not an entry
     other.expect_evicted(&tenant("1"), 0);
 }
 
@@ -69,7 +69,7 @@ pub(super) fn a_claim_can_be_given_back(bench: &Bench<'_>) {
     one.release(&key, &mark);
     one.miss(&key);
     let second = claim(&other, &key, LONG);
-    // again, by whom it is no longer: of no effect
+    // given back again by a former owner: no effect
     one.release(&key, &mark);
     expect_taken(&one, &key);
     other.release(&key, &second);
@@ -86,7 +86,7 @@ pub(super) fn a_claim_can_be_given_to_all(bench: &Bench<'_>) {
         one.miss(&key);
         let mine = claim(&one, &key, LONG);
         let others = claim(&other, &key, LONG);
-        // what nobody has is given back by nobody
+        // an open claim has no owner, so these have no effect
         one.release(&key, &mine);
         one.release_to_all(&key, &mine, LONG);
         let evicted = nth == 1;
@@ -115,12 +115,12 @@ pub(super) fn a_claim_is_anybodys_for_its_time_only(bench: &Bench<'_>) {
     sleep_past_short(bench);
     claim(&other, &key, LONG);
     expect_taken(&one, &key);
-    // by whom it is no longer
+    // by a former owner
     one.release_to_all(&key, &old, LONG);
     expect_taken(&one, &key);
 }
 
-/// A claim that is to end, and how long to wait for that: a store that counts in whole seconds may round up, twice.
+/// The span of a claim that is to end. The wait for that is longer: a store that counts in whole seconds may round up, twice.
 const SHORT: Duration = Duration::from_millis(50);
 
 fn sleep_past_short(bench: &Bench<'_>) {
@@ -212,7 +212,7 @@ pub(super) fn an_eviction_wins_over_a_claimed_load(bench: &Bench<'_>) {
             found != Some(payload("old")),
             format_args!("{what} during a claimed load of {key} should leave no old value"),
         );
-        // the load is over, and its claim with it
+        // the load is over, and so is its claim
         one.release(&key, &mark);
         other.evict(&key);
         claim(&other, &key, LONG);

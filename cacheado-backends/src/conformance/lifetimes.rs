@@ -1,4 +1,4 @@
-//! Lifetimes: what is left of one, and that nothing is found after its end. In real time, as short as can be.
+//! Lifetimes: what is left of one, and that nothing is found after its end. In real time, as short as possible.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -8,25 +8,25 @@ use super::keys::{key, payload, payload_for, tenant, user};
 use crate::backend::Payload;
 use crate::key::Key;
 
-/// Stores count in whole milliseconds, and some look at their clock only now and then.
+/// Tolerance: stores count in whole milliseconds, and some read their clock only now and then.
 const CLOCK_STEPS: Duration = Duration::from_millis(10);
-/// How often a check is tried again with longer lifetimes, on a machine where an operation takes as long as they do.
+/// How many times a check is repeated with longer lifetimes, on a machine where an operation takes as long as they do.
 const ATTEMPTS: u32 = 6;
 
-/// Sleeps until `end` is over by the clock of a store as well.
+/// Sleeps until `end` has passed by a store's clock as well.
 pub(super) fn sleep_past(end: Instant) {
     sleep((end + CLOCK_STEPS).saturating_duration_since(Instant::now()));
 }
 
-/// Runs `body` with a lifetime to try it with; if it says that that was too short to tell, with longer ones.
+/// Runs `body` with a lifetime to test with. If `body` says that this was too short to tell, repeats it with longer ones.
 fn with_lifetimes(bench: &Bench<'_>, mut body: impl FnMut(Duration) -> bool) {
     let early = bench.options().early;
     let told = (0..ATTEMPTS).any(|nth| body(Duration::from_millis(100 << nth) + 2 * early));
     bench.expect(told, "operations take seconds: too long to tell");
 }
 
-/// Looks `key` up, which was stored between `before` and `after` for `lifetime`, and checks what is found. False if it may have gone
-/// by the time it was found out.
+/// Looks up `key`, which was stored between `before` and `after` for `lifetime`, and checks what is found. False if the entry may have
+/// expired during the lookup.
 fn check_left(
     store: &Store<'_>,
     key: &Key,
@@ -38,7 +38,7 @@ fn check_left(
     check_found(store.bench, key, found, asked, lifetime, (before, after))
 }
 
-/// As [`check_left`], of what was found when it was asked for at `asked`.
+/// [`check_left`] for a value that was asked for at `asked`.
 fn check_found(
     bench: &Bench<'_>,
     key: &Key,
@@ -47,7 +47,7 @@ fn check_found(
     lifetime: Duration,
     (before, after): (Instant, Instant),
 ) -> bool {
-    // what the store says may be from the look-up's end, and the backend must take off what passed since its beginning
+    // the store may report what is left at the lookup's end, and the backend must subtract what passed since its beginning
     let least = lifetime.saturating_sub(before.elapsed() + asked.elapsed());
     let least = least.saturating_sub(bench.options().early + CLOCK_STEPS);
     let most = lifetime.saturating_sub(asked - after) + CLOCK_STEPS;
@@ -94,7 +94,7 @@ pub(super) fn an_entry_is_gone_after_its_lifetime(bench: &Bench<'_>) {
 pub(super) fn what_is_left_never_grows(bench: &Bench<'_>) {
     let store = bench.open();
     with_lifetimes(bench, |lifetime| {
-        // another instance, which has not seen it stored
+        // another instance, which did not store the value
         let reader = bench.open();
         let key = key(&tenant("1"), &lifetime.as_millis());
         let before = Instant::now();
@@ -135,7 +135,7 @@ pub(super) fn a_new_value_has_its_own_lifetime(bench: &Bench<'_>) {
     });
 }
 
-/// What stores an entry, and how.
+/// An operation that stores an entry, by name.
 type Way = (&'static str, fn(&Store<'_>, &Key, &Payload));
 
 const WAYS: [Way; 4] = [
@@ -226,7 +226,7 @@ pub(super) fn many_are_read_with_what_is_left(bench: &Bench<'_>) {
             }
             told
         };
-        // more has passed than what is taken for a step of the clock
+        // more time passes than the tolerance for clock steps
         sleep(short / 4);
         let told = read(false);
         sleep_past(Instant::now() + short);
@@ -238,7 +238,7 @@ pub(super) fn lifetimes_of_any_length_are_kept(bench: &Bench<'_>) {
     let store = bench.open();
     let day = Duration::from_secs(24 * 3600);
     let key = key(&tenant("1"), "k");
-    // thirty days are where Memcached begins to take them for dates
+    // from thirty days on, Memcached takes lifetimes for dates
     for lifetime in [day, 30 * day, 31 * day, 365 * day, 50 * 365 * day] {
         let before = Instant::now();
         store.set(&key, &payload_for(lifetime, "v"));
@@ -246,7 +246,7 @@ pub(super) fn lifetimes_of_any_length_are_kept(bench: &Bench<'_>) {
         let told = check_left(&store, &key, lifetime, stored);
         bench.expect(told, "an operation takes days");
     }
-    // longer than a store can count, so as good as none
+    // longer than a store can count, so as good as without an end
     for lifetime in [Duration::from_secs(1 << 40), Duration::MAX] {
         store.set(&key, &payload_for(lifetime, "v"));
         bench.expect(

@@ -1,4 +1,4 @@
-//! Marks: a load that began before an invalidation leaves nothing behind, and one that nothing disturbed is stored.
+//! Marks: a load that began before an invalidation leaves nothing behind, and an undisturbed load is stored.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::backend::{Lookup, Mark, Payload};
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// Where loads are tried: with nothing, one step and three steps above.
+/// The scopes that loads are tried in: with no, one and three levels above.
 fn places() -> [Scope; 3] {
     [Scope::global(), tenant("1"), session("1", "1", "1")]
 }
@@ -18,8 +18,8 @@ fn old() -> Payload {
     payload("old")
 }
 
-/// Begins a load of a key in each place, runs `disturb` there by this instance and by another, and expects the load's value to be
-/// refused, and `left` to be what is there afterwards.
+/// For each scope, begins a load of a key in it, runs `disturb` by this instance and by another, and expects the load's value to be
+/// refused and `left` to be stored afterwards.
 fn expect_refused(
     bench: &Bench<'_>,
     what: &str,
@@ -33,7 +33,7 @@ fn expect_refused(
             for was_there in [false, true] {
                 by.evict(&key);
                 let mark = if was_there {
-                    // a refresh: the load begins while a value is there
+                    // a refresh: the load begins while there is a value
                     by.set(&key, &payload("older"));
                     loader.mark(&key)
                 } else {
@@ -72,7 +72,7 @@ pub(super) fn a_load_that_nothing_disturbed_is_stored(bench: &Bench<'_>) {
             store.expect_hit(&key, &payload("v"));
             store.expect_evicted(&place, 1);
         }
-        // while a value is there: a refresh
+        // a refresh, while there is a value
         store.set(&key, &payload("v"));
         let mark = store.mark(&key);
         bench.expect(
@@ -107,7 +107,7 @@ pub(super) fn an_eviction_wins_over_a_load(bench: &Bench<'_>) {
 pub(super) fn an_eviction_of_what_has_expired_wins_over_a_load(bench: &Bench<'_>) {
     let (store, other) = (bench.open(), bench.open());
     let lifetime = Duration::from_millis(1) + bench.options().early;
-    // begun while it was there, and after its end
+    // begun before the value expired, and after
     let loads: [fn(&Store<'_>, &Key, Duration) -> Mark; 2] = [
         |store, key, _| store.mark(key),
         |store, key, lifetime| {
@@ -157,7 +157,7 @@ pub(super) fn an_eviction_of_a_scope_wins_over_a_load(bench: &Bench<'_>) {
     }
 }
 
-/// More than a store may keep in a list of what was evicted last.
+/// More than a store may keep in a list of its latest evictions.
 const LATER: u32 = 300;
 
 pub(super) fn an_eviction_wins_however_many_follow(bench: &Bench<'_>) {
@@ -370,7 +370,7 @@ pub(super) fn a_put_that_is_refused_wins_over_a_load(bench: &Bench<'_>) {
         let key = key(&place, "k");
         let making = store.mark(&key);
         other.evict(&key);
-        // begun after the eviction, but before what is put was made
+        // begun after the eviction, but before the `put`
         let loading = other.miss(&key);
         bench.expect(
             !store.put(&key, &payload("mine"), &making),
@@ -391,7 +391,7 @@ pub(super) fn of_many_only_the_undisturbed_are_filled(bench: &Bench<'_>) {
     let keys: Vec<Key> = (0..9_u8)
         .map(|nth| key(&user("1", &(nth / 3).to_string()), &nth))
         .collect();
-    // before they begin
+    // before the loads begin
     for key in &keys {
         other.evict(key);
     }

@@ -5,7 +5,7 @@ use super::keys::{key, one_in_each_scope, payload, tenant, user};
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// What the names of the caches end in: names that begin alike, and that a store might take for something else.
+/// The suffixes of the caches' names: names with equal beginnings, and names that a store might interpret.
 const SUFFIXES: [&str; 14] = [
     "",
     "2",

@@ -1,4 +1,4 @@
-//! Loads against invalidations, with real threads.
+//! Loads that race with invalidations, on real threads.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,16 +11,16 @@ use crate::backend::{Lookup, Payload};
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// How often each invalidation is raced.
+/// How many times each invalidation is raced.
 const ROUNDS: u64 = 50;
 const LOADERS: usize = 3;
-/// How often is looked for a value after an invalidation. The loaders mostly have stored one long before.
+/// How many lookups follow an invalidation. A loader has mostly stored a value long before the last.
 const LOOKS: u32 = 1_000;
 
 type Invalidate<'a> = &'a dyn Fn(&Store<'_>);
 
-/// Threads load what a source holds; one changes the source and then invalidates. What is found after an invalidation has returned is
-/// never older than it.
+/// Threads load the value of a source while one changes the source and then invalidates. A value found after an invalidation has
+/// returned is never older than it.
 pub(super) fn no_old_value_is_left_by_loads_that_race_with_evictions(bench: &Bench<'_>) {
     let place = session("1", "1", "1");
     let key = key(&place, "k");
@@ -60,12 +60,12 @@ fn race(bench: &Bench<'_>, key: &Key, what: &str, invalidate: Invalidate<'_>) {
         let loaders: Vec<_> = (0..LOADERS).map(|_| scope.spawn(loads)).collect();
         let store = bench.open();
         together.wait();
-        // ends the others' work also when this panics
+        // ends the loaders also when this panics
         let end = End(&done);
         for newest in 1..=ROUNDS {
             source.store(newest, Ordering::SeqCst);
             invalidate(&store);
-            // the first to store something is the one that began first
+            // the first load to store a value is the one that began first
             let found = (0..LOOKS).find_map(|_| store.hit(key));
             let found = found.map(|found| number(&found));
             bench.expect(

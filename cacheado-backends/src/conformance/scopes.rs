@@ -1,4 +1,4 @@
-//! Evicting scopes: all that is in one and below it, and nothing else, whatever the ids hold.
+//! Evicting scopes: removes everything in a scope and below it, and nothing else, whatever the ids contain.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ pub(super) fn a_scope_goes_with_all_below_it_and_nothing_else(bench: &Bench<'_>)
     }
 }
 
-/// Stores all of `entries`, evicts a scope, and checks what is left. Leaves nothing.
+/// Stores all `entries`, evicts a scope, and checks what is left. Leaves nothing.
 fn evict_one_of(store: &Store<'_>, entries: Vec<(Scope, Key)>, evicted: &Scope) {
     for (_, key) in &entries {
         store.set(key, &payload("v"));
@@ -23,7 +23,7 @@ fn evict_one_of(store: &Store<'_>, entries: Vec<(Scope, Key)>, evicted: &Scope) 
     let (inside, outside): (Vec<_>, Vec<_>) = entries
         .into_iter()
         .partition(|(scope, _)| evicted.contains(scope));
-    // what is left says more than how many were counted, so it is looked at first
+    // checked before the count, since it tells more than the count does
     let removed = store.evict_by_scope(evicted);
     for (_, key) in &inside {
         store.miss_after(key, format_args!("evicting {evicted:?}"));
@@ -42,7 +42,7 @@ fn evict_one_of(store: &Store<'_>, entries: Vec<(Scope, Key)>, evicted: &Scope) 
 pub(super) fn everything_is_in_the_global_scope(bench: &Bench<'_>) {
     let store = bench.open();
     let entries = one_in_each_scope();
-    // more than one a scope, and more than a store may take at a time
+    // several per scope, and more than a store may take at once
     let keys: Vec<Key> = (0..100_u32)
         .flat_map(|nth| entries.iter().map(move |(scope, _)| key(scope, &nth)))
         .collect();
@@ -58,7 +58,7 @@ pub(super) fn everything_is_in_the_global_scope(bench: &Bench<'_>) {
     store.expect_counted(&Scope::global(), keys.len() as u64, removed);
 }
 
-/// Ids that try to be more than one, less than one, or an operator's.
+/// Ids that may pass for several, for parts of others, or for operators.
 const CRAFTED: [&str; 38] = [
     "1",
     "10",
@@ -117,7 +117,7 @@ pub(super) fn crafted_ids_stay_apart(bench: &Bench<'_>) {
     for (scope, key) in &entries {
         store.expect_hit(key, &value(scope));
     }
-    // each tenant in its turn, so that what an eviction takes wrongly is missing while its own tenant is still there
+    // one tenant after the other, so that an entry evicted wrongly is missing while its own tenant is still there
     let keys: Vec<Key> = entries.iter().map(|(_, key)| key.clone()).collect();
     for (nth, id) in CRAFTED.iter().enumerate() {
         store.evict_by_scope(&tenant(id));
@@ -178,7 +178,7 @@ pub(super) fn levels_side_by_side_stay_apart(bench: &Bench<'_>) {
 pub(super) fn long_ids_are_whole(bench: &Bench<'_>) {
     let store = bench.open();
     let longest = bench.options().longest_id;
-    // alike but for the end, or but for the length
+    // equal but for the end, or but for the length
     let start = "x".repeat(longest.saturating_sub(1));
     let ids = [format!("{start}1"), format!("{start}2"), start];
     for evicted in &ids {

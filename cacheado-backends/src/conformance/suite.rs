@@ -1,4 +1,4 @@
-//! The suite: which checks there are, for which backends, and how they are run.
+//! The suite: its checks, the backends that each check is for, and how they run.
 
 use std::any::Any;
 use std::fmt;
@@ -22,7 +22,7 @@ pub struct Suite<'a> {
     pub(super) options: Options,
 }
 
-/// What a backend has and what it bears.
+/// The properties and limits of a backend.
 #[derive(Clone, Copy, Debug)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -159,10 +159,10 @@ impl<'a> Suite<'a> {
     pub fn run(&self) {
         let mut failed = Vec::new();
         for check in self.checks() {
-            // the suite is not used after a panic but by the next check, which makes all it needs anew
+            // after a panic only the next check uses the suite, and it makes all it needs anew
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check.run())) {
                 let message = message(&*panic);
-                // one that the suite did not expect says nothing of where it was
+                // a panic that the suite did not raise does not name its check
                 let named = message.contains(check.name());
                 let from = if named {
                     String::new()
@@ -220,7 +220,7 @@ impl Check<'_> {
     pub fn run(&self) {
         let bench = Bench::new(self.suite, self.name, self.style);
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.body)(&bench)));
-        // after a failure as well, and then it is the failure that counts
+        // also after a failure, which then takes precedence
         let cleaned = catch_unwind(AssertUnwindSafe(|| bench.clean_up()));
         if let Err(panic) = outcome.and(cleaned) {
             resume_unwind(panic);
@@ -246,7 +246,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or_else(|| "a check panicked".into())
 }
 
-/// A name, what it does, and whether it concerns a backend with these options.
+/// A name, the check, and whether it applies to a backend with these options.
 type Listed = (&'static str, fn(&Bench<'_>), fn(&Options) -> bool);
 
 macro_rules! checks {

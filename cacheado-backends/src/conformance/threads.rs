@@ -8,7 +8,7 @@ use super::bench::Bench;
 use super::keys::{key, payload, tenant, user};
 use crate::key::Key;
 
-/// Waits for all of `threads`. The first panic among them goes on here, with what it says.
+/// Waits for all of `threads`. Resumes the first panic among them, with its message.
 pub(super) fn join<T>(threads: Vec<ScopedJoinHandle<'_, T>>) {
     for thread in threads {
         if let Err(panic) = thread.join() {
@@ -52,7 +52,7 @@ pub(super) fn a_value_is_never_half_of_two(bench: &Bench<'_>) {
     let key = &key(&tenant("1"), "k");
     on_threads(|nth| {
         for round in 0..ROUNDS {
-            // each thread's is of another length, all of it the thread's number
+            // each thread's value has a length of its own and repeats the thread's number
             let number = u8::try_from(nth).unwrap_or_default();
             store.set(key, &payload(vec![number; 1_000 * (nth + 1) + round]));
             let found = store.hit(key);
@@ -94,7 +94,7 @@ pub(super) fn each_entry_is_counted_once(bench: &Bench<'_>) {
     let store = &bench.open();
     on_threads(|nth| {
         for round in 0..ROUNDS {
-            // two threads a user, and each entry stored by both
+            // two threads per user, and both store each of its entries
             let key: Key = key(&user("1", &(nth / 2).to_string()), &round);
             store.set(&key, &payload("v"));
         }

@@ -1,4 +1,4 @@
-//! Watching: what another instance does is reported, and what one does oneself is not.
+//! Watching: what another instance does is reported, and what an instance does itself is not.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -10,20 +10,20 @@ use crate::backend::{Change, Changes};
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// What an instance reports.
+/// The reports to an instance.
 struct Watch<'b> {
     bench: &'b Bench<'b>,
     changes: Receiver<Change>,
 }
 
 impl<'b> Watch<'b> {
-    /// Watches, and waits until all is reported.
+    /// Watches `store`, and waits until all is reported.
     fn of(store: &Store<'b>) -> Self {
         let (sender, changes) = channel();
         let sender = Mutex::new(sender);
         let watches = store.watch(Changes::new(move |change| {
             if let Ok(sender) = sender.lock() {
-                // after the check has ended
+                // fails after the check has ended
                 let _ = sender.send(change);
             }
         }));
@@ -34,7 +34,7 @@ impl<'b> Watch<'b> {
         watch
     }
 
-    /// What is reported before the first report that `ends`.
+    /// The reports before the first one that `ends`.
     fn until(&self, awaited: &str, ends: impl Fn(&Change) -> bool) -> Vec<Change> {
         let (began, limit) = (Instant::now(), self.bench.options().reported_within);
         let mut before = Vec::new();
@@ -89,7 +89,7 @@ pub(super) fn what_others_evict_is_reported(bench: &Bench<'_>) {
         watch.until_key(&key);
         other.evict(&key);
         watch.until_key(&key);
-        // also what the store does not have: a process may
+        // also an entry that the store does not have: a process may have it
         other.evict(&key);
         watch.until_key(&key);
         other.evict_by_scope(&place);
@@ -111,7 +111,7 @@ pub(super) fn what_others_store_is_reported(bench: &Bench<'_>) {
         watch.until_key(&key);
         other.set_many(&[(key.clone(), payload("y"))]);
         watch.until_key(&key);
-        // one that is refused removes what is there
+        // a refused `put` removes the entry
         let mark = other.mark(&key);
         other.set(&key, &payload("z"));
         watch.until_key(&key);
@@ -129,7 +129,7 @@ pub(super) fn what_others_clear_is_reported(bench: &Bench<'_>) {
     watch.until_scope(&Scope::global());
 }
 
-/// Does one of each that is reported.
+/// Runs each operation that is reported.
 fn do_all(store: &Store<'_>, key: &Key) {
     store.set(key, &payload("v"));
     let mark = store.mark(key);
@@ -145,7 +145,7 @@ pub(super) fn what_one_does_oneself_is_not_reported(bench: &Bench<'_>) {
     let (one, other) = (bench.open(), bench.open());
     let watch = Watch::of(&one);
     do_all(&one, &key(&user("1", "1"), "mine"));
-    // behind it, so that it would have come before
+    // comes last, so earlier reports come before it
     let fence = key(&user("2", "2"), "fence");
     other.evict(&fence);
     let before = watch.until_key(&fence);
