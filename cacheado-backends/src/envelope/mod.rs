@@ -55,7 +55,7 @@ pub struct Envelope<'a> {
     pub key: &'a Key,
     /// The name of its type.
     pub type_name: &'a str,
-    /// The [shape](crate::shape) of its type.
+    /// The [shape](crate::Outline::shape) of its type.
     pub shape: u64,
     /// How long it lives.
     pub lifetime: Option<Duration>,

@@ -207,7 +207,7 @@ impl<T> Segments<T> {
         let target = self
             .target
             .max((self.heaviest >> 16).min(self.capacity / 2));
-        // no need for the window to be as small as that while there is room
+        // while the main space has room, what leaves the window moves there without a contest
         for _ in 0..MOVES {
             if self.window.weight <= target || self.main.weight + target >= self.capacity {
                 break;
