@@ -38,12 +38,12 @@ impl Cache {
         store(ruled.then(|| NewEntry::new(key.clone(), Elsewhere, weigh(false), true)))
     }
 
-    /// Whether some rule, or the bound of its function, knows of the entry of `key`.
+    /// Whether a rule of the cache, or the `max_items` of its function, keeps track of the entry of `key`.
     fn rules_hear_of(&self, key: &Key) -> bool {
         self.is_ruled() || key.space().max_items().is_some()
     }
 
-    /// What matters of what the shared tier has under `key`, where values age as `aging` says, to whoever [takes it over](Self::take_over).
+    /// What a lookup in the shared tier has to ask for: the remaining lifetime matters to a copy, to rules, and to values that age.
     pub(crate) fn wanted(&self, key: &Key, aging: &Aging) -> Wanted {
         if self.is_in_process() || self.rules_hear_of(key) || aging.ages() {
             Wanted::Lifetime

@@ -49,6 +49,7 @@ pub struct Payload {
 /// | one load among all processes | [`lease`](Self::lease) and [`release`](Self::release) |
 /// | no queue after one that has failed | [`release_to_all`](Self::release_to_all) |
 /// | one round trip for many keys | the operations ending in `_many` |
+/// | no command spent on a lifetime that the caller ignores | [`get_value`](Self::get_value) and [`get_values`](Self::get_values) |
 ///
 /// Each operation comes twice: one that blocks, for sync functions, and one that returns a future, for async ones. The
 /// futures' defaults run the blocking operation in place, which is right for a backend that never waits; one that does
@@ -125,8 +126,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Whatever kept it from finding out.
     fn get(&self, key: &Key) -> BackendResult<Lookup>;
 
-    /// As [`get`](Self::get), for a caller that keeps no copy: what is left of the lifetime may be said to be more than it is, or `None`,
-    /// where the exact answer would cost the store a command of its own. By default it is `get`.
+    /// As [`get`](Self::get), for a caller that ignores the remaining lifetime. A backend that needs an extra command for it may leave it
+    /// out: the lifetime in the payload may be longer than what is left, or `None`. By default it is `get`.
     ///
     /// # Errors
     ///

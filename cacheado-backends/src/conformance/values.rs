@@ -1,4 +1,4 @@
-//! Look-ups for callers who keep no copy: what is left of a lifetime may be said to be more than it is, and nothing else is otherwise.
+//! Lookups that ignore the remaining lifetime: apart from that, they answer as `get` and `get_many` do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::keys::{key, one_in_each_scope, payload, payload_for, user};
 use crate::backend::{Lookup, Mark, Payload};
 use crate::key::Key;
 
-/// A backend may take another way after some hits in a row.
+/// Enough hits in a row for a backend that then expects the next one.
 const IN_A_ROW: usize = 20;
 
 const HOUR: Duration = Duration::from_hours(1);

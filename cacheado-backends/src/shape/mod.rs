@@ -4,8 +4,8 @@
 //! fields of one type that have changed places, a variant that was put in between. The shape is written beside them, and what is read
 //! back must have the same.
 //!
-//! The same walk counts the bytes that postcard writes: so they are written into room that is large enough, and a value that was read
-//! shows whether it would be written as it was.
+//! The same walk counts the bytes that postcard writes. So encoding allocates once, and decoding checks without encoding again that the
+//! value would be written as it was read.
 
 mod size;
 #[cfg(test)]
@@ -16,7 +16,7 @@ use serde::ser::{self, Serialize};
 use self::size::{varint, with_len, zigzag};
 use crate::key::Stop;
 
-/// What one walk over a value finds out.
+/// What one walk over a value determines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outline {
     /// A number for its shape: the names and the order of its fields, its variants, and the kinds of its parts, as serde serializes
@@ -25,7 +25,7 @@ pub struct Outline {
     /// The same in every process and build; 64 bits of FNV-1a (Fowler, Noll and Vo, 1991), which guards against mistakes, not against
     /// malice.
     pub shape: u64,
-    /// How many bytes postcard writes of it.
+    /// The length of its postcard encoding, in bytes.
     pub size: usize,
 }
 
@@ -351,7 +351,7 @@ struct Alike {
 }
 
 impl Alike {
-    /// `len` stands in front of the parts. Without it postcard writes nothing at all.
+    /// postcard writes `len` first, and refuses a sequence or a map without it.
     fn new(kind: Kind, len: Option<usize>) -> Self {
         Self {
             kind,

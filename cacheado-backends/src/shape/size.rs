@@ -1,20 +1,20 @@
-//! How many bytes postcard writes of what it writes, as [its format](https://postcard.jamesmunns.com/wire-format) says.
+//! The lengths of postcard encodings, as [its wire format](https://postcard.jamesmunns.com/wire-format) defines them.
 
-/// How many bytes postcard writes of a number that fills as many bits as `number` does: seven to a byte.
+/// The length of an unsigned number: seven bits per byte.
 #[inline]
 pub(super) const fn varint(number: u128) -> usize {
-    // one that is zero fills one
+    // zero takes one byte as well
     let bits = (u128::BITS - (number | 1).leading_zeros()) as usize;
     bits.div_ceil(7)
 }
 
-/// The same of one with a sign, which is turned so that small ones are short either way.
+/// The length of a signed number, which is zigzag-encoded: small absolute values stay short.
 #[inline]
 pub(super) const fn zigzag(number: i128) -> usize {
     varint((number << 1 ^ number >> (i128::BITS - 1)).cast_unsigned())
 }
 
-/// The same of a text or bytes of that length: it stands in front.
+/// The length of a text or of bytes, with their own length in front.
 #[inline]
 pub(super) const fn with_len(len: usize) -> usize {
     varint(len as u128) + len

@@ -382,7 +382,7 @@ impl Load {
         self.cache.shared_for(&self.key, self.values.codec)
     }
 
-    /// What matters of what the shared tier has.
+    /// What a lookup in the shared tier has to ask for.
     fn wanted(&self) -> Wanted {
         self.cache.wanted(&self.key, &self.aging())
     }

@@ -61,17 +61,17 @@ pub(crate) enum Seen {
     Miss(Option<Mark>),
 }
 
-/// What is wanted of a value that is there: the latter is more.
+/// What a lookup asks for, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wanted {
-    /// Itself: nothing is done that depends on how long it goes on living.
+    /// The value alone: its remaining lifetime decides nothing.
     Value,
-    /// What is left of its lifetime, too.
+    /// The value and its remaining lifetime.
     Lifetime,
 }
 
 impl Wanted {
-    /// Whether more was wanted after all: how much of `found` is left says whether it only stands in for another.
+    /// Whether `found` must be looked up again with its lifetime: it may be in its stale part.
     fn is_missed_by(self, found: &Found) -> bool {
         self == Self::Value && found.may_be_stale()
     }

@@ -31,7 +31,7 @@ impl Found {
         self.left.map(|left| left.saturating_sub(self.stale))
     }
 
-    /// Whether it has a part of its lifetime in which it only stands in for another.
+    /// Whether its lifetime ends with a stale part.
     pub(super) fn may_be_stale(&self) -> bool {
         !self.stale.is_zero()
     }

@@ -25,12 +25,12 @@ enum Found {
     Foreign,
 }
 
-/// What is wanted of a value that is there.
+/// What a lookup asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Wanted {
-    /// Itself. What is left of its lifetime may be said to be all that it was given.
+    /// The value alone. Its whole lifetime is then taken for what is left.
     Value,
-    /// What is left of its lifetime, too.
+    /// The value and its remaining lifetime.
     Lifetime,
 }
 
@@ -94,7 +94,7 @@ impl Store {
             let missing: Vec<_> = (0..found.len())
                 .filter(|&nth| found[nth].is_none())
                 .collect();
-            // MGET has nothing of what is no value, either
+            // MGET answers nil for a foreign type as well, PTTL does not
             let ask_for = |&nth: &usize| {
                 let (bucket, name) = &entries[nth];
                 pipe([time_left(*bucket, name), look_for_marks(*bucket, name)])
