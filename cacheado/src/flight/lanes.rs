@@ -1,6 +1,6 @@
-//! The loads of one cache, by key. The one that others may join is its lane's `current`; loads that nobody joins (a refresh, a
-//! put, a waiter that went on alone, a leader that was overtaken, one that began while others may not have been heard) stand
-//! beside it, since an invalidation must reach them too.
+//! The loads of one cache, by key. The load that others may join is its lane's `current`. Loads that no caller joins stand beside it,
+//! because an invalidation must reach them too: a refresh, a put, a waiter that went on alone, a leader that was overtaken, a load
+//! that began before changes of other processes were reported reliably.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,25 +16,25 @@ use crate::way::Way;
 
 const SHARDS: usize = 16;
 
-/// The room for so many lanes is kept by a shard that has few.
+/// A shard shrinks its table only if the capacity exceeds eight times its length by more than this.
 const SLACK: usize = 64;
 
 /// The loads of one cache.
 pub(crate) struct Flights {
     shards: [Mutex<Lanes>; SHARDS],
-    /// What is being done to many keys at once.
+    /// The changes to many keys that are under way.
     pub(super) changing: Changing,
-    /// How long a leader that is not polled is waited for.
+    /// How long waiters wait for a leader that is not polled.
     timeout: Duration,
 }
 
-/// The lanes of one shard, by the hashes that their keys have already.
+/// The lanes of one shard, by the hashes that their keys carry.
 #[derive(Default)]
 struct Lanes {
     by_key: HashTable<Lane>,
     /// How many loads have begun.
     begun: u64,
-    /// One that is over, that nobody but its leader has known: the next takes its place in memory.
+    /// A finished flight that only its leader referenced. The next load reuses its allocation.
     spare: Option<Arc<Flight>>,
 }
 
@@ -42,7 +42,7 @@ struct Lanes {
 struct Lane {
     key: Key,
     current: Option<Arc<Flight>>,
-    /// Somebody has waited for the current one.
+    /// The current load has had a waiter.
     joined: bool,
     beside: Vec<Arc<Flight>>,
 }
@@ -77,7 +77,7 @@ impl Flights {
         Ticket::new(Arc::clone(self), key.clone(), flight)
     }
 
-    /// Joins the load of `key` that is under way, or begins one. By the blocking way the caller is a thread, not a future.
+    /// Joins the load of `key` that is under way, or begins one. `way` says whether the caller is a thread or a future.
     pub(crate) fn board(self: &Arc<Self>, key: &Key, way: Way) -> Boarding {
         let mut lanes = self.shard(key);
         let lanes = &mut *lanes;
@@ -94,7 +94,7 @@ impl Flights {
         Boarding::Lead(self.ticket(key, flight))
     }
 
-    /// Begins what nobody joins.
+    /// Begins a load that no caller joins.
     pub(crate) fn beside(self: &Arc<Self>, key: &Key, kind: FlightKind, way: Way) -> Ticket {
         let mut lanes = self.shard(key);
         let lanes = &mut *lanes;
@@ -106,7 +106,7 @@ impl Flights {
         self.ticket(key, flight)
     }
 
-    /// Makes every load of `key` that began before forget its value, and then runs `change`, before any other can begin.
+    /// Makes every load of `key` that began before discard its value, then runs `change` before another load can begin.
     pub(crate) fn invalidate<R>(&self, key: &Key, change: impl FnOnce() -> R) -> R {
         let mut lanes = self.shard(key);
         if let Some(lane) = lanes.remove(key) {
@@ -115,7 +115,7 @@ impl Flights {
         change()
     }
 
-    /// The same for all keys in `scope` and below it, with nothing in between.
+    /// Makes every load in `scope` and below it that began before discard its value.
     pub(super) fn invalidate_scope(&self, scope: &Scope) {
         for shard in &self.shards {
             let mut lanes = lock(shard);
@@ -130,7 +130,7 @@ impl Flights {
         }
     }
 
-    /// Has all loads that are under way stand so, and nobody join them any more. They can still be reached by what comes after.
+    /// Applies `standing` to all loads under way, and lets no new caller join them. Later changes still reach them.
     pub(super) fn part_with(&self, standing: Standing) {
         for shard in &self.shards {
             for lane in &mut lock(shard).by_key {
@@ -140,11 +140,11 @@ impl Flights {
         }
     }
 
-    /// Takes `flight` out of its lane, whose others stay. Returns whether somebody may wait for it.
+    /// Removes `flight` from its lane and leaves the others. Returns whether it may have waiters.
     pub(super) fn deregister(&self, key: &Key, flight: &Arc<Flight>) -> bool {
         let mut lanes = self.shard(key);
         let lanes = &mut *lanes;
-        // after an invalidation the lane may be gone, or another's
+        // after an invalidation the lane may be gone, or be a new one
         let Ok(mut found) = find_in(&mut lanes.by_key, key) else {
             return true;
         };
@@ -166,7 +166,7 @@ impl Flights {
         joined
     }
 
-    /// Puts `flight` beside the lane, so that another can lead, if it still leads.
+    /// Moves `flight` beside the lane if it is current, so that another load can lead.
     pub(super) fn overtake(&self, key: &Key, flight: &Arc<Flight>) {
         let mut lanes = self.shard(key);
         if let Ok(mut found) = lanes.find(key)
@@ -177,7 +177,7 @@ impl Flights {
         }
     }
 
-    /// Has the loads of `key` that began before `flight` store nothing any more: its own value is newer. What is being put stays.
+    /// Makes the loads of `key` that began before `flight` store nothing any more, because its value is newer. Puts are not affected.
     pub(super) fn supersede(&self, key: &Key, flight: &Flight) {
         let mut lanes = self.shard(key);
         let Ok(lane) = lanes.find(key) else { return };
@@ -188,8 +188,8 @@ impl Flights {
         }
     }
 
-    /// Makes all other loads of `key` forget their values, and nobody join them any more; then runs `put`, before any other can
-    /// begin. Returns what `put` returned.
+    /// Makes all other loads of `key` discard their values, and lets no new caller join them. Then runs `put` before another load can
+    /// begin, and returns its result.
     pub(super) fn supplant<R>(
         &self,
         key: &Key,
@@ -201,7 +201,7 @@ impl Flights {
         for other in lane.all().filter(|other| !Arc::ptr_eq(other, flight)) {
             lock(&other.state).worsen(Standing::Outdated);
         }
-        // after an eviction it has no lane: it is to be reached again, while the shared tier is told
+        // after an eviction `flight` is in no lane; it must be reachable again while the shared tier is told
         lane.current = None;
         lane.beside.clear();
         lane.beside.push(Arc::clone(flight));
@@ -220,7 +220,7 @@ impl Lanes {
         Some(lane)
     }
 
-    /// One that had many at once does not keep the room for that.
+    /// Shrinks the table after a peak.
     fn trim(&mut self) {
         let many = self.by_key.len();
         if many * 8 + SLACK < self.by_key.capacity() {
@@ -236,7 +236,7 @@ fn find_in<'a>(
     lanes.find_entry(key.hash(), |lane| lane.key == *key)
 }
 
-/// The lane of `key`, which is made if there is none.
+/// The lane of `key`, created if there is none.
 fn lane_of<'a>(lanes: &'a mut HashTable<Lane>, key: &Key) -> &'a mut Lane {
     let is_it = |lane: &Lane| lane.key == *key;
     match lanes.entry(key.hash(), is_it, |lane| lane.key.hash()) {
@@ -253,7 +253,7 @@ fn lane_of<'a>(lanes: &'a mut HashTable<Lane>, key: &Key) -> &'a mut Lane {
     }
 }
 
-/// A load that begins after those that have `begun`. It takes the place of `spare`, if nobody knows that any more.
+/// Begins a load numbered after the `begun` ones. It reuses `spare` if nothing else references that.
 fn begin(begun: &mut u64, spare: Option<Arc<Flight>>, kind: FlightKind, way: Way) -> Arc<Flight> {
     *begun += 1;
     if let Some(mut spare) = spare
@@ -277,13 +277,13 @@ impl Lane {
         current.is_some_and(|current| Arc::ptr_eq(current, flight))
     }
 
-    /// Tells `flight`, which is about to come in, and those that are in that they are not alone.
+    /// Marks `flight`, which is about to enter the lane, and the flights in it as accompanied.
     fn join(&self, flight: &Flight) {
         let mut others = self.all();
         if let Some(other) = others.next() {
             lock(&flight.state).accompanied = true;
             if others.next().is_none() {
-                // where there are two, both have been told
+                // if there are two or more, they have been marked already
                 lock(&other.state).accompanied = true;
             }
         }

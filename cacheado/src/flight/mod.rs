@@ -1,9 +1,9 @@
-//! Loads under way: one per key that others wait for, and what an invalidation must reach.
+//! Loads under way: per key, the one that other callers join, and all that an invalidation must reach.
 //!
-//! [`Flights`] knows every load of a cache by its key, from before its body starts until its value is in the store. Who runs a
-//! body holds the load's [`Ticket`]; who waits for it, a [`Seat`].
+//! [`Flights`] registers every load of a cache by its key, from before its body starts until its value is in the store. The leader,
+//! which runs the body, holds the load's [`Ticket`]. Each waiter holds a [`Seat`].
 //!
-//! Locks are taken in this order: a shard of the lanes, what is done to many keys, a flight, then the store's.
+//! Lock order: a shard of the lanes, the [changes under way](UnderWay), a flight, the store's locks.
 
 mod lanes;
 mod seat;
@@ -28,13 +28,13 @@ use crate::sync::{Condvar, Instant, Mutex, lock};
 use crate::waiting::watchdog::Prod;
 use crate::way::Way;
 
-/// A value on its way from the leader to those who wait for it.
+/// A value on its way from the leader to the waiters.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
 
 /// One load.
 #[derive(Default)]
 pub(crate) struct Flight {
-    /// Of two loads of a key, the later has the larger number.
+    /// Increases with each load of a key.
     number: u64,
     kind: FlightKind,
     state: Mutex<State>,
@@ -45,83 +45,85 @@ pub(crate) struct Flight {
 struct State {
     phase: Phase,
     standing: Standing,
-    /// A load that began later has stored its value: its own is not to be stored any more.
+    /// A later load has stored its value, so this load must not store an older one.
     superseded: bool,
-    /// There has been another load of the key beside it; beside a put, since what it puts was stored.
+    /// Another load of the key ran at the same time. For a put: since the put value was stored.
     accompanied: bool,
     waiters: usize,
-    /// How many have come to wait, in all.
+    /// The number of seats taken so far.
     seats: u64,
-    /// How the futures that wait are woken, by the numbers of their seats.
+    /// The wakers of waiting futures, by seat number.
     wakers: BTreeMap<u64, Waker>,
     leader: Leader,
-    /// When the leader was last seen at work by those who wait, or the first of them came. Without any the time is not asked for.
+    /// When the waiters last saw the leader make progress, or when the first waiter came. Not set while there is no waiter, to avoid
+    /// reading the time.
     seen: Option<Instant>,
     watched: bool,
 }
 
-/// What is under way.
+/// What kind of operation is under way.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum FlightKind {
-    /// A load: what it stores is older than what a later load stores.
+    /// A load. Its value is older than that of any later load.
     #[default]
     Load,
-    /// A put: what it stores is newer than what any load under way stores. Only an eviction or another put outdates it.
+    /// A put. Its value is newer than that of any load under way. Only an eviction or another put outdates it.
     Put,
 }
 
-/// What has come since the load began, in rising order: what is worse stays.
+/// What happened to the key since the load began, in order of severity. The worst is kept.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     /// Nothing.
     #[default]
     Current,
-    /// Changes of others are heard from now on, and those that came before are not known here. The shared tier knows them.
+    /// Reports of changes by other processes began to arrive during the load. Earlier changes are unknown in this process, but known
+    /// to the shared tier.
     Unheard,
-    /// All copies were given up, since others may have done what was not heard here.
+    /// All copies were dropped, because other processes may have made changes that were not reported here.
     Unsure,
-    /// An invalidation of its key, or what is newer.
+    /// The key was invalidated, or a newer value was put.
     Outdated,
 }
 
-/// Who runs the body.
+/// How the leader runs the body.
 #[derive(Clone, Copy, Default)]
 enum Leader {
-    /// A thread, from beginning to end.
+    /// On one thread, from beginning to end.
     #[default]
     Blocking,
-    /// A future, which was polled last there.
+    /// In a future, last polled by this thread.
     Polled { by: ThreadId },
 }
 
-/// How far a load is.
+/// The progress of a load.
 #[derive(Default)]
 enum Phase {
     #[default]
     Loading,
-    /// It has a value. `None`: nobody waited when it landed.
+    /// The load has a value; `None` if there were no waiters when it landed.
     Landed(Option<Shared>),
-    /// It came to nothing that could be shared: an `Err`, a value not to be stored, a panic.
+    /// The load produced nothing to share: an `Err`, a value that is not stored, or a panic.
     Unshared,
-    /// Its caller went away.
+    /// The caller that led the load went away.
     Abandoned,
 }
 
-/// What a caller whose key is not stored is to do.
+/// What a caller does whose key is not stored.
 pub(crate) enum Boarding {
-    /// Run the body for all.
+    /// Run the body, for all callers.
     Lead(Ticket),
-    /// Wait for the one who does.
+    /// Wait for the caller that runs the body.
     Wait(Seat),
 }
 
-/// How waiting ended.
+/// How waiting for a load ended.
 pub(crate) enum Wait {
-    /// With the leader's value.
+    /// The leader's value.
     Value(Shared),
-    /// With nothing to share: run the body, beside all others who waited.
+    /// There is nothing to share: run the body, side by side with the other waiters.
     Alone,
-    /// With nobody leading any more: look again.
+    /// There is no leader any more: look the key up again.
     Again,
 }
 
@@ -134,7 +136,8 @@ impl Leader {
 }
 
 impl Flight {
-    /// Begins it, be it new or one that is over and that nobody has waited for: what those who wait change is as it was made.
+    /// Begins a load in this flight, which is either new or over without ever having had a waiter. The fields that only waiters change
+    /// are therefore in their initial state.
     fn begin(&mut self, number: u64, kind: FlightKind, way: Way) {
         (self.number, self.kind) = (number, kind);
         let state = self.state.get_mut();
@@ -148,7 +151,7 @@ impl Flight {
         };
     }
 
-    /// Ends it, unless it has ended. `share` makes the value for those who wait, if there are any.
+    /// Ends the load with a value, unless it has ended. `share` makes the value for the waiters, and is called only if there are any.
     fn land(&self, share: impl FnOnce() -> Shared) {
         {
             let mut state = lock(&self.state);
@@ -157,15 +160,15 @@ impl Flight {
                 return;
             }
         }
-        // it clones a value of the user's, so no lock is held; nobody joins those who wait any more
+        // no lock is held here, because `share` clones the user's value; the flight accepts no new waiters by now
         self.end(Phase::Landed(Some(share())));
     }
 
-    /// Ends it, unless it has ended.
+    /// Ends the load, unless it has ended.
     fn end(&self, phase: Phase) {
         let (wakers, _late) = {
             let mut state = lock(&self.state);
-            // a phase that comes too late may hold a value, which is dropped when no lock is held
+            // a phase that comes too late may hold a value, which must be dropped outside the lock
             let late = state.end(phase);
             if state.waiters == 0 {
                 drop(state);
@@ -179,7 +182,7 @@ impl Flight {
 }
 
 impl Prod for Flight {
-    /// Wakes those futures that wait, so that they look at the time.
+    /// Wakes the waiting futures so that they check the time.
     fn prod(&self) {
         let wakers = {
             let mut state = lock(&self.state);
@@ -191,7 +194,7 @@ impl Prod for Flight {
 }
 
 impl Listener for Flight {
-    /// Wakes those who wait, so that they look at the time.
+    /// Wakes all waiters so that they check the time.
     fn advanced(&self) {
         self.prod();
         self.landed.notify_all();
@@ -203,7 +206,7 @@ impl State {
         self.standing = self.standing.max(standing);
     }
 
-    /// Ends it, unless it has ended: then `phase` is given back.
+    /// Ends the load, unless it has ended: then `phase` is returned.
     fn end(&mut self, phase: Phase) -> Option<Phase> {
         if !matches!(self.phase, Phase::Loading) {
             return Some(phase);
@@ -221,10 +224,10 @@ impl State {
         }
     }
 
-    /// When the leader counts as gone; `None`: never, as far as the clock can count.
+    /// When the leader counts as gone; `None` if that is beyond what the clock can represent.
     ///
-    /// A thread that runs the body may be slow, or may itself wait for one of those who wait for it (a pool's worker that
-    /// took up another task): neither can be told from the other, so it is not waited for without end either.
+    /// A blocking leader may just be slow, or may itself wait for one of its waiters (a pool's worker that took up another task). The
+    /// two can't be told apart, so a blocking leader is not waited for forever either.
     fn patience(&mut self, timeout: Duration) -> Option<Instant> {
         self.seen
             .get_or_insert_with(Instant::now)

@@ -1,4 +1,4 @@
-//! The side of those who wait for a load.
+//! The waiters' side of a load.
 
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
@@ -10,12 +10,12 @@ use crate::runtime;
 use crate::sync::{Instant, lock, thread, wait_until};
 use crate::waiting::timer::instant;
 
-/// A place among those who wait.
+/// A waiter's place in a flight.
 pub(crate) struct Seat {
     flights: Arc<Flights>,
     key: Key,
     flight: Arc<Flight>,
-    /// No other's of the flight.
+    /// Unique within the flight.
     number: u64,
 }
 
@@ -38,7 +38,7 @@ impl Seat {
         self.blocked(|| self.block()).unwrap_or(Wait::Alone)
     }
 
-    /// As [`wait`](Self::wait), but not past `until`: then it is `None`.
+    /// As [`wait`](Self::wait), but only until `until`. Returns `None` if the time is over.
     pub(crate) fn wait_until(&self, clock: &Clock, until: Option<Tick>) -> Option<Wait> {
         let Some(until) = until else {
             return Some(self.blocked(|| self.block()).unwrap_or(Wait::Alone));
@@ -52,7 +52,7 @@ impl Seat {
         self.blocked(block).unwrap_or(Some(Wait::Alone))
     }
 
-    /// Runs `block`, unless that would stall the runtime that is to poll the leader.
+    /// Runs `block`, unless that would stall the runtime that must poll the leader.
     fn blocked<R>(&self, block: impl FnOnce() -> R) -> Option<R> {
         let polled_here = match lock(&self.flight.state).leader {
             Leader::Blocking => false,
@@ -65,7 +65,7 @@ impl Seat {
         self.block_while(None, || true).unwrap_or(Wait::Again)
     }
 
-    /// `None` once `goes_on` says no, which is asked at `end` at the latest.
+    /// Returns `None` once `goes_on` returns false. `goes_on` is called again at `end` at the latest.
     fn block_while(&self, end: Option<Instant>, goes_on: impl Fn() -> bool) -> Option<Wait> {
         let mut state = lock(&self.flight.state);
         loop {
@@ -89,7 +89,7 @@ impl Seat {
 
     /// Waits as a future: ready once the load has ended, or its leader counts as gone.
     pub(crate) fn poll_wait(&self, cx: &Context<'_>) -> Poll<Wait> {
-        // a waker's clone and drop are the executor's code, which runs where no lock is held
+        // cloning or dropping a waker runs the executor's code, so no lock may be held
         let waker = cx.waker().clone();
         let mut state = lock(&self.flight.state);
         if let Some(outcome) = state.outcome() {
@@ -117,7 +117,7 @@ impl Drop for Seat {
         let mut state = lock(&self.flight.state);
         state.waiters -= 1;
         let waker = state.wakers.remove(&self.number);
-        // dropping it runs the executor's code
+        // dropping the waker runs the executor's code
         drop(state);
         drop(waker);
     }

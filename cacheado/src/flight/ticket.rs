@@ -8,30 +8,30 @@ use cacheado_backends::backend::Mark;
 use super::{Flight, Flights, Leader, Phase, Shared, Standing};
 use crate::sync::{Instant, lock, thread};
 
-/// What has come to a value that was put, while others are told of it.
+/// What happened to a key while the shared tier was told of a value put under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Crossing {
     Nothing,
-    /// A look-up may have brought the older value into the process, if the newer one had gone from there: for want of room, or since
-    /// copies were given up.
+    /// A lookup may have brought the older value back into the process, after the newer one had left it: evicted for lack of room, or
+    /// dropped with all copies.
     LookedUp,
     /// An eviction, or another put.
     Outdated,
 }
 
-/// Where a value is kept, and who knows of what would outdate it.
+/// Where a value is stored, and who detects that it is outdated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keeping {
-    /// In the process, or in a shared tier that takes whatever it is given: what was not heard is not known.
+    /// In the process, or in a shared tier that stores whatever it is given: a change that was not reported goes undetected.
     Here,
-    /// In the shared tier, which knows by the load's mark what the value is too old for.
+    /// In a shared tier that can tell from the load's mark which changes came after it.
     Known,
-    /// In the process alone, where nobody else outdates it.
+    /// In this process alone, where no other process can outdate the value.
     Alone,
 }
 
 impl Keeping {
-    /// What a load may have met at worst whose value is kept.
+    /// The worst standing of a load whose value may still be stored.
     fn worst(self) -> Standing {
         match self {
             Self::Here => Standing::Current,
@@ -40,7 +40,7 @@ impl Keeping {
         }
     }
 
-    /// Of a value that goes to a shared tier, if it does, by this mark.
+    /// The keeping of a value that goes to the shared tier if `is_shared`, with this mark.
     pub(crate) fn by(is_shared: bool, mark: Option<&Mark>) -> Self {
         let is_marked = mark.is_some_and(|mark| !mark.bytes().is_empty());
         match (is_shared, is_marked) {
@@ -51,14 +51,14 @@ impl Keeping {
     }
 }
 
-/// The right and the duty to load a key. Dropped without landing, it lets others go on.
+/// The right and the duty to load a key. If it is dropped without landing, the waiters go on.
 pub(crate) struct Ticket {
     flights: Arc<Flights>,
     key: Key,
     flight: Arc<Flight>,
-    /// It has left its lane.
+    /// The flight was removed from its lane.
     left: bool,
-    /// Somebody may wait for it.
+    /// The flight may have waiters.
     awaited: bool,
 }
 
@@ -73,16 +73,16 @@ impl Ticket {
         }
     }
 
-    /// Whether no invalidation has come since the load began, and none can have come unheard, of what is stored where `how` says. A store
-    /// that knows what the value is too old for has what it took: a later load that was stored beside it, or a look-up that found it there,
-    /// takes nothing from it.
+    /// Whether the value may still be stored where `how` says: no invalidation came since the load began, and none can have gone
+    /// unnoticed. With [`Keeping::Known`] the shared tier itself decided whether to accept the value, so a later load that was stored
+    /// as well, or a lookup that found that load's value there, does not make it invalid.
     pub(crate) fn is_valid_in(&self, how: Keeping) -> bool {
         let state = lock(&self.flight.state);
         state.standing <= how.worst() && (how != Keeping::Here || !state.superseded)
     }
 
-    /// Whether nothing that was heard has come since the load began. What came before changes were heard may be known to nobody here:
-    /// that is enough for what is not stored, and ends soon.
+    /// Whether no known change came since the load began. Changes from before reports began to arrive may be unknown here. That is
+    /// good enough for what is not stored, or lives only briefly.
     pub(crate) fn is_undisturbed(&self) -> bool {
         let state = lock(&self.flight.state);
         state.standing <= Standing::Unheard && !state.superseded
@@ -92,7 +92,7 @@ impl Ticket {
         &self.key
     }
 
-    /// What has come to what was put, by now.
+    /// What has happened so far to a value that was put.
     pub(crate) fn crossing(&self) -> Crossing {
         let state = lock(&self.flight.state);
         match state.standing {
@@ -103,29 +103,29 @@ impl Ticket {
         }
     }
 
-    /// Notes that the leading future is being polled, here and now.
+    /// Records that the current thread is polling the leading future now.
     pub(crate) fn polled(&self) {
         let mut state = lock(&self.flight.state);
         state.leader = Leader::polled_here();
         state.seen = (state.waiters > 0).then(Instant::now);
     }
 
-    /// Runs `store`, unless an invalidation has come since the load began, or can have come unheard. Returns what it returned.
+    /// Runs `store` and returns its result, unless an invalidation came since the load began, or may have gone unnoticed.
     pub(crate) fn store<R>(&self, store: impl FnOnce() -> R) -> Option<R> {
         self.store_as(Keeping::Here, |_| store())
     }
 
-    /// As [`store`](Self::store), where `how` says. `store` is told whether an invalidation can have come that was not heard: then the
-    /// process is to keep no copy.
+    /// As [`store`](Self::store), for a value stored as `how` says. The argument of `store` says whether an invalidation may have gone
+    /// unnoticed. In that case the process must keep no copy.
     pub(crate) fn store_as<R>(&self, how: Keeping, store: impl FnOnce(bool) -> R) -> Option<R> {
-        // an invalidation waits for this lock before it removes what is stored, so none can slip in between
+        // an invalidation takes this lock before it removes the entry, so none can slip in between
         let mut state = lock(&self.flight.state);
         if state.accompanied {
             drop(state);
             self.flights.supersede(&self.key, &self.flight);
             state = lock(&self.flight.state);
         }
-        // not `then`: that would drop what `store` holds, a value of the user's, while the locks are held
+        // not `then`: that would drop what `store` captures, a value of the user's, under the locks
         if state.standing <= how.worst() && !state.superseded {
             Some(store(state.standing == Standing::Unheard))
         } else {
@@ -133,18 +133,18 @@ impl Ticket {
         }
     }
 
-    /// As [`store`](Self::store), for a value that is newer than what any load under way can have: those forget theirs, and
-    /// nobody joins them any more.
+    /// As [`store`](Self::store), for a value that is newer than that of any load under way: those loads discard theirs, and no new
+    /// caller joins them.
     ///
-    /// A put that took its time is undone by another that came meanwhile, since which of the two the source holds is not known;
-    /// one that is `immediate` is the last there is.
+    /// A put that took time to produce its value is discarded if another put came meanwhile, because it is unknown which of the two
+    /// values the source holds. An `immediate` put is always the latest.
     pub(crate) fn put<R>(
         &self,
         immediate: bool,
         how: Keeping,
         put: impl FnOnce(bool) -> R,
     ) -> Option<R> {
-        // taken only if it runs: what it holds, a value of the user's, is not to be dropped while the locks are held
+        // taken only if it runs: what it captures, a value of the user's, must not be dropped under the locks
         let mut put = Some(put);
         self.flights.supplant(&self.key, &self.flight, || {
             let mut state = lock(&self.flight.state);
@@ -152,7 +152,7 @@ impl Ticket {
                 state.standing = Standing::Current;
             }
             if state.standing <= how.worst() {
-                // all others have been outdated just now
+                // all other loads were marked as outdated just now
                 state.accompanied = false;
                 put.take()
                     .map(|put| put(state.standing == Standing::Unheard))
@@ -162,14 +162,14 @@ impl Ticket {
         })
     }
 
-    /// Ends the load with a value, and lets those who wait go on with it. `share` makes it for them, if there are any.
-    /// Invalidations still reach the ticket until it is dropped, but nobody joins it any more.
+    /// Ends the load with a value and releases the waiters. `share` makes the value for them, and is called only if there are any.
+    /// Invalidations still reach the ticket until it is dropped, but no new caller joins it.
     pub(crate) fn land(&self, share: impl FnOnce() -> Shared) {
         self.flights.overtake(&self.key, &self.flight);
         self.flight.land(share);
     }
 
-    /// As [`land`](Self::land), for a load of which nothing is left to be done.
+    /// As [`land`](Self::land), for a load with nothing left to do.
     pub(crate) fn finish(mut self, share: impl FnOnce() -> Shared) {
         self.awaited = self.flights.deregister(&self.key, &self.flight);
         self.left = true;
@@ -178,7 +178,7 @@ impl Ticket {
         }
     }
 
-    /// Ends the load with nothing to share: those who wait run the body side by side.
+    /// Ends the load with nothing to share: the waiters run the body side by side.
     pub(crate) fn land_empty(&self) {
         self.flights.overtake(&self.key, &self.flight);
         self.flight.end(Phase::Unshared);

@@ -1,5 +1,6 @@
-//! What is done to many keys at once takes its time, and a load that begins meanwhile may find what is about to go: not under its own key
-//! alone, but whatever its body asks the cache for. What it makes of that would stay, so it stands as the loads that began before.
+//! Changes to many keys at once take time, and a load that begins meanwhile may find entries that are about to go: under its own key,
+//! or in whatever its body asks the cache for. Its value would then outlive the change. So such a load is treated like the loads that
+//! began before the change.
 
 use std::sync::Arc;
 
@@ -9,12 +10,12 @@ use super::{Flight, Flights, Standing};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 
-/// To what something is done.
+/// What a change applies to.
 #[derive(Clone, PartialEq)]
 enum Of {
     /// One of several keys.
     Key(Key),
-    /// All that is in it and below it.
+    /// A scope and everything below it.
     Scope(Scope),
 }
 
@@ -27,16 +28,17 @@ impl Of {
     }
 }
 
-/// What is being done to many keys at once.
+/// The changes to many keys that are under way.
 #[derive(Default)]
 pub(super) struct Changing {
     changes: Mutex<Vec<(Of, Standing)>>,
-    /// So that no load takes the lock while there is nothing.
+    /// Avoids taking the lock while there are no changes.
     any: AtomicBool,
 }
 
 impl Changing {
-    /// Tells the load of `key`, which begins, what is under way. Its shard is locked: who begins a change after this looks there later.
+    /// Applies the changes under way to `flight`, a load of `key` that is just beginning. The caller holds the lock of the key's
+    /// shard, so a change that begins after this call has yet to visit that shard.
     pub(super) fn reach(&self, key: &Key, flight: &Flight) {
         if !self.any.load(Ordering::SeqCst) {
             return;
@@ -63,8 +65,8 @@ impl Changing {
     }
 }
 
-/// While it lives, something is done to a key, or to all in a scope and below it. It reaches the loads that began before, and those that
-/// begin until it ends. Nobody who comes after that joins one of them.
+/// A change under way to a key, or to a scope and everything below it. It applies to the loads that began before, and to those that
+/// begin until this is dropped. No later caller joins any of them.
 #[must_use = "it ends when it is dropped"]
 pub(crate) struct UnderWay {
     flights: Arc<Flights>,
@@ -72,22 +74,23 @@ pub(crate) struct UnderWay {
 }
 
 impl Flights {
-    /// What is in `scope` goes: the loads there forget their values.
+    /// Begins evicting `scope`: the loads in it discard their values.
     pub(crate) fn evicting(self: &Arc<Self>, scope: Scope) -> UnderWay {
         UnderWay::begin(self, Of::Scope(scope), Standing::Outdated)
     }
 
-    /// `key` goes, and others do: its loads forget their values until all have gone.
+    /// Begins evicting `key` together with others: the loads of the key discard their values until all are gone.
     pub(crate) fn evicting_key(self: &Arc<Self>, key: Key) -> UnderWay {
         UnderWay::begin(self, Of::Key(key), Standing::Outdated)
     }
 
-    /// All copies go, since what others did meanwhile may not have been heard: the loads leave none.
+    /// Begins dropping all copies, because other processes may have made changes that were not reported: the loads leave no copies.
     pub(crate) fn doubting(self: &Arc<Self>) -> UnderWay {
         UnderWay::begin(self, Of::Scope(Scope::global()), Standing::Unsure)
     }
 
-    /// The same where nothing was heard before: what is loaded goes to the shared tier, which knows what it is too old for.
+    /// As [`doubting`](Self::doubting), when reports begin to arrive for the first time: loaded values still go to the shared tier,
+    /// which knows what they are too old for.
     pub(crate) fn beginning_to_hear(self: &Arc<Self>) -> UnderWay {
         UnderWay::begin(self, Of::Scope(Scope::global()), Standing::Unheard)
     }
