@@ -1,4 +1,4 @@
-//! Which loads this thread is inside of, so that a key met again inside its own load runs the body instead of waiting for itself.
+//! Which loads the current thread is inside, so that a key requested inside its own load runs the body instead of waiting for itself.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -13,13 +13,14 @@ use crate::context::{LoadContext, Wishes};
 use crate::runtime::{self, TaskId};
 use crate::sync::thread_local;
 
-/// A load that the thread is inside of.
+/// A load that the thread is inside.
 struct Inside {
     cache: Cache,
     key: Key,
-    /// What its body wants, once it has asked for that.
+    /// What the body requested, once it has done so.
     wishes: OnceLock<Arc<Wishes>>,
-    /// By which task its body runs: others that the thread polls meanwhile, for a runtime that the body drives, are not inside.
+    /// The task that runs the body. Other tasks, which the thread polls meanwhile for a runtime that the body drives, are not inside
+    /// the load.
     task: TaskId,
 }
 
@@ -29,29 +30,29 @@ impl Inside {
     }
 }
 
-/// What the thread is inside of, one in the other.
+/// One level of what the thread is inside.
 enum Frame {
     Load(Inside),
-    /// What a body is inside of that was begun elsewhere.
+    /// The loads around a body that was started elsewhere.
     Around {
         loads: Arc<Loads>,
-        /// All frames below are in it: it runs where its caller waits.
+        /// All frames below belong to `loads`: the body runs on the thread where its caller waits.
         of_below: bool,
     },
-    /// A body that is no load of one key: it runs uncached, or for many ids. Those have something to be known of what they make.
+    /// A body that is not the load of a single key: it runs uncached (`None`), or for many ids, which have wishes.
     Body(Option<Arc<Wishes>>),
 }
 
-/// Loads that a body is inside of which runs elsewhere, and those around them: shared, since bodies may be begun in bodies without end.
+/// The loads around a body that runs elsewhere, and those around them in turn. Shared, because bodies may nest without limit.
 struct Loads {
     inner: Vec<(Cache, Key)>,
-    /// Those of the bodies inside, be they of one key or of many.
+    /// The wishes of the bodies inside, whether for one key or for many.
     wishes: Vec<Arc<Wishes>>,
     outer: Option<Arc<Self>>,
 }
 
 impl Loads {
-    /// Whether `other` is one of those around them, or the same.
+    /// Whether these loads are `other`, or among the loads around it.
     fn are_in(self: &Arc<Self>, other: &Arc<Self>) -> bool {
         let mut chain = successors(Some(other), |loads| loads.outer.as_ref());
         chain.any(|loads| Arc::ptr_eq(loads, self))
@@ -67,7 +68,7 @@ impl Loads {
 }
 
 impl Drop for Loads {
-    /// One after the other: in one another, those of a long chain would take the stack.
+    /// Drops the chain iteratively. Nested drops of a long chain would overflow the stack.
     fn drop(&mut self) {
         let mut outer = self.outer.take();
         while let Some(mut loads) = outer.and_then(Arc::into_inner) {
@@ -76,11 +77,11 @@ impl Drop for Loads {
     }
 }
 
-/// What a thread is inside of, outermost first.
+/// What a thread is inside, outermost first.
 struct Frames(Vec<Frame>);
 
 impl Frames {
-    /// Whether all of them are in `loads`. A future is polled from other frames each time, so it is told by what they are.
+    /// Whether all frames belong to `loads`. They are compared by content, because a future is polled from different frames each time.
     fn are_in(&self, loads: &Arc<Loads>) -> bool {
         let mut inner = loads.inner.iter();
         for frame in self.0.iter().rev() {
@@ -97,7 +98,7 @@ impl Frames {
         true
     }
 
-    /// Innermost first, without those that are in one of the others.
+    /// The frames, innermost first, without those that belong to one of the others.
     fn inmost_first(&self) -> impl Iterator<Item = &Frame> {
         let mut is_over = false;
         self.0.iter().rev().take_while(move |frame| {
@@ -112,13 +113,13 @@ thread_local! {
     static ACTIVE: RefCell<Frames> = const { RefCell::new(Frames(Vec::new())) };
 }
 
-/// While this lives, the thread is inside the load of a key. For a future: for the span of one poll.
+/// While this lives, the thread is inside the load of a key. For a future, that is for one poll.
 pub(crate) struct Active<'l> {
     wishes: &'l OnceLock<Arc<Wishes>>,
 }
 
 impl<'l> Active<'l> {
-    /// `wishes` is where those of the body go.
+    /// Enters the load of `key`. The wishes of its body go to `wishes`.
     pub(crate) fn enter(cache: &Cache, key: &Key, wishes: &'l OnceLock<Arc<Wishes>>) -> Self {
         let inside = Inside {
             cache: cache.clone(),
@@ -131,7 +132,7 @@ impl<'l> Active<'l> {
     }
 }
 
-/// Whether the thread is inside of the load of `key`.
+/// Whether the thread is inside the load of `key`.
 pub(crate) fn is_inside(cache: CacheId, key: &Key) -> bool {
     ACTIVE
         .try_with(|active| {
@@ -149,13 +150,13 @@ pub(crate) fn is_inside(cache: CacheId, key: &Key) -> bool {
         .unwrap_or(false)
 }
 
-/// Whether the thread is inside of a body.
+/// Whether the thread is inside a body.
 pub(crate) fn is_in_body() -> bool {
     let is_in = |active: &RefCell<Frames>| !active.borrow().0.is_empty();
     ACTIVE.try_with(is_in).unwrap_or(false)
 }
 
-/// The bodies that the thread is inside of are given what may be old, and where nothing says when it is.
+/// Records that the bodies around this point were given a value that may be outdated without a report of it.
 pub(crate) fn in_doubt() {
     let doubt = |active: &RefCell<Frames>| {
         for frame in active.borrow().inmost_first() {
@@ -172,7 +173,7 @@ pub(crate) fn in_doubt() {
     let _ = ACTIVE.try_with(doubt);
 }
 
-/// The load whose body the thread is in; `None` if the innermost body is none of one key.
+/// The load whose body the thread is in; `None` if the innermost body is not that of a single key.
 pub(crate) fn innermost() -> Option<LoadContext> {
     let innermost = |active: &RefCell<Frames>| {
         let active = active.borrow();
@@ -194,13 +195,13 @@ impl Drop for Active<'_> {
         if let Ok(Some(Frame::Load(inside))) = popped
             && let Some(wishes) = inside.wishes.into_inner()
         {
-            // after the first poll that asked for it, it is there already
+            // set already, unless this is the first poll that asked for it
             let _ = self.wishes.set(wishes);
         }
     }
 }
 
-/// While this lives, the thread is where `frame` says.
+/// While this lives, the thread is inside a frame.
 struct Entered;
 
 impl Entered {
@@ -212,16 +213,16 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        // dropped when it is not borrowed any more: it may hold the last of a cache
+        // dropped after the borrow has ended: it may hold the last handle of a cache
         let _frame = ACTIVE.try_with(|active| active.borrow_mut().0.pop());
     }
 }
 
-/// What a caller is inside of who waits for a body that runs elsewhere: so is that body.
+/// The loads that a caller is inside while it waits for a body that runs elsewhere: that body is inside them too.
 pub(crate) struct Around(Option<Arc<Loads>>);
 
 impl Around {
-    /// What the thread is inside of now.
+    /// What the thread is inside now.
     pub(crate) fn here() -> Self {
         let around = |active: &RefCell<Frames>| {
             let active = active.borrow();
@@ -236,7 +237,7 @@ impl Around {
                         None => outer = Some(Arc::clone(loads)),
                         // it runs on the thread of the one around it
                         Some(known) if loads.are_in(known) => {}
-                        // a body that drives others has another around it
+                        // a body that drives others has a different one around it
                         Some(_) => {
                             inner.extend(loads.all().cloned());
                             wishes.extend(loads.chain().flat_map(|it| &it.wishes).cloned());
@@ -269,13 +270,13 @@ impl Around {
     }
 }
 
-/// Runs a body that is no load of one key, and knows nothing of the load around it.
+/// Runs a body that is not the load of a single key, and that has no access to the load around it.
 pub(crate) fn outside<R>(body: impl FnOnce() -> R) -> R {
     let _outside = Entered::enter(Frame::Body(None));
     body()
 }
 
-/// The same, of a body that is a future.
+/// As [`outside`], for a body that is a future.
 pub(crate) async fn polled_outside<F: Future>(body: Pin<&mut F>) -> F::Output {
     polled_in(None, body).await
 }
@@ -286,7 +287,7 @@ pub(crate) fn of_many<R>(wishes: &Arc<Wishes>, body: impl FnOnce() -> R) -> R {
     body()
 }
 
-/// The same, of a body that is a future.
+/// As [`of_many`], for a body that is a future.
 pub(crate) async fn polled_of_many<F: Future>(
     wishes: &Arc<Wishes>,
     body: Pin<&mut F>,

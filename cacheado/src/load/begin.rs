@@ -1,5 +1,5 @@
-//! How a load begins: another's is waited for, the shared tier is asked. What the process can answer by itself makes no future, and what each
-//! step comes to is decided elsewhere.
+//! How a load begins: it waits for another load, then asks the shared tier. What the process can answer by itself needs no future. The
+//! decision after each step is made elsewhere.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -23,15 +23,15 @@ impl Beginning {
     }
 }
 
-/// How a load goes on that leads.
+/// How a leading load goes on.
 enum Aboard {
     Over(Begun),
-    /// The shared tier is to be asked.
+    /// The shared tier must be asked.
     Asks(Box<Load>, Ticket),
 }
 
 impl Load {
-    /// Waits for the load of another, if there is one, by blocking.
+    /// Begins the load by blocking. It first waits for another load of the key, if there is one.
     pub(crate) fn begin(self: Box<Self>) -> Begun {
         match self.board(Way::Blocking) {
             Boarding::Lead(ticket) => self.aboard(ticket),
@@ -39,7 +39,7 @@ impl Load {
         }
     }
 
-    /// The same without blocking.
+    /// As [`begin`](Self::begin), without blocking.
     pub(crate) fn begin_async(self: Box<Self>) -> Beginning {
         match self.board(Way::Async) {
             Boarding::Lead(ticket) => self.aboard_async(ticket),
@@ -66,12 +66,12 @@ impl Load {
         };
         match self.leads(ticket) {
             Aboard::Over(begun) => begun,
-            // boxed, so that those who only wait take no room for it
+            // boxed, so that a future that only waits reserves no space for it
             Aboard::Asks(load, ticket) => Box::pin(load.ask(way, ticket)).await,
         }
     }
 
-    /// Looks whether another has the value, or the shared tier, by blocking.
+    /// Begins the load as leader, by blocking: checks whether another load or the shared tier has brought the value.
     pub(crate) fn aboard(self: Box<Self>, ticket: Ticket) -> Begun {
         match self.leads(ticket) {
             Aboard::Over(begun) => begun,
@@ -79,7 +79,7 @@ impl Load {
         }
     }
 
-    /// The same without blocking.
+    /// As [`aboard`](Self::aboard), without blocking.
     pub(crate) fn aboard_async(self: Box<Self>, ticket: Ticket) -> Beginning {
         match self.leads(ticket) {
             Aboard::Over(begun) => Beginning::Over(begun),
@@ -118,7 +118,7 @@ impl Load {
                     mark.map(|mark| Seen::Miss(Some(mark)))
                 }
                 seen => {
-                    // what there was has gone, or been replaced
+                    // the value found before is gone, or was replaced
                     if seen.is_ok() {
                         stand_in = None;
                     }
@@ -129,7 +129,7 @@ impl Load {
                 Judged::Over(begun) => return begun,
                 Judged::Lead(claim) => claim,
                 Judged::Claim(mark) => {
-                    // boxed, since few loads are claimed, and it would be room in the future of each
+                    // boxed, because few loads are claimed, and it would take space in the future of each
                     let claim = Box::pin(self.claim(way, patience.span(), mark)).await;
                     let Some(mut claim) = claim else {
                         if let Some(value) = self.served_meanwhile(&ticket, &mut stand_in, began) {
@@ -149,7 +149,8 @@ impl Load {
         }
     }
 
-    /// Claims the load among all processes for `span`; `None` if another has. Without claims it is known by `mark`.
+    /// Claims the load among all processes for `span`; `None` if another process holds the claim. Without a claim, `mark` identifies
+    /// the load.
     async fn claim(&self, way: Way, span: Duration, mark: Option<Mark>) -> Option<Claim> {
         let (tier, _) = self.shared()?;
         let leased = match way {
@@ -160,7 +161,7 @@ impl Load {
         Claim::of(self, leased, mark)
     }
 
-    /// What another has stored, who ended its own claim before this `claim` was granted. Then that is given back.
+    /// The value of another process that ended its own claim before `claim` was granted. If there is one, `claim` is given back.
     async fn brought_meanwhile(
         &self,
         way: Way,

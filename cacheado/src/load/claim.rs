@@ -1,4 +1,4 @@
-//! What a load is known by in the shared tier, and the claim that it may hold among all processes.
+//! The mark of a load in the shared tier, and the claim that it may hold among all processes.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,11 +15,11 @@ use crate::shared::SharedTier;
 use crate::sync::thread;
 use crate::way::Way;
 
-/// What a load is known by in the shared tier.
+/// What identifies a load in the shared tier.
 #[derive(Default)]
 pub(super) struct Claim {
     pub(super) mark: Option<Mark>,
-    /// It is held among all processes, by the mark.
+    /// The claim held among all processes under this mark, if there is one.
     pub(super) held: Option<Box<Held>>,
 }
 
@@ -28,8 +28,8 @@ impl Claim {
         Self { mark, held: None }
     }
 
-    /// The mark of one that is held among all processes. Between the look-up that led to it and the claim another may have stored
-    /// the value and ended its own, so it is looked for once more.
+    /// The mark of a claim held among all processes. Another process may have stored the value and ended its claim between the lookup
+    /// and this claim, so the value is looked up once more.
     pub(super) fn leased(&self) -> Option<&Mark> {
         self.mark.as_ref().filter(|_| self.held.is_some())
     }
@@ -40,7 +40,7 @@ impl Claim {
         }
     }
 
-    /// What came of asking for one; `None`: another process has it.
+    /// The claim that `lease` grants; `None` if another process holds it.
     pub(super) fn of(load: &Load, lease: Result<Lease>, mark: Option<Mark>) -> Option<Self> {
         match lease {
             Ok(Lease::Granted(mark)) => Some(Self {
@@ -53,12 +53,12 @@ impl Claim {
     }
 }
 
-/// A claim that is being asked for without blocking. If its caller goes away meanwhile, the answer is awaited in the background, and what
-/// it grants is given back: nobody else knows by what.
+/// A claim that is being requested without blocking. If the caller goes away meanwhile, the request is awaited in the background and
+/// the claim that it grants is given back: nobody else knows its mark.
 pub(super) struct Asked {
     cache: Cache,
     key: Key,
-    /// `None`: it is there.
+    /// `None` once it was answered.
     answer: Option<Pin<Box<dyn Future<Output = Result<Lease>> + Send>>>,
 }
 
@@ -104,18 +104,18 @@ impl Drop for Asked {
             }
         };
         let task = Task::alone(self.cache.flights().timeout(), give_back);
-        // where nothing can run, it ends by itself
+        // if it can't run anywhere, the claim expires by itself
         drop(self.cache.background().spawn(task, false));
     }
 }
 
-/// A claim among all processes. Given back if its load ends before the shared tier was told, by a panic or with its caller: else it would
-/// hold everybody up until it is over by itself.
+/// A claim held among all processes. It is given back if the load ends before the shared tier was told, by a panic or with its caller.
+/// Otherwise it would hold up other processes until it expires.
 pub(super) struct Held {
     cache: Cache,
     key: Key,
     mark: Option<Mark>,
-    /// Its load has failed, or what it has brought is not to be stored.
+    /// The load failed, or its value is not to be stored.
     failed: bool,
 }
 
@@ -129,12 +129,13 @@ impl Held {
         }
     }
 
-    /// Its load has nothing to store: what it is given back for is that others do so side by side.
+    /// Records that the load has nothing to store. The claim is then given back so that others load side by side.
     pub(super) fn has_failed(&mut self) {
         self.failed = true;
     }
 
-    /// Its load stores nothing in the shared tier. `to_all`: others are to load side by side, as they are after one that has failed.
+    /// Gives the claim back for a load that stores nothing in the shared tier. `to_all`: others are to load side by side, as after a
+    /// failed load.
     pub(super) async fn give_back(&mut self, way: Way, tier: &SharedTier, to_all: bool) {
         if let Some(mark) = &self.mark {
             let to_all = to_all || self.failed;
@@ -143,7 +144,7 @@ impl Held {
         }
     }
 
-    /// The shared tier was told of the load, and with that of the claim's end.
+    /// Records that the shared tier was told of the load, which ends the claim.
     pub(super) fn is_over<T>(&mut self, told: &Result<T>) {
         if told.is_ok() {
             self.mark = None;

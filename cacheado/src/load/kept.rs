@@ -1,4 +1,5 @@
-//! What the process has under the key of a load that has begun: for it to be over, or to stand in for a value that can't be had.
+//! What the process has under the key of a load that has begun: a value that ends the load, or one that stands in for a value that
+//! can't be loaded.
 
 use cacheado_backends::Entry;
 
@@ -8,24 +9,24 @@ use crate::counters::Event;
 use crate::value::AnyValue;
 
 impl Load {
-    /// What the process has, for this load to be over.
+    /// The value in the process that ends this load, if there is one.
     pub(super) fn stored(&self) -> Option<Box<AnyValue>> {
         (!self.cache.doubts_key(&self.key)).then(|| self.kept())?
     }
 
-    /// What the process has, if that is merely [doubted](crate::cache::Cache::doubts): where the shared tier fails it is better than nothing.
+    /// The value in the process if it is merely [doubted](crate::cache::Cache::doubts). It is used when the shared tier fails.
     pub(super) fn doubted(&self) -> Option<Box<AnyValue>> {
         let kept = self.cache.doubts_key(&self.key).then(|| self.kept())??;
         self.cache.serves_for_want_of_better(&self.key);
         Some(kept)
     }
 
-    /// What the process has, be it doubted or not.
+    /// The value in the process, doubted or not.
     fn kept(&self) -> Option<Box<AnyValue>> {
         let (cache, values) = (&self.cache, self.values);
-        // what is to be renewed is none; what has taken its place meanwhile is one
+        // the value to be renewed does not count; one that has replaced it meanwhile does
         let renewed = self.renewal.as_ref().map(|it| it.claimed.stored_at);
-        // while no load is begun since one has just failed, what stands in does so for whoever looked before that, too
+        // after a failed load, while no other begins, a stand-in also serves callers whose lookup came before the failure
         let rests = renewed.is_none() && self.stale().is_some();
         let is_fresh = |age: &Age| age.is_fresh(cache.clock());
         let takes = |age: &Age| {
@@ -44,8 +45,8 @@ impl Load {
         Some(found)
     }
 
-    /// What the process has, if it `is_it`. One that is not is not used: the look-up that led here has been a use of it already, if it was
-    /// there by then.
+    /// Reads the entry in the process if `is_it` accepts it. An entry that is not accepted does not count as used: the lookup that led
+    /// here used it already, if it was there by then.
     fn use_if<R>(
         &self,
         is_it: impl FnOnce(Entry<'_>) -> bool,
@@ -56,30 +57,30 @@ impl Load {
         is_it.then(|| store.get_key(&self.key, read))??
     }
 
-    /// What the process has that stands in for a value that can't be had.
+    /// The value in the process that stands in for one that can't be loaded.
     pub(crate) fn stand_in(&self) -> Option<Box<AnyValue>> {
         let may = self.stale().is_some();
         self.values.stand_in(&self.cache, &self.key, may)
     }
 
-    /// Whether the process has one.
+    /// Whether the process has a stand-in.
     pub(super) fn leaves_stand_in(&self) -> bool {
         let there = || self.cache.store().peek_key(&self.key, |_| ()).is_some();
         self.stale().is_some() && there()
     }
 
-    /// The error that is kept in the place of a value.
+    /// The error that is kept in place of a value.
     pub(super) fn stored_error(&self) -> Option<Box<AnyValue>> {
         let clone = self.errors?;
         self.use_if(|entry| clone(entry).is_some(), clone)
     }
 
-    /// Another load may have landed after this caller's look-up and before it began its own.
+    /// What another load has landed between this caller's lookup and the beginning of its own load.
     pub(super) fn found_meanwhile(&self) -> Option<Begun> {
         if !matches!(self.sharing, Sharing::Single | Sharing::Cluster) {
             return None;
         }
-        // those who wait find it as this one does
+        // waiters find it as this caller does
         if let Some(value) = self.stored() {
             self.hit();
             return Some(Begun::Found(value));

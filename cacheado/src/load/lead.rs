@@ -1,4 +1,4 @@
-//! A load whose body is to run, from then until what it returned is stored and told.
+//! A load whose body must run, from then until the result is stored and announced.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,52 +22,52 @@ use crate::shared::{SharedTier, Write};
 use crate::value::{AnyValue, Codec};
 use crate::way::{Way, blocking};
 
-/// A load whose body is to run.
+/// A load whose body must run.
 pub(crate) struct Lead {
     pub(super) load: Box<Load>,
     pub(super) ticket: Ticket,
-    /// The claim that it holds among all processes. Few have one, and it is large.
+    /// The claim that it holds among all processes. Boxed, because few loads have one, and it is large.
     pub(super) claim: Option<Box<Held>>,
 }
 
-/// What a load has come to by the time that its body is to run. It lies in the load's own place in memory, which is large enough for it from
-/// the beginning on: a miss allocates once for both.
+/// The state of a load from the time that its body runs. It is part of [`Load`]'s allocation from the beginning, so a miss allocates
+/// once for both.
 #[derive(Default)]
 pub(crate) struct Course {
-    /// What the shared tier knows the load by; `None`: it is to store nothing there.
+    /// Identifies the load in the shared tier; `None`: it must store nothing there.
     pub(super) mark: Option<Mark>,
-    /// What the shared tier had that only stands in for another.
+    /// A stale value found in the shared tier.
     pub(super) stand_in: Option<StandIn>,
-    /// What the body wants, if it has said so.
+    /// What the body requested through its [`LoadContext`](crate::LoadContext), if it did.
     pub(super) wishes: OnceLock<Arc<Wishes>>,
-    /// When the body began, if somebody wants to know how long it takes.
+    /// When the body began, if its duration is measured.
     pub(super) begun: Option<Tick>,
 }
 
-/// A value of the shared tier that only stands in for another.
+/// A stale value of the shared tier, which may stand in for one that can't be loaded.
 pub(super) struct StandIn {
     pub(super) value: Box<AnyValue>,
-    /// The first moment at which it does not: its time is over, or it may have been evicted elsewhere unheard for too long.
+    /// The first moment at which it may not: its time is over, or an eviction elsewhere may have gone unreported for too long.
     pub(super) until: Tick,
 }
 
 impl Lead {
-    /// While it lives, the thread is inside of the load.
+    /// While the returned guard lives, the thread is inside the load.
     pub(crate) fn turn(&self) -> Active<'_> {
         Active::enter(&self.load.cache, &self.load.key, &self.load.course.wishes)
     }
 
-    /// What becomes of the value, of which `decision` is what the function's options say.
+    /// What becomes of the value. `decision` is what the function's options say.
     pub(crate) fn decided(&self, decision: Decision) -> Decision {
         let wishes = self.load.course.wishes.get();
         wishes.map_or(decision, |wishes| wishes.over(decision))
     }
 
-    /// The same for the span of one poll of the body.
+    /// As [`turn`](Self::turn), for one poll of the body.
     pub(crate) fn turn_of_poll(&self) -> Turn<'_> {
         self.ticket.polled();
         Turn {
-            // a panic that may be forgiven is looked at first
+            // a panic that may be forgiven is examined first
             _panic: (!self.forgives()).then_some(LandOnPanic(&self.ticket)),
             _active: self.turn(),
         }
@@ -78,8 +78,8 @@ impl Lead {
         self.load.forgives()
     }
 
-    /// The body has failed; `why` says why, if it can be said. If there is a value that stands in, it is returned, those who wait have
-    /// got it too, and no other load begins for a while. Else they go on by themselves.
+    /// Handles a failure of the body. If there is a stand-in, it is returned, the waiters have received it too, and no other load
+    /// begins for a while. Otherwise the waiters go on by themselves. `why` gives the reason, if it can be printed.
     pub(crate) fn failed(&mut self, why: &dyn Fn() -> Option<String>) -> Option<Box<AnyValue>> {
         self.claim.iter_mut().for_each(|held| held.has_failed());
         let mut stand_in = self.load.course.stand_in.take();
@@ -88,15 +88,15 @@ impl Lead {
         stood_in
     }
 
-    /// Keeps the error in `ret`, if there is one, for those who wait as well. Answers whether that was done: then nothing is left to be
-    /// done. If an invalidation or a put came meanwhile, or there is a good value, it is not kept.
+    /// Keeps the error in `ret`, if there is one, for later callers and the waiters. Returns whether it was kept; then nothing is left
+    /// to be done. An error is not kept if an invalidation or a put came meanwhile, or if there is a good value.
     pub(crate) fn keep_error<R>(&self, errors: Option<Errors<R>>, ret: &R) -> bool {
         let Some(errors) = errors else {
             return false;
         };
         let load = &self.load;
         let aging = load.aging();
-        // what was asked for anew leaves what is there
+        // a refresh leaves the existing entry alone
         if load.sharing == Sharing::Refresh || !load.cache.is_in_process() {
             return false;
         }
@@ -111,28 +111,28 @@ impl Lead {
             entry = entry.dependent();
         }
         let mut entry = Some(entry);
-        // dropped where no lock is held, as what is not kept is
+        // dropped outside the locks, as an entry that is not kept is
         let mut dropped = Dropped::new();
-        // it goes to no shared tier, which would know what it is too old for
+        // an error goes to no shared tier, which could check its mark
         let stored = self.ticket.store_as(Keeping::by(is_shared, None), |_| {
-            // the one that was there before, or that of another load which ran beside this one
+            // the value from before, or from another load that ran side by side with this one
             if load.values.has_good(&load.cache, &load.key) {
                 return None;
             }
             let span = Span::plain(aging.err_ttl);
             Some(load.cache.store_local(entry.take(), &span, &mut dropped))
         });
-        // those who wait look again, and find it
+        // the waiters look again, and find the error
         matches!(stored.flatten(), Some(Inserted::Stored(_)))
     }
 
-    /// Those who wait go on by themselves.
+    /// Lets the waiters go on by themselves.
     pub(crate) fn abandon(&self) {
         self.ticket.land_empty();
     }
 
-    /// Stores what the body returned, if it is to be stored. Those who wait go on at once, if what they look for next is in the
-    /// process; else once the shared tier has it. Returns what is left to be done.
+    /// Stores what the body returned, if it is to be stored. The waiters go on at once if they will find the value in the process,
+    /// otherwise once the shared tier has it. Returns what is left to be done.
     pub(crate) fn settle(
         mut self,
         value: Option<(&AnyValue, Decision)>,
@@ -164,10 +164,10 @@ impl Lead {
         let (key, keeping) = (&load.key, self.keeping());
         let store = |mut entry: Option<NewEntry<'_>>| {
             or_evict(cache, key, told, || {
-                // dropped where no lock is held
+                // dropped outside the locks
                 let mut dropped = Dropped::new();
                 let store = |unheard: bool| {
-                    // taken where it is stored: it is large, and handed on otherwise
+                    // taken only here: it is large, and would be moved otherwise
                     let inserted = cache.store_local(entry.take(), &span, &mut dropped);
                     if unheard && tier.is_some() {
                         cache.forget_copy(key, &mut dropped);
@@ -213,7 +213,7 @@ impl Lead {
             .unstored(&self.ticket, self.load.course.stand_in.is_some())
     }
 
-    /// What the shared tier is to be told of a value that is stored in the process.
+    /// What the shared tier must be told of a value that is stored in the process.
     fn write(
         &self,
         tier: &SharedTier,
@@ -235,12 +235,12 @@ impl Lead {
         )
     }
 
-    /// What is left to be done, if anything is.
+    /// What is left to be done, if anything.
     fn remaining(self, settled: Settled) -> Option<(Self, Settled)> {
         (settled.write.is_some() || self.claim.is_some()).then_some((self, settled))
     }
 
-    /// Tells the shared tier, and then those who still wait.
+    /// Tells the shared tier, then the waiters that are left.
     async fn tell(mut self, way: Way, Settled { write, shared }: Settled) {
         let load = &self.load;
         if let Some(tier) = load.cache.shared() {
@@ -269,7 +269,7 @@ impl Lead {
             if let Some(held) = &mut self.claim {
                 match write {
                     Some(Write::Fill(_)) => held.is_over(&stored),
-                    // no eviction ends one
+                    // an eviction does not end a claim
                     _ => held.give_back(way, tier, to_all).await,
                 }
             }
@@ -281,17 +281,18 @@ impl Lead {
         self.told(shared);
     }
 
-    /// The same by blocking. A function of its own, so that those who run bodies, one for each type, have none of it in them.
+    /// As [`tell`](Self::tell), by blocking. A separate function, so that the code that runs bodies, compiled once per type, does not
+    /// contain it.
     pub(crate) fn tell_blocking(self, settled: Settled) {
         blocking(|way| self.tell(way, settled));
     }
 
-    /// The same without blocking. Boxed, as it is needed with a shared tier alone.
+    /// As [`tell`](Self::tell), without blocking. Boxed, because only a cache with a shared tier needs it.
     pub(crate) fn tell_boxed(self, settled: Settled) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(self.tell(Way::Async, settled))
     }
 
-    /// Whether those who are next are to load side by side: after a load that stores nothing, unless it was merely overtaken.
+    /// Whether the next callers load side by side: after a load that stores nothing, unless it was merely overtaken.
     fn fails_for_all(&self, write: Option<&Write>) -> bool {
         match write {
             None => self.ticket.is_undisturbed(),
@@ -299,9 +300,9 @@ impl Lead {
         }
     }
 
-    /// Whether what was stored in the shared tier is to go again: an invalidation came while it was being written, went first and
-    /// found nothing; or others may have done so unheard. It goes from the process as well, where another load may have brought it from
-    /// there. A value that the tier refused the process forgets.
+    /// Whether what was stored in the shared tier must go again: an invalidation came during the write and reached the store first, or
+    /// one may have done so unreported. It goes from the process too, where another load may have copied it. If the tier refused the
+    /// value, the process forgets it.
     fn is_to_go(&self, write: Option<&Write>, stored: &Result<bool>) -> bool {
         match (write, stored) {
             (Some(Write::Fill(_) | Write::Put(_)), Ok(true)) => {
@@ -311,7 +312,7 @@ impl Lead {
                 self.load.cache.take_back(&self.ticket);
                 false
             }
-            // nothing was stored, or nobody knows
+            // nothing was stored, or it is unknown
             _ => false,
         }
     }
@@ -326,19 +327,19 @@ impl Lead {
 /// What is left to be done for a loaded value.
 #[derive(Default)]
 pub(crate) struct Settled {
-    /// What the shared tier is to be told.
+    /// What the shared tier must be told.
     pub(super) write: Option<Write>,
-    /// What those who wait get once it is.
+    /// What the waiters get once the shared tier has been told.
     pub(super) shared: Option<Shared>,
 }
 
-/// The thread is inside of a poll of the body.
+/// While it lives, the thread is inside a poll of the body.
 pub(crate) struct Turn<'a> {
     _panic: Option<LandOnPanic<'a>>,
     _active: Active<'a>,
 }
 
-/// A panic in a poll need not drop the future at once; those who wait are let go here.
+/// Releases the waiters if a poll panics. The panic need not drop the future at once.
 struct LandOnPanic<'a>(&'a Ticket);
 
 impl Drop for LandOnPanic<'_> {

@@ -1,7 +1,8 @@
-//! The one path of a miss: wait for the load that is under way, or run the body and store what it returns.
+//! The path of a miss: wait for the load that is under way, or run the body and store what it returns.
 //!
-//! Those who block and those who await walk it alike, as far as where the body runs: by the [way](crate::way) they give. It knows neither
-//! the value's type nor the body, which [`Pending`](crate::load::pending::Pending) runs in between: it is compiled once, here.
+//! Blocking and async callers share this path; they differ in where the body runs, and in the [way](crate::way) they wait. It knows
+//! neither the value's type nor the body, which [`Pending`](crate::load::pending::Pending) runs in between. So it is compiled once, in
+//! this crate.
 
 pub(crate) mod active;
 mod begin;
@@ -44,58 +45,59 @@ pub(crate) use begin::landing;
 pub(crate) use lead::{Course, Lead, Settled};
 pub(crate) use renewal::{Claimed, Renewal};
 
-/// A key that was not found, and how it is to be loaded.
+/// A key that was not found, and how to load it.
 pub(crate) struct Load {
     pub(crate) cache: Cache,
     pub(crate) key: Key,
     pub(crate) values: &'static ValueType,
-    /// How long a value lives, unless the one says otherwise.
+    /// How long a value lives, unless the value itself decides.
     pub(crate) ttl: Option<Duration>,
-    /// How values of its function age; `None`: it has none.
+    /// The function's aging options; `None` for a load without a function.
     pub(crate) aging: Option<&'static Aging>,
-    /// Its body may run in the background.
+    /// The body may run in the background.
     pub(crate) owned: bool,
     pub(crate) sharing: Sharing,
-    /// Whether the look-up that led here has been counted. One that may still be a hit of the shared tier has not; if it is given up
-    /// before that is known, it is a miss.
+    /// Whether the lookup that led here has been counted. It has not while it may still be a hit in the shared tier. If it is given up
+    /// before that is known, it counts as a miss.
     pub(crate) counted: AtomicBool,
-    /// Whether the caller wants to be told that the shared tier failed, instead of the body being run.
+    /// Whether a failure of the shared tier is returned to the caller instead of running the body.
     pub(crate) fails: bool,
-    /// How an error is found that is kept.
+    /// Clones a kept error out of an entry, if the function keeps errors.
     pub(crate) errors: Option<CloneError>,
-    /// It runs in the background, for a value that is there.
+    /// Set for a load in the background that renews an existing value.
     pub(crate) renewal: Option<Box<Renewal>>,
-    /// Whether its caller has returned what is there, or an error, if it may do so before the load is over.
+    /// Whether the caller has been answered with an existing value or an error. `None` if it is only answered once the load is over.
     pub(crate) answered: Option<Arc<AtomicBool>>,
     pub(crate) course: Course,
 }
 
-/// Whether a load is shared, and with whom.
+/// Whether concurrent callers share a load, and within what bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
-    /// One load at a time, and the rest wait for it.
+    /// One load at a time in this process; the other callers wait for it.
     Single,
-    /// The same among all processes that share a tier.
+    /// One load at a time among all processes that share a tier.
     Cluster,
-    /// Each caller for itself.
+    /// Each caller loads for itself.
     Beside,
-    /// As `Beside`, and what is stored already is not asked for: the body runs in any case.
+    /// As `Beside`, and the body runs whatever is stored already.
     Refresh,
 }
 
-/// How a load has begun.
+/// How a load began.
 pub(crate) enum Begun {
-    /// It is over: another had the value, or the shared tier.
+    /// It is over: another caller or the shared tier had the value.
     Found(Box<AnyValue>),
-    /// It is over: another has failed, and its error is kept.
+    /// It is over: another caller failed, and its error is kept.
     FoundError(Box<AnyValue>),
-    /// The body is to run.
+    /// The body must run.
     Lead(Lead),
-    /// It is not: the shared tier failed, and the caller wants to know.
+    /// The shared tier failed, and the caller wants the error instead of running the body.
     Failed(Box<Error>),
 }
 
-/// How a load begins that does not block. What has to wait is boxed: it would make the future of each call larger by several times.
+/// The beginning of a load that does not block. The part that waits is boxed: it would make the future of each call several times
+/// larger.
 pub(crate) enum Beginning {
     Over(Begun),
     Waits(Pin<Box<dyn Future<Output = Begun> + Send>>),
@@ -107,12 +109,12 @@ impl Load {
         self.cache.aging_of(self.aging)
     }
 
-    /// How long past its lifetime a value may stand in for one that can't be had.
+    /// How long past its lifetime a value may stand in for one that can't be loaded.
     fn stale(&self) -> Option<Duration> {
         self.cache.stale_of(self.aging)
     }
 
-    /// What is to be done after the shared tier was looked at. `stand_in` is what it had that only stands in for another.
+    /// Decides what to do after the lookup in the shared tier. `stand_in` is a stale value found there.
     fn judge(
         &self,
         seen: Result<Seen>,
@@ -135,12 +137,12 @@ impl Load {
             }
             Ok(Seen::Miss(mark)) => Judged::Lead(Claim::unclaimed(mark)),
             Err(error) if self.fails => Judged::Over(self.failed(ticket, error, stand_in)),
-            // nothing is known of what comes between, so nothing is to be stored there
+            // changes after this point can't be detected, so nothing may be stored there
             Err(_) => Judged::Lead(Claim::default()),
         }
     }
 
-    /// The body of a refresh runs, whatever is stored.
+    /// Leads a refresh, whose body runs whatever is stored.
     fn refresh(self: Box<Self>, ticket: Ticket, mark: Result<Mark>) -> Begun {
         match mark {
             Err(error) if self.fails => self.failed(&ticket, error, &mut None),
@@ -148,7 +150,7 @@ impl Load {
         }
     }
 
-    /// The shared tier has failed, and the body is not to run for that: the load has failed as if that had.
+    /// Ends the load because the shared tier failed and the body must not run instead. It is handled like a failure of the body.
     fn failed(&self, ticket: &Ticket, error: Error, stand_in: &mut Option<StandIn>) -> Begun {
         self.missed();
         if let Some(value) = self.stood_in(ticket, stand_in, &|| Some(error.to_string())) {
@@ -158,14 +160,14 @@ impl Load {
         Begun::Failed(Box::new(error))
     }
 
-    /// Whether a failure of the load is not to be its caller's, if there is a value that stands in.
+    /// Whether a stand-in, if there is one, is returned in place of a failure.
     fn forgives(&self) -> bool {
-        // who asks for a new value is not given the old one
+        // a caller that asks for a new value is not given the old one
         self.sharing != Sharing::Refresh && (self.renewal.is_some() || self.stale().is_some())
     }
 
-    /// The load has failed. If there is a value that stands in, that of the process or else `or`, it is returned, those who wait have got
-    /// it too, and no other load begins for a while. `why` says why, if it can be said.
+    /// Handles a failed load. If there is a stand-in, in the process or else in `or`, it is returned, the waiters have received it
+    /// too, and no other load begins for a while. `why` gives the reason, if it can be printed.
     fn stood_in(
         &self,
         ticket: &Ticket,
@@ -185,7 +187,7 @@ impl Load {
             .store()
             .peek_key(&self.key, |entry| self.values.clone_aged(entry, rest));
         let stored = stored.flatten();
-        // those who come next don't ask the process, or find nothing there that says so
+        // later callers do not read the process's entry, or there is none to record the failure
         let is_unknown = stored.is_none() || self.cache.doubts_key(&self.key);
         let value = match stored {
             Some(value) => {
@@ -202,7 +204,7 @@ impl Load {
         if self.renewal.is_none() {
             self.stale_hit();
         }
-        // last: who sees it sees all that is counted of it
+        // last: whoever sees this counter also sees everything counted with it
         self.cache.count(&self.key, Event::Failure);
         let error = why().map(tracing::field::display);
         tracing::warn!(key = %self.key, error, "a load failed, and the value before stands in");
@@ -210,8 +212,8 @@ impl Load {
         Some(value)
     }
 
-    /// Another process has claimed the load: while it is at it, what stands in is returned, as while a refresh of this process runs.
-    /// `None`: there is nothing, or the next value is to be waited for, still if that `began` then.
+    /// Returns the stand-in while another process holds the claim, as during a refresh in this process. `None` if there is none, or
+    /// the caller must go on waiting: with a `timeout`, until that long after `began`.
     fn served_meanwhile(
         &self,
         ticket: &Ticket,
@@ -237,7 +239,7 @@ impl Load {
         Some(value)
     }
 
-    /// Ends a load that has loaded nothing: those who wait get `value`. See [`Handed`].
+    /// Ends a load that did not run its body: the waiters get `value`. See [`Handed`].
     fn land_unloaded(&self, ticket: &Ticket, value: &AnyValue, event: Event, stands_in: bool) {
         ticket.land(|| {
             Arc::new(Handed {
@@ -249,7 +251,7 @@ impl Load {
         });
     }
 
-    /// Counts that its caller is given what stands in, unless that has been answered already. Returns whether it was counted.
+    /// Counts that the caller is given a stand-in, unless it has been answered already. Returns whether it was counted.
     fn stale_hit(&self) -> bool {
         let answered = self.answered.as_ref();
         let first = !answered.is_some_and(|answered| answered.swap(true, Ordering::Relaxed));
@@ -286,18 +288,18 @@ impl Load {
         })
     }
 
-    /// Counts the look-up that led here as a miss, unless that is done.
+    /// Counts the lookup that led here as a miss, unless it has been counted.
     pub(crate) fn missed(&self) {
         self.looked_up(Event::Miss);
     }
 
-    /// Counts the look-up that led here as a hit, unless it was counted as a miss.
+    /// Counts the lookup that led here as a hit, unless it has been counted.
     fn hit(&self) {
         self.looked_up(Event::Hit);
     }
 
     fn looked_up(&self, event: Event) {
-        // one at a time has the load
+        // only one thread at a time has the load
         if !self.counted.load(Ordering::Relaxed) {
             self.counted.store(true, Ordering::Relaxed);
             self.cache.count(&self.key, event);
@@ -319,15 +321,15 @@ impl Load {
         self.cache.flights().beside(&self.key, kind, way)
     }
 
-    /// Whether what the leader has is this one's as well.
+    /// Whether this caller can use what the leader shared.
     fn takes(&self, shared: &AnyValue) -> bool {
         let (value, handed) = Handed::unwrapped(shared);
-        // the leader may be another function of this one's name, of which alone a value may stand in; and its type is this one's, unless
-        // two programmatic calls use one key for two
+        // the leader may be another function of this name, which alone allows stand-ins; the types match, unless two programmatic
+        // calls use one key for two types
         self.values.is(value) && (handed.is_none_or(|it| !it.stands_in) || self.forgives())
     }
 
-    /// What a caller who has waited does next.
+    /// Decides what a caller that has waited does next.
     pub(crate) fn waited(&self, wait: Wait, way: Way) -> Waited {
         match wait {
             Wait::Value(shared) if self.takes(&*shared) => {
@@ -362,7 +364,7 @@ impl Load {
         let Some(renewal) = &self.renewal else {
             return found.is_stale() && !self.rests();
         };
-        // with no part of its lifetime to go by, it is as old as the one that is to be renewed, unless it outlives that by far
+        // `xfetch` fixes no point in the lifetime: the value counts as the one to be renewed unless it outlives that one by far
         let now = self.cache.clock().now();
         let left = Duration::from_nanos(renewal.claimed.fresh_until.saturating_sub(now));
         let aging = self.aging();
@@ -371,8 +373,8 @@ impl Load {
             || (aging.xfetch.is_some() && !found.outlives(left))
     }
 
-    /// Whether what stands in is returned without another load, since one has just failed. Elsewhere than in the process, where the
-    /// value itself says so.
+    /// Whether a stand-in is returned without another load because one has just failed. This covers values outside the process; in the
+    /// process the value itself records it.
     fn rests(&self) -> bool {
         let cache = &self.cache;
         self.stale().is_some() && cache.rests().covers(&self.key, cache.clock().now())
@@ -387,7 +389,7 @@ impl Load {
         self.cache.wanted(&self.key, &self.aging())
     }
 
-    /// Keeps what the shared tier had, for as long as it lives there.
+    /// Ends the load with a value from the shared tier, and keeps a copy for as long as it lives there.
     fn landed_from_shared(&self, ticket: &Ticket, found: Found) -> Box<AnyValue> {
         self.hit();
         if found.is_stale() {
@@ -403,7 +405,7 @@ impl Load {
             .take_over(ticket, self.values, found, &self.aging());
     }
 
-    /// Keeps what the shared tier had that only stands in for another, if this function's values may. It is returned, if so.
+    /// Keeps a stale value from the shared tier and returns it as a stand-in, if the function allows stale values.
     fn landed_old(&self, ticket: &Ticket, found: Found) -> Option<StandIn> {
         let aging = self.aging();
         aging.stale?;
@@ -418,7 +420,7 @@ impl Load {
         })
     }
 
-    /// A clone for those who wait.
+    /// A clone for the waiters.
     fn share(&self, value: &AnyValue) -> Shared {
         let value = self.values.clone(value);
         if !self.is_doubted() {
@@ -432,27 +434,27 @@ impl Load {
         })
     }
 
-    /// Whether the body was given what may be old, and where nothing says when it is.
+    /// Whether the body was given a value that may be outdated without a report of it.
     fn is_doubted(&self) -> bool {
         let wishes = self.course.wishes.get();
         wishes.is_some_and(|wishes| wishes.is_doubted())
     }
 
-    /// The shared tier was told of what is newer than what it had, or could not be. What is newer may have gone from the process
-    /// meanwhile, and a look-up have brought there what is older.
+    /// Removes an older value that a lookup may have brought into the process while the shared tier was told of a newer one, or could
+    /// not be told. The newer one may have left the process meanwhile.
     fn forget_older(&self, ticket: &Ticket, write: Option<&Write>) {
         if matches!(write, Some(Write::Put(_) | Write::Evict)) {
             forget_older(&self.cache, ticket);
         }
     }
 
-    /// A value was loaded and is not kept. If it was a refresh's, what was kept before goes: it is older than what was loaded,
-    /// or than what another put stored meanwhile, and which of the two the source holds is not known. So does what stands in for a
-    /// value: the next load that fails would bring it back. `stands_in`: the shared tier has one that does.
+    /// Handles a value that was loaded and is not kept. After a refresh the existing entry goes: either it is older than the loaded
+    /// value, or another put stored it meanwhile, and it is unknown which of the two the source holds. A stand-in goes too, or the
+    /// next failing load would bring it back. `stands_in`: the shared tier has a stand-in.
     fn unstored(&self, ticket: &Ticket, stands_in: bool) -> Settled {
         let replaces = match self.sharing {
             Sharing::Refresh => true,
-            // one that nobody asked for, or waited for others with, changes nothing where something came meanwhile
+            // any other load changes nothing if something came meanwhile
             _ => {
                 ticket.is_undisturbed()
                     && (self.renewal.is_some() || stands_in || self.leaves_stand_in())
@@ -470,29 +472,29 @@ impl Load {
 }
 
 impl Drop for Load {
-    /// Its caller may go away while the shared tier is asked, or another's load waited for.
+    /// The caller may go away while it asks the shared tier or waits for another load.
     fn drop(&mut self) {
         self.missed();
     }
 }
 
-/// What is to be done after the shared tier was looked at.
+/// What to do after the lookup in the shared tier.
 enum Judged {
-    /// Nothing: it is over.
+    /// Nothing: the load is over.
     Over(Begun),
-    /// The body is to run.
+    /// Run the body.
     Lead(Claim),
-    /// So it is, if the claim among all processes is granted.
+    /// Run the body, if the claim among all processes is granted.
     Claim(Option<Mark>),
 }
 
-/// What a caller who has waited does next.
+/// What a caller that has waited does next.
 pub(crate) enum Waited {
-    /// It returns this.
+    /// It returns this value.
     Value(Box<AnyValue>),
-    /// So has the one it waited for failed.
+    /// It fails with this kept error, as the load it waited for did.
     Error(Box<AnyValue>),
-    /// It loads by itself.
+    /// It loads on its own.
     Beside(Ticket),
     /// It looks for a load to join again.
     Again,

@@ -1,4 +1,4 @@
-//! Waiting for another process's load: looked at again and again, less and less often.
+//! Waiting for the load of another process: the store is polled at growing intervals.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,23 +12,24 @@ use crate::waiting::alarm::Alarm;
 use crate::waiting::watchdog::watch;
 use crate::way::Way;
 
-/// How long the first wait is, and the longest.
+/// The first wait, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 
-/// For how long a claim is anybody's after its load has failed: each of those who wait looks at it within that.
+/// How long a claim is open to all after its load has failed. Each waiting process polls it within that time.
 pub(crate) const FOR_ALL: Duration = WAITS.1.saturating_mul(4);
 
-/// How long other processes are waited for, and how often they are looked at.
+/// How long to wait for other processes, and how often to poll.
 pub(crate) struct Patience {
     span: Duration,
-    /// When it ends; `None`: never, as far as the clock can count.
+    /// When the wait ends; `None` if that is beyond what the clock can represent.
     until: Option<Instant>,
     wait: Duration,
 }
 
 impl Patience {
-    /// For claims that last for `span`. A process that is gone holds others up until its claim is over. Then one of them claims, and
-    /// the rest wait for that one as long again; otherwise all would load at once. Each is late by as long as it does not look.
+    /// For claims that last for `span`. A process that is gone holds up the others until its claim is over. Then one of them claims,
+    /// and the rest wait as long again for that one; otherwise all would load at once. The poll interval is added to each of the two
+    /// waits.
     pub(crate) fn new(span: Duration) -> Self {
         let most = span.saturating_add(WAITS.1).saturating_mul(2);
         Self {
@@ -47,12 +48,12 @@ impl Patience {
         self.until.is_some_and(|until| until <= Instant::now())
     }
 
-    /// Waits, and longer the next time.
+    /// Waits, longer each time.
     pub(crate) async fn wait(&mut self, way: Way) {
         let wait = self.next();
         match way {
             Way::Blocking => {
-                // a worker of a runtime hands its other tasks on first, where that can be done
+                // a runtime's worker hands over its other tasks first, if it can
                 let slept = runtime::block(false, || thread::sleep(wait));
                 slept.unwrap_or_else(|| thread::sleep(wait));
             }
@@ -67,7 +68,8 @@ impl Patience {
     }
 }
 
-/// Waits until then without blocking, under any executor; not at all for a moment that the clock can't count to.
+/// Waits until `moment` without blocking, under any executor. Returns at once if the moment is `None`, beyond what the clock can
+/// represent.
 async fn until(moment: Option<Instant>) {
     let Some(until) = moment else {
         return;

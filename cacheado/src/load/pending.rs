@@ -1,7 +1,7 @@
-//! A call that was not found: what generated code hands the body to.
+//! A call that was not found. Generated code hands its body to it.
 //!
-//! A body that borrows the call's arguments runs where it was called. One that owns them can be told from that by its method
-//! (`load_owned…`): it may run in the background, so that the call returns what is there, or does not wait for it to the end.
+//! A body that borrows the call's arguments runs where it was called. A body that owns them is passed to a method of its own
+//! (`load_owned…`). It may run in the background, so that the call returns an existing value, or does not wait for the body to end.
 
 use std::any::Any;
 use std::future::Future;
@@ -23,27 +23,27 @@ use crate::runtime;
 use crate::tell::How;
 use crate::value::{AnyValue, Typed};
 
-/// A call that has to run its body. It owns all it needs and borrows nothing of the arguments, which the body may consume.
+/// A call that must run its body. It owns all it needs and borrows nothing of the arguments, which the body may consume.
 ///
-/// It asks nothing of the value's type, which `Function::look` has asked for: what is wrong with it is said once.
+/// It has no bounds on the value's type. `Function::look` has them, so a type error is reported only once.
 pub struct Pending<R, K: Outcome<R>> {
     load: Option<(Box<Load>, Typed<K::Stored>)>,
-    /// What the call returns, while the body runs in the background.
+    /// What the call returns while the body runs in the background.
     ahead: Option<Box<K::Stored>>,
-    /// What a body that runs uncached is bounded by: the limits of the load that it would be. Nothing else becomes of that.
+    /// For a body that runs uncached: the load whose time limits apply. It is used for nothing else.
     bound: Option<(Box<Load>, Typed<K::Stored>)>,
     instead: Instead<R>,
 }
 
-/// What a call returns that has neither a value nor what its body returns.
+/// What a call returns if it has neither a value nor the result of its body.
 pub(crate) struct Instead<R> {
-    /// If the shared tier fails; `None`: the body runs.
+    /// Returned if the shared tier fails; `None`: the body runs.
     pub(crate) failed: Option<fn(Error) -> R>,
-    /// If the body takes too long; `None`: it is waited for.
+    /// Returned if the body takes too long; `None`: the call waits.
     pub(crate) timed_out: Option<fn(Error) -> R>,
-    /// How an `Err` is kept, and had again, if it is.
+    /// How an `Err` is kept and restored, if it is kept.
     pub(crate) errors: Option<Errors<R>>,
-    /// How an `Err` is told in traces; `None`: it is not.
+    /// How an `Err` is printed in traces; `None`: it is not.
     pub(crate) how: Option<How<R>>,
 }
 
@@ -77,12 +77,12 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         }
     }
 
-    /// The body runs and nothing is stored.
+    /// A call whose body runs and whose result is not stored.
     pub(crate) fn uncached() -> Self {
         Self::new(None, None)
     }
 
-    /// The same, and the call waits for the body no longer than for that of `load`.
+    /// As [`uncached`](Self::uncached), with the time limits of `load`.
     pub(crate) fn bounded(load: Box<Load>, typed: Typed<K::Stored>) -> Self {
         Self {
             bound: Some((load, typed)),
@@ -94,12 +94,12 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         Self::new(Some((load, typed)), None)
     }
 
-    /// The call returns `value`, and the body runs in the background if there is a load for it.
+    /// A call that returns `value`, while the body runs in the background if `load` is given.
     pub(crate) fn ahead(value: K::Stored, load: Option<(Box<Load>, Typed<K::Stored>)>) -> Self {
         Self::new(load, Some(Box::new(value)))
     }
 
-    /// The same, and if the shared tier fails, what `failed` makes of its error is returned instead of running the body.
+    /// Makes the call return what `failed` makes of the error if the shared tier fails, instead of running the body.
     #[must_use]
     pub fn or_fail(mut self, failed: fn(Error) -> R) -> Self {
         if let Some((load, _)) = &mut self.load {
@@ -109,21 +109,21 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         self
     }
 
-    /// The same, and if the body takes too long, what `timed_out` makes of the error is returned instead of waiting for it.
+    /// Makes the call return what `timed_out` makes of the error if the body takes too long, instead of waiting for it.
     #[must_use]
     pub fn or_time_out(mut self, timed_out: fn(Error) -> R) -> Self {
         self.instead.timed_out = Some(timed_out);
         self
     }
 
-    /// The same, and where an `Err` is not returned, it is told in traces.
+    /// Traces an `Err` that is not returned, printed by `how`.
     #[must_use]
     pub fn telling(mut self, how: How<R>) -> Self {
         self.instead.how = Some(how);
         self
     }
 
-    /// The same, and an `Err` is kept as `errors` say, if they say so.
+    /// Keeps an `Err` as `errors` say, if given.
     pub(crate) fn keeping(mut self, errors: Option<Errors<R>>) -> Self {
         if let Some((load, _)) = &mut self.load {
             load.errors = errors.as_ref().map(Errors::clone_error);
@@ -132,7 +132,7 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         self
     }
 
-    /// How long a value lives, unless the one says otherwise.
+    /// How long a value lives, unless the value itself decides.
     fn ttl(&self) -> Option<Duration> {
         self.load.as_ref().and_then(|(load, _)| load.ttl)
     }
@@ -153,7 +153,7 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         self.load_async_if(move |_| Decision::Store { ttl }, body)
     }
 
-    /// Runs the body, or waits for another call that does. `decide` says what becomes of the value.
+    /// As [`load`](Self::load). `decide` says what becomes of the value.
     pub fn load_if(
         self,
         decide: impl FnOnce(&K::Stored) -> Decision,
@@ -164,7 +164,7 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         self.run(&mut decide, &mut once(body))
     }
 
-    /// Compiled once for all functions of one return type. Both are called once at most.
+    /// Runs the call. Compiled once for all functions of one return type. Both closures are called at most once.
     fn run(self, decide: &mut dyn FnMut(&K::Stored) -> Decision, body: &mut dyn FnMut() -> R) -> R {
         match self.load {
             None => outside(body),
@@ -185,12 +185,12 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     }
 }
 
-// what `R` has to be is asked of each method, where the compiler tells of it in words, and not of the whole
+// the bound on `R` stands on each method, where the compiler's message names it, and not on the impl
 impl<R, K: Outcome<R> + 'static> Pending<R, K>
 where
     K::Stored: 'static,
 {
-    /// Runs the body, waits for another call that does, or returns what is there while it runs in the background.
+    /// Runs the body, waits for another call that does, or returns an existing value while the body runs in the background.
     pub fn load_owned(self, body: impl FnOnce() -> R + Send + 'static) -> R
     where
         R: Sendable,
@@ -211,7 +211,7 @@ where
         self.load_owned_async_if(move |_| Decision::Store { ttl }, body)
     }
 
-    /// The same as [`load_owned`](Self::load_owned), and `decide` says what becomes of the value.
+    /// As [`load_owned`](Self::load_owned). `decide` says what becomes of the value.
     pub fn load_owned_if(
         self,
         decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
@@ -241,7 +241,7 @@ where
         };
         if let Some(value) = ahead {
             let cache = load.cache.clone();
-            // at the limit it does not run, and another look-up may try again
+            // at the limit it does not run, and another lookup may try again
             let job = move || _ = job(load.begin());
             drop(cache.background().run(job, |job| job(), true));
             return K::restore(*value);
@@ -252,7 +252,7 @@ where
         }
     }
 
-    /// The same as [`load_owned_if`](Self::load_owned_if), without blocking.
+    /// As [`load_owned_if`](Self::load_owned_if), without blocking.
     pub async fn load_owned_async_if<B: Future<Output = R> + Send + 'static>(
         self,
         decide: impl FnOnce(&K::Stored) -> Decision + Send + 'static,
@@ -298,7 +298,7 @@ where
     }
 }
 
-/// How long a body is waited for that runs uncached; `None`: as long as it takes.
+/// The time limits of a body that runs uncached; `None`: the call waits as long as it takes.
 fn limits<R: Send + 'static, T>(
     bound: Option<(Box<Load>, Typed<T>)>,
     instead: Instead<R>,
@@ -307,13 +307,13 @@ fn limits<R: Send + 'static, T>(
     Some((Limits::of(&mut load, instead)?, typed))
 }
 
-/// How far a load is. A part of each call's future.
+/// How far a load is. Part of each call's future.
 enum Start {
     Load(Box<Load>),
     Begun(Box<Begun>),
 }
 
-/// Runs the body, if it is to be run, and stores what it returns. Both closures are called once at most.
+/// Runs the body, if it must run, and stores what it returns. Both closures are called at most once.
 fn conclude<R, K: Outcome<R>>(
     begun: Begun,
     typed: Typed<K::Stored>,
@@ -341,15 +341,15 @@ fn conclude<R, K: Outcome<R>>(
     ret
 }
 
-/// The same without blocking, from wherever the load is. Bodies may be inside of each other many times over, so it is one future, and
-/// keeps the body in one place.
+/// As [`conclude`], without blocking, from any stage of the load. Bodies may nest deeply, so it is one future, and keeps the body in
+/// one place.
 async fn drive<R, K: Outcome<R>, B: Future<Output = R>>(
     load: Option<(Start, Typed<K::Stored>)>,
     instead: Instead<R>,
     decide: impl FnOnce(&K::Stored) -> Decision,
     body: impl FnOnce() -> B,
 ) -> R {
-    // made here, and not handed over: what is moved in a future takes its room twice
+    // created here and not passed in: a value that is moved inside a future takes its space twice
     let mut body = pin!(body());
     let Some((start, typed)) = load else {
         return polled_outside(body).await;
@@ -359,7 +359,7 @@ async fn drive<R, K: Outcome<R>, B: Future<Output = R>>(
         Start::Begun(begun) => *begun,
     };
     let lead = match led::<R, K>(begun, typed, instead) {
-        // the future has it while the body runs
+        // the future holds it while the body runs
         Ok(lead) => Box::new(lead),
         Err(Some(ret)) => return ret,
         Err(None) => return polled_outside(body).await,
@@ -386,8 +386,8 @@ async fn drive<R, K: Outcome<R>, B: Future<Output = R>>(
 /// What a body returned, and what becomes of its value if there is one.
 type Ran<R> = (R, Option<Decision>);
 
-/// A body that runs, and whose panic is looked at first if it may be forgiven. What becomes of its value is decided inside of the load as
-/// well: who asks for its key there does not wait for it.
+/// Polls a body, and catches its panic if that may be forgiven. The decision about its value is made inside the load as well, so a
+/// request for its key from there does not wait for it.
 struct Attempt<'a, B, D> {
     lead: &'a Lead,
     body: Pin<&'a mut B>,
@@ -416,7 +416,7 @@ impl<B: Future, D: FnMut(&B::Output) -> Option<Decision>> Future for Attempt<'_,
     }
 }
 
-/// The load whose body is to run; else what the call returns, or if that is `None`, it runs its body and nothing more.
+/// The load whose body must run. `Err` is what the call returns; if that is `None`, it runs its body uncached.
 fn led<R, K: Outcome<R>>(
     begun: Begun,
     typed: Typed<K::Stored>,
@@ -450,7 +450,7 @@ fn ended<R, K: Outcome<R>>(
     (ret, rest)
 }
 
-/// What `run` returns; an `Err` is its panic, where that may be forgiven.
+/// The result of `run`; an `Err` is its panic, caught if it may be forgiven.
 fn attempt<T>(lead: &Lead, run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     if lead.forgives() {
         catch_unwind(AssertUnwindSafe(run))
@@ -459,7 +459,7 @@ fn attempt<T>(lead: &Lead, run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + S
     }
 }
 
-/// What has run; an `Err` is what is returned in its place, if the load failed and there is something that stands in.
+/// The result of the body. `Err` is what is returned in its place, if the load failed and there is a stand-in.
 fn forgiven<R, K: Outcome<R>>(
     lead: &mut Lead,
     typed: Typed<K::Stored>,
@@ -483,7 +483,7 @@ fn forgiven<R, K: Outcome<R>>(
     })
 }
 
-/// `body` in a shape that need not be known where it is called, which is once.
+/// Wraps `body`, which is called once, in a type that callers need not know.
 fn once<R>(body: impl FnOnce() -> R) -> impl FnMut() -> R {
     let mut body = Some(body);
     move || match body.take() {

@@ -1,4 +1,4 @@
-//! That a value which is there is loaded anew.
+//! The renewal of a value that is still there.
 
 use cacheado_backends::{Key, Tick};
 
@@ -10,17 +10,17 @@ use crate::value::ValueType;
 /// The right and the duty to refresh a value.
 #[derive(Clone, Copy)]
 pub(crate) struct Claimed {
-    /// It is past its lifetime.
+    /// The value is past its lifetime.
     pub(crate) stale: bool,
     claim: Claim,
-    /// Which value it is.
+    /// Identifies the value.
     pub(super) stored_at: Tick,
-    /// When that ends.
+    /// When the value stops being fresh.
     pub(super) fresh_until: Tick,
 }
 
 impl Claimed {
-    /// Of the value that is so old.
+    /// A claim on the value with this `age`.
     pub(crate) fn new(stale: bool, claim: Claim, age: &Age) -> Self {
         Self {
             stale,
@@ -31,7 +31,7 @@ impl Claimed {
     }
 }
 
-/// That a value which is there is loaded anew. While it lives, nobody else does that, for as long as the claim holds.
+/// A refresh under way. While it lives and the claim holds, no other refresh of the value begins.
 pub(crate) struct Renewal {
     cache: Cache,
     key: Key,

@@ -1,5 +1,5 @@
-//! Keys of which the shared tier has a value that stands in, and whose last load failed a short while ago: where the process keeps no
-//! values, nothing else says so.
+//! Keys for which the shared tier has a stand-in, and whose last load failed a short while ago. Where the process keeps no values,
+//! nothing else records that.
 
 use std::collections::HashMap;
 
@@ -8,26 +8,26 @@ use cacheado_backends::{Clock, Key, Tick};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 
-/// So many are known at most; beyond that, those that come are not.
+/// The most keys that are recorded; further ones are not.
 const MOST: usize = 10_000;
 
 #[derive(Default)]
 pub(crate) struct Rests {
     known: Mutex<Known>,
-    /// So that nobody takes the lock while all is well.
+    /// Avoids taking the lock while there are none.
     any: AtomicBool,
 }
 
 #[derive(Default)]
 struct Known {
-    /// The first moment at which there is another load.
+    /// The first moment at which another load may begin.
     until: HashMap<Key, Tick>,
-    /// From when on all are over. Of some of the keys there never is another load.
+    /// When all recorded rests are over. Some of the keys may never be loaded again.
     over: Tick,
 }
 
 impl Rests {
-    /// No other load of `key` is to begin before `until`.
+    /// Records that no load of `key` may begin before `until`.
     pub(crate) fn begin(&self, key: &Key, now: Tick, until: Tick) {
         let mut known = lock(&self.known);
         if known.until.len() >= MOST {
@@ -40,13 +40,13 @@ impl Rests {
         }
     }
 
-    /// Whether no load of `key` is to begin yet.
+    /// Whether no load of `key` may begin yet.
     pub(crate) fn covers(&self, key: &Key, now: Tick) -> bool {
         let covers = |known: &Known| known.until.get(key).is_some_and(|until| now < *until);
         self.any.load(Ordering::Acquire) && covers(&lock(&self.known))
     }
 
-    /// There is a new value of `key`.
+    /// Records that `key` has a new value.
     pub(crate) fn end(&self, key: &Key, clock: &Clock) {
         if !self.any.load(Ordering::Acquire) {
             return;
