@@ -1,5 +1,4 @@
-//! Asking the store for something: the circuit breaker and what is known to be old stand before it, and a failure is counted and traced
-//! behind it.
+//! Asking the store: the circuit breaker and unsent evictions are checked before, and a failure is counted and traced after.
 
 use cacheado_backends::backend::{BackendResult, Refused};
 use cacheado_backends::{Error, Key, Level, Result, Space};
@@ -13,7 +12,7 @@ use crate::way::Way;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The store was not asked.
+/// Why the store was not asked.
 #[derive(Debug, thiserror::Error)]
 enum Unasked {
     #[error("it has failed several times in a row, and is not asked for a while")]
@@ -22,17 +21,17 @@ enum Unasked {
     Old,
 }
 
-/// Operations for which, if they fail, an eviction is [kept](SharedTier::keep).
+/// Operations for which an eviction is [kept](SharedTier::keep) if they fail.
 const KEPT: [&str; 4] = ["set", "evict", "evict by scope", "clear"];
 
-/// What the store is asked about, which says where what comes of it is counted.
+/// What an operation is about. Determines where its outcome is counted.
 #[derive(Clone, Copy)]
 pub(super) enum About<'k> {
-    /// A key, unless what it has there is known to be old.
+    /// A key. The store is not asked while its entry is known to be outdated.
     Current(&'k Key),
-    /// A key, whatever it has there: what it is told is newer, or those that are old have been left out.
+    /// A key, even if its entry is known to be outdated: the operation writes a newer value, or such keys were left out.
     Any(&'k Key),
-    /// A scope, or everything: with the programmatic calls.
+    /// A scope, or everything. Counted with the programmatic calls.
     Scope,
 }
 
@@ -46,7 +45,7 @@ impl About<'_> {
 }
 
 impl SharedTier {
-    /// Whether the store is to be asked; an `Err` says why not.
+    /// Checks whether the store may be asked; an `Err` says why not.
     pub(super) fn lets_through(
         &self,
         way: Way,
@@ -75,7 +74,7 @@ impl SharedTier {
         }
     }
 
-    /// What the store said. A failure is counted and traced.
+    /// The store's answer. A failure is counted and traced.
     pub(super) fn answered<T>(
         &self,
         way: Way,
@@ -100,7 +99,7 @@ impl SharedTier {
         Err(self.failed(operation, about, source))
     }
 
-    /// A failure of the store, counted and traced.
+    /// Counts and traces a failure of the store.
     pub(super) fn failed(
         &self,
         operation: &'static str,
@@ -114,13 +113,13 @@ impl SharedTier {
         error
     }
 
-    /// The store, to be asked that way.
+    /// The store, to be asked in this way.
     pub(super) fn via(&self, way: Way) -> Via<'_> {
         let backend = &*self.backend;
         Via { way, backend }
     }
 
-    /// What the store answers of `part`, if it is asked.
+    /// The store's answer about `part`, if it may be asked.
     pub(super) async fn ask<T>(
         &self,
         way: Way,

@@ -1,6 +1,5 @@
-//! The circuit breaker: a store that has failed several times in a row is not asked for a while, so that not every call pays for
-//! finding out that it is still down. Where parts of it may be down each by itself, each has a breaker of its own, and so has each way in
-//! which it is asked.
+//! The circuit breaker: a store that failed several times in a row is not asked for a while, so that not every call pays for finding
+//! out that it is still down. Parts of a store that may fail separately have a breaker each, per way of asking.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,12 +10,12 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 use crate::way::Way;
 
-/// When a store is not asked.
+/// When the store is not asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BreakerOptions {
-    /// So many failures in a row open the circuit.
+    /// The number of failures in a row that opens the circuit.
     pub(crate) failures: u32,
-    /// So long nobody asks; then one does, and what comes of it decides for all.
+    /// How long nobody asks. Then one operation is let through, and its outcome decides for all.
     pub(crate) pause: Duration,
 }
 
@@ -32,7 +31,7 @@ impl Default for BreakerOptions {
 impl BreakerOptions {
     /// # Errors
     ///
-    /// [`Error::Config`] for numbers without sense.
+    /// [`Error::Config`] for values that make no sense.
     pub(crate) fn check(self) -> Result<()> {
         if self.failures == 0 {
             return Err(Error::config(
@@ -50,8 +49,8 @@ impl BreakerOptions {
     }
 }
 
-/// The breakers of both ways to ask the store. Each has connections of its own, so one may fail where the other does not: a server that
-/// takes no more clients goes on to answer those that it has.
+/// The breakers of both ways of asking the store. Each way has its own connections, so one may fail and the other not: a server that
+/// accepts no more clients still answers those that it has.
 pub(super) struct Ways {
     blocking: Breakers,
     nonblocking: Breakers,
@@ -73,16 +72,16 @@ impl Ways {
     }
 }
 
-/// How long a failure is remembered of a part that nobody asks any more: what it had may be elsewhere by now, under another number.
+/// How long the failure of a part is remembered that is no longer asked. Its data may have moved to a part with another number.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// The breakers of the parts of a store that have failed lately, by the numbers that the backend gives them.
+/// The breakers of the parts of a store that failed recently, by the backend's part numbers.
 pub(super) struct Breakers {
     way: Way,
     options: BreakerOptions,
     clock: Clock,
     parts: Mutex<HashMap<u32, Breaker>>,
-    /// So that nobody takes the lock, nor asks which part it is, while all is well.
+    /// Avoids taking the lock and computing the part while nothing has failed.
     any: AtomicBool,
 }
 
@@ -91,9 +90,9 @@ pub(super) struct Breakers {
 #[derive(Default)]
 struct Breaker {
     failures: u32,
-    /// By the clock, when somebody asks again. `None`: it is closed.
+    /// When the next operation is let through, by the clock. `None`: the breaker is closed.
     asks_at: Option<Duration>,
-    /// By the clock, when it was asked in vain last.
+    /// When it last failed, by the clock.
     failed: Duration,
 }
 
@@ -108,12 +107,12 @@ impl Breakers {
         }
     }
 
-    /// Whether something has failed lately.
+    /// Whether a part has failed recently.
     pub(super) fn any(&self) -> bool {
         self.any.load(Ordering::Acquire)
     }
 
-    /// Whether that part of the store is to be asked.
+    /// Whether an operation on this part of the store is let through.
     pub(super) fn lets_through(&self, part: impl FnOnce() -> u32) -> bool {
         if !self.any() {
             return true;
@@ -130,12 +129,12 @@ impl Breakers {
         if now < asks_at {
             return false;
         }
-        // of those who come after the pause one asks, and the rest wait for another
+        // of the callers after the pause one asks, and the rest wait for the next pause
         breaker.asks_at = Some(now.saturating_add(self.options.pause));
         true
     }
 
-    /// That part has answered.
+    /// Records an answer of the part.
     pub(super) fn answered(&self, part: impl FnOnce() -> u32) {
         if !self.any() {
             return;
@@ -152,7 +151,7 @@ impl Breakers {
         }
     }
 
-    /// That part has not.
+    /// Records a failure of the part.
     pub(super) fn failed(&self, part: u32) {
         let now = self.clock.elapsed();
         let mut parts = lock(&self.parts);
@@ -171,7 +170,7 @@ impl Breakers {
         }
     }
 
-    /// One of several parts has not, and it is not known which: from here on each is asked by itself.
+    /// Records that one of several parts failed, and it is unknown which. From here on each is asked separately.
     pub(super) fn suspect(&self, suspects: impl IntoIterator<Item = u32>) {
         let failed = self.clock.elapsed();
         let mut parts = lock(&self.parts);

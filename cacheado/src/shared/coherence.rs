@@ -1,4 +1,4 @@
-//! What other processes did to the shared tier, done here: to the copies in the process and to the loads under way.
+//! Applies changes by other processes to the copies and loads in this process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use cacheado_backends::memory::{Dropped, Store};
 
 use crate::flight::{Flights, UnderWay};
 
-/// So often what is removed for one change may panic.
+/// How many panics of removals are tolerated for one change.
 const MOST_PANICS: usize = 100;
 
-/// The copies in one process of what a shared tier has.
+/// Keeps the copies in this process coherent with the shared tier.
 pub(crate) struct Coherence {
     store: Arc<Store>,
     flights: Arc<Flights>,
-    /// How long a copy lives at most while nothing says when it is old; `None` if there are no copies.
+    /// The longest that a copy lives while changes are not reported; `None` if there are no copies.
     bound: Option<Duration>,
-    /// Whether changes are heard, or have been.
+    /// Whether changes are reported, or were at some time.
     has_heard: AtomicBool,
 }
 
 impl Coherence {
-    /// Nothing is heard as yet. `bound`: how long copies live at most while that is so; `None` if there are none.
+    /// A coherence without reports so far. `bound`: the longest that copies live while that is so; `None` if there are no copies.
     pub(crate) fn new(
         store: Arc<Store>,
         flights: Arc<Flights>,
@@ -46,19 +46,20 @@ impl Coherence {
         self.store.limit_copies(bound);
     }
 
-    /// Where a backend reports. A store outlives its caches, and may know of this ever after: it keeps nothing of one that has gone.
+    /// The handle that a backend reports to. A store may outlive its caches and hold this forever, so it keeps nothing of a cache
+    /// alive.
     pub(crate) fn changes(self: &Arc<Self>) -> Changes {
         let this = Arc::downgrade(self);
         Changes::new(move |change| {
             if let Some(this) = this.upgrade() {
                 this.apply_all(&change);
-                // the cache may have gone meanwhile, and a value panic as it goes
+                // this may be the cache's last handle, and dropping a value may panic
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(this)));
             }
         })
     }
 
-    /// Applies `change` to the end, though a rule or the destructor of a value may panic: what has panicked is gone by then.
+    /// Applies `change` completely, even if a rule or a value's destructor panics: the entry that panicked is gone by then.
     fn apply_all(&self, change: &Change) {
         for _ in 0..MOST_PANICS {
             let apply = AssertUnwindSafe(|| self.apply(change));
@@ -70,14 +71,14 @@ impl Coherence {
                 "a rule or a value has panicked while a change was applied"
             );
         }
-        // nothing that is known to be old is served: copies end soon
+        // copies expire soon, so that outdated ones are not served for long
         self.limit_copies(false);
     }
 
     fn apply(&self, change: &Change) {
         match change {
             Change::Key(key) => {
-                // dropped where no lock is held
+                // dropped outside the locks
                 let mut dropped = Dropped::new();
                 let remove = || self.store.remove(key, &mut dropped);
                 self.flights.invalidate(key, remove);
@@ -85,7 +86,7 @@ impl Coherence {
             Change::Scope(scope) => self.evict(scope),
             Change::All => self.evict(&Scope::global()),
             Change::Covered => {
-                // what happened while nothing was heard is not known
+                // changes from the time without reports are unknown
                 self.forget_copies(if self.has_heard.swap(true, Ordering::AcqRel) {
                     Flights::doubting
                 } else {

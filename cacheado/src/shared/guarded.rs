@@ -1,6 +1,6 @@
-//! A backend that panics has failed like any other: no caller is to hear of more than that.
+//! Turns a panic of a backend into an ordinary failure, which is all that callers see.
 //!
-//! What it panicked with is not told on: a driver's message may have an address with its password.
+//! The panic's message is dropped: a driver's message may contain an address with its password.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,10 +9,10 @@ use std::task::Poll;
 
 use cacheado_backends::backend::BackendResult;
 
-/// What is answered.
+/// Awaits `answer`. A panic is an error.
 pub(super) async fn guarded<T>(answer: impl Future<Output = BackendResult<T>>) -> BackendResult<T> {
     let mut answer = pin!(answer);
-    // one that has panicked is not polled again
+    // a future that has panicked is not polled again
     poll_fn(|cx| {
         let poll = AssertUnwindSafe(|| answer.as_mut().poll(cx));
         catch_unwind(poll).unwrap_or_else(|_| Poll::Ready(Err("it panicked".into())))

@@ -1,5 +1,5 @@
-//! Many keys at once: the store is asked once for all. If that fails it is asked once for each of its parts, and so are those who come
-//! after that: one that is down takes nothing of the others with it.
+//! Many keys at once: the store is asked once for all of them. If that fails, each of its parts is asked separately, and so are later
+//! requests: a part that is down does not affect the others.
 
 use cacheado_backends::Key;
 use cacheado_backends::backend::{Lookup, Mark, Payload};
@@ -10,8 +10,8 @@ use crate::value::Codec;
 use crate::way::Way;
 
 impl SharedTier {
-    /// What the tier has under each of `keys`, as [`look`](Self::look) says, and whether something is there that is no value: one that only
-    /// stands in for another, or can't be used. A key that fails has nothing, and is to be told nothing. `loads`: what is missing is to be
+    /// What the tier has under each of `keys`, as [`look`](Self::look) returns it, and whether there is an entry that is not a usable
+    /// value: a stale or unreadable one. A key that fails has no value, and no mark to store one. `loads`: missing values will be
     /// loaded.
     pub(crate) async fn look_many(
         &self,
@@ -40,7 +40,7 @@ impl SharedTier {
         all
     }
 
-    /// `None`: something is there that can't be used, and is to be replaced.
+    /// `None` for an entry that can't be used and must be replaced.
     async fn ask_many(
         &self,
         way: Way,
@@ -61,13 +61,13 @@ impl SharedTier {
         self.seen_many(keys, codec, &asked, found)
     }
 
-    /// Those of `keys` whose evictions have all been sent, as the store may know them.
+    /// Those of `keys` without unsent evictions, as the store sees them.
     fn to_ask(&self, keys: &[Key]) -> Vec<Key> {
         let current = keys.iter().filter(|key| !self.outbox.covers(key));
         current.map(|key| self.outside(key).into_owned()).collect()
     }
 
-    /// `None`: something is there that can't be used, and is to be replaced.
+    /// `None` for an entry that can't be used and must be replaced.
     fn seen_many(
         &self,
         keys: &[Key],
@@ -89,7 +89,7 @@ impl SharedTier {
         keys.iter().map(seen).collect()
     }
 
-    /// Stores values that are newer than any other. What came of those at some places may differ from what came of others.
+    /// Stores values that are newer than any other. The outcome may differ between parts of the store.
     pub(crate) async fn put_many(&self, way: Way, entries: &[(Key, Payload)]) -> Answers<()> {
         if entries.is_empty() {
             return Answers::new();
@@ -97,7 +97,7 @@ impl SharedTier {
         let outside = self.outside_of(entries);
         let unsent = entries.iter().map(|(key, _)| Eviction::Key(key.clone()));
         let unsent = unsent.map(|eviction| Some(Unsent::new(self, eviction)));
-        // what is dropped, by an error or with the caller, is kept
+        // those still in here when this is dropped, after an error or with the caller, are kept
         let mut unsent: Vec<_> = unsent.collect();
         let answers = self.ask_portions(way, "set", &outside, |via, these| {
             Box::pin(via.set_many(these))
@@ -123,7 +123,7 @@ impl SharedTier {
         outside.collect()
     }
 
-    /// Stores what loads have found. Returns of each whether it is stored; `None` of those that are not known.
+    /// Stores the values of loads. Returns for each whether it was stored; `None` if that is unknown.
     pub(crate) async fn fill_many(
         &self,
         way: Way,
@@ -145,7 +145,7 @@ impl SharedTier {
     }
 }
 
-/// What was answered of each. A failure is counted by now.
+/// Puts the answers in the order of the request. Failures have been counted already.
 fn in_their_places<T>(answers: Answers<Vec<T>>, len: usize) -> Vec<Option<T>> {
     let mut all: Vec<Option<T>> = std::iter::repeat_with(|| None).take(len).collect();
     for (places, answer) in answers {

@@ -1,7 +1,7 @@
-//! The shared tier: a backend, and what stands between it and a load: the circuit breaker, what could not be sent, and how values
-//! look outside of the process.
+//! The shared tier: a backend, and what lies between it and a load: the circuit breaker, the outbox of unsent evictions, and the
+//! format of values outside the process.
 //!
-//! Each operation is told the [way](Way) in which the backend is [asked](SharedTier::ask).
+//! Each operation takes the [way](Way) in which the backend is [asked](SharedTier::ask).
 
 mod ask;
 mod breaker;
@@ -43,21 +43,21 @@ use breaker::Ways;
 use outbox::Outbox;
 use release::Releases;
 
-/// What the shared tier is told of a key.
+/// What the shared tier is told about a key.
 pub(crate) enum Write {
-    /// To hold this, which a load has found.
+    /// To store this value, which a load has found.
     Fill(Payload),
-    /// To hold this, which is newer than what any load has.
+    /// To store this value, which is newer than that of any load.
     Put(Payload),
-    /// To hold nothing: there is a newer value, which is not to be stored or can't be.
+    /// To store nothing: there is a newer value that must not or can't be stored.
     Evict,
 }
 
-/// What the shared tier has of a key.
+/// The result of a lookup in the shared tier.
 pub(crate) enum Seen {
-    /// A value of the type that was asked for.
+    /// A value of the requested type.
     Hit(Found),
-    /// None. A load that begins now is known by the mark; without one, it is not to be stored there.
+    /// No value. The mark identifies a load that begins now; without one, its value must not be stored there.
     Miss(Option<Mark>),
 }
 
@@ -77,16 +77,16 @@ impl Wanted {
     }
 }
 
-/// What a builder says of the shared tier.
+/// The builder's options for the shared tier.
 pub(crate) struct SharedOptions {
     pub(crate) name: String,
     pub(crate) clock: Clock,
     pub(crate) breaker: BreakerOptions,
     pub(crate) secret: Option<SecretKey>,
     pub(crate) compression: Compression,
-    /// What could not be sent is sent by [`SharedTier::send_next`], and not by a thread.
+    /// Unsent evictions are sent by [`SharedTier::send_next`], not by a thread.
     pub(crate) sends_by_hand: bool,
-    /// What was told lately.
+    /// Recently traced messages.
     pub(crate) repeats: Arc<Repeats>,
 }
 
@@ -100,17 +100,17 @@ pub(crate) struct SharedTier {
     outbox: Outbox,
     releases: Releases,
     secret: Option<SecretKey>,
-    /// Whether it was said that ids are kept back since there is no key.
+    /// Whether it was traced that ids stay in the process because there is no secret key.
     unhidden: AtomicBool,
     compression: Compression,
     sends_by_hand: bool,
-    /// What the backend reports to, for as long as there is somebody to tell.
+    /// The target of the backend's reports. Kept here so that it lives as long as the tier.
     _coherence: Arc<Coherence>,
     this: Weak<Self>,
 }
 
 impl SharedTier {
-    /// `backend` behind the copies that `coherence` keeps.
+    /// A tier over `backend`. The copies of its values in the process are kept by `coherence`.
     pub(crate) fn new(
         mut backend: Box<dyn Backend>,
         options: SharedOptions,
@@ -145,7 +145,7 @@ impl SharedTier {
         self.backend.name()
     }
 
-    /// Whether ids of `level`, if they are secret, can be hidden.
+    /// Whether ids of `level` can be hidden, if they are secret.
     pub(crate) fn can_hide(&self, level: Level) -> bool {
         let hides = self.secret.is_some() || !level.has_secret();
         if !hides && !self.unhidden.swap(true, Ordering::Relaxed) {
@@ -157,7 +157,7 @@ impl SharedTier {
         hides
     }
 
-    /// `key` as the store may know it.
+    /// `key` as the store sees it.
     fn outside<'k>(&self, key: &'k Key) -> Cow<'k, Key> {
         if key.space().level().has_secret()
             && let Some(secret) = &self.secret
@@ -167,7 +167,7 @@ impl SharedTier {
         Cow::Borrowed(key)
     }
 
-    /// `scope` as the store may know it.
+    /// `scope` as the store sees it.
     fn outside_scope<'s>(&self, scope: &'s Scope) -> Cow<'s, Scope> {
         if scope.level().has_secret()
             && let Some(secret) = &self.secret
@@ -177,16 +177,16 @@ impl SharedTier {
         Cow::Borrowed(scope)
     }
 
-    /// The part that all of the store is.
+    /// The part number for the whole store.
     fn whole(&self) -> u32 {
         self.backend.part_of_scope(&Scope::global())
     }
 
-    /// What the tier has under `key`.
+    /// The value that the tier has under `key`.
     ///
     /// # Errors
     ///
-    /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) if it has a value of another type; else what it said if it failed.
+    /// [`Error::TypeMismatch`](crate::Error::TypeMismatch) for a value of another type; otherwise the backend's failure.
     pub(crate) async fn get(
         &self,
         way: Way,
@@ -205,11 +205,11 @@ impl SharedTier {
         }
     }
 
-    /// What the tier has under `key`, for a load that begins if it has nothing. What is there and can't be used is a miss.
+    /// The value that the tier has under `key`, or the mark for a load that begins without one. An entry that can't be used is a miss.
     ///
     /// # Errors
     ///
-    /// What it said if it failed.
+    /// The backend's failure.
     pub(crate) async fn look(
         &self,
         way: Way,
@@ -229,14 +229,14 @@ impl SharedTier {
         match seen {
             Some(seen) => Ok(seen),
             None => {
-                // boxed, since it is seldom, and would be room in the future of each look-up
+                // boxed, because it is rare, and would take space in the future of each lookup
                 let mark = Box::pin(self.mark(way, key)).await?;
                 Ok(Seen::Miss(Some(mark)))
             }
         }
     }
 
-    /// What the store has under `outside`, as it may know `key`.
+    /// The store's answer for `key`, which it sees as `outside`.
     async fn found(&self, way: Way, key: &Key, outside: &Key, wanted: Wanted) -> Result<Lookup> {
         let (part, via) = (|| self.backend.part(outside), self.via(way));
         let answer = async {
@@ -256,14 +256,14 @@ impl SharedTier {
         }
     }
 
-    /// `None`: something is there, and it can't be used.
+    /// The usable answer; `None` if there is an entry that can't be used.
     fn seen(&self, outside: &Key, codec: Codec, found: Lookup) -> Option<Seen> {
         if let Lookup::Miss(mark) = found {
             return Some(Seen::Miss(Some(mark)));
         }
         match self.opened(outside, codec, found) {
             Ok(found) => found.map(Seen::Hit),
-            // of a type that was called otherwise, in another build
+            // stored by another build, under another type name
             Err(mismatch) => {
                 self.counters.count(outside.space(), Event::BackendError);
                 let due = self
@@ -275,14 +275,14 @@ impl SharedTier {
         }
     }
 
-    /// Keeps `eviction` until it is sent, since it could not be sent now.
+    /// Keeps `eviction`, which could not be sent, until it is.
     fn keep(&self, eviction: Eviction) {
         if self.outbox.keep(eviction) && !self.sends_by_hand {
             replay::begin(&self.this);
         }
     }
 
-    /// Stores a value that is newer than any other; with a mark, only if nothing came since. Returns whether it is stored.
+    /// Stores a value that is newer than any other; with a mark, only if nothing came since. Returns whether it was stored.
     pub(crate) async fn put(
         &self,
         way: Way,
@@ -298,17 +298,17 @@ impl SharedTier {
                 None => via.set(&outside, payload).await.map(|()| true),
             }
         };
-        // a caller who goes away has seen no answer: an older value may be there still
+        // a caller that goes away has seen no answer, and an older value may still be there
         let unsent = Unsent::new(self, Eviction::Key(key.clone()));
-        // it may be asked for a key whose eviction could not be sent: it is newer than that
+        // also allowed while an eviction of the key is unsent: the value is newer than that
         let put = self.ask(way, "set", About::Any(key), part, answer).await;
         let put = unsent.over(put)?;
         self.outbox.forget(key);
         Ok(put)
     }
 
-    /// Removes what is under `key`. Returns whether something was. One that can't be sent, or whose caller goes away before there is an
-    /// answer, is kept until it can.
+    /// Removes the entry under `key`. Returns whether there was one. An eviction that can't be sent, or whose caller goes away before
+    /// the answer, is kept until it can be sent.
     pub(crate) async fn evict(&self, way: Way, key: &Key) -> Result<bool> {
         let outside = self.outside(key);
         let (part, answer) = (
@@ -319,13 +319,13 @@ impl SharedTier {
         unsent.over(self.ask(way, "evict", About::Any(key), part, answer).await)
     }
 
-    /// Removes what is under `key`, as soon as can be.
+    /// Removes the entry under `key` as soon as possible.
     pub(crate) fn evict_later(&self, key: &Key) {
         self.keep(Eviction::Key(key.clone()));
     }
 
-    /// Runs `forget`, by which the process forgets what is to be evicted here next. If a rule panics over it, the eviction is kept until
-    /// it can be sent, and the panic goes on.
+    /// Runs `forget`, which removes from the process what is evicted from the tier next. If a rule panics in it, the eviction is kept
+    /// until it can be sent, and the panic is resumed.
     pub(crate) fn after<R>(
         &self,
         eviction: impl FnOnce() -> Eviction,
@@ -333,14 +333,14 @@ impl SharedTier {
     ) -> R {
         catch_unwind(AssertUnwindSafe(&forget)).unwrap_or_else(|panic| {
             self.keep(eviction());
-            // what a look-up took over from here meanwhile
+            // for what a lookup copied from the tier meanwhile
             let _ = catch_unwind(AssertUnwindSafe(forget));
             resume_unwind(panic)
         })
     }
 
-    /// Removes all that is in `scope`. Returns how many live entries that were. One that can't be sent is kept as one of a
-    /// [key](Self::evict) is.
+    /// Removes everything in `scope`. Returns the number of live entries removed. Kept like that of a [key](Self::evict) if it can't
+    /// be sent.
     pub(crate) async fn evict_by_scope(&self, way: Way, scope: &Scope) -> Result<u64> {
         let outside = self.outside_scope(scope);
         let part = || self.backend.part_of_scope(&outside);
@@ -352,7 +352,7 @@ impl SharedTier {
         )
     }
 
-    /// Removes everything. One that can't be sent is kept as one of a [key](Self::evict) is.
+    /// Removes everything. Kept like the eviction of a [key](Self::evict) if it can't be sent.
     pub(crate) async fn clear(&self, way: Way) -> Result<()> {
         let (part, answer) = (|| self.whole(), self.via(way).clear());
         let unsent = Unsent::new(self, Eviction::All);
@@ -360,7 +360,7 @@ impl SharedTier {
     }
 }
 
-/// Operations that are handed on as they are. Each is asked of a key whose evictions have all been sent.
+/// Operations that are passed to the backend unchanged. None runs for a key with unsent evictions.
 macro_rules! handed_on {
     ($($(#[$doc:meta])* $name:ident ($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
         impl SharedTier {
@@ -374,19 +374,19 @@ macro_rules! handed_on {
     };
 }
 handed_on! {
-    /// What a load is known by that begins now.
+    /// The mark of a load that begins now.
     mark() -> Mark;
-    /// Stores what a load that began at `mark` has found. Returns whether it is stored.
+    /// Stores the value of a load that began at `mark`. Returns whether it was stored.
     fill(payload: &Payload, mark: &Mark) -> bool;
     /// Claims the load of `key` among all processes.
     lease(span: Duration) -> Lease;
     /// Gives a claim back.
     release(mark: &Mark) -> ();
-    /// The same, and it is anybody's for `span`.
+    /// Gives a claim back, and opens the load to everyone for `span`.
     release_to_all(mark: &Mark, span: Duration) -> ();
 }
 
-/// An eviction or a put that is being sent: the eviction is kept, if its caller goes away before there is an answer.
+/// An eviction or put in flight. If its caller goes away before the answer, the eviction is kept.
 struct Unsent<'a> {
     tier: &'a SharedTier,
     eviction: Option<Eviction>,

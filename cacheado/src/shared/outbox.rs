@@ -1,7 +1,7 @@
-//! Invalidations that could not be sent: what the shared tier has under these is older than what is true.
+//! Evictions that could not be sent: the shared tier's entries under them are outdated.
 //!
-//! They are kept until they are sent, which a thread of their own sees to. There is a bound: beyond it everything is to be evicted,
-//! which is safe, if it costs.
+//! They are kept until a dedicated thread has sent them. Their number is bounded. Beyond the bound everything is evicted, which is
+//! safe but expensive.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,10 +10,10 @@ use cacheado_backends::{Key, Scope};
 
 use crate::sync::{Mutex, lock};
 
-/// So many keys and scopes are kept.
+/// The most keys and scopes that are kept.
 const MOST: usize = 10_000;
 
-/// What is to be evicted.
+/// What must be evicted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Eviction {
     Key(Key),
@@ -24,25 +24,25 @@ pub(crate) enum Eviction {
 #[derive(Default)]
 pub(crate) struct Outbox {
     pending: Mutex<Pending>,
-    /// So that nobody takes the lock while all is well.
+    /// Avoids taking the lock while there is nothing to send.
     any: AtomicBool,
 }
 
-/// What is to be sent. Each has a turn, which that of a newer one of the same key or scope replaces.
+/// The evictions to send. Each has a turn. A newer eviction of the same key or scope replaces the turn.
 #[derive(Default)]
 struct Pending {
     number: u64,
     all: Option<Turn>,
     scopes: HashMap<Scope, Turn>,
     keys: HashMap<Key, Turn>,
-    /// The keys and scopes in the order in which they are sent.
+    /// The keys and scopes, in the order in which they are sent.
     order: BTreeMap<Turn, Eviction>,
     /// A thread is sending.
     sending: bool,
 }
 
-/// When one is sent: those that have failed less often come first, then the older ones. So what can't be sent, since one server of
-/// several is down or would not do it, holds up nothing that can.
+/// The order of sending: fewest failures first, then oldest first. So evictions that can't be sent, because one of several servers is
+/// down or refuses, do not hold up the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Turn {
     failures: u32,
@@ -54,7 +54,7 @@ impl Pending {
         self.all.is_none() && self.order.is_empty()
     }
 
-    /// The turn that `eviction` has.
+    /// The turn of `eviction`, if it is pending.
     fn turn_of(&self, eviction: &Eviction) -> Option<Turn> {
         match eviction {
             Eviction::Key(key) => self.keys.get(key).copied(),
@@ -63,7 +63,7 @@ impl Pending {
         }
     }
 
-    /// Gives `eviction` a turn, in the place of the one that it has.
+    /// Gives `eviction` this turn, in place of its old one.
     fn give(&mut self, eviction: Eviction, turn: Turn) {
         let old = match &eviction {
             Eviction::Key(key) => self.keys.insert(key.clone(), turn),
@@ -95,7 +95,7 @@ impl Pending {
 }
 
 impl Outbox {
-    /// Keeps `eviction` until it is sent. Returns whether somebody has to begin sending.
+    /// Keeps `eviction` until it is sent. Returns whether the caller must start sending.
     pub(crate) fn keep(&self, eviction: Eviction) -> bool {
         let mut pending = lock(&self.pending);
         let pending = &mut *pending;
@@ -111,7 +111,7 @@ impl Outbox {
             eviction => pending.give(eviction, turn),
         }
         if pending.all.is_some() || pending.order.len() > MOST {
-            // as new as this one: all may have been sent by now, and be without an answer as yet
+            // with the turn of this eviction: an earlier `All` may have been sent already and only lack its answer
             pending.all = Some(turn);
             pending.keys.clear();
             pending.scopes.clear();
@@ -121,7 +121,7 @@ impl Outbox {
         !std::mem::replace(&mut pending.sending, true)
     }
 
-    /// Whether what the shared tier has under `key` is known to be old.
+    /// Whether the shared tier's entry under `key` is known to be outdated.
     pub(crate) fn covers(&self, key: &Key) -> bool {
         if !self.any.load(Ordering::Acquire) {
             return false;
@@ -143,7 +143,7 @@ impl Outbox {
         false
     }
 
-    /// The shared tier has a newer value of `key` than the one that was to be evicted.
+    /// Drops the pending eviction of `key`, because the shared tier has a newer value.
     pub(crate) fn forget(&self, key: &Key) {
         if self.any.load(Ordering::Acquire) {
             let mut pending = lock(&self.pending);
@@ -152,7 +152,7 @@ impl Outbox {
         }
     }
 
-    /// What is to be sent next, and its turn. Once there is nothing, the one who asks has to stop sending.
+    /// The next eviction to send, and its turn. On `None` the caller must stop sending.
     pub(crate) fn next(&self) -> Option<(Eviction, Turn)> {
         let mut pending = lock(&self.pending);
         if let Some(turn) = pending.all {
@@ -165,7 +165,7 @@ impl Outbox {
         None
     }
 
-    /// `eviction` was sent at its `turn`. A newer one of the same stays.
+    /// Records that `eviction` was sent at its `turn`. A newer one of the same key or scope stays.
     pub(crate) fn sent(&self, eviction: &Eviction, turn: Turn) {
         let mut pending = lock(&self.pending);
         if pending.turn_of(eviction) == Some(turn) {
@@ -174,7 +174,7 @@ impl Outbox {
         self.any.store(!pending.is_empty(), Ordering::Release);
     }
 
-    /// `eviction` could not be sent at its `turn`: others come first from now on.
+    /// Records that `eviction` could not be sent at its `turn`, which puts it behind others.
     pub(crate) fn not_sent(&self, eviction: Eviction, turn: Turn) {
         let mut pending = lock(&self.pending);
         if pending.turn_of(&eviction) == Some(turn) {
@@ -183,7 +183,7 @@ impl Outbox {
         }
     }
 
-    /// Nobody sends any more, though there may be something.
+    /// Records that nobody is sending any more, though evictions may be left.
     pub(crate) fn stop_sending(&self) {
         lock(&self.pending).sending = false;
     }
@@ -236,7 +236,7 @@ mod tests {
         }
         assert_eq!(sent, [Eviction::Key(key_of(2))]);
         assert!(outbox.covers(&key_of(1)) && !outbox.covers(&key_of(2)));
-        // a new one of the same begins anew
+        // a new eviction of the same key starts over
         outbox.keep(Eviction::Key(key_of(3)));
         outbox.keep(Eviction::Key(key_of(1)));
         let (eviction, turn) = outbox

@@ -1,5 +1,5 @@
-//! What is asked for together: all in one, or each part of the store by itself. Parts are asked side by side: if all of them hang, that
-//! takes no longer than if one does.
+//! Requests for many items: one for all, or one for each part of the store. Parts are asked concurrently, so that it takes no longer
+//! if all of them hang than if one does.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -17,7 +17,7 @@ use super::guarded::guarded;
 use super::via::Via;
 use crate::way::{Way, blocking};
 
-/// What is in one part of the store, by its places among all.
+/// The items in one part of the store, by their indices.
 struct Portion {
     part: u32,
     places: Vec<usize>,
@@ -28,7 +28,7 @@ impl Portion {
         self.places.iter().map(|&at| items[at].clone()).collect()
     }
 
-    /// All are of one function, or programmatic, and of one level: any of them says of which.
+    /// All items belong to one function, or are programmatic, and are of one level, so any of them identifies it.
     fn about<'i>(&self, items: &'i [impl Item]) -> About<'i> {
         about(self.places.iter().map(|&at| &items[at]))
     }
@@ -39,12 +39,12 @@ fn about<'i>(items: impl IntoIterator<Item = &'i (impl Item + 'i)>) -> About<'i>
     first.map_or(About::Scope, |item| About::Any(item.as_key()))
 }
 
-/// What came of what was asked for together, which has these places among all.
+/// The outcomes of requests, each with the indices of its items.
 pub(crate) type Answers<T> = Vec<(Vec<usize>, Result<T>)>;
 
 impl SharedTier {
-    /// What the store answers to `ask` of `items`: of all in one, or if some part of it has failed lately, or that fails, of each
-    /// part by itself. Failures are counted and traced.
+    /// The store's answers to `ask` for `items`: to one request for all, or, if a part has failed recently or the request fails, to
+    /// one request for each part. Failures are counted and traced.
     pub(super) async fn ask_portions<I: Item, T: Send>(
         &self,
         way: Way,
@@ -84,7 +84,7 @@ impl SharedTier {
         by_part.into_iter().map(portion).collect()
     }
 
-    /// Those that are to be asked, and what came of the others.
+    /// The portions that may be asked, and the errors of the others.
     fn let_parts_through<T>(
         &self,
         way: Way,
@@ -102,7 +102,7 @@ impl SharedTier {
         (asked, unasked)
     }
 
-    /// What the store said to all `items` in one. `Err`: it has failed, and one of these parts may have alone.
+    /// The answer to one request for all `items`. `Err`: it failed, and just one of these parts may be the cause.
     fn answered_whole<T>(
         &self,
         way: Way,
@@ -159,7 +159,7 @@ impl SharedTier {
     }
 }
 
-/// What is stored or looked for, by its key.
+/// An item that is stored or looked up, with its key.
 pub(super) trait Item: Clone + Sync {
     fn as_key(&self) -> &Key;
 }
@@ -182,7 +182,7 @@ impl Item for (Key, Payload, Mark) {
     }
 }
 
-/// What `ask` returns of each of `portions`, in their order. All but one are asked on threads of their own.
+/// Calls `ask` for each of `portions` and returns the answers in order. All but one run on threads of their own.
 fn side_by_side<P: Sync, T: Send>(portions: &[P], ask: impl Fn(&P) -> T + Sync) -> Vec<T> {
     let Some((last, others)) = portions.split_last() else {
         return Vec::new();
@@ -200,7 +200,7 @@ fn side_by_side<P: Sync, T: Send>(portions: &[P], ask: impl Fn(&P) -> T + Sync) 
             .zip(others)
             .map(|(begun, portion)| match begun {
                 Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                // there is no thread to be had
+                // the thread could not be spawned
                 Err(_) => ask(portion),
             });
         let mut answers: Vec<T> = answers.collect();
@@ -209,7 +209,7 @@ fn side_by_side<P: Sync, T: Send>(portions: &[P], ask: impl Fn(&P) -> T + Sync) 
     })
 }
 
-/// Awaits all of `futures`, side by side.
+/// Awaits all `futures` concurrently.
 async fn all<F: Future>(mut futures: Vec<Pin<Box<F>>>) -> Vec<F::Output> {
     let mut answers: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
     poll_fn(|cx| {

@@ -1,5 +1,5 @@
-//! Claims are given back whose loads store nothing in the shared tier. Of those that have ended with nobody left to do so, a thread does,
-//! for as long as there are any.
+//! Gives back the claims of loads that store nothing in the shared tier. For loads that ended without an opportunity to do so, a
+//! thread does it while there are any.
 
 use std::thread;
 
@@ -11,18 +11,18 @@ use crate::load::patience::FOR_ALL;
 use crate::sync::{Mutex, lock};
 use crate::way::{Way, blocking};
 
-/// What is to be given back.
+/// Claims to give back.
 #[derive(Default)]
 pub(super) struct Releases(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
     claims: Vec<Ended>,
-    /// A thread is at it.
+    /// A thread is giving claims back.
     busy: bool,
 }
 
-/// A claim whose load has ended.
+/// The claim of a load that has ended.
 struct Ended {
     key: Key,
     mark: Mark,
@@ -30,7 +30,7 @@ struct Ended {
 }
 
 impl Releases {
-    /// What is next; once there is nothing, the thread ends.
+    /// The next claim to give back. On `None` the thread ends.
     fn next(&self) -> Option<Ended> {
         let mut waiting = lock(&self.0);
         let next = waiting.claims.pop();
@@ -40,7 +40,7 @@ impl Releases {
 }
 
 impl SharedTier {
-    /// Gives the claim `mark` back, to one or to all.
+    /// Gives the claim `mark` back: to the next one that asks, or to all.
     pub(crate) async fn give_back(
         &self,
         way: Way,
@@ -55,7 +55,7 @@ impl SharedTier {
         }
     }
 
-    /// Gives the claim `mark` back, from a thread of its own. One that can't be given back ends by itself.
+    /// Gives the claim `mark` back from a separate thread. A claim that can't be given back expires by itself.
     pub(crate) fn release_later(&self, key: Key, mark: Mark, failed: bool) {
         let mut waiting = lock(&self.releases.0);
         waiting.claims.push(Ended { key, mark, failed });
@@ -63,7 +63,7 @@ impl SharedTier {
             return;
         }
         drop(waiting);
-        // its cache may go meanwhile
+        // the cache may be dropped meanwhile
         let Some(tier) = self.this.upgrade() else {
             return;
         };

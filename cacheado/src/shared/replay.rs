@@ -1,4 +1,4 @@
-//! The thread that sends what could not be sent: one for each tier that has something unsent, for as long as it has.
+//! The thread that sends evictions from the outbox: one per tier, while there is something to send.
 
 use std::sync::Weak;
 use std::thread;
@@ -11,13 +11,13 @@ use super::guarded::guarded;
 use super::outbox::{Eviction, Turn};
 use crate::way::{Way, blocking};
 
-/// How long it waits after a failure, at first and at most: the latter if the store answers to nobody else either.
+/// The first wait after a failure, and the longest. It grows only while the breaker is open, when the store fails other callers too.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// Begins to send what `tier` has unsent.
+/// Starts sending what is in the outbox of `tier`.
 pub(super) fn begin(tier: &Weak<SharedTier>) {
     if cfg!(shuttle) {
-        // a model's threads end with it
+        // a model's threads end with the model
         return;
     }
     let sender = Weak::clone(tier);
@@ -37,7 +37,7 @@ fn stop(tier: &Weak<SharedTier>) {
 
 fn send_all(tier: &Weak<SharedTier>) {
     let mut wait = WAITS.0;
-    // the cache may end meanwhile
+    // the cache may be dropped meanwhile
     while let Some(tier) = tier.upgrade() {
         let Some((eviction, turn)) = tier.outbox.next() else {
             return;
@@ -66,7 +66,7 @@ impl SharedTier {
         }
     }
 
-    /// Sends `eviction`, whatever the breaker says: somebody has to ask.
+    /// Sends `eviction` even if the breaker is open: somebody must ask.
     async fn send(&self, way: Way, eviction: &Eviction) -> BackendResult<()> {
         let via = self.via(way);
         match eviction {
@@ -79,7 +79,7 @@ impl SharedTier {
         }
     }
 
-    /// Returns whether `eviction` was sent at its `turn`.
+    /// Records the outcome of sending `eviction` at its `turn`. Returns whether it was sent.
     fn note_sent(&self, way: Way, eviction: Eviction, turn: Turn, sent: BackendResult<()>) -> bool {
         match sent {
             Ok(()) => {
@@ -96,7 +96,7 @@ impl SharedTier {
         }
     }
 
-    /// Tries to send what the thread would send next, where there is none. Returns whether there was something.
+    /// Tries to send what the thread would send next, for a cache without that thread. Returns whether there was something.
     pub(crate) async fn send_next(&self) -> bool {
         let Some((eviction, turn)) = self.outbox.next() else {
             return false;

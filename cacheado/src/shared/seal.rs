@@ -1,5 +1,5 @@
-//! Values as they lie in the tier, and back. What comes back is checked against what was asked for: another form, another key,
-//! another type is a miss.
+//! Converts values to and from the format of the shared tier. What is read back is checked against the request: another format,
+//! another key or another type is a miss.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -14,19 +14,19 @@ use crate::counters::Event;
 use crate::repeats::warn_seldom;
 use crate::value::{AnyValue, Codec, Encoded};
 
-/// A value of the tier, of the type that was asked for.
+/// A value from the tier, of the requested type.
 pub(crate) struct Found {
     pub(crate) value: Box<AnyValue>,
-    /// What is left of its lifetime, with the part in which it only stands in for another; `None`: it lives until evicted.
+    /// The remaining lifetime, including the stale part; `None`: it lives until evicted.
     left: Option<Duration>,
-    /// How long that part is.
+    /// The length of the stale part, in which the value only stands in for another.
     stale: Duration,
-    /// How long it lived in all when it was stored.
+    /// The whole lifetime with which it was stored.
     whole: Option<Duration>,
 }
 
 impl Found {
-    /// What is left of the time in which it is good.
+    /// The remaining time in which the value is fresh.
     fn fresh(&self) -> Option<Duration> {
         self.left.map(|left| left.saturating_sub(self.stale))
     }
@@ -36,18 +36,18 @@ impl Found {
         !self.stale.is_zero()
     }
 
-    /// Whether it only stands in for another.
+    /// Whether it is stale: it only stands in for another value.
     pub(crate) fn is_stale(&self) -> bool {
         self.fresh() == Some(Duration::ZERO)
     }
 
-    /// Whether it is good for longer than one that has `left`, by more than what the clocks of stores are off.
+    /// Whether it stays fresh for longer than a value that has `left`, by more than the stores' clocks may be off.
     pub(crate) fn outlives(&self, left: Duration) -> bool {
         let margin = self.whole.unwrap_or_default() / 16;
         self.fresh().is_none_or(|fresh| fresh > left + margin)
     }
 
-    /// How long it lives in the process, where values age as `aging` says.
+    /// The lifetime of a copy in the process, where values age as `aging` says.
     pub(crate) fn span(&self, aging: &Aging) -> Span {
         let whole = self.whole.map(|whole| whole.saturating_sub(self.stale));
         let left = self.left.unwrap_or_default();
@@ -56,11 +56,11 @@ impl Found {
 }
 
 impl SharedTier {
-    /// `value` as it goes to the tier, for `lifetime`, which is all of `span`, or what the rules have left of it.
+    /// Encodes `value` for the tier. `lifetime` is all of `span`, or what the rules have left of it.
     ///
     /// # Errors
     ///
-    /// [`Error::Codec`] for one that can't be encoded, which is counted and traced. The tier is to hold nothing, then.
+    /// [`Error::Codec`] for a value that can't be encoded, which is counted and traced. The tier must then hold nothing.
     pub(crate) fn seal(
         &self,
         key: &Key,
@@ -104,7 +104,7 @@ impl SharedTier {
         }
     }
 
-    /// The value in `payload`; `None` if it is not what was stored under `outside`, which is counted and traced.
+    /// Decodes the value in `payload`; `None` if it is not what was stored under `outside`, which is counted and traced.
     ///
     /// # Errors
     ///
@@ -140,7 +140,7 @@ impl SharedTier {
     }
 }
 
-/// The value in what was stored under `outside`.
+/// Decodes the value of an opened envelope that was stored under `outside`.
 ///
 /// # Errors
 ///
@@ -158,7 +158,7 @@ fn decoded(
     };
     let value = guarded(|| (codec.decode)(encoded))?;
     tracing::trace!(key = %outside, generation = opened.generation, "found in the shared tier");
-    // nothing has more left than it was given
+    // the remaining lifetime is never longer than the stored one
     let lifetimes = [payload.lifetime, opened.lifetime];
     Ok(Found {
         value,
@@ -168,8 +168,8 @@ fn decoded(
     })
 }
 
-/// Runs what the user's serde implementations have a part in. One that panics, over what another build has stored perhaps, fails: else each
-/// call that meets the value would panic anew.
+/// Runs code of the user's serde implementations. A panic, perhaps over data of another build, becomes an error. Otherwise each call
+/// that meets the value would panic again.
 fn guarded<R>(
     serde: impl FnOnce() -> std::result::Result<R, String>,
 ) -> std::result::Result<R, String> {

@@ -1,9 +1,9 @@
-//! What hides secret ids; there is none without the feature `shared`.
+//! The key that hides secret ids. Without the feature `shared` there is none.
 
 #[cfg(feature = "shared")]
 pub(crate) use cacheado_backends::SecretKey;
 
-/// None can be made.
+/// Can't be constructed.
 #[cfg(not(feature = "shared"))]
 pub(crate) enum SecretKey {}
 

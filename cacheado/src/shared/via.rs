@@ -1,4 +1,4 @@
-//! The backend, asked in one way or the other.
+//! A backend that is asked in one of two ways.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use cacheado_backends::{Backend, Key, Scope};
 
 use crate::way::Way;
 
-/// Each operation is asked for when it is first polled.
+/// A backend, and the way to ask it. Each operation starts when it is first polled.
 #[derive(Clone, Copy)]
 pub(super) struct Via<'b> {
     pub(super) way: Way,
