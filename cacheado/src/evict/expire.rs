@@ -1,4 +1,4 @@
-//! Having what is under a key count as past its lifetime.
+//! Expiring a key: its entry counts as past its lifetime.
 
 use cacheado_backends::memory::Dropped;
 use cacheado_backends::{Entry, Key, Result};
@@ -9,8 +9,8 @@ use crate::shared::{Eviction, Found, Wanted};
 use crate::value::ValueType;
 use crate::way::Way;
 
-/// What the process has under `key` is good no more, but may stand in for a value that can't be had; if it has no such part of its
-/// lifetime, it goes. Answers whether it was good.
+/// Ends the fresh part of the value's lifetime in this process: it may then only stand in for a value that can't be loaded. An entry
+/// without a stale part is removed. Returns whether the value was good.
 fn expire_local(cache: &Cache, key: &Key, values: &ValueType) -> bool {
     let now = cache.clock().now();
     let expire = |entry: Entry<'_>| {
@@ -18,24 +18,25 @@ fn expire_local(cache: &Cache, key: &Key, values: &ValueType) -> bool {
         let outlives = entry.deadline() > age.end();
         outlives.then(|| age.expire(now))
     };
-    // dropped where no lock is held
+    // dropped outside the locks
     let mut dropped = Dropped::new();
     cache.flights().invalidate(key, || {
         let expired = cache.store().peek_key(key, expire).flatten();
         expired.unwrap_or_else(|| {
-            // an error that is kept is none
+            // a kept error is not a good value
             let was_good = values.has_good(cache, key);
             cache.store().remove(key, &mut dropped) && was_good
         })
     })
 }
 
-/// Whether what was found in the shared tier is good: its eviction says no more than that there was something, which may only stand in.
+/// Whether a value found in the shared tier is good. The result of its eviction would not tell: the entry may have been stale.
 fn was_good(found: Result<Option<Found>>) -> bool {
     found.is_ok_and(|found| found.is_some_and(|found| !found.is_stale()))
 }
 
-/// The shared tier keeps nothing of what is expired: other processes would go on to serve it.
+/// Expires `key` in this process and removes it from the shared tier, where other processes would go on serving it. Returns whether
+/// the value was good.
 pub(crate) async fn expire_key(
     way: Way,
     cache: &Cache,
@@ -46,7 +47,7 @@ pub(crate) async fn expire_key(
     let Some((tier, codec)) = cache.shared_for(key, values.codec) else {
         return Ok(expire());
     };
-    // asked first: of a caller who goes away from there, nothing is expired by half
+    // asked first: if the caller goes away here, nothing has been expired by half
     let mut expired =
         values.has_good(cache, key) || was_good(tier.get(way, key, codec, Wanted::Value).await);
     expired |= tier.after(|| Eviction::Key(key.clone()), expire);

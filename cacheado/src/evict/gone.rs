@@ -1,10 +1,10 @@
-//! What is done for a caller who goes away.
+//! What happens when a caller goes away.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-/// What the process does once the shared tier was asked. If the caller goes away meanwhile, it does so then: what a
-/// look-up has taken over from there would stay, of which nothing tells this process any more.
+/// The action in this process that follows a request to the shared tier. It also runs if the caller goes away meanwhile. Otherwise a
+/// copy that a lookup made from the tier would stay, and nothing would report it to this process any more.
 pub(crate) struct Again<R, F: Fn() -> R> {
     last: F,
     done: bool,
@@ -29,7 +29,8 @@ impl<R, F: Fn() -> R> Drop for Again<R, F> {
     }
 }
 
-/// Runs `last`, over which a rule may panic, in a destructor. The panic goes on, unless one does already: two would end the process.
+/// Runs `last`, in which a rule may panic, in a destructor. The panic is resumed, unless the thread is panicking already: a second one
+/// would abort the process.
 pub(crate) fn in_drop<R>(last: impl FnOnce() -> R) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(last))
         && !thread::panicking()

@@ -1,7 +1,7 @@
-//! How something is evicted, or said to be good no more, whoever asks for that: an operation, a verb, a load, a put.
+//! Evicting and expiring keys, for all callers: operations, verbs, loads and puts.
 //!
-//! The process goes first and last: what it has is not served while the shared tier is being asked, and what a look-up
-//! took over from there meanwhile goes too.
+//! The process is evicted first and last. So its entry is not served while the shared tier is being asked, and a copy that a lookup
+//! makes from there meanwhile goes too.
 
 mod expire;
 mod gone;
@@ -20,16 +20,16 @@ pub(crate) use expire::expire_key;
 pub(crate) use gone::{Again, in_drop};
 pub(crate) use several::{Evictions, Filling};
 
-/// Removes what the process has under `key`. Answers whether there was a live entry.
+/// Removes the entry under `key` from the process. Returns whether there was a live one.
 pub(crate) fn evict_local(cache: &Cache, key: &Key) -> bool {
-    // dropped where no lock is held
+    // dropped outside the locks
     let mut dropped = Dropped::new();
     let remove = || cache.store().remove(key, &mut dropped);
     cache.flights().invalidate(key, remove)
 }
 
-/// Runs `store`, which stores a value under `key` that is newer than what the `tier` has there, if there is one. If a rule panics over it, or
-/// the value that goes for it, that is evicted as soon as can be, and the panic goes on.
+/// Runs `store`, which stores a value under `key` that is newer than the one in `tier`, if there is a tier. If a rule or the
+/// destructor of the replaced value panics, the tier's entry is evicted as soon as possible, and the panic is resumed.
 pub(crate) fn or_evict<R>(
     cache: &Cache,
     key: &Key,
@@ -41,19 +41,19 @@ pub(crate) fn or_evict<R>(
     };
     catch_unwind(AssertUnwindSafe(store)).unwrap_or_else(|panic| {
         tier.evict_later(key);
-        // what a look-up took over from there meanwhile
+        // for what a lookup copied from the tier meanwhile
         let _ = catch_unwind(AssertUnwindSafe(|| evict_local(cache, key)));
         resume_unwind(panic)
     })
 }
 
-/// The shared tier, if it can have something under `key`; `portable`: the function's values can go there.
+/// The shared tier, if it can have an entry under `key`. `portable`: the function's values can go there.
 fn tier_of<'a>(cache: &'a Cache, key: &Key, portable: bool) -> Option<&'a SharedTier> {
     cache.shared().filter(|_| portable && cache.can_share(key))
 }
 
-/// Removes what is under `key` everywhere; `portable`: the function's values can go to the shared tier. Answers whether there was
-/// something.
+/// Removes the entry under `key` everywhere. `portable`: the function's values can go to the shared tier. Returns whether there was
+/// one.
 pub(crate) async fn evict_key(way: Way, cache: &Cache, key: &Key, portable: bool) -> Result<bool> {
     let Some(tier) = tier_of(cache, key, portable) else {
         return Ok(evict_local(cache, key));

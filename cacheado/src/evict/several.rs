@@ -1,4 +1,4 @@
-//! Several evictions, of which none is lost when their caller goes away.
+//! Several evictions, none of which is lost if the caller goes away.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -8,8 +8,8 @@ use super::{evict_key, evict_local, in_drop};
 use crate::cache::Cache;
 use crate::way::Way;
 
-/// Keys that are to be evicted, one after the other. Those that are left when this is dropped go from the process then, and from the
-/// shared tier as soon as that can be told.
+/// Keys to evict one after the other. When this is dropped, the remaining keys are evicted from the process, and from the shared tier
+/// as soon as possible.
 pub(crate) struct Evictions<'a> {
     cache: &'a Cache,
     keys: Vec<Key>,
@@ -36,11 +36,11 @@ impl<'a> Evictions<'a> {
         Self { cache, keys, from }
     }
 
-    /// Evicts them.
+    /// Evicts the keys.
     ///
     /// # Errors
     ///
-    /// What the shared tier said first, if it failed. All are evicted all the same.
+    /// The first failure of the shared tier. The other keys are evicted all the same.
     pub(crate) async fn run(mut self, way: Way) -> Result<()> {
         let mut result = Ok(());
         while let Some(key) = self.keys.last() {
@@ -61,7 +61,7 @@ impl Drop for Evictions<'_> {
         let mut panicked = Ok(());
         for key in self.keys.drain(..) {
             if self.from == From::Everywhere {
-                // a rule that panics over one keeps none of the others
+                // a rule that panics over one key does not keep the others
                 let evict = AssertUnwindSafe(|| evict_local(self.cache, &key));
                 panicked = panicked.and(catch_unwind(evict).map(drop));
             }
@@ -73,11 +73,11 @@ impl Drop for Evictions<'_> {
     }
 }
 
-/// That the shared tier is being told of what loads have found. If that is given up, with the caller, nobody sees what has come of it:
-/// what was `overtaken` by an invalidation that went first goes again.
+/// A request that tells the shared tier the values of loads. If it is given up with its caller, its outcome is unknown. Then the keys
+/// that an invalidation has `overtaken` are evicted again.
 pub(crate) struct Filling<'a, F: Fn() -> Vec<Key>> {
     cache: &'a Cache,
-    /// `None`: there is an answer.
+    /// `None` once there is an answer.
     overtaken: Option<F>,
 }
 
@@ -87,7 +87,7 @@ impl<'a, F: Fn() -> Vec<Key>> Filling<'a, F> {
         Self { cache, overtaken }
     }
 
-    /// There is an answer.
+    /// Records that there is an answer.
     pub(crate) fn over(mut self) {
         self.overtaken = None;
     }
