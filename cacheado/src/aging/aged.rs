@@ -1,8 +1,8 @@
-//! Values that are looked at again while they live: they outlive their lifetime to stand in for one that can't be had, or are loaded
-//! anew before its end.
+//! Values that are examined while they live: they outlive their lifetime as stand-ins for values that can't be loaded, or are
+//! refreshed before its end.
 //!
-//! Such a value lies in its entry as an [`Aged`] one, which nobody takes for a plain one by mistake. The store keeps the entry to
-//! the very end; whether the value is still good is decided here.
+//! Such a value is stored as an [`Aged`] one, so it can't be mistaken for a plain one. The store keeps the entry to the very end.
+//! Whether the value is still good is decided here.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -14,61 +14,62 @@ use crate::aging::chance;
 use crate::sync::Instant;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// A value, and how old it is. In this order: what a hit looks at lies side by side.
+/// A value and its age. In this order, so that what a hit reads lies side by side.
 #[repr(C)]
 pub(crate) struct Aged<T> {
     pub(crate) value: T,
     pub(crate) age: Age,
 }
 
-/// How old a value is, and what is done about it.
+/// How old a value is, and what is being done about it.
 #[repr(C)]
 pub(crate) struct Age {
-    /// When a look-up has to look closer: from `due` or `fresh_until` on, whichever comes first.
+    /// From when on a lookup must examine the value: `due` or `fresh_until`, whichever comes first; with `idle`, when the next use is
+    /// recorded.
     attention: AtomicU64,
-    /// What it sees then. Elsewhere in memory, so that values lie closer together.
+    /// The rest, allocated separately so that values lie closer together.
     seen: Box<Seen>,
 }
 
-/// What is known of a value that is looked at more closely.
+/// What a lookup that examines the value needs.
 struct Seen {
     stored_at: Tick,
     /// From when on a hit begins a refresh, or may.
     due: Tick,
-    /// If it may: the gap of `XFetch`, in nanoseconds; else 0.
+    /// If a hit may begin one: the gap of `XFetch`, in nanoseconds; otherwise 0.
     gap: u64,
-    /// The first moment at which it is good no more; 0 if it was said to be good no more.
+    /// The first moment at which the value is not good any more; 0 if it was expired.
     fresh_until: AtomicU64,
-    /// How long it is good if nobody asks for it, if that counts.
+    /// The limit on the time between uses, if there is one.
     idle: Option<Idle>,
-    /// Since when somebody is refreshing it; 0: nobody is.
+    /// When the current refresh began; 0 if there is none.
     claimed: AtomicU64,
-    /// After a load that failed, the first moment at which there is another.
+    /// After a failed load, the first moment at which another may begin.
     retry_at: AtomicU64,
 }
 
-/// How many gaps ahead of its end a value is not looked at more closely: a hit there would begin a refresh once in 10^17 times.
+/// How many gaps before its end a value starts to be examined. An earlier hit would begin a refresh once in 10^17 times.
 const FURTHEST: u64 = 40;
 
-/// In how many parts `idle` is noted.
+/// Uses are recorded once in this fraction of `idle`.
 const GRAINS: u32 = 64;
 
-/// What is known of a value that is good only for as long as it is asked for.
+/// The state of a value that is good only while it is used.
 struct Idle {
     span: Duration,
-    /// The first moment at which it is good no more, however often it is asked for.
+    /// The first moment at which it is not good any more, however often it is used.
     end: Tick,
 }
 
 impl Idle {
-    /// After a hit that was noted `now`, those before then are not: so a hit is mostly as any other, and a value may go that part of its
-    /// time too early.
+    /// How long uses are not recorded after one that was recorded at `now`. So most hits cost no more than usual, and a value may
+    /// expire too early by that fraction of `idle`.
     fn noted_until(&self, now: Tick) -> Tick {
         Clock::deadline(now, Some(self.span / GRAINS))
     }
 }
 
-/// Where a moment between `from` and `was` lies if that is moved to `is`.
+/// Scales `moment`, which lies between `from` and `was`, to the interval between `from` and `is`.
 fn moved(moment: Tick, from: Tick, was: Tick, is: Tick) -> Tick {
     if is == NEVER {
         return NEVER;
@@ -78,11 +79,11 @@ fn moved(moment: Tick, from: Tick, was: Tick, is: Tick) -> Tick {
     from.saturating_add(u64::try_from(after).unwrap_or(NEVER))
 }
 
-/// That one refreshes a value: since when.
+/// The right to refresh a value, with the time when it was claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Claim(u64);
 
-/// When it is in real time, which is never 0: a manual clock, which stands still, says nothing of how long something takes.
+/// The moment in real time, never 0: a manual clock stands still and can't measure how long something takes.
 fn moment(clock: &Clock, now: Tick) -> u64 {
     static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
     let moment = if clock.runs() {
@@ -94,28 +95,28 @@ fn moment(clock: &Clock, now: Tick) -> u64 {
     moment.saturating_add(1)
 }
 
-/// What a value is good for.
+/// What a value may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
     Fresh,
-    /// It is good, and the one who is told so is to load another.
+    /// It is good, and the caller must load another.
     Due,
-    /// It may stand in for one that can't be had.
+    /// It may stand in for a value that can't be loaded.
     Stale,
 }
 
 impl Age {
-    /// How many bytes it takes beside a value, here and elsewhere.
+    /// The bytes that it takes in addition to the value, inline and allocated.
     pub(crate) const BYTES: usize = size_of::<Self>() + size_of::<Seen>();
 
-    /// Of a value that is stored `now`.
+    /// The age of a value stored at `now`.
     pub(crate) fn new(now: Tick, span: &Span) -> Self {
         let gap = u64::try_from(span.gap.as_nanos()).unwrap_or(u64::MAX);
         let due = span.due.map(|due| Clock::deadline(now, Some(due)));
         Self::ending_at(now, Clock::deadline(now, span.fresh), due, gap, span.idle)
     }
 
-    /// Of a value that was `stored_at` that time, and is good up to `end` at most.
+    /// The age of a value that was stored at `stored_at` and is good until `end` at most.
     fn ending_at(
         stored_at: Tick,
         end: Tick,
@@ -150,9 +151,9 @@ impl Age {
         }
     }
 
-    /// The rules have its lifetime end at `end`, and not when it was `asked`; nothing prolongs it beyond that. What is moved is the end
-    /// of the part in which it is good: that in which it stands in comes after it, for as long as there is room. It is due at the same
-    /// part of it. Returns until when it is kept, if nothing prolongs it.
+    /// Applies the lifetime that the rules decided on: it ends at `end` instead of `asked`, and nothing prolongs it beyond that. This
+    /// moves the end of the fresh part. The stale part follows, as far as there is room. `due` stays at the same fraction of the fresh
+    /// part. Returns until when the entry is kept if nothing prolongs it.
     pub(crate) fn ends(&mut self, asked: Tick, end: Tick) -> Tick {
         if end != asked {
             let Seen {
@@ -168,7 +169,7 @@ impl Age {
             } else if end < was {
                 end
             } else {
-                // more or less of the part after it, which is no longer than it was
+                // the difference is taken from the stale part first, which gets no longer than it was
                 was.max(end.saturating_sub(asked.saturating_sub(was)))
             };
             let due = (gap == 0 && due != NEVER).then(|| moved(due, stored_at, was, is));
@@ -180,24 +181,24 @@ impl Age {
         }
     }
 
-    /// When there is something to be asked of it.
+    /// From when on a lookup must examine the value.
     #[inline]
     pub(crate) fn attention(&self) -> Tick {
         self.attention.load(Ordering::Relaxed)
     }
 
-    /// Whether there is nothing to be asked of it.
+    /// Whether a lookup need not examine the value yet.
     #[inline]
     pub(crate) fn is_young(&self, clock: &Clock) -> bool {
         !clock.has_reached(self.attention())
     }
 
-    /// Whether it is good.
+    /// Whether the value is good.
     pub(crate) fn is_fresh(&self, clock: &Clock) -> bool {
         self.is_young(clock) || clock.now() < self.fresh_until()
     }
 
-    /// What it is good for. Nothing is claimed by asking.
+    /// What the value may be used for. This claims nothing.
     pub(crate) fn freshness(&self, now: Tick) -> Freshness {
         let fresh_until = self.fresh_until();
         if now >= fresh_until {
@@ -209,41 +210,41 @@ impl Age {
         }
     }
 
-    /// Whether a hit that close to the end is the one to begin a refresh: always, or as `XFetch` has it, with the probability
-    /// `exp(-left / gap)` (Vattani, Chierichetti, Lowenstein: "Optimal Probabilistic Cache Stampede Prevention", 2015).
+    /// Whether a hit this close to the end begins a refresh: always, or as in `XFetch`, with the probability `exp(-left / gap)`
+    /// (Vattani, Chierichetti, Lowenstein: "Optimal Probabilistic Cache Stampede Prevention", 2015).
     #[allow(clippy::cast_precision_loss, reason = "a probability")]
     fn draws(&self, left: Tick) -> bool {
         if self.seen.gap == 0 {
             return true;
         }
-        // from above 0 to 1
+        // greater than 0, up to 1
         let number = 1.0 - chance::unit();
         -number.ln() * self.seen.gap as f64 >= left as f64
     }
 
-    /// It is asked for: it is good for longer, if that counts. Returns until when.
+    /// Records a use: with `idle`, the value is good for longer. Returns until when.
     pub(crate) fn used(&self, now: Tick) -> Option<Tick> {
         let idle = self.seen.idle.as_ref()?;
         let until = Clock::deadline(now, Some(idle.span)).min(idle.end);
         self.attention
             .store(idle.noted_until(now).min(until), Ordering::Release);
-        // of two that ask at once the later counts; one that was expired stays so
+        // of two concurrent uses the later counts; an expired value stays expired
         let longer = |good: Tick| (good != 0 && good < until).then_some(until);
         let good = &self.seen.fresh_until;
         if good.try_update(Ordering::AcqRel, Ordering::Acquire, longer) == Err(0) {
-            // it may have been expired before it was said that it need not be looked at for a while
+            // it may have been expired before `attention` was moved on above
             self.attention.store(0, Ordering::Release);
         }
         Some(until)
     }
 
-    /// Whether a load failed a short while ago, so that none is begun.
+    /// Whether a load failed a short while ago, so that none may begin.
     pub(crate) fn is_resting(&self, now: Tick) -> bool {
         now < self.seen.retry_at.load(Ordering::Acquire)
     }
 
-    /// Asks to be the one who refreshes it. Of all who ask, one is told so, until that is over, or for `patience` if it does not end:
-    /// its runtime may stand still.
+    /// Claims the refresh of the value. Only one caller gets the claim, until its refresh is over, or for `patience` if that does not
+    /// end: its runtime may stand still.
     pub(crate) fn claim(&self, clock: &Clock, now: Tick, patience: Duration) -> Option<Claim> {
         if self.is_resting(now) {
             return None;
@@ -258,46 +259,46 @@ impl Age {
         claim.is_ok().then_some(Claim(begun))
     }
 
-    /// The first moment at which it is good no more.
+    /// The first moment at which the value is not good any more.
     pub(crate) fn fresh_until(&self) -> Tick {
         self.seen.fresh_until.load(Ordering::Acquire)
     }
 
-    /// The first moment at which it is good no more, however often it is asked for. Beyond that it may stand in.
+    /// The first moment at which the value is not good any more, however often it is used. From then on it may stand in.
     pub(crate) fn end(&self) -> Tick {
         let idle = self.seen.idle.as_ref();
         idle.map_or_else(|| self.fresh_until(), |idle| idle.end)
     }
 
-    /// What tells it from those of the values before and after it.
+    /// Distinguishes the value from those before and after it.
     pub(crate) fn stored_at(&self) -> Tick {
         self.seen.stored_at
     }
 
-    /// The refresh is over: another may be begun, unless one was already, since this one took so long.
+    /// Ends the refresh, so that another may begin, unless one has begun already because this one took so long.
     pub(crate) fn unclaim(&self, Claim(begun): Claim) {
         let claimed = &self.seen.claimed;
         let _ = claimed.compare_exchange(begun, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    /// The load failed: no other is begun for `rest`.
+    /// Records a failed load: no other begins for `rest`.
     pub(crate) fn failed(&self, now: Tick, rest: Duration) {
         self.seen
             .retry_at
             .store(Clock::deadline(now, Some(rest)), Ordering::Release);
     }
 
-    /// It is good no more, whatever is left of its lifetime: who asks is to have a new value, and this one if there is none.
-    /// Returns whether it was good.
+    /// Ends the fresh part of the lifetime: a lookup then wants a new value, and gets this one if there is none. Returns whether the
+    /// value was good.
     pub(crate) fn expire(&self, now: Tick) -> bool {
         let was = self.seen.fresh_until.swap(0, Ordering::AcqRel);
         self.attention.store(0, Ordering::Release);
-        // who asks for a new value has it tried, whatever came of the last one
+        // a caller that asks for a new value gets a load, whatever became of the last one
         self.seen.retry_at.store(0, Ordering::Release);
         now < was
     }
 
-    /// Whether it was [expired](Self::expire).
+    /// Whether the value was [expired](Self::expire).
     pub(crate) fn is_expired(&self) -> bool {
         self.fresh_until() == 0
     }

@@ -1,12 +1,12 @@
-//! Chance: numbers that are to be different each time, and on which nobody's safety hangs.
+//! Random numbers, not for security.
 
 use std::hash::{BuildHasher, RandomState};
 
-/// A number from 0 to below 1.
+/// A random number from 0 to below 1.
 #[allow(clippy::cast_precision_loss, reason = "53 bits are kept")]
 pub(crate) fn unit() -> f64 {
     const BITS: u32 = f64::MANTISSA_DIGITS;
-    // each state has keys of its own, and those of a thread begin with random ones: what they hash a constant to has no pattern
+    // each state has its own keys, and a thread's first ones are random: the hashes of a constant under them have no pattern
     let number = RandomState::new().hash_one(0_u8);
     (number >> (u64::BITS - BITS)) as f64 / (1_u64 << BITS) as f64
 }

@@ -1,6 +1,6 @@
 //! Errors that are kept for a while: `err_ttl`.
 //!
-//! Such an error lies in the entry of its call as a [`Failure`], so nobody takes it for a value. It stays in the process.
+//! Such an error is stored in the entry of its call as a [`Failure`], so it can't be mistaken for a value. It stays in the process.
 
 use cacheado_backends::{Entry, Key, Kind, NewEntry};
 
@@ -13,16 +13,16 @@ struct Failure<E>(E);
 
 /// What can be done with the error of a function that returns `R`.
 pub struct Errors<R> {
-    /// What an entry has the function return, if it is an error.
+    /// The return value from an entry that holds an error.
     read: fn(Entry<'_>) -> Option<R>,
-    /// An entry of the error in what the function returned, if it is one.
+    /// An entry for the error in a return value, if there is one.
     entry: fn(Kind, &Key, &R, &Weigher) -> Option<NewEntry<'static>>,
-    /// For those who don't know the type.
+    /// For callers that don't know the type.
     clone: CloneError,
     restore: fn(Box<AnyValue>) -> Option<R>,
 }
 
-/// The error in an entry, if it is one.
+/// Clones the error in an entry, if it holds one.
 pub(crate) type CloneError = fn(Entry<'_>) -> Option<Box<AnyValue>>;
 
 impl<R> Clone for Errors<R> {
@@ -54,7 +54,7 @@ impl<R> Errors<R> {
         (self.read)(entry)
     }
 
-    /// An entry of the error in `ret`, if it is one, among values of `kind`.
+    /// An entry for the error in `ret`, if there is one, among values of `kind`.
     pub(crate) fn entry(
         &self,
         kind: Kind,
@@ -69,7 +69,7 @@ impl<R> Errors<R> {
         self.clone
     }
 
-    /// What the function returned.
+    /// The return value for an error.
     pub(crate) fn restore(&self, error: Box<AnyValue>) -> Option<R> {
         (self.restore)(error)
     }

@@ -1,5 +1,5 @@
-//! How values age: `stale`, `refresh_after`, `jitter`, `err_ttl` and the timeouts, as an attribute or a builder gives them, and what comes of
-//! them for one value.
+//! How values age: `stale`, `refresh_after`, `jitter`, `err_ttl` and the timeouts, as set by an attribute or a builder, and the
+//! resulting lifetime of one value.
 
 pub(crate) mod aged;
 pub(crate) mod chance;
@@ -7,44 +7,45 @@ pub(crate) mod errors;
 
 use std::time::Duration;
 
-/// The longest that a value stands in: what no clock and no store counts as without end.
+/// The longest stale part: a time that no clock and no store treats as endless.
 const LONGEST_STALE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// What is said of how values age. What an attribute leaves out, the builder says.
+/// The options for how values age. For those that an attribute leaves out, the builder's apply.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Aging {
-    /// How long past its lifetime a value may stand in for one that can't be had.
+    /// How long past its lifetime a value may stand in for one that can't be loaded.
     pub(crate) stale: Option<Duration>,
-    /// The part of its lifetime past which a hit begins a refresh.
+    /// The fraction of its lifetime after which a hit begins a refresh.
     pub(crate) refresh_after: Option<f64>,
-    /// How eagerly a hit begins one, the more so the closer the end is and the longer a load takes: the factor that `XFetch` calls beta.
+    /// How eagerly a hit begins a refresh, the more so the closer the end is and the longer a load takes: the factor that `XFetch`
+    /// calls beta.
     pub(crate) xfetch: Option<f64>,
-    /// By how much of itself a lifetime may be longer.
+    /// The fraction by which a lifetime may be longer.
     pub(crate) jitter: Option<f64>,
-    /// How long a body is waited for while there is a value that may stand in.
+    /// How long a call waits for a body while there is a stand-in.
     pub(crate) timeout: Option<Duration>,
-    /// How long a body is waited for at all.
+    /// How long a call waits for a body in any case.
     pub(crate) hard_timeout: Option<Duration>,
     /// How long an `Err` is kept.
     pub(crate) err_ttl: Option<Duration>,
-    /// How long a value lives that nobody asks for.
+    /// How long an unused value lives.
     pub(crate) idle: Option<Duration>,
     /// Whether a load outlives its caller.
     pub(crate) detached: bool,
 }
 
-/// How long one value lives.
+/// The lifetime of one value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
-    /// As a value; `None`: until evicted.
+    /// The fresh part; `None`: until evicted.
     pub(crate) fresh: Option<Duration>,
-    /// And then, as one that stands in for another.
+    /// The stale part that follows, in which the value stands in for another.
     pub(crate) stale: Duration,
     /// From when on a hit begins a refresh.
     pub(crate) due: Option<Duration>,
-    /// How long a load takes, times how eager one is to be ahead of the end. Zero: one is not.
+    /// The duration of the load times the `xfetch` factor. Zero: no refresh by `xfetch`.
     pub(crate) gap: Duration,
-    /// How long it lives if nobody asks for it.
+    /// How long the value lives if it is not used.
     pub(crate) idle: Option<Duration>,
 }
 
@@ -61,21 +62,21 @@ impl Aging {
         detached: false,
     };
 
-    /// The same, and for what it leaves out, what `defaults` say.
+    /// These options, completed from `defaults`.
     #[inline]
     pub(crate) fn or(self, defaults: &Self) -> Self {
-        // a value that is to go when nobody asks for it is not kept longer, nor loaded anew
+        // a value with `idle` is to go when it is not used, so defaults neither keep it longer nor refresh it
         let keeps = self.idle.is_none();
         let refresh_after = defaults.refresh_after;
         Self {
             stale: self.stale_or(defaults),
-            // `xfetch` says when a refresh begins, in the place of the other
+            // `xfetch` decides when a refresh begins, in place of `refresh_after`
             refresh_after: self
                 .refresh_after
                 .or(refresh_after.filter(|_| keeps && self.xfetch.is_none())),
             jitter: self.jitter.or(defaults.jitter),
             timeout: self.timeout.or(defaults.timeout),
-            // these are the function's alone
+            // these have no defaults
             xfetch: self.xfetch,
             hard_timeout: self.hard_timeout,
             err_ttl: self.err_ttl,
@@ -84,18 +85,18 @@ impl Aging {
         }
     }
 
-    /// How long past its lifetime a value may stand in; what `defaults` say, if it is left out.
+    /// How long past its lifetime a value may stand in, by default as `defaults` say.
     #[inline]
     pub(crate) fn stale_or(&self, defaults: &Self) -> Option<Duration> {
         let keeps = self.idle.is_none();
         self.stale.or(defaults.stale.filter(|_| keeps))
     }
 
-    /// How long a new value of this lifetime lives. It is worked out anew for each, since the jitter is another each time.
+    /// The lifetime of a new value with this `ttl`. Computed for each value, because the jitter is random.
     #[inline]
     pub(crate) fn span(&self, ttl: Option<Duration>) -> Span {
         let Some(ttl) = ttl.filter(|ttl| *ttl != Duration::MAX) else {
-            // no end, so no part of the way there, and nothing past it; but one may go ahead of it
+            // without an end there is no fraction of the lifetime and no stale part; but `idle` may end it
             return Span {
                 idle: self.idle,
                 ..Span::plain(ttl)
@@ -117,7 +118,7 @@ impl Aging {
         }
     }
 
-    /// Whether there is more to the lifetime of most values than an end.
+    /// Whether the lifetime of most values is more than an end.
     pub(crate) fn ages(&self) -> bool {
         let Self {
             stale,
@@ -129,7 +130,7 @@ impl Aging {
         stale.is_some() || refresh_after.is_some() || xfetch.is_some() || idle.is_some()
     }
 
-    /// The same for a value that has `left` of a lifetime `of` that long.
+    /// The lifetime of a value that has `left` of its lifetime `of`.
     pub(crate) fn span_of_rest(
         &self,
         left: Option<Duration>,
@@ -138,7 +139,7 @@ impl Aging {
     ) -> Span {
         let due = self.refresh_after.zip(left).zip(of);
         let due = due.map(|((part, left), of)| {
-            // from the end, since the beginning is some time ago
+            // counted from the end, because the beginning is some time ago
             left.saturating_sub(of.saturating_sub(of.mul_f64(part)))
         });
         Span {
@@ -152,7 +153,7 @@ impl Aging {
 }
 
 impl Span {
-    /// Of a value that is not looked at again while it lives.
+    /// The lifetime of a value that is not examined while it lives.
     pub(crate) const fn plain(fresh: Option<Duration>) -> Self {
         Self {
             fresh,
@@ -163,7 +164,7 @@ impl Span {
         }
     }
 
-    /// The same for a value whose load `took` so long.
+    /// This lifetime, for a value whose load took `took`.
     #[inline]
     pub(crate) fn after(mut self, took: Option<Duration>, aging: &Aging) -> Self {
         if let Some((took, eagerness)) = took.zip(aging.xfetch)
@@ -174,12 +175,12 @@ impl Span {
         self
     }
 
-    /// From the beginning to the end, however often it is asked for.
+    /// The whole lifetime, however often the value is used.
     pub(crate) fn total(&self) -> Option<Duration> {
         self.fresh.map(|fresh| fresh.saturating_add(self.stale))
     }
 
-    /// The same for the shared tier, if it is `total` in the process. Nobody prolongs it there.
+    /// The whole lifetime in the shared tier, if it is `total` in the process. Uses do not prolong it there.
     pub(crate) fn outside(&self, total: Option<Duration>) -> Option<Duration> {
         match self.idle {
             None => total,
@@ -192,12 +193,12 @@ impl Span {
         self.due.is_some() || self.idle.is_some() || !self.stale.is_zero() || !self.gap.is_zero()
     }
 
-    /// Whether a hit begins a refresh from the beginning on.
+    /// Whether every hit begins a refresh, from the beginning on.
     pub(crate) fn is_due(&self) -> bool {
         self.due == Some(Duration::ZERO)
     }
 
-    /// What is left of its stale part, if a rule has cut the whole to `total`.
+    /// The rest of the stale part, if a rule has cut the whole lifetime to `total`.
     pub(crate) fn stale_within(&self, total: Option<Duration>) -> Duration {
         let fresh = self.fresh.unwrap_or(Duration::MAX);
         total.map_or(self.stale, |total| {
@@ -206,7 +207,7 @@ impl Span {
     }
 }
 
-/// `ttl` and `part` of it.
+/// `ttl`, longer by the fraction `part`.
 fn longer(ttl: Duration, part: f64) -> Duration {
     let more = Duration::try_from_secs_f64(ttl.as_secs_f64() * part);
     ttl.saturating_add(more.unwrap_or_default())
