@@ -1,5 +1,5 @@
-//! Bodies that a task polls for a caller who waits, and that the caller polls instead if the task is not polled any more: a runtime of one
-//! thread stands still once its `block_on` has returned, and one that ends drops its tasks.
+//! Bodies that a task polls for a waiting caller. The caller polls the body itself if the task is not polled any more: a
+//! current-thread runtime stands still once its `block_on` has returned, and a runtime that shuts down drops its tasks.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,39 +13,39 @@ use crate::sync::{Instant, Mutex, lock};
 use crate::waiting::slot::Slot;
 use crate::waiting::watchdog::{Prod, watch};
 
-/// A body that says elsewhere what it comes to.
+/// A body that delivers its result elsewhere.
 type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What a task and a caller know of a body, whose own waker it is.
+/// The state of a body that its task and its caller share. It is also the body's waker.
 pub(super) struct Handed {
     state: Mutex<State>,
-    /// How long the task may leave it unpolled when it is to be.
+    /// How long the task may leave the body unpolled once that is due.
     patience: Duration,
 }
 
 struct State {
-    /// `None` while it is polled, and when it is over or taken back.
+    /// `None` while it is being polled, and once it is over or was taken back.
     body: Option<Body>,
     turn: Turn,
     /// Wakes the task.
     task: Option<Waker>,
     /// Wakes the caller.
     caller: Option<Waker>,
-    /// The caller has gone: the body is the task's alone.
+    /// The caller has gone: the body belongs to the task alone.
     left: bool,
-    /// The task has gone: the body is the caller's alone.
+    /// The task has gone: the body belongs to the caller alone.
     dropped: bool,
     watched: bool,
 }
 
-/// Whether the task is to poll the body.
+/// Whether the task must poll the body.
 #[derive(Clone, Copy)]
 enum Turn {
-    /// Not before it is woken.
+    /// Not until the body is woken.
     Waits,
-    /// Since then.
+    /// Since this time.
     Due(Instant),
-    /// It does, and is to do so again if it was `woken` meanwhile.
+    /// The task is polling it, and must poll again if the body was `woken` meanwhile.
     Polls { woken: bool },
 }
 
@@ -68,7 +68,7 @@ impl State {
 }
 
 impl Handed {
-    /// `left`: no caller waits for it.
+    /// `left`: no caller waits for the body.
     fn new(body: Body, patience: Duration, left: bool) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
@@ -90,7 +90,7 @@ impl Handed {
         lock(&self.state).is_overdue(self.patience)
     }
 
-    /// Has the caller look again when the task has left the body unpolled for too long.
+    /// Has the caller check again once the task has left the body unpolled for too long.
     fn watch(self: &Arc<Self>, state: &mut State) {
         if let Some(until) = state.until(self.patience)
             && !state.left
@@ -100,9 +100,9 @@ impl Handed {
         }
     }
 
-    /// The body, if the caller is to poll it from now on; else `waker` is told when to ask again.
+    /// The body, if the caller must poll it from now on. Otherwise `waker` is woken when the caller must ask again.
     fn take_back(self: &Arc<Self>, waker: &Waker) -> Option<Body> {
-        // a waker's clone and drop are the executor's code, which runs where no lock is held
+        // cloning or dropping a waker runs the executor's code, so no lock may be held
         let waker = waker.clone();
         let mut state = lock(&self.state);
         if (state.dropped || state.is_overdue(self.patience))
@@ -117,12 +117,12 @@ impl Handed {
         None
     }
 
-    /// The caller goes.
+    /// Records that the caller goes away.
     fn leave(&self) {
         let _body = {
             let mut state = lock(&self.state);
             state.left = true;
-            // dropped where no lock is held
+            // dropped outside the lock
             state.dropped.then(|| state.body.take())
         };
     }
@@ -142,7 +142,7 @@ impl Wake for Handed {
                 turn @ Turn::Waits => *turn = Turn::Due(Instant::now()),
             }
             self.watch(&mut state);
-            // once it has woken the task, that brings another
+            // taken, because the task brings a new waker when it is polled
             state.task.take()
         };
         if let Some(task) = task {
@@ -156,7 +156,7 @@ impl Prod for Handed {
         let caller = {
             let mut state = lock(&self.state);
             state.watched = false;
-            // else it was polled in time
+            // otherwise the body was polled in time
             let due = matches!(state.turn, Turn::Due(_));
             due.then(|| state.caller.take()).flatten()
         };
@@ -167,7 +167,7 @@ impl Prod for Handed {
 }
 
 impl Task {
-    /// Of a body that no caller waits for.
+    /// A task for a body that no caller waits for.
     pub(crate) fn alone(
         patience: Duration,
         body: impl Future<Output = ()> + Send + 'static,
@@ -186,7 +186,7 @@ impl Future for Task {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let handed = &self.0;
-        // a waker's clone and drop are the executor's code, which runs where no lock is held
+        // cloning or dropping a waker runs the executor's code, so no lock may be held
         let waker = cx.waker().clone();
         let (mut body, before) = {
             let mut state = lock(&handed.state);
@@ -218,7 +218,7 @@ impl Drop for Task {
             let mut state = lock(&self.0.state);
             state.dropped = true;
             let body = if state.left { state.body.take() } else { None };
-            // all are dropped where no lock is held
+            // all are dropped outside the lock
             (state.caller.take(), state.task.take(), body)
         };
         if let Some(caller) = caller {
@@ -227,7 +227,7 @@ impl Drop for Task {
     }
 }
 
-/// The caller's side: what the body puts into `slot`.
+/// The caller's side: waits for what the body puts into `slot`.
 pub(crate) struct Awaited<T> {
     slot: Arc<Slot<T>>,
     handed: Arc<Handed>,
@@ -236,8 +236,8 @@ pub(crate) struct Awaited<T> {
 }
 
 impl<T> Awaited<T> {
-    /// Waits for what `body` puts into `slot`, which whoever is given the task polls. Once it is to be polled, it may be left alone for
-    /// `patience`.
+    /// Waits for what `body` puts into `slot`. The returned task must be polled to run the body. Once that is due, it may be left
+    /// unpolled for `patience`.
     pub(crate) fn new(
         slot: Arc<Slot<T>>,
         patience: Duration,

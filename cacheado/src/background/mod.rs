@@ -1,7 +1,7 @@
 //! Bodies that run in the background: how many at once, where, and until when.
 //!
-//! What is async runs on the runtime of the caller who began it, what is sync on threads of the cache's own, which are started when
-//! they are needed and end when they are not.
+//! Async bodies run on the runtime of the caller that began them. Sync bodies run on the cache's own threads, which are started on
+//! demand and end when idle.
 
 pub(crate) mod handed;
 pub(crate) mod owned;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
 
-/// How many run at once, if the builder is not told otherwise.
+/// How many bodies run at once, unless the builder says otherwise.
 pub(crate) const LIMIT: usize = 64;
 
 /// How long a thread waits for another body before it ends.
@@ -24,7 +24,7 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// A body that waits for a thread.
 struct Job {
-    /// Nobody waits for it.
+    /// No caller waits for it.
     ends: bool,
     run: Box<dyn FnOnce() + Send>,
 }
@@ -40,9 +40,9 @@ struct Workers {
 
 #[derive(Default)]
 struct State {
-    /// Nothing begins any more.
+    /// No body begins any more.
     closed: bool,
-    /// Bodies that run or wait for a thread.
+    /// The bodies that run or wait for a thread.
     running: usize,
     waiting: VecDeque<Job>,
     idle: usize,
@@ -50,7 +50,7 @@ struct State {
     tasks: tasks::Tasks,
 }
 
-/// A place among those that may run. Given back when it is dropped.
+/// One of the limited places for running bodies. Released on drop.
 struct Place {
     workers: Arc<Workers>,
     #[cfg(feature = "tokio")]
@@ -66,12 +66,12 @@ impl Background {
         }))
     }
 
-    /// Does `job` with `it` on a thread of its own. What is not `ends` is done also when the others are [ended](Self::close): somebody waits
-    /// for it.
+    /// Runs `job` with `it` on a separate thread. A job that is not `ends` also runs after the others were [ended](Self::close),
+    /// because a caller waits for it.
     ///
     /// # Errors
     ///
-    /// `it`, if as many run as may, or nothing begins any more.
+    /// `it`, if the limit is reached, or no body begins any more.
     pub(crate) fn run<T: Send + 'static>(&self, it: T, job: fn(T), ends: bool) -> Result<(), T> {
         let Some(place) = self.0.enter() else {
             return Err(it);
@@ -100,7 +100,7 @@ impl Background {
         Ok(())
     }
 
-    /// Nothing begins any more, and what can be ended is: tasks at their next `.await`. A body that a thread runs goes on to its end.
+    /// Lets no further body begin, and ends what can be ended: tasks at their next `.await`. A body on a thread runs to its end.
     pub(crate) fn close(&self) {
         let mut state = self.0.lock();
         state.closed = true;
@@ -109,7 +109,7 @@ impl Background {
         let waiting = std::mem::take(&mut state.waiting).into_iter();
         let (ended, rest): (VecDeque<Job>, _) = waiting.partition(|job| job.ends);
         state.waiting = rest;
-        // what ends holds values of the user's, which are dropped where no lock is held
+        // the ended jobs hold values of the user's, which are dropped outside the lock
         drop(state);
         #[cfg(feature = "tokio")]
         tasks.iter().for_each(tokio::task::AbortHandle::abort);
@@ -117,7 +117,7 @@ impl Background {
         self.0.changed.notify_all();
     }
 
-    /// The same as with the feature `tokio`, outside of its runtimes.
+    /// As with the feature `tokio`, outside its runtimes.
     #[cfg(not(feature = "tokio"))]
     pub(crate) fn spawn(&self, task: handed::Task, ends: bool) -> Result<(), handed::Task> {
         self.run(task, crate::way::block_on, ends)
@@ -135,7 +135,7 @@ impl Workers {
         lock(&self.state)
     }
 
-    /// A place, if there is one.
+    /// Takes a place, if there is one.
     fn enter(self: &Arc<Self>) -> Option<Place> {
         let mut state = self.lock();
         if state.running >= self.limit {
@@ -161,7 +161,7 @@ impl Workers {
         loop {
             if let Some(job) = state.waiting.pop_front() {
                 drop(state);
-                // it was reported by the panic hook, and whoever waits for it has been let go
+                // the panic hook has reported a panic, and the waiters have been released
                 let _ = catch_unwind(AssertUnwindSafe(job.run));
                 state = self.lock();
                 continue;
@@ -188,7 +188,7 @@ impl Drop for Place {
         let mut state = self.workers.lock();
         #[cfg(feature = "tokio")]
         if self.task.is_some_and(|task| !state.tasks.remove(task)) {
-            // it has been given to another
+            // its place was given to another
             return;
         }
         state.running -= 1;

@@ -1,16 +1,16 @@
-//! What a body that may run in the background is handed of arguments, keeps of those that are only lent to the call, and returns.
+//! The requirements on arguments and results of bodies that may run in the background, and the owned forms of borrowed arguments.
 
 use std::borrow::Borrow;
 use std::marker::PhantomData;
 
-/// What can be kept: `O` is the owned form of what a reference refers to.
+/// A type that can be kept: `O` is its owned form.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be kept for a body that runs in the background",
     label = "only lent to the call, and not `Clone`",
     note = "with `stale`, `refresh_after` or a timeout the body may outlive the call: take the argument as an `Arc`, or derive `Clone` for it"
 )]
 pub trait Owned<O> {
-    /// Makes that.
+    /// Makes the owned form.
     fn own(&self) -> O;
 }
 
@@ -21,23 +21,23 @@ impl<T: ToOwned<Owned = O> + ?Sized, O> Owned<O> for T {
     }
 }
 
-/// What can be handed to such a body: it may run on another thread.
+/// A type that can be handed to a body in the background, which may run on another thread.
 ///
-/// `K` tells what the compiler makes of a type that can't be: [`Known`], or [`Parameter`].
+/// `K` selects the compiler's message for a type that can't be: [`Known`], or [`Parameter`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be handed to a body that runs in the background",
     label = "not `Send + 'static`",
     note = "with `stale`, `refresh_after`, `detached` or a timeout the body may run on another thread: take what is `Send + 'static`, for example an `Arc` in the place of an `Rc`, or a `Mutex` in that of a `Cell`"
 )]
 pub trait Ownable<K>: Send + 'static {
-    /// `P`. Of what can't be handed over it is not known, and so no more is said of what is done with it.
+    /// Always `P`. For a type that can't be handed over it is unknown, which suppresses further errors about its uses.
     type Given<P>;
 
-    /// Gives it.
+    /// Returns `it`.
     fn given<P>(it: P) -> Self::Given<P>;
 }
 
-/// A type that is spelled out: what is said of it is this trait's.
+/// A type that is spelled out: the message is that of [`Ownable`].
 pub struct Known;
 
 /// A type parameter: it lacks a bound, which the compiler suggests.
@@ -73,12 +73,12 @@ pub fn argument_of_any<T: ?Sized>(argument: &T) -> Argument<'_, T, Parameter> {
     Argument(argument, PhantomData)
 }
 
-/// Asks of an argument that it can be handed to the body that `pending` runs.
+/// Requires that an argument can be handed to the body that `pending` runs.
 pub fn handing<T: Ownable<K>, K, P>(_: Argument<'_, T, K>, pending: P) -> T::Given<P> {
     T::given(pending)
 }
 
-/// What such a body can return: it may run on another thread, and end when the call is over.
+/// A type that a body in the background can return: the body may run on another thread, and end after the call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be returned by a body that runs in the background",
     label = "not `Send + 'static`",
@@ -89,7 +89,7 @@ pub trait Sendable: Send + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Send + 'static> Sendable for T {}
 
-/// The owned form of an argument. It asks nothing of the argument's type, so what can't be kept is one error, not several.
+/// The owned form of an argument. It has no bounds on the argument's type, so a type that can't be kept is one error, not several.
 pub struct Kept<T: ?Sized>(Box<dyn Lends<T> + Send>);
 
 trait Lends<T: ?Sized> {

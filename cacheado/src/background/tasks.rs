@@ -1,4 +1,4 @@
-//! The tasks of tokio's runtimes that run bodies.
+//! Tasks on tokio runtimes that run bodies.
 
 use std::collections::HashMap;
 use std::sync::Weak;
@@ -10,7 +10,7 @@ use super::handed::{Handed, Task};
 use super::{Background, Place, Workers};
 use crate::way::block_on;
 
-/// The tasks that run, to be ended when nothing is to run any more.
+/// The running tasks, to be ended when the cache shuts down.
 #[derive(Default)]
 pub(super) struct Tasks {
     next: u64,
@@ -18,15 +18,15 @@ pub(super) struct Tasks {
 }
 
 struct Running {
-    /// To end it by, if it is one to be ended; `None` until the task is there, too.
+    /// Ends the task; `None` if it must not be ended, or is not spawned yet.
     end: Option<AbortHandle>,
     body: Weak<Handed>,
-    /// It takes a place.
+    /// It occupies a place.
     placed: bool,
 }
 
 impl Tasks {
-    /// The number of one that is about to be spawned.
+    /// Registers a task that is about to be spawned. Returns its number.
     fn begin(&mut self, task: &Task) -> u64 {
         self.next += 1;
         let running = Running {
@@ -38,20 +38,20 @@ impl Tasks {
         self.next
     }
 
-    /// That one is there, unless it is over already.
+    /// Records how to end the task, unless it is over already.
     fn note(&mut self, number: u64, task: AbortHandle) {
         if let Some(running) = self.running.get_mut(&number) {
             running.end = Some(task);
         }
     }
 
-    /// It is over. Answers whether it took a place.
+    /// Removes a task that is over. Returns whether it occupied a place.
     pub(super) fn remove(&mut self, number: u64) -> bool {
         let running = self.running.remove(&number);
         running.is_some_and(|running| running.placed)
     }
 
-    /// What those are ended by that are to be, for where no lock is held.
+    /// Takes the handles of the tasks that must end, so that the caller can abort them outside the lock.
     pub(super) fn take_ends(&mut self) -> Vec<AbortHandle> {
         let running = self.running.values_mut();
         running.filter_map(|running| running.end.take()).collect()
@@ -59,7 +59,7 @@ impl Tasks {
 }
 
 impl Workers {
-    /// Gives the places of tasks that stand still, on runtimes that are not driven any more, to others.
+    /// Frees the places of stalled tasks, whose runtimes are not driven any more.
     pub(super) fn make_room(&self) {
         let placed: Vec<(u64, Weak<Handed>)> = {
             let state = self.lock();
@@ -67,7 +67,7 @@ impl Workers {
             let placed = placed.map(|(number, running)| (*number, Weak::clone(&running.body)));
             placed.collect()
         };
-        // under no lock: it may be the last to know the body, which holds values of the user's
+        // outside the lock: this may drop the last reference to the body, which holds values of the user's
         let stands_still = |body: &Weak<Handed>| body.upgrade().is_some_and(|it| it.is_overdue());
         for (number, _) in placed.into_iter().filter(|(_, body)| stands_still(body)) {
             let mut state = self.lock();
@@ -81,12 +81,12 @@ impl Workers {
 }
 
 impl Background {
-    /// Runs `task` on the runtime that this is called in; outside of any, on a thread of its own. One that is not `ends` goes on when
-    /// the others are [ended](Background::close).
+    /// Runs `task` on the current runtime, or outside of any, on a separate thread. A task that is not `ends` goes on when the others
+    /// are [ended](Background::close).
     ///
     /// # Errors
     ///
-    /// The task, if as many run as may, or nothing begins any more.
+    /// The task, if the limit is reached, or no body begins any more.
     pub(crate) fn spawn(&self, task: Task, ends: bool) -> Result<(), Task> {
         let Ok(runtime) = Handle::try_current() else {
             return self.run(task, block_on, ends);
@@ -96,7 +96,7 @@ impl Background {
         };
         let number = self.0.lock().tasks.begin(&task);
         place.task = Some(number);
-        // under no lock: a runtime that is ending drops the task here and now, and its place with it
+        // outside the lock: a runtime that is shutting down drops the task, and its place, inside this call
         let spawned = runtime.spawn(async move {
             let _place: Place = place;
             task.await;

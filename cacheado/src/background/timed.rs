@@ -1,7 +1,7 @@
-//! Calls that don't wait for their body to the end: past `timeout` they return a value that stands in, past `hard_timeout` an error.
-//! The body goes on, and what it returns is stored when it comes.
+//! Calls with time limits: past `timeout` they return a stand-in, past `hard_timeout` an error. The body goes on, and its result is
+//! stored when it comes.
 //!
-//! One of all who call at once has the body run, and all of them wait, each as long as it may.
+//! Of concurrent callers one has the body run, and each waits for it as long as its limits allow.
 
 use std::any::Any;
 use std::future::Future;
@@ -28,18 +28,18 @@ use crate::waiting::slot::Slot;
 use crate::waiting::timer::Timer;
 use crate::way::Way;
 
-/// How long a call waits, and what it returns then. One whose load outlives its caller may wait without a limit.
+/// How long a call waits, and what it returns then. A call whose load outlives it (`detached`) may have no limit.
 pub(crate) struct Limits<R> {
     cache: Cache,
     key: Key,
     values: &'static ValueType,
     /// Whether a value past its lifetime may stand in.
     stale: bool,
-    /// Until then, while there is a value that stands in.
+    /// The end of waiting while there is a stand-in.
     soft: Option<Tick>,
-    /// Until then in any case.
+    /// The end of waiting in any case.
     hard: Option<Hard<R>>,
-    /// Whether the call has been answered: what its body comes to after that is no stale hit of its own.
+    /// Whether the call has been answered: the outcome of its body after that is not a stale hit of its own.
     answered: Arc<AtomicBool>,
     instead: Instead<R>,
 }
@@ -54,22 +54,22 @@ struct Hard<R> {
 enum Ended<T, R> {
     /// With what was waited for.
     Done(T),
-    /// Without.
+    /// Without it: the call returns this.
     Late(R),
 }
 
-/// What a call does that has waited for another's load.
+/// What a call does after it waited for another load.
 enum Next<R> {
     Returns(R),
     /// It has its own body run.
     Leads(Ticket),
-    /// It looks for another to wait for.
+    /// It looks for another load to wait for.
     LooksAgain,
 }
 
 impl<R: Send + 'static> Limits<R> {
-    /// The limits of a call that is to load; `None` if it waits as long as it takes, and its load ends with it: then it
-    /// may as well run the body itself.
+    /// The limits of a call that must load. `None` if it has no limits and its load ends with it: then it may as well run the body
+    /// itself.
     pub(crate) fn of(load: &mut Load, instead: Instead<R>) -> Option<Self> {
         let now = load.cache.clock().now();
         let until = |span| Clock::deadline(now, Some(span));
@@ -80,9 +80,9 @@ impl<R: Send + 'static> Limits<R> {
             span,
             timed_out,
         });
-        // who asks for a new value is not given the old one; and without one there is nothing to be served early
+        // a caller that asks for a new value is not given the old one; and without an old one nothing can be returned early
         let soft = aging.timeout.filter(|_| load.sharing != Sharing::Refresh);
-        // one that comes after the other limit never comes, as where the builder gave it
+        // a soft limit beyond the hard one is never reached, as may be with the builder's default
         let soft = soft.filter(|soft| hard.as_ref().is_none_or(|hard| *soft <= hard.span));
         let soft = soft.filter(|_| hard.is_some() || load.stand_in().is_some());
         let limited = soft.is_some() || hard.is_some() || aging.detached;
@@ -103,7 +103,7 @@ impl<R: Send + 'static> Limits<R> {
         })
     }
 
-    /// Waits by `wait`, which gives up at the moment that it is given. Of both limits, in order.
+    /// Waits by calling `wait`, which gives up at the time it is given: first the soft limit, then the hard one.
     fn ended<K: Outcome<R>, T>(
         &self,
         typed: Typed<K::Stored>,
@@ -128,7 +128,7 @@ impl<R: Send + 'static> Limits<R> {
         }
     }
 
-    /// The same by awaiting `wait`.
+    /// As [`ended`](Self::ended), awaiting `wait`.
     async fn ended_async<K: Outcome<R>, F: Future + Unpin>(
         &self,
         typed: Typed<K::Stored>,
@@ -152,7 +152,7 @@ impl<R: Send + 'static> Limits<R> {
         }
     }
 
-    /// What is returned past the soft limit, if there is something.
+    /// The value that is returned past the soft limit, if there is one.
     fn stand_in(&self) -> Option<Box<AnyValue>> {
         let value = self.values.stand_in(&self.cache, &self.key, self.stale)?;
         self.cache.serves_for_want_of_better(&self.key);
@@ -173,7 +173,7 @@ impl<R: Send + 'static> Limits<R> {
         })
     }
 
-    /// What the call does that has waited for another's load.
+    /// What the call does after it waited for another load.
     fn next<K: Outcome<R>>(
         &self,
         load: &Load,
@@ -199,7 +199,7 @@ impl<R: Send + 'static> Limits<R> {
         }
     }
 
-    /// Has `job` load, on another thread, and waits for it; or waits for another who loads.
+    /// Has `job` load on another thread and waits for it, or waits for another load.
     pub(crate) fn load<K: Outcome<R>>(
         self,
         load: Box<Load>,
@@ -223,7 +223,7 @@ impl<R: Send + 'static> Limits<R> {
         self.run::<K>(typed, move || job(load.aboard(ticket)))
     }
 
-    /// Has `job` run on another thread, and waits for it.
+    /// Has `job` run on another thread and waits for it.
     pub(crate) fn run<K: Outcome<R>>(
         self,
         typed: Typed<K::Stored>,
@@ -234,7 +234,7 @@ impl<R: Send + 'static> Limits<R> {
         let answer = Arc::clone(&slot);
         let around = Around::here();
         let run = move || {
-            // whoever waits gets the panic
+            // the waiting caller gets the panic
             let job = AssertUnwindSafe(|| around.run(job));
             answer.put(catch_unwind(job));
         };
@@ -242,7 +242,7 @@ impl<R: Send + 'static> Limits<R> {
         if let Err(run) = ran {
             run();
         }
-        // the body may wait for a future that is polled by the runtime's thread which waits here
+        // the body may wait for a future of the very runtime whose thread waits here
         let wait = |until| {
             let block = || slot.wait(clock, until);
             runtime::block(false, block).unwrap_or_else(|| slot.wait(clock, until))
@@ -253,7 +253,7 @@ impl<R: Send + 'static> Limits<R> {
         }
     }
 
-    /// The same as [`load`](Self::load) as a future, on a task.
+    /// As [`load`](Self::load), as a future, with the body on a task.
     pub(crate) async fn load_async<K: Outcome<R>, F>(
         self,
         load: Box<Load>,
@@ -280,7 +280,7 @@ impl<R: Send + 'static> Limits<R> {
         self.run_async::<K, _>(typed, Box::pin(job)).await
     }
 
-    /// The same as [`run`](Self::run) as a future, on a task.
+    /// As [`run`](Self::run), as a future, with the body on a task.
     pub(crate) async fn run_async<K: Outcome<R>, F>(
         self,
         typed: Typed<K::Stored>,
@@ -309,7 +309,7 @@ impl<R: Send + 'static> Limits<R> {
 
 type Panic = Box<dyn Any + Send>;
 
-/// What `wait` gives, unless `timer` is ready first.
+/// The output of `wait`, unless `timer` is ready first.
 async fn before<F: Future + Unpin>(wait: &mut F, timer: Timer) -> Option<F::Output> {
     let mut timer = pin!(timer);
     std::future::poll_fn(|cx| {
@@ -321,7 +321,7 @@ async fn before<F: Future + Unpin>(wait: &mut F, timer: Timer) -> Option<F::Outp
     .await
 }
 
-/// A future whose panic is a value.
+/// A future whose panic becomes a value.
 struct Caught<F> {
     job: Pin<Box<F>>,
     around: Around,
