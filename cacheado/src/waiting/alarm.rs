@@ -1,4 +1,4 @@
-//! What wakes a future that waits for a moment.
+//! Wakes a future that waits for a point in time.
 
 use std::task::Waker;
 
@@ -7,21 +7,21 @@ use cacheado_backends::Listener;
 use crate::sync::{Mutex, lock};
 use crate::waiting::watchdog::Prod;
 
-/// Wakes who waits.
+/// Wakes a waiting future.
 #[derive(Default)]
 pub(crate) struct Alarm(Mutex<Ringing>);
 
 #[derive(Default)]
 struct Ringing {
     waker: Option<Waker>,
-    /// The watchdog has said that it is time.
+    /// The watchdog has reported that the time has come.
     rung: bool,
 }
 
 impl Alarm {
-    /// Whether it has rung; else it will wake `waker`.
+    /// Returns whether it has rung. Otherwise it will wake `waker`.
     pub(crate) fn keep(&self, waker: &Waker) -> bool {
-        // a waker's clone and drop are the executor's code, which runs where no lock is held
+        // cloning or dropping a waker runs the executor's code, so no lock may be held
         let waker = waker.clone();
         let (rung, _before) = {
             let mut ringing = lock(&self.0);

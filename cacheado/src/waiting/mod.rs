@@ -1,4 +1,4 @@
-//! Waiting: for a value that another brings, and for a moment.
+//! Waiting for a value that another thread or task delivers, and for a point in time.
 
 pub(crate) mod alarm;
 pub(crate) mod slot;

@@ -1,4 +1,4 @@
-//! A place for one value that another thread or task brings.
+//! A slot for one value that another thread or task delivers.
 
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
@@ -44,7 +44,7 @@ impl<T: Send + 'static> Slot<T> {
         }
     }
 
-    /// The value, waited for by blocking the thread; `None` if it has not come `until` then.
+    /// Waits for the value by blocking the thread; `None` if it has not come by `until`.
     pub(crate) fn wait(self: &Arc<Self>, clock: &Clock, until: Option<Tick>) -> Option<T> {
         if until.is_some() && !clock.runs() {
             let this: Weak<Self> = Arc::downgrade(self);
@@ -67,7 +67,7 @@ impl<T: Send + 'static> Slot<T> {
 impl<T> Slot<T> {
     /// The value, once it is there.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<T> {
-        // a waker's clone and drop are the executor's code, which runs where no lock is held
+        // cloning or dropping a waker runs the executor's code, so no lock may be held
         let waker = cx.waker().clone();
         let (polled, _waker) = {
             let mut state = lock(&self.state);
@@ -82,7 +82,7 @@ impl<T> Slot<T> {
 
 impl<T: Send + 'static> Listener for Slot<T> {
     fn advanced(&self) {
-        // under the lock, or one who has just looked at the time would wait for the next advance
+        // under the lock, otherwise a waiter that has just read the time would miss this advance
         self.wake(lock(&self.state));
     }
 }

@@ -1,8 +1,8 @@
 //! Waiting for a moment of a cache's clock.
 //!
-//! A manual clock says itself when it has moved. For the real one, a future on a tokio runtime uses that runtime's timers, so that
-//! tests which pause its time are in control of this too, and the watchdog reminds it as well: the runtime may be merely entered, or its
-//! only thread blocked, and its timers be driven by nobody. Elsewhere the watchdog does alone.
+//! A manual clock reports its own advances. For the real clock, a future on a tokio runtime uses that runtime's timers, so that tests
+//! which pause its time control this too. The watchdog reminds it as well: the runtime may be merely entered, or its only thread
+//! blocked, so that nothing drives its timers. Elsewhere only the watchdog is used.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,13 +16,13 @@ use crate::sync::Instant;
 use crate::waiting::alarm::Alarm;
 use crate::waiting::watchdog::watch;
 
-/// How far away `moment` is, if `clock` is the real one.
+/// The time until `moment`, if `clock` is the real one.
 fn left(clock: &Clock, moment: Tick) -> Option<Duration> {
     let left = || Duration::from_nanos(moment.saturating_sub(clock.now()));
     clock.runs().then(left)
 }
 
-/// When `moment` is, if `clock` is the real one and the system's can count so far.
+/// The instant of `moment`, if `clock` is the real one and the system clock can represent it.
 pub(crate) fn instant(clock: &Clock, moment: Tick) -> Option<Instant> {
     Instant::now().checked_add(left(clock, moment)?)
 }
@@ -78,7 +78,7 @@ impl Timer {
     }
 }
 
-/// What a runtime's timers say; `None`: it has none, or is shutting down. Nothing but their panic tells.
+/// The answer of a runtime's timers; `None` if it has none, or is shutting down. Only a panic tells that.
 #[cfg(feature = "tokio")]
 fn of_runtime<R>(ask: impl FnOnce() -> R) -> Option<R> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).ok()
@@ -93,7 +93,7 @@ impl Future for Timer {
         }
         #[cfg(feature = "tokio")]
         if let State::Runtime { sleep, alarm } = &mut self.state {
-            // first, so that what comes in between wakes
+            // first, so that an event in between wakes the future
             alarm.keep(cx.waker());
             match of_runtime(|| sleep.as_mut().poll(cx)) {
                 // the time is the runtime's, which may be paused
@@ -107,7 +107,7 @@ impl Future for Timer {
         let State::Alarm(alarm) = &self.state else {
             return Poll::Pending;
         };
-        // first, so that what comes in between wakes
+        // first, so that an event in between wakes the future
         let rung = alarm.keep(cx.waker());
         if rung || self.clock.has_reached(self.moment) {
             return Poll::Ready(());

@@ -1,6 +1,6 @@
-//! The thread that reminds waiting futures of the time: one for the process, started when a future first waits for another.
+//! The thread that reminds waiting futures of the time: one per process, started when a future first waits for another.
 //!
-//! It needs no runtime's timer, so waiting is bounded under any executor.
+//! It needs no runtime's timers, so waiting is bounded under any executor.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,9 +9,9 @@ use std::thread;
 
 use crate::sync::Instant;
 
-/// What can be reminded of the time.
+/// Something that can be reminded of the time.
 pub(crate) trait Prod: Send + Sync {
-    /// Its time has come.
+    /// Called when its time has come.
     fn prod(&self);
 }
 
@@ -24,12 +24,12 @@ struct Watchdog {
 #[derive(Default)]
 struct State {
     watched: BinaryHeap<Reverse<Watched>>,
-    /// At this many, those whose loads are over are dropped.
+    /// At this length, entries that no longer exist are dropped.
     limit: usize,
     running: bool,
 }
 
-/// What is watched is not searched for what is over before there is this much.
+/// The heap is not searched for dropped entries before it has this length.
 const SLACK: usize = 256;
 
 struct Watched {
@@ -39,10 +39,10 @@ struct Watched {
 
 static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(Watchdog::default);
 
-/// Has `whom` prodded at `until`, if it still lives then.
+/// Calls `prod` on `whom` at `until`, if it still exists then.
 pub(crate) fn watch<P: Prod + 'static>(whom: &Arc<P>, until: Instant) {
     if cfg!(shuttle) {
-        // a model moves its time by itself
+        // a model advances its time by itself
         return;
     }
     let mut state = WATCHDOG
@@ -54,7 +54,7 @@ pub(crate) fn watch<P: Prod + 'static>(whom: &Arc<P>, until: Instant) {
         .peek()
         .is_none_or(|Reverse(next)| until < next.until);
     if state.watched.len() >= state.limit {
-        // most are over long before their time
+        // most are gone long before their time
         state
             .watched
             .retain(|Reverse(watched)| watched.whom.strong_count() > 0);
@@ -102,7 +102,7 @@ fn run() {
         }
         if !due.is_empty() {
             drop(state);
-            // a waker is the executor's code, and a flight may hold a value of the user's: neither must end this thread
+            // a waker is the executor's code, and a flight may hold a value of the user's: a panic of either must not end this thread
             for whom in due {
                 let prod = move || {
                     whom.prod();
