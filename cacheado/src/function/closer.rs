@@ -1,4 +1,4 @@
-//! A closer look at what a look-up has found: a value past the moment from which it is looked at again, or an error that is kept.
+//! A closer look at an entry that a lookup has found: a value that must be examined, or a kept error.
 
 use cacheado_backends::{Entry as Stored, Probe};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::load::{Claimed, Renewal};
 use crate::outcome::{Carry, Outcome, Value};
 
 impl Function {
-    /// What comes of an entry that is no plain hit; `None`: it is a miss.
+    /// The outcome of an entry that is not a plain hit; `None`: a miss.
     #[cold]
     pub(super) fn look_closer<R, K, A>(
         &'static self,
@@ -26,7 +26,7 @@ impl Function {
         K::Stored: Value,
         A: Serialize,
     {
-        // the look-up that came here has been a use of it already
+        // the lookup that led here has counted as a use already
         let found = cache
             .store()
             .peek(&probe, |entry| self.read(carry, cache, entry));
@@ -46,7 +46,7 @@ impl Function {
         Some(Ok(ret))
     }
 
-    /// What an entry of the function's is to a look-up.
+    /// What an entry of the function is to a lookup.
     fn read<R, K>(&self, carry: Carry<R, K>, cache: &Cache, entry: Stored<'_>) -> Read<R, K::Stored>
     where
         K: Outcome<R>,
@@ -61,12 +61,12 @@ impl Function {
             }
             return self.read_aged(cache, entry, aged);
         }
-        // else of another type, only if functions share a name and one of them lies about its value: a miss, then
+        // the entry has another type only if functions share a name and one of them misstates its value: a miss
         let error = carry.errors.and_then(|errors| errors.read(entry));
         error.map_or(Read::Miss, Read::Error)
     }
 
-    /// The same of one that is past its `refresh_after`, or its lifetime.
+    /// What a value is to a lookup if it is past its `refresh_after`, or its lifetime.
     #[cold]
     fn read_aged<R, T: Value>(
         &self,
@@ -88,15 +88,15 @@ impl Function {
         };
         let aging = cache.aging_of(Some(self.aging()));
         if stale && aging.stale.is_none() {
-            // another function of the same name stored it, and this one's users asked for no such values
+            // stored by another function of the same name; the users of this one did not ask for stale values
             return Read::Miss;
         }
-        // a stale value that one of them is to wait for, or to run the body for, is not served at once
+        // a stale value is not served at once if the call must wait for a load, or run the body itself
         let waits = stale && (!self.spec.owned || aging.timeout.is_some() || age.is_expired());
         if waits && !age.is_resting(now) {
             return Read::Miss;
         }
-        // ahead of the claim, which would be nobody's if this panicked
+        // before the claim, which nobody would hold if this panicked
         let value = value.clone();
         let patience = cache.flights().timeout();
         if !waits && let Some(claim) = age.claim(cache.clock(), now, patience) {
@@ -109,7 +109,7 @@ impl Function {
         }
     }
 
-    /// A hit for which the body is to be run in the background.
+    /// A hit for which the body must run in the background.
     #[cold]
     fn refresh<R, K, A>(
         &'static self,
@@ -133,7 +133,7 @@ impl Function {
                 let inside = is_inside(cache.id(), &key);
                 let mut load = self.load(cache, key, typed.values, self.spec.sharing);
                 load.renewal = Some(Box::new(Renewal::new(&load, claim)));
-                // inside of its own load it is under way already, and the claim is given back
+                // inside its own load the refresh is under way already, and the claim is given back
                 (!inside).then_some(load)
             }
             Err(message) => {
@@ -145,14 +145,14 @@ impl Function {
     }
 }
 
-/// What an entry is to a look-up.
+/// What an entry is to a lookup.
 enum Read<R, T> {
     Hit(T),
-    /// A hit of what the function returned when it failed.
+    /// A hit of a kept error, as the function's return value.
     Error(R),
     /// A hit of a value past its lifetime.
     StandIn(T),
-    /// A hit, and the body is to be run in the background.
+    /// A hit, and the body must run in the background.
     Refresh(T, Claimed),
     Miss,
 }

@@ -1,8 +1,8 @@
-//! Functions: what generated code names, and the registry that gives each its key space.
+//! Cached functions: what generated code refers to, and the registry that gives each function its key space.
 //!
-//! A function is the item, not its name: its identity is the type of a closure that the macro writes inside of it, which
-//! differs for each item and, since it inherits the generic parameters and `Self`, for each instantiation. Where there are none,
-//! the struct that its companions stand in serves.
+//! A function is identified by its item, not by its name. Its identity is the type of a closure that the macro writes inside it. That
+//! type differs for each item and, since it inherits the generic parameters and `Self`, for each instantiation. Where there are
+//! neither, the struct of its companions serves as identity.
 
 mod closer;
 mod name;
@@ -32,12 +32,12 @@ use site::{SiteSpec, Types};
 pub use site::Site;
 pub use storage::{Bare, Storage, WithAge};
 
-/// How one call is served.
+/// How a call is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Looked up, else loaded.
+    /// Looked up, then loaded if it is a miss.
     Normal,
-    /// Loaded in any case, and stored.
+    /// Always loaded, and stored.
     Refresh,
     /// Neither read nor stored.
     Bypass,
@@ -47,21 +47,21 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct Function {
     identity: TypeId,
-    /// Its full path with type arguments.
+    /// The full path, with type arguments.
     path: String,
-    /// The same in parts, as the compiler prints it.
+    /// The path in parts, as the compiler prints it.
     printed: path::Path,
-    /// What it is instantiated with, if it has an explicit name and the attribute can name that.
+    /// The types that it is instantiated with, if it has an explicit name and the attribute can name them.
     types: Option<Types>,
     spec: &'static SiteSpec,
-    /// `None` if its explicit name is another's: it runs uncached.
+    /// `None` if another function has its explicit name: it runs uncached.
     space: OnceLock<Option<&'static Space>>,
-    /// That of the other.
+    /// The space of that other function.
     taken: OnceLock<&'static Space>,
 }
 
 impl Function {
-    /// Its key space, which is made by the first call; `None` if its name is taken.
+    /// The key space, which the first call creates; `None` if the name is taken.
     #[inline]
     fn space<A, T: 'static>(&self, values: &ValueType, cache: &Cache) -> Option<&'static Space> {
         *self.space.get_or_init(|| {
@@ -70,7 +70,7 @@ impl Function {
         })
     }
 
-    /// Looks the call up. `Ok` is what it returns; `Err` is how to load it. A hit allocates nothing.
+    /// Looks the call up. `Ok` is the return value; `Err` is how to load it. A hit allocates nothing.
     ///
     /// # Errors
     ///
@@ -147,7 +147,7 @@ impl Function {
         }
     }
 
-    /// A load of `key`, whose look-up has been counted.
+    /// A load of `key`, whose lookup has been counted.
     fn load(
         &self,
         cache: &Cache,
@@ -172,7 +172,7 @@ impl Function {
         })
     }
 
-    /// Out of the way of a hit.
+    /// Out of line, off the path of a hit.
     #[cold]
     fn missed<R, K, A>(
         &'static self,
@@ -195,7 +195,7 @@ impl Function {
         }
     }
 
-    /// How to load what was not found; `None` from inside of its own load.
+    /// How to load what was not found; `None` inside its own load.
     fn begin(
         &'static self,
         mode: Mode,
@@ -205,7 +205,7 @@ impl Function {
     ) -> Option<Box<Load>> {
         let looked = mode == Mode::Normal;
         let inside = looked && is_inside(cache.id(), &key);
-        // a look-up that the shared tier may still answer is counted when that is known
+        // a lookup that the shared tier may still answer is counted once that is known
         let open = looked && !inside && cache.shared().is_some() && values.codec.is_some();
         if looked && !open {
             cache.count(&key, Event::Miss);
@@ -234,7 +234,7 @@ impl Function {
         Pending::uncached()
     }
 
-    /// A call of a function whose name is another's. That was reported once; this is how it shows ever after.
+    /// A call of a function whose name is taken. The conflict was reported once; from then on it shows in this counter.
     #[cold]
     fn unnamed<R, K: Outcome<R>>(&self, cache: &Cache, mode: Mode) -> Pending<R, K> {
         if mode != Mode::Bypass {
@@ -255,7 +255,7 @@ impl Function {
         warn_seldom!(due, function = %self.path, message, "no key could be made for a call: it runs uncached");
     }
 
-    /// The keys of a call of many ids; `None` if it is not cached, or one of the keys can't be made, which is counted and traced.
+    /// The keys of a call of many ids; `None` if it is not cached, or if one of the keys can't be made, which is counted and traced.
     pub(crate) fn keys<T: 'static, A: Serialize>(
         &'static self,
         cache: &Cache,
@@ -275,12 +275,12 @@ impl Function {
         args.map(key).collect()
     }
 
-    /// How its values age, as its attribute says.
+    /// How its values age, according to its attribute.
     pub(crate) fn aging(&self) -> &'static Aging {
         &self.spec.aging
     }
 
-    /// The lifetime of its values, if that is one for all.
+    /// The lifetime of its values, if it is the same for all.
     pub(crate) fn ttl(&self) -> Option<Duration> {
         self.spec.ttl
     }

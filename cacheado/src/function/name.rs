@@ -1,4 +1,4 @@
-//! The names of functions, and the key space that each gets by its own.
+//! The names of functions, and the key space that each name gives its function.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -14,25 +14,25 @@ use super::site::Types;
 use crate::cache::Cache;
 use crate::value::ValueType;
 
-/// Who has which name, and what for.
+/// The claimed names.
 type Names = HashMap<Name, Claim>;
 static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
 
-/// What tells names apart.
+/// What distinguishes names.
 #[derive(PartialEq, Eq, Hash)]
 struct Name {
     text: String,
     version: u32,
-    /// A path is no explicit name, though it may read the same.
+    /// A path is not an explicit name, even if it reads the same.
     explicit: bool,
-    /// What has a name in this process alone keeps it from nobody who has it in all.
+    /// Whether the name is valid in all processes. A name that is valid in this process alone does not block one that is valid in all.
     stable: bool,
-    /// Which types those are whose names alone don't tell.
+    /// The types that the text of the name does not distinguish.
     types: Option<Types>,
 }
 
 impl Name {
-    /// Whether the other is the same but for what only this process can tell apart.
+    /// Whether the names differ only in `types`, which only this process can distinguish.
     fn reads_as(&self, other: &Self) -> bool {
         self.types != other.types
             && (&self.text, self.version) == (&other.text, other.version)
@@ -44,22 +44,23 @@ impl Name {
 struct Claim {
     space: &'static Space,
     by: String,
-    /// Which item has it: the address of its `SiteSpec`.
+    /// The item that has it, by the address of its `SiteSpec`.
     site: usize,
     shape: Shape,
-    /// All that have it, the first included: what one agrees with need not agree with another.
+    /// All functions that have it, including the first: agreement with one does not imply agreement with another.
     orders: Vec<Order>,
 }
 
-/// In which order a function has its arguments.
+/// The order of a function's arguments.
 struct Order {
     of: String,
-    /// The names of those that are in its key, where they have one.
+    /// The names of the arguments in its key, empty for one without a name.
     args: &'static [&'static str],
 }
 
 impl Order {
-    /// Whether an argument of the other has the name of one that stands elsewhere here: by their types alone, one could be taken for the other.
+    /// Whether an argument of `other` has the name of one at a different position here. By their types alone, one could be taken for
+    /// the other.
     fn is_another_than(&self, other: &Self) -> bool {
         self.args.iter().zip(other.args).any(|(mine, theirs)| {
             let elsewhere = |name: &&str, args: &[&str]| !name.is_empty() && args.contains(name);
@@ -69,7 +70,7 @@ impl Order {
 }
 
 impl Claim {
-    /// Lets another function have the name as well. If it can't: which of those that have it is in the way, and why.
+    /// Lets another function share the name. The error is the function that stands in the way, and why.
     fn join(
         &mut self,
         shape: &Shape,
@@ -82,8 +83,8 @@ impl Claim {
         if let Some(other) = self.orders.iter().find(|it| order.is_another_than(it)) {
             return Err((other.of.clone(), "their arguments stand in another order"));
         }
-        // they share the entries, and so the bound on these, which the first that has one says. Who has none, as a put mostly hasn't,
-        // takes it as it is
+        // they share the entries and so their bound, which the first function with one sets; a function without one, such as most
+        // puts, accepts it
         if max_items.is_some_and(|most| self.space.bound(most) != most) {
             return Err((self.by.clone(), "their `max_items` differ"));
         }
@@ -92,17 +93,17 @@ impl Claim {
     }
 }
 
-/// What functions that share a name on purpose must agree in.
+/// What functions that share a name on purpose must agree on.
 struct Shape {
     args: String,
     value: TypeId,
     level: Level,
-    /// Else what one of them puts or evicts would stay in the shared tier for the other.
+    /// If only one of them were local, what it puts or evicts would leave the other's entry in the shared tier.
     local: bool,
 }
 
 impl Shape {
-    /// In what the other differs.
+    /// What the other differs in.
     fn differs_from(&self, other: &Self) -> Option<&'static str> {
         if self.args != other.args {
             Some("their arguments differ")
@@ -118,8 +119,8 @@ impl Shape {
     }
 }
 
-/// The arguments' types as they are compared between functions that share a name: a reference is as good as what it refers
-/// to, and `&str` as `String`, since what is stored of them is the same.
+/// The arguments' types, as compared between functions that share a name. A reference equals what it refers to, and `&str` equals
+/// `String`, because their stored form is the same.
 fn shape_of_args(types: &str) -> String {
     types
         .replace("alloc::string::String", "str")
@@ -128,8 +129,8 @@ fn shape_of_args(types: &str) -> String {
 }
 
 impl Function {
-    /// Whether its name means this function in every process. A path does if it is a module's; an explicit name does, unless it is
-    /// instantiated with a closure, since all closures are called alike.
+    /// Whether the name means this function in every process. A path does if it is a module's. An explicit name does unless the
+    /// function is instantiated with a closure, because all closures print alike.
     fn has_stable_name(&self, instance: &str) -> bool {
         let spec = self.spec;
         if spec.name.is_some() {
@@ -140,7 +141,7 @@ impl Function {
             .is_modules(&declared, &spec.module(), spec.method)
     }
 
-    /// Its path, and what it is a path in: a binary and the library of one package may both be called `shop`.
+    /// The path and its target: a binary and the library of one package may both be called `shop`.
     fn path_in_target(&self) -> String {
         match self.spec.target {
             Some(target) => format!("{target} {}", self.path),
@@ -148,7 +149,7 @@ impl Function {
         }
     }
 
-    /// Its key space; an `Err` is that of others, who have its explicit name and differ from it.
+    /// The key space. `Err` is the space of other functions that have its explicit name and differ from it.
     #[cold]
     pub(super) fn claim(
         &self,
@@ -166,7 +167,7 @@ impl Function {
             level,
             local: values.codec.is_none(),
         };
-        // an explicit name is shared by functions, never by instances of one
+        // functions share an explicit name, instances of one function never do
         let instance = self.printed.instance(spec.method);
         let name = spec
             .name
@@ -207,7 +208,7 @@ impl Function {
         let taken = explicit && stable && names.keys().any(|other| key.reads_as(other));
         let alone = format!("{name}#{}", names.len());
         match names.entry(key) {
-            // no other process could tell it from who has its name there
+            // if it is taken, another process could not distinguish the two types that read alike
             Entry::Vacant(vacant) => {
                 let space = if taken {
                     tracing::warn!(
@@ -228,7 +229,7 @@ impl Function {
                 });
                 Ok(space)
             }
-            // sharing is on purpose only between functions that are two, and that are called by that name
+            // sharing is on purpose only between two different items that both have the name explicitly
             Entry::Occupied(mut taken)
                 if explicit && stable && known && taken.get().site != site =>
             {
@@ -245,8 +246,8 @@ impl Function {
                 tracing::error!(%error, "a function runs uncached");
                 Err(taken.get().space)
             }
-            // one name for two instances (of closures, or of local types of one name): no process could tell them apart by it,
-            // so the entries of the second stay here
+            // one name for two instances (of closures, or of local types of one name): no process could distinguish them by it, so the
+            // entries of the second stay in this one
             Entry::Occupied(taken) => {
                 let other = &taken.get().by;
                 tracing::debug!(function = %self.path, %other, "two functions have one path: the second is cached in the process alone");
@@ -255,8 +256,8 @@ impl Function {
         }
     }
 
-    /// The types that tell instances of an explicit name apart where it doesn't, as those of two blocks may have one name; and whether
-    /// all is known that does.
+    /// The types that distinguish instances of an explicit name where its text does not, as two blocks may have types of one name; and
+    /// whether all such types are known.
     fn types_of_name(&self, instance: &str) -> (Option<Types>, bool) {
         let spec = self.spec;
         if spec.name.is_none() || Path::is_plain(instance) {
@@ -266,7 +267,7 @@ impl Function {
             .types
             .filter(|_| !self.printed.is_of_trait_with_arguments())
             .map(|types| Types {
-                // methods of two types share a name on purpose, unless these have arguments
+                // methods of two types share a name on purpose, unless the types have arguments
                 of: if self.printed.is_of_instance(spec.method) {
                     types.of
                 } else {

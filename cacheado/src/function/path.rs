@@ -1,25 +1,25 @@
-//! What the compiler prints of a function: the parts of its path, and what they prove of where it stands.
+//! A function's path as the compiler prints it: its parts, and what they prove about where the function is declared.
 //!
-//! A path is one item's in every process only if that is a module's. Blocks don't show in a path, so the items of two of them can
-//! print one; and an edit can put another there. The path alone doesn't tell: `shop::price::Tea` is a type in the module `price` or
-//! one inside of the function `price`. But what encloses a function's *declaration* is known by its module, and what the head of an
-//! impl in a module names is a module's as well. So a declaration that is proven vouches for all that it names; what it is
-//! instantiated with has to be a module's for itself.
+//! A path identifies one item in every process only if it is the path of a module's item. Blocks do not appear in a path, so items of
+//! two blocks can print alike, and an edit can put another item there. The path alone does not tell: `shop::price::Tea` is a type in
+//! the module `price`, or one inside the function `price`. But the module is known that encloses a function's *declaration*, and
+//! whatever the head of an impl in a module names is a module's item as well. So a proven declaration vouches for all that it names.
+//! What the function is instantiated with must be proven separately.
 
 /// A function's path in parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path {
-    /// What it stands in: a module, a type, the head of an impl.
+    /// What encloses the function: a module, a type, or the head of an impl.
     within: String,
     name: String,
-    /// With their brackets; empty without any.
+    /// The type arguments with their brackets; empty if there are none.
     args: String,
 }
 
 impl Path {
-    /// That of the item which `marker`, the path of a type or a closure inside of it, belongs to.
+    /// The path of the item that encloses `marker`, the path of a type or a closure inside it.
     pub(super) fn of(marker: &str) -> Self {
-        // lifetimes are no part of an identity, and how they print is the compiler's affair
+        // lifetimes are not part of an identity, and how they print is up to the compiler
         let marker = marker.replace("'_, ", "").replace("<'_>", "");
         let mut path = marker.as_str();
         loop {
@@ -48,8 +48,8 @@ impl Path {
         self.within == module
     }
 
-    /// What tells those apart that share an explicit name: the impl of a trait, a type with arguments, arguments of the function.
-    /// Neither its name nor where it stands does.
+    /// What distinguishes functions with the same explicit name: the impl of a trait, a type with arguments, the function's own type
+    /// arguments. Neither the function's name nor its module does.
     pub(super) fn instance(&self, method: bool) -> String {
         let of = self.instance_of(method);
         if of.is_empty() && self.args.is_empty() {
@@ -58,7 +58,7 @@ impl Path {
         format!("@{of}{}", self.args)
     }
 
-    /// What of that is said by what it is a method of.
+    /// The part of [`instance`](Self::instance) that comes from the type or impl of a method.
     fn instance_of(&self, method: bool) -> &str {
         let within = self.within.as_str();
         let of = match without_module(within) {
@@ -69,17 +69,17 @@ impl Path {
         if of.contains('<') { of } else { "" }
     }
 
-    /// Whether it matters what type it is a method of, if it has an explicit name.
+    /// For a function with an explicit name: whether the type that it is a method of matters.
     pub(super) fn is_of_instance(&self, method: bool) -> bool {
         !self.instance_of(method).is_empty()
     }
 
-    /// Whether no type but a module's has a name that [`instance`](Self::instance) has.
+    /// Whether every name in an [`instance`](Self::instance) can only be that of a module's item.
     pub(super) fn is_plain(instance: &str) -> bool {
         paths(instance).into_iter().all(is_surely_modules)
     }
 
-    /// Whether this path is the same item's in every process. `declared` is the same without what it is instantiated with.
+    /// Whether this path is the same item's in every process. `declared` is the path without its instantiation.
     pub(super) fn is_modules(&self, declared: &Self, module: &str, method: bool) -> bool {
         let is_declared_there = if method {
             is_head_in(&declared.within, module)
@@ -101,7 +101,7 @@ impl Path {
         is_declared_there && given.iter().all(|path| is_surely_modules(path))
     }
 
-    /// Whether it is a method of a trait that has arguments of its own, which `Self` says nothing of.
+    /// Whether it is a method of a trait with arguments of its own, about which `Self` says nothing.
     pub(super) fn is_of_trait_with_arguments(&self) -> bool {
         let within = self.within.as_str();
         if within.starts_with('<') {
@@ -125,10 +125,10 @@ impl std::fmt::Display for Path {
     }
 }
 
-/// Whether a method whose declaration stands in `within` is in an impl or a trait of the module, and not inside of a function.
+/// Whether a method that is declared in `within` is in an impl or a trait of the module, and not inside a function.
 fn is_head_in(within: &str, module: &str) -> bool {
     if within.starts_with('<') {
-        // it prints thus only if the impl stands where the type or the trait is
+        // it prints like this only if the impl is in the module of the type or of the trait
         let named = paths(within);
         let parents = || named.iter().filter_map(|path| path.rsplit_once("::"));
         return parents().any(|(parent, _)| parent == module)
@@ -140,8 +140,8 @@ fn is_head_in(within: &str, module: &str) -> bool {
     rest.is_some_and(|rest| split_last(rest).0.is_empty())
 }
 
-/// Whether `parent` may be a function in the module, or in one inside of a function: there is more to it than to the module's path,
-/// which leaves functions out.
+/// Whether `parent` may be a function in the module, or a module inside a function: it contains all segments of the module's path,
+/// which leaves functions out, and more.
 fn may_be_inside(parent: &str, module: &str) -> bool {
     let mut segments = parent.split("::");
     parent != module
@@ -150,7 +150,8 @@ fn may_be_inside(parent: &str, module: &str) -> bool {
             .all(|of| segments.any(|segment| segment == of))
 }
 
-/// Whether what has that path is sure to be a module's: it has none, or it is the standard library's, or a crate's at its root.
+/// Whether a path is certain to be that of a module's item: it has no `::`, or it is the standard library's, or that of an item at a
+/// crate's root.
 fn is_surely_modules(path: &str) -> bool {
     if path.contains("{{") {
         return false;
@@ -174,14 +175,14 @@ fn without_module(within: &str) -> Option<&str> {
     (!module.is_empty()).then_some(head)
 }
 
-/// Whether an impl's head is that of a trait: `R for T`.
+/// Whether an impl's head is that of a trait impl: `R for T`.
 fn is_of_trait(head: &str) -> bool {
     let mut depth = Depth::default();
     head.char_indices()
         .any(|(at, char)| depth.is_top_at(head, at, char) && head[at..].starts_with(" for "))
 }
 
-/// Parts `path` at its last `::` that is in no brackets. The first part is empty if there is none.
+/// Splits `path` at its last `::` outside brackets. The first part is empty if there is none.
 fn split_last(path: &str) -> (&str, &str) {
     let mut depth = Depth::default();
     let mut last = None;
@@ -193,7 +194,7 @@ fn split_last(path: &str) -> (&str, &str) {
     last.map_or(("", path), |at| (&path[..at], &path[at + 2..]))
 }
 
-/// All paths, keywords and literals in what the compiler prints of a type.
+/// All paths, keywords and literals in a type as the compiler prints it.
 fn paths(printed: &str) -> Vec<&str> {
     let mut quoted = Quoted::default();
     let mut found = Vec::new();
@@ -214,7 +215,7 @@ fn paths(printed: &str) -> Vec<&str> {
     found
 }
 
-/// How deep in brackets a reader of a printed type is.
+/// The bracket depth while reading a printed type.
 #[derive(Default)]
 struct Depth {
     brackets: usize,
@@ -223,7 +224,7 @@ struct Depth {
 }
 
 impl Depth {
-    /// Whether `char`, which is the next of `text`, is in no brackets.
+    /// Whether `char`, the next one of `text`, is outside all brackets.
     fn is_top_at(&mut self, text: &str, at: usize, char: char) -> bool {
         let is_arrow = char == '>' && self.before == '-';
         self.before = char;
@@ -239,7 +240,7 @@ impl Depth {
     }
 }
 
-/// Whether a reader of a printed type is in a `char`, which may be any bracket: `Row<'<'>`.
+/// Whether a `char` literal is being read, which may be any bracket: `Row<'<'>`.
 #[derive(Default)]
 struct Quoted {
     until: usize,
@@ -312,13 +313,13 @@ mod tests {
         assert!(is("<a::b::T as a::R>", "a::b"));
         assert!(is("<a::T as a::b::R>", "a::b"));
         assert!(is("<a::c::T as a::b::R>", "a::b"));
-        // inside of a function `f`, `c` or `b`
+        // inside a function `f`, `c` or `b`
         assert!(!is("a::b::f::T", "a::b"));
         assert!(!is("a::b::f::<impl a::T>", "a::b"));
         assert!(!is("<a::b::T as a::b::f::R>", "a::b"));
         assert!(!is("<a::b::c::T as a::b::R>", "a::b"));
         assert!(!is("a::b::T", "a"));
-        // in a module `m` inside of a function `f`
+        // in a module `m` inside a function `f`
         assert!(!is("<a::f::m::T as a::m::R>", "a::m"));
         assert!(!is("<a::f::m::T as a::R>", "a::m"));
     }

@@ -1,4 +1,4 @@
-//! Functions as they stand in the source: what generated code says of each, and which instances of it there are.
+//! Functions as they appear in the source: what generated code says of each, and the instances of each.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -17,17 +17,17 @@ use crate::load::Sharing;
 pub(super) struct SiteSpec {
     /// `module_path!()`.
     pub(super) module: &'static str,
-    /// What `type_name` prints of a type that is declared inside of it.
+    /// What `type_name` prints of a type that is declared inside the function.
     pub(super) declared: fn() -> &'static str,
-    /// Where the name stands.
+    /// The position of the name.
     pub(super) line: u32,
     pub(super) column: u32,
     /// Whether it is a method or an associated function.
     pub(super) method: bool,
-    /// What its crate is, if not a library, as whose path it may have the same.
+    /// Its crate's target, if that is not a library, which may have the same path.
     pub(super) target: Option<&'static str>,
     pub(super) name: Option<&'static str>,
-    /// With an explicit name, those of the arguments that make up the key, in their order; empty for what has none.
+    /// With an explicit name: the names of the arguments in the key, in order; empty for one without a name.
     pub(super) args: &'static [&'static str],
     pub(super) version: u32,
     /// `None`: global.
@@ -40,7 +40,7 @@ pub(super) struct SiteSpec {
     pub(super) owned: bool,
 }
 
-/// A function as it stands in the source; a generic one has an instance for each instantiation.
+/// A function as it appears in the source. A generic one has an instance for each instantiation.
 #[derive(Debug)]
 pub struct Site {
     spec: SiteSpec,
@@ -53,8 +53,8 @@ static INSTANCES: LazyLock<RwLock<HashMap<TypeId, &'static Function>>> =
     LazyLock::new(RwLock::default);
 
 impl Site {
-    /// A free function in `module`, which is what `module_path!()` gives, whose name stands at that `line`
-    /// and `column`; `declared` gives the path of an `__Item` that is declared inside of it. The others say what its attribute says.
+    /// A free function in `module`, the value of `module_path!()`, with its name at `line` and `column`. `declared` returns the path
+    /// of an `__Item` that is declared inside it. The other methods add what its attribute says.
     #[must_use]
     pub const fn new(
         module: &'static str,
@@ -85,42 +85,42 @@ impl Site {
         }
     }
 
-    /// It is a method or an associated function.
+    /// Marks it as a method or an associated function.
     #[must_use]
     pub const fn method(mut self) -> Self {
         self.spec.method = true;
         self
     }
 
-    /// Its crate is no library but a `target` beside one, which may have the same name.
+    /// Sets the `target` of its crate, which is not a library and may have the same name as one.
     #[must_use]
     pub const fn target(mut self, target: &'static str) -> Self {
         self.spec.target = Some(target);
         self
     }
 
-    /// Its explicit name, and those of the arguments that make up its key.
+    /// Sets its explicit name, and the names of the arguments in its key.
     #[must_use]
     pub const fn name(mut self, name: &'static str, args: &'static [&'static str]) -> Self {
         (self.spec.name, self.spec.args) = (Some(name), args);
         self
     }
 
-    /// Its version.
+    /// Sets its version.
     #[must_use]
     pub const fn version(mut self, version: u32) -> Self {
         self.spec.version = version;
         self
     }
 
-    /// Its scope level.
+    /// Sets its scope level.
     #[must_use]
     pub const fn level(mut self, level: &'static LevelDef) -> Self {
         self.spec.level = Some(level);
         self
     }
 
-    /// The bound for this function alone. One that is more than there can be in memory is as good as the most that can be.
+    /// Sets the bound for this function alone. A bound beyond what fits in memory counts as the largest possible one.
     #[must_use]
     #[allow(
         clippy::cast_possible_truncation,
@@ -137,39 +137,39 @@ impl Site {
         self
     }
 
-    /// Callers at once don't share one load.
+    /// Lets concurrent callers load separately.
     #[must_use]
     pub const fn without_single_flight(mut self) -> Self {
         self.spec.sharing = Sharing::Beside;
         self
     }
 
-    /// Callers at once share one load, in whatever process they are.
+    /// Lets concurrent callers in all processes share one load.
     #[must_use]
     pub const fn single_flight_in_cluster(mut self) -> Self {
         self.spec.sharing = Sharing::Cluster;
         self
     }
 
-    /// The lifetime of its values, if that is one for all.
+    /// Sets the lifetime of its values, if it is the same for all.
     #[must_use]
     pub const fn ttl(mut self, seconds: u64, nanos: u32) -> Self {
         self.spec.ttl = Some(Duration::new(seconds, nanos));
         self
     }
 
-    /// How long past its lifetime a value may stand in for one that can't be had.
+    /// Sets how long past its lifetime a value may stand in for one that can't be loaded.
     #[must_use]
     pub const fn stale(mut self, span: Duration) -> Self {
         self.spec.aging.stale = Some(span);
         self
     }
 
-    /// The part of its lifetime past which a hit begins a refresh.
+    /// Sets the fraction of its lifetime after which a hit begins a refresh.
     ///
     /// # Panics
     ///
-    /// When compiling, if it is out of its range.
+    /// At compile time, if it is out of range.
     #[must_use]
     pub const fn refresh_after(mut self, part: f64) -> Self {
         assert!(
@@ -180,11 +180,11 @@ impl Site {
         self
     }
 
-    /// How eagerly a hit begins a refresh, the more so the closer the end is and the longer a load takes.
+    /// Sets how eagerly a hit begins a refresh, the more so the closer the end is and the longer a load takes.
     ///
     /// # Panics
     ///
-    /// When compiling, if it is out of its range.
+    /// At compile time, if it is out of range.
     #[must_use]
     pub const fn xfetch(mut self, eagerness: f64) -> Self {
         assert!(eagerness > 0.0, "`xfetch` is more than 0");
@@ -192,11 +192,11 @@ impl Site {
         self
     }
 
-    /// By how much of itself a lifetime may be longer.
+    /// Sets the fraction by which a lifetime may be longer.
     ///
     /// # Panics
     ///
-    /// When compiling, if it is out of its range.
+    /// At compile time, if it is out of range.
     #[must_use]
     pub const fn jitter(mut self, part: f64) -> Self {
         assert!(part >= 0.0 && part <= 1.0, "`jitter` is from 0 to 1");
@@ -204,52 +204,52 @@ impl Site {
         self
     }
 
-    /// How long the body is waited for while there is a value that may stand in.
+    /// Sets how long a call waits for the body while there is a stand-in.
     #[must_use]
     pub const fn timeout(mut self, span: Duration) -> Self {
         self.spec.aging.timeout = Some(span);
         self
     }
 
-    /// How long the body is waited for at all.
+    /// Sets how long a call waits for the body in any case.
     #[must_use]
     pub const fn hard_timeout(mut self, span: Duration) -> Self {
         self.spec.aging.hard_timeout = Some(span);
         self
     }
 
-    /// How long an `Err` is kept.
+    /// Sets how long an `Err` is kept.
     #[must_use]
     pub const fn err_ttl(mut self, span: Duration) -> Self {
         self.spec.aging.err_ttl = Some(span);
         self
     }
 
-    /// How long a value lives that nobody asks for.
+    /// Sets how long an unused value lives.
     #[must_use]
     pub const fn idle(mut self, span: Duration) -> Self {
         self.spec.aging.idle = Some(span);
         self
     }
 
-    /// A load outlives its caller.
+    /// Lets a load outlive its caller.
     #[must_use]
     pub const fn detached(mut self) -> Self {
         self.spec.aging.detached = true;
         self
     }
 
-    /// Its body owns what it needs.
+    /// Marks its body as owning what it needs.
     #[must_use]
     pub const fn owned(mut self) -> Self {
         self.spec.owned = true;
         self
     }
 
-    /// The instance that `marker`, a closure inside of the item, belongs to.
+    /// The instance that `marker`, a closure inside the item, belongs to.
     #[inline]
     pub fn instance_of<M>(&'static self, _: &M) -> &'static Function {
-        // lifetimes are no part of an identity: the code is the same for all of them
+        // lifetimes are not part of an identity: the code is the same for all of them
         let identity = typeid::of::<M>();
         match self.first.get() {
             Some(first) if first.identity == identity => first,
@@ -257,8 +257,8 @@ impl Site {
         }
     }
 
-    /// The same of a function with an explicit name. `Of` and `Args` are made of its `Self`, if it is a method, and of its own type
-    /// parameters.
+    /// As [`instance_of`](Self::instance_of), for a function with an explicit name. `Of` and `Args` are made of its `Self`, if it is a
+    /// method, and of its own type parameters.
     #[inline]
     pub fn named_instance_of<Of, Args, M>(&'static self, _: &M) -> &'static Function {
         let identity = typeid::of::<M>();
@@ -274,7 +274,7 @@ impl Site {
         }
     }
 
-    /// The one instance. `M` is a type of the item's own, and no other is asked for.
+    /// The only instance. `M` is a type of the item's own, and is the same in all calls.
     #[inline]
     pub fn function<M: 'static>(&'static self) -> &'static Function {
         match self.first.get() {
@@ -316,7 +316,7 @@ impl Site {
     }
 }
 
-/// What an instance is instantiated with, where it is a matter of which types those are and not of what they are called.
+/// The types of an instance, where their identity matters and not just their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Types {
     /// The type that it is a method of.
@@ -325,8 +325,7 @@ pub(super) struct Types {
     pub(super) args: TypeId,
 }
 
-/// The function's path as people read it. Functions inside of bodies can have one path, so those carry the place where they stand
-/// as well.
+/// The function's path for people to read. Functions inside bodies can have the same path, so theirs includes the source position.
 fn readable(printed: &Path, spec: &SiteSpec) -> String {
     if spec.method || printed.is_in(&spec.module()) {
         printed.to_string()

@@ -1,4 +1,4 @@
-//! How the values of a function lie in the process, which the macro knows: so that a look-up asks for no more than there can be.
+//! How the values of a function are stored in the process. The macro knows this, so a lookup checks only for what there can be.
 
 use cacheado_backends::memory::Store;
 use cacheado_backends::{Entry, Probe};
@@ -7,16 +7,16 @@ use serde::Serialize;
 use crate::aging::aged::Aged;
 use crate::outcome::Value;
 
-/// How they lie.
+/// How the values are stored.
 pub trait Storage {
-    /// What the process has of a call: nothing, something that needs a closer look, or a value.
+    /// What the process has for a call: nothing, an entry that needs a closer look, or a value.
     fn find<T: Value, A: Serialize>(store: &Store, probe: &Probe<'_, A>) -> Option<Option<T>>;
 }
 
-/// As they are.
+/// The values alone.
 pub struct Bare;
 
-/// With their age: they are looked at again while they live.
+/// With their age: they are examined while they live.
 pub struct WithAge;
 
 impl Storage for Bare {
