@@ -1,4 +1,4 @@
-//! Functions of many ids: `#[cache(batch(ids))]`. What generated code asks for, and hands the body to.
+//! Functions of many ids, `#[cache(batch(ids))]`: the requirements of generated code, and the call that it hands the body to.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -16,20 +16,20 @@ use crate::outcome::{Decision, Kind, Outcome, Portable, Value};
 use crate::value::Typed;
 use crate::way::{Way, blocking};
 
-/// What a function of many ids returns: a map from the ids to their values. An id that it lacks has none.
+/// The return type of a function of many ids: a map from ids to values. An id that is not in the map has no value.
 #[diagnostic::on_unimplemented(
     message = "a function with `batch` returns a map from its ids to their values",
     label = "`{Self}` is no map of `{I}`",
     note = "return a `HashMap<Id, Value>` or a `BTreeMap<Id, Value>`, or a `Result` of one, where `Id` is `From<{I}>`"
 )]
 pub trait Batched<I> {
-    /// What is stored under each id.
+    /// The type stored under each id.
     type Value;
 
-    /// Takes the value of `id` out of it.
+    /// Takes the value of `id` out of the map.
     fn take(&mut self, id: I) -> Option<Self::Value>;
 
-    /// The map of these.
+    /// The map of these pairs.
     fn of(values: impl Iterator<Item = (I, Self::Value)>) -> Self;
 }
 
@@ -66,13 +66,13 @@ where
     }
 }
 
-/// The map of a return type.
+/// The map in a return type.
 type Map<R, K> = <K as Outcome<R>>::Stored;
 
-/// [`Batched::of`].
+/// The type of [`Batched::of`].
 type MakeMap<R, K, I, V> = fn(Vec<(I, V)>) -> Map<R, K>;
 
-/// How the values `V` of one function of many ids are kept, and how they are in its map.
+/// How the values `V` of one function of many ids are kept, and how its map is taken apart and made.
 pub struct BatchCarry<R, K: Outcome<R>, I, V> {
     typed: Typed<V>,
     clone: fn(&I) -> I,
@@ -81,19 +81,19 @@ pub struct BatchCarry<R, K: Outcome<R>, I, V> {
 }
 
 impl<R, K: Outcome<R>, I, V> BatchCarry<R, K, I, V> {
-    /// Those of `ids` that are at the places.
+    /// Those of `ids` at the given positions.
     fn at(&self, ids: &[I], places: &[usize]) -> Vec<I> {
         let ids = places.iter().map(|&place| &ids[place]);
         ids.map(self.clone).collect()
     }
 
-    /// What the body has of `ids`.
+    /// The body's values for `ids`.
     fn taken(&self, map: &mut Map<R, K>, ids: Vec<I>) -> Vec<Option<V>> {
         let ids = ids.into_iter();
         ids.map(|id| (self.take)(map, id)).collect()
     }
 
-    /// What the function returns: of each id, what was found.
+    /// The function's return value: each id with the value that was found for it.
     fn restored(&self, ids: Vec<I>, values: Vec<Option<V>>) -> R {
         let found = ids.into_iter().zip(values);
         let found = found.filter_map(|(id, value)| Some((id, value?)));
@@ -117,7 +117,7 @@ where
     }
 }
 
-/// Values that can leave the process.
+/// For values that can leave the process.
 #[must_use]
 pub fn batch_portable<R, K, I>(
     _: &[I],
@@ -131,7 +131,7 @@ where
     BatchCarry::new(Typed::PORTABLE)
 }
 
-/// Values that stay in the process.
+/// For values that stay in the process.
 #[must_use]
 pub fn batch_local<R, K, I>(
     _: &[I],
@@ -145,7 +145,7 @@ where
     BatchCarry::new(Typed::LOCAL)
 }
 
-/// Names a call: `args` makes up the key of each of `ids`, in the scope that `scope` has the ids of.
+/// Names a call. `args` makes the key of each of `ids`; `scope` has the ids of their scope.
 pub fn batch<'i, R, K, I, V, A, const IDS: usize>(
     function: &'static Function,
     carry: BatchCarry<R, K, I, V>,
@@ -174,7 +174,7 @@ where
 
 /// A call of a function of many ids. It owns all it needs and borrows nothing of the arguments, which the body may consume.
 ///
-/// It asks nothing of the types of ids and values, which [`batch_portable`] has asked for: what is wrong with them is said once.
+/// It has no bounds on the types of ids and values. [`batch_portable`] has them, so a type error is reported only once.
 #[must_use = "naming a call does nothing"]
 pub struct PendingBatch<R, K: Outcome<R>, I, V> {
     /// `None`: the body runs for all ids, and nothing is stored.
@@ -185,13 +185,13 @@ pub struct PendingBatch<R, K: Outcome<R>, I, V> {
 }
 
 impl<R, K: Outcome<R>, I, V> PendingBatch<R, K, I, V> {
-    /// The values of all ids. Runs the body for those that are missing, each once, or not at all if none is.
+    /// The values of all ids. Runs the body once for the missing ids, if there are any.
     pub fn load(self, body: impl FnOnce(Vec<I>) -> R) -> R {
         let ttl = self.function.ttl();
         self.load_if(|_| Decision::Store { ttl }, body)
     }
 
-    /// As [`load`](Self::load). `decide` says what becomes of each value that the body has.
+    /// As [`load`](Self::load). `decide` says what becomes of each value that the body returns.
     pub fn load_if(self, decide: impl FnMut(&V) -> Decision, body: impl FnOnce(Vec<I>) -> R) -> R {
         let Some((cache, keys)) = self.keys else {
             return outside(|| body(self.ids));

@@ -1,4 +1,4 @@
-//! Many keys at once: each is looked up and kept as if it came alone, and the shared tier is asked once for all.
+//! Many keys at once: each is looked up and kept as if it came alone, and the shared tier is asked once for all of them.
 
 pub(crate) mod batched;
 
@@ -24,75 +24,76 @@ use crate::shared::{Seen, SharedTier, Wanted};
 use crate::value::{Codec, Typed};
 use crate::way::Way;
 
-/// What is known of the keys of one call.
+/// The state of one call with many keys.
 pub(crate) struct Batch<'a, T> {
     cache: &'a Cache,
     typed: Typed<T>,
     /// How the values age.
     aging: Aging,
     values: Vec<Option<T>>,
-    /// Those that the process does not have, each once.
+    /// The keys that the process does not have, each once.
     absent: Vec<Absent>,
-    /// The same keys again.
+    /// Repetitions of those keys.
     again: Vec<Again>,
-    /// What is known of what the body makes.
+    /// What is known about the values that the body makes.
     wishes: Arc<Wishes>,
-    /// That one was stored as another type.
+    /// The error for a value that was stored as another type.
     mismatch: Option<Error>,
-    /// What is missing has been counted.
+    /// The missing keys have been counted.
     counted: bool,
 }
 
 /// A key that the process does not have.
 struct Absent {
-    /// Its place among the keys of the call.
+    /// Its position among the keys of the call.
     place: usize,
     key: Key,
-    /// What an invalidation that comes meanwhile is told by.
+    /// Through this an invalidation that comes meanwhile is noticed.
     ticket: Ticket,
     mark: Option<Mark>,
-    /// Something is left of it that is no value: one that only stands in for another, or that can't be used.
+    /// The shared tier has an entry that is not a usable value: a stale or unreadable one.
     is_left: bool,
 }
 
 impl Absent {
-    /// Whether nothing has come that outdates what the shared tier was filled with.
+    /// Whether nothing has outdated the value that the shared tier was given.
     fn is_filled(&self) -> bool {
         let how = Keeping::by(true, self.mark.as_ref());
         self.ticket.is_valid_in(how)
     }
 }
 
-/// A key that the process does not have and that came before.
+/// A repetition of a key that the process does not have.
 struct Again {
     place: usize,
     key: Key,
-    /// Its first place.
+    /// The key's first position.
     first: usize,
 }
 
-/// What a batch has loaded and the shared tier is to have.
+/// Loaded values that go to the shared tier.
 #[derive(Default)]
 struct Fills {
     entries: Vec<Fill>,
-    /// Which of the absent each of them is.
+    /// For each entry, its index in `absent`.
     of: Vec<usize>,
-    /// Keys whose values were loaded and are not kept, and that something is left of: the next load that fails would bring it back.
+    /// Keys whose values were loaded and are not kept, but that have a stand-in or an unusable entry. Those must go, or the next
+    /// failing load would bring them back.
     left: Vec<Key>,
 }
 
 type Fill = (Key, Payload, Mark);
 
-/// What has become of a value that was loaded.
+/// What became of a loaded value.
 enum Kept {
-    /// It is not to be stored.
+    /// It must not be stored.
     Nowhere,
-    /// It is stored, or something else has come meanwhile. The shared tier is to have it, if it can.
+    /// It is stored, or something else came meanwhile. The fill goes to the shared tier, if there is one.
     Stored(Option<Fill>),
 }
 
 impl<'a, T> Batch<'a, T> {
-    /// Looks into the process. Counts the hits there.
+    /// Looks the keys up in the process. Counts the hits there.
     pub(crate) fn begin(
         cache: &'a Cache,
         typed: Typed<T>,
@@ -140,14 +141,14 @@ impl<'a, T> Batch<'a, T> {
         batch
     }
 
-    /// What the process has.
+    /// The value in the process.
     fn stored(&mut self, key: &Key) -> Option<T> {
         let cache = self.cache;
         if !cache.is_enabled() {
             return None;
         }
         if !cache.is_in_process() {
-            // for the rules alone
+            // only for the rules
             cache.store().get_key(key, |_| ());
             return None;
         }
@@ -165,7 +166,7 @@ impl<'a, T> Batch<'a, T> {
                     }
                     Ok(Some(value))
                 }
-                // past its lifetime, it may stand in for another, which is nothing to a call of many
+                // past its lifetime: a stand-in, which a call of many keys does not use
                 None if types.age(entry).is_some() => Ok(None),
                 None => Err(entry.type_name()),
             }
@@ -183,7 +184,7 @@ impl<'a, T> Batch<'a, T> {
         }
     }
 
-    /// The same, if none was stored as another type: else that is the error, and all that were not found are counted as misses.
+    /// Returns the batch, unless a value was stored as another type. In that case all missing keys are counted as misses.
     ///
     /// # Errors
     ///
@@ -198,7 +199,7 @@ impl<'a, T> Batch<'a, T> {
         }
     }
 
-    /// The shared tier and what it is to be asked for, if anything.
+    /// The shared tier and the keys to ask it for, if any.
     fn shared(&self) -> Option<(&'a SharedTier, Codec, Vec<Key>)> {
         let (tier, codec) = self.cache.shared().zip(self.typed.values.codec)?;
         let absent = self.absent.iter().map(|absent| &absent.key);
@@ -207,7 +208,7 @@ impl<'a, T> Batch<'a, T> {
             .then(|| (tier, codec, shared.cloned().collect()))
     }
 
-    /// Whether the shared tier is to be asked for something.
+    /// Whether there is anything to ask the shared tier for.
     pub(crate) fn asks(&self) -> bool {
         self.typed.values.codec.is_some()
             && self.cache.is_enabled()
@@ -217,10 +218,10 @@ impl<'a, T> Batch<'a, T> {
                 .any(|absent| self.cache.can_share(&absent.key))
     }
 
-    /// Asks the shared tier for what the process does not have. `loads`: what is missing there is to be loaded.
+    /// Asks the shared tier for what the process does not have. `loads`: missing values will be loaded.
     pub(crate) async fn look(&mut self, way: Way, loads: bool) {
         if let Some((tier, codec, keys)) = self.shared() {
-            // what a rule has just dropped is not to be found
+            // an entry that a rule has just dropped must not be found
             self.cache.evict_chosen(way).await;
             let wanted = |key| self.cache.wanted(key, &self.aging);
             let wanted = keys.iter().map(wanted).max().unwrap_or(Wanted::Value);
@@ -229,7 +230,7 @@ impl<'a, T> Batch<'a, T> {
         }
     }
 
-    /// Takes over what the shared tier has, in the order in which it was asked. Counts the hits.
+    /// Takes over the values of the shared tier, in the order of the request. Counts the hits.
     fn absorb(&mut self, seen: Vec<(Seen, bool)>) {
         let mut seen = seen.into_iter();
         let (cache, own, types) = (self.cache, self.typed.own, self.typed.values);
@@ -241,7 +242,7 @@ impl<'a, T> Batch<'a, T> {
             match seen.next() {
                 Some((Seen::Hit(found), _)) => {
                     cache.take_over(&absent.ticket, types, &found, &aging);
-                    // last: a rule may panic over that, and then it is missing
+                    // last: a rule may panic in `take_over`, and then the key counts as missing
                     cache.count(&absent.key, Event::Hit);
                     values[absent.place] = Some(own(found.value));
                     false
@@ -255,7 +256,8 @@ impl<'a, T> Batch<'a, T> {
         });
     }
 
-    /// Counts what is missing as misses, and as loads if it is to be loaded. Returns which of the call's keys that are, each once.
+    /// Counts the missing keys as misses, and as loads if they will be loaded. Returns their positions among the call's keys, each key
+    /// once.
     pub(crate) fn missing(&mut self, loads: bool) -> Vec<usize> {
         self.counted = true;
         for Absent { key, .. } in &self.absent {
@@ -272,7 +274,7 @@ impl<'a, T> Batch<'a, T> {
         self.absent.iter().map(|absent| absent.place).collect()
     }
 
-    /// Runs the body for what is missing.
+    /// Runs the body for the missing keys.
     pub(crate) fn run<R>(&self, body: impl FnOnce() -> R) -> R {
         of_many(&self.wishes, body)
     }
@@ -282,15 +284,15 @@ impl<'a, T> Batch<'a, T> {
         polled_of_many(&self.wishes, body).await
     }
 
-    /// What was loaded, in the order of what is [missing](Self::missing). What belongs to no missing key is left out.
+    /// The loaded values, in the order of the [missing](Self::missing) keys. Values of other keys are dropped.
     pub(crate) fn arranged(&self, loaded: impl IntoIterator<Item = (Key, T)>) -> Vec<Option<T>> {
         let mut loaded: HashMap<Key, T> = loaded.into_iter().collect();
         let keys = self.absent.iter().map(|absent| &absent.key);
         keys.map(|key| loaded.remove(key)).collect()
     }
 
-    /// Keeps what was loaded, in the order of what is [missing](Self::missing), as `decide` says of each: in the process, and in the shared
-    /// tier.
+    /// Keeps loaded values, given in the order of the [missing](Self::missing) keys, in the process and in the shared tier. `decide`
+    /// says what becomes of each.
     pub(crate) async fn store(
         &mut self,
         way: Way,
@@ -299,7 +301,7 @@ impl<'a, T> Batch<'a, T> {
     ) {
         let mut fills = self.settle(loaded, decide);
         let left = std::mem::take(&mut fills.left);
-        // counted, traced, and kept until it can be sent
+        // a failure is counted and traced, and the eviction kept until it can be sent
         let _ = Evictions::everywhere(self.cache, left).run(way).await;
         if let Some(tier) = self.cache.shared().filter(|_| !fills.of.is_empty()) {
             let filling = Filling::new(self.cache, || self.overtaken(&fills));
@@ -311,10 +313,10 @@ impl<'a, T> Batch<'a, T> {
         }
     }
 
-    /// Keeps what was loaded in the process, unless it was invalidated meanwhile. Returns what the shared tier is to have.
+    /// Keeps the loaded values in the process, unless they were invalidated meanwhile. Returns what goes to the shared tier.
     fn settle(&mut self, loaded: Vec<Option<T>>, mut decide: impl FnMut(&T) -> Decision) -> Fills {
         if self.wishes.is_doubted() {
-            // it goes to no shared tier
+            // without a mark nothing goes to the shared tier
             self.absent.iter_mut().for_each(|absent| absent.mark = None);
         }
         let mut fills = Fills::default();
@@ -346,7 +348,7 @@ impl<'a, T> Batch<'a, T> {
         fills
     }
 
-    /// Whether the process has something under `key` that only stands in for a value.
+    /// Whether the process has only a stale value under `key`.
     fn stands_in(&self, key: &Key) -> bool {
         let is_old = |age: &Age| !age.is_fresh(self.cache.clock());
         let types = self.typed.values;
@@ -354,7 +356,7 @@ impl<'a, T> Batch<'a, T> {
         self.cache.store().peek_key(key, stands_in) == Some(true)
     }
 
-    /// Keeps one that was loaded.
+    /// Keeps one loaded value.
     fn keep(&self, absent: &Absent, value: &T, ttl: Option<Duration>) -> Kept {
         let Absent {
             key, ticket, mark, ..
@@ -367,7 +369,7 @@ impl<'a, T> Batch<'a, T> {
         let keeping = Keeping::by(tier.is_some(), mark.as_ref());
         let stored = cache.with_entry(key, values, value, &span, tier.is_some(), |entry| {
             or_evict(cache, key, told, || {
-                // dropped where no lock is held
+                // dropped outside the locks
                 let mut dropped = Dropped::new();
                 ticket.store_as(keeping, |unheard| {
                     let inserted = cache.store_local(entry, &span, &mut dropped);
@@ -391,8 +393,8 @@ impl<'a, T> Batch<'a, T> {
         Kept::Stored(fill)
     }
 
-    /// After the shared tier was told of `fills`: it may have refused some, or an invalidation may have come while it was told. Returns what
-    /// is to be evicted.
+    /// The keys to evict after the shared tier was told of `fills`, because an invalidation came meanwhile. Values that the tier
+    /// refused are taken back from the process.
     fn outdated(&self, fills: &Fills, stored: &[Option<bool>]) -> Vec<Key> {
         let mut outdated = Vec::new();
         for (absent, stored) in self.filled(fills).zip(stored) {
@@ -428,7 +430,7 @@ impl<'a, T> Batch<'a, T> {
 }
 
 impl<T> Drop for Batch<'_, T> {
-    /// Its caller may go away while the shared tier is asked: what was not found by then is missing.
+    /// The caller may go away while the shared tier is asked: keys not found by then count as misses.
     fn drop(&mut self) {
         if !self.counted {
             self.missing(false);
