@@ -1,4 +1,4 @@
-//! For tests of code that caches: a clock that stands still until it is told to move, and a shared tier that fails when it is told to.
+//! For tests of code that caches: a clock that advances only when told to, and a shared tier that fails when told to.
 //!
 //! ```
 //! use std::time::Duration;

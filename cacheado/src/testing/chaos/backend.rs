@@ -23,7 +23,7 @@ impl<B: Backend> Chaos<B> {
             End::Refused => refused(),
             End::Fails { done } => {
                 if done {
-                    // nobody hears what came of it
+                    // the outcome is lost
                     drop(ask(&self.inner));
                 }
                 outage()
@@ -31,7 +31,7 @@ impl<B: Backend> Chaos<B> {
         }
     }
 
-    /// The same without blocking.
+    /// As [`run`](Self::run), without blocking.
     fn start<'a, T: 'a>(
         &'a self,
         ask: impl FnOnce(&'a B) -> BackendFuture<'a, T> + Send + 'a,

@@ -1,4 +1,4 @@
-//! Which faults there are, how probable each is, and how often each has come.
+//! The kinds of faults, their probabilities, and how often each has occurred.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,28 +14,28 @@ pub(super) enum Fault {
     LoseSilently,
 }
 
-/// How many there are.
+/// The number of kinds.
 const KINDS: usize = 6;
 
-/// No operation is held up for longer.
+/// The longest delay of an operation.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Probabilities are kept as this many parts: as many as an `f64` tells apart.
+/// Probabilities are stored as multiples of one part in this many: the precision of an `f64`.
 const PARTS: u64 = 1 << 53;
 
-/// How often each fault has come in a [`Chaos`](super::Chaos).
+/// How often each fault has occurred in a [`Chaos`](super::Chaos).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChaosCounts {
-    /// Operations that were asked for.
+    /// The number of operations.
     pub operations: u64,
-    /// Operations that have failed as in an outage.
+    /// Operations that failed as in an outage.
     pub failed: u64,
     /// Operations that were refused.
     pub refused: u64,
-    /// Operations that came late.
+    /// Operations that were delayed.
     pub stalled: u64,
-    /// Payloads that were made bad.
+    /// Payloads that were corrupted.
     pub corrupted: u64,
     /// Reports that were lost, announced or not.
     pub lost: u64,
@@ -46,18 +46,18 @@ pub(super) struct Faults {
     seed: AtomicU64,
     draws: AtomicU64,
     delay: AtomicU64,
-    /// Of each kind, in [`PARTS`].
+    /// By kind, in [`PARTS`].
     probabilities: [AtomicU64; KINDS],
     counts: [AtomicU64; KINDS],
     operations: AtomicU64,
 }
 
-/// A number that was drawn: whatever is decided at one time is decided by it.
+/// A random number from which all decisions made at one time are derived.
 #[derive(Clone, Copy)]
 pub(super) struct Draw(u64);
 
 impl Draw {
-    /// The number for one of several decisions, each independent of the others.
+    /// The number for one of several decisions, independent of the others.
     pub(super) fn number(self, decision: usize) -> u64 {
         mix(self.0.wrapping_add(mix(decision as u64 + 1)))
     }
@@ -75,10 +75,10 @@ pub(super) struct Fate {
     pub(super) end: End,
 }
 
-/// How it ends.
+/// How an operation ends.
 pub(super) enum End {
     Well,
-    /// It fails; `done`: it was carried out all the same.
+    /// It fails. `done`: it was carried out nevertheless.
     Fails {
         done: bool,
     },
@@ -121,12 +121,12 @@ impl Faults {
         ))
     }
 
-    /// Whether `fault` can come at all.
+    /// Whether `fault` can occur at all.
     pub(super) fn may(&self, fault: Fault) -> bool {
         self.probabilities[fault as usize].load(Ordering::Relaxed) > 0
     }
 
-    /// Whether `fault` comes.
+    /// Whether `fault` occurs in this draw.
     pub(super) fn comes(&self, draw: Draw, fault: Fault) -> bool {
         let part = draw.number(fault as usize) % PARTS;
         part < self.probabilities[fault as usize].load(Ordering::Relaxed)
@@ -136,7 +136,7 @@ impl Faults {
         self.counts[fault as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What becomes of the operation that begins now.
+    /// What becomes of an operation that begins now.
     pub(super) fn fate(&self) -> Fate {
         self.operations.fetch_add(1, Ordering::Relaxed);
         let draw = self.draw();

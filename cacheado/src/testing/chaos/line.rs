@@ -1,4 +1,4 @@
-//! The way of reports from the backend to the cache, which loses some.
+//! The path of reports from the backend to the cache, which loses some of them.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub(super) struct Line(Mutex<State>);
 struct State {
     /// The cache's end.
     changes: Option<Changes>,
-    /// What is wrapped reports all.
+    /// The wrapped backend reports all changes.
     covered: bool,
     missed: Missed,
 }
@@ -24,9 +24,9 @@ struct State {
 enum Missed {
     #[default]
     Nothing,
-    /// Something, and it knows.
+    /// Some reports, and it knows.
     Announced,
-    /// Something, and it doesn't know.
+    /// Some reports, and it does not know.
     Silently,
 }
 
@@ -37,7 +37,7 @@ impl State {
         }
     }
 
-    /// From here on all is reported again.
+    /// Resumes reporting everything.
     fn mend(&mut self) {
         let missed = std::mem::take(&mut self.missed) != Missed::Nothing;
         if missed && self.covered {
@@ -51,7 +51,7 @@ impl Line {
         lock(&self.0).changes = Some(changes);
     }
 
-    /// Hands `change` on, or loses it.
+    /// Passes `change` on, or loses it.
     pub(super) fn report(&self, change: Change, faults: &Faults) {
         let mut state = lock(&self.0);
         match change {
@@ -60,7 +60,7 @@ impl Line {
                 if state.covered {
                     state.missed = Missed::Nothing;
                 }
-                // the lock is held so that two of these are not told in another order than they were noted
+                // under the lock, so that these are reported in the order in which they are recorded
                 state.report(change);
             }
             Change::Key(_) | Change::Scope(_) | Change::All => {
@@ -91,7 +91,7 @@ impl Line {
         }
     }
 
-    /// Has the cache forget what it may not have been told.
+    /// Makes the cache drop what it may not have been told about.
     pub(super) fn mend(&self) {
         lock(&self.0).mend();
     }

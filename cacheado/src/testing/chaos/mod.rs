@@ -1,6 +1,6 @@
-//! A shared tier that fails when it is told to, around one that does not.
+//! A wrapper that makes a shared tier fail on demand.
 //!
-//! What goes wrong is drawn by [`Faults`]; [`Line`] loses reports, [`spoil`] makes payloads bad, and `backend` does all of it to
+//! [`Faults`] draws what goes wrong, [`Line`] loses reports, [`spoil`] corrupts payloads, and `backend` applies all of it to
 //! operations.
 
 mod backend;
@@ -19,14 +19,14 @@ use faults::{Fault, Faults};
 use line::Line;
 use spoil::Seen;
 
-/// A [`Backend`] around another one, by which an outage is rehearsed: of its operations some fail, are refused, come late or answer
-/// with bytes that are not what was stored, and of its reports some are lost, each with a probability of its own. Without any it is
-/// calm, and adds nothing to what it wraps but the draw of a number.
+/// A [`Backend`] around another one, for rehearsing an outage. Some of its operations fail, are refused, are delayed or return bytes
+/// that are not what was stored, and some of its reports are lost, each with a probability of its own. By default nothing goes wrong,
+/// and it only adds the draw of a number to the wrapped backend.
 ///
-/// What goes wrong is drawn from the [`seed`](Self::seed): the same operations in the same order meet the same faults. Operations of
-/// several threads meet them in the order in which they come.
+/// Faults are drawn from the [`seed`](Self::seed): the same operations in the same order meet the same faults. Operations of several
+/// threads meet them in the order in which they come.
 ///
-/// Probabilities are from 0 to 1; what is less counts as 0, what is more as 1.
+/// Probabilities are from 0 to 1. A lower value counts as 0, a higher one as 1.
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,7 +44,7 @@ use spoil::Seen;
 /// # }
 /// # let redis = Store;
 ///
-/// let chaos = Chaos::new(redis) // or whatever the cache is to stand before
+/// let chaos = Chaos::new(redis) // or any other backend
 ///     .seed(7)
 ///     .stall(0.05, Duration::from_millis(1))
 ///     .corrupt(0.01);
@@ -64,7 +64,7 @@ pub struct Chaos<B> {
     handle: ChaosHandle,
 }
 
-/// What goes wrong in a [`Chaos`], to be changed while it is in use. Cloning is cheap, and clones are the same handle.
+/// Changes the faults of a [`Chaos`] while it is in use. Cloning is cheap, and clones are the same handle.
 #[derive(Clone, Debug)]
 pub struct ChaosHandle(Arc<State>);
 
@@ -76,7 +76,7 @@ struct State {
 }
 
 impl<B: Backend> Chaos<B> {
-    /// A calm one around `backend`.
+    /// Wraps `backend`. Nothing goes wrong by default.
     pub fn new(backend: B) -> Self {
         Self {
             inner: backend,
@@ -84,45 +84,45 @@ impl<B: Backend> Chaos<B> {
         }
     }
 
-    /// What the faults are drawn from, from here on; 0 if not given.
+    /// Sets the seed that faults are drawn from, from here on. The default is 0.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         self.handle.0.faults.set_seed(seed);
         self
     }
 
-    /// With this probability an operation fails as in an outage. Half of those that do have been carried out by then, and their answers are
-    /// lost.
+    /// With this probability an operation fails as in an outage. Half of these operations are still carried out, and only their
+    /// answers are lost.
     #[must_use]
     pub fn fail(self, probability: f64) -> Self {
         self.handle.fail(probability);
         self
     }
 
-    /// With this probability the store answers that it would not: an error that is a [`Refused`](crate::backends::Refused).
+    /// With this probability the store refuses an operation, with an error that is a [`Refused`](crate::backends::Refused).
     #[must_use]
     pub fn refuse(self, probability: f64) -> Self {
         self.handle.refuse(probability);
         self
     }
 
-    /// With this probability an operation takes longer by `delay`, whatever becomes of it then; by a minute at most. An operation that
-    /// blocks blocks its thread. A future needs no runtime; on one of tokio's it uses that runtime's timers.
+    /// With this probability an operation is delayed by `delay`, at most a minute, whatever its outcome. A blocking operation blocks
+    /// its thread. A future needs no runtime; on a tokio runtime it uses that runtime's timers.
     #[must_use]
     pub fn stall(self, probability: f64, delay: Duration) -> Self {
         self.handle.stall(probability, delay);
         self
     }
 
-    /// With this probability a payload that is read is not what was stored: a bit of it is another, the end of it is missing, or it is what
-    /// was stored under another key.
+    /// With this probability a payload that is read is not what was stored: one bit is flipped, its end is missing, or it is the
+    /// payload of another key.
     #[must_use]
     pub fn corrupt(self, probability: f64) -> Self {
         self.handle.corrupt(probability);
         self
     }
 
-    /// With this probability a report of what other processes did is lost, as when a connection breaks: [`Change::Lost`] is
+    /// With this probability a report of a change by another process is lost, as when a connection breaks. [`Change::Lost`] is
     /// reported in its place, and [`Change::Covered`] before the next report that comes through.
     ///
     /// [`Change::Lost`]: crate::backends::Change::Lost
@@ -133,15 +133,15 @@ impl<B: Backend> Chaos<B> {
         self
     }
 
-    /// As [`lose`](Self::lose), and nothing is said of it. No backend does that which keeps to its contract: copies in the process stay
-    /// old until their lifetimes are over, or until there is [calm](ChaosHandle::calm).
+    /// As [`lose`](Self::lose), but without the report of the loss. A backend that keeps its contract never does that: copies in the
+    /// process stay outdated until their lifetimes are over, or until [`calm`](ChaosHandle::calm) is called.
     #[must_use]
     pub fn lose_silently(self, probability: f64) -> Self {
         self.handle.lose_silently(probability);
         self
     }
 
-    /// By which all of it is changed and counted later.
+    /// A handle to change the faults, and to read their counts, later.
     pub fn handle(&self) -> ChaosHandle {
         self.handle.clone()
     }
@@ -179,8 +179,8 @@ impl ChaosHandle {
         self.set(Fault::LoseSilently, probability)
     }
 
-    /// Nothing goes wrong from now on. If reports were lost, [`Change::Covered`](crate::backends::Change::Covered) is reported,
-    /// so that the process forgets the copies of which it was not told; unless what is wrapped reports nothing just now.
+    /// Stops all faults. If reports were lost, [`Change::Covered`](crate::backends::Change::Covered) is reported, so that the process
+    /// drops the copies that it was not told about; unless the wrapped backend reports no changes just now.
     pub fn calm(&self) -> &Self {
         self.0.faults.calm();
         self.0.line.mend();

@@ -1,4 +1,4 @@
-//! Payloads that are not what was stored.
+//! Corrupts payloads.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use cacheado_backends::backend::{Lookup, Payload};
 use super::faults::{Draw, Fault, Faults};
 use crate::sync::{Mutex, lock};
 
-/// What was read last, of two keys: so that for any key there is something of another.
+/// The last payloads read of two keys, so that for any key there is one of another.
 #[derive(Default)]
 pub(super) struct Seen(Mutex<Vec<(Key, Arc<[u8]>)>>);
 
@@ -29,13 +29,13 @@ impl Seen {
 }
 
 impl fmt::Debug for Seen {
-    /// Without the bytes: they are somebody's data.
+    /// Without the bytes, which are user data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seen")
     }
 }
 
-/// `found` under `key`, or something else.
+/// `found` under `key`, perhaps corrupted.
 pub(super) fn spoiled(found: Lookup, key: &Key, faults: &Faults, seen: &Seen) -> Lookup {
     match found {
         Lookup::Hit(payload) if faults.may(Fault::Corrupt) => {
@@ -54,13 +54,13 @@ pub(super) fn spoiled(found: Lookup, key: &Key, faults: &Faults, seen: &Seen) ->
     }
 }
 
-/// What is not `bytes`; `None` if there is nothing that could be done to them.
+/// Bytes that differ from `bytes`; `None` if there is no way to change them.
 fn spoil(
     bytes: &[u8],
     draw: Draw,
     another: impl FnOnce() -> Option<Arc<[u8]>>,
 ) -> Option<Arc<[u8]>> {
-    // beside the decisions whether it comes at all
+    // numbers of these decisions, distinct from those on whether faults occur
     let (how, place, bit) = (10, 11, 12);
     let other = (draw.below(how, 3) == 0)
         .then(another)
