@@ -1,20 +1,20 @@
-//! What a cache does while a value can't be had, or is about to end: a page for each capability, with what it is for, what happens when,
-//! the option, its defaults, and what it costs.
+//! What a cache does while a value can't be loaded, or is about to expire. There is a page for each capability: what it is for, what
+//! happens when, the option, its defaults, and what it costs.
 //!
-//! | page | option | in a word |
+//! | page | option | summary |
 //! |---|---|---|
 //! | [`stale`] | `stale` | a value past its lifetime stands in while another is loaded, or if that fails |
-//! | [`early_refresh`] | `refresh_after`, `xfetch` | a value is loaded anew before its end |
-//! | [`timeouts`] | `timeout`, `hard_timeout` | a slow body is waited for no longer than it may |
-//! | [`cancellation`] | `detached` | a load that ends with its caller, or outlives it |
+//! | [`early_refresh`] | `refresh_after`, `xfetch` | a value is reloaded before it expires |
+//! | [`timeouts`] | `timeout`, `hard_timeout` | the wait for a slow body is bounded |
+//! | [`cancellation`] | `detached` | a load ends with its caller, or outlives it |
 //! | [`errors`] | `err_ttl`, `none_ttl` | errors and `None` are kept for a time of their own |
-//! | [`idle`] | `idle` | a value lives for as long as it is asked for |
-//! | [`jitter`] | `jitter` | what is stored at once does not end at once |
-//! | [`rehearsals`] | [`testing::Chaos`](crate::testing::Chaos) | an outage that comes when it is called |
+//! | [`idle`] | `idle` | a value lives for as long as it is used |
+//! | [`jitter`] | `jitter` | values stored at the same time do not expire at the same time |
+//! | [`rehearsals`] | [`testing::Chaos`](crate::testing::Chaos) | an outage on demand |
 //! | [`context`] | [`LoadContext`](crate::LoadContext) | a function takes part in its own caching |
 //!
-//! Those that run a body in the background (`stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`, `detached`) need arguments that
-//! can be kept for it: see [`background`].
+//! The options that run a body in the background (`stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`, `detached`) need
+//! arguments that can be kept for it: see [`background`].
 
 #[doc = include_str!("background.md")]
 pub mod background {}
