@@ -1,7 +1,7 @@
-//! Looking a call up and naming it, by the number of parts that its key has.
+//! Looking up and naming a call, by the number of parts in its key.
 //!
-//! That a part can be in a key is asked by [`key_part`], where it is handed over. These ask the same, and nothing that comes after
-//! them asks anything: so it is one error if it can't, at that part.
+//! [`key_part`] requires that a part can be in a key, where the part is passed. The functions here require the same, and nothing after
+//! them requires anything. So a part that can't be in a key is one error, at that part.
 
 use cacheado_backends::IdText;
 use serde::Serialize;

@@ -23,7 +23,7 @@ use crate::way::{Way, blocking};
 #[derive(Clone, Copy, Debug)]
 pub struct Blocking;
 
-/// The function is async: the verbs are futures.
+/// The function is async: the verbs return futures.
 #[derive(Clone, Copy, Debug)]
 pub struct Async;
 
@@ -34,10 +34,10 @@ pub struct Call<R, D> {
     types: PhantomData<fn() -> (R, D)>,
 }
 
-/// The same without the types, so that what the verbs do is compiled once and not for each function.
+/// The call without its types, so that the verbs are compiled once and not per function.
 struct Named {
     cache: Cache,
-    /// `None`: the function is not cached, since its name is another's.
+    /// `None`: the function is not cached, because another function has its name.
     key: Result<Option<Key>>,
     values: &'static ValueType,
     aging: &'static Aging,
@@ -46,14 +46,14 @@ struct Named {
 
 /// What becomes of a value that is put.
 enum Decide {
-    /// It is stored, as any is.
+    /// It is stored.
     Store { ttl: Option<Duration> },
-    /// Asked here, where the value's type is known, which a function's signature can't spell.
+    /// A closure decides. It is boxed where the value's type is known, because a function's signature can't spell its type.
     Ask(Box<dyn FnOnce(&AnyValue) -> Decision + Send>),
 }
 
 impl Function {
-    /// Names a call of it.
+    /// Names a call of this function.
     pub fn call<R, K, A, D>(
         &'static self,
         carry: Carry<R, K>,
@@ -79,7 +79,7 @@ impl Function {
 }
 
 impl<R, D> Call<R, D> {
-    /// The same, and `decide` says what becomes of a value that is put.
+    /// Lets `decide` say what becomes of a value that is put.
     pub fn deciding<K>(
         mut self,
         _: Carry<R, K>,
@@ -95,17 +95,18 @@ impl<R, D> Call<R, D> {
         self
     }
 
-    /// The function's return type.
+    /// A probe for the function's return type.
     pub fn probe(&self) -> Probe<R> {
         Probe::new()
     }
 
-    /// While what this returns lives, it is being evicted with others: of what its body finds there, nothing is kept.
+    /// Marks the call as being evicted together with others, as long as the result lives. Loads of it that run meanwhile are not
+    /// stored.
     pub fn under_way(&self) -> impl Sized + Send + use<R, D> {
         self.named.under_way()
     }
 
-    /// Evicts it for `#[cache_evict]`: what goes wrong is traced (and counted, by the tier it went wrong in), and in nobody's way.
+    /// Evicts the entry for `#[cache_evict]`. Failures are traced (and counted, by the tier that failed), and not returned.
     pub fn run_evict(self) {
         self.named.run_evict();
     }
@@ -159,7 +160,7 @@ impl Named {
         blocking(|way| self.peek(way, is_it))
     }
 
-    /// What is stored, if it is what `is_it` says.
+    /// The stored value, if `is_it` accepts it.
     async fn peek(self, way: Way, is_it: IsIt) -> Result<Option<Box<AnyValue>>> {
         let Some(key) = self.key.clone()? else {
             return Ok(None);
@@ -192,7 +193,7 @@ impl Named {
         }
     }
 
-    /// Where `value` goes; `None` if the function is not cached, or `value` is not what it stores.
+    /// Where `value` goes; `None` if the function is not cached, or does not store values of this type.
     fn plan(self, value: &AnyValue) -> Result<Option<Put>> {
         let takes = self.cache.is_enabled() && self.values.is(value);
         let Some(key) = self.key?.filter(|_| takes) else {
@@ -204,7 +205,7 @@ impl Named {
         };
         let span = match decision {
             Decision::Store { ttl } => self.cache.aging_of(Some(self.aging)).span(ttl),
-            // a value that is not to be stored replaces what is, all the same: as one of no lifetime does
+            // a value that must not be stored still replaces the existing one, like a value with a lifetime of zero
             Decision::Skip => Span::plain(Some(Duration::ZERO)),
         };
         Ok(Some(Put {
@@ -216,12 +217,12 @@ impl Named {
     }
 }
 
-/// Whether a value is of the type that is asked for. It is not where the function has the whole `R` of its own stored, and its caller, for whom
-/// that is a `Result`, means what is in it.
+/// Whether a value is of the requested type. It is not if the function stores its whole generic `R`, while for the caller `R` is a
+/// `Result` whose `Ok` value is requested.
 type IsIt = fn(&AnyValue) -> bool;
 
-/// What the shared tier has, unless it only stands in for another value, or another function of this one's name stored it as another type:
-/// that is a miss, as it is to a call.
+/// The shared tier's value, unless it is stale. A value that another function of the same name stored as another type is a miss, as it
+/// is to a call.
 fn good(found: Result<Option<Found>>) -> Option<Box<AnyValue>> {
     let found = found.ok().flatten();
     let found = found.filter(|found| !found.is_stale());
@@ -240,7 +241,7 @@ fn trace<T>(cache: &Cache, evicted: Result<T>) {
 }
 
 impl<R> Call<R, Blocking> {
-    /// Removes its entry. Answers whether there was one.
+    /// Removes the entry. Returns whether there was one.
     ///
     /// # Errors
     ///
@@ -249,7 +250,7 @@ impl<R> Call<R, Blocking> {
         self.named.evict_blocking()
     }
 
-    /// Has its entry count as past its lifetime: it stands in only for a value that can't be had. Answers whether it was good.
+    /// Makes the entry count as past its lifetime: it only stands in for a value that can't be loaded. Returns whether it was good.
     ///
     /// # Errors
     ///
@@ -258,7 +259,7 @@ impl<R> Call<R, Blocking> {
         self.named.expire_blocking()
     }
 
-    /// Its stored value, if there is one. Loads nothing, counts nothing, and is no use of the entry.
+    /// The stored value, if there is one. Loads nothing, counts nothing, and does not count as a use of the entry.
     ///
     /// # Errors
     ///
@@ -271,7 +272,7 @@ impl<R> Call<R, Blocking> {
         peeked.map(|value| value.and_then(unboxed))
     }
 
-    /// Stores `value` as if the call had returned it. Answers whether it was stored.
+    /// Stores `value` as if the call had returned it. Returns whether it was stored.
     ///
     /// # Errors
     ///
@@ -285,7 +286,7 @@ impl<R> Call<R, Blocking> {
 }
 
 impl<R> Call<R, Async> {
-    /// Removes its entry. Answers whether there was one.
+    /// Removes the entry. Returns whether there was one.
     ///
     /// # Errors
     ///
@@ -294,7 +295,7 @@ impl<R> Call<R, Async> {
         self.named.evict(Way::Async)
     }
 
-    /// Has its entry count as past its lifetime: it stands in only for a value that can't be had. Answers whether it was good.
+    /// Makes the entry count as past its lifetime: it only stands in for a value that can't be loaded. Returns whether it was good.
     ///
     /// # Errors
     ///
@@ -303,7 +304,7 @@ impl<R> Call<R, Async> {
         self.named.expire(Way::Async)
     }
 
-    /// Its stored value, if there is one. Loads nothing, counts nothing, and is no use of the entry.
+    /// The stored value, if there is one. Loads nothing, counts nothing, and does not count as a use of the entry.
     ///
     /// # Errors
     ///
@@ -319,7 +320,7 @@ impl<R> Call<R, Async> {
         async { Ok(peeked.await?.and_then(unboxed)) }
     }
 
-    /// Stores `value` as if the call had returned it. Answers whether it was stored.
+    /// Stores `value` as if the call had returned it. Returns whether it was stored.
     ///
     /// # Errors
     ///
@@ -344,7 +345,7 @@ pub struct ScopeEviction {
     scope: Scope,
 }
 
-/// Names it.
+/// Names a scope.
 pub fn scope_eviction(cache: &Cache, scope: Scope) -> ScopeEviction {
     ScopeEviction {
         cache: cache.clone(),
@@ -353,12 +354,12 @@ pub fn scope_eviction(cache: &Cache, scope: Scope) -> ScopeEviction {
 }
 
 impl ScopeEviction {
-    /// While what this returns lives, it is being evicted with others.
+    /// Marks the scope as being evicted together with others, as long as the result lives.
     pub fn under_way(&self) -> impl Sized + Send + use<> {
         self.cache.flights().evicting(self.scope.clone())
     }
 
-    /// Evicts it. What goes wrong is traced, and in nobody's way.
+    /// Evicts the scope. Failures are traced, and not returned.
     pub fn run_evict(self) {
         trace(&self.cache, self.cache.evict_by_scope(self.scope).run());
     }

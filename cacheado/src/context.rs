@@ -1,4 +1,4 @@
-//! What a body can learn of its own load, and say of what becomes of its value.
+//! What a body can learn of its own load, and how it can affect what becomes of its value.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::load::active;
 use crate::outcome::{Decision, Value};
 use crate::sync::{Mutex, lock};
 
-/// The load that a body runs for: by it a function takes part in its own caching.
+/// The load that a body runs for. With it, a function takes part in its own caching.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +33,7 @@ use crate::sync::{Mutex, lock};
 ///         load.set_ttl(Duration::from_secs(seconds));
 ///     }
 ///     match before {
-///         // not modified: what is returned is stored anew, and has a lifetime of its own
+///         // not modified: the returned value is stored again, with a new lifetime
 ///         Some(page) if answer.status == 304 => page.value,
 ///         _ => (answer.body, answer.tag),
 ///     }
@@ -41,7 +41,7 @@ use crate::sync::{Mutex, lock};
 /// assert_eq!(page("/").0, "text");
 /// ```
 ///
-/// It costs nothing to those who don't ask for it.
+/// It costs nothing if it is not used.
 #[derive(Clone)]
 pub struct LoadContext {
     cache: Cache,
@@ -59,7 +59,7 @@ pub struct Previous<T> {
     pub age: Duration,
 }
 
-/// What a body wants of its value, and what is known of that.
+/// What a body requested for its value, and what is known about that value.
 #[derive(Default)]
 pub(crate) struct Wishes(Mutex<Wished>);
 
@@ -67,7 +67,7 @@ pub(crate) struct Wishes(Mutex<Wished>);
 struct Wished {
     ttl: Option<Duration>,
     unstored: bool,
-    /// It was given what may be old: see [`Cache::doubts`].
+    /// The body was given a value that may be outdated: see [`Cache::doubts`].
     doubted: bool,
 }
 
@@ -80,18 +80,18 @@ impl LoadContext {
         }
     }
 
-    /// The load that the body which calls this runs for, of several that are inside of each other the innermost. `None` outside of any:
-    /// in a body that runs uncached (by `bypass`, or with a disabled cache), one of many ids, and in tasks and threads that a body starts.
+    /// The load that the calling body runs for; the innermost one of nested loads. `None` outside any load: in a body that runs
+    /// uncached (by `bypass`, or with a disabled cache), in a body of many ids, and in tasks and threads that a body starts.
     #[must_use]
     pub fn current() -> Option<Self> {
         active::innermost()
     }
 
-    /// The value that the process has, be it good or one that stands in: of functions with `stale`, `refresh_after`, `xfetch` or `idle`, or
-    /// a default of the builder for one of the first two. `T` is what is stored: of a `Result<T, E>` the `T`. `None` if nothing is there,
-    /// it is of another type, or the function has none of these.
+    /// The value that the process has, fresh or stale, if the function has `stale`, `refresh_after`, `xfetch` or `idle`, or the
+    /// builder has a default for one of the first two. `T` is the stored type: for a `Result<T, E>` it is its `T`. `None` if there is
+    /// no value, it is of another type, or the function has none of these options.
     ///
-    /// Costs a look-up in the process, and a clone.
+    /// Costs a lookup in the process, and a clone.
     #[must_use]
     pub fn previous<T: Value>(&self) -> Option<Previous<T>> {
         let now = self.cache.clock().now();
@@ -105,20 +105,20 @@ impl LoadContext {
         found.flatten()
     }
 
-    /// How long the value that the body returns lives, in the place of what `ttl` says; zero means that it is not stored. Of several
-    /// calls the last counts.
+    /// Sets how long the value that the body returns lives, in place of `ttl`. Zero means that it is not stored. The last of several
+    /// calls counts.
     pub fn set_ttl(&self, ttl: Duration) {
         lock(&self.wishes.0).ttl = Some(ttl);
     }
 
-    /// The value that the body returns is not stored.
+    /// Prevents the value that the body returns from being stored.
     pub fn skip_store(&self) {
         lock(&self.wishes.0).unstored = true;
     }
 }
 
 impl Wishes {
-    /// What the body makes is not to go to the shared tier.
+    /// Records that the body's value must not go to the shared tier.
     pub(crate) fn doubt(&self) {
         lock(&self.0).doubted = true;
     }
@@ -127,7 +127,7 @@ impl Wishes {
         lock(&self.0).doubted
     }
 
-    /// What becomes of a value, of which `decision` is what the function's options say.
+    /// What becomes of a value. `decision` is what the function's options say.
     pub(crate) fn over(&self, decision: Decision) -> Decision {
         match *lock(&self.0) {
             Wished { unstored: true, .. } => Decision::Skip,

@@ -1,8 +1,8 @@
-//! Counting without contention: each thread counts in cells of its own, and reading adds them up.
+//! Counting without contention: each thread counts in its own cells, and reading adds them up.
 //!
-//! A cell is written by one thread at a time, with a plain load and store; no hit of one thread touches a line that a hit of
-//! another writes. When a thread ends, its cells with their counts wait for the next one; when a cache ends, its cells are zeroed
-//! and wait for the next cache. So none is ever freed, and a thread can remember where it counted last.
+//! A cell has one writing thread at a time, which uses a plain load and store. No hit of one thread touches a cache line that a hit of
+//! another thread writes. When a thread ends, its cells with their counts wait for the next thread. When a cache ends, its cells are
+//! zeroed and wait for the next cache. So no cell is ever freed, and a thread can remember where it last counted.
 
 use std::cell::{Cell as StdCell, RefCell};
 use std::collections::BTreeMap;
@@ -20,29 +20,29 @@ pub(crate) enum Event {
     Eviction,
     Expiration,
     BackendError,
-    /// The shared tier was not asked, though it might have been.
+    /// The shared tier was not asked, though it could have been.
     BackendSkip,
     KeyError,
-    /// A call was answered by a value past its lifetime.
+    /// A call was answered with a value past its lifetime.
     StaleHit,
-    /// A body was run in the background for a value that is there.
+    /// A body ran in the background for a value that is still there.
     Refresh,
-    /// A body failed while a value could stand in.
+    /// A body failed while there was a stand-in.
     Failure,
-    /// A caller did not wait for a body any longer.
+    /// A caller stopped waiting for a body.
     Timeout,
 }
 
-/// Two cache lines, of which a hit touches the first alone.
+/// Two cache lines, of which a hit touches only the first.
 const EVENTS: usize = 16;
 
-/// One function's counts in one thread, by event.
+/// The counts of one function in one thread, by event.
 #[repr(align(64))]
 #[derive(Default)]
 struct Cell([AtomicU64; EVENTS]);
 
 impl Cell {
-    /// One more. For the one thread whose cell it is.
+    /// Adds one. Only for the thread that owns the cell.
     #[inline]
     fn count(&self, event: Event) {
         let count = &self.0[event as usize];
@@ -53,12 +53,12 @@ impl Cell {
 /// The counts of one function, by event.
 pub(crate) type Tally = [u64; EVENTS];
 
-/// The cells of one thread for one cache, by space: bucket `n` has room for `FIRST << n` pages and is made when a space of one of
-/// them is counted first, as the page itself is, so that counting never moves a cell.
+/// The cells of one thread for one cache, by space. Bucket `n` has room for `FIRST << n` pages. A bucket and a page are created when a
+/// space in them is first counted, so counting never moves a cell.
 #[derive(Default)]
 struct Cells([OnceLock<Box<[Page]>>; 25]);
 
-/// The cells of spaces whose numbers follow each other: a cache pays for few of those that it does not count for.
+/// The cells of spaces with consecutive numbers. Pages keep a cache from paying for many spaces that it does not count.
 type Page = OnceLock<Box<[Cell; PAGE as usize]>>;
 
 const PAGE: u32 = 8;
@@ -110,33 +110,33 @@ impl Cells {
 
 /// The counters of one cache.
 pub(crate) struct Counters {
-    /// Not zero, and no other counters' in this process.
+    /// Not zero, and unique in this process.
     id: u64,
     threads: Mutex<Threads>,
     /// For a thread that is ending and has no cells any more.
     last: Cells,
-    /// What was counted when the counters were reset last.
+    /// The sums at the last reset.
     zero: Mutex<BTreeMap<u32, Tally>>,
 }
 
 #[derive(Default)]
 struct Threads {
     all: Vec<&'static Cells>,
-    /// Those of threads that have ended.
+    /// The cells of threads that have ended.
     idle: Vec<&'static Cells>,
 }
 
-/// Cells of caches that have ended, with nothing counted.
+/// Zeroed cells of caches that have ended.
 static SPARE: Mutex<Vec<&'static Cells>> = Mutex::new(Vec::new());
 
-/// This thread's cells for each cache it has counted for, the last used first.
+/// This thread's cells for each cache that it has counted for, the last used first.
 #[derive(Default)]
 struct Local(Vec<(Weak<Counters>, &'static Cells)>);
 
 /// Where this thread counts for one cache and one space.
 #[derive(Clone, Copy)]
 struct Known {
-    /// Which counters'; 0: nothing is known.
+    /// The id of the counters; 0: nothing is remembered.
     counters: u64,
     space: u32,
     cell: Option<&'static Cell>,
@@ -148,7 +148,7 @@ const NOTHING: Known = Known {
     cell: None,
 };
 
-/// How many of them a thread remembers.
+/// The number of places that a thread remembers.
 const KNOWN: usize = 16;
 
 thread_local! {
@@ -187,14 +187,14 @@ impl Counters {
         self.count_in(space.id(), || space, event);
     }
 
-    /// The same for what `key` belongs to, which is not looked up while the thread remembers where to count. Not in line: hits don't
-    /// come here.
+    /// As [`count`](Self::count) for the space of `key`, which is not looked up while the thread remembers where to count. Not
+    /// inlined: hits don't use it.
     #[inline(never)]
     pub(crate) fn count_key(self: &Arc<Self>, key: &Key, event: Event) {
         self.count_in(key.space_id(), || key.space(), event);
     }
 
-    /// In the space of this number, which `space` looks up.
+    /// Counts in the space with this number, which `space` looks up.
     #[inline]
     fn count_in<'s>(
         self: &Arc<Self>,
@@ -211,7 +211,8 @@ impl Counters {
         }
     }
 
-    /// Where a thread remembers it: neither one function in several caches nor several in one push each other out.
+    /// The slot in which a thread remembers the place. Chosen so that neither one function in several caches nor several functions in
+    /// one cache displace each other.
     #[inline]
     fn place_of(&self, space: u32) -> usize {
         #[allow(clippy::cast_possible_truncation, reason = "taken modulo the places")]
@@ -253,7 +254,7 @@ impl Counters {
         sums
     }
 
-    /// What was counted since the last reset, by space.
+    /// The counts since the last reset, by space.
     pub(crate) fn tallies(&self) -> BTreeMap<u32, Tally> {
         let zero = lock(&self.zero);
         let mut tallies = self.sums();
@@ -312,7 +313,7 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // what is counted from here on, by other destructors of the thread, is no more this thread's to count in these cells
+        // other destructors of this thread may still count, and must not use these cells any more
         LAST.with(|last| last.iter().for_each(|known| known.set(NOTHING)));
         for (counters, cells) in self.0.drain(..) {
             if let Some(counters) = counters.upgrade() {

@@ -9,8 +9,8 @@ use crate::cache::Cache;
 
 static DEFAULT: OnceLock<Cache> = OnceLock::new();
 
-/// The cache of every `#[cache]` function that names none: the one that was [installed](Cache::install), or else an unbounded
-/// in-process one, which the first call makes, be it of such a function or of this; after it none can be installed.
+/// The cache of every `#[cache]` function that names none. It is the one that was [installed](Cache::install), or else an unbounded
+/// in-process cache that the first call of such a function, or of this one, creates. After that none can be installed.
 ///
 /// ```
 /// let stats = cacheado::default_cache().stats();

@@ -1,4 +1,4 @@
-//! The in-process tier, as the rest goes about it: what is stored there and forgotten, and the copies there of what the shared tier has.
+//! Access to the in-process tier: what is stored and removed there, and the copies of values from the shared tier.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::shared::{Found, Wanted};
 use crate::value::{AnyValue, ValueType};
 
 impl Cache {
-    /// Gives `store` an entry of a clone of `value`, which lives as `span` says, for the in-process tier. If that keeps no values, one
-    /// that stands for it, for the rules to see; none if there are none. `portable`: the shared tier can have it too. Runs the
-    /// user's code before and after, so no lock is to be held.
+    /// Calls `store` with an entry for the in-process tier: a clone of `value` that lives as `span` says. If that tier keeps no
+    /// values, the entry is a placeholder for the rules, or `None` without rules. `portable`: the shared tier can have the value too.
+    /// Runs the user's code before and after, so the caller must hold no lock.
     pub(crate) fn with_entry<R>(
         &self,
         key: &Key,
@@ -52,8 +52,8 @@ impl Cache {
         }
     }
 
-    /// Puts an entry that lives as `span` says into the in-process tier, if there is an entry. What goes for it is left in `dropped`, also
-    /// if a rule panics, to be dropped when no lock is held.
+    /// Inserts `entry`, if given, into the in-process tier, to live as `span` says. Replaced and evicted entries go to `dropped`, even
+    /// if a rule panics. The caller drops them outside the locks.
     pub(crate) fn store_local(
         &self,
         entry: Option<NewEntry<'_>>,
@@ -71,9 +71,9 @@ impl Cache {
         }
     }
 
-    /// Keeps a copy of what the shared tier had under the key of `ticket`, for as long as it lives there and as `aging` says, unless that was
-    /// invalidated meanwhile. In a cache that keeps none, the rules are asked of what they have not met: of what they know, the look-up has
-    /// told them.
+    /// Keeps a copy of the shared tier's value under the key of `ticket`, for as long as it lives there and as `aging` says, unless
+    /// the key was invalidated meanwhile. In a cache that keeps no values, the rules only see keys that are new to them: they learned
+    /// of the known ones in the lookup.
     pub(crate) fn take_over(
         &self,
         ticket: &Ticket,
@@ -86,7 +86,7 @@ impl Cache {
             return;
         }
         let span = found.span(aging);
-        // dropped where no lock is held
+        // dropped outside the locks
         let mut dropped = Dropped::new();
         self.with_entry(ticket.key(), values, &*found.value, &span, true, |entry| {
             let entry = entry.map(NewEntry::taken_over);
@@ -94,36 +94,36 @@ impl Cache {
         });
     }
 
-    /// The shared tier refuses what the load of `ticket` has brought: something newer came meanwhile, or another load was faster. The process
-    /// forgets it as well, unless another's lies there by now. What other loads have is not touched: the tier judges each by its own mark.
+    /// Handles a value that the shared tier refused: something newer came meanwhile, or another load was faster. The process forgets
+    /// it too, unless the entry is from another load by now. Other loads are not affected: the tier judges each by its own mark.
     pub(crate) fn take_back(&self, ticket: &Ticket) {
-        // dropped where no lock is held
+        // dropped outside the locks
         let mut dropped = Dropped::new();
         ticket.store(|| self.store().remove(ticket.key(), &mut dropped));
     }
 
-    /// Whether what the process has under a key is not to be served now. It may be a copy that is old, where nothing says when it is; and a
-    /// body asks for it, whose value would be as old, and go to the shared tier, for as long as that lives. Costs nothing where copies are
-    /// not limited. One that has gone since it was read was a copy, for all that is known.
+    /// Whether the entry in the process must not be served now. That is so if it may be an outdated copy of which no report would
+    /// come, and a body asks for it: the body's value would be as old, and could go to the shared tier for its own whole lifetime.
+    /// Costs nothing where copies are not limited. An entry that has gone since it was read counts as a copy.
     #[inline]
     pub(crate) fn doubts(&self, is_copy: impl FnOnce(&Store) -> Option<bool>) -> bool {
         self.store().limits_copies() && is_in_body() && is_copy(self.store()) != Some(false)
     }
 
-    /// The same of `key`.
+    /// As [`doubts`](Self::doubts), for `key`.
     pub(crate) fn doubts_key(&self, key: &Key) -> bool {
         self.doubts(|store| store.peek_key(key, |entry| entry.is_copy()))
     }
 
-    /// What the process has under `key` is all there is, and is served. If it is [doubted](Self::doubts), what the body makes of it stays in
-    /// the process, where it is bounded as the copy is.
+    /// Called when the entry under `key` is served because there is nothing better. If it is [doubted](Self::doubts), the value that
+    /// the body makes of it stays in the process, bounded like the copy.
     pub(crate) fn serves_for_want_of_better(&self, key: &Key) {
         if self.doubts_key(key) {
             in_doubt();
         }
     }
 
-    /// Has the process forget its copy of what the shared tier has, or is about to, under `key`. It is left in `dropped`.
+    /// Removes the copy of an entry that the shared tier has, or will have. It goes to `dropped`.
     pub(crate) fn forget_copy(&self, key: &Key, dropped: &mut Dropped) {
         if self.is_in_process() {
             self.store().remove(key, dropped);

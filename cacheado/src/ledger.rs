@@ -1,5 +1,5 @@
-//! What a cache that keeps no values in the process knows of those in the shared tier, so that its rules can decide: their keys, as
-//! far as this process has met them, and which of them the rules have chosen to go.
+//! What a cache without values in the process knows of the entries in the shared tier, so that its rules can decide: the keys that
+//! this process has met, and which of them the rules have chosen for eviction.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,22 +10,22 @@ use crate::sync::{Mutex, lock};
 /// Stands for a value that is in the shared tier.
 pub(crate) struct Elsewhere;
 
-/// What the rules have chosen to go, until the shared tier is told.
+/// The keys that the rules have chosen for eviction, until the shared tier is told.
 #[derive(Default)]
 pub(crate) struct Ledger {
     chosen: Mutex<Vec<Key>>,
-    /// So that nobody takes the lock for nothing.
+    /// Avoids taking the lock while there are none.
     any: AtomicBool,
 }
 
 impl Ledger {
-    /// The rules have chosen `key`. Called under the store's locks.
+    /// Records that the rules have chosen `key`. Called under the store's locks.
     pub(crate) fn note(&self, key: &Key) {
         lock(&self.chosen).push(key.clone());
         self.any.store(true, Ordering::Release);
     }
 
-    /// What has been chosen since this was asked last.
+    /// The keys chosen since the last call.
     pub(crate) fn take(&self) -> Vec<Key> {
         if !self.any.load(Ordering::Acquire) {
             return Vec::new();

@@ -1,8 +1,8 @@
-//! What `ttl` names by a path: a lifetime, or a function that says it of a value.
+//! The two meanings of a path in `ttl`: a lifetime, or a function that computes it from a value.
 
 use std::time::Duration;
 
-/// What gives the lifetime of a `V`.
+/// Gives the lifetime of a `V`.
 #[diagnostic::on_unimplemented(
     message = "`ttl` takes a `Duration`, or a function of the stored value that returns one",
     label = "neither a `Duration` nor a function from `&{V}` to one",
@@ -26,7 +26,7 @@ impl<V: ?Sized, F: Fn(&V) -> Duration> Lifetime<V> for F {
     }
 }
 
-/// The lifetime of `value`, as the path says. The value comes first: what it is the path is judged by.
+/// The lifetime of `value`, from the path in `ttl`. The value comes first so that its type determines what the path must be.
 #[inline]
 pub fn lifetime<V: ?Sized>(value: &V, path: &impl Lifetime<V>) -> Duration {
     path.of(value)

@@ -1,7 +1,7 @@
-//! What of a function's return type is stored: the `T` of a `Result<T, E>`, and the whole of anything else.
+//! Which part of a function's return value is stored: the `T` of a `Result<T, E>`, and the whole of anything else.
 //!
-//! It is the type that decides, not its text, so aliases behave: generated code asks `Probe::<Ret>::new().__kind()`, and the
-//! method for `Result` comes before that of what every probe dereferences to.
+//! The type decides, not its text, so aliases behave like what they stand for. Generated code calls `Probe::<Ret>::new().__kind()`.
+//! The method for `Result` takes precedence over that of the type which every probe dereferences to.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -14,7 +14,7 @@ use crate::aging::errors::Errors;
 use crate::load::pending::Pending;
 use crate::value::Typed;
 
-/// A value that can be kept in the process: shared between threads, cloned for each hit.
+/// A value that can be kept in the process: shared between threads, and cloned for each hit.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be cached",
     label = "not a value that a cache can hold",
@@ -25,7 +25,7 @@ pub trait Value: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Value for T {}
 
-/// A value that can be kept outside of the process as well.
+/// A value that can be kept outside the process as well.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be cached",
     label = "not a value that a cache can hold",
@@ -33,9 +33,9 @@ impl<T: Clone + Send + Sync + 'static> Value for T {}
     note = "for the shared tier it is `Serialize + DeserializeOwned` as well: derive both, or give the function the option `local` to keep it in the process alone"
 )]
 pub trait Portable: Value + Serialize + DeserializeOwned {
-    /// [`Carry`] in every case. That it is looked up here makes one error of a value that is not portable, not several.
+    /// Always [`Carry`]. As an associated type, it reduces the errors for a value that is not portable to one.
     type Carry<R, K: Outcome<R, Stored = Self>>;
-    /// The token.
+    /// Makes the [`Carry`].
     fn carry<R, K: Outcome<R, Stored = Self>>() -> Self::Carry<R, K>;
 }
 
@@ -48,8 +48,8 @@ impl<T: Value + Serialize + DeserializeOwned> Portable for T {
     }
 }
 
-/// What the programmatic calls store: every type that is `Clone + Send + Sync + 'static`, `Serialize` and `DeserializeOwned`, also
-/// where there is no shared tier. Nothing to implement; a generic function of one's own names it as its bound.
+/// What the programmatic calls store: every type that is `Clone + Send + Sync + 'static`, `Serialize` and `DeserializeOwned`, even
+/// without a shared tier. There is nothing to implement; generic functions use it as a bound.
 ///
 /// ```
 /// use cacheado::{Cache, Result, Storable};
@@ -73,10 +73,10 @@ pub trait Storable: Portable {}
 #[diagnostic::do_not_recommend]
 impl<T: Portable> Storable for T {}
 
-/// A return type that is asked what of it is stored.
+/// Determines which part of a return type is stored.
 pub struct Probe<R>(Any<R>);
 
-/// The answer for all types but `Result`.
+/// The fallback for all types but `Result`.
 pub struct Any<R>(PhantomData<fn() -> R>);
 
 /// A return type `R`, and which of the two kinds it is.
@@ -85,11 +85,11 @@ pub struct Kind<R, K>(PhantomData<fn() -> (R, K)>);
 /// `Result<T, E>`: the `T` is stored, an `Err` is not.
 pub struct ResultKind;
 
-/// Anything else: the whole is stored.
+/// Anything else: the whole value is stored.
 pub struct WholeKind;
 
 impl<R> Probe<R> {
-    /// Asks.
+    /// A probe for `R`.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "for generated code")]
     pub const fn new() -> Self {
@@ -98,7 +98,7 @@ impl<R> Probe<R> {
 }
 
 impl<T, E> Probe<Result<T, E>> {
-    /// It is a `Result`.
+    /// The kind of a `Result`.
     #[must_use]
     pub const fn __kind(&self) -> Kind<Result<T, E>, ResultKind> {
         Kind(PhantomData)
@@ -114,7 +114,8 @@ impl<R> Deref for Probe<R> {
 }
 
 impl<R> Any<R> {
-    /// It is no `Result`. By a name that no trait for all types has: one of a [`Probe`] itself would come before this.
+    /// The kind of anything else. The method's name must be one that no blanket trait has: such a method would be found on [`Probe`]
+    /// itself, before this one.
     #[must_use]
     #[allow(clippy::unused_self, reason = "a method is what a probe finds")]
     pub const fn __kind(&self) -> Kind<R, WholeKind> {
@@ -122,14 +123,14 @@ impl<R> Any<R> {
     }
 }
 
-/// A return type that is asked whether what a call does is over when it returns.
+/// Determines whether a call is over when its function returns.
 pub struct Returned<R>(AtOnce<R>);
 
 /// The answer for all types but futures.
 pub struct AtOnce<R>(PhantomData<fn() -> R>);
 
 impl<R> Returned<R> {
-    /// Asks.
+    /// A probe for `R`.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "for generated code")]
     pub const fn new() -> Self {
@@ -141,7 +142,7 @@ impl<R> Returned<R> {
 pub struct Later<R>(PhantomData<fn() -> R>);
 
 impl<R: Future> Returned<R> {
-    /// It is not.
+    /// The call is not over.
     #[must_use]
     pub const fn __when(&self) -> Later<R> {
         Later(PhantomData)
@@ -149,7 +150,8 @@ impl<R: Future> Returned<R> {
 }
 
 impl<R> Later<R> {
-    /// No future is. Not what a probe finds: the compiler would recommend the other one that it could have found.
+    /// Never compiles, because no future is [`Over`]. The bound is not on the probed method itself, because the compiler would then
+    /// recommend the other candidate.
     #[allow(clippy::unused_self, reason = "a method is what is found")]
     pub const fn __is_over(self)
     where
@@ -167,19 +169,19 @@ impl<R> Deref for Returned<R> {
 }
 
 impl<R> AtOnce<R> {
-    /// It is.
+    /// The call is over.
     #[must_use]
     #[allow(clippy::unused_self, reason = "a method is what is found")]
     pub const fn __when(&self) -> Self {
         Self(PhantomData)
     }
 
-    /// So nothing is to be done.
+    /// Always compiles.
     #[allow(clippy::unused_self, reason = "a method is what is found")]
     pub const fn __is_over(self) {}
 }
 
-/// What no future is: its message is the error.
+/// A trait that no future implements: its message is the error.
 #[diagnostic::on_unimplemented(
     message = "`#[cache_evict]` evicts once the body has succeeded, and a future that is returned has not run yet",
     label = "this is a future",
@@ -202,19 +204,19 @@ impl<R, K: Outcome<R>> Kind<R, K> {
     }
 }
 
-/// How what is stored is taken out of a return value, and put back into one.
+/// How the stored part is taken out of a return value, and put back into one.
 pub trait Outcome<R> {
-    /// What is stored.
+    /// The type that is stored.
     type Stored;
 
-    /// What of `ret` is stored; `None` for an `Err`.
+    /// The part of `ret` that is stored; `None` for an `Err`.
     fn stored(ret: &R) -> Option<&Self::Stored>;
 
-    /// What of `ret` is stored; `ret` itself for an `Err`.
+    /// The part of `ret` that is stored.
     ///
     /// # Errors
     ///
-    /// There is nothing to store.
+    /// `ret` itself, if it is an `Err`: there is nothing to store.
     fn split(ret: R) -> Result<Self::Stored, R>;
 
     /// The return value for a hit.
@@ -277,7 +279,7 @@ impl<R, K: Outcome<R>> Clone for Carry<R, K> {
 
 impl<R, K: Outcome<R>> Copy for Carry<R, K> {}
 
-/// Values that can leave the process.
+/// For values that can leave the process.
 #[must_use]
 pub fn portable<R, K>(_: Kind<R, K>) -> <K::Stored as Portable>::Carry<R, K>
 where
@@ -287,7 +289,7 @@ where
     <K::Stored as Portable>::carry()
 }
 
-/// Values that stay in the process.
+/// For values that stay in the process.
 #[must_use]
 pub fn local<R, K>(_: Kind<R, K>) -> Carry<R, K>
 where
@@ -297,14 +299,14 @@ where
     Carry::new(Typed::LOCAL)
 }
 
-/// Only a `Result` can be a failure of the shared tier.
+/// Return types that can express a failure of the shared tier: only `Result`s.
 #[diagnostic::on_unimplemented(
     message = "`on_backend_error = \"error\"` needs a function that returns a `Result` whose error is `From<cacheado::Error>`",
     label = "the function returns `{Self}`",
     note = "implement `From<cacheado::Error>` for the error, or leave `on_backend_error` out: then the body runs"
 )]
 pub trait Fails {
-    /// What is returned if the shared tier failed.
+    /// The return value for a failure of the shared tier.
     fn failed(error: Error) -> Self;
 }
 
@@ -315,19 +317,19 @@ impl<T, E: From<Error>> Fails for Result<T, E> {
     }
 }
 
-/// The same call, which returns the error if the shared tier fails.
+/// Makes the call return the error if the shared tier fails.
 pub fn or_fail<R: Fails, K: Outcome<R>>(pending: Pending<R, K>) -> Pending<R, K> {
     pending.or_fail(R::failed)
 }
 
-/// Only a `Result` can say that a body took too long.
+/// Return types that can express that a body took too long: only `Result`s.
 #[diagnostic::on_unimplemented(
     message = "`hard_timeout` needs a function that returns a `Result` whose error is `From<cacheado::Error>`",
     label = "the function returns `{Self}`",
     note = "implement `From<cacheado::Error>` for the error, or leave `hard_timeout` out: then the body is waited for"
 )]
 pub trait TimesOut {
-    /// What is returned if the body took too long.
+    /// The return value for a body that took too long.
     fn timed_out(error: Error) -> Self;
 }
 
@@ -338,19 +340,19 @@ impl<T, E: From<Error>> TimesOut for Result<T, E> {
     }
 }
 
-/// The same call, which returns an error if the body takes too long.
+/// Makes the call return an error if the body takes too long.
 pub fn or_time_out<R: TimesOut, K: Outcome<R>>(pending: Pending<R, K>) -> Pending<R, K> {
     pending.or_time_out(R::timed_out)
 }
 
-/// Only a `Result` has errors to keep.
+/// Return types that have errors to keep: only `Result`s.
 #[diagnostic::on_unimplemented(
     message = "`err_ttl` needs a function that returns a `Result` whose error can be kept",
     label = "the function returns `{Self}`",
     note = "what is kept is `Clone + Send + Sync + 'static`: derive `Clone` for the error, wrap it into an `Arc`, or leave `err_ttl` out"
 )]
 pub trait KeepsErrors: Sized {
-    /// How.
+    /// How the errors are kept.
     fn errors() -> Errors<Self>;
 }
 
@@ -361,7 +363,7 @@ impl<T, E: Value> KeepsErrors for Result<T, E> {
     }
 }
 
-/// The same, and errors are kept as well.
+/// `carry`, with errors kept as well.
 pub fn with_errors<R: KeepsErrors, K: Outcome<R>>(carry: Carry<R, K>) -> Carry<R, K> {
     Carry {
         errors: Some(R::errors()),
@@ -369,14 +371,14 @@ pub fn with_errors<R: KeepsErrors, K: Outcome<R>>(carry: Carry<R, K>) -> Carry<R
     }
 }
 
-/// Only `Option` can be `None`.
+/// Types that can be `None`: only `Option`s.
 #[diagnostic::on_unimplemented(
     message = "`cache_none` and `none_ttl` need a function that returns an `Option`, or a `Result` of one",
     label = "the stored value is `{Self}`, which is never `None`",
     note = "leave the option out"
 )]
 pub trait MaybeNone {
-    /// Whether it is.
+    /// Whether the value is `None`.
     fn is_none(&self) -> bool;
 }
 

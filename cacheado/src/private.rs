@@ -1,4 +1,4 @@
-//! What generated code calls. No part of the public face: it changes with the macros, in any release.
+//! What generated code calls. Not part of the public API: it changes with the macros, in any release.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -30,8 +30,8 @@ pub use crate::outcome::{
 };
 pub use crate::tell::Tell;
 
-/// What stands beside a cached free function: the struct of its name, with companions. What is the same for all functions is said here
-/// and not by the attribute: each token of that costs compile time.
+/// The items beside a cached free function: the struct of its name, with its companions. What is the same for all functions is here
+/// and not in the attribute's output, where each token costs compile time.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __beside {
@@ -43,7 +43,7 @@ macro_rules! __beside {
 
         $(#[$cfg])*
         #[doc(hidden)]
-        // said of the visible function already
+        // these lints already apply to the visible function
         #[allow(non_snake_case, clippy::too_many_arguments, clippy::type_complexity)]
         impl $name {
             $($companions)*
@@ -62,13 +62,13 @@ pub fn scope<const N: usize>(level: &'static Level, ids: [IdText<'_>; N]) -> Sco
     Scope::new(level.level(), &ids)
 }
 
-/// Calls `body`, which may hand out what it has of its surroundings.
+/// Calls `body`, which may return what it captured.
 #[inline]
 pub fn once<T>(body: impl FnOnce() -> T) -> T {
     body()
 }
 
-/// Asks a closure of `when` or `ttl`. Its name stands in the error about one that takes something else.
+/// Calls a closure of `when` or `ttl`. The function's name appears in the error for a closure with another parameter.
 #[inline]
 pub fn closures_see_what_is_stored<V: ?Sized, T>(value: &V, closure: impl FnOnce(&V) -> T) -> T {
     closure(value)
@@ -80,12 +80,13 @@ pub fn never<T>() -> T {
     unreachable!("no call is made with it")
 }
 
-/// The future, elsewhere in memory.
+/// Moves the future to the heap.
 pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {
     Box::pin(future)
 }
 
-/// Awaits both. The first poll begins both, so that a caller who goes away has begun all that there is, which then sees to its own end.
+/// Awaits both futures. The first poll begins both, so that a caller that goes away has begun everything, and each sees to its own
+/// end.
 pub async fn join(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
     let (mut one, mut other) = (pin!(one), pin!(other));
     let (mut one_done, mut other_done) = (false, false);
@@ -101,11 +102,11 @@ pub async fn join(one: impl Future<Output = ()>, other: impl Future<Output = ()>
     .await;
 }
 
-/// A `_` in a call that `#[cache_evict]` names, in the place of an argument that is no part of the key.
+/// A `_` in a call that `#[cache_evict]` names, in place of an argument that is not part of the key.
 #[derive(Clone, Copy, Debug)]
 pub struct Skipped;
 
-/// The root.
+/// The root scope.
 #[must_use]
 pub fn global_scope() -> Scope {
     Scope::global()
@@ -127,7 +128,8 @@ pub fn id_text<T: ScopeId + ?Sized>(id: &T) -> IdText<'_> {
     id.id_text()
 }
 
-/// What `put!` asks of a function whose `ttl` or `when` names an argument, and which nothing is: its message is the error.
+/// The requirement of `put!` that a function whose `ttl` or `when` names an argument fails. Nothing implements it: its message is the
+/// error.
 #[diagnostic::on_unimplemented(
     message = "`put!` can't store a value for this function",
     label = "its `ttl` or `when` names an argument",

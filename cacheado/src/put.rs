@@ -1,4 +1,4 @@
-//! Storing a value that nobody loaded: `set`, `put!`.
+//! Storing a value that was not loaded: `set`, `put!`.
 
 use cacheado_backends::backend::Payload;
 use cacheado_backends::memory::{Dropped, Inserted};
@@ -20,7 +20,7 @@ pub(crate) struct Put {
 }
 
 impl Put {
-    /// Stores `value`. Answers whether it was stored.
+    /// Stores `value`. Returns whether it was stored.
     pub(crate) async fn run(&self, way: Way, value: &AnyValue) -> Result<bool> {
         let (ticket, Stored { stored, to_tell }) = self.store(way, value);
         let Some((tier, to_tell)) = self.cache.shared().zip(to_tell) else {
@@ -30,7 +30,7 @@ impl Put {
         let forget = Again::new(|| self.forget_older(&ticket, stored));
         let told = match &to_tell {
             ToTell::Put(payload) => tier.put(way, &self.key, payload, None).await,
-            // the older value goes in any case, also where a look-up brings it to meanwhile
+            // the older value goes in any case, also from where a lookup copies it meanwhile
             ToTell::Rejected => evict_key(way, &self.cache, &self.key, true).await,
             ToTell::Unsealed(_) => tier.evict(way, &self.key).await,
         };
@@ -43,8 +43,8 @@ impl Put {
         to_tell.unsealed().map_or(Ok(stored), Err)
     }
 
-    /// Stores `value` in the process, over any load that is under way. Returns what tells whether another put or an eviction comes
-    /// while the shared tier is told.
+    /// Stores `value` in the process, over any load that is under way. The returned ticket tells whether another put or an eviction
+    /// comes while the shared tier is told.
     pub(crate) fn store(&self, way: Way, value: &AnyValue) -> (Ticket, Stored) {
         let flights = self.cache.flights();
         let ticket = flights.beside(&self.key, FlightKind::Put, way);
@@ -65,7 +65,7 @@ impl Put {
         let (key, span) = (&self.key, &self.span);
         let inserted = cache.with_entry(key, self.values, value, span, tier.is_some(), |entry| {
             or_evict(cache, key, told, || {
-                // dropped where no lock is held
+                // dropped outside the locks
                 let mut dropped = Dropped::new();
                 ticket.put(true, Keeping::Here, |_| {
                     cache.store_local(entry, span, &mut dropped)
@@ -75,7 +75,7 @@ impl Put {
         cache.rests().end(&self.key, cache.clock());
         match inserted {
             Some(Inserted::Stored(lifetime)) => Stored {
-                // if there is anywhere to store it
+                // if there is a tier to store it in
                 stored: cache.is_in_process() || tier.is_some(),
                 to_tell: tier.map(|(tier, codec)| {
                     let sealed = tier.seal(&self.key, codec, value, lifetime, &self.span);
@@ -90,8 +90,8 @@ impl Put {
     }
 }
 
-/// Whether a value that was put is to go from everywhere again, now that the shared tier was told: another put or an eviction came
-/// meanwhile, and which of the two the tier saw last is not known; or the tier could not be told, and what is there was looked up.
+/// Whether a value that was put must be evicted everywhere, now that the shared tier was told. Either another put or an eviction came
+/// meanwhile, and it is unknown which of the two the tier saw last. Or the tier could not be told, and its entry was looked up.
 pub(crate) fn is_to_go<T>(ticket: &Ticket, told: &Result<T>) -> bool {
     match ticket.crossing() {
         Crossing::Outdated => true,
@@ -100,33 +100,33 @@ pub(crate) fn is_to_go<T>(ticket: &Ticket, told: &Result<T>) -> bool {
     }
 }
 
-/// Removes from the process what a look-up may have brought there while the shared tier was told of something newer, of which that
-/// doesn't tell this process.
+/// Removes an older value that a lookup may have brought into the process while the shared tier was told of a newer one. The tier does
+/// not report that one to this process.
 pub(crate) fn forget_older(cache: &Cache, ticket: &Ticket) {
     if ticket.crossing() != Crossing::Nothing {
         evict_local(cache, ticket.key());
     }
 }
 
-/// What has come of a put in the process.
+/// The result of a put in the process.
 pub(crate) struct Stored {
     pub(crate) stored: bool,
-    /// What the shared tier is to be told, if there is one that such values go to.
+    /// What the shared tier must be told, if there is one that such values go to.
     pub(crate) to_tell: Option<ToTell>,
 }
 
-/// What the shared tier is to be told of a value that was put.
+/// What the shared tier must be told of a value that was put.
 pub(crate) enum ToTell {
-    /// To hold this.
+    /// To store this value.
     Put(Payload),
-    /// To hold nothing: it was not stored, and what is there is older.
+    /// To store nothing: the value was not stored, and the tier's entry is older.
     Rejected,
-    /// To hold nothing: it can't go there.
+    /// To store nothing: the value can't be encoded.
     Unsealed(Error),
 }
 
 impl ToTell {
-    /// Why the value can't go there, if it can't.
+    /// Why the value can't go to the tier, if it can't.
     fn unsealed(self) -> Option<Error> {
         match self {
             Self::Unsealed(error) => Some(error),

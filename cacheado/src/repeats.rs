@@ -1,5 +1,5 @@
-//! What would be told again and again: of a store that refuses, or a value that can't be encoded, each call has the same to say. That is
-//! told once in a while, with how often it came since; in between it is there for who asks for more (`DEBUG`).
+//! Rate limit for traced messages. While a store refuses, or a value can't be encoded, each call would trace the same message. Such a
+//! message is traced at `WARN` once in a while, with the number of repetitions since, and each time at `DEBUG`.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,13 +9,13 @@ use cacheado_backends::Clock;
 
 use crate::sync::{Mutex, lock};
 
-/// For so long the same is not told again.
+/// How long the same message is not traced again.
 const SPAN: Duration = Duration::from_secs(10);
 
-/// So much is told in that time at most: a message may have a number in it that is another each time.
+/// The most different messages traced in that time: a message may contain a number that changes each time.
 const MOST: usize = 64;
 
-/// What was told lately.
+/// Recently traced messages.
 pub(crate) struct Repeats {
     clock: Clock,
     told: Mutex<HashMap<u64, Told>>,
@@ -23,13 +23,13 @@ pub(crate) struct Repeats {
 
 struct Told {
     at: Duration,
-    /// How often it has come since.
+    /// The number of repetitions since.
     since: u64,
 }
 
-/// What is to be told now.
+/// A message that must be traced now.
 pub(crate) struct Due {
-    /// How often it has come since it was told last; none if never.
+    /// How often the message was repeated since it was last traced, if it was.
     pub(crate) repeated: Option<u64>,
 }
 
@@ -41,7 +41,7 @@ impl Repeats {
         }
     }
 
-    /// Whether `what` is to be told. `None`: it was lately.
+    /// Whether to trace `what` now. `None` if it was traced recently.
     pub(crate) fn due(&self, what: impl Hash) -> Option<Due> {
         let mut hasher = DefaultHasher::new();
         what.hash(&mut hasher);
@@ -69,7 +69,7 @@ impl Repeats {
     }
 }
 
-/// Tells of something at `WARN`, or at `DEBUG` if the same was told lately.
+/// Traces at `WARN`, or at `DEBUG` if the same message was traced recently.
 macro_rules! warn_seldom {
     ($due:expr, $($what:tt)+) => {
         match $due {

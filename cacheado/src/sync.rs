@@ -1,5 +1,5 @@
-//! The locks, atomics, threads and time of the single flight, which `cfg(shuttle)` swaps for those of a model checker, so that what is
-//! checked is what ships.
+//! The locks, atomics, threads and time of the single flight. `cfg(shuttle)` replaces them with those of a model checker, so that the
+//! checked code is the released code.
 
 #[cfg(not(shuttle))]
 pub(crate) use std::{
@@ -19,12 +19,12 @@ pub(crate) use model::Instant;
 
 use std::sync::PoisonError;
 
-/// Locks, whatever happened to an earlier holder: no code of the user's runs under these locks that could leave half a change.
+/// Locks `mutex` even if it is poisoned: no user code runs under these locks that could leave a partial change.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until `condvar` is notified, or until then at the longest; it may be over for no reason, too.
+/// Waits until `condvar` is notified, or `until` at the latest. May also wake up spuriously.
 pub(crate) fn wait_until<'g, T>(
     condvar: &Condvar,
     guard: MutexGuard<'g, T>,
@@ -38,24 +38,24 @@ pub(crate) fn wait_until<'g, T>(
     waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
-/// Time in a model: it stands still until the model moves it.
+/// Time in a model: it advances only when the model says so.
 #[cfg(shuttle)]
 pub mod model {
     use std::cell::Cell;
     use std::ops::Sub;
     use std::time::Duration;
 
-    // all threads of a model run on one thread of the system, and each model on its own
+    // all threads of a model run on one OS thread, and each model on its own
     std::thread_local! {
         static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     }
 
-    /// Moves the time of this model by `span`. Wakes nobody.
+    /// Advances the time of this model by `span`. Wakes nobody.
     pub fn advance(span: Duration) {
         NOW.set(NOW.get() + span);
     }
 
-    /// What stands for [`std::time::Instant`].
+    /// Replaces [`std::time::Instant`].
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
     pub(crate) struct Instant(Duration);
 

@@ -1,13 +1,14 @@
-//! How a failure is told in traces: by what its error prints, if that prints at all.
+//! How a failure appears in traces: as its error prints, if it prints at all.
 //!
-//! Nothing is asked of a function's error, so it is the type that decides, as for [`Probe`](crate::outcome::Probe): generated code asks
-//! `Tell::<Ret>::new().how()`, and finds the method for errors that are `Display`, else that for those that are `Debug`, else none.
+//! There is no bound on a function's error, so its type decides, as for [`Probe`](crate::outcome::Probe). Generated code calls
+//! `Tell::<Ret>::new().how()`. That resolves to the method for `Display` errors, else to that for `Debug` errors, else to the one that
+//! prints nothing.
 
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-/// What the error in a return value prints, if it is one.
+/// Prints the error in a return value, if there is one.
 pub struct How<R>(pub(crate) fn(&R) -> Option<String>);
 
 impl<R> Clone for How<R> {
@@ -18,17 +19,17 @@ impl<R> Clone for How<R> {
 
 impl<R> Copy for How<R> {}
 
-/// A return type that is asked how its errors print.
+/// Selects how errors of a return type are printed.
 pub struct Tell<R>(Shown<R>);
 
-/// The answer for errors that are not `Display`.
+/// The fallback for errors that are not `Display`.
 pub struct Shown<R>(Silent<R>);
 
-/// The answer for errors that are not `Debug` either, and for what is no `Result`.
+/// The fallback for errors that are not `Debug` either, and for types that are not a `Result`.
 pub struct Silent<R>(PhantomData<fn() -> R>);
 
 impl<R> Tell<R> {
-    /// Asks.
+    /// A selector for `R`.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "for generated code")]
     pub const fn new() -> Self {
@@ -37,7 +38,7 @@ impl<R> Tell<R> {
 }
 
 impl<T, E: Display> Tell<Result<T, E>> {
-    /// By `Display`.
+    /// Prints by `Display`.
     #[must_use]
     pub const fn how(&self) -> How<Result<T, E>> {
         How(|ret| ret.as_ref().err().map(ToString::to_string))
@@ -45,7 +46,7 @@ impl<T, E: Display> Tell<Result<T, E>> {
 }
 
 impl<T, E: Debug> Shown<Result<T, E>> {
-    /// By `Debug`.
+    /// Prints by `Debug`.
     #[must_use]
     #[allow(clippy::unused_self, reason = "a method is what is found")]
     pub const fn how(&self) -> How<Result<T, E>> {
@@ -54,7 +55,7 @@ impl<T, E: Debug> Shown<Result<T, E>> {
 }
 
 impl<R> Silent<R> {
-    /// Not at all.
+    /// Prints nothing.
     #[must_use]
     #[allow(clippy::unused_self, reason = "a method is what is found")]
     pub const fn how(&self) -> How<R> {
@@ -101,7 +102,7 @@ mod tests {
         assert_eq!(by_debug(&Err(Shows)), text("Shows"));
         assert_eq!(Tell::<Result<(), Hides>>::new().how().0(&Err(Hides)), None);
         assert_eq!(Tell::<u8>::new().how().0(&1), None);
-        // nothing is known of it there
+        // in generic code nothing is known of the error
         assert_eq!(generic("down"), None);
     }
 }

@@ -1,7 +1,7 @@
-//! Values behind `dyn Any`: what can be done with one whose type only its function knows.
+//! Values behind `dyn Any`: operations on a value whose type only its function knows.
 //!
-//! The path of a miss is compiled once, in this crate, for values of every type. What it does with one goes through a
-//! [`ValueType`], a table that is made where the type is known; so whoever carries values on needs no bound on their type.
+//! The path of a miss is compiled once, in this crate, for values of every type. It operates on values through a [`ValueType`], a
+//! table created where the type is known. So code that passes values on needs no bounds on their type.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +17,7 @@ use crate::outcome::{Portable, Value};
 /// A value of any type that a cache can hold.
 pub(crate) type AnyValue = dyn Any + Send + Sync;
 
-/// How values of one type are kept. They are handed over as [`AnyValue`]s.
+/// How values of one type are kept. They are passed as [`AnyValue`]s.
 pub(crate) struct ValueType {
     is: fn(&AnyValue) -> bool,
     clone: fn(&AnyValue) -> Box<AnyValue>,
@@ -26,22 +26,22 @@ pub(crate) struct ValueType {
     /// Whether an entry has a value of this type without an age.
     has_ageless: fn(Entry<'_>) -> bool,
     lend: LendEntry,
-    /// Without an age, and with one.
+    /// The kinds of entries without an age, and with one.
     kinds: [fn() -> Kind; 2],
     bytes: fn(&AnyValue) -> usize,
-    /// How they are kept outside of the process; `None`: they stay in it.
+    /// The encoding for outside the process; `None`: the values stay in it.
     pub(crate) codec: Option<Codec>,
 }
 
 /// [`NewEntry::lent`] of a clone, or [`NewEntry::ending`] of one with an age.
 type LendEntry = fn(Key, &AnyValue, Option<Age>, u32, bool, store: &mut dyn FnMut(NewEntry<'_>));
 
-/// Clones the value of an entry, if `takes` says so of its age. One without an age is taken in any case.
+/// Clones the value of an entry, if `takes` accepts its age. A value without an age is always accepted.
 type CloneStored = fn(Entry<'_>, takes: &mut dyn FnMut(&Age) -> bool) -> Option<Box<AnyValue>>;
 
 type Decode = fn(Encoded<&[u8]>) -> Result<Box<AnyValue>, String>;
 
-/// How values of one type are turned into bytes and back. What goes wrong is told in words.
+/// How values of one type are converted to bytes and back. Errors are texts.
 #[derive(Clone, Copy)]
 pub(crate) struct Codec {
     pub(crate) encode: fn(&AnyValue) -> Result<Encoded, String>,
@@ -50,14 +50,14 @@ pub(crate) struct Codec {
     pub(crate) type_name: fn() -> &'static str,
 }
 
-/// A value's bytes, and its [shape], which they don't tell.
+/// The bytes of a value, and its [shape], which they do not contain.
 pub(crate) struct Encoded<B = Vec<u8>> {
     pub(crate) bytes: B,
     pub(crate) shape: u64,
 }
 
 impl ValueType {
-    /// Values of `T` that stay in the process.
+    /// For values of `T` that stay in the process.
     pub(crate) const fn local<T: Value>() -> Self {
         Self {
             is: |value| value.is::<T>(),
@@ -92,7 +92,7 @@ impl ValueType {
         }
     }
 
-    /// Values of `T` that can leave the process.
+    /// For values of `T` that can leave the process.
     pub(crate) const fn portable<T: Portable>() -> Self {
         Self {
             bytes: |value| size_of::<T>() + value.downcast_ref::<T>().map_or(0, serialized_size),
@@ -101,7 +101,7 @@ impl ValueType {
         }
     }
 
-    /// Whether `value` is of this type. The others, but for `clone_stored`, are only for those that are.
+    /// Whether `value` is of this type. The other functions, except `clone_stored`, may only be called with values that are.
     pub(crate) fn is(&self, value: &AnyValue) -> bool {
         (self.is)(value)
     }
@@ -111,25 +111,25 @@ impl ValueType {
         (self.clone)(value)
     }
 
-    /// The value of an entry, if it is of this type and is good.
+    /// The value of an entry, if it is of this type and good.
     pub(crate) fn clone_fresh(&self, entry: Entry<'_>, clock: &Clock) -> Option<Box<AnyValue>> {
         (self.clone_stored)(entry, &mut |age| age.is_fresh(clock))
     }
 
-    /// Whether `cache` has a value of this type under `key` that is good.
+    /// Whether `cache` has a good value of this type under `key`.
     pub(crate) fn has_good(&self, cache: &Cache, key: &Key) -> bool {
         let is_fresh = |age: &Age| age.is_fresh(cache.clock());
         let is_good = |entry: Entry<'_>| self.takes(entry, is_fresh);
         cache.store().peek_key(key, is_good) == Some(true)
     }
 
-    /// Whether an entry has a value of this type, and `takes` says so of its age. One that has none is taken in any case.
+    /// Whether an entry has a value of this type whose age `takes` accepts. A value without an age is always accepted.
     pub(crate) fn takes(&self, entry: Entry<'_>, takes: impl FnOnce(&Age) -> bool) -> bool {
         self.age(entry)
             .map_or_else(|| (self.has_ageless)(entry), takes)
     }
 
-    /// The value of an entry, if it is one that [`takes`](Self::takes) says so of.
+    /// The value of an entry, if [`takes`](Self::takes) holds for it.
     pub(crate) fn clone_aged(
         &self,
         entry: Entry<'_>,
@@ -138,7 +138,7 @@ impl ValueType {
         (self.clone_stored)(entry, &mut takes)
     }
 
-    /// The value that `cache` has under `key`: one that is good, or is past its lifetime if such `may` stand in.
+    /// The value that `cache` has under `key`: a good one, or one past its lifetime if that `may` stand in.
     pub(crate) fn stand_in(&self, cache: &Cache, key: &Key, may: bool) -> Option<Box<AnyValue>> {
         let takes = |age: &Age| may || age.is_fresh(cache.clock());
         let found = cache
@@ -147,23 +147,23 @@ impl ValueType {
         found.flatten()
     }
 
-    /// How old the value of an entry is, if that is kept, and it is of this type.
+    /// The age of an entry's value, if it has one and is of this type.
     pub(crate) fn age<'e>(&self, entry: Entry<'e>) -> Option<&'e Age> {
         (self.age)(entry)
     }
 
-    /// What most entries hold of the functions whose values these are, if those have an age, or if they don't.
+    /// The kind of most entries of the functions with these values, with an age or without.
     pub(crate) fn kind(&self, ages: bool) -> Kind {
         self.kinds[usize::from(ages)]()
     }
 
-    /// How many bytes `value` takes, about: its own, and as many as serde serializes of it. None of one over which that panics: to be weighed
-    /// is no reason for a call to fail.
+    /// The approximate size of `value` in bytes: its own, and as many as serde serializes of it. Zero if that panics, because weighing
+    /// must not fail a call.
     pub(crate) fn bytes(&self, value: &AnyValue) -> usize {
         catch_unwind(AssertUnwindSafe(|| (self.bytes)(value))).unwrap_or_default()
     }
 
-    /// Gives `store` an entry of `key` with a clone of `value`. See [`NewEntry::lent`].
+    /// Calls `store` with an entry of `key` for a clone of `value`. See [`NewEntry::lent`].
     pub(crate) fn lend<R>(
         &self,
         key: Key,
@@ -183,7 +183,7 @@ impl ValueType {
 const ANOTHER_SHAPE: &str = "its type has another shape now";
 
 impl Codec {
-    /// That of `T`.
+    /// The codec of `T`.
     pub(crate) const fn of<T: Portable>() -> Self {
         Self {
             encode: |value| {
@@ -217,11 +217,11 @@ impl Codec {
     }
 }
 
-/// A type of values that its user knows, and yet needs no bound to handle.
+/// Operations on values whose type is known, but without bounds on it.
 pub(crate) struct Typed<T> {
-    /// The value as any.
+    /// The value as [`AnyValue`].
     pub(crate) erase: fn(&T) -> &AnyValue,
-    /// The value that its [`ValueType`] has made.
+    /// The value from a box that its [`ValueType`] has made.
     pub(crate) own: fn(Box<AnyValue>) -> T,
     pub(crate) values: &'static ValueType,
 }
@@ -249,7 +249,7 @@ impl<T> Clone for Typed<T> {
 
 impl<T> Copy for Typed<T> {}
 
-/// The value in the box, which is known to be a `T`: each is made by the table of its own type.
+/// The value in the box, which is known to be a `T`: the table of its own type made it.
 pub(crate) fn unboxed<T: Value>(value: Box<AnyValue>) -> T {
     *known(value.downcast::<T>().ok())
 }

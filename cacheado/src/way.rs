@@ -1,5 +1,5 @@
-//! The two ways in which something is waited for. What has to wait is written once, as a future that is told its way: in the blocking one
-//! each wait blocks the thread, inside of the poll, so that the future is over when it is first polled.
+//! The two ways to wait. Code that waits is written once, as a future that takes its way. In the blocking way each wait blocks the
+//! thread inside the poll, so the future is ready when it is first polled.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub(crate) enum Way {
     Async,
 }
 
-/// What the future comes to that `begin` makes for the blocking way.
+/// Runs the future that `begin` creates for the blocking way.
 pub(crate) fn blocking<F: Future>(begin: impl FnOnce(Way) -> F) -> F::Output {
     let mut future = pin!(begin(Way::Blocking));
     match future
@@ -26,7 +26,7 @@ pub(crate) fn blocking<F: Future>(begin: impl FnOnce(Way) -> F) -> F::Output {
     }
 }
 
-/// Polls `future` to its end, by parking the thread.
+/// Polls `future` to completion, parking the thread in between.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(thread::Thread);
     impl Wake for Unpark {

@@ -1,4 +1,4 @@
-//! What an entry takes of a cache's bound.
+//! The weight of an entry against a cache's bound.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,21 +9,21 @@ use crate::aging::aged::Age;
 use crate::outcome::Value;
 use crate::value::{AnyValue, ValueType};
 
-/// How the entries of a cache are weighed.
+/// How a cache weighs its entries.
 pub(crate) enum Weigher {
-    /// Each weighs 1.
+    /// Each entry weighs 1.
     One,
-    /// By the bytes that it takes, about.
+    /// By its approximate size in bytes.
     Bytes,
-    /// By what the user says.
+    /// By the user's function.
     By(ByUser),
 }
 
-/// What the user says.
+/// The user's weigher.
 pub(crate) type ByUser = Box<dyn Fn(&Weighed<'_>) -> u32 + Send + Sync>;
 
 impl Weigher {
-    /// What a value weighs that is stored under `key`. `ages`: its age is kept beside it.
+    /// The weight of a value stored under `key`. `ages`: its age is kept with it.
     pub(crate) fn weigh(&self, key: &Key, values: &ValueType, value: &AnyValue, ages: bool) -> u32 {
         let age = if ages { Age::BYTES } else { 0 };
         self.of(&Weighed {
@@ -33,7 +33,7 @@ impl Weigher {
         })
     }
 
-    /// What an error weighs that is kept under `key`, in the place of a value.
+    /// The weight of an error kept under `key` in place of a value.
     pub(crate) fn weigh_error<E: Value>(&self, key: &Key, error: &E) -> u32 {
         self.of(&Weighed {
             key,
@@ -46,18 +46,18 @@ impl Weigher {
         match self {
             Self::One => 1,
             Self::Bytes => weighed.bytes(),
-            // to be weighed is no reason for a call to fail; and if nothing can be weighed, the bound is one after all
+            // a failing weigher must not fail the call; and if nothing can be weighed, the number of entries is still bounded
             Self::By(weigh) => catch_unwind(AssertUnwindSafe(|| weigh(weighed))).unwrap_or(1),
         }
     }
 }
 
-/// A key and a value that are about to be stored, for the weigher of [`CacheBuilder::max_weight`](crate::CacheBuilder::max_weight) or
+/// A key and a value about to be stored. Passed to the weigher of [`CacheBuilder::max_weight`](crate::CacheBuilder::max_weight) or
 /// [`CacheBuilder::weigher`](crate::CacheBuilder::weigher).
 pub struct Weighed<'a> {
     key: &'a Key,
     value: &'a AnyValue,
-    /// The bytes that the value takes.
+    /// The size of the value in bytes.
     size: &'a dyn Fn() -> usize,
 }
 
@@ -68,16 +68,16 @@ impl Weighed<'_> {
         self.key
     }
 
-    /// The value, if it is a `T`. Of a function that returns a `Result<T, E>`, it is the `T`; if an error is kept in its place
-    /// (`err_ttl`), the `E`.
+    /// The value, if it is a `T`. For a function that returns a `Result<T, E>`, that is its `T`, or its `E` if an error is kept
+    /// (`err_ttl`).
     #[must_use]
     pub fn value<T: 'static>(&self) -> Option<&T> {
         self.value.downcast_ref()
     }
 
-    /// The bytes that the entry takes, about: what the cache needs for any entry, a key that is too long to lie in it, the value,
-    /// and what the value owns elsewhere, which is taken to be as much as serde serializes of it. Of a `local` function's value, and
-    /// of an error that is kept, nothing is known but its size. Costs a walk over the value.
+    /// The approximate size of the entry in bytes: the cache's overhead for any entry, a key that is too long to be stored inline, the
+    /// value, and the memory it owns elsewhere, estimated as the length of its serde serialization. For a value of a `local` function,
+    /// and for a kept error, only the size of the type is counted. Costs a walk over the value.
     #[must_use]
     pub fn bytes(&self) -> u32 {
         let bytes = NewEntry::overhead(self.key) + (self.size)();
@@ -86,7 +86,7 @@ impl Weighed<'_> {
 }
 
 impl fmt::Debug for Weighed<'_> {
-    /// The key; the value is somebody's data.
+    /// Prints the key only: the value is user data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Weighed({})", self.key)
     }
