@@ -235,7 +235,7 @@ impl Around {
                     }
                     Frame::Around { loads, .. } => match &outer {
                         None => outer = Some(Arc::clone(loads)),
-                        // it runs on the thread of the one around it
+                        // this body runs on the thread of the one around it
                         Some(known) if loads.are_in(known) => {}
                         // a body that drives others has a different one around it
                         Some(_) => {

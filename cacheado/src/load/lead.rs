@@ -113,7 +113,7 @@ impl Lead {
         let mut entry = Some(entry);
         // dropped outside the locks, as an entry that is not kept is
         let mut dropped = Dropped::new();
-        // an error goes to no shared tier, which could check its mark
+        // no mark: an error does not go to the shared tier, which could tell what it is too old for
         let stored = self.ticket.store_as(Keeping::by(is_shared, None), |_| {
             // the value from before, or from another load that ran side by side with this one
             if load.values.has_good(&load.cache, &load.key) {

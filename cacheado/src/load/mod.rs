@@ -1,8 +1,8 @@
 //! The path of a miss: wait for the load that is under way, or run the body and store what it returns.
 //!
-//! Blocking and async callers share this path; they differ in where the body runs, and in the [way](crate::way) they wait. It knows
-//! neither the value's type nor the body, which [`Pending`](crate::load::pending::Pending) runs in between. So it is compiled once, in
-//! this crate.
+//! Blocking and async callers share this path up to the point where the body runs; each passes its [way](crate::way) of waiting. The
+//! path knows neither the value's type nor the body, which [`Pending`](crate::load::pending::Pending) runs in between. So it is
+//! compiled once, in this crate.
 
 pub(crate) mod active;
 mod begin;
@@ -71,7 +71,7 @@ pub(crate) struct Load {
     pub(crate) course: Course,
 }
 
-/// Whether concurrent callers share a load, and within what bounds.
+/// Whether concurrent callers share a load, and in which processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
     /// One load at a time in this process; the other callers wait for it.
@@ -359,7 +359,7 @@ impl Load {
         }
     }
 
-    /// Whether what the shared tier has is to be loaded anew.
+    /// Whether a value found in the shared tier must be loaded again.
     fn is_old(&self, found: &Found) -> bool {
         let Some(renewal) = &self.renewal else {
             return found.is_stale() && !self.rests();
