@@ -50,7 +50,7 @@ pub(crate) struct Codec {
     pub(crate) type_name: fn() -> &'static str,
 }
 
-/// The bytes of a value, and its [shape], which they do not contain.
+/// The bytes of a value, and its `shape`, which they do not contain.
 pub(crate) struct Encoded<B = Vec<u8>> {
     pub(crate) bytes: B,
     pub(crate) shape: u64,

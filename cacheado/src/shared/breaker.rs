@@ -15,7 +15,7 @@ use crate::way::Way;
 pub(crate) struct BreakerOptions {
     /// The number of failures in a row that opens the circuit.
     pub(crate) failures: u32,
-    /// How long nobody asks. Then one operation is let through, and its outcome decides for all.
+    /// How long no operation is let through. Then one is, and its outcome decides for all.
     pub(crate) pause: Duration,
 }
 
