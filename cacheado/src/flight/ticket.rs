@@ -75,7 +75,7 @@ impl Ticket {
 
     /// Whether the value may still be stored where `how` says: no invalidation came since the load began, and none can have gone
     /// unnoticed. With [`Keeping::Known`] the shared tier itself decided whether to accept the value, so a later load that was stored
-    /// as well, or a lookup that found that load's value there, does not make it invalid.
+    /// as well, or a lookup that found a value there, does not make it invalid.
     pub(crate) fn is_valid_in(&self, how: Keeping) -> bool {
         let state = lock(&self.flight.state);
         state.standing <= how.worst() && (how != Keeping::Here || !state.superseded)
