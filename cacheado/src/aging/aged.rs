@@ -51,7 +51,7 @@ struct Seen {
 /// How many gaps before its end a value starts to be examined. An earlier hit would begin a refresh once in 10^17 times.
 const FURTHEST: u64 = 40;
 
-/// Uses are recorded once in this fraction of `idle`.
+/// Uses are recorded at intervals of `idle` divided by this.
 const GRAINS: u32 = 64;
 
 /// The state of a value that is good only while it is used.
