@@ -28,8 +28,8 @@ pub(crate) struct Patience {
 
 impl Patience {
     /// For claims that last for `span`. A process that is gone holds up the others until its claim is over. Then one of them claims,
-    /// and the rest wait as long again for that one; otherwise all would load at once. The poll interval is added to each of the two
-    /// waits.
+    /// and the rest wait as long again for that one; otherwise all would load at once. The longest poll interval is added to each of
+    /// the two waits.
     pub(crate) fn new(span: Duration) -> Self {
         let most = span.saturating_add(WAITS.1).saturating_mul(2);
         Self {
