@@ -1,9 +1,9 @@
-//! The attributes and macros of cacheado. Use them through the crate `cacheado`, which re-exports
-//! them: what they generate calls its runtime.
+//! The attributes and macros of cacheado. Use them through the crate `cacheado`, which re-exports them: the generated code calls its
+//! runtime.
 //!
-//! Each macro leads into a module of its own: `cache` (`#[cache]`, `#[cache_put]`), `evict`
-//! (`#[cache_evict]`), `cache_impl` (and `siblings`, which it checks), `scopes` and `verbs` (`evict!` and its kin). `parse`,
-//! `mentions` and `runtime` serve them all.
+//! Each macro is implemented in a module of its own: `cache` (`#[cache]`, `#[cache_put]`), `evict` (`#[cache_evict]`), `cache_impl`
+//! (and `siblings`, which it checks), `scopes` and `verbs` (`evict!` and the other verbs). `parse`, `mentions` and `runtime` are
+//! shared by all of them.
 
 mod cache;
 mod cache_impl;
@@ -57,57 +57,57 @@ use self::verbs::Verb;
 ///
 /// | option | value | meaning |
 /// |---|---|---|
-/// | `ttl` | seconds (`300`, `0.5`), text (`"5m"`), a `Duration` expression, `\|value\| -> Duration`, or the path of such a function | lifetime; left out, or `Duration::MAX`: until evicted |
-/// | `scope` | `"user"`, or the path `"organization/user"`; `scope("user", org_id = ctx.org)` names ids that are no arguments of their names | a level of [`scopes!`], default `"global"` |
+/// | `ttl` | seconds (`300`, `0.5`), text (`"5m"`), a `Duration` expression, `\|value\| -> Duration`, or the path of such a function | lifetime; without it, or with `Duration::MAX`, a value lives until evicted |
+/// | `scope` | `"user"`, or the path `"organization/user"`; `scope("user", org_id = ctx.org)` supplies ids that are not arguments of the same name | a level of [`scopes!`], default `"global"` |
 /// | `scopes` | path | the module that `scopes!` made, default `crate::scope` |
 /// | `cache` | expression, may use `self` and arguments | which `Cache`, default the process-wide one |
 /// | `skip(a, self)` | argument names | left out of the key |
 /// | `key` | expression over the arguments | replaces the arguments' part of the key |
-/// | `name`, `version` | text, integer | names the entries; functions with one explicit name share entries on purpose |
-/// | `max_items` | integer | bound for this function alone (of a generic one, for each instance): the least recently used entry makes room |
+/// | `name`, `version` | text, integer | identify the function's entries; functions with the same explicit name deliberately share entries |
+/// | `max_items` | integer | bound for this function alone (for each instance of a generic one): the least recently used entry makes room |
 /// | `when` | `\|value\| -> bool` | store only if true |
-/// | `bypass` | `bool` expression over the arguments | true: neither read nor stored. Asked where the function is called: `put!` and `peek!` go by the key alone |
+/// | `bypass` | `bool` expression over the arguments | if true, the call neither reads nor stores. Only calls evaluate it: `put!` and `peek!` go by the key alone |
 /// | `cache_none` | `bool`, default `true` | whether `None` is stored |
 /// | `local` | flag | in-process only: the value needs no serde |
 /// | `batch(ids)` | an argument that is a slice or a `Vec` | a function of many ids, each of which has an entry |
-/// | `single_flight` | `true` (default), `false`, `"cluster"` | whether concurrent callers of one key share one run of the body: those of the process, none, or those of all processes that share a store |
-/// | `on_backend_error` | `"bypass"` (default), `"error"` | shared tier down: run the body and count it, or return the error, of a `Result` whose error is `From<cacheado::Error>` |
-/// | `stale` | duration | how long past `ttl` an old value stands in: while one refresh runs, or when the body fails |
-/// | `refresh_after` | part of `ttl`, as `0.8` | a hit past it begins one refresh in the background |
-/// | `xfetch` | factor, as `1.0` | a hit begins a refresh in the background, the likelier the closer the end is and the longer a load takes |
-/// | `timeout` | duration | a slow body: the old value is returned if it may stand in (`stale`, here or on the builder); the body's result is stored when it comes |
-/// | `hard_timeout` | duration | a slow body: an error is returned, of a `Result` whose error is `From<cacheado::Error>`; the result is stored when it comes |
+/// | `single_flight` | `true` (default), `false`, `"cluster"` | which concurrent callers of one key share one run of the body: those in the process, none, or those in all processes that share a store |
+/// | `on_backend_error` | `"bypass"` (default), `"error"` | if the shared tier is down: run the body and count the failure, or return the error (needs a `Result` whose error is `From<cacheado::Error>`) |
+/// | `stale` | duration | how long past `ttl` the old value may be served: while a refresh runs, or when the body fails |
+/// | `refresh_after` | fraction of `ttl`, e.g. `0.8` | a hit after that point starts one background refresh |
+/// | `xfetch` | factor, e.g. `1.0` | a hit may start a background refresh; the closer the end and the longer a load takes, the likelier |
+/// | `timeout` | duration | if the body takes longer, the old value is returned, provided it may be served (`stale`, here or on the builder); the body's result is stored when it arrives |
+/// | `hard_timeout` | duration | if the body takes longer, an error is returned (needs a `Result` whose error is `From<cacheado::Error>`); the body's result is stored when it arrives |
 /// | `detached` | flag | the load of an async function outlives its caller |
-/// | `jitter` | part of `ttl`, as `0.1` | spreads lifetimes evenly over `[ttl, ttl · (1 + jitter)]` |
-/// | `idle` | duration | a value that no call asks for goes; `ttl` is the longest that it lives |
-/// | `none_ttl`, `err_ttl` | duration | how long a `None`, and an `Err` (of a type that is `Clone + Send + Sync + 'static`), is kept |
+/// | `jitter` | fraction of `ttl`, e.g. `0.1` | spreads lifetimes evenly over `[ttl, ttl · (1 + jitter)]` |
+/// | `idle` | duration | a value that no call asks for within this time is removed; `ttl` is the longest that it lives |
+/// | `none_ttl`, `err_ttl` | duration | how long a `None`, or an `Err` (of a type that is `Clone + Send + Sync + 'static`), is kept |
 ///
 /// A duration is given as seconds, as text, or as a constant `Duration`. `stale`, `refresh_after`, `xfetch`, `timeout`, `jitter` and
 /// `idle` need a `ttl`.
 ///
-/// The rows from `stale` on are what the guide of the crate `cacheado` is about, which says what happens when. With `stale`, `refresh_after`,
-/// `xfetch`, `detached` and the timeouts the body may outlive its call: references among the arguments are kept as their owned forms,
-/// and what can't be kept is a compile error at the argument.
+/// The module `guide` of the crate `cacheado` explains the rows from `stale` on: what happens when. With `stale`, `refresh_after`,
+/// `xfetch`, `detached` and the timeouts, the body may outlive its call: references among the arguments are kept as their owned forms,
+/// and an argument that can't be kept is a compile error at the argument.
 ///
-/// Of a `Result<T, E>` the `T` is stored, and an `Err` is not, unless `err_ttl` says for how long; of anything else the whole. `ttl` and
-/// `when` see what is stored. A `ttl` expression is evaluated after a miss, before the body. A `ttl`
-/// that works out as zero means that the value is not stored.
+/// For a `Result<T, E>`, the `T` is stored; an `Err` is not, unless `err_ttl` says for how long. For any other type the whole value is
+/// stored. The closures of `ttl` and `when` receive what is stored. A `ttl` expression is evaluated after a miss, before the body. If
+/// the `ttl` evaluates to zero, the value is not stored.
 ///
 /// # Keys
 ///
-/// Every argument is part of the key, by what serde serializes of it, but those that are scope ids
-/// (they are in the scope's path, also if they are given as they stand, as in `org_id = org`) and those in `skip`. What a
-/// `#[secret]` id is made of is refused in a key. An argument taken as `&mut`, or that holds one, must be skipped.
-/// `self` must be accounted for: `skip(self)`, or named in `key`, `scope(…)` or `cache`. An argument
-/// that is a pattern is a part as a whole, and skipped by all the names it binds. `key = (a, b)` moves neither `a` nor `b`.
+/// Every argument is part of the key, by what serde serializes of it, except scope ids and those in `skip`. Scope ids are in the
+/// scope's path, also when they are passed as they are, as in `org_id = org`. An argument from which a `#[secret]` id is made is
+/// refused in a key. An argument taken as `&mut`, or one that holds a `&mut`, must be skipped. `self` must be accounted for:
+/// `skip(self)`, or named in `key`, `scope(…)` or `cache`. A pattern is one argument, which is in the key as a whole; to skip it, list
+/// all the names it binds. `key = (a, b)` moves neither `a` nor `b`.
 ///
 /// # Many ids
 ///
 /// A function with `batch(ids)` takes a slice or a `Vec` of ids and returns a `HashMap` or `BTreeMap` from ids to values, or a
-/// `Result` of one. Each id has an entry of its own, of which the other arguments are a part too. The body is given the ids that are
-/// missing, each once, and does not run if none is; an id that its map lacks is not stored. The shared tier is asked once for
-/// all. A call waits for no other call's load. It has no verbs of its own: a function of one id that has the same `name`, and
-/// otherwise the same arguments and value, shares the entries, and its verbs reach them.
+/// `Result` of one. Each id has an entry of its own, whose key includes the other arguments. The body receives the missing ids, each
+/// once, and does not run if none is missing; an id that its map lacks is not stored. The shared tier is asked once for all ids. A
+/// call does not wait for another call's load. The function has no verbs of its own. A function of one id that has the same `name`,
+/// and otherwise the same arguments and value, shares the entries, and its verbs reach them.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -133,32 +133,30 @@ use self::verbs::Verb;
 ///
 /// # Methods
 ///
-/// On a function with a receiver `#[cache]` alone memoizes. With [`#[cache_impl]`](macro@cache_impl) on
-/// the impl block, or on the trait, functions without a receiver can be annotated too, and those of an inherent impl
-/// get the verbs ([`evict!`], [`expire!`], [`peek!`], [`put!`], [`refresh!`], [`bypass!`]), which free functions
-/// always have.
+/// On a function with a receiver, `#[cache]` alone memoizes. With [`#[cache_impl]`](macro@cache_impl) on the impl block, or on the
+/// trait, functions without a receiver can be annotated too, and functions of an inherent impl get the verbs ([`evict!`], [`expire!`],
+/// [`peek!`], [`put!`], [`refresh!`], [`bypass!`]), which free functions always have.
 ///
 /// # Errors
 ///
-/// A mistake is a compile error at the token that is wrong: an option or scope that there is none of,
-/// an argument that the scope needs and the function lacks, `self` unaccounted for, a value that can't
-/// be stored. When it runs, a cached function fails as its body does, and in no other way but those that it asks for by
-/// `hard_timeout` and `on_backend_error = "error"`: what goes wrong in a cache is counted and traced, and the body runs.
+/// A mistake is a compile error at the token that is wrong: an unknown option or scope, an argument that the scope needs and the
+/// function lacks, an unaccounted `self`, a value that can't be stored. At run time a cached function fails only as its body does, and
+/// by `hard_timeout` and `on_backend_error = "error"` if it has them. Any other failure in a cache is counted and traced, and the body
+/// runs.
 ///
 /// # Limits
 ///
-/// A free function takes its name in the type namespace as well, so a module or type beside it can't
-/// be called the same. What is returned must be a type that can be named, and be owned (or, with `local`, borrowed for `'static`).
+/// A free function takes its name in the type namespace as well, so no module or type beside it can have the same name. The return
+/// type must be a type that can be named, and must be owned (or, with `local`, borrowed for `'static`).
 #[proc_macro_attribute]
 pub fn cache(attr: TokenStream, item: TokenStream) -> TokenStream {
     cache::attribute(Kind::Cache, &attr.into(), &item.into(), None).into()
 }
 
-/// Runs the function whether or not there is an entry, and stores what it returns, unless that is an `Err`. Takes the
-/// [options of `#[cache]`](macro@cache) but for `batch`, `timeout`, `hard_timeout`, `err_ttl` and `detached`, and its mistakes are the
-/// same compile errors.
+/// Runs the function whether or not there is an entry, and stores what it returns, unless that is an `Err`. Takes the [options of
+/// `#[cache]`](macro@cache) except `batch`, `timeout`, `hard_timeout`, `err_ttl` and `detached`; mistakes are the same compile errors.
 ///
-/// A `name` in common makes it store for another function, whose key and value have to be alike:
+/// With a common `name` it stores for another function, whose key and value must agree with its own:
 ///
 /// ```
 /// use cacheado::{cache, cache_put};
@@ -178,21 +176,20 @@ pub fn cache(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// assert_eq!(greeting(7), "Ahoy");
 /// ```
 ///
-/// **What it stores has its own `ttl`**, not that of the other: without one it stays until it is evicted, however soon what the other
-/// stores is over. Say the same `cache`, too, if the other has one. Where both stand in one impl block, `#[cache_impl]` compares their
-/// scopes and caches.
+/// **What it stores has its own `ttl`**, not that of the other function. Without a `ttl` it stays until evicted, however soon the
+/// other function's values expire. Say the same `cache`, too, if the other has one. Where both are in one impl block, `#[cache_impl]`
+/// compares their scopes and caches.
 ///
 /// # Errors
 ///
-/// It returns what its body does. If that can't be stored, it is counted and traced; with `on_backend_error = "error"` a shared tier that
-/// is down before the body has begun is the error that is returned, and the body does not run.
+/// The function returns what its body returns. A value that can't be stored is counted and traced. With `on_backend_error = "error"`,
+/// a shared tier that is down before the body begins is an error that the function returns, and the body does not run.
 #[proc_macro_attribute]
 pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
     cache::attribute(Kind::Put, &attr.into(), &item.into(), None).into()
 }
 
-/// Evicts calls of cached functions, or whole scopes, once the function has succeeded: unless it
-/// returned an `Err`.
+/// Evicts calls of cached functions, or whole scopes, after the function has succeeded: unless it returned an `Err`.
 ///
 /// ```standalone_crate
 /// use cacheado::{cache, cache_evict, peek, scopes};
@@ -234,10 +231,10 @@ pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// | `scope = "user"`, `scope("user", org_id = ctx.org)` | that scope and all below it; may be repeated |
 /// | `scopes = path` | the module that [`scopes!`] made, default `crate::scope` |
 /// | `cache = expression` | **the cache in which each `scope` is evicted**, default the process-wide one |
-/// | `before` | ahead of the body, whatever becomes of it |
+/// | `before` | evicts before the body runs, whatever its outcome |
 ///
-/// Arguments that the function skips are left out of its call, or each of them is written `_`. An owned
-/// argument of one's own function that its body needs as well is cloned.
+/// Arguments that the cached function skips are left out of its call, or each of them is written `_`; an argument that its `cache = …`
+/// names is given in any case. An owned argument that the annotated function's body needs as well is cloned.
 ///
 /// <div class="warning">
 ///
@@ -249,25 +246,23 @@ pub fn cache_put(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// #[cache_evict(scope = "user", cache = self.cache)]
 /// ```
 ///
-/// Where [`#[cache_impl]`](macro@cache_impl) shows that all cached functions of the impl block have a `cache`, to give none here is a
-/// compile error. It does not see what stands elsewhere.
+/// Where [`#[cache_impl]`](macro@cache_impl) shows that all cached functions of the impl block have a `cache`, giving none here is a
+/// compile error. It does not see functions elsewhere.
 ///
 /// </div>
 ///
 /// # Errors
 ///
-/// It is a compile error to say nothing to evict, to call a function that is not cached, to name a
-/// scope that there is none of or whose ids are missing, or to give `cache` without a `scope`. An
-/// eviction that fails when it runs is counted and traced, and in nobody's way: the function returns
-/// what it returns.
+/// It is a compile error to give nothing to evict, to call a function that is not cached, to name a scope that does not exist or whose
+/// ids are missing, or to give `cache` without a `scope`. An eviction that fails at run time is counted and traced, and does not
+/// change what the function returns.
 #[proc_macro_attribute]
 pub fn cache_evict(attr: TokenStream, item: TokenStream) -> TokenStream {
     evict::attribute(&attr.into(), &item.into(), None).into()
 }
 
-/// Marks an impl block, or a trait, whose functions are cached, since an attribute can't see where its function
-/// stands: functions without a receiver can be annotated then, and those of an inherent impl get the
-/// verbs.
+/// Marks an impl block, or a trait, whose functions are cached. An attribute can't see where its function is; with this one, functions
+/// without a receiver can be annotated, and functions of an inherent impl get the verbs.
 ///
 /// ```
 /// use cacheado::{Cache, cache, cache_impl, evict};
@@ -299,20 +294,19 @@ pub fn cache_evict(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// It takes no options. In a trait and its impls, functions are memoized and have no verbs: there is no place
-/// for them.
+/// It takes no options. In a trait and its impls, functions are memoized but have no verbs: there is no place for them.
 ///
 /// # Errors
 ///
-/// It is a compile error if functions of one `name` differ in scope, cache or `local`, if a `#[cache_evict(scope = …)]` gives no `cache`
-/// where all cached functions of the block have one, and if one of the attributes stands in a `cfg_attr`, which it does not see through:
-/// switch caching off by `bypass = cfg!(test)`, or have a `Cache::disabled()`.
+/// It is a compile error if functions of one `name` differ in scope, cache or `local`, if a `#[cache_evict(scope = …)]` gives no
+/// `cache` where all cached functions of the block have one, or if one of the attributes is inside a `cfg_attr`, which the macro does
+/// not see through: to switch caching off, use `bypass = cfg!(test)` or a `Cache::disabled()`.
 #[proc_macro_attribute]
 pub fn cache_impl(attr: TokenStream, item: TokenStream) -> TokenStream {
     cache_impl::expand(&attr.into(), &item.into()).into()
 }
 
-/// Declares the tenant hierarchy: levels, each with the argument that tells one member from another.
+/// Declares the tenant hierarchy: levels, each with the argument that identifies a member of it.
 ///
 /// ```standalone_crate
 /// use cacheado::cache;
@@ -345,22 +339,23 @@ pub fn cache_impl(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// | `scope::global()` | the root |
 /// | `scope::hierarchy()` | all levels, for scopes that are named at run time |
 ///
-/// `scopes! { mod tenancy; … }` names the module; `pub mod tenancy;` makes it usable from other crates
-/// of a workspace. A `#[secret]` id leaves the process only as a keyed hash, by the builder's `secret_key`;
-/// without one its entries stay in the process, and evicting a call or a scope with that id reaches no
-/// other. A level may carry documentation.
+/// `scopes! { mod tenancy; … }` names the module; `pub mod tenancy;` makes it usable from other crates of a workspace. A level may
+/// carry documentation.
+///
+/// A `#[secret]` id leaves the process only as a keyed hash, made with the builder's `secret_key`. Without a `secret_key` its entries
+/// stay in the process, and evicting a call or a scope with that id reaches no other process.
 ///
 /// # Errors
 ///
-/// Names of levels and of arguments are unique over all trees; `global` and `hierarchy` are reserved. A
-/// level has exactly one argument. What breaks these rules is a compile error at the name.
+/// Names of levels and of arguments are unique across all trees; `global` and `hierarchy` are reserved. A level has exactly one
+/// argument. Breaking these rules is a compile error at the name.
 #[proc_macro]
 pub fn scopes(input: TokenStream) -> TokenStream {
     scopes::declare(input.into()).into()
 }
 
-/// Evicts one call of a cached function: `Result<bool>`, whether there was an entry. A future, if the
-/// function is async.
+/// Evicts one call of a cached function. Returns `Result<bool>`: whether there was an entry. If the function is async, a future of
+/// that.
 ///
 /// ```
 /// use cacheado::{cache, evict};
@@ -378,26 +373,25 @@ pub fn scopes(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// The call is written as it is made, by path, imported, re-exported or renamed, and type-checked so.
-/// What is no call of a cached function is a compile error; so is a method of a trait, which has no
-/// verbs. What stays in the process (of `local` functions, and under a `#[secret]` id without a
-/// `secret_key`) each process has for itself, and evicts for itself.
+/// The call is written as it would be made: by path, imported, re-exported or renamed; and it is type-checked like it. Anything but a
+/// call of a cached function is a compile error, and so is a method of a trait, which has no verbs. Entries that stay in the process
+/// (of `local` functions, and under a `#[secret]` id without a `secret_key`) are evicted in this process only.
 ///
 /// # Errors
 ///
-/// `Error::Key` if no key could be made of the arguments, and `Error::Backend` if the shared tier failed: the process has done it all the
-/// same, and the eviction is sent there when it can be.
+/// `Error::Key` if no key could be made of the arguments. `Error::Backend` if the shared tier failed: the entry is evicted in the process
+/// all the same, and the eviction is sent to the shared tier later.
 #[proc_macro]
 pub fn evict(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Evict, input.into()).into()
 }
 
-/// Has one call of a cached function count as past its lifetime: `Result<bool>`, whether its value was good. A future, if the function
-/// is async.
+/// Makes the entry of one call of a cached function count as expired. Returns `Result<bool>`: whether its value was within its
+/// lifetime. If the function is async, a future of that.
 ///
-/// With [`stale`](macro@cache), the value stays and stands in if the body fails, or takes longer than its `timeout`: calls wait for the
-/// body until one has succeeded; those within `retry_after` of a failure get the old value. Without `stale`, or with
-/// `in_process(false)`, the entry goes, as by [`evict!`].
+/// With [`stale`](macro@cache), the value stays and is served if the body fails, or takes longer than its `timeout`: calls wait for
+/// the body until one has succeeded; those within `retry_after` of a failure get the old value. Without `stale`, or with
+/// `in_process(false)`, the entry is removed, as by [`evict!`].
 ///
 /// ```
 /// use cacheado::{cache, expire};
@@ -415,20 +409,20 @@ pub fn evict(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// From the shared tier the value goes, since other processes would go on to serve it, and so do their copies, as far as the store
-/// reports to them.
+/// The value is removed from the shared tier, since other processes would go on to serve it. Their copies are removed too, as far as
+/// the store reports changes to them.
 ///
 /// # Errors
 ///
-/// `Error::Key` if no key could be made of the arguments, and `Error::Backend` if the shared tier failed: the process has done it all the
-/// same, and the eviction is sent there when it can be.
+/// `Error::Key` if no key could be made of the arguments. `Error::Backend` if the shared tier failed: the entry is expired in the process
+/// all the same, and its eviction is sent to the shared tier later.
 #[proc_macro]
 pub fn expire(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Expire, input.into()).into()
 }
 
-/// What is stored for one call of a cached function, which is not run: `Result<Option<T>>`. A future,
-/// if the function is async.
+/// Returns what is stored for one call of a cached function, without running it: `Result<Option<T>>`. If the function is async, a
+/// future of that.
 ///
 /// ```
 /// use cacheado::{cache, peek};
@@ -447,21 +441,23 @@ pub fn expire(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// Takes calls as [`evict!`] does. It counts no look-up, and is no use of the entry to a rule. A value past its lifetime is none, though it
-/// may stand in.
+/// Takes calls as [`evict!`] does. It counts neither as a lookup in the statistics nor as a use of the entry to a rule. A value past
+/// its lifetime is `None`, even if it may still be served by `stale`.
 ///
 /// # Errors
 ///
-/// `Error::Key` if no key could be made of the arguments. A shared tier that fails has nothing, which `backend_errors` counts.
+/// `Error::Key` if no key could be made of the arguments. A shared tier that fails counts as having no entry; `backend_errors` counts
+/// the failure.
 #[proc_macro]
 pub fn peek(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Peek, input.into()).into()
 }
 
-/// Stores a value for one call of a cached function, which is not run: `Result<bool>`, whether it was
-/// stored. A future, if the function is async. The lifetime is that of the function; its `when` is
-/// asked. Its `bypass` is not, which says of calls whether they are cached, and may `.await`: who puts a value
-/// has said so. `#[cache_put]`, which is a call, asks it.
+/// Stores a value for one call of a cached function, without running it. Returns `Result<bool>`: whether it was stored. If the
+/// function is async, a future of that.
+///
+/// The lifetime is that of the function, and its `when` is evaluated. Its `bypass` is not: it says which calls are cached, and may
+/// `.await`, while `put!` is an explicit request to store. `#[cache_put]`, which is a call, evaluates it.
 ///
 /// ```
 /// use cacheado::{cache, put};
@@ -478,20 +474,18 @@ pub fn peek(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// Takes calls as [`evict!`] does. Not for a function whose `ttl` or `when` is a closure that names an
-/// argument.
+/// Takes calls as [`evict!`] does. Not available for a function whose `ttl` or `when` is a closure that names an argument.
 ///
 /// # Errors
 ///
-/// `Error::Key` if no key could be made of the arguments; with a shared tier, `Error::Codec` if the value can't be encoded for it, and
-/// `Error::Backend` if it failed. After the latter two the process has the value all the same.
+/// `Error::Key` if no key could be made of the arguments. With a shared tier, `Error::Codec` if the value can't be encoded for it, and
+/// `Error::Backend` if the shared tier failed; in these two cases the process has the value all the same.
 #[proc_macro]
 pub fn put(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Put, input.into()).into()
 }
 
-/// Runs a cached function whether or not there is an entry, stores what it returns, and gives it: what
-/// a call of the function gives.
+/// Runs a cached function whether or not there is an entry, stores what it returns, and returns what a call of the function returns.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU32, Ordering};
@@ -516,8 +510,7 @@ pub fn refresh(input: TokenStream) -> TokenStream {
     verbs::expand(Verb::Refresh, input.into()).into()
 }
 
-/// Runs a cached function past its cache, which is neither read nor written: gives what a call of the
-/// function gives.
+/// Runs a cached function without its cache, which is neither read nor written, and returns what a call of the function returns.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU32, Ordering};
