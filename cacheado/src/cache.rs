@@ -30,7 +30,8 @@ use crate::weight::Weigher;
 
 /// A cache. Cloning is cheap, and clones are the same cache.
 ///
-/// Its operations are values: `.run()` carries one out and blocks, `.await` does not block.
+/// Its operations are values: `.run()` carries one out and blocks, `.await` carries it out without blocking. Nothing happens before.
+/// The [types of the operations](crate::operations) say what each returns and how it fails.
 ///
 /// ```
 /// use std::time::Duration;
@@ -74,17 +75,17 @@ pub(crate) struct Inner {
 pub(crate) struct CacheId(usize);
 
 impl Cache {
-    /// Starts a cache of its own.
+    /// Starts building a cache.
     #[doc(alias("new"))]
     pub fn builder() -> CacheBuilder {
         CacheBuilder::default()
     }
 
-    /// A cache that holds nothing: every look-up misses and is counted as a miss, every function runs its body, every `set`
-    /// answers `false`.
+    /// A cache that holds nothing: every lookup misses and is counted as a miss, every function runs its body, every `set` returns
+    /// `false`.
     ///
-    /// For tests of code that is cached elsewhere, and for switching a cache off by configuration. Where scopes are named at run time, the
-    /// builder's [`build_disabled`](CacheBuilder::build_disabled) makes one that knows them.
+    /// Use it in tests of cached code, or to switch a cache off by configuration. If scopes are named at run time, use the builder's
+    /// [`build_disabled`](CacheBuilder::build_disabled), whose cache knows them.
     ///
     /// ```
     /// let cache = cacheado::Cache::disabled();
@@ -106,7 +107,7 @@ impl Cache {
     /// # Errors
     ///
     /// [`Error::AlreadyInstalled`](crate::Error::AlreadyInstalled) if there is a default cache already: one was installed, or an
-    /// unbounded in-process one was made when a function without a cache of its own ran, or [`default_cache`](crate::default_cache) was
+    /// unbounded in-process one was made when a function without a cache of its own ran or [`default_cache`](crate::default_cache) was
     /// called.
     ///
     /// ```
@@ -130,10 +131,11 @@ impl Cache {
         crate::default::install(self)
     }
 
-    /// The value under `key`: `Option<T>`. `T` is the type it was stored as; another one is an `Err` that names both.
+    /// The value under `key`: `Option<T>`, where `T` is the type it was stored as. [Reading](crate::operations::Get::run) it as
+    /// another type is an `Err` that names both.
     ///
-    /// A hit clones the value and allocates nothing. With a shared tier, what that has is kept in the process as well; if it
-    /// fails, that is counted and is a miss.
+    /// A hit clones the value and allocates nothing. A value found in the shared tier is kept in the process as well. A failing shared
+    /// tier is counted, and is a miss.
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;
@@ -147,8 +149,8 @@ impl Cache {
         Get::new(self, key)
     }
 
-    /// Stores a clone of `value` under `key`, with a shared tier also there. Answers whether it was stored: a rule may refuse it, and
-    /// then an older value of the key goes all the same.
+    /// Stores a clone of `value` under `key`, also in the shared tier if there is one. [Returns](crate::operations::Set::run) whether
+    /// it was stored. A rule may refuse it; an older value of the key is removed all the same.
     ///
     /// ```
     /// use std::time::Duration;
@@ -167,11 +169,12 @@ impl Cache {
         Set::new(self, key, value)
     }
 
-    /// The value under `key`; if there is none, what `loader` returns, which is stored. Of several callers at once one loads,
-    /// and the rest wait for it.
+    /// The value under `key`; if there is none, what `loader` returns, which is stored. Of several concurrent callers one loads, and
+    /// the rest wait for it.
     ///
-    /// `loader` is a closure that returns the value, for `.run()`, or one that returns a future, for `.await`. A `Result` is a value as well,
-    /// but no `Err` is stored; [`try_get_or_load`](Self::try_get_or_load) stores what is in the `Ok`, and takes errors of any type.
+    /// `loader` is a closure that returns the value, for `.run()`, or one that returns a future, for `.await`. A `Result` can be the
+    /// value, but an `Err` is never stored. [`try_get_or_load`](Self::try_get_or_load) stores what is in the `Ok`, and takes errors of
+    /// any type.
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;
@@ -209,7 +212,8 @@ impl Cache {
         TryGetOrLoad::new(self, key, loader)
     }
 
-    /// The values under `keys`, in their order: `Vec<Option<T>>`. A shared tier is asked once for all that the process does not have.
+    /// The values under `keys`, in their order: `Vec<Option<T>>`. The shared tier is asked once for all keys that the process does not
+    /// have.
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;
@@ -225,8 +229,8 @@ impl Cache {
         GetMany::new(self, keys)
     }
 
-    /// Stores a clone of each value under its key. Answers of each whether it was stored, as [`set`](Self::set) does. A shared tier
-    /// is told once.
+    /// Stores a clone of each value under its key. Returns for each, in their order, whether it was stored, as [`set`](Self::set)
+    /// does. All values go to the shared tier in one request.
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;
@@ -241,11 +245,12 @@ impl Cache {
         SetMany::new(self, entries)
     }
 
-    /// The values under `keys`, in their order; those that are missing come from `loader`, which is called once with their keys and
-    /// returns pairs of a key and its value, in any order, for as many of them as there are. What it returns is stored.
+    /// The values under `keys`, in their order: `Vec<Option<T>>`. `loader` is called once with the keys that are missing. It returns
+    /// pairs of a key and its value, in any order, for as many of the keys as there are values. What it returns is stored.
     ///
     /// `loader` is a closure that returns the pairs (a `HashMap`, a `Vec`), for `.run()`, or one that returns a future of them, for
-    /// `.await`. Calls at once don't wait for each other's loads. A shared tier is asked once and told once.
+    /// `.await`. Concurrent calls don't wait for each other's loads. The shared tier is asked in one request and written in one
+    /// request.
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -272,10 +277,11 @@ impl Cache {
         GetOrLoadMany::new(self, keys, loader)
     }
 
-    /// Removes the value under `key`. Answers whether there was one. A load of the key that is under way is not stored.
+    /// Removes the value under `key`. Returns whether there was one. A load of the key that is under way is not stored.
     ///
-    /// With a shared tier it goes from there too, and copies in other processes go, as far as the store reports to them. What never goes
-    /// there, as under a `#[secret]` id without a `secret_key`, each process has for itself, and evicts for itself.
+    /// The value is removed from the shared tier too, and so are copies in other processes, as far as the store reports changes to
+    /// them. Entries that never go to the shared tier, such as those under a `#[secret]` id without a `secret_key`, are evicted in
+    /// this process only.
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;
@@ -289,12 +295,14 @@ impl Cache {
         Evict::new(self, key)
     }
 
-    /// Removes all that is in `scope` and below it, of functions and programmatic calls alike. Answers how many live entries
-    /// that were. Costs what it removes, however much the cache holds. Loads in the scope that are under way are not stored.
+    /// Removes everything in `scope` and below it, of functions and programmatic calls alike. Returns the number of live entries
+    /// removed. The cost depends on what is removed, not on how much the cache holds. Loads in the scope that are under way are not
+    /// stored.
     ///
-    /// With a shared tier it is evicted there too, and in other processes as far as the store reports to them. The answer is then how many
-    /// went from there (0 if the store can't tell, as Memcached), and of this process's those that can't have been there. A scope with a
-    /// `#[secret]` id can't be told there without the builder's `secret_key` and is evicted in this process alone; one above it can.
+    /// With a shared tier, the scope is evicted there too, and in other processes as far as the store reports changes to them. The
+    /// result is then the number of entries removed from the shared tier (0 if the store can't tell, as Memcached), plus those of this
+    /// process that can't have been there. A scope with a `#[secret]` id can't be named to the store without the builder's
+    /// `secret_key` and is evicted in this process only; a scope above it can be.
     ///
     /// ```
     /// use cacheado::{Cache, Hierarchy};
@@ -319,8 +327,8 @@ impl Cache {
         EvictByScope::new(self, scope)
     }
 
-    /// Removes everything that this cache has stored, with a shared tier also there, where what caches of other names have stays. Loads
-    /// that are under way are not stored. The counters stay as they are, that of evictions as well; [`reset_stats`](Self::reset_stats)
+    /// Removes everything that this cache has stored, also from the shared tier, where the entries of caches with other names stay.
+    /// Loads that are under way are not stored. Counters do not change, not even that of evictions; [`reset_stats`](Self::reset_stats)
     /// zeroes them.
     ///
     /// ```
@@ -335,8 +343,8 @@ impl Cache {
         Clear::new(self)
     }
 
-    /// The keys of the live entries in the process, in no order, but for what a rule hides ([`Rule::on_keys`](crate::Rule::on_keys)). Costs a
-    /// walk over all of them.
+    /// The keys of the live entries in the process, in no order, without those that a rule hides
+    /// ([`Rule::on_keys`](crate::Rule::on_keys)). Costs a walk over all entries.
     ///
     /// ```
     /// use cacheado::{Cache, Hierarchy};
@@ -358,13 +366,13 @@ impl Cache {
         Keys::new(self)
     }
 
-    /// The scope of the level called `level`, by name (`"user"`) or path (`"organization/user"`), with the ids that `params`
-    /// names. Others that it names are passed over: with `"organization"`, a `user_id` narrows nothing.
+    /// The scope of the level called `level`, by name (`"user"`) or path (`"organization/user"`), with the ids in `params`. Ids of
+    /// other levels are ignored: with `"organization"`, a `user_id` narrows nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownLevel`](crate::Error::UnknownLevel) if the hierarchy that the builder was given has no such level,
-    /// [`Error::MissingParam`](crate::Error::MissingParam) if `params` lacks one of its ids, and
+    /// [`Error::UnknownLevel`](crate::Error::UnknownLevel) if the hierarchy given to the builder has no such level,
+    /// [`Error::MissingParam`](crate::Error::MissingParam) if `params` lacks one of the level's ids, and
     /// [`Error::RepeatedParam`](crate::Error::RepeatedParam) if it has one twice.
     ///
     /// ```
@@ -394,8 +402,8 @@ impl Cache {
         self.0.hierarchy.scope(level, params)
     }
 
-    /// What was counted since the cache was built or its counters were reset. Adds up what each thread has counted of each function, and
-    /// frees what has expired.
+    /// What was counted since the cache was built or its counters were reset. Adds up the counts of each thread for each function, and
+    /// frees expired entries.
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;
@@ -412,7 +420,7 @@ impl Cache {
         Stats::of(&self.0)
     }
 
-    /// Sets all counters to zero. Entries stay.
+    /// Sets all counters to zero. Keeps the entries.
     pub fn reset_stats(&self) {
         self.0.counters.reset();
     }
@@ -423,15 +431,16 @@ impl Cache {
         &self.0.name
     }
 
-    /// Whether it stores anything: `false` for [`Cache::disabled`] and what [`build_disabled`](CacheBuilder::build_disabled) makes.
+    /// Whether this cache stores anything: `false` for [`Cache::disabled`] and for caches made by
+    /// [`build_disabled`](CacheBuilder::build_disabled).
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.0.enabled
     }
 
-    /// Ends what runs in the background: refreshes that tasks run end at their next `.await`, those that threads run go on to their
-    /// end, and no other begins. The cache goes on to serve: what is past its lifetime and may stand in for another still does, and
-    /// calls with a `timeout` wait for their bodies. Calling it again does nothing.
+    /// Ends background refreshes. Those on tasks end at their next `.await`, those on threads run to their end, and no new ones begin.
+    /// The cache goes on to serve: a value past its lifetime is still served where `stale` allows it, and calls with a `timeout` wait
+    /// for their bodies. Calling this again does nothing.
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;

@@ -59,7 +59,7 @@ pub use outcome::Storable;
 pub use stats::{Counts, Stats};
 pub use weight::Weighed;
 
-/// The shared tiers. A type of one's own that implements [`Backend`] is one as well.
+/// The shared tiers. Any type that implements [`Backend`] can be one as well.
 pub mod backends {
     pub use cacheado_backends::backend::{
         Backend, BackendFuture, BackendResult, Change, Changes, Lease, Lookup, Mark, Payload,

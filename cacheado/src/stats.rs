@@ -10,9 +10,9 @@ use crate::cache::Inner;
 use crate::counters::{Event, Tally};
 use crate::shared::SharedTier;
 
-/// What a cache has counted. Each look-up is one hit or one miss: one whose future is dropped before it is known which, a miss.
+/// What a cache has counted. Each lookup is one hit or one miss; one whose future is dropped before the result is known is a miss.
 ///
-/// Prints as a table, and serializes, with the [`hit_rate`](Self::hit_rate) among its fields.
+/// Prints as a table. Serializes with [`hit_rate`](Self::hit_rate) as an additional field.
 ///
 /// ```
 /// use cacheado::{Cache, cache};
@@ -36,61 +36,64 @@ use crate::shared::SharedTier;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Look-ups that were answered by an entry.
+    /// Lookups that were answered by an entry.
     pub hits: u64,
-    /// Look-ups that were not.
+    /// Lookups that were not.
     pub misses: u64,
     /// Bodies and loaders that were run for a miss, by `refresh!`, or by `#[cache_put]`.
     pub loads: u64,
-    /// Entries that were evicted: by key, with their scope, or by a rule. What [`clear`](crate::Cache::clear) removes is not counted.
+    /// Entries that were evicted: by key, with their scope, or by a rule. Entries removed by [`clear`](crate::Cache::clear) are not
+    /// counted.
     pub evictions: u64,
-    /// Entries whose lifetime was over, or as copies of what the shared tier has their time (`coherence`), counted when they are freed.
+    /// Entries whose lifetime was over, and copies from the shared tier whose `coherence` was over. Counted when they are freed.
     pub expirations: u64,
-    /// Operations of the shared tier that failed, values that could not be encoded for it, and payloads of it that could not be used.
+    /// Operations of the shared tier that failed, values that could not be encoded for it, and payloads from it that could not be
+    /// used.
     pub backend_errors: u64,
-    /// Operations of the shared tier that were not tried: it has failed several times in a row and rests, or an eviction of the key
-    /// is still to be sent.
+    /// Operations of the shared tier that were not tried: the circuit breaker was open after several failures in a row, or an eviction
+    /// of the key was still to be sent.
     pub backend_skips: u64,
-    /// Calls whose key could not be made: an argument failed to serialize or a scope id to print, or the function is given a `name`
-    /// whose other functions have other arguments, values or scopes. They ran uncached.
+    /// Calls that ran uncached because no key could be made: an argument failed to serialize or a scope id to print, or the function
+    /// has a `name` under which other functions have other arguments, values or scopes.
     pub key_errors: u64,
-    /// Calls that were answered by a value past its lifetime, which stood in for another. Those that did not wait for it count as
+    /// Calls that were answered by a value past its lifetime, in place of a new one. Those that did not wait for the new one count as
     /// hits as well, the others as misses.
     pub stale_hits: u64,
-    /// Bodies that were run in the background for a value that was there: past its `refresh_after`, or past its lifetime.
+    /// Bodies that were run in the background while there was a value: past its `refresh_after`, or past its lifetime.
     pub refreshes: u64,
-    /// Bodies that failed, by an `Err` or a panic, while a value was there that stands in.
+    /// Bodies that failed, by an `Err` or a panic, while there was a value that could be served instead.
     pub failures: u64,
-    /// Calls that did not wait for a body to its end: past their `timeout` or `hard_timeout`.
+    /// Calls that stopped waiting for a body at their `timeout` or `hard_timeout`.
     pub timeouts: u64,
     /// Live entries in the process.
     pub total_keys: u64,
-    /// What the cache stores in: `in-process`, `in-process + Redis`, …, `disabled`.
+    /// The tiers of the cache: `in-process`, `in-process + Redis`, …, `disabled`.
     pub storage_type: String,
     /// The counts of each function, by its full path or explicit name; programmatic calls are `(programmatic)`.
     pub by_function: BTreeMap<String, Counts>,
     /// The counts of each scope level, by its path: `global`, `organization/user`.
     pub by_level: BTreeMap<String, Counts>,
     /// The functions whose entries stay in this process although there is a shared tier, since no other process could tell them from
-    /// others: a `name` shares them, unless they are `local` as well. What is evicted of them here, others keep.
+    /// others. A `name` shares them, unless they are `local` as well. An eviction of these entries here does not reach other
+    /// processes.
     pub unshared: BTreeSet<String>,
 }
 
 /// The counts of one function or one scope level.
 ///
-/// They serialize, with the [`hit_rate`](Self::hit_rate) among their fields.
+/// Serializes with [`hit_rate`](Self::hit_rate) as an additional field. [`Stats`] explains each count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Look-ups that were answered by an entry.
+    /// Lookups that were answered by an entry.
     pub hits: u64,
-    /// Look-ups that were not.
+    /// Lookups that were not.
     pub misses: u64,
     /// Bodies and loaders that were run for a miss, by `refresh!`, or by `#[cache_put]`.
     pub loads: u64,
     /// Entries that were evicted.
     pub evictions: u64,
-    /// Entries whose lifetime was over, or as copies their time.
+    /// Entries whose lifetime was over, and copies whose `coherence` was over.
     pub expirations: u64,
     /// Operations of the shared tier that failed.
     pub backend_errors: u64,
@@ -100,15 +103,15 @@ pub struct Counts {
     pub key_errors: u64,
     /// Calls that were answered by a value past its lifetime.
     pub stale_hits: u64,
-    /// Bodies that were run in the background for a value that was there.
+    /// Bodies that were run in the background while there was a value.
     pub refreshes: u64,
-    /// Bodies that failed while a value was there that stands in.
+    /// Bodies that failed while there was a value that could be served instead.
     pub failures: u64,
-    /// Calls that did not wait for a body to its end.
+    /// Calls that stopped waiting for a body.
     pub timeouts: u64,
 }
 
-/// Hits in all look-ups, from 0 to 1; 0 if there were none.
+/// The share of lookups that were hits, from 0 to 1; 0 if there were no lookups.
 #[allow(clippy::cast_precision_loss, reason = "a rate")]
 fn rate(hits: u64, misses: u64) -> f64 {
     if hits == 0 {
@@ -119,7 +122,7 @@ fn rate(hits: u64, misses: u64) -> f64 {
 }
 
 impl Counts {
-    /// Hits in all look-ups, from 0 to 1; 0 if there were none.
+    /// The share of lookups that were hits, from 0 to 1; 0 if there were no lookups.
     #[doc(alias("hit_ratio"))]
     #[must_use]
     pub fn hit_rate(&self) -> f64 {
@@ -128,7 +131,7 @@ impl Counts {
 }
 
 impl Stats {
-    /// Hits in all look-ups, from 0 to 1; 0 if there were none.
+    /// The share of lookups that were hits, from 0 to 1; 0 if there were no lookups.
     #[doc(alias("hit_ratio"))]
     #[must_use]
     pub fn hit_rate(&self) -> f64 {

@@ -77,7 +77,7 @@ impl Weighed<'_> {
 
     /// The approximate size of the entry in bytes: the cache's overhead for any entry, a key that is too long to be stored inline, the
     /// value, and the memory it owns elsewhere, estimated as the length of its serde serialization. For a value of a `local` function,
-    /// and for a kept error, only the size of the type is counted. Costs a walk over the value.
+    /// and for a kept error, only the size of the type is counted. At most `u32::MAX`. Costs a walk over the value.
     #[must_use]
     pub fn bytes(&self) -> u32 {
         let bytes = NewEntry::overhead(self.key) + (self.size)();

@@ -31,7 +31,7 @@ const COHERENCE: Duration = Duration::from_secs(5);
 /// After a load that failed while a value could stand in, how long there is no other, if the builder is not told otherwise.
 const REST: Duration = Duration::from_secs(5);
 
-/// Makes a [`Cache`].
+/// Builds a [`Cache`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -100,22 +100,22 @@ impl Default for CacheBuilder {
 }
 
 impl CacheBuilder {
-    /// The hierarchy that scopes are looked up in when they are named at run time: `scope::hierarchy()`, or one of a
-    /// [`HierarchyBuilder`](crate::HierarchyBuilder). Scopes that are made by `scope::user(…)` need none.
+    /// The hierarchy in which [`Cache::scope`] looks up scopes named at run time: `scope::hierarchy()`, or one of a
+    /// [`HierarchyBuilder`](crate::HierarchyBuilder). Typed scopes (`scope::user(…)`) need none.
     pub fn scopes(mut self, hierarchy: Hierarchy) -> Self {
         self.hierarchy = hierarchy;
         self
     }
 
-    /// Adds a rule: one of [`rules`](crate::rules), or a type of one's own that implements [`Rule`]. Rules are asked in the order in
-    /// which they are added, and a bound as [`max_items`](Self::max_items) after all of them.
+    /// Adds a rule: one of [`rules`](crate::rules), or your own type that implements [`Rule`]. Rules are asked in the order in which
+    /// they are added; a bound such as [`max_items`](Self::max_items) is asked after all of them.
     pub fn rule(mut self, rule: impl Rule) -> Self {
         self.rules.push(Box::new(rule));
         self
     }
 
-    /// Holds at most `most` entries in the process: when full, [`WTinyLfu`](crate::rules::WTinyLfu) decides what goes. Zero makes `build()` fail, and so
-    /// does a second bound.
+    /// Holds at most `most` entries in the process. When full, [`WTinyLfu`](crate::rules::WTinyLfu) decides what is evicted. `build()`
+    /// fails if `most` is zero, or if there is a second bound.
     ///
     /// ```
     /// use cacheado::Cache;
@@ -132,9 +132,9 @@ impl CacheBuilder {
         self.bound("max_items", most, Weigher::One)
     }
 
-    /// Holds entries of at most `most` bytes in the process, as [`Weighed::bytes`] says: about what they take in memory, all
-    /// together. When full, [`WTinyLfu`](crate::rules::WTinyLfu) decides what goes; an entry that is larger than all of it is not stored. Zero makes
-    /// `build()` fail, and so does a second bound.
+    /// Holds entries of at most `most` bytes in total in the process, as estimated by [`Weighed::bytes`]: about what they take in
+    /// memory. When full, [`WTinyLfu`](crate::rules::WTinyLfu) decides what is evicted. An entry larger than `most` is not stored.
+    /// `build()` fails if `most` is zero, or if there is a second bound.
     ///
     /// Storing a value costs a walk over it. A hit costs nothing more.
     ///
@@ -150,9 +150,9 @@ impl CacheBuilder {
         self.bound("max_bytes", most, Weigher::Bytes)
     }
 
-    /// Holds entries that weigh at most `most` together in the process, by what `weigher` says of each when it is stored. When
-    /// full, [`WTinyLfu`](crate::rules::WTinyLfu) decides what goes; an entry that is heavier than all of it is not stored. One that weighs 0 is not counted,
-    /// one over which `weigher` panics weighs 1. Zero for `most` makes `build()` fail, and so does a second bound.
+    /// Holds entries that weigh at most `most` in total in the process; `weigher` weighs each entry when it is stored. When full,
+    /// [`WTinyLfu`](crate::rules::WTinyLfu) decides what is evicted. An entry heavier than `most` is not stored. An entry of weight 0
+    /// is not counted; one for which `weigher` panics weighs 1. `build()` fails if `most` is zero, or if there is a second bound.
     ///
     /// ```
     /// use cacheado::Cache;
@@ -171,10 +171,12 @@ impl CacheBuilder {
         self.bound("max_weight", most, Weigher::By(Box::new(weigher)))
     }
 
-    /// What each entry weighs, for [rules](Self::rule) that ask for it: a rule of one's own, or [`WTinyLfu::new`](crate::rules::WTinyLfu::new), whose bound is a
-    /// weight. Asked once, when the entry is stored. Without one each weighs 1, and so does one over which it panics. With `max_items`,
-    /// `max_bytes` or `max_weight`, which weigh in their own ways, `build()` fails, and so it does without any rule, with a second weigher,
-    /// and on a cache that keeps nothing in the process.
+    /// What each entry weighs, for [rules](Self::rule) that ask for it: your own, or [`WTinyLfu::new`](crate::rules::WTinyLfu::new),
+    /// whose bound is a weight. Called once, when the entry is stored. Without a weigher each entry weighs 1, and so does one for
+    /// which it panics.
+    ///
+    /// `build()` fails if there is a second weigher, if there is no rule, if the cache keeps nothing in the process, and together with
+    /// `max_items`, `max_bytes` or `max_weight`, which weigh in their own ways.
     ///
     /// ```
     /// use cacheado::Cache;
@@ -203,9 +205,9 @@ impl CacheBuilder {
         self
     }
 
-    /// The shared tier behind the in-process one: one of [`backends`](crate::backends), or a type of one's own that implements
-    /// [`Backend`]. There is one at most; a second call replaces the first. What is looked up and not in the process costs a round
-    /// trip there.
+    /// The shared tier behind the in-process one: one of [`backends`](crate::backends), or your own type that implements [`Backend`].
+    /// A cache has at most one; a second call replaces the first. A lookup that finds nothing in the process costs a round trip to the
+    /// backend.
     ///
     /// ```
     /// use cacheado::Cache;
@@ -231,15 +233,15 @@ impl CacheBuilder {
         self
     }
 
-    /// Compresses what goes to the shared tier if it is larger than `bytes` bytes, by LZ4. Off if not given. Without a
-    /// [`backend`](Self::backend), `build()` fails.
+    /// Compresses values larger than `bytes` bytes for the shared tier, by LZ4. Off by default. Without a [`backend`](Self::backend),
+    /// `build()` fails.
     ///
-    /// It saves what the network, the store's memory and its limits cost, and costs the process: measured on JSON, 1 MB came to a fifth
-    /// in 0.8 ms, and back in 0.3 ms; 1000 bytes came to two fifths in 0.7 µs, and back in 0.2 µs. What gets no smaller is stored as it
-    /// is, and so is what has more than 64 MiB.
+    /// It saves network traffic and the store's memory, helps to stay within the store's limits, and costs time in the process.
+    /// Measured on JSON, 1 MB was compressed to a fifth in 0.8 ms and decompressed in 0.3 ms; 1000 bytes were compressed to two fifths
+    /// in 0.7 µs and decompressed in 0.2 µs. A value that gets no smaller is stored as it is, and so is one of more than 64 MiB.
     ///
-    /// Only what is stored is decided by it: whatever is compressed is read by every cache, if it is built with the feature `lz4`.
-    /// To one that is not it is a miss, which `backend_errors` counts.
+    /// This only decides what is stored: every cache built with the feature `lz4` reads compressed values. To a cache built without it
+    /// they are misses, which `backend_errors` counts.
     ///
     /// ```
     /// use cacheado::Cache;
@@ -269,123 +271,130 @@ impl CacheBuilder {
         self
     }
 
-    /// Whether values are kept in the process. `false` needs a backend, which then is asked each time. [Rules](Self::rule) then decide on
-    /// what this process has met there: it keeps the keys, and what they choose to go is evicted from the shared tier.
+    /// Whether values are kept in the process; `true` by default. `false` needs a backend, which is then asked on each lookup.
+    /// [Rules](Self::rule) then decide on the entries that this process has met in the backend: the process keeps their keys, and what
+    /// the rules choose is evicted from the shared tier.
     ///
-    /// Nothing is then renewed in the background: `refresh_after` and `xfetch` do nothing, a value past its lifetime is loaded by the call
-    /// and stands in only if that fails, and `expire!` evicts.
+    /// With `false`, nothing is renewed in the background: `refresh_after` and `xfetch` do nothing, a value past its lifetime is
+    /// loaded by the call and served only if that fails, and `expire!` evicts.
     pub fn in_process(mut self, in_process: bool) -> Self {
         self.in_process = in_process;
         self
     }
 
-    /// The prefix of all that the cache stores outside the process; `cacheado` if not given. Caches of one name share what they have in
-    /// one store: give each service its own. An empty one makes `build()` fail.
+    /// The prefix of everything that the cache stores outside the process; `cacheado` by default. Caches of one name share their
+    /// entries in a store: give each service its own name. `build()` fails if it is empty.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Where time comes from: a [`ManualClock`](crate::testing::ManualClock) in tests.
+    /// The source of time: a [`ManualClock`](crate::testing::ManualClock) in tests.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self
     }
 
-    /// How long callers wait for a load of another before one of them runs the body itself, and the rest wait for that one: 5 s
-    /// if not given, in real time.
+    /// How long callers wait for another caller's load before one of them runs the body itself, and the rest wait for that one. 5 s by
+    /// default, in real time. `build()` fails if it is zero.
     ///
-    /// It counts from when the first of them began to wait, or from the last time after that that the load's future was polled. A
-    /// caller whose future is never polled again, or a thread that waits for one of those who wait for it, so holds nobody up for
-    /// longer. Give more than the slowest body takes, or of several callers more than one runs it. A refresh in the background that
-    /// takes longer does not keep another from being begun. Zero makes `build()` fail.
+    /// The time counts from when the first of them began to wait, or from the last poll of the load's future after that. So a caller
+    /// whose future is never polled again, or a thread that waits for one of its own waiters, holds nobody up for longer. Give more
+    /// than the slowest body takes; otherwise several callers run it. A background refresh that takes longer does not keep another
+    /// from beginning.
     pub fn flight_timeout(mut self, timeout: Duration) -> Self {
         self.flight_timeout = timeout;
         self
     }
 
-    /// How long the process keeps a copy of what the shared tier has while nothing tells it when the copy is old: 5 s if not given.
-    /// So it is with a backend that [reports](Backend::watch) nothing of what other processes evict and put, and with any other
-    /// while its connection is lost. Zero keeps none. [`Duration::MAX`] keeps them for all of their lifetimes, which is right if no
-    /// other process uses the store. Without a [`backend`](Self::backend), `build()` fails; with `in_process(false)` there are no copies, and
-    /// it changes nothing.
+    /// How long the process keeps a copy of a value in the shared tier while nothing reports when the copy gets old. 5 s by default.
+    /// It applies to a backend that does not [report](Backend::watch) what other processes evict and put, and to any other while its
+    /// connection is lost.
+    ///
+    /// Zero keeps no copies. [`Duration::MAX`] keeps them for their whole lifetimes, which is right if no other process uses the
+    /// store. Without a [`backend`](Self::backend), `build()` fails; with `in_process(false)` there are no copies, and this has no
+    /// effect.
     pub fn coherence(mut self, bound: Duration) -> Self {
         self.coherence = Some(bound);
         self
     }
 
-    /// After `failures` of the shared tier in a row it is not asked for `pause`, and then by one call, whose answer decides: 5 and 1 s
-    /// if not given. Meanwhile look-ups there are misses, which run their bodies, and evictions are kept and sent later. Time is the
-    /// [clock](Self::clock)'s. Where [parts](Backend::part) of the store may be down each by itself, as the nodes of a Redis Cluster may,
-    /// each is counted by itself, and so are blocking and async calls, which have connections of their own. Without a
-    /// [`backend`](Self::backend), or with zero for either, `build()` fails.
+    /// After `failures` consecutive failures the shared tier is not asked for `pause`; then one call asks it, and its outcome decides.
+    /// 5 failures and 1 s by default. Meanwhile lookups there are misses, which run their bodies, and evictions are kept and sent
+    /// later. Time is the [clock](Self::clock)'s.
+    ///
+    /// Where [parts](Backend::part) of the store may be down separately, such as the nodes of a Redis Cluster, each part is counted
+    /// separately. So are blocking and async calls, which have connections of their own. Without a [`backend`](Self::backend), or with
+    /// zero for either, `build()` fails.
     pub fn circuit_breaker(mut self, failures: u32, pause: Duration) -> Self {
         self.breaker = Some(BreakerOptions { failures, pause });
         self
     }
 
-    /// How long past its lifetime a value may stand in for one that can't be had, for functions whose attribute has neither `stale` nor
-    /// `idle`. Without one, it ends with its lifetime, as what programmatic calls store always does. More than a hundred years are a hundred.
+    /// How long past its lifetime a value may still be served in place of one that can't be loaded, for functions whose attribute has
+    /// neither `stale` nor `idle`. Off by default: a value then ends with its lifetime, as values stored by programmatic calls always
+    /// do. More than a hundred years counts as a hundred.
     ///
-    /// A function whose body may run in the background (its attribute has `stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`
-    /// or `detached`) serves such a value at once and has the body run there; with a [`timeout`](Self::timeout), it waits so long for the
-    /// new value before. Any other runs its body when it is called, and serves the value if that fails: returns an `Err`, or
-    /// panics. See [`guide::stale`](crate::guide::stale).
+    /// A function whose body may run in the background (its attribute has `stale`, `refresh_after`, `xfetch`, `timeout`,
+    /// `hard_timeout` or `detached`) serves such a value at once and runs the body there; with a [`timeout`](Self::timeout), it first
+    /// waits that long for the new value. Any other function runs its body when it is called, and serves the value if the body fails:
+    /// returns an `Err`, or panics. See [`guide::stale`](crate::guide::stale).
     pub fn stale(mut self, span: Duration) -> Self {
         self.aging.stale = Some(span);
         self
     }
 
-    /// The part of its lifetime past which a hit of a value begins a refresh in the background, for functions whose body may run
-    /// [there](Self::stale) and whose attribute has none of `refresh_after`, `xfetch` and `idle`. Without one, a value is not refreshed
-    /// while it is good. What is not more than 0 and less than 1 makes `build()` fail. See
+    /// The fraction of a value's lifetime after which a hit starts a background refresh, for functions whose body may run
+    /// [there](Self::stale) and whose attribute has none of `refresh_after`, `xfetch` and `idle`. Off by default: a value is not
+    /// refreshed within its lifetime. `build()` fails unless it is more than 0 and less than 1. See
     /// [`guide::early_refresh`](crate::guide::early_refresh).
     pub fn refresh_after(mut self, part: f64) -> Self {
         self.aging.refresh_after = Some(part);
         self
     }
 
-    /// How long a body is waited for while a value past its lifetime may stand in, for functions whose body may run in the
-    /// [background](Self::stale) and whose attribute has no `timeout`. Without one, it is not waited for at all. See
+    /// How long a call waits for the body while a value past its lifetime may be served, for functions whose body may run in the
+    /// [background](Self::stale) and whose attribute has no `timeout`. Without one, the call does not wait at all. See
     /// [`guide::timeouts`](crate::guide::timeouts).
     pub fn timeout(mut self, span: Duration) -> Self {
         self.aging.timeout = Some(span);
         self
     }
 
-    /// By how much of itself a lifetime may be longer, evenly spread, so that what is stored at once does not end at once: for functions
-    /// whose attribute has no `jitter`, and for what programmatic calls store. Without one, lifetimes are as they are given. What is less
-    /// than 0 or more than 1 makes `build()` fail. See [`guide::jitter`](crate::guide::jitter).
+    /// The fraction of itself by which a lifetime may be extended, evenly distributed, so that values stored together don't all expire
+    /// together. It applies to functions whose attribute has no `jitter`, and to values stored by programmatic calls. Off by default.
+    /// `build()` fails if it is less than 0 or more than 1. See [`guide::jitter`](crate::guide::jitter).
     pub fn jitter(mut self, part: f64) -> Self {
         self.aging.jitter = Some(part);
         self
     }
 
-    /// After a body that failed while a value could stand in for what it should have returned, how long it is not run again: 5 s if
-    /// not given. Time is the [clock](Self::clock)'s. Where the value that stands in is not [in the process](Self::in_process), this
-    /// process remembers so of 10,000 keys at most.
+    /// How long a body is not run again after it failed while an old value could be served in its place. 5 s by default. Time is the
+    /// [clock](Self::clock)'s. Where the old value is not [in the process](Self::in_process), this process remembers failures of at
+    /// most 10,000 keys.
     pub fn retry_after(mut self, span: Duration) -> Self {
         self.rest = span;
         self
     }
 
-    /// How many bodies run in the background at once: 64 if not given. At that many no refresh begins, and a call with a `timeout`
-    /// runs its body itself and waits for it. With zero nothing is renewed
-    /// in the background: what may stand in does so to its end, and then the next call loads.
+    /// How many bodies run in the background at once; 64 by default. At the limit no refresh begins, and a call with a `timeout` runs
+    /// its body itself and waits for it. With zero nothing is renewed in the background: an old value is served for as long as `stale`
+    /// allows, and then the next call loads.
     pub fn background_limit(mut self, most: usize) -> Self {
         self.background = most;
         self
     }
 
-    /// What ids of levels marked `#[secret]` are hashed with before they leave the process: 32 random bytes, the same in all
-    /// processes that share the store. Without it their entries stay in the process, and `build()` fails if the hierarchy given by
-    /// [`scopes`](Self::scopes) has such a level and there is a backend. Without a backend it does nothing, and may be given all the same.
+    /// The key with which ids of levels marked `#[secret]` are hashed before they leave the process: 32 random bytes, the same in all
+    /// processes that share the store. Without it the entries of such levels stay in the process, and `build()` fails if there is a
+    /// backend and the hierarchy given by [`scopes`](Self::scopes) has such a level. Without a backend the key has no effect, and may
+    /// be given all the same.
     ///
-    /// What stays in the process each process has for itself: without it, evicting a call of such a level, or a scope with such an id, is
-    /// told to no other. Evicting the level above is.
+    /// Entries that stay in the process are separate in each process: without a key, evicting a call of such a level, or a scope with
+    /// such an id, reaches no other process. Evicting the level above does.
     ///
-    /// While processes have different ones, none reaches the other's entries of such levels, by a key or by a scope: evict the level
-    /// above until all have the new one.
+    /// While processes have different keys, none reaches the others' entries of such levels, by a key or by a scope: evict the level
+    /// above until all have the new key.
     #[cfg(feature = "shared")]
     pub fn secret_key(mut self, key: [u8; 32]) -> Self {
         self.secret = Some(SecretKey::new(key));
@@ -399,15 +408,19 @@ impl CacheBuilder {
         self
     }
 
-    /// The cache.
+    /// Builds the cache.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::Error::Config) for a rule without sense (`Lru::new(0)`), two rules that each keep the entries in an order of their own, more
-    /// than one bound, a weigher without a rule, two weighers, an empty name, an option of the shared tier without a backend, a backend without sense (a
-    /// timeout of zero), a flight timeout of zero, a `refresh_after` or `jitter` that is no part, a circuit breaker without sense, secret ids
-    /// that nothing hides from the shared tier, a cache without any tier, and a bound of what is in the process on a cache that keeps
-    /// nothing there.
+    /// [`Error::Config`](crate::Error::Config) if the configuration makes no sense:
+    ///
+    /// - a rule that refuses its own settings (`Lru::new(0)`), or two rules that each keep the entries in an order of their own;
+    /// - more than one bound, or a bound or weigher for a cache that keeps nothing in the process;
+    /// - a weigher without a rule or together with a bound, or two weighers;
+    /// - an empty name, or a cache without any tier;
+    /// - an option of the shared tier without a backend, a backend that refuses its own settings (a timeout of zero), a circuit
+    ///   breaker with a zero, or secret ids that nothing hides from the shared tier;
+    /// - a flight timeout of zero, or a `refresh_after` or `jitter` out of its range.
     pub fn build(mut self) -> Result<Cache> {
         self.check()?;
         let weigher = self.apply_bound()?;
@@ -415,8 +428,8 @@ impl CacheBuilder {
         Ok(self.assemble(weigher, true))
     }
 
-    /// As [`Cache::disabled`]: a cache that stores nothing, and that knows the builder's [`scopes`](Self::scopes). What else the builder was told
-    /// is left aside, and no store is asked for anything.
+    /// A cache that stores nothing, as [`Cache::disabled`], but that knows the builder's [`scopes`](Self::scopes). All other settings
+    /// are ignored, and no store is contacted.
     ///
     /// ```
     /// use cacheado::{Cache, Hierarchy};

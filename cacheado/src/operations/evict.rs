@@ -30,18 +30,18 @@ impl<'a, K: Serialize> Evict<'a, K> {
         }
     }
 
-    /// Of which tenant; the global scope if not given.
+    /// The scope of the key; global by default.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// Removes it. Answers whether there was a live entry.
+    /// Removes the entry. Returns whether there was a live one.
     ///
     /// # Errors
     ///
-    /// [`Error::Key`](crate::Error::Key) if the key fails to serialize, and [`Error::Backend`](crate::Error::Backend) if the shared tier
-    /// failed: the process has forgotten the value all the same, and the eviction is sent there when it can be.
+    /// [`Error::Key`](crate::Error::Key) if the key fails to serialize. [`Error::Backend`](crate::Error::Backend) if the shared tier
+    /// failed: the value is removed from the process all the same, and the eviction is sent to the shared tier later.
     pub fn run(self) -> Result<bool> {
         let key = key(&self.scope, &self.key)?;
         blocking(|way| evict_key(way, self.cache, &key, true))
@@ -77,12 +77,12 @@ impl<'a> EvictByScope<'a> {
         Self { cache, scope }
     }
 
-    /// Removes them. Answers how many live entries there were; with a shared tier, as [`Cache::evict_by_scope`] says.
+    /// Removes the entries. Returns the number of live ones removed; with a shared tier, as [`Cache::evict_by_scope`] says.
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`](crate::Error::Backend) if the shared tier failed: the process has forgotten the values all the same, and the
-    /// eviction is sent there when it can be.
+    /// [`Error::Backend`](crate::Error::Backend) if the shared tier failed: the values are removed from the process all the same, and
+    /// the eviction is sent to the shared tier later.
     pub fn run(self) -> Result<u64> {
         match self.tier() {
             None => Ok(self.local().entries),
@@ -149,8 +149,8 @@ impl<'a> Clear<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`](crate::Error::Backend) if the shared tier failed: the process has forgotten everything all the same, and the
-    /// eviction is sent there when it can be.
+    /// [`Error::Backend`](crate::Error::Backend) if the shared tier failed: everything is removed from the process all the same, and
+    /// the eviction is sent to the shared tier later.
     pub fn run(self) -> Result<()> {
         match self.cache.shared() {
             None => {

@@ -35,13 +35,13 @@ impl<'a, T: Storable, K: Serialize> Get<'a, T, K> {
         }
     }
 
-    /// Of which tenant; the global scope if not given.
+    /// The scope of the key; global by default.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// The value, if there is one.
+    /// Returns the value, if there is one. A failing shared tier is counted, and is a miss.
     ///
     /// # Errors
     ///

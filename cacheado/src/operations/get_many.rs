@@ -38,13 +38,14 @@ impl<'a, T, K: Serialize> GetMany<'a, T, K> {
         }
     }
 
-    /// Of which tenant; the global scope if not given.
+    /// The scope of the keys; global by default.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// The values there are, in the order of the keys.
+    /// Returns the values in the order of the keys; `None` where there is none. A failing shared tier is counted, and its keys are
+    /// misses.
     ///
     /// # Errors
     ///
@@ -107,20 +108,20 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         }
     }
 
-    /// Of which tenant; the global scope if not given.
+    /// The scope of the keys; global by default.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// How long loaded values live; until evicted if not given. Zero: they are not stored.
+    /// How long loaded values live; without it, until evicted. With zero they are not stored.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
-    /// The values, in the order of the keys; `None` where neither the cache nor the loader has one. The loader is called once, with
-    /// the keys that are missing, each once, or not at all if none is.
+    /// Returns the values in the order of the keys; `None` where neither the cache nor the loader has one. The loader is called once,
+    /// with the missing keys, each once, or not at all if none is missing.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
     ///
     /// # Panics
     ///
-    /// If the loader does.
+    /// If the loader panics.
     pub fn run<T: Storable, L>(self) -> Result<Vec<Option<T>>>
     where
         F: FnOnce(Vec<K>) -> L,

@@ -157,13 +157,13 @@ macro_rules! refined {
                 Self(Common::new(cache, key, loader))
             }
 
-            /// Of which tenant; the global scope if not given.
+            /// The scope of the key; global by default.
             pub fn scope(mut self, scope: Scope) -> Self {
                 self.0.scope = scope;
                 self
             }
 
-            /// How long a loaded value lives; until evicted if not given. Zero: it is not stored.
+            /// How long a loaded value lives; without it, until evicted. With zero it is not stored.
             pub fn ttl(mut self, ttl: Duration) -> Self {
                 self.0.ttl = Some(ttl);
                 self
@@ -179,16 +179,16 @@ fn whichever<T>(loaded: Result<T, T>) -> T {
 }
 
 impl<F, K: Serialize> GetOrLoad<'_, F, K> {
-    /// The value. The loader runs on this thread, if it runs. A key that fails to serialize is counted and traced, and the
+    /// Returns the value. If the loader runs, it runs on this thread. A key that fails to serialize is counted and traced, and the
     /// loader runs uncached.
     ///
     /// # Errors
     ///
-    /// None as yet: what goes wrong with the cache runs the loader.
+    /// None at present: if anything goes wrong in the cache, the loader runs.
     ///
     /// # Panics
     ///
-    /// If the loader does.
+    /// If the loader panics.
     pub fn run<T: Storable>(self) -> Result<T>
     where
         F: FnOnce() -> T,
@@ -231,7 +231,7 @@ where
 }
 
 impl<F, K: Serialize> TryGetOrLoad<'_, F, K> {
-    /// The value. The loader runs on this thread, if it runs. A key that fails to serialize is counted and traced, and the
+    /// Returns the value. If the loader runs, it runs on this thread. A key that fails to serialize is counted and traced, and the
     /// loader runs uncached.
     ///
     /// # Errors
@@ -240,7 +240,7 @@ impl<F, K: Serialize> TryGetOrLoad<'_, F, K> {
     ///
     /// # Panics
     ///
-    /// If the loader does.
+    /// If the loader panics.
     pub fn run<T: Storable, E>(self) -> Result<T, E>
     where
         F: FnOnce() -> Result<T, E>,

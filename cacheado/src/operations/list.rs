@@ -20,17 +20,17 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Only those in `scope` and below it. Costs the same walk over all of them.
+    /// Lists only the keys in `scope` and below it. Costs the same walk over all entries.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// The keys, in no order. Each prints with its scope, its function and its arguments.
+    /// Returns the keys, in no order. Each prints with its scope, its function and its arguments.
     ///
     /// # Errors
     ///
-    /// None as yet: what is in the process can always be listed.
+    /// None at present: entries in the process can always be listed.
     pub fn run(self) -> Result<Vec<Key>> {
         let mut keys = self.cache.store().keys();
         keys.retain(|key| self.scope.contains(&key.scope()));

@@ -1,5 +1,5 @@
-//! Operations as values: made by the methods of [`Cache`](crate::Cache), refined by their own, carried out by `.run()`, which blocks, or
-//! by `.await`. Both do the same and fail alike.
+//! Operations as values: made by the methods of [`Cache`](crate::Cache), refined by their own methods, and carried out by `.run()`,
+//! which blocks, or by `.await`. Both do the same and fail in the same ways.
 //!
 //! ```
 //! use cacheado::Cache;
@@ -16,7 +16,7 @@
 //! # assert!(matches!(std::pin::pin!(run).poll(&mut context), std::task::Poll::Ready(Ok(()))));
 //! ```
 //!
-//! A future that is dropped before it is ready may have done part of its work. What it was to evict or to replace in the shared tier is
+//! A future that is dropped before it is ready may have done part of its work. What it was to evict or replace in the shared tier is
 //! evicted all the same, in the background if need be.
 
 mod evict;
@@ -64,8 +64,8 @@ pub trait Operation<'a>: Sized {
     fn begin(self) -> Begun<'a, Self::Output>;
 }
 
-/// The future of an operation: nothing happens before it is polled, and one that the process can answer by itself
-/// allocates nothing.
+/// The future of an operation. Nothing happens before it is polled; an operation that the process can answer by itself allocates
+/// nothing.
 #[must_use = "futures do nothing unless awaited"]
 pub struct OperationFuture<'a, O, T>(Stage<'a, O, T>);
 

@@ -35,26 +35,26 @@ impl<'a, K: Serialize> Set<'a, K> {
         }
     }
 
-    /// For which tenant; the global scope if not given.
+    /// The scope of the key; global by default.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// How long it lives; until evicted if not given, or if it is [`Duration::MAX`]. Zero: it is not stored, and what was
-    /// stored under the key goes.
+    /// How long the value lives; without it, or with [`Duration::MAX`], until evicted. With zero it is not stored, and what was stored
+    /// under the key is removed.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
-    /// Stores it. Answers whether it was stored.
+    /// Stores the value. Returns whether it was stored.
     ///
     /// # Errors
     ///
-    /// [`Error::Key`](crate::Error::Key) if the key fails to serialize; with a shared tier, [`Error::Codec`](crate::Error::Codec) if the
-    /// value can't be encoded for it, and [`Error::Backend`](crate::Error::Backend) with what it said if it failed. After the latter two
-    /// the process has the value all the same.
+    /// [`Error::Key`](crate::Error::Key) if the key fails to serialize. With a shared tier, [`Error::Codec`](crate::Error::Codec) if
+    /// the value can't be encoded for it, and [`Error::Backend`](crate::Error::Backend), with what the tier said, if it failed; in
+    /// these two cases the process has the value all the same.
     pub fn run(self) -> Result<bool> {
         if !self.cache.is_enabled() {
             return Ok(false);

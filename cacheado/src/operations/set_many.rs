@@ -45,25 +45,26 @@ impl<'a, K: Serialize> SetMany<'a, K> {
         }
     }
 
-    /// For which tenant; the global scope if not given.
+    /// The scope of the keys; global by default.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// How long they live; until evicted if not given, or if it is [`Duration::MAX`]. Zero: none is stored, and what was stored under the
-    /// keys goes.
+    /// How long the values live; without it, or with [`Duration::MAX`], until evicted. With zero none is stored, and what was stored
+    /// under the keys is removed.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
-    /// Stores them. Answers of each, in their order, whether it was stored.
+    /// Stores the values. Returns for each, in their order, whether it was stored.
     ///
     /// # Errors
     ///
-    /// [`Error::Key`] if one of the keys fails to serialize; then none is stored. With a shared tier, [`Error::Codec`] if a value can't be
-    /// encoded for it, and [`Error::Backend`] if it failed; the process has those values all the same that nothing has crossed meanwhile.
+    /// [`Error::Key`] if one of the keys fails to serialize; then none is stored. With a shared tier, [`Error::Codec`] if a value
+    /// can't be encoded for it, and [`Error::Backend`] if it failed; the process has the values all the same, except those that a
+    /// concurrent operation has overtaken.
     pub fn run(self) -> Result<Vec<bool>> {
         let puts = self.store(Way::Blocking)?;
         match self.cache.shared() {
