@@ -1,17 +1,17 @@
-//! What a cache does while a value can't be loaded, or is about to expire. There is a page for each capability: what it is for, what
-//! happens when, the option, its defaults, and what it costs.
+//! What a cache does while a value can't be loaded, or is about to expire. Each option has a page: what it is for, what happens when,
+//! how to set it, its defaults, and what it costs.
 //!
 //! | page | option | summary |
 //! |---|---|---|
-//! | [`stale`] | `stale` | a value past its lifetime stands in while another is loaded, or if that fails |
+//! | [`stale`] | `stale` | a value past its lifetime is served while a new one is loaded, or if that fails |
 //! | [`early_refresh`] | `refresh_after`, `xfetch` | a value is reloaded before it expires |
-//! | [`timeouts`] | `timeout`, `hard_timeout` | the wait for a slow body is bounded |
-//! | [`cancellation`] | `detached` | a load ends with its caller, or outlives it |
-//! | [`errors`] | `err_ttl`, `none_ttl` | errors and `None` are kept for a time of their own |
-//! | [`idle`] | `idle` | a value lives for as long as it is used |
-//! | [`jitter`] | `jitter` | values stored at the same time do not expire at the same time |
-//! | [`rehearsals`] | [`testing::Chaos`](crate::testing::Chaos) | an outage on demand |
-//! | [`context`] | [`LoadContext`](crate::LoadContext) | a function takes part in its own caching |
+//! | [`timeouts`] | `timeout`, `hard_timeout` | a limit on how long a call waits for a slow body |
+//! | [`cancellation`] | `detached` | whether a load ends with its caller, or outlives it |
+//! | [`errors`] | `err_ttl`, `none_ttl` | errors and `None` have lifetimes of their own |
+//! | [`idle`] | `idle` | a value lives for as long as it is asked for |
+//! | [`jitter`] | `jitter` | values stored together don't all expire together |
+//! | [`rehearsals`] | [`testing::Chaos`](crate::testing::Chaos) | outages on demand |
+//! | [`context`] | [`LoadContext`](crate::LoadContext) | a function controls its own caching |
 //!
 //! The options that run a body in the background (`stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`, `detached`) need
 //! arguments that can be kept for it: see [`background`].
