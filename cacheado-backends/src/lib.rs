@@ -1,8 +1,8 @@
-//! The runtime vocabulary of [cacheado](https://docs.rs/cacheado): keys, scopes and entries, the in-process store, and the
-//! traits by which a cache is extended, [`Rule`] and [`Backend`].
+//! The runtime vocabulary of [cacheado](https://docs.rs/cacheado): keys, scopes and entries, the in-process store, and the traits that
+//! extend a cache, [`Rule`] and [`Backend`].
 //!
-//! Users add the crate `cacheado`, which re-exports what they need of this one, and by whose names the examples go. A rule or a backend
-//! in a crate of its own can do with this.
+//! Applications depend on the crate `cacheado`, which re-exports what they need of this one; the examples use its names. A crate that
+//! only provides a rule or a backend can depend on this one alone.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

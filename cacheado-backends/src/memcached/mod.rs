@@ -102,14 +102,17 @@ const OVERHEAD: usize = 1_024;
 /// # Ok::<(), cacheado_backends::Error>(())
 /// ```
 ///
-/// It connects at first use. Its connections live in a runtime of its own, unless it is given [another](Self::runtime), so that the cache
-/// can be used from any runtime, and from none.
+/// It connects at first use. Its connections live in a runtime of its own, unless it is given [another](Self::runtime), so that the
+/// cache can be used from any runtime, and from none.
 ///
-/// No value is served past its lifetime. Memcached's clock has steps of a second, so other processes than the one that stored a
-/// value stop serving it early: by about a second if they look up something every second or so, by 4.2 s at most. For lifetimes
-/// below that the process that stored the value alone may be served from the store.
+/// No value is served past its lifetime. Memcached's clock has steps of a second, so processes other than the one that stored a value
+/// stop serving it early: by about a second if they look up something every second or so, by 4.2 s at most. With shorter lifetimes
+/// than that, possibly no other process is served the value from the store.
 ///
-/// [`evict_by_scope`](crate::Backend::evict_by_scope) always returns 0: memcached can't list what is in a scope.
+/// [`evict_by_scope`](crate::Backend::evict_by_scope) always returns 0: Memcached can't list what is in a scope. An evicted scope is
+/// never served again; its entries stay in the server's memory until they expire, are replaced, or the server makes room.
+///
+/// Memcached reports no changes, so other processes keep copies for the builder's `coherence`. The client has no TLS and no passwords.
 pub struct Memcached {
     client: Client,
     names: Names,
@@ -122,22 +125,22 @@ pub struct Memcached {
 }
 
 impl Memcached {
-    /// The server at `address`: `host:port`, or `memcached://host:port`. The port is 11211 if left out.
+    /// Uses the server at `address`: `host:port`, or `memcached://host:port`. The port is 11211 if left out.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::Error::Config) if it is no such address. Whether a server is there shows at first use.
+    /// [`Error::Config`](crate::Error::Config) if it is not such an address. Whether a server is there shows at first use.
     pub fn new(address: impl AsRef<str>) -> Result<Self> {
         Self::several([address])
     }
 
-    /// The servers at `addresses`, each of which has a share of the entries. All processes must have the same ones written the same
-    /// way, in any order. A server that is added takes keys over from the others, which keep what they had: when one is taken out again,
-    /// [`clear`](crate::Backend::clear) what there is, or what was evicted meanwhile is found again.
+    /// Uses the servers at `addresses`, each of which has a share of the entries. All processes must have the same servers, written
+    /// the same way, in any order. A server that is added takes keys over from the others, which keep their old values: when it is
+    /// taken out again, [`clear`](crate::Backend::clear) the cache, or values evicted meanwhile are found again.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::Error::Config) if there is none, or one is no address.
+    /// [`Error::Config`](crate::Error::Config) if there are no addresses, or one is not valid.
     ///
     /// ```
     /// # #[cfg(any())] // users have it by this name, and this crate's tests by the one below
@@ -162,43 +165,46 @@ impl Memcached {
         })
     }
 
-    /// How long an operation may take, by default 200 ms, and a year at most. A blocking one gives half of it to one question, and a quarter to
-    /// connecting. Zero makes `build()` fail.
+    /// The limit for an operation; 200 ms by default, and a year at most. A blocking operation gives half of it to one request, and a
+    /// quarter to connecting. Zero makes `build()` fail.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.client = self.client.with_limit(limit);
         self
     }
 
-    /// How long a load may take whose value is to be stored, by default 60 s, and 15 days at most. It is also how long a value stays
-    /// in the server's memory past its lifetime, for loads that began before it ended, and half of how long a stub stays there, of a
-    /// key that was looked up in vain. Zero makes `build()` fail.
+    /// How long a load may take for its value to be stored; 60 s by default, and 15 days at most. An expired value stays in the
+    /// server's memory for as long, for loads that began before it expired, and a lookup that misses leaves a stub for twice as long.
+    /// Zero makes `build()` fail.
     #[must_use]
     pub fn load_limit(mut self, limit: Duration) -> Self {
         self.load_limit = limit.min(Duration::from_secs((MOST_SECONDS / 2 - 1).into()));
         self
     }
 
-    /// How many bytes a value may have as it is stored, by default 1 MiB less 1 KiB, since a server takes no larger ones unless
-    /// started with `-I`. A larger one is refused before it is sent: memcached would remove what is under its key.
+    /// The largest value in bytes, as it is stored; by default 1 MiB less 1 KiB, since a server takes no larger ones unless started
+    /// with `-I`. A larger value is refused before it is sent: Memcached would remove what is under its key.
     #[must_use]
     pub fn max_value_bytes(mut self, most: usize) -> Self {
         self.max_value_bytes = most;
         self
     }
 
-    /// Has the connections of async operations driven by `runtime`, which must outlast the cache: the one that the operations are awaited on.
-    /// An answer then wakes its caller without waking another thread first, which is most of what a round trip on the loopback takes.
+    /// Has the connections of async operations driven by `runtime`, which must outlast the cache. Give the runtime on which the
+    /// operations are awaited: an answer then wakes its caller without waking another thread first, which is most of the time of a
+    /// round trip on the loopback.
     ///
-    /// On a runtime of one thread, don't await them in another executor's `block_on` there: nothing would drive the connections.
+    /// On a single-threaded runtime, don't await operations in another executor's `block_on` there: nothing would drive the
+    /// connections.
     ///
-    /// If not set, a runtime of the cache's own drives them, which never ends, so that the cache can be used from any runtime that comes
-    /// and goes. Once `runtime` has ended, async operations fail, which is an outage; blocking ones are on the cache's own in any case.
+    /// By default the cache's own runtime drives the connections. That runtime never ends, so the cache can be used from runtimes that
+    /// come and go. Once `runtime` has ended, async operations fail, which counts as an outage; blocking operations use the cache's
+    /// own runtime in any case.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::Error::Config) if `runtime` has no timers, or drives no sockets (`enable_all()`). A program that aborts
-    /// on panics is not told: there, connecting to the server would abort it.
+    /// [`Error::Config`](crate::Error::Config) if `runtime` has no timers, or drives no sockets (`enable_all()`). In a program that
+    /// aborts on panics this can't be detected: there, connecting to the server would abort it.
     ///
     /// ```
     /// # #[cfg(any())] // users have it by this name, and this crate's tests by the one below

@@ -1,4 +1,4 @@
-//! The shared tier in MongoDB: one document an entry, in one collection.
+//! The shared tier in MongoDB: one document per entry, in one collection.
 //!
 //! | file | responsible for |
 //! |---|---|
@@ -70,18 +70,27 @@ use crate::sync::{Mutex, lock};
 
 /// A shared tier in MongoDB, version 4.4 or later.
 ///
-/// Values are never served once they have expired by the server's wall clock: one that is set back keeps what it has for as much
-/// longer. Their documents are deleted by the server itself (a TTL index), [`load_limit`](Self::load_limit) after that, since loads that began before are stored by what they found there. Other processes hear of evictions and sets by a change stream, within milliseconds, or 100 of them if the server is
-/// busy. A stream says only what a majority of the members has. When it breaks, falls more than about a second behind what the
-/// primary has written, or another primary is elected, that is noticed within a second and a half: then this process forgets its
-/// copies, and keeps new ones as long as the builder's `coherence` says, until a stream has shown that it moves. To see it costs the
-/// primary some six small reads a second for each process. It needs a replica set; on a standalone server
-/// processes keep their copies as long as `coherence` says. Sharded clusters (`mongos`) have not been tried.
+/// Values are never served once they have expired by the server's wall clock; if that is set back, they live that much longer. The
+/// server itself deletes their documents (a TTL index), [`load_limit`](Self::load_limit) after that, since loads that began before are
+/// stored by what they found in them.
 ///
-/// The client connects at first use, in a runtime of its own, so that the cache can be used from any runtime, and from none. That has
-/// as many threads as there are cores, up to eight, which all that use MongoDB in the process share. It
-/// reads from the primary alone what that has now, whatever read concern the deployment has for a default: an address with another
-/// `readPreference` or `readConcernLevel` is refused. It doesn't retry: `retryWrites` and `retryReads` of the address have no effect.
+/// # Hearing of changes
+///
+/// Other processes hear of evictions and sets by a change stream, within milliseconds, or 100 of them if the server is busy. This
+/// needs a replica set; on a standalone server processes keep their copies for the builder's `coherence`. A stream reports only what a
+/// majority of the members has. If it breaks, falls more than about a second behind what the primary has written, or another primary
+/// is elected, this is noticed within a second and a half: the process then drops its copies, and keeps new ones for `coherence` at
+/// most until a stream has shown that it moves. To notice this costs the primary some six small reads a second for each process.
+/// Sharded clusters (`mongos`) have not been tried.
+///
+/// # The client
+///
+/// The client connects at first use. It runs in a runtime of its own, so the cache can be used from any runtime, and from none. That
+/// runtime has as many threads as there are cores, up to eight, shared by all users of MongoDB in the process.
+///
+/// The client reads the current data of the primary alone, whatever read concern the deployment has as its default: an address with
+/// another `readPreference` or `readConcernLevel` is refused. It doesn't retry: `retryWrites` and `retryReads` of the address have no
+/// effect.
 ///
 /// ```
 /// use std::time::Duration;
@@ -98,11 +107,15 @@ use crate::sync::{Mutex, lock};
 /// # Ok::<(), cacheado_backends::Error>(())
 /// ```
 ///
-/// The collection is for caches alone: several may share it, but it must not have a default collation, since names of entries
-/// differ in case. A name of an entry, which is as long as the scope's ids, has 4 MiB at most: what is longer is [refused](crate::backend::Refused).
-/// A second collection, `<collection>.changes`, capped to 1 MiB, carries what processes tell each other; a key with more than
-/// 64 KiB of arguments is told as its scope. If an administrator drops either, or the database, the index and the cap are made again: at
-/// once where a change stream has been followed, else within a minute. A collection of changes that has no cap is converted.
+/// # The collections
+///
+/// The collection is for caches alone. Several caches may share it, but it must not have a default collation, since names of entries
+/// differ in case. The name of an entry, which is as long as the scope's ids, may have at most 4 MiB; a longer one is
+/// [refused](crate::backend::Refused).
+///
+/// A second collection, `<collection>.changes`, capped to 1 MiB, carries the messages between processes; a key with more than 64 KiB
+/// of arguments is sent as its scope. If an administrator drops either collection, or the database, the index and the cap are made
+/// again: at once where a change stream has been followed, else within a minute. A collection of changes that has no cap is converted.
 pub struct MongoDb {
     options: ClientOptions,
     database: String,
@@ -118,15 +131,15 @@ pub struct MongoDb {
 }
 
 impl MongoDb {
-    /// The deployment at `uri`: `mongodb://[user:password@]host[:port][,…][/database][?options]`. Nothing is sent yet, so a server
-    /// that is down is no error here. `mongodb+srv` addresses, which are looked up in DNS, aren't supported: name the hosts. The
-    /// database of the path is where the user is looked up, if there is no `authSource`; where entries go, [`database`](Self::database)
-    /// says.
+    /// Uses the deployment at `uri`: `mongodb://[user:password@]host[:port][,…][/database][?options]`. Nothing is sent yet, so a
+    /// server that is down is not an error here. `mongodb+srv` addresses, which are looked up in DNS, are not supported: name the
+    /// hosts. The database in the path is where the user is looked up, if there is no `authSource`; [`database`](Self::database) says
+    /// where entries go.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if that is no such address, or its options can't be had, or make no cache, as `w=0`. The user, the password and
-    /// what else is secret in the address are in no message.
+    /// [`Error::Config`] if that is not such an address, or its options are not supported, or don't make sense for a cache, such as
+    /// `w=0`. The user, the password and other secrets in the address appear in no message.
     pub fn new(uri: &str) -> crate::Result<Self> {
         let mut options = parse(uri)?;
         match options.selection_criteria.take() {
@@ -177,37 +190,37 @@ impl MongoDb {
         })
     }
 
-    /// The database that holds the collection; default `cacheado_cache_db`. What can't name one makes `build()` fail.
+    /// The database that holds the collection; `cacheado_cache_db` by default. An invalid name makes `build()` fail.
     #[must_use]
     pub fn database(mut self, name: impl Into<String>) -> Self {
         self.database = name.into();
         self
     }
 
-    /// The collection that holds the entries; default `cacheado_cache_collection`. What can't name one makes `build()` fail.
+    /// The collection that holds the entries; `cacheado_cache_collection` by default. An invalid name makes `build()` fail.
     #[must_use]
     pub fn collection(mut self, name: impl Into<String>) -> Self {
         self.collection = name.into();
         self
     }
 
-    /// How long each operation may take, connecting included; default 200 ms, and a year at most. Longer ones fail, and count as an outage.
-    /// Zero makes `build()` fail.
+    /// The limit for each operation, connecting included; 200 ms by default, and a year at most. Operations that take longer fail, and
+    /// count as an outage. Zero makes `build()` fail.
     ///
-    /// Where nothing is answered for 50 times as long, though the server is known to be there, as behind a load balancer that has lost it, the
-    /// connections are given up, and others made.
+    /// If nothing is answered for 50 times as long although the server is known to be there, as behind a load balancer that has lost
+    /// it, the connections are given up and new ones made.
     ///
-    /// Evicting a scope and `clear` delete up to 1,024 entries at a time, and this is the limit for each part; all together may take 25
-    /// times as long. Then they fail as well, but what is deleted stays so, and the cache goes on with the rest when it sends
-    /// them again.
+    /// Evicting a scope and `clear` delete up to 1,024 entries at a time. This is the limit for each part; all parts together may take
+    /// 25 times as long. Beyond that the operation fails, but what is deleted stays deleted, and the cache continues with the rest
+    /// when it sends the eviction again.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.min(io::LONGEST);
         self
     }
 
-    /// How long a load may take for its value to be stored; default 60 s, and a year at most. A look-up that misses leaves a small document behind for
-    /// twice as long, if nothing is stored there before, and a value that has expired stays for as long as a load may take.
+    /// How long a load may take for its value to be stored; 60 s by default, and a year at most. A lookup that misses leaves a small
+    /// document for twice as long, unless a value is stored there before, and an expired value stays for as long as a load may take.
     /// Zero makes `build()` fail.
     #[must_use]
     pub fn load_limit(mut self, limit: Duration) -> Self {
@@ -215,13 +228,13 @@ impl MongoDb {
         self
     }
 
-    /// Writes are acknowledged by a majority of the members and their journals, so that no failover undoes an eviction. While there is
-    /// no majority, they fail.
+    /// Has writes acknowledged by a majority of the members and their journals, so that no failover undoes an eviction. While there is
+    /// no majority, writes fail.
     ///
-    /// Default: by the primary alone, or what `w` of the address says. Evictions, and sets and puts over what was there, are
-    /// acknowledged when its journal has them, so a crash does not undo them; that takes 1.3 to 1.7 times as long as without, and
-    /// `journal=false` in the address leaves it out, as a server that has no journal needs. A failover to members that never had
-    /// them does undo them: what was evicted just before is there again, for as long as it would have been.
+    /// By default the primary alone acknowledges, or what `w` in the address says. Evictions, and sets and puts that replace
+    /// something, are acknowledged when they are in its journal, so a crash does not undo them. That takes 1.3 to 1.7 times as long as
+    /// without; `journal=false` in the address turns it off, which a server without a journal needs. A failover to members that had
+    /// not received them does undo them: values evicted just before are there again, for the rest of their lifetimes.
     #[must_use]
     pub fn write_concern_majority(mut self) -> Self {
         let majority = WriteConcern::builder().w(Acknowledgment::Majority).build();
