@@ -1,4 +1,4 @@
-//! What a shared tier is: the trait that each implements, and what goes in and out of one.
+//! The shared tier: the trait that each store implements, and the types of its operations.
 
 mod boxed;
 mod change;
@@ -20,106 +20,107 @@ pub use change::{Change, Changes};
 pub use lookup::{Lease, Lookup, Mark};
 pub use refused::Refused;
 
-/// What a backend answers. Any error will do; a [`Refused`] says that the store was there and would not.
+/// The result of a backend's operation. Any error type will do; a [`Refused`] says that the store was reached and refused.
 pub type BackendResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// The future of a backend's operation.
 pub type BackendFuture<'a, T> = Pin<Box<dyn Future<Output = BackendResult<T>> + Send + 'a>>;
 
-/// What is stored: bytes, and how long they live.
+/// A stored value: bytes, and how long they live.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload {
     /// The value, encoded.
     pub bytes: Arc<[u8]>,
-    /// When storing: how long it lives. When reading: what is left of that. `None`: until evicted.
+    /// When storing: how long the value lives. When reading: what is left of that. `None`: until evicted.
     pub lifetime: Option<Duration>,
 }
 
-/// A store outside of the process: the shared tier behind the in-process one.
+/// A store outside the process: the shared tier behind the in-process one.
 ///
-/// Seven operations make one: [`name`](Self::name), [`get`](Self::get), [`set`](Self::set), [`evict`](Self::evict),
-/// [`evict_by_scope`](Self::evict_by_scope), [`clear`](Self::clear), and [`bind`](Self::bind) if others use the store too. What the
-/// rest is for has a default that does without:
+/// A backend needs seven operations: [`name`](Self::name), [`get`](Self::get), [`set`](Self::set), [`evict`](Self::evict),
+/// [`evict_by_scope`](Self::evict_by_scope), [`clear`](Self::clear), and [`bind`](Self::bind) if others use the store too. The others
+/// are optional; their defaults do without:
 ///
-/// | to have | bring |
+/// | for | implement |
 /// |---|---|
-/// | no thread of a runtime blocked | the operations ending in `_async` |
-/// | an eviction in one process win over a load that another had begun | marks: [`get`](Self::get) gives one with each miss, and [`mark`](Self::mark) one alone, [`fill`](Self::fill) and [`put`](Self::put) look at it |
-/// | other processes forget at once what this one evicts | [`watch`](Self::watch) |
+/// | operations that don't block a thread of a runtime | the operations ending in `_async` |
+/// | an eviction in one process that wins over a load begun before in another | marks: [`get`](Self::get) returns one with each miss, and [`mark`](Self::mark) one alone; [`fill`](Self::fill) and [`put`](Self::put) check it |
+/// | other processes that drop at once what this one evicts | [`watch`](Self::watch) |
 /// | one load among all processes | [`lease`](Self::lease) and [`release`](Self::release) |
-/// | no queue after one that has failed | [`release_to_all`](Self::release_to_all) |
+/// | waiters that do not queue up after a failed load | [`release_to_all`](Self::release_to_all) |
 /// | one round trip for many keys | the operations ending in `_many` |
 /// | no command spent on a lifetime that the caller ignores | [`get_value`](Self::get_value) and [`get_values`](Self::get_values) |
 ///
-/// Each operation comes twice: one that blocks, for sync functions, and one that returns a future, for async ones. The
-/// futures' defaults run the blocking operation in place, which is right for a backend that never waits; one that does
-/// input and output must bring its own. They are polled by whatever executor the caller has, also by one without a tokio runtime around:
-/// a backend that needs one keeps a [`Handle`](https://docs.rs/tokio/latest/tokio/runtime/struct.Handle.html) of it.
+/// Each operation has two forms: one that blocks, for sync functions, and one that returns a future, for async ones. By default the
+/// futures run the blocking operation in place, which is right for a backend that never waits; a backend that does input and output
+/// must bring its own. The futures are polled by whatever executor the caller has, also without a tokio runtime: a backend that needs
+/// one keeps a [`Handle`](https://docs.rs/tokio/latest/tokio/runtime/struct.Handle.html) of it.
 ///
-/// A failed operation never fails a cached function: it is counted, traced, and the body runs. One that panics has failed. After several in a row the cache
-/// asks no more for a while, so an operation that can't tell should fail rather than answer.
+/// A failed operation never fails a cached function, unless that has `on_backend_error = "error"`: it is counted and traced, and the
+/// body runs. An operation that panics counts as failed. After several failures in a row the cache stops asking for a while, so an
+/// operation that can't tell should fail rather than answer.
 ///
-/// What `Key` and `Scope` print is for people: it leaves secret ids out and is nothing to name entries by. [`Key::args`], the
-/// ids of [`Key::scope`], and of [`Key::space`] the name, [whether that is explicit](crate::Space::is_explicit), the version and the
-/// [path](crate::Level::path) of its level are what tells one key from another. Ids of secret levels are hashed before a backend sees them.
+/// What `Key` and `Scope` print is for people: it leaves out secret ids, and must not be used to name entries. One key is told from
+/// another by [`Key::args`], the ids of [`Key::scope`], and these parts of [`Key::space`]: the name, [whether that is
+/// explicit](crate::Space::is_explicit), the version, and the [path](crate::Level::path) of its level. Ids of secret levels are hashed
+/// before a backend sees them.
 ///
-/// With marks, whatever evicts counts for what is not there too: a load under way may have found what an eviction is meant for. A mark is
-/// only ever given back to the backend that it is from, for the key that it was taken of.
+/// With marks, an eviction also counts for keys that have no entry: a load under way may have found the value that the eviction is
+/// meant for. A mark is only ever given back to the backend that it is from, for the key that it was taken of.
 ///
-/// The cache clones no backend and calls it from many threads. A `Box<dyn Backend>`, as of one that is chosen at run time, is a backend as
-/// well.
+/// The cache never clones a backend, and calls it from many threads. A `Box<dyn Backend>`, chosen at run time, is a backend as well.
 ///
-/// The documentation of the module [`conformance`](https://docs.rs/cacheado/latest/cacheado/backends/conformance/index.html), of the feature
-/// of that name, has a small one, and the checks that show whether a backend does all of this.
+/// The module [`conformance`](https://docs.rs/cacheado/latest/cacheado/backends/conformance/index.html), of the feature of that name,
+/// documents a small backend, and has the checks that show whether a backend does all of this.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no backend",
     label = "not a backend",
     note = "of one that is chosen at run time give a `Box<dyn Backend>`; an `Arc` can't be told the name of its cache, which is the backend's alone"
 )]
 pub trait Backend: Send + Sync + 'static {
-    /// What kind of store it is: `storage_type` of the statistics.
+    /// The kind of store, as shown in `storage_type` of the statistics.
     fn name(&self) -> &str;
 
-    /// Asked once, by the builder's `build()`, before anything else: whether what it was given makes sense. By default it does.
+    /// Called once, by the builder's `build()`, before anything else: checks the backend's settings. The default accepts them.
     ///
     /// # Errors
     ///
-    /// Whatever is wrong with it; `build()` fails with that.
+    /// What is wrong with the settings; `build()` fails with that.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Told once, before any operation, the name of the cache: what keeps its entries apart from those of other caches in the
-    /// same store, which no operation of this backend is to read or remove. A backend that keeps its entries to itself needs no
-    /// name, and the default forgets it.
+    /// Called once, before any operation, with the name of the cache. The name separates its entries from those of other caches in the
+    /// same store, which no operation of this backend may read or remove. A backend that has a store to itself needs no name, and the
+    /// default ignores it.
     fn bind(&mut self, name: &str) {
         let _ = name;
     }
 
-    /// Told once, after [`bind`](Self::bind), where to report what others evict and put, so that this process forgets it too.
-    /// Returns whether it will: then the process trusts its own copies while it is [covered](Change::Covered). By default it will
-    /// not, and the process keeps copies for the builder's `coherence` at most.
+    /// Called once, after [`bind`](Self::bind), with the place to report what others evict and put, so that this process drops it too.
+    /// Returns whether it will: then the process trusts its copies while it is [covered](Change::Covered). The default returns
+    /// `false`, and the process keeps copies for the builder's `coherence` at most.
     fn watch(&self, changes: Changes) -> bool {
         let _ = changes;
         false
     }
 
-    /// Which part of the store `key` is in, of those that may be down each by itself, such as the nodes of a cluster: after several
-    /// failures in a row of one part, what is in the others goes on being asked. A number that means nothing else, and may be another
-    /// the next time. By default the store is one part.
+    /// The part of the store that `key` is in, for a store whose parts may be down separately, such as the nodes of a cluster: after
+    /// several failures in a row of one part, the others are still asked. The number has no other meaning, and may differ the next
+    /// time. By default the store is one part.
     fn part(&self, key: &Key) -> u32 {
         let _ = key;
         0
     }
 
-    /// As [`part`](Self::part), of all that is in `scope` or below it. Of what is in several parts it is a number of its own.
+    /// As [`part`](Self::part), for everything in `scope` or below it. If that is in several parts, the result is a number of its own.
     fn part_of_scope(&self, scope: &Scope) -> u32 {
         let _ = scope;
         0
     }
 
-    /// What is stored under `key`, with what is left of its lifetime; a miss once that is over. No other part of the cache looks
-    /// at how old it is.
+    /// Returns what is stored under `key`, with what is left of its lifetime; a miss once that is over. The backend alone is
+    /// responsible for expiry: no other part of the cache checks it.
     ///
     /// # Errors
     ///
@@ -136,7 +137,7 @@ pub trait Backend: Send + Sync + 'static {
         self.get(key)
     }
 
-    /// The mark of `key` without what is stored under it, for a value that is made in any case.
+    /// Returns the mark of `key` without what is stored under it, for a value that is made in any case.
     ///
     /// # Errors
     ///
@@ -146,17 +147,17 @@ pub trait Backend: Send + Sync + 'static {
         Ok(Mark::none())
     }
 
-    /// Stores `payload` under `key`, in the place of what was there. It is newer than what any load under way anywhere has, and
-    /// than all copies.
+    /// Stores `payload` under `key`, replacing what was there. It is newer than the value of any load under way anywhere, and than all
+    /// copies.
     ///
     /// # Errors
     ///
     /// Whatever kept it from being stored.
     fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()>;
 
-    /// Stores what a load has found that began at `mark`, unless `key` was evicted or set since, by whomever, by itself or with a scope
-    /// that it is in. If another load has filled it meanwhile, either value will do. Returns whether it is stored. The mark's lease ends with it,
-    /// stored or not. By default it [`set`](Self::set)s, whatever came between.
+    /// Stores the value of a load that began at `mark`, unless `key` was evicted or set since, by any process, by itself or with a
+    /// scope that it is in. If another load has filled it meanwhile, either value will do. Returns whether the value is stored. The
+    /// mark's lease ends with this, stored or not. By default it [`set`](Self::set)s, whatever came between.
     ///
     /// # Errors
     ///
@@ -166,9 +167,10 @@ pub trait Backend: Send + Sync + 'static {
         self.set(key, payload).map(|()| true)
     }
 
-    /// As [`set`](Self::set), for a value whose making began at `mark`. If `key` was evicted or set since, which of the two values
-    /// the source holds is not known: then what is there goes. Returns whether it is stored. Stored or not, it outdates each load
-    /// under way, as a [`set`](Self::set) does, and is [reported](Self::watch). By default it sets, whatever came between.
+    /// As [`set`](Self::set), for a value whose computation began at `mark`. If `key` was evicted or set since, it is not known which
+    /// of the two values the source holds: then what is there is removed. Returns whether the value is stored. Stored or not, it
+    /// outdates each load under way, as a [`set`](Self::set) does, and is [reported](Self::watch). By default it sets, whatever came
+    /// between.
     ///
     /// # Errors
     ///
@@ -178,28 +180,28 @@ pub trait Backend: Send + Sync + 'static {
         self.set(key, payload).map(|()| true)
     }
 
-    /// Removes what is under `key`. Returns whether something was, whose lifetime was not over.
+    /// Removes what is under `key`. Returns whether there was something within its lifetime.
     ///
     /// # Errors
     ///
     /// Whatever kept it from being removed.
     fn evict(&self, key: &Key) -> BackendResult<bool>;
 
-    /// Removes all that is in `scope` or below it. Returns how many live entries that were.
+    /// Removes everything in `scope` or below it. Returns the number of live entries removed; 0 if the store can't tell.
     ///
     /// # Errors
     ///
     /// Whatever kept them from being removed.
     fn evict_by_scope(&self, scope: &Scope) -> BackendResult<u64>;
 
-    /// Removes all that this cache has stored, and nothing else.
+    /// Removes everything that this cache has stored, and nothing else.
     ///
     /// # Errors
     ///
     /// Whatever kept it from being removed.
     fn clear(&self) -> BackendResult<()>;
 
-    /// [`get`](Self::get) of each, in their order. A key may be there twice.
+    /// [`get`](Self::get) for each key, in their order. A key may occur twice.
     ///
     /// # Errors
     ///
@@ -208,7 +210,8 @@ pub trait Backend: Send + Sync + 'static {
         keys.iter().map(|key| self.get(key)).collect()
     }
 
-    /// [`get_value`](Self::get_value) of each, in their order. A key may be there twice. By default it is [`get_many`](Self::get_many).
+    /// [`get_value`](Self::get_value) for each key, in their order. A key may occur twice. By default it is
+    /// [`get_many`](Self::get_many).
     ///
     /// # Errors
     ///
@@ -217,7 +220,7 @@ pub trait Backend: Send + Sync + 'static {
         self.get_many(keys)
     }
 
-    /// [`set`](Self::set) of each. No key is there twice.
+    /// [`set`](Self::set) for each entry. No key occurs twice.
     ///
     /// # Errors
     ///
@@ -228,7 +231,7 @@ pub trait Backend: Send + Sync + 'static {
             .try_for_each(|(key, payload)| self.set(key, payload))
     }
 
-    /// [`fill`](Self::fill) of each. Returns what each returned. No key is there twice.
+    /// [`fill`](Self::fill) for each entry. Returns the result of each, in their order. No key occurs twice.
     ///
     /// # Errors
     ///
@@ -238,7 +241,7 @@ pub trait Backend: Send + Sync + 'static {
         entries.iter().map(fill).collect()
     }
 
-    /// Claims the load of `key` for `span`, among all processes. By default there is no such claim.
+    /// Claims the load of `key` for `span`, among all processes. By default claims are unsupported.
     ///
     /// # Errors
     ///
@@ -248,7 +251,8 @@ pub trait Backend: Send + Sync + 'static {
         Ok(Lease::Unsupported)
     }
 
-    /// Gives back the claim that `mark` holds, of a load that stores nothing. One that is over, or another's by now, stays as it is.
+    /// Gives back the claim that `mark` holds, of a load that stores nothing. A claim that is over, or another's by now, is left as it
+    /// is.
     ///
     /// # Errors
     ///
@@ -258,9 +262,9 @@ pub trait Backend: Send + Sync + 'static {
         Ok(())
     }
 
-    /// As [`release`](Self::release), of a load that has failed: for `span` from now on the claim is anybody's. Whoever asks for it is
-    /// [granted](Lease::Granted) a mark that holds none, so that those who have waited need not fail one after the other. By default
-    /// it is given back, and they do.
+    /// As [`release`](Self::release), for a load that has failed: for `span` from now on the claim is open to anybody. Whoever asks
+    /// for it is [granted](Lease::Granted) a mark that holds no claim, so that waiters need not fail one after the other. By default
+    /// the claim is just given back, and they do.
     ///
     /// # Errors
     ///
@@ -290,8 +294,8 @@ pub trait Backend: Send + Sync + 'static {
         Box::pin(ready(self.set(key, payload)))
     }
 
-    /// [`fill`](Self::fill) without blocking. By default a backend whose marks say nothing [`set_async`](Self::set_async)s; that of one whose
-    /// marks do is `fill`, in place, which looks at them.
+    /// [`fill`](Self::fill) without blocking. By default this is [`set_async`](Self::set_async) if the mark is [empty](Mark::none),
+    /// and otherwise `fill`, in place, which checks the mark.
     fn fill_async<'a>(
         &'a self,
         key: &'a Key,
@@ -304,7 +308,8 @@ pub trait Backend: Send + Sync + 'static {
         Box::pin(ready(self.fill(key, payload, mark)))
     }
 
-    /// [`put`](Self::put) without blocking. Its default is chosen as that of [`fill_async`](Self::fill_async).
+    /// [`put`](Self::put) without blocking. By default this is [`set_async`](Self::set_async) if the mark is [empty](Mark::none), and
+    /// otherwise `put`, in place.
     fn put_async<'a>(
         &'a self,
         key: &'a Key,

@@ -1,7 +1,7 @@
-//! Rules: what a cache admits, how long it keeps it, and what goes when it is full.
+//! Rules: what a cache admits, how long it keeps it, and what is evicted when it is full.
 //!
-//! A rule decides, the store acts. Rules are asked in the order in which the builder was given them, under a lock that
-//! orders all writes of a cache with rules, so what a rule knows and what the store holds can't drift apart.
+//! A rule decides, the store acts. Rules are asked in the order in which the builder was given them, under a lock that orders all
+//! writes of a cache with rules, so what a rule knows and what the store holds can't drift apart.
 
 mod pointers;
 
@@ -12,19 +12,20 @@ use crate::entry::NO_SEAT;
 use crate::error::Result;
 use crate::key::{Head, Key};
 
-/// What decides over entries. Those of [`rules`](crate::rules) ship with the crate; a type of one's own that implements this is as good.
+/// A policy for the entries of a cache. Those in [`rules`](crate::rules) ship with the crate; your own type that implements this trait
+/// works as well.
 ///
-/// Each event is told by one call: a hit by [`on_get`](Rule::on_get), that a value is stored by [`on_set`](Rule::on_set) (be it found in the
-/// shared tier: also where a cache keeps no values in the process, of what it has not met there before), that one entry goes by
-/// [`on_evict`](Rule::on_evict), that all go by [`on_clear`](Rule::on_clear).
+/// Each event is one call: [`on_get`](Rule::on_get) for a hit, [`on_set`](Rule::on_set) for a value about to be stored,
+/// [`on_evict`](Rule::on_evict) for an entry that has gone, [`on_clear`](Rule::on_clear) when all have gone. A value found in the
+/// shared tier counts as stored too; in a cache that keeps no values in the process, one that it has not met there before.
 ///
-/// Hooks run inside the cache's operations: they are to be quick, and must not call the cache, which would wait for itself. One that
-/// panics ends the operation that it was called by, with that panic; the cache can be used on. The other rules are told of what has gone
-/// all the same, and what a value was to replace goes, as if that had been rejected.
+/// Hooks run inside the cache's operations: they must be quick, and must not call the cache, which would wait for itself. A hook that
+/// panics ends the operation that called it, with that panic; the cache remains usable. The other rules are still told what has gone,
+/// and the entry that a value was to replace is removed, as if the value had been rejected.
 ///
-/// A `Box<dyn Rule>`, as of one that is chosen at run time, is a rule as well, and so is an `Arc` of one, by which its user keeps a handle.
+/// A `Box<dyn Rule>`, chosen at run time, is a rule as well, and so is an `Arc` of one, by which its user keeps a handle.
 ///
-/// A rule that takes nothing that is to live for more than a quarter of an hour:
+/// A rule that rejects values with a lifetime of more than a quarter of an hour:
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,54 +56,55 @@ use crate::key::{Head, Key};
 /// # Ok::<(), cacheado::Error>(())
 /// ```
 pub trait Rule: Send + Sync + 'static {
-    /// What the rule is called in messages.
+    /// The rule's name in messages.
     fn name(&self) -> &'static str;
 
-    /// Asked once, by `build()`: whether the rule makes sense.
+    /// Called once, by `build()`: checks the rule's settings.
     ///
     /// # Errors
     ///
-    /// Whatever is wrong with it; `build()` fails with that.
+    /// What is wrong with the settings; `build()` fails with that.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// What it wants to know of hits: unless it says otherwise, each calls its [`on_get`](Self::on_get). One that does not look at hits
-    /// says [`Reads::Ignore`], and one that only wants to know when an entry was used last [`Reads::Stamp`], which costs a store to the
-    /// entry on each hit and no call.
+    /// What the rule wants to know about hits. By default each hit calls [`on_get`](Self::on_get). A rule that does not look at hits
+    /// returns [`Reads::Ignore`]; one that only needs to know when an entry was last used, [`Reads::Stamp`], which costs a store to
+    /// the entry on each hit and no call.
     fn reads(&self) -> Reads {
         Reads::Call
     }
 
-    /// An entry was found. Called while the store is locked for reading, on every hit, unless [`reads`](Self::reads) says something else
-    /// than [`Reads::Call`]. [`Verdict::Drop`] makes it a miss and removes the entry.
+    /// An entry was found. Called on every hit, unless [`reads`](Self::reads) returns something other than [`Reads::Call`], while the
+    /// store is locked for reading. [`Verdict::Drop`] makes it a miss and removes the entry.
     fn on_get(&self, key: &Key) -> Verdict {
         let _ = key;
         Verdict::Keep
     }
 
-    /// Something is about to be stored. The rule may admit it, reject it, have other entries evicted for it, and change
-    /// its lifetime. What it decides takes effect only if the rules after it admit it as well. It is not told if one of them does not, so
-    /// what it notes of entries it notes in [`on_insert`](Self::on_insert).
+    /// A value is about to be stored. The rule may admit it, reject it, have other entries evicted for it, and change its lifetime.
+    /// Its decision takes effect only if the rules after it admit the value as well. It is not told if one of them does not, so a rule
+    /// that keeps track of entries does so in [`on_insert`](Self::on_insert).
     fn on_set(&self, candidate: &mut Candidate<'_>) -> Admission {
         let _ = candidate;
         Admission::Admit
     }
 
-    /// Every rule's [`on_set`](Self::on_set) has admitted an entry, which is about to go in. This is where a rule that counts entries, or
-    /// keeps a list of them, notes it: it will be told once that it has gone, also if a rule that is asked later rejects it; if it
-    /// rejects it itself, it is not.
+    /// Every rule's [`on_set`](Self::on_set) has admitted an entry, which is about to be inserted. A rule that counts entries, or
+    /// keeps a list of them, notes it here: it will be told once when the entry has gone, also if a rule that is asked later rejects
+    /// it. If the rule itself rejects the entry, it is not told.
     ///
-    /// A rule that keeps the entries in an order of its own [gives](Newcomer::take_seat) it a seat, and [vacates](Seats::vacate) those of
-    /// the entries that are to go for it; they go even if a rule that is asked later rejects it.
+    /// A rule that keeps the entries in an order of its own [gives](Newcomer::take_seat) the entry a seat, and
+    /// [vacates](Seats::vacate) the seats of the entries that are to be evicted for it; they are evicted even if a rule that is asked
+    /// later rejects the entry.
     fn on_insert(&self, newcomer: &mut Newcomer<'_>, seats: &mut Seats<'_>) -> Admission {
         let _ = (newcomer, seats);
         Admission::Admit
     }
 
-    /// As [`on_insert`](Self::on_insert), for one that is about to take the place of another entry of the same key, which has the seat
-    /// `old`. If it is rejected, the old one goes: the rule that rejects it is told no more of either, those asked before are told
-    /// that the newcomer has gone, and those not asked yet, that the old one has.
+    /// As [`on_insert`](Self::on_insert), for an entry that is about to replace another of the same key, which has the seat `old`. If
+    /// it is rejected, the old one is removed too. The rejecting rule is told no more of either; rules asked before are told that the
+    /// newcomer has gone, and rules not asked yet, that the old one has.
     fn on_replace(
         &self,
         old: Option<u32>,
@@ -113,13 +115,13 @@ pub trait Rule: Send + Sync + 'static {
         Admission::Admit
     }
 
-    /// An entry has gone, for whatever cause, one that this rule chose included. (An entry whose value is replaced has not.) The
-    /// default calls [`on_evict`](Self::on_evict).
+    /// An entry has gone, for any cause, also if this rule chose it. (An entry whose value is replaced has not gone.) The default
+    /// calls [`on_evict`](Self::on_evict).
     fn on_remove(&self, departed: &Departed<'_>, cause: Cause) {
         self.on_evict(departed.key(), cause);
     }
 
-    /// An entry has gone, for whatever cause. (An entry whose value is replaced has not.)
+    /// An entry has gone, for any cause. (An entry whose value is replaced has not gone.)
     fn on_evict(&self, key: &Key, cause: Cause) {
         let _ = (key, cause);
     }
@@ -132,55 +134,55 @@ pub trait Rule: Send + Sync + 'static {
         let _ = keys;
     }
 
-    /// Whether it gives [seats](Newcomer::take_seat), which one rule of a cache can.
+    /// Whether the rule gives [seats](Newcomer::take_seat). Only one rule of a cache can.
     fn gives_seats(&self) -> bool {
         false
     }
 
-    /// Whether it asks when entries were [used last](Candidate::last_used), be it when they were stored. One that does not spares
-    /// 16 bytes an entry, if no other rule of the cache does.
+    /// Whether the rule asks when entries were [last used](Candidate::last_used); being stored counts as a use. Returning `false`
+    /// saves 16 bytes per entry, if no other rule of the cache asks.
     fn asks_last_use(&self) -> bool {
         true
     }
 
-    /// How often what has expired is to be looked for. Of what several rules say the shortest counts; a second if none says anything.
-    /// Zero makes `build()` fail.
+    /// How often expired entries are freed. If several rules return an interval, the shortest counts; a second if none does. Zero
+    /// makes `build()` fail.
     fn sweep_interval(&self) -> Option<Duration> {
         None
     }
 }
 
-/// What a rule wants to know of hits.
+/// What a rule wants to know about hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
     /// Nothing.
     Ignore,
-    /// How often each entry was hit, up to so many times, and to 15 at most: [`Seats::take_hits`]. Costs a read of the entry on each hit, and a
-    /// store to it only until that many are counted.
+    /// How often each entry was hit, up to this many times, 15 at most: [`Seats::take_hits`]. Costs a read of the entry on each hit,
+    /// and a store to it only until that many are counted.
     Count(u8),
-    /// When each entry was used last: [`Candidate::last_used`].
+    /// When each entry was last used: [`Candidate::last_used`].
     Stamp,
-    /// To be called.
+    /// Every hit: [`Rule::on_get`] is called.
     Call,
 }
 
-/// What becomes of an entry that was found.
+/// What happens to an entry that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is served.
     Keep,
-    /// It is removed, and the look-up is a miss. Of a cache with two tiers it is removed from the process: the look-up goes on in the
+    /// It is removed, and the lookup is a miss. In a cache with two tiers it is removed from the process: the lookup goes on in the
     /// shared tier, whose value is served if there is one.
     Drop,
 }
 
-/// Whether something is stored.
+/// Whether a value is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// As far as this rule goes, yes.
+    /// Yes, as far as this rule is concerned.
     Admit,
-    /// No. An older entry of the same key goes all the same, since what was to replace it is newer. What another process has stored in
-    /// the shared tier is found and served all the same, under `in_process(false)` too.
+    /// No. An older entry of the same key is removed all the same, since the value that was to replace it is newer. Values that
+    /// another process has stored in the shared tier are found and served all the same, under `in_process(false)` too.
     Reject,
 }
 
@@ -192,7 +194,7 @@ pub enum Cause {
     Evicted,
     /// It was evicted with its scope.
     Scope,
-    /// A rule had it evicted for another entry, or dropped it.
+    /// A rule evicted it for another entry, or dropped it.
     Rule,
     /// Its lifetime was over.
     Expired,
@@ -209,7 +211,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// An entry that is about to go in, for a rule that keeps entries in an order of its own.
+/// An entry that is about to be inserted, for a rule that keeps entries in an order of its own.
 pub struct Newcomer<'a> {
     pub(crate) key: &'a Key,
     pub(crate) weight: u32,
@@ -229,17 +231,17 @@ impl Newcomer<'_> {
         self.weight
     }
 
-    /// Gives it a seat: a number of the rule's own choosing, by which the rule and the store speak of it from here on. No other entry
-    /// has it meanwhile; `u32::MAX` stands for none. Small numbers are best: the store keeps a list that is as long as the largest. That of
-    /// a rule that does not say that it [gives seats](Rule::gives_seats) is none.
+    /// Gives the entry a seat: a number of the rule's own choosing, by which the rule and the store refer to it from here on. No other
+    /// entry may have it meanwhile; `u32::MAX` stands for none. Use small numbers: the store keeps a list as long as the largest.
+    /// Seats from a rule that does not [give seats](Rule::gives_seats) are ignored.
     pub fn take_seat(&mut self, seat: u32) {
         self.seat = seat;
     }
 }
 
-/// What a rule that gives seats can ask of the entries that have one, and have done with them.
+/// What a rule that gives seats can ask about the entries that have one, and how it evicts them.
 ///
-/// A rule that holds as many entries as it has seats, and lets the first go first:
+/// A rule that holds as many entries as it has seats, and evicts the oldest first:
 ///
 /// ```
 /// use std::collections::VecDeque;
@@ -323,15 +325,15 @@ pub struct Seats<'a> {
 }
 
 impl Seats<'_> {
-    /// How often the entry in `seat` was hit since this was asked last, up to what the rule's [`Reads::Count`] says; zero if no rule
-    /// of the cache says that. Costs a look at the entry, for which a part of the store is locked for reading: it must not be asked
-    /// while a lock is held that an [`on_get`](Rule::on_get) waits for.
+    /// How often the entry in `seat` was hit since this was last asked, up to the limit of the rule's [`Reads::Count`]; zero if no
+    /// rule of the cache counts hits. Costs a read of the entry, for which a part of the store is locked for reading: it must not be
+    /// called while a lock is held that an [`on_get`](Rule::on_get) waits for.
     #[must_use]
     pub fn take_hits(&self, seat: u32) -> u8 {
         (self.hits)(seat)
     }
 
-    /// Has the entry in `seat` evicted. The seat is free from here on, and the rule is told that an entry without a seat has gone.
+    /// Evicts the entry in `seat`. The seat is free from here on, and the rule is told that an entry without a seat has gone.
     pub fn vacate(&mut self, seat: u32) {
         self.vacated.push(seat);
     }
@@ -354,7 +356,7 @@ impl<'a> Departed<'a> {
         self.key
     }
 
-    /// The seat that is free now; `None` if it had none, or the rule vacated it itself.
+    /// The seat that is now free; `None` if the entry had none, or the rule vacated it itself.
     #[must_use]
     pub fn seat(&self) -> Option<u32> {
         seat(self.seat)
@@ -374,7 +376,7 @@ pub(crate) trait Holdings {
     fn oldest_of(&self, head: Head, others: &[Key]) -> Option<(Key, u64)>;
 }
 
-/// Something that is about to be stored, and the room there is.
+/// A value that is about to be stored, and the room there is.
 pub struct Candidate<'a> {
     pub(crate) key: &'a Key,
     pub(crate) stamp: u64,
@@ -399,37 +401,37 @@ impl Candidate<'_> {
         self.weight
     }
 
-    /// Whether there is an entry of this key already, whose value would be replaced.
+    /// Whether there already is an entry of this key, whose value would be replaced.
     #[must_use]
     pub fn replaces(&self) -> bool {
         self.replaces
     }
 
-    /// How long it is to live; `None`: until evicted.
+    /// How long the value is to live; `None`: until evicted.
     #[must_use]
     pub fn lifetime(&self) -> Option<Duration> {
         self.lifetime
     }
 
-    /// Has it live for `lifetime`; `None`: until evicted. Zero means that it is not stored. What was found in the shared tier lives no
-    /// longer than it has left there.
+    /// Sets the lifetime of the value; `None`: until evicted. Zero means that it is not stored. A value found in the shared tier lives
+    /// no longer than it has left there.
     pub fn set_lifetime(&mut self, lifetime: Option<Duration>) {
         self.lifetime = lifetime;
     }
 
-    /// How many entries there are, less those already chosen to go for this one. It counts itself only if it replaces one.
+    /// The number of entries, without those already chosen to be evicted for this one. It counts itself only if it replaces one.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are no entries, less those already chosen to go.
+    /// Whether there are no entries, without those already chosen to be evicted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Has the entry of `key` evicted for this one. Returns whether there is one that was not chosen before.
+    /// Evicts the entry of `key` for this one. Returns whether there is one that was not chosen before.
     pub fn evict(&mut self, key: Key) -> bool {
         let found = self.holdings.last_used(&key).is_some() && !self.victims.contains(&key);
         if found {
@@ -439,8 +441,8 @@ impl Candidate<'_> {
         found
     }
 
-    /// When the entry of `key` was used last, stored or hit: of two, the one used later has the larger number. `None` if
-    /// there is no such entry. Hits count only if some rule's [`Rule::reads`] asks for it.
+    /// When the entry of `key` was last used, stored or hit, as a number that is larger for later uses. `None` if there is no such
+    /// entry. Hits count only if some rule's [`Rule::reads`] asks for it.
     #[must_use]
     pub fn last_used(&self, key: &Key) -> Option<u64> {
         self.holdings.last_used(key)
@@ -452,7 +454,7 @@ impl Candidate<'_> {
         self.holdings.oldest_of(head, &self.victims)
     }
 
-    /// What [`last_used`](Self::last_used) will say of this one once it is stored.
+    /// What [`last_used`](Self::last_used) will return for this entry once it is stored.
     #[must_use]
     pub fn stamp(&self) -> u64 {
         self.stamp
