@@ -1,10 +1,11 @@
-//! What a shared store calls things: names that people can read there and that no id, however crafted, can make another's.
+//! Names of entries and scopes in a shared store: readable by people, and such that no id, however crafted, can produce another's
+//! name.
 //!
-//! A scope is `organization=acme/user=7/`: each step ends with a slash, which ids hold escaped only, so all that is in a scope and
-//! below it begins with its name, and nothing else does. An entry is its scope, the function, and the arguments as people would
-//! write them, cut off where they get long; what tells entries apart is the hash of the exact arguments behind them:
-//! `organization=acme/user=7/shop::profile("settings")~3f2a…`. So no name is long, but by its scope. What stands for a secret id, its keyed
-//! hash, has a `~` in front: `session=~9c01…/`.
+//! The name of a scope is `organization=acme/user=7/`: each level ends with a slash, which ids contain only escaped, so the names of
+//! everything in a scope and below it begin with its name, and no others do. The name of an entry is its scope, the function, and the
+//! arguments as people would write them, cut off if they are long, followed by the hash of the exact arguments, which tells entries
+//! apart: `organization=acme/user=7/shop::profile("settings")~3f2a…`. So only the scope can make a name long. A secret id is replaced
+//! by its keyed hash, preceded by `~`: `session=~9c01…/`.
 
 use std::fmt::Write as _;
 
@@ -57,7 +58,7 @@ pub fn entry(key: &Key) -> String {
     out
 }
 
-/// `name`, that of a cache, as it goes into those of keys: whatever a store's own rules of names single out is escaped.
+/// The name of a cache as it appears in the names of keys: characters that have a meaning in a store's names are escaped.
 #[must_use]
 pub fn cache(name: &str) -> String {
     let mut out = String::new();
@@ -65,20 +66,20 @@ pub fn cache(name: &str) -> String {
     out
 }
 
-/// The names of the scopes that what is called `name` is in, root first and without the root's empty one.
+/// The names of the scopes that the entry or scope called `name` is in, root first and without the root's empty name.
 pub fn scopes(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('/').map(|(at, _)| &name[..=at])
 }
 
-/// The [bucket](bucket_of_name) that all of `scope` is in; `None` for the root, which is in all of them.
+/// The [bucket](bucket_of_name) that everything in `scope` is in; `None` for the root, which is in all of them.
 #[must_use]
 pub fn bucket_of_scope(scope: &Scope, count: u16) -> Option<u16> {
     let name = self::scope(scope);
     (!name.is_empty()).then(|| bucket_of_name(&name, count))
 }
 
-/// A number below `count` for what is called `name`, an entry or a scope below the root: one for all that is in one root scope, equal in
-/// every process. What is in no scope is spread by its name.
+/// A number below `count` for the entry or scope (below the root) called `name`: the same for everything in one root scope, and equal
+/// in every process. Entries in no scope are spread by their names.
 #[must_use]
 pub fn bucket_of_name(name: &str, count: u16) -> u16 {
     let hash = crc32fast::hash(scopes(name).next().unwrap_or(name).as_bytes());

@@ -16,7 +16,7 @@ pub type Tick = u64;
 /// The deadline of what has no lifetime.
 pub const NEVER: Tick = Tick::MAX;
 
-/// Where a cache takes its time from. The default is the system's monotonic clock.
+/// The source of a cache's time. The default is the system's monotonic clock.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
@@ -46,7 +46,7 @@ thread_local! {
 }
 
 impl Clock {
-    /// How long it has run, since a start of its own.
+    /// How long the clock has run, since a start of its own.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Duration::from_nanos(self.now())
@@ -198,7 +198,7 @@ pub trait Listener: Send + Sync {
     fn advanced(&self);
 }
 
-/// A clock that stands still until it is told to move: expiry becomes deterministic, and no test sleeps.
+/// A clock that moves only when told to: expiry becomes deterministic, and no test sleeps.
 ///
 /// It is a cheap handle: clones move together.
 ///
@@ -232,10 +232,10 @@ impl ManualClock {
         Self::default()
     }
 
-    /// Moves it forward by `span`. What expires by that is freed from every cache on this clock before this returns.
+    /// Moves the clock forward by `span`. Entries that expire by that are freed from every cache on this clock before this returns.
     ///
-    /// It ends after 584 years, as many nanoseconds as a `u64` holds: there it stands still, however often it is moved, and what lives
-    /// until evicted is there.
+    /// The clock ends after 584 years, as many nanoseconds as a `u64` holds: there it stands still, however often it is moved, and
+    /// entries that live until evicted are still there.
     pub fn advance(&self, span: Duration) {
         let by = nanos(span);
         // never reaches `NEVER`, at which what lives until evicted would expire
@@ -272,7 +272,7 @@ impl ManualClock {
         }
     }
 
-    /// How far it has been moved.
+    /// How far the clock has been moved.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Duration::from_nanos(self.0.now.load(Ordering::Acquire))

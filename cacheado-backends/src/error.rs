@@ -1,4 +1,4 @@
-//! What can go wrong: one enum for the whole framework.
+//! The error type of the whole framework.
 
 use std::sync::Arc;
 
@@ -29,33 +29,33 @@ pub enum Error {
         /// The paths of the levels there are.
         known: Vec<String>,
     },
-    /// A scope was named without the id of one of its steps.
+    /// A scope was named without one of its ids.
     #[error("scope `{level}` needs `{param}`, the id of its `{step}`")]
     MissingParam {
         /// The path of the level that was asked for.
         level: String,
-        /// The step whose id is missing.
+        /// The level whose id is missing.
         step: String,
-        /// The name under which the id is looked for.
+        /// The name of the missing id.
         param: String,
     },
-    /// A scope was named with two ids for one of its steps.
+    /// A scope was named with two ids for one of its levels.
     #[error(
         "scope `{level}` was given `{param}` twice: give it once, so that it is clear whose scope it is"
     )]
     RepeatedParam {
         /// The path of the level that was asked for.
         level: String,
-        /// The name under which there are two ids.
+        /// The name of the id that was given twice.
         param: String,
     },
-    /// A hierarchy without sense.
+    /// A hierarchy that makes no sense.
     #[error("no such hierarchy: {message}")]
     Hierarchy {
         /// What is wrong, and with which level.
         message: String,
     },
-    /// A builder or a rule was given something without sense.
+    /// A builder, a rule or a backend was given a setting that makes no sense.
     #[error("{what}: {message}")]
     Config {
         /// The rule or the option.
@@ -80,7 +80,7 @@ pub enum Error {
         /// The type it was read as.
         requested: &'static str,
     },
-    /// A key could not be made, since a part of it failed to serialize.
+    /// No key could be made, since a part of it failed to serialize.
     #[error("no key could be made for {function}: {message}")]
     Key {
         /// The function, or `a programmatic call`.
@@ -88,33 +88,34 @@ pub enum Error {
         /// What the `Serialize` implementation said.
         message: String,
     },
-    /// Two functions claim one explicit name, with other arguments or these in another order, another value or another scope, one of
-    /// them is `local`, or each has a `max_items` of its own. Of a put that is the second, what it returns is not
-    /// stored, and what is there stays. No call returns it: it is what a `tracing` error says, once.
+    /// Two functions have one explicit name and don't agree: in their arguments or the order of these, their values, their scopes, in
+    /// `local`, or in `max_items` that each of them sets. The second one is not cached; if it is a put, what it returns is not stored,
+    /// and what is there stays. No call returns this error: it is the text of a `tracing` error, reported once.
     #[error(
         "`{name}` names two functions that can't share entries, {first} and {second}, since {reason}: have them agree, or give one of them another `name`; until then the second is not cached"
     )]
     NameConflict {
         /// The explicit name.
         name: String,
-        /// The function that has it.
+        /// The function that has the name.
         first: String,
         /// The function that was refused.
         second: String,
-        /// In what they don't agree.
+        /// What they don't agree in.
         reason: &'static str,
     },
-    /// A body took longer than its `hard_timeout`. It goes on, and what it returns is stored when it comes, unless the call was bypassed.
+    /// A body took longer than its `hard_timeout`. The body goes on, and its result is stored when it arrives, unless the call was
+    /// bypassed.
     #[error(
         "no value for `{key}` within {limit:?}: its load goes on, and another call may find what it brings"
     )]
     Timeout {
-        /// What was to be loaded.
+        /// The key that was to be loaded.
         key: String,
         /// The `hard_timeout`.
         limit: std::time::Duration,
     },
-    /// A value could not be turned into bytes for the shared tier. (What can't be read back is a miss.)
+    /// A value could not be encoded for the shared tier. (A value that can't be decoded is a miss.)
     #[error("a `{type_name}` could not be {direction}: {message}")]
     Codec {
         /// The value's type.
@@ -127,12 +128,12 @@ pub enum Error {
     /// The shared tier failed.
     #[error("the {backend} backend failed to {operation}: {source}{}", when_kept(*.kept))]
     Backend {
-        /// What kind of backend.
+        /// The kind of backend.
         backend: String,
-        /// What was tried: `get`, `set`, `evict`, …
+        /// The operation: `get`, `set`, `evict`, …
         operation: &'static str,
-        /// Whether an eviction of what the backend has is kept, and sent when it can be. It is if that would be old: after evictions, and
-        /// values that could not be stored. Until then this process serves nothing of it.
+        /// Whether an eviction is kept in the process, to be sent when the backend is back. That is so where what the backend has
+        /// would be old: after evictions, and after values that could not be stored. Until then this process serves nothing of it.
         kept: bool,
         /// What the backend said.
         source: Arc<dyn std::error::Error + Send + Sync>,

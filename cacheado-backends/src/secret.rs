@@ -3,14 +3,14 @@
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// What secret ids are hashed with before they leave the process.
+/// The key with which secret ids are hashed before they leave the process.
 ///
 /// The hash is BLAKE3's keyed mode (O'Connor, Aumasson, Neves and Wilcox-O'Hearn, 2020), of which 128 bits are kept.
 #[derive(Clone)]
 pub struct SecretKey([u8; 32]);
 
 impl SecretKey {
-    /// One of 32 random bytes, the same in all processes that share a store.
+    /// A key of 32 random bytes, the same in all processes that share a store.
     #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
         Self(key)

@@ -1,11 +1,11 @@
-//! What the cache relies on in a backend, as a suite of checks that any backend can run in its own tests.
+//! A suite of checks of what the cache relies on in a backend, for any backend to run in its own tests.
 //!
-//! Each check is run twice, with the operations that block and with those that return futures. It works in caches of names
-//! of its own, so it can share the store with whatever else is there, and removes what it stored when it is done, also if it fails. The
-//! suite takes a few seconds, most of them spent waiting for lifetimes to end.
+//! Each check runs twice, with the blocking operations and with those that return futures. It uses caches with names of its own, so it
+//! can share the store with other users, and removes what it stored when it is done, also if it fails. The suite takes a few seconds,
+//! most of them spent waiting for lifetimes to end.
 //!
-//! Who depends on the crate `cacheado` has it by the feature `conformance` as `cacheado::backends::conformance`, what
-//! `cacheado_backends::backend` has by `cacheado::backends`, and `Key` and `Scope` by `cacheado` itself.
+//! With the crate `cacheado` and its feature `conformance`, this module is `cacheado::backends::conformance`, the items of
+//! `cacheado_backends::backend` are in `cacheado::backends`, and `Key` and `Scope` are in `cacheado` itself.
 //!
 //! ```
 //! use std::collections::HashMap;

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::backend::Backend;
 
-/// The checks of one backend. All of them are on; what a backend does without is turned off. There is an example in the documentation of
-/// the [module](super).
+/// The checks for one backend. All are on by default; turn off those for optional parts that a backend lacks. The documentation of the
+/// [module](super) has an example.
 ///
-/// [`run`](Self::run) runs them all; [`checks`](Self::checks) gives them one at a time.
+/// [`run`](Self::run) runs them all; [`checks`](Self::checks) returns them one at a time.
 pub struct Suite<'a> {
     pub(super) make: Box<dyn Fn() -> Box<dyn Backend> + Send + Sync + 'a>,
     pub(super) executor: Box<Executor<'a>>,
@@ -41,8 +41,8 @@ pub(super) struct Options {
 }
 
 impl<'a> Suite<'a> {
-    /// The suite for what `make` makes: each time another instance, as another process would have it, over the same store. The suite
-    /// [binds](Backend::bind) each to the name of a cache.
+    /// A suite for the backend that `make` creates: each call makes a new instance over the same store, as another process would have
+    /// it. The suite [binds](Backend::bind) each instance to the name of a cache.
     pub fn new<B: Backend>(make: impl Fn() -> B + Send + Sync + 'a) -> Self {
         Self {
             make: Box::new(move || Box::new(make())),
@@ -61,7 +61,8 @@ impl<'a> Suite<'a> {
         }
     }
 
-    /// Whether [`evict_by_scope`](Backend::evict_by_scope) returns how many live entries it removed. One that can't tell returns 0.
+    /// Whether [`evict_by_scope`](Backend::evict_by_scope) returns how many live entries it removed. A backend that can't tell returns
+    /// 0.
     #[must_use]
     pub fn counts(mut self, counts: bool) -> Self {
         self.options.counts = counts;
@@ -82,14 +83,14 @@ impl<'a> Suite<'a> {
         self
     }
 
-    /// Whether claims can be given [to all](Backend::release_to_all), and not merely back.
+    /// Whether claims can be [opened to anybody](Backend::release_to_all), and not merely given back.
     #[must_use]
     pub fn leases_to_all(mut self, to_all: bool) -> Self {
         self.options.leases_to_all = to_all;
         self
     }
 
-    /// Whether it reports what others do. If not, [`watch`](Backend::watch) must say so.
+    /// Whether the backend reports what other processes do. If not, [`watch`](Backend::watch) must say so.
     #[must_use]
     pub fn watch(mut self, watch: bool) -> Self {
         self.options.watch = watch;
@@ -97,37 +98,37 @@ impl<'a> Suite<'a> {
     }
 
     /// How long before the end of its lifetime an entry may go: a second for a store that counts in whole seconds. None may stay
-    /// longer. By default zero. Lifetimes in the checks get longer by it.
+    /// longer than its lifetime. Zero by default. Lifetimes in the checks are extended by it.
     #[must_use]
     pub fn early(mut self, early: Duration) -> Self {
         self.options.early = early;
         self
     }
 
-    /// How long what another does may take to be reported; ten seconds by default, so that a machine that is busy fails no check. Only a
-    /// report that does not come takes as long.
+    /// How long the report of another process's change may take; ten seconds by default, so that a busy machine fails no check. Only a
+    /// report that does not come takes that long.
     #[must_use]
     pub fn reported_within(mut self, limit: Duration) -> Self {
         self.options.reported_within = limit;
         self
     }
 
-    /// The longest id of a scope that the store bears, in bytes; 10,000 by default.
+    /// The longest scope id that the store supports, in bytes; 10,000 by default.
     #[must_use]
     pub fn longest_id(mut self, bytes: usize) -> Self {
         self.options.longest_id = bytes;
         self
     }
 
-    /// The largest value that the store bears, in bytes; 500,000 by default.
+    /// The largest value that the store supports, in bytes; 500,000 by default.
     #[must_use]
     pub fn largest_value(mut self, bytes: usize) -> Self {
         self.options.largest_value = bytes;
         self
     }
 
-    /// What runs the futures of the async operations: `|task| runtime.block_on(task)` for a backend that needs a runtime around it.
-    /// By default each is run on a thread of its own, with no runtime around. It is called from several threads at once.
+    /// The executor of the futures of async operations: `|task| runtime.block_on(task)` for a backend that needs a runtime around it.
+    /// By default each runs on a thread of its own, with no runtime around. It is called from several threads at once.
     #[must_use]
     pub fn executor(mut self, run: impl for<'f> Fn(Task<'f>) + Send + Sync + 'a) -> Self {
         self.executor = Box::new(run);
@@ -151,11 +152,11 @@ impl<'a> Suite<'a> {
             })
     }
 
-    /// Runs all checks, also after one that failed.
+    /// Runs all checks, also after one has failed.
     ///
     /// # Panics
     ///
-    /// If a check fails, with the names of all that did and what each expected.
+    /// If a check fails; the message names all that did and what each expected.
     pub fn run(&self) {
         let mut failed = Vec::new();
         for check in self.checks() {
@@ -200,23 +201,24 @@ pub struct Check<'s> {
 }
 
 impl Check<'_> {
-    /// What holds if it passes, in snake case: `an_evicted_entry_is_gone`. The blocking one and the async one have the same.
+    /// What holds if the check passes, in snake case: `an_evicted_entry_is_gone`. The blocking check and the async one have the same
+    /// name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether it is about the operations that return futures.
+    /// Whether this is a check of the operations that return futures.
     #[must_use]
     pub fn is_async(&self) -> bool {
         matches!(self.style, Style::Async)
     }
 
-    /// Runs it.
+    /// Runs the check.
     ///
     /// # Panics
     ///
-    /// If it fails, with a sentence that names the check and says what was expected.
+    /// If the check fails; the message names the check and says what was expected.
     pub fn run(&self) {
         let bench = Bench::new(self.suite, self.name, self.style);
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.body)(&bench)));

@@ -45,9 +45,9 @@ fn hasher_of<'i>(
     hasher
 }
 
-/// Which entry is meant. Cloning is cheap.
+/// The key of an entry. Cloning is cheap.
 ///
-/// Equality looks at the whole key, never at a hash alone.
+/// Equality compares the whole key, never a hash alone.
 ///
 /// ```
 /// let cache = cacheado::Cache::builder().build()?;
@@ -92,7 +92,7 @@ impl Key {
         })
     }
 
-    /// Where in the tenant hierarchy the entry lives. Allocates.
+    /// The scope of the entry. Allocates.
     #[must_use]
     pub fn scope(&self) -> Scope {
         Scope::from_encoded(self.space().level(), self.scope_bytes())
@@ -130,7 +130,7 @@ impl Key {
         self.head
     }
 
-    /// Its hash, which differs from process to process.
+    /// The key's hash, which differs from process to process.
     #[must_use]
     pub fn hash(&self) -> u64 {
         self.head.hash().spread()

@@ -9,7 +9,8 @@ use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 use crate::scope::Level;
 use crate::sync::RandomState;
 
-/// What a key belongs to: one function, or the programmatic calls of one scope level. Keys of different spaces are never equal.
+/// The key space that a key belongs to: one function, or the programmatic calls of one scope level. Keys of different spaces are never
+/// equal.
 ///
 /// A space is made once and lives as long as the process; there are as many as cached functions, counting each
 /// instantiation of a generic one.
@@ -28,15 +29,15 @@ pub struct Space {
 /// What a space is made of.
 #[derive(Debug)]
 pub struct SpaceSpec {
-    /// What the shared tier calls it: the full path of the function, or its explicit name.
+    /// The name in the shared tier: the full path of the function, or its explicit name.
     pub name: String,
     /// The version that the function's attribute gives, 0 without one.
     pub version: u32,
-    /// Whether the name is explicit, and no path.
+    /// Whether the name is explicit, and not a path.
     pub explicit: bool,
     /// The scope level of all its keys.
     pub level: Level,
-    /// Whether the name is the same in every process, and no other space's there.
+    /// Whether the name is the same in every process, and no other space has it there.
     pub stable: bool,
 }
 
@@ -146,7 +147,7 @@ impl Space {
         level.programmatic().get_or_init(|| Self::create(spec()))
     }
 
-    /// A small number that is this space's alone in this process, from 0 upwards without gaps.
+    /// A small number that identifies this space in this process only, counted from 0 without gaps.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
@@ -170,7 +171,7 @@ impl Space {
         self.spec.version
     }
 
-    /// Whether its name is explicit. A path is another name, though it may read the same.
+    /// Whether its name is explicit. A path and an explicit name are different names, even if they read the same.
     #[must_use]
     pub fn is_explicit(&self) -> bool {
         self.spec.explicit
@@ -193,7 +194,7 @@ impl Space {
         *self.max_items.get_or_init(|| most)
     }
 
-    /// Whether its name is the same in every process, and no other space's there: else its entries stay in the process.
+    /// Whether its name is the same in every process, and no other space has it there. If not, its entries stay in the process.
     #[must_use]
     pub fn is_stable(&self) -> bool {
         self.spec.stable

@@ -8,11 +8,11 @@ use crate::key::Head;
 use crate::rule::{Admission, Candidate, Reads, Rule};
 use crate::sync::{Mutex, lock};
 
-/// Holds at most so many entries: when full, the one that was used longest ago makes room.
+/// Bounds the number of entries: when full, the least recently used one makes room.
 ///
-/// The order is exact: storing an entry and hitting it count as uses. A hit costs one store to the entry, no lock and no
-/// shared counter; the order is settled when something must go, in O(log n) for each entry that was hit since it was
-/// last looked at.
+/// The order is exact: storing an entry and hitting it count as uses. A hit costs one store to the entry, no lock and no shared
+/// counter. The order is settled when an entry must be evicted, in O(log n) for each entry that was hit since the rule last looked at
+/// it.
 ///
 /// ```
 /// use cacheado::{Cache, rules::Lru};
@@ -42,7 +42,7 @@ struct Record {
 }
 
 impl Lru {
-    /// At most `capacity` entries. Zero makes `build()` fail.
+    /// Keeps at most `capacity` entries. Zero makes `build()` fail.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {

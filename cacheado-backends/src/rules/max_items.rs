@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::rule::{Admission, Candidate, Reads, Rule};
 
-/// Holds at most so many entries: when full, new keys are rejected, and known ones may be set again.
+/// Bounds the number of entries: when full, new keys are rejected, and values of keys that are there may be replaced.
 ///
 /// Costs nothing on a hit.
 ///
@@ -21,7 +21,7 @@ use crate::rule::{Admission, Candidate, Reads, Rule};
 pub struct MaxItems(usize);
 
 impl MaxItems {
-    /// At most `max_items` entries. Zero makes `build()` fail.
+    /// Keeps at most `max_items` entries. Zero makes `build()` fail.
     #[must_use]
     pub fn new(max_items: usize) -> Self {
         Self(max_items)

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::rule::{Admission, Candidate, Reads, Rule};
 
-/// Gives entries a lifetime where they have none, and shortens the longer ones.
+/// Gives entries without a lifetime a default one, and shortens lifetimes to a maximum.
 ///
-/// An entry is never served after its lifetime, with this rule or without it.
+/// An entry is never served after its lifetime, with or without this rule.
 ///
 /// Costs nothing on a hit.
 ///
@@ -35,7 +35,7 @@ pub struct Ttl {
 }
 
 impl Ttl {
-    /// No default, no maximum, the usual sweep.
+    /// No default, no maximum, and a sweep every second.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "`default` is the option's name")]
     pub fn new() -> Self {
@@ -46,7 +46,7 @@ impl Ttl {
         }
     }
 
-    /// The lifetime of what is stored without one. Zero, or more than [`max`](Self::max), makes `build()` fail.
+    /// The lifetime of values that are stored without one. Zero, or more than [`max`](Self::max), makes `build()` fail.
     #[must_use]
     #[doc(alias("time_to_live"))]
     pub fn default(mut self, lifetime: Duration) -> Self {
@@ -54,16 +54,16 @@ impl Ttl {
         self
     }
 
-    /// The longest lifetime; what would live longer, or until evicted, lives so long. That is from when it is stored to its end: what
-    /// goes earlier if nobody asks for it (`idle`) lives no longer for being asked for. Zero makes `build()` fail.
+    /// The longest lifetime, counted from when a value is stored. Values that would live longer, or until evicted, live this long;
+    /// hits of a value with `idle` do not extend it beyond this. Zero makes `build()` fail.
     #[must_use]
     pub fn max(mut self, lifetime: Duration) -> Self {
         self.max = Some(lifetime);
         self
     }
 
-    /// How often expired entries that nobody asks for are freed; a second if not given. Under a manual clock they are
-    /// freed when it advances. Zero makes `build()` fail.
+    /// How often expired entries that nobody asks for are freed; every second by default. With a manual clock they are freed when it
+    /// advances. Zero makes `build()` fail.
     #[must_use]
     pub fn sweep(mut self, interval: Duration) -> Self {
         self.sweep = Some(interval);

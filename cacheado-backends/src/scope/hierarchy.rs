@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{IdText, Level, Scope, ScopeId};
 use crate::error::{Error, Result};
 
-/// The levels that scopes can be named by at run time.
+/// The levels by which scopes can be named at run time.
 ///
 /// `scope::hierarchy()` gives the one that `scopes!` declared; [`Hierarchy::builder`] makes one by hand. Cloning is cheap.
 ///
@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 pub struct Hierarchy(Arc<[(Level, String)]>);
 
 impl Hierarchy {
-    /// Starts a hierarchy of its own.
+    /// Starts building a hierarchy.
     #[must_use]
     pub fn builder() -> HierarchyBuilder {
         HierarchyBuilder::default()
@@ -41,7 +41,7 @@ impl Hierarchy {
         Self(levels.into_iter().collect())
     }
 
-    /// Its levels, each after the one it stands under, with the names of their arguments; the root is not among them.
+    /// The levels, each after its parent, with the names of their arguments; the root is not among them.
     pub fn levels(&self) -> impl Iterator<Item = (Level, &str)> {
         self.0.iter().map(|(level, param)| (*level, param.as_str()))
     }
@@ -69,8 +69,8 @@ impl Hierarchy {
             })
     }
 
-    /// The scope of the level called `level`, whose ids are picked from `params` by their arguments' names; what the
-    /// level has no use for is passed over.
+    /// The scope of the level called `level`, by name or path, with the ids that `params` gives by their arguments' names. Ids of
+    /// other levels are ignored.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ struct Declared {
     secret: bool,
 }
 
-/// Makes a [`Hierarchy`] at run time.
+/// Builds a [`Hierarchy`] at run time.
 #[derive(Clone, Debug, Default)]
 pub struct HierarchyBuilder {
     levels: Vec<Declared>,
@@ -134,13 +134,13 @@ pub struct HierarchyBuilder {
 }
 
 impl HierarchyBuilder {
-    /// A level directly under the root, whose tenants the argument `param` names.
+    /// Adds a level directly under the root. `param` is the name of the argument that identifies its tenants.
     #[must_use]
     pub fn level(self, name: impl Into<String>, param: impl Into<String>) -> Self {
         self.declare(None, name.into(), param.into())
     }
 
-    /// A level under `parent`, which must have been named before.
+    /// Adds a level under `parent`, which must have been added before.
     #[must_use]
     pub fn level_under(
         self,
@@ -151,11 +151,12 @@ impl HierarchyBuilder {
         self.declare(Some(parent.into()), name.into(), param.into())
     }
 
-    /// The ids of the level that was declared last leave the process only as a keyed hash, as those of `#[secret]` in `scopes!`.
-    /// Without a `secret_key` of the cache's builder their entries stay in the process, and evicting any of that level reaches no other.
+    /// Marks the ids of the level that was added last as secret, as `#[secret]` does in `scopes!`: they leave the process only as
+    /// keyed hashes. Without a `secret_key` of the cache's builder their entries stay in the process, and evicting any of that level
+    /// reaches no other process.
     ///
-    /// All that declare a level of the same path in a process must agree: a hierarchy that doesn't is not [built](Self::build). What
-    /// `scopes!` declares is known from its first use on, and secret from then on.
+    /// All declarations of a level of the same path in a process must agree: a hierarchy that does not is not [built](Self::build).
+    /// The levels of `scopes!` are known from their first use on, and secret from then on.
     #[must_use]
     pub fn secret(mut self) -> Self {
         match self.levels.last_mut() {
@@ -175,13 +176,13 @@ impl HierarchyBuilder {
         self
     }
 
-    /// The hierarchy.
+    /// Builds the hierarchy.
     ///
     /// # Errors
     ///
-    /// [`Error::Hierarchy`] if a name is empty, reserved (`global`, `hierarchy`), holds a `/`, or is used twice, for a
-    /// level or for an argument, if a parent is not named before its children, if [`secret`](Self::secret) comes before any level, or
-    /// if the process knows a level of the same path as secret and this one is not, or the other way round.
+    /// [`Error::Hierarchy`] if a name is empty, reserved (`global`, `hierarchy`), contains a `/`, or is used twice, for a level or for
+    /// an argument; if a parent is not added before its children; if [`secret`](Self::secret) comes before any level; or if the
+    /// process knows a level of the same path as secret and this one is not, or the other way round.
     pub fn build(self) -> Result<Hierarchy> {
         let wrong = |message: String| Err(Error::Hierarchy { message });
         if self.secret_of_none {

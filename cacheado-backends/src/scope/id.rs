@@ -12,10 +12,10 @@ use std::sync::{Arc, OnceLock};
 
 /// A type whose values name a tenant: an organization, a user, a session.
 ///
-/// Implemented for integers, strings, `bool`, `char` and [`uuid::Uuid`](https://docs.rs/uuid) (feature `uuid`, on by
-/// default), and for references, boxes and shared pointers to them. It is not implemented for every
-/// [`Display`](fmt::Display) type, since some redact what they print, and two tenants that print alike would share entries.
-/// For a newtype of your own one line is enough, if its `Display` prints the whole id:
+/// Implemented for integers, strings, `bool`, `char` and [`uuid::Uuid`](https://docs.rs/uuid) (feature `uuid`, on by default), and for
+/// references, boxes and shared pointers to them. It is not implemented for every [`Display`](fmt::Display) type, since some redact
+/// what they print, and two tenants that print alike would share entries. For a newtype of your own one line is enough, if its
+/// `Display` prints the whole id:
 ///
 /// ```
 /// use cacheado::ScopeId;
@@ -40,7 +40,7 @@ use std::sync::{Arc, OnceLock};
     note = "one call has one scope: of many ids make a `batch` below it"
 )]
 pub trait ScopeId: fmt::Display {
-    /// The id as text: borrowed where the type is text already, on the stack where it is short.
+    /// The id as text: borrowed if the type is text already, on the stack if it is short.
     ///
     /// The default prints the value with `Display`.
     fn id_text(&self) -> IdText<'_> {
@@ -90,16 +90,16 @@ impl<'a> IdText<'a> {
         bytes: [0; INLINE],
     });
 
-    /// The text as it stands.
+    /// An id of this text, borrowed.
     #[must_use]
     pub const fn borrowed(text: &'a str) -> Self {
         Self(Repr::Borrowed(text))
     }
 
-    /// What `value` prints. Allocates if that is longer than 39 bytes.
+    /// An id of what `value` prints. Allocates if that is longer than 39 bytes.
     ///
-    /// A `Display` that fails gives an id that is equal to no other, so that two tenants whose ids can't be printed are not one.
-    /// Nothing is found or stored under it: a call with such an id runs uncached.
+    /// If `Display` fails, the id is equal to no other, so that two tenants whose ids can't be printed are not taken for one. Nothing
+    /// is found or stored under it: a call with such an id runs uncached.
     pub fn of(value: &(impl fmt::Display + ?Sized)) -> Self {
         let mut text = Self::EMPTY;
         if write!(text, "{value}").is_err() {

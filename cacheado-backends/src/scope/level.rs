@@ -52,8 +52,8 @@ impl LevelDef {
     }
 }
 
-/// A step of a tenant hierarchy: `user`, which stands under `organization`. Two levels are equal if they have the same
-/// path of names; copying and comparing one costs as much as a pointer.
+/// A level of a tenant hierarchy, such as `user` under `organization`. Two levels are equal if they have the same path of names;
+/// copying and comparing a level costs as much as a pointer.
 #[derive(Clone, Copy)]
 pub struct Level(&'static Info);
 
@@ -167,7 +167,7 @@ impl Level {
         })
     }
 
-    /// A number that is this level's alone in this process. It means nothing outside of it.
+    /// A number that identifies this level in this process only.
     #[must_use]
     pub fn id(self) -> u32 {
         self.0.id
@@ -191,7 +191,7 @@ impl Level {
         self.0.depth
     }
 
-    /// What the level stands under; `None` for the root.
+    /// The level above; `None` for the root.
     #[must_use]
     pub fn parent(self) -> Option<Level> {
         self.0.parent
@@ -203,14 +203,14 @@ impl Level {
         self.0.notes.secret().load(Ordering::Relaxed)
     }
 
-    /// Whether its ids, or those of a level that it stands under, may leave the process only as a keyed hash.
+    /// Whether its ids, or those of a level above it, may leave the process only as a keyed hash.
     #[must_use]
     pub fn has_secret(self) -> bool {
         self.is_secret() || self.parent().is_some_and(Level::has_secret)
     }
 
-    /// The level `depth` steps from the root on the way here: `at(0)` is the root, `at(self.depth())` the level itself, and beyond that
-    /// there is none.
+    /// The level `depth` steps from the root on the path to this one: `at(0)` is the root, `at(self.depth())` the level itself; `None`
+    /// beyond that.
     #[must_use]
     pub fn at(self, depth: usize) -> Option<Level> {
         let mut level = self;

@@ -30,7 +30,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The root, which holds everything.
+    /// The root, which contains everything.
     ///
     /// ```
     /// assert_eq!(cacheado::Scope::global().to_string(), "global");
@@ -71,7 +71,7 @@ impl Scope {
         }
     }
 
-    /// The level it stands at.
+    /// The level of this scope.
     #[must_use]
     pub fn level(&self) -> Level {
         self.level
@@ -97,7 +97,7 @@ impl Scope {
         }
     }
 
-    /// The scope of which this one is a part; `None` of the global one.
+    /// The scope directly above; `None` for the global one.
     ///
     /// ```
     /// use cacheado::Hierarchy;
