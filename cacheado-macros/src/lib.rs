@@ -67,7 +67,7 @@ use self::verbs::Verb;
 /// | `max_items` | integer | bound for this function alone (for each instance of a generic one): the least recently used entry makes room |
 /// | `when` | `\|value\| -> bool` | store only if true |
 /// | `bypass` | `bool` expression over the arguments | if true, the call neither reads nor stores. Only calls evaluate it: `put!` and `peek!` go by the key alone |
-/// | `cache_none` | `bool`, default `true` | whether `None` is stored |
+/// | `cache_none` | `bool`, default `true` | whether `None`, also one in a `Result`, is stored |
 /// | `local` | flag | in-process only: the value needs no serde |
 /// | `batch(ids)` | an argument that is a slice or a `Vec` | a function of many ids, each of which has an entry |
 /// | `single_flight` | `true` (default), `false`, `"cluster"` | which concurrent callers of one key share one run of the body: those in the process, none, or those in all processes that share a store |
@@ -80,7 +80,7 @@ use self::verbs::Verb;
 /// | `detached` | flag | the load of an async function outlives its caller |
 /// | `jitter` | fraction of `ttl`, e.g. `0.1` | spreads lifetimes evenly over `[ttl, ttl · (1 + jitter)]` |
 /// | `idle` | duration | a value that no call asks for within this time is removed; `ttl` is the longest that it lives |
-/// | `none_ttl`, `err_ttl` | duration | how long a `None`, or an `Err` (of a type that is `Clone + Send + Sync + 'static`), is kept |
+/// | `none_ttl`, `err_ttl` | duration | how long a `None`, also one in a `Result`, or an `Err` (of a type that is `Clone + Send + Sync + 'static`), is kept |
 ///
 /// A duration is given as seconds, as text, or as a constant `Duration`. `stale`, `refresh_after`, `xfetch`, `timeout`, `jitter` and
 /// `idle` need a `ttl`.
