@@ -4,53 +4,53 @@
 //! |---|---|
 //! | `mod.rs` | the settings |
 //! | `backend.rs` | the [`Backend`](crate::Backend) trait, blocking and not, over one set of operations |
-//! | `look.rs` | looking up, and the marks of loads |
+//! | `look.rs` | lookups, and the marks of loads |
 //! | `store.rs` | storing and evicting |
 //! | `lease.rs` | claims among processes |
 //! | `generations.rs` | the marks of scopes, by which scopes are evicted |
-//! | `header.rs` | what stands before a value in the store |
-//! | `clock.rs` | what time it is by the server's clock |
-//! | `mark.rs` | what is in the mark of a load |
-//! | `names.rs` | what things are called in the store |
+//! | `header.rs` | the header before a value in the store |
+//! | `clock.rs` | the time by the server's clock |
+//! | `mark.rs` | the content of a load's mark |
+//! | `names.rs` | the names of items in the store |
 //! | `servers.rs` | which server has a key |
 //! | `client.rs` | the client crate |
 //!
 //! # Why an invalidation wins over a load that began before it
 //!
-//! Memcached gives each item a number that no other has had (its CAS). A look-up that finds nothing leaves a stub, an item without
-//! a value, and its number is the load's mark. The load's value is stored only in the place of an item of that number.
+//! Memcached gives each item a number that no other item has had (its CAS). A lookup that finds nothing leaves a stub, an item without
+//! a value, and its number is the load's mark. The load's value is stored only in the place of an item with that number.
 //!
-//! - *The key is evicted during a load*: the stub is removed. One that comes after has another number.
-//! - *It is set*: the value has another number.
+//! - *The key is evicted during a load*: the stub is removed. A later stub has another number.
+//! - *The key is set*: the value has another number.
 //! - *A scope is evicted, or everything*: a value carries a hash of the nonces that the marks of its scopes had when its load began,
-//!   and an eviction replaces the nonce. What a load stores after that counts for nothing, and is told to be refused.
-//! - *The server makes room*: a stub that is gone takes its load's mark with it; a mark of a scope that is gone comes back with
-//!   another nonce.
-//! - *The server starts anew*, which numbers items from 1 again: the nonces are gone with all else. With several servers those of the
-//!   scopes may be at another, so each has a nonce of its own that counts as well; see `generations.rs`.
+//!   and an eviction replaces the nonce. A value that a load stores after that is not valid, and the load is told that it was refused.
+//! - *The server makes room*: if a stub is gone, so is its load's mark; the mark of a scope that is gone comes back with another
+//!   nonce.
+//! - *The server restarts*, and numbers items from 1 again: the nonces are gone with everything else. With several servers, those of
+//!   the scopes may be at another one, so each server has a nonce of its own that counts as well; see `generations.rs`.
 //! - *A load takes longer than [`load_limit`](Memcached::load_limit)*: nothing is stored.
 //!
-//! What is no invalidation leaves the number as it is: a value whose time is over stands for the loads that began before and after
-//! as a stub does, and so the server keeps it for `load_limit` past its lifetime. What a look-up finds that the server keeps for less
-//! than that is touched, which changes no number.
+//! Anything but an invalidation leaves the number as it is: an expired value serves the loads that began before and after its end as a
+//! stub does, and so the server keeps it for `load_limit` past its lifetime. If a lookup finds an item that the server would keep for
+//! less than that, it touches the item, which does not change the number.
 //!
-//! With several servers, a scope's mark is at one of them and its entries at all. While one server is down, what it has can't be
-//! reached, and neither can what is in the scopes whose marks it has.
+//! With several servers, a scope's mark is at one of them and its entries are at all. While one server is down, its entries can't be
+//! reached, and neither can those in the scopes whose marks it has.
 //!
 //! # What memcached can't do
 //!
-//! It has no lists. So [`evict_by_scope`](crate::Backend::evict_by_scope) returns 0, whatever was there; what it evicts is never
-//! served again, and stays in the server's memory until it expires, is stored anew, or the server makes room. It tells no one what
-//! others do, so processes keep copies for the builder's `coherence` at most. It measures time in seconds: see [`Memcached`].
+//! It has no lists. So [`evict_by_scope`](crate::Backend::evict_by_scope) always returns 0; entries that it evicts are never served
+//! again, and stay in the server's memory until they expire, are replaced, or the server makes room. Memcached reports no changes, so
+//! processes keep copies for the builder's `coherence` at most. It measures time in seconds: see [`Memcached`].
 //!
 //! # The client crate
 //!
-//! `memcache` 0.21, its protocol level of `memcache::exp`: the one maintained crate that has a blocking and a tokio client over one
-//! set of commands, with the numbers and stubs of memcached's meta protocol, pipelines, pools, and limits of time. What keeps the
-//! others out: `memcache`'s own older client swallows the answer that a key exists already, and waits 30 s for a server that
-//! refuses connections; `async-memcached` has one connection, no limits of time, and no blocking side; `memcache-async` has no
-//! numbers of items; `mtop-client` is under the GPL; the rest have not been maintained for years. The module is marked experimental
-//! there, so the version is pinned, and all that names the crate's connections is `client.rs`. It has no TLS, and no passwords.
+//! `memcache` 0.21, at its protocol level `memcache::exp`. It is the one maintained crate that has a blocking and a tokio client over
+//! one set of commands, with the item numbers and stubs of memcached's meta protocol, pipelines, pools, and time limits. The others
+//! are ruled out: `memcache`'s own older client swallows the answer that a key exists already, and waits 30 s for a server that
+//! refuses connections; `async-memcached` has one connection, no time limits, and no blocking side; `memcache-async` has no item
+//! numbers; `mtop-client` is under the GPL; the rest have not been maintained for years. The module is marked experimental there, so
+//! the version is pinned, and only `client.rs` names the crate's connections. It has no TLS, and no passwords.
 
 mod backend;
 mod client;

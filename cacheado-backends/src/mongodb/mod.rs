@@ -5,36 +5,37 @@
 //! | `mod.rs` | the settings and the client, made at first use |
 //! | `backend.rs` | the [`Backend`](crate::Backend) trait, blocking and not, over one set of operations |
 //! | `runtime.rs` | the threads that the driver runs on |
-//! | `current.rs` | the client that is used, and when another is made in its place |
-//! | `document.rs` | what a document holds, and the server-side expressions over it |
-//! | `store.rs` | the operations on one key, on a scope and on all |
-//! | `parts.rs` | deleting much, a part at a time |
+//! | `current.rs` | the client in use, and when it is replaced |
+//! | `document.rs` | the content of a document, and the server-side expressions over it |
+//! | `store.rs` | the operations on one key, on a scope and on everything |
+//! | `parts.rs` | deleting many documents, a part at a time |
 //! | `lease.rs` | claims among processes |
 //! | `bulk.rs` | the operations on many keys |
-//! | `notices.rs` | telling other processes, and hearing them |
-//! | `progress.rs` | noticing that what is heard is old |
-//! | `upkeep.rs` | the index and the cap, again if they were dropped |
-//! | `mark.rs` | what is in a mark |
+//! | `notices.rs` | sending changes to other processes, and receiving theirs |
+//! | `progress.rs` | noticing that the received changes are old |
+//! | `upkeep.rs` | making the index and the cap again if they were dropped |
+//! | `mark.rs` | the content of a mark |
 //! | `failure.rs` | which errors are refusals |
 //!
 //! # Why an invalidation wins over a load that began before it
 //!
-//! Each document carries a token in `gen`: one that never recurs. A look-up that misses makes sure that there is a document, if
-//! only an empty one (a *place*), and its token is the load's mark. The load's value is stored by one update that looks for the
-//! mark's token in the document. An eviction deletes documents, tokens with them; a set writes a new token. So:
+//! Each document has a token in `gen` that never recurs. A lookup that misses makes sure that there is a document, if only an empty
+//! one (a *place*), and its token is the load's mark. The load's value is stored by one update that looks for the mark's token in the
+//! document. An eviction deletes documents together with their tokens; a set writes a new token. So:
 //!
-//! - *Evicted during a load, by key, scope or all*: the document is gone, or is a new one with another token. The update finds
-//!   nothing. The server orders the two writes of one document; there is no time between looking and storing.
-//! - *Two loads of one key*: both know the same token, and both may store; neither began before an invalidation.
-//! - *The value expires, and the key is looked up anew, while an older load runs*: a look-up keeps the token that is there. No
+//! - *The key is evicted during a load, by itself, with a scope or with everything*: the document is gone, or is a new one with
+//!   another token. The update finds nothing. The server orders the two writes of one document; there is no time between looking and
+//!   storing.
+//! - *Two loads of one key*: both have the same token, and both may store; neither began before an invalidation.
+//! - *The value expires, and the key is looked up again, while an older load runs*: a lookup keeps the token that is there. No
 //!   invalidation came between, so the older load may store.
-//! - *The server sweeps the document*: the token is gone, what comes is not stored. A place is kept for two `load_limit`s from when it
-//!   was made, a value for one past its lifetime, and whoever gets the token of what is kept for less than one has it kept for two;
-//!   so this happens only to loads past the limit, which are refused anyway.
-//! - *A scope is evicted while values expire and are filled in it*: the last of its deletions removes whatever is there; see
+//! - *The server sweeps the document*: the token is gone, and a load with it is not stored. A place is kept for two `load_limit`s from
+//!   when it was made, a value for one past its lifetime. A lookup that gets the token of a document that would be kept for less than
+//!   one `load_limit` extends that to two. So this happens only to loads past the limit, which are refused anyway.
+//! - *A scope is evicted while values in it expire and are filled*: the last of its deletions removes whatever is there; see
 //!   `parts.rs`.
-//! - *The server crashes*: what makes an older value invalid is acknowledged when it is in the journal; see `notices.rs`.
-//! - *The primary fails over*: what was acknowledged by it alone may be undone, evictions as well. With
+//! - *The server crashes*: a write that makes an older value invalid is acknowledged when it is in the journal; see `notices.rs`.
+//! - *The primary fails over*: what it alone had acknowledged may be undone, evictions as well. With
 //!   [`write_concern_majority`](MongoDb::write_concern_majority) it is not.
 
 mod backend;
