@@ -440,7 +440,8 @@ impl Cache {
 
     /// Ends background refreshes. Those on tasks end at their next `.await`, those on threads run to their end, and no new ones begin.
     /// The cache goes on to serve: a value past its lifetime is still served where `stale` allows it, and calls with a `timeout` wait
-    /// for their bodies. Calling this again does nothing.
+    /// for their bodies. Calling this again does nothing. Evictions that wait for a shared tier that is away are still sent, as long as
+    /// the process lives: [`Stats::unsent_evictions`] counts them.
     ///
     /// ```
     /// let cache = cacheado::Cache::builder().build()?;

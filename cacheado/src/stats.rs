@@ -67,6 +67,9 @@ pub struct Stats {
     pub timeouts: u64,
     /// Live entries in the process.
     pub total_keys: u64,
+    /// Evictions that could not be sent to the shared tier and wait for it to be back, at this moment: one per key or scope. They are
+    /// lost if the process ends first. If there were more than 10,000, they have become a single one of everything.
+    pub unsent_evictions: u64,
     /// The tiers of the cache: `in-process`, `in-process + Redis`, …, `disabled`.
     pub storage_type: String,
     /// The counts of each function, by its full path or explicit name; programmatic calls are `(programmatic)`.
@@ -172,6 +175,7 @@ impl Stats {
         let tiers: Vec<&str> = tiers.into_iter().flatten().collect();
         let mut stats = Self {
             total_keys,
+            unsent_evictions: cache.shared.as_deref().map_or(0, SharedTier::unsent),
             storage_type: if cache.enabled {
                 tiers.join(" + ")
             } else {
@@ -224,7 +228,7 @@ macro_rules! counted {
             }
         }
 
-        serialized!(Stats: $($field,)* total_keys, storage_type, by_function, by_level, unshared);
+        serialized!(Stats: $($field,)* total_keys, unsent_evictions, storage_type, by_function, by_level, unshared);
         serialized!(Counts: $($field),*);
     };
 }
@@ -334,6 +338,9 @@ impl fmt::Display for Stats {
         if !self.unshared.is_empty() {
             let names: Vec<&str> = self.unshared.iter().map(String::as_str).collect();
             writeln!(f, "in this process alone: {}", names.join(", "))?;
+        }
+        if self.unsent_evictions > 0 {
+            writeln!(f, "evictions not sent yet: {}", self.unsent_evictions)?;
         }
         Ok(())
     }

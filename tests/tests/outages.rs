@@ -65,6 +65,34 @@ fn after_several_failures_in_a_row_it_is_not_asked_for_a_while() {
     assert_eq!(client.asked(), ["get", "fill", "get", "fill"]);
 }
 
+/// An operator wants to know before a process ends, which loses them.
+#[test]
+fn evictions_that_are_not_sent_yet_are_counted_until_they_are() {
+    let client = Client::new();
+    let builder = client.builder().circuit_breaker(1, PAUSE);
+    let cache = builder.scopes(scope::hierarchy()).build().unwrap();
+    let unsent = || cache.stats().unsent_evictions;
+    assert_eq!(unsent(), 0);
+    set_down(&client, true);
+    for key in [1_u32, 1, 2] {
+        assert!(cache.evict(key).run().is_err());
+    }
+    assert!(cache.evict_by_scope(scope::user("acme", 7)).run().is_err());
+    assert_eq!(unsent(), 3, "one a key, and one a scope");
+    let shown = cache.stats().to_string();
+    assert!(shown.contains("evictions not sent yet: 3"), "{shown}");
+    set_down(&client, false);
+    client.store().clock.advance(PAUSE);
+    until(|| unsent() == 0);
+    assert!(!cache.stats().to_string().contains("not sent"));
+    set_down(&client, true);
+    assert!(cache.evict(1_u32).run().is_err());
+    assert!(cache.clear().run().is_err());
+    assert_eq!(unsent(), 1, "one of everything");
+    cache.reset_stats();
+    assert_eq!(unsent(), 1, "it is no count of what was");
+}
+
 /// A store that takes no more connections, and goes on with those it has: they are those of async calls.
 struct Full {
     store: Client,

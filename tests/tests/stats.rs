@@ -332,6 +332,7 @@ fn they_serialize() {
         "refreshes",
         "failures",
         "timeouts",
+        "unsent_evictions",
     ] {
         assert!(json[field].is_u64(), "{field}");
     }

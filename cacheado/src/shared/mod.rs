@@ -141,6 +141,11 @@ impl SharedTier {
         })
     }
 
+    /// How many evictions wait until they can be sent.
+    pub(crate) fn unsent(&self) -> u64 {
+        self.outbox.len() as u64
+    }
+
     pub(crate) fn backend_name(&self) -> &str {
         self.backend.name()
     }

@@ -121,6 +121,15 @@ impl Outbox {
         !std::mem::replace(&mut pending.sending, true)
     }
 
+    /// How many evictions are kept.
+    pub(crate) fn len(&self) -> usize {
+        if !self.any.load(Ordering::Acquire) {
+            return 0;
+        }
+        let pending = lock(&self.pending);
+        pending.order.len() + usize::from(pending.all.is_some())
+    }
+
     /// Whether the shared tier's entry under `key` is known to be outdated.
     pub(crate) fn covers(&self, key: &Key) -> bool {
         if !self.any.load(Ordering::Acquire) {
