@@ -1,4 +1,4 @@
-//! Storing: the rules are asked, what they choose makes room, the entry goes in.
+//! Insertion: the rules are asked, their victims make room, and the entry is stored.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -16,40 +16,40 @@ use crate::rule::{
 use crate::rules::Lru;
 use crate::sync::atomic::Ordering;
 
-/// What became of a value that was to be stored.
+/// What became of a value that was given to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
-    /// It is in, for this long; `None`: until evicted.
+    /// It is stored, for this long; `None`: until evicted.
     Stored(Option<Duration>),
     /// The rule of this name rejected it.
     Rejected(&'static str),
-    /// Its lifetime came out as zero.
+    /// Its lifetime turned out to be zero.
     Ephemeral,
 }
 
-/// What is about to be stored, and what is known of it beside its lifetime.
+/// An entry that is about to be stored, without its value and its lifetime.
 struct Arrival {
     key: Key,
-    /// The key's, which a step to elsewhere in memory finds.
+    /// The key's space. Looking it up by the key is an access to another place in memory, so it is done once.
     space: &'static Space,
     weight: u32,
     tie: Tie,
     /// It was found in the shared tier.
     taken_over: bool,
-    /// When it is stored.
+    /// The time of storing.
     now: Tick,
-    /// The same, as uses are counted; `None` if nobody wants to know when it was used.
+    /// The same time in the order of uses; `None` if no rule needs to know when an entry was used.
     stamp: Option<u64>,
-    /// Whether each hit is to be noted, too.
+    /// Whether each hit records its time, too.
     stamped: bool,
 }
 
 impl Store {
-    /// Stores an entry for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older entry of its key goes
-    /// all the same: what was to replace it is newer.
+    /// Stores an entry for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older entry of its key is
+    /// removed all the same, because the rejected value is newer.
     ///
-    /// What it removes is left in `dropped`, or where the entry's value was [lent](NewEntry::lent), also if a rule panics, for a caller
-    /// that holds locks of its own.
+    /// Removed values are left in `dropped`, or where the entry's value was [lent](NewEntry::lent), also if a rule panics. So a caller
+    /// that holds locks of its own can drop them later.
     pub fn insert(
         &self,
         entry: NewEntry<'_>,
@@ -93,10 +93,10 @@ impl Store {
         if let (Some(handle), Some(copy)) = (handle, copy)
             && self.copies_live.load(Ordering::SeqCst) != limit
         {
-            // the limit was set after it was looked at, and copies may have been removed before this one was in
+            // the limit has changed meanwhile, and copies may have been removed before this one was stored
             panic::note(&mut panicked, self.remove_copy(handle, &copy, dropped));
         }
-        // what was not stored, and what has gone for what was
+        // the value if it was not stored, and one that it replaced
         if let Carrier::Own(value) = value {
             keep(dropped, value.left());
         }
@@ -104,7 +104,7 @@ impl Store {
         inserted
     }
 
-    /// Nobody has a say.
+    /// Inserts without asking anybody: there are no rules and no bound.
     fn insert_freely(
         &self,
         arrival: Arrival,
@@ -130,7 +130,7 @@ impl Store {
         policy: &mut Policy,
         dropped: &mut Dropped,
     ) -> (Inserted, Option<Handle>) {
-        // what has expired takes no room from what lives
+        // expired entries go first, so that they take no room from live ones
         self.remove_due(arrival.now, policy, dropped);
         let old = self.replaced(&arrival, policy, dropped);
         let (_, asked) = span(arrival.now, lifetime);
@@ -173,7 +173,8 @@ impl Store {
             seat: NO_SEAT,
         };
         let mut nth = 0;
-        // a rule may panic after another has vacated seats: who sat there goes all the same, or nobody would ever choose them
+        // a rule may panic after another has vacated seats: the entries there are removed all the same, or no rule would ever choose
+        // them
         let seating = || self.seat_by_rules(&mut newcomer, old, policy, &mut victims, &mut nth);
         let seated = catch_unwind(AssertUnwindSafe(seating));
         for victim in victims.drain(..) {
@@ -187,7 +188,7 @@ impl Store {
             let gone = Departed::new(&arrival.key, seat);
             let panicked = tell_all(asked, |rule| rule.on_remove(&gone, Cause::Rule));
             panic::note(&mut policy.panicked, panicked);
-            // those asked before, and the one that rejected it, have let go of the old one already
+            // the rules asked before, and the one that rejected, have forgotten the old entry already
             if old.is_some() {
                 let old = self.take_out_key(&arrival.key, Some(policy), others);
                 keep(dropped, old);
@@ -198,7 +199,7 @@ impl Store {
             keep(dropped, self.take_out_key(&key, Some(policy), &self.rules));
         }
         let space = arrival.space;
-        // where nobody writes without this lock, there still is none
+        // with rules, nobody writes without this lock, so there is still no entry
         let is_new = old.is_none() && !self.rules.is_empty();
         let (handle, replaced) = self.put_in(arrival, value, deadline, seat, is_new, dropped);
         if let Some(seat) = seat_of(seat) {
@@ -210,7 +211,7 @@ impl Store {
         (Inserted::Stored(lifetime), Some(handle))
     }
 
-    /// How long it may live, if it is a copy of what the shared tier has.
+    /// The latest deadline: limited for copies of shared entries.
     fn limit_of(&self, arrival: &Arrival) -> Tick {
         match arrival.tie {
             Tie::Own => NEVER,
@@ -218,8 +219,8 @@ impl Store {
         }
     }
 
-    /// The seat of the live entry that would be replaced; `None` if there is no such entry. One that has expired is not replaced: the
-    /// rules see it go.
+    /// The seat of the live entry that would be replaced, if there is one. An expired entry is not replaced but removed, and the rules
+    /// are told.
     fn replaced(
         &self,
         arrival: &Arrival,
@@ -241,7 +242,7 @@ impl Store {
         Some(seat)
     }
 
-    /// Asks the function's bound and then the rules, in order; `nth` is which is being asked. `None`: that one has rejected it.
+    /// Asks the function's bound and then the rules, in order. `None` if the rule at `nth` rejects.
     fn admit(
         &self,
         arrival: &Arrival,
@@ -268,7 +269,7 @@ impl Store {
         };
         if let Some(max_items) = space.max_items() {
             let bound = policy.bounds.entry(space.id()).or_insert_with(|| {
-                // of a function that shares its entries with one that came first and has no bound, some are in already
+                // a function without a bound that shares these entries may have stored some already
                 let present = self.entries.heads(space.id() as usize);
                 Bound {
                     len: present.len(),
@@ -290,7 +291,7 @@ impl Store {
                 return None;
             }
         }
-        // a rule may have chosen the very entry that is replaced: that needs no eviction of its own
+        // a rule may have chosen the entry that is replaced, which needs no eviction
         candidate.victims.retain(|victim| victim != key);
         Some(Admitted {
             lifetime: candidate.lifetime,
@@ -298,8 +299,8 @@ impl Store {
         })
     }
 
-    /// Has the rules take what comes among those they know, in the place of one with the seat `old` if there is one; `nth` is which is
-    /// being asked. What that one answers is returned if it does not take it.
+    /// Tells the rules of the `newcomer`, in order. It takes the place of the entry in seat `old`, if there is one. Returns `Reject`
+    /// if the rule at `nth` rejects.
     fn seat_by_rules(
         &self,
         newcomer: &mut Newcomer<'_>,
@@ -310,7 +311,7 @@ impl Store {
     ) -> Admission {
         let hits = |seat: u32| {
             let handle = policy.seats.get(seat as usize);
-            // nobody else's hits, if the rule asks about a seat that nobody has
+            // if the rule asks about a free seat, the handle may be another entry's
             let take = |meta: &Meta| (meta.seat() == seat).then(|| meta.take_hits());
             let hits = handle.and_then(|handle| self.entries.meta_at(*handle, take));
             hits.flatten().unwrap_or(0)
@@ -326,7 +327,7 @@ impl Store {
                 Some(old) => rule.on_replace(seat_of(old), newcomer, &mut seats),
                 None => rule.on_insert(newcomer, &mut seats),
             };
-            // it may be another's
+            // only a rule that assigns seats may change it
             if newcomer.seat != seat && !rule.gives_seats() {
                 newcomer.seat = seat;
             }
@@ -337,8 +338,8 @@ impl Store {
         Admission::Admit
     }
 
-    /// Puts what comes into its table and the lists beside it; `is_new`: it is known that there is no entry of its key. Returns where
-    /// it lies, and whether it replaced another.
+    /// Puts the entry into its table, the index and the schedule. `is_new`: its key is known to have no entry. Returns the entry's
+    /// handle, and whether it replaced another.
     fn put_in(
         &self,
         arrival: Arrival,
@@ -364,7 +365,7 @@ impl Store {
         let mut first_due = false;
         let swapped = |handle, old: Option<&Taken>| {
             match old {
-                // the scopes are the same
+                // its scopes are the same, so the index stays as it is
                 Some(old) => self.expiry.forget(handle, old.meta.deadline()),
                 None => {
                     self.count(1);
@@ -390,14 +391,14 @@ impl Store {
     }
 }
 
-/// Adds what has gone, if there is something to drop. (To extend by one costs more than to push it.)
+/// Adds a removed value, if there is one. (`extend` would cost more than `push`.)
 fn keep(dropped: &mut Dropped, gone: Option<OldValue>) {
     if let Some(gone) = gone {
         dropped.push(gone);
     }
 }
 
-/// How long `lifetime` is, and when it ends. The largest duration there is stands for no end.
+/// The lifetime and the deadline. `Duration::MAX` means that there is no end.
 fn span(now: Tick, lifetime: Option<Duration>) -> (Option<Duration>, Tick) {
     let lifetime = lifetime.filter(|lifetime| *lifetime != Duration::MAX);
     (lifetime, Clock::deadline(now, lifetime))
@@ -409,7 +410,7 @@ struct Admitted {
 }
 
 impl Policy {
-    /// Notes who sits in `seat`.
+    /// Records the entry in `seat`.
     fn seat(&mut self, seat: u32, handle: Handle) {
         let nth = seat as usize;
         if self.seats.len() <= nth {
@@ -418,7 +419,7 @@ impl Policy {
         self.seats[nth] = handle;
     }
 
-    /// `seat`, if who lies at `handle` sits in it.
+    /// `seat`, if the entry at `handle` has it, else `NO_SEAT`.
     pub(super) fn confirmed(&self, seat: u32, handle: Handle) -> u32 {
         if self.seats.get(seat as usize) == Some(&handle) {
             seat
@@ -428,8 +429,7 @@ impl Policy {
     }
 }
 
-/// What is in the store, of one space or of all. An entry that has expired is in it until it is removed, and takes room like any
-/// other.
+/// The entries in the store, of one space or of all. An expired entry counts until it is removed, since it takes room like any other.
 struct Present<'a> {
     entries: &'a Shards,
     of: Option<&'a Space>,

@@ -1,9 +1,9 @@
-//! The store: the shards, the index, the schedule and the rules, kept in step.
+//! The store keeps the shards, the scope index, the expiry schedule and the rules consistent.
 //!
-//! Look-ups and listings are here, what is put in in `insert`, what goes in `remove`. Locks are taken in one order: policy, then
-//! a shard of the entries, then a shard of the index or of the schedule. With rules, whoever writes to a shard holds the policy's: a
-//! rule may wait for a lock of its own while a shard is locked for reading, which another holds that looks at a shard in turn. Values are
-//! dropped when no lock is held, since dropping one runs the user's code.
+//! Lookups and listings are in this file, insertion is in `insert`, removal in `remove`. Locks are taken in one order: the policy,
+//! then a shard of the entries, then a shard of the index or of the schedule. In a store with rules, every writer of a shard holds the
+//! policy's lock. Otherwise there could be a deadlock: a rule may wait for a lock of its own while a shard is locked for reading, and
+//! the holder of that lock may wait for a shard. Values are dropped outside all locks, because dropping one runs the user's code.
 
 mod insert;
 mod panic;
@@ -38,10 +38,10 @@ use panic::Panic;
 pub use insert::Inserted;
 pub use remove::Removed;
 
-/// How often expired entries are looked for if no rule says otherwise.
+/// How often expired entries are swept if no rule says otherwise.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Told of each entry that goes, for statistics. Runs under the store's locks, so it only counts.
+/// Called for each entry that is removed, for the statistics. It runs under the store's locks, so it only counts.
 pub type Observer = Box<dyn Fn(&Key, Cause) + Send + Sync>;
 
 /// The in-process tier.
@@ -52,25 +52,25 @@ pub struct Store {
     clock: Clock,
     rules: Vec<Box<dyn Rule>>,
     watch: Watch,
-    /// Its lock orders all writes that a rule or a function's bound has a say in.
+    /// Its lock orders all writes that a rule or a function's `max_items` takes part in.
     policy: Mutex<Policy>,
     len: AtomicUsize,
-    /// How long copies of what the shared tier has live at most, in nanoseconds.
+    /// The longest time that copies of shared entries live, in nanoseconds.
     copies_live: AtomicU64,
     sweep_interval: Duration,
     observer: Observer,
 }
 
-/// What the rules together want to know of hits.
+/// What the rules together need to know about hits.
 #[derive(Default)]
 struct Watch {
-    /// How often each entry was hit, up to this.
+    /// Hits are counted for each entry, up to this number; 0 if no rule needs them.
     count: u8,
-    /// When each was hit last.
+    /// Each hit records its time.
     stamp: bool,
-    /// When each was used last, be it that it was stored.
+    /// Each entry records when it was last used, where being stored is a use.
     last_use: bool,
-    /// Some rule is to be called.
+    /// A rule must be called on each hit.
     call: bool,
 }
 
@@ -83,7 +83,7 @@ impl Watch {
                 Reads::Ignore => {}
                 Reads::Count(most) => watch.count = watch.count.max(most.min(MOST_HITS)),
                 Reads::Stamp => watch.stamp = true,
-                // what is called may ask when an entry was used last
+                // a rule that is called may ask when an entry was last used
                 Reads::Call => (watch.stamp, watch.call) = (true, true),
             }
         }
@@ -91,27 +91,27 @@ impl Watch {
     }
 }
 
-/// What is decided with, under one lock.
+/// The state by which evictions are decided, under one lock.
 #[derive(Default)]
 struct Policy {
-    /// The bounds of single functions, by the numbers of their spaces.
+    /// The bounds of functions with `max_items`, by the ids of their spaces.
     bounds: HashMap<u32, Bound>,
-    /// Who sits where, of a rule that gives seats.
+    /// The entry in each seat, for a rule that assigns seats.
     seats: Vec<Handle>,
-    /// Room for the seats that are to be vacated, kept from one insertion to the next.
+    /// A buffer for the seats to vacate, reused by each insertion.
     victims: Vec<u32>,
-    /// What a rule has panicked with first since the lock was taken.
+    /// The first panic of a rule since the lock was taken.
     panicked: Option<Panic>,
 }
 
-/// A function's own bound: the least recently used of its entries makes room.
+/// The bound of one function: its least recently used entry makes room.
 struct Bound {
     lru: Lru,
     len: usize,
 }
 
 impl Policy {
-    /// The bound of the function of that `space`, if it has one and was asked before.
+    /// The bound of the function with this `space`, if it has one that was used before.
     fn bound(&mut self, space: u32) -> Option<&mut Bound> {
         if self.bounds.is_empty() {
             return None;
@@ -120,19 +120,19 @@ impl Policy {
     }
 }
 
-/// What a look-up found.
+/// The result of a lookup that reached an entry.
 enum Found<R> {
     Live(R),
     Gone(Handle, Cause),
 }
 
-/// Values that have gone, to be dropped when no lock is held: dropping a value runs the user's code, which may come back to
-/// the cache. Mostly one or two, for which nothing is allocated.
+/// Removed values, to be dropped outside all locks: dropping a value runs the user's code, which may call the cache. There are mostly
+/// one or two, which need no allocation.
 pub type Dropped = SmallVec<[OldValue; 3]>;
 
 impl Store {
-    /// A store that takes its time from `clock`, asks `rules` in their order, and tells `observer` of each entry that goes.
-    /// The rules must have been [checked](Rule::check).
+    /// A store that reads the time from `clock`, asks `rules` in their order, and calls `observer` for each entry that is removed. The
+    /// rules must have been [checked](Rule::check).
     #[must_use]
     pub fn new(clock: Clock, rules: Vec<Box<dyn Rule>>, observer: Observer) -> Arc<Self> {
         let intervals = rules.iter().filter_map(Rule::sweep_interval);
@@ -157,9 +157,9 @@ impl Store {
         store
     }
 
-    /// Gives the live entry that `probe` looks for to `read`; `None` if there is none. Quickest if its value is a `V`.
+    /// Passes the live entry that `probe` looks for to `read`; `None` if there is none. Fastest if the value is a `V`.
     ///
-    /// `read` runs while a part of the store is locked for reading: it must not call the store.
+    /// `read` runs while a part of the store is locked for reading, so it must not call the store.
     #[inline]
     pub fn get<V, A, R>(&self, probe: &Probe<'_, A>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R>
     where
@@ -169,8 +169,9 @@ impl Store {
         self.get_until::<V, A, R>(probe, |_| None, |entry, _| read(entry))
     }
 
-    /// As [`get`](Self::get), for values that need a closer look from some moment on, before the end of their lifetime. `moment` says
-    /// when, of an entry that has one, and `read` is told whether it has not come. Costs what `get` costs: the time is looked at once.
+    /// As [`get`](Self::get), for values that need attention from some moment before the end of their lifetime. `moment` returns that
+    /// moment of an entry, if it has one, and `read` is told whether it is still ahead. Costs the same as `get`: the time is read
+    /// once.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
@@ -193,7 +194,8 @@ impl Store {
         match table.look::<V, A>(probe) {
             Typed::Own(occupant, beside, slot) => {
                 let entry = Entry::new(&occupant.meta, beside, &occupant.value, slot);
-                // To let go of the lock does not panic. If the compiler had to see to what was found in case that it does, that would lie in memory.
+                // releasing the lock does not panic; if the compiler had to prepare for dropping `found` in that case, it would keep
+                // it in memory
                 let found = ManuallyDrop::new(self.find(entry, &moment, read));
                 drop(shard);
                 match ManuallyDrop::into_inner(found) {
@@ -212,7 +214,8 @@ impl Store {
         }
     }
 
-    /// The same, out of the way of a hit. In line: what a call returns lies in memory, and what a hit returns would lie there with it.
+    /// As `get_until`, off the path of a usual hit. Inlined, because the result of a call lies in memory, and that of a hit would lie
+    /// there too.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "it is a call of what is not")]
     fn get_otherwise<R>(
@@ -229,7 +232,7 @@ impl Store {
         result
     }
 
-    /// The same, whatever the type of the value and whoever reads or writes: compiled once.
+    /// As `get_until`, for values of any type and a shard locked by another thread. Compiled once.
     #[cold]
     #[inline(never)]
     fn get_slowly(
@@ -248,7 +251,7 @@ impl Store {
         }
     }
 
-    /// As [`get`](Self::get), by a key that is owned already.
+    /// As [`get`](Self::get), by an owned key.
     pub fn get_key<R>(&self, key: &Key, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         let read = |entry: Entry<'_>| self.find(entry, |_| None, |entry, _| read(entry));
         match self.entries.read_key(key, read)? {
@@ -274,13 +277,13 @@ impl Store {
 
     /// As [`get_key`](Self::get_key), without counting as a use of the entry.
     pub fn peek_key<R>(&self, key: &Key, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        // where there is none, the time is not asked for
+        // without an entry, the time is not read
         let is_over = |entry: Entry<'_>| entry.is_expired(self.clock.now());
         let peek = |entry: Entry<'_>| (!is_over(entry)).then(|| read(entry));
         self.entries.read_key(key, peek).flatten()
     }
 
-    /// What a look-up that comes to `entry` finds.
+    /// The result of a lookup that reached `entry`.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
@@ -294,7 +297,7 @@ impl Store {
     ) -> Found<R> {
         let reached = |moment| moment != NEVER && self.clock.has_reached(moment);
         let moment = moment(entry);
-        // a rule may have cut its lifetime to less
+        // a rule may have shortened the lifetime
         let early = moment.is_some_and(|it| it <= entry.deadline() && !reached(it));
         if !early && reached(entry.deadline()) {
             return Found::Gone(entry.handle(), Cause::Expired);
@@ -308,7 +311,7 @@ impl Store {
         Found::Live(read(entry, early))
     }
 
-    /// Notes when `entry` was used, and asks the rules that want to be called. Returns whether one of them drops it.
+    /// Records that `entry` is used now, and calls the rules that ask for it. Returns whether one of them drops the entry.
     #[cold]
     #[inline(never)]
     fn stamp(&self, entry: Entry<'_>) -> bool {
@@ -319,8 +322,9 @@ impl Store {
             })
     }
 
-    /// Has `entry`, which was stored at `stored_at`, live until then, unless its time is over or it is a copy that is kept for less. For the
-    /// `read` of a look-up that found it: the part of the store that it is in is locked, so it is not taken out meanwhile.
+    /// Extends the life of `entry`, which was stored at `stored_at`, to `until`; less far if it is a copy of limited age. An expired
+    /// entry stays expired. To be called from the `read` of a lookup, where the shard is locked and the entry can't be removed
+    /// meanwhile.
     pub fn prolong(&self, entry: Entry<'_>, stored_at: Tick, until: Tick) {
         let mut until = until;
         if entry.meta().tie() != Tie::Own {
@@ -330,31 +334,31 @@ impl Store {
         if entry.is_expired(self.clock.now()) || until <= entry.deadline() {
             return;
         }
-        // it is noted anew once what is noted of it already comes: it may be prolonged many times until then
+        // the schedule notices when the old deadline comes: the entry may be prolonged many times until then
         entry.set_deadline(until);
     }
 
-    /// Until when a copy may be kept that is made `now`.
+    /// The latest deadline of a copy that is made `now`.
     #[must_use]
     pub fn copies_end(&self, now: Tick) -> Tick {
         now.saturating_add(self.copies_live.load(Ordering::SeqCst))
     }
 
-    /// From here on, copies of what the shared tier has are kept for `span` at most, whatever their lifetimes; `None`: for all of
-    /// these. What is in already stays.
+    /// From now on, new copies of shared entries live for `span` at most, whatever their lifetimes; `None`: no such limit. Existing
+    /// copies are not affected.
     pub fn limit_copies(&self, span: Option<Duration>) {
         let span = span.map_or(NEVER, nanos);
         self.copies_live.store(span, Ordering::SeqCst);
     }
 
-    /// Whether copies are kept for a while only.
+    /// Whether copies live for a limited time only.
     #[inline]
     #[must_use]
     pub fn limits_copies(&self) -> bool {
         self.copies_live.load(Ordering::SeqCst) != NEVER
     }
 
-    /// The keys of the live entries, in no order.
+    /// The keys of the live entries, in no particular order.
     #[must_use]
     pub fn keys(&self) -> Vec<Key> {
         let now = self.clock.now();
@@ -383,19 +387,19 @@ impl Store {
         self.len() == 0
     }
 
-    /// Notes that there are `more` entries than before, or fewer. Under the lock of a shard.
+    /// Adds `more` to the number of entries. The caller holds the lock of a shard.
     fn count(&self, more: isize) {
         if self.rules.is_empty() {
             self.len.fetch_add(more.cast_unsigned(), Ordering::Relaxed);
         } else {
-            // whoever writes holds the policy's lock as well
+            // every writer holds the policy's lock as well
             let len = self.len.load(Ordering::Relaxed);
             self.len
                 .store(len.wrapping_add_signed(more), Ordering::Relaxed);
         }
     }
 
-    /// The policy's lock, if a rule or a bound has a say in what happens to entries of `space`.
+    /// The policy's lock, if a rule or a bound takes part in writes to entries of `space`.
     fn policy_for(&self, space: &Space) -> Option<MutexGuard<'_, Policy>> {
         (!self.rules.is_empty() || space.max_items().is_some()).then(|| lock(&self.policy))
     }

@@ -1,4 +1,4 @@
-//! What goes: by key, by scope, all at once, or since its time is over.
+//! Removal: by key, by scope, of everything, and of expired entries.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -14,7 +14,7 @@ use crate::rule::{Cause, Departed, Rule};
 use crate::scope::Scope;
 use crate::sync::lock;
 
-/// How much of what has expired is removed under one lock.
+/// How many expired entries are removed under one lock.
 const BATCH: usize = 256;
 
 /// How many live entries were removed.
@@ -22,13 +22,13 @@ const BATCH: usize = 256;
 pub struct Removed {
     /// All of them.
     pub entries: u64,
-    /// Those that the shared tier can't have had.
+    /// Those that can't have been in the shared tier.
     pub local: u64,
 }
 
 impl Store {
-    /// Removes the entry of `key`. Returns whether there was one that was live. Its value is left in `dropped`, also if a rule panics, for
-    /// a caller that holds locks of its own.
+    /// Removes the entry of `key`. Returns whether there was a live one. Its value is left in `dropped`, also if a rule panics, so
+    /// that a caller that holds locks can drop it later.
     pub fn remove(&self, key: &Key, dropped: &mut Dropped) -> bool {
         let mut policy = self.policy_for(key.space());
         let now = self.clock.now();
@@ -42,7 +42,7 @@ impl Store {
         live
     }
 
-    /// Removes `scope` and all below it. Returns how many live entries there were. Costs what it removes.
+    /// Removes `scope` and everything below it. Returns how many live entries were removed. The cost is proportional to that.
     pub fn remove_scope(&self, scope: &Scope) -> Removed {
         let now = self.clock.now();
         let mut removed = Removed::default();
@@ -51,7 +51,7 @@ impl Store {
             self.drain()
         } else {
             let mut taken = Vec::new();
-            // another entry may lie there by now, and be another tenant's
+            // the slot may hold another entry by now, even of another tenant
             let is_it = |_, meta: &Meta| is_in(scope, &meta.key);
             let handles = self.index.handles(scope);
             self.entries
@@ -76,7 +76,7 @@ impl Store {
         removed
     }
 
-    /// Removes all copies of what the shared tier has, and what depends on that. Costs a walk over everything.
+    /// Removes all copies of shared entries, and the entries that depend on such. Walks over the whole store.
     pub fn remove_copies(&self) {
         let mut copies = Vec::new();
         self.entries.for_each(|entry| {
@@ -92,7 +92,7 @@ impl Store {
         panic::resume(panicked);
     }
 
-    /// Removes everything. Counts as neither evictions nor expirations.
+    /// Removes everything. The entries count as neither evicted nor expired.
     pub fn clear(&self) {
         let mut policy = lock(&self.policy);
         let dropped = self.drain();
@@ -104,25 +104,25 @@ impl Store {
         panic::resume(panicked);
     }
 
-    /// Frees what has expired.
+    /// Removes the expired entries.
     pub fn free_expired(&self) {
         let now = self.clock.now();
         let mut panicked = None;
         while self.expiry.is_due(now) {
             let mut dropped = Dropped::new();
-            // held while what is due is neither scheduled nor removed yet, so that no write takes it for alive; and let go in
-            // between, so that a thousand expiries at once are no long wait for one write
+            // held until the due entries are removed, so that no write takes one of them for live; released between batches, so that a
+            // write does not wait for thousands of expiries
             let mut policy = lock(&self.policy);
             self.remove_due(now, &mut policy, &mut dropped);
             panic::note(&mut panicked, Policy::release(policy));
-            // a value may panic as well, and the rest is to go all the same
+            // dropping a value may panic as well, and the rest must be removed all the same
             let drop_all = AssertUnwindSafe(|| drop(dropped));
             panic::note(&mut panicked, catch_unwind(drop_all).err());
         }
         panic::resume(panicked);
     }
 
-    /// Removes some of what is due.
+    /// Removes one batch of the entries that are due.
     pub(super) fn remove_due(&self, now: Tick, policy: &mut Policy, dropped: &mut Dropped) {
         if !self.expiry.is_due(now) {
             return;
@@ -131,7 +131,7 @@ impl Store {
         let due = self.expiry.take_due(now, BATCH, &self.entries);
         let is_it = |handle: Handle, meta: &Meta| {
             let over = meta.is_expired(now);
-            // prolonged since it was noted
+            // it was prolonged since it was scheduled
             if !over && self.expiry.note(handle, meta.deadline()) && self.clock.runs() {
                 sweeper::wake();
             }
@@ -143,18 +143,19 @@ impl Store {
         dropped.extend(gone.into_iter().filter_map(settle));
     }
 
-    /// Removes what a look-up for `probe` found at `handle`, for `cause`.
+    /// Removes the entry that a lookup by `probe` found at `handle`, for `cause`.
     #[cold]
     #[inline(never)]
     pub(super) fn remove_found(&self, handle: Handle, probe: &dyn Seek, cause: Cause) {
         let now = self.clock.now();
-        // another may lie there by now. If it is of the same key, a rule's verdict, which is on the key, is on that, too
+        // the slot may hold another entry by now; if that has the same key, a rule's verdict, which is about the key, applies to it
+        // too
         let is_it =
             |meta: &Meta| probe.is(&meta.key) && (cause != Cause::Expired || meta.is_expired(now));
         panic::resume(self.remove_if(handle, is_it, cause, &mut Dropped::new()));
     }
 
-    /// Removes the copy of what the shared tier has under `key` that lies at `handle`. Returns what a rule has panicked with.
+    /// Removes the copy of the shared entry of `key` at `handle`. Returns the panic of a rule, if there was one.
     pub(super) fn remove_copy(
         &self,
         handle: Handle,
@@ -177,8 +178,8 @@ impl Store {
         policy.and_then(Policy::release)
     }
 
-    /// Takes out what lies at `handle`, if that `is_it`, and tells the rules of it. Its value is returned, if there is something to
-    /// drop.
+    /// Removes the entry at `handle`, if `is_it` says that it is the right one, and tells the rules. Returns its value, if it needs
+    /// dropping.
     pub(super) fn take_out(
         &self,
         handle: Handle,
@@ -192,7 +193,7 @@ impl Store {
         self.settle(taken, cause, policy, &self.rules)
     }
 
-    /// Takes out the entry of `key`, and tells `rules` of it, which are those that don't know it yet.
+    /// Removes the entry of `key`, and tells those `rules` that don't know yet.
     pub(super) fn take_out_key(
         &self,
         key: &Key,
@@ -203,7 +204,8 @@ impl Store {
         self.settle(taken, Cause::Rule, policy, rules)
     }
 
-    /// Takes out the one in `seat`, which its rule has vacated. If `bin`, which comes in its place, can hold its value, it does.
+    /// Removes the entry in `seat`, which its rule has vacated. Its value moves into `bin`, the newcomer's parcel, if that has room
+    /// for it.
     pub(super) fn vacate(
         &self,
         seat: u32,
@@ -223,8 +225,8 @@ impl Store {
         self.entries.drain(self.removed())
     }
 
-    /// What is done while entries of one shard are taken out of their tables, under its lock, so that the count is never ahead of
-    /// the tables, nor below zero, and what is noted beside them says the same.
+    /// Updates the count, the index and the schedule for entries that are taken out of one shard. It runs under the shard's lock, so
+    /// that all of them agree with the tables and the count never drops below zero.
     fn removed(&self) -> impl Fn(&[Taken]) {
         |gone| {
             self.count(-gone.len().cast_signed());
@@ -234,7 +236,7 @@ impl Store {
         }
     }
 
-    /// The same for one of them.
+    /// As [`removed`](Self::removed), for a single entry.
     fn removed_one(&self) -> impl FnOnce(Handle, &Meta) {
         |handle, meta| {
             self.count(-1);
@@ -243,8 +245,8 @@ impl Store {
         }
     }
 
-    /// Tells everyone that an entry is out of the store. Gives back its value, if there is something to drop. A rule that panics over that
-    /// keeps nobody else from hearing of it: the policy notes what with, for when it is let go of.
+    /// Tells the rules and the observer of a removed entry. Returns its value, if it needs dropping. If a rule panics, the others are
+    /// told all the same, and the policy keeps the panic until its lock is released.
     fn settle(
         &self,
         taken: Taken,
@@ -253,9 +255,9 @@ impl Store {
         rules: &[Box<dyn Rule>],
     ) -> Option<OldValue> {
         let mut gone = Departed::new(&taken.meta.key, NO_SEAT);
-        // without it nobody has a say, and there are no rules
+        // without a policy there are no rules
         if let Some(policy) = policy {
-            // a rule that panicked may have left an entry in a seat that it gave to another since
+            // a rule that panicked may have assigned the seat to another entry since
             gone.seat = policy.confirmed(taken.meta.seat(), taken.handle());
             if let Some(bound) = policy.bound(gone.key().head().space_id()) {
                 bound.len = bound.len.saturating_sub(1);
@@ -268,12 +270,12 @@ impl Store {
     }
 }
 
-/// Tells each of `rules`, whichever panics. Returns what the first has panicked with.
+/// Calls `tell` for each of `rules`, also after one that panics. Returns the first panic.
 pub(super) fn tell_all(rules: &[Box<dyn Rule>], tell: impl Fn(&dyn Rule)) -> Option<Panic> {
     let mut panicked = None;
     let mut rules = rules.iter();
     while !rules.as_slice().is_empty() {
-        // around them all: it is to cost nothing where none panics
+        // around all of them, so that it costs nothing if none panics
         let told = catch_unwind(AssertUnwindSafe(|| {
             rules.by_ref().for_each(|rule| tell(&**rule));
         }));
