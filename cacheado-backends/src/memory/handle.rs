@@ -1,37 +1,37 @@
-//! Handles: which place of the store is meant, in one word.
+//! Handles: the address of a slot in the store, in one word.
 
 use std::hash::{Hash, Hasher};
 
 use crate::key::{Hash32, Head, Space};
 
-/// A place: its shard, the table in it, and the slot in that. Whoever keeps one looks again at what lies there before he acts on
-/// it: an entry may have gone since, and another of the same function lie in its place.
+/// The address of a slot: the shard, the table in it, and the slot in that. Code that keeps a handle must check the entry there before
+/// acting on it: the entry may have been removed since, and the slot reused for another of the same function.
 ///
-/// Of several that are sorted, those of one shard come one after another.
+/// Sorting handles groups them by shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Handle(u64);
 
-/// How many bits say which shard it is.
+/// The number of bits for the shard.
 const SHARD: u32 = 5;
 const SLOT: u32 = u32::BITS;
-/// What is left for the space: 134 million functions.
+/// The number of bits for the space: 134 million functions.
 const SPACE: u32 = u64::BITS - SHARD - SLOT;
 
-/// How many shards: enough for the writers of a large machine, and for a table's growth to be no long wait.
+/// The number of shards: enough for the writers of a large machine, and to keep the pause short while a table grows.
 pub(super) const SHARDS: usize = if cfg!(shuttle) { 2 } else { 1 << SHARD };
 
-/// Odd, so that nothing is lost, and without a pattern.
+/// Odd, so that multiplying by it loses nothing, and without a pattern.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Which shard the keys of that hash are in.
+/// The shard of the keys with this hash.
 #[inline]
 pub(super) fn shard_of(hash: Hash32) -> usize {
-    // the tables look at the lowest bits, and at some that are made of all
+    // the tables use the lowest bits, and some that depend on all of them
     (hash.0 >> (u32::BITS - SHARD)) as usize % SHARDS
 }
 
 impl Handle {
-    /// The place of an entry whose key has this `head`, in that slot.
+    /// The handle of the entry in `slot` whose key has this `head`.
     #[inline]
     pub(crate) fn of(head: Head, slot: u32) -> Self {
         let shard = shard_of(head.hash()) as u64;
@@ -44,12 +44,12 @@ impl Handle {
         (self.0 >> (SPACE + SLOT)) as usize
     }
 
-    /// The number of the space, by which a shard finds its table.
+    /// The id of the space, by which a shard finds its table.
     pub(super) fn table(self) -> usize {
         ((self.0 >> SLOT) % (1 << SPACE)) as usize
     }
 
-    /// Whose entry lies there.
+    /// The space of the entry.
     pub(super) fn space(self) -> Option<&'static Space> {
         Space::by_id(u32::try_from(self.table()).ok()?)
     }
@@ -60,9 +60,9 @@ impl Handle {
         slot
     }
 
-    /// A hash of it, for a table.
+    /// A hash of the handle, for a table.
     pub(super) fn spread(self) -> u64 {
-        // the tables look at the topmost bits and at the lowest, and multiplying moves everything upwards
+        // the tables use the topmost and the lowest bits, and multiplying moves entropy upwards only
         (self.0 ^ self.0 >> SLOT)
             .wrapping_mul(SPREAD)
             .rotate_left(SLOT)

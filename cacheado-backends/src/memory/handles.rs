@@ -1,13 +1,13 @@
-//! Sets of handles: eight bytes an entry, and half as much again for free places.
+//! Sets of handles: eight bytes per handle, and half as much again for free places.
 
 use hashbrown::HashTable;
 
 use super::handle::Handle;
 
-/// The room for so many is kept by a set that has few.
+/// A nearly empty set keeps room for this many handles.
 const SLACK: usize = 8;
 
-/// Which entries are in some group.
+/// The entries of a group.
 #[derive(Default)]
 pub(super) struct Handles(HashTable<Handle>);
 
@@ -19,7 +19,7 @@ impl Handles {
             .or_insert(handle);
     }
 
-    /// Takes `handle` out, if it is in.
+    /// Removes `handle`, if it is in the set.
     pub(super) fn remove(&mut self, handle: Handle) {
         if let Ok(found) = self.0.find_entry(handle.spread(), |other| *other == handle) {
             found.remove();
@@ -27,7 +27,7 @@ impl Handles {
         }
     }
 
-    /// Looks at what taking `handle` out looks at.
+    /// Reads the memory that removing `handle` will read. See [`touch`].
     pub(super) fn touch(&self, handle: Handle) {
         touch(&self.0, handle.spread(), |other| *other == handle);
     }
@@ -36,7 +36,7 @@ impl Handles {
         self.0.len()
     }
 
-    /// For how many there is room.
+    /// The number of handles that there is room for.
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
         self.0.capacity()
@@ -51,16 +51,16 @@ impl Handles {
     }
 }
 
-/// Has `table`, from which something was removed, give back room if it was full once and has little left.
+/// Shrinks `table` after a removal, if little of what it once held is left.
 pub(super) fn fit<T>(table: &mut HashTable<T>, hash: impl Fn(&T) -> u64) {
     if table.len() * 8 + SLACK < table.capacity() {
         table.shrink_to(table.len() * 2, hash);
     }
 }
 
-/// Looks at what taking out of `table` looks at. If that is done for several before the first is taken out, the processor waits for the
-/// memory of all of them together: in a store of a million entries, a fifth of what evicting a scope costs.
+/// Reads the memory that a removal from `table` will read. Doing this for several entries before removing the first lets the processor
+/// load them in parallel: in a store of a million entries it saves a fifth of the cost of evicting a scope.
 pub(super) fn touch<T>(table: &HashTable<T>, hash: u64, is_it: impl FnMut(&T) -> bool) {
-    // or nothing would be looked at
+    // without this the compiler would drop the reads
     _ = std::hint::black_box(table.find(hash, is_it));
 }

@@ -1,8 +1,8 @@
-//! The scope index: which entries each tenant has, so that evicting a tenant costs what the tenant has, not what the store holds.
+//! The scope index: the entries of each tenant, so that evicting a tenant costs what the tenant has, not what the store holds.
 //!
-//! Under each scope that an entry is in, its own and those above, the place where it lies is noted. In which scope an entry is says
-//! its key, at which whoever takes it out looks again. So a scope itself is known by a hash only. Two that share one share a
-//! group, which costs whoever evicts one of them a look at the other's entries. Entries of the global scope are not in it.
+//! An entry's handle is recorded under each scope that the entry is in: its own and those above. The index identifies a scope by a
+//! hash only. Two scopes with one hash share a group, so an eviction checks the scope in the key of each entry before removing it, and
+//! skips the entries of the other scope. Entries of the global scope are not in the index.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -17,25 +17,25 @@ use crate::sync::{Mutex, MutexGuard, RandomState, lock};
 
 const SHARDS: usize = 16;
 
-/// As many entries of a scope are noted one by one; if there are more, it has a set of its own.
+/// Up to this many entries of a scope are recorded one by one. A scope with more has a set of its own.
 const FEW: usize = 8;
 
-/// Each tree is in one shard, chosen by its root.
+/// Each tree of scopes is in one shard, chosen by its root.
 pub(super) struct Index {
     shards: [Mutex<Groups>; SHARDS],
     hasher: RandomState,
 }
 
-/// The entries by the scopes' hashes.
+/// The entries, by the hashes of their scopes.
 #[derive(Default)]
 struct Groups {
-    /// Those of small groups.
+    /// The members of small groups.
     few: HashTable<Member>,
-    /// Those of large ones.
+    /// The large groups.
     many: HashTable<Group>,
 }
 
-/// An entry and its scope's hash. Packed: a quarter less.
+/// An entry and the hash of its scope. Packed, which saves a quarter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C, packed(4))]
 struct Member {
@@ -48,12 +48,12 @@ struct Group {
     handles: Handles,
 }
 
-/// The hashes of a scope and of those above it, the tree's root first. Of the global scope, none.
+/// The hashes of a scope and of those above it, from the root of the tree. Empty for the global scope.
 pub(super) type Path = SmallVec<[Hash32; 4]>;
 
-/// Whether the entry of `key` is in `scope`, or below.
+/// Whether the entry of `key` is in `scope` or below it.
 pub(super) fn is_in(scope: &Scope, key: &Key) -> bool {
-    // as `Scope::contains`, without making a scope
+    // as `Scope::contains`, without building a scope
     key.space().level().at(scope.level().depth()) == Some(scope.level())
         && key.scope_bytes().starts_with(scope.encoded_ids())
 }
@@ -66,7 +66,7 @@ impl Index {
         }
     }
 
-    /// The path to the scope of `level` with these encoded `ids`, which anything may follow.
+    /// The path to the scope of `level` with these encoded `ids`. Further bytes may follow the ids.
     fn path(&self, level: Level, ids: &[u8]) -> Path {
         let mut path = Path::new();
         let (mut hasher, mut rest) = (self.hasher.build_hasher(), ids);
@@ -82,21 +82,21 @@ impl Index {
         path
     }
 
-    /// `None` for the global scope: of what belongs to nobody nothing is noted, and nothing hashed.
+    /// The path of the key's scope; `None` for the global scope, which is not indexed.
     #[inline]
     pub(super) fn path_of(&self, key: &Key) -> Option<Path> {
         let level = key.space().level();
         (level.depth() > 0).then(|| self.path(level, key.encoded()))
     }
 
-    /// The shard of the tree that a path is in; `None` for the global scope.
+    /// The shard of a path's tree; `None` for the global scope.
     fn shard(&self, path: &Path) -> Option<&Mutex<Groups>> {
-        // the tables look at the lowest bits
+        // the tables use the lowest bits
         let root = path.first()?.0 >> 24;
         Some(&self.shards[root as usize % SHARDS])
     }
 
-    /// Notes that an entry lies at `handle` whose key has this [path](Self::path_of).
+    /// Records the entry at `handle`, whose key has this [path](Self::path_of).
     pub(super) fn note(&self, path: &Path, handle: Handle) {
         if let Some(shard) = self.shard(path) {
             let mut groups = lock(shard);
@@ -106,7 +106,7 @@ impl Index {
         }
     }
 
-    /// Takes out what was noted of the entry of `key`.
+    /// Removes the record of the entry of `key`.
     #[inline]
     pub(super) fn forget(&self, key: &Key, handle: Handle) {
         if let Some(path) = self.path_of(key)
@@ -119,7 +119,7 @@ impl Index {
         }
     }
 
-    /// As [`forget`](Self::forget), of several. Those of one tree that come one after another cost one lock.
+    /// As [`forget`](Self::forget), for several. Neighbours of one tree take the lock once.
     pub(super) fn forget_all<'k>(&self, gone: impl IntoIterator<Item = (&'k Key, Handle)>) {
         let mut held: Option<(&Mutex<Groups>, MutexGuard<'_, Groups>)> = None;
         for (key, handle) in gone {
@@ -132,7 +132,7 @@ impl Index {
             let groups = match &mut held {
                 Some((its, groups)) if std::ptr::eq(*its, shard) => groups,
                 other => {
-                    // let go of first: no two are ever held together
+                    // released first: two of these locks are never held together
                     *other = None;
                     &mut other.insert((shard, lock(shard))).1
                 }
@@ -143,7 +143,7 @@ impl Index {
         }
     }
 
-    /// Where the entries in `scope` and below it lie, all that there are at one moment. Some may be those of entries elsewhere.
+    /// The handles of the entries in `scope` and below it, all from one moment. Some may be of entries in another scope.
     pub(super) fn handles(&self, scope: &Scope) -> Vec<Handle> {
         let path = self.path(scope.level(), scope.encoded_ids());
         match (self.shard(&path), path.last()) {
@@ -152,7 +152,7 @@ impl Index {
         }
     }
 
-    /// How many entries are noted, once for each scope.
+    /// The number of records: one per entry and scope.
     #[cfg(all(test, not(shuttle)))]
     pub(super) fn noted(&self) -> usize {
         let count = |shard: &Mutex<Groups>| {
@@ -214,7 +214,7 @@ impl Groups {
         };
         let handles = &mut group.get_mut().handles;
         handles.remove(handle);
-        // not as soon as they are few enough: what comes and goes is not to cost a move each time
+        // not at `FEW` itself: entries that come and go must not move the group each time
         if handles.len() <= FEW / 2 {
             let (group, _) = group.remove();
             fit(&mut self.many, |it| it.scope.spread());

@@ -1,4 +1,4 @@
-//! The in-process tier: values in typed slabs, a table for each function, an index by scope, and what watches over lifetimes.
+//! The in-process tier: values in typed slabs, a table for each function, an index by scope, and an expiry schedule.
 
 mod handle;
 mod handles;

@@ -1,8 +1,8 @@
-//! The shards, which are locked one by one: each has a table for each space.
+//! The shards, each with its own lock and a table for each space.
 //!
-//! A look-up finds an entry by hash and predicate, so it owns no key. A shard's lock is one that readers of several threads
-//! don't contend for: a hit writes to no cache line that a hit of another thread writes. Nothing here calls code that could come
-//! back to the shards, but for the closures that it is given.
+//! A lookup finds an entry by hash and predicate, so it needs no owned key. Readers on several threads don't contend for a shard's
+//! lock: a hit writes to no cache line that a hit of another thread writes. Apart from the closures that they are given, these
+//! functions call nothing that could come back to the shards.
 
 use std::ops::{Deref, DerefMut};
 
@@ -15,10 +15,10 @@ use crate::entry::{Entry, Extra, Meta, Parcel, Taken};
 use crate::key::{Head, Key};
 use crate::sync::ReadMostly;
 
-/// How many entries are taken out under one lock.
+/// How many entries are removed under one lock.
 const AT_ONCE: usize = 16;
 
-/// The tables by the numbers of their spaces, from the first of those that it has had entries of.
+/// The tables, by the ids of their spaces, counted from the lowest id that the shard has had entries of.
 #[derive(Default)]
 pub(super) struct Shard {
     first: usize,
@@ -26,7 +26,7 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// The table of the space of that number, if it has had entries.
+    /// The table of the space with this id, if there have been entries.
     #[inline]
     pub(super) fn get(&self, space: usize) -> Option<&Table> {
         self.tables.get(space.wrapping_sub(self.first))
@@ -36,7 +36,7 @@ impl Shard {
         self.tables.get_mut(space.wrapping_sub(self.first))
     }
 
-    /// The same, which is made if there is none.
+    /// The table of the space with this id. Makes it if there is none.
     fn table(&mut self, space: usize) -> &mut Table {
         if self.tables.is_empty() {
             self.first = space;
@@ -57,7 +57,7 @@ impl Shard {
 
 pub(super) struct Shards([CachePadded<ReadMostly<Shard>>; SHARDS]);
 
-/// What a hit reads of a shard is one cache line.
+/// A hit reads one cache line of a shard.
 #[cfg(all(target_os = "linux", target_pointer_width = "64", not(shuttle)))]
 const _: () = assert!(size_of::<ReadMostly<Shard>>() <= 64);
 
@@ -77,18 +77,18 @@ impl Shards {
         self.0[number].write()
     }
 
-    /// The shard of the keys with `head`, locked for reading.
+    /// Locks the shard of the keys with `head` for reading.
     pub(super) fn read(&self, head: Head) -> impl Deref<Target = Shard> {
         self.read_lock(shard_of(head.hash()))
     }
 
-    /// The same, if that takes no waiting and nothing out of the ordinary.
+    /// As [`read`](Self::read), if that is possible without waiting and by the usual way.
     #[inline]
     pub(super) fn try_read(&self, head: Head) -> Option<impl Deref<Target = Shard>> {
         self.0[shard_of(head.hash())].try_read()
     }
 
-    /// Gives the entry of `key` to `read`, which runs while its shard is locked for reading.
+    /// Passes the entry of `key` to `read`, which runs while the shard is locked for reading.
     pub(super) fn read_key<R>(&self, key: &Key, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         let shard = self.read(key.head());
         let table = shard.get(key.head().space_id() as usize)?;
@@ -96,13 +96,13 @@ impl Shards {
         table.entry(slot).map(read)
     }
 
-    /// Gives what is kept beside the value at `handle` to `read`, which runs while its shard is locked for reading.
+    /// Passes the metadata of the entry at `handle` to `read`, which runs while the shard is locked for reading.
     pub(super) fn meta_at<R>(&self, handle: Handle, read: impl FnOnce(&Meta) -> R) -> Option<R> {
         let shard = self.read_lock(handle.shard());
         meta_of(&shard, handle).map(read)
     }
 
-    /// Shows all entries that have the hash and the space of `head` to `see`, which runs while their shard is locked for reading.
+    /// Passes all entries with the hash and the space of `head` to `see`, which runs while the shard is locked for reading.
     pub(super) fn read_all(&self, head: Head, mut see: impl FnMut(Entry<'_>)) {
         let shard = self.read(head);
         let table = shard.get(head.space_id() as usize);
@@ -114,7 +114,7 @@ impl Shards {
         }
     }
 
-    /// The heads of all entries of the space of that number.
+    /// The heads of all entries of the space with this id.
     pub(super) fn heads(&self, space: usize) -> Vec<Head> {
         let mut heads = Vec::new();
         for number in 0..SHARDS {
@@ -127,8 +127,8 @@ impl Shards {
         heads
     }
 
-    /// Puts an entry in, in the place of the one of its key, which is returned; `is_new`: it is known that there is none. `swapped` is
-    /// shown where it lies and that one, while the shard is locked.
+    /// Inserts an entry, or replaces the one of its key, which is returned. `is_new`: its key is known to have none. `swapped` is
+    /// called with the handle and the replaced entry, while the shard is locked.
     pub(super) fn insert(
         &self,
         meta: Meta,
@@ -146,7 +146,7 @@ impl Shards {
         (handle, old)
     }
 
-    /// Takes out the entry of `key`. `removed` runs while its shard is locked.
+    /// Removes the entry of `key`. `removed` runs while the shard is locked.
     pub(super) fn remove_key(
         &self,
         key: &Key,
@@ -160,7 +160,8 @@ impl Shards {
         Some(taken)
     }
 
-    /// Takes out what lies at `handle`, if that `is_it`. `removed` runs while its shard is locked. See [`Parcel::hold`] of `bin`.
+    /// Removes the entry at `handle`, if `is_it` says that it is the right one. `removed` runs while the shard is locked. For `bin`
+    /// see [`Parcel::hold`].
     pub(super) fn remove(
         &self,
         handle: Handle,
@@ -175,8 +176,8 @@ impl Shards {
         Some(taken)
     }
 
-    /// Takes out all that lies at one of the `handles` and that `is_it`, into `gone`. `removed` is shown some of one shard at a time, while
-    /// that is locked: not for each of them anew, nor for many at once, which readers would wait for.
+    /// Removes the entries at `handles` for which `is_it` holds, into `gone`. Each shard is locked for a batch at a time, neither for
+    /// each entry separately nor for so many that readers would wait, and `removed` is called with the batch under the lock.
     pub(super) fn remove_all(
         &self,
         mut handles: Vec<Handle>,
@@ -188,7 +189,7 @@ impl Shards {
         for group in handles.chunk_by(|one, other| one.shard() == other.shard()) {
             for some in group.chunks(AT_ONCE) {
                 let mut shard = self.write_lock(some[0].shard());
-                // each step is done for all of them before the next: what memory is waited for then is waited for together
+                // each step is done for the whole batch before the next one, so that their memory is loaded in parallel
                 let those: SmallVec<[Handle; AT_ONCE]> = some
                     .iter()
                     .copied()
@@ -208,8 +209,8 @@ impl Shards {
         }
     }
 
-    /// Takes out everything, shard by shard, and gives back the room. `removed` is shown some of what was in one at a
-    /// time, while that is locked.
+    /// Removes everything, shard by shard, and frees the memory. `removed` is called with batches of a shard's entries while the shard
+    /// is locked.
     pub(super) fn drain(&self, removed: impl Fn(&[Taken])) -> Vec<Taken> {
         let mut all = Vec::new();
         for number in 0..SHARDS {
@@ -228,7 +229,7 @@ impl Shards {
         all
     }
 
-    /// Shows everything to `see`, shard by shard, each locked for reading.
+    /// Passes every entry to `see`, shard by shard, each locked for reading.
     pub(super) fn for_each(&self, mut see: impl FnMut(Entry<'_>)) {
         for number in 0..SHARDS {
             for table in &self.read_lock(number).tables {
@@ -240,12 +241,12 @@ impl Shards {
     }
 }
 
-/// What is kept beside the value at `handle`, in its shard.
+/// The metadata of the entry at `handle`, in its shard.
 fn meta_of(shard: &Shard, handle: Handle) -> Option<&Meta> {
     shard.get(handle.table())?.meta(handle.slot())
 }
 
-/// Takes out of its shard what lies at `handle`.
+/// Removes the entry at `handle` from its shard.
 fn take(shard: &mut Shard, handle: Handle) -> Option<Taken> {
     let table = shard.get_mut(handle.table())?;
     table.take(handle.slot(), |_| true, None)

@@ -1,7 +1,7 @@
-//! Slabs: the entries of one table, each in a slot that it keeps as long as it lives.
+//! Slabs: the entries of one table. Each keeps its slot for its whole life.
 //!
-//! Values of the slab's own type lie in place. One of another type, which only some functions have beside (an error that is kept
-//! for a while, or values of several types under the programmatic keys of one level), lies elsewhere in memory.
+//! Values of the slab's own type are stored in the slot. A value of another type is boxed. Only some functions have such: a kept
+//! error, or values of several types under the programmatic keys of one level.
 
 use std::any::Any;
 use std::cmp::Reverse;
@@ -12,8 +12,8 @@ use std::mem::{needs_drop, replace};
 use crate::entry::{Beside, Entry, Extra, Held, Meta, OldValue, Parcel, Taken};
 use crate::key::Head;
 
-/// How many slots of that `size` a chunk has: a power of two, about a quarter of a megabyte of them if that is possible. Slots
-/// never move from chunk to chunk, so growing copies no more than this.
+/// The number of slots of this `size` per chunk: a power of two that makes about a quarter of a megabyte, if possible. Slots never
+/// move to another chunk, so growing copies no more than one chunk.
 const fn slots_of(size: usize) -> usize {
     const MOST: usize = 4096;
     const LEAST: usize = 16;
@@ -30,23 +30,23 @@ const NONE: u32 = u32::MAX;
 
 pub(crate) struct Slab<V> {
     chunks: Vec<Chunk<V>>,
-    /// The chunks that have free slots, or room for more, the first of them on top: so the last ones empty.
+    /// The chunks with free slots or room for more, the first on top, so that the last ones become empty.
     open: BinaryHeap<Reverse<u32>>,
     len: usize,
 }
 
 struct Chunk<V> {
     slots: Vec<Slot<V>>,
-    /// For as many of the slots as it was needed for.
+    /// For the first slots, as far as one of them needed it.
     extras: Vec<Extra>,
-    /// The first free slot; the others are linked.
+    /// The first free slot. The others are linked.
     free: u32,
     used: usize,
 }
 
-/// The compiler finds room in an entry for saying which it is.
+/// The tag takes no room of its own: the compiler finds unused bits in an occupant.
 pub(super) enum Slot<V> {
-    /// The next free one of the chunk.
+    /// The next free slot of the chunk.
     Free(u32),
     Own(Occupant<V>),
     Other(Box<Occupant<OldValue>>),
@@ -59,14 +59,14 @@ pub(super) struct Occupant<V> {
     pub(super) value: V,
 }
 
-/// A slab, whatever its type.
+/// A slab of any type.
 pub(crate) trait AnySlab: Any + Send + Sync {
-    /// What lies in a slot.
+    /// The entry in a slot.
     fn entry(&self, slot: u32) -> Option<Entry<'_>>;
     fn meta(&self, slot: u32) -> Option<&Meta>;
-    /// Puts an entry into a free slot, and says which.
+    /// Puts an entry into a free slot, which is returned.
     fn put(&mut self, meta: Meta, extra: Option<Extra>, value: &mut dyn Parcel) -> u32;
-    /// Puts an entry into the place of another.
+    /// Replaces the entry in a slot, which is returned.
     fn replace(
         &mut self,
         slot: u32,
@@ -74,7 +74,7 @@ pub(crate) trait AnySlab: Any + Send + Sync {
         extra: Option<Extra>,
         value: &mut dyn Parcel,
     ) -> Option<Taken>;
-    /// See [`Parcel::hold`] of `bin`.
+    /// Removes the entry in a slot. For `bin` see [`Parcel::hold`].
     fn take(&mut self, slot: u32, bin: Option<&mut dyn Parcel>) -> Option<Taken>;
     fn len(&self) -> usize;
     /// Whether `value`, an `Option`, is of the slab's own type.
@@ -97,7 +97,7 @@ impl<V> Slab<V> {
         (slot as usize / Self::CHUNK, slot as usize % Self::CHUNK)
     }
 
-    /// A slot, and where what is kept beside it is.
+    /// A slot, and where its extra data is.
     #[inline]
     pub(super) fn slot(&self, slot: u32) -> Option<(&Slot<V>, Beside<'_>)> {
         let (chunk, nth) = Self::place(slot);
@@ -129,7 +129,7 @@ impl<V> Slab<V> {
         }
         chunk.used -= 1;
         if chunk.used == 0 {
-            // the room is given back, and the chunk is as a new one
+            // the memory is freed, and the chunk is like a new one
             chunk.slots = Vec::new();
             chunk.extras = Vec::new();
             chunk.free = NONE;
@@ -143,7 +143,7 @@ impl<V> Slab<V> {
     }
 }
 
-/// Of a chunk, or a slot.
+/// The number of a chunk or a slot.
 fn number(nth: usize) -> u32 {
     u32::try_from(nth).expect("fewer than 2^32 slots")
 }
@@ -184,7 +184,7 @@ impl<V> Chunk<V> {
 }
 
 impl<V> Slot<V> {
-    /// Whether what lies in it has a key with that `head`.
+    /// Whether the key of the entry in it has this `head`.
     #[inline]
     pub(super) fn is_of(&self, head: Head) -> bool {
         match self {
@@ -218,7 +218,7 @@ impl<V: Send + Sync + 'static> Slot<V> {
         }
     }
 
-    /// What lay in the slot of that number. See [`Parcel::hold`] of `bin`.
+    /// The entry that was in the slot with this number. For `bin` see [`Parcel::hold`].
     fn taken(self, slot: u32, bin: Option<&mut dyn Parcel>) -> Option<Taken> {
         let (meta, value) = match self {
             Self::Free(_) => return None,
@@ -232,7 +232,7 @@ impl<V: Send + Sync + 'static> Slot<V> {
     }
 }
 
-/// A value that has left its slot, unless there is nothing to drop or the `bin` takes it.
+/// The value that has left its slot; `None` if it needs no dropping, or if the `bin` takes it.
 fn old_value<V: Send + Sync + 'static>(value: V, bin: Option<&mut dyn Parcel>) -> Option<OldValue> {
     if !needs_drop::<V>() {
         return None;
@@ -330,7 +330,7 @@ mod tests {
         key.expect("a number serializes")
     }
 
-    /// What is to lie in a slot: a text, which is the slab's own type, or a number; and how heavy it is, if that is noted.
+    /// What a slot should hold: a text, which is the slab's own type, or a number; and its weight, if that is recorded.
     #[derive(Clone, Copy, Debug)]
     struct Item {
         nth: u64,
@@ -372,7 +372,7 @@ mod tests {
         }
     }
 
-    /// Numbers that look random, and are the same in each run.
+    /// Pseudorandom numbers, the same in each run.
     fn random(seed: &mut u64) -> u64 {
         *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         *seed >> 33
@@ -390,7 +390,7 @@ mod tests {
                 own: !random(&mut seed).is_multiple_of(4),
                 weight: random(&mut seed).is_multiple_of(8).then_some(7),
             };
-            // first more and more, over several chunks, then fewer and fewer
+            // it grows at first, over several chunks, and then shrinks
             let grows = random(&mut seed) % 8 < if nth < 30_000 { 6 } else { 2 };
             #[allow(clippy::cast_possible_truncation, reason = "a few thousand slots")]
             let from = random(&mut seed) as u32 % (1 + nth as u32);
@@ -423,7 +423,7 @@ mod tests {
             assert!(item.is_in(&slab, slot));
             assert!(slab.take(slot, None).is_some());
         }
-        // all room is given back
+        // all memory is freed
         assert_eq!(slab.chunks.capacity() + slab.open.capacity(), 0);
     }
 

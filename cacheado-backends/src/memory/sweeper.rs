@@ -1,16 +1,16 @@
-//! The thread that frees what has expired: one for all caches of the process, asleep while nothing can expire.
+//! The thread that frees expired entries: one for all caches of the process. It sleeps while nothing can expire.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-/// When to come again to a store whose sweep panicked.
+/// How long after a sweep that panicked the store is swept again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What the thread looks after.
+/// A store that the thread sweeps.
 pub(super) trait Swept: Send + Sync {
-    /// Frees what has expired. Returns in how long to come again; `None` if nothing can expire.
+    /// Frees expired entries. Returns how long until the next sweep; `None` if nothing can expire.
     fn sweep(&self) -> Option<Duration>;
 }
 
@@ -23,24 +23,24 @@ struct Sweeper {
 #[derive(Default)]
 struct State {
     swept: Vec<Weak<dyn Swept>>,
-    /// Something was noted since the thread last looked.
+    /// An entry with a deadline was stored since the thread last looked.
     noted: bool,
     running: bool,
 }
 
 static SWEEPER: LazyLock<Sweeper> = LazyLock::new(Sweeper::default);
 
-/// Has `swept` looked after until it is dropped.
+/// Registers `swept`, to be swept until it is dropped.
 pub(super) fn register(swept: Weak<dyn Swept>) {
     let mut state = SWEEPER.state.lock().unwrap_or_else(PoisonError::into_inner);
     state.swept.retain(|swept| swept.strong_count() > 0);
     state.swept.push(swept);
 }
 
-/// Tells that something can expire in a store in which nothing could.
+/// To be called when something can expire in a store in which nothing could before.
 pub(super) fn wake() {
     if cfg!(shuttle) {
-        // a model has no threads but its own
+        // the model checker runs its own threads only
         return;
     }
     let mut state = SWEEPER.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +51,7 @@ pub(super) fn wake() {
             .spawn(run);
         match spawned {
             Ok(_) => state.running = true,
-            // expired entries are still never served, and go when their keys are asked for or a full cache makes room
+            // expired entries are still never served; they are removed when their keys are looked up or a full cache makes room
             Err(error) => tracing::warn!(%error, "no thread to free expired entries with"),
         }
     }
@@ -66,12 +66,12 @@ fn run() {
             state.swept.retain(|swept| swept.strong_count() > 0);
             state.swept.iter().filter_map(Weak::upgrade).collect()
         };
-        // a rule's hook or a value's drop may panic: that must not end the sweeping of all caches
+        // a rule or the drop of a value may panic, which must not end the sweeping of all caches
         let sweep = |swept: &Arc<dyn Swept>| {
             panic::catch_unwind(AssertUnwindSafe(|| swept.sweep())).unwrap_or(Some(RETRY))
         };
         let next = swept.iter().filter_map(sweep).min();
-        // dropped before the wait: a cache that nobody else holds ends now
+        // dropped before the wait, so that a cache that is not used elsewhere ends now
         let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(swept)));
         let state = SWEEPER.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.noted {

@@ -1,4 +1,4 @@
-//! The table of one space in one shard: where its entries lie, by their hashes.
+//! The table of one space in one shard: the slots of its entries, by their hashes.
 
 use std::any::Any;
 use std::hint::cold_path;
@@ -11,20 +11,20 @@ use super::slab::{AnySlab, Occupant, Slab, Slot};
 use crate::entry::{Beside, Entry, Extra, Meta, Parcel, Taken};
 use crate::key::{Probe, Seek};
 
-/// The room for so many entries is kept by a table that has few.
+/// A nearly empty table keeps room for this many entries.
 const SLACK: usize = 64;
 
-/// What a look-up by type comes to.
+/// The result of a lookup by type.
 pub(super) enum Found<'t, V> {
-    /// A value of that type, and its slot.
+    /// A value of this type, and its slot.
     Own(&'t Occupant<V>, Beside<'t>, u32),
     /// Nothing.
     Nothing,
-    /// What [`Table::seek`] tells: a value of another type perhaps, or another key of the same head lies before it.
+    /// Only [`Table::seek`] can tell: there may be a value of another type, or another key with the same head was found first.
     Unclear,
 }
 
-/// Empty, it takes no room elsewhere.
+/// An empty table allocates nothing.
 #[derive(Default)]
 pub(super) struct Table {
     /// The slots of the entries.
@@ -33,7 +33,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The entry that `probe` looks for, in a table of `V`s as a rule.
+    /// The entry that `probe` looks for, in a table that usually holds `V`s.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
@@ -52,8 +52,8 @@ impl Table {
             cold_path();
             return Found::Unclear;
         };
-        // The first of the same head is nearly always the one: the whole keys are compared once, and not in the midst of the search, which
-        // would have to put aside for that all that it needs.
+        // The first entry with the same head is nearly always the right one. So the whole keys are compared once, after the search;
+        // during it, the comparison would make the search save its registers.
         let (head, mut place) = (probe.head(), None);
         let found = self.index.find(probe.hash(), |slot| {
             place = slab.slot(*slot);
@@ -73,7 +73,7 @@ impl Table {
         }
     }
 
-    /// The slot of the entry that `probe` looks for, whatever its type.
+    /// The slot of the entry that `probe` looks for, of any type.
     pub(super) fn seek(&self, probe: &dyn Seek) -> Option<u32> {
         let slab = self.slab.as_deref()?;
         let is_it = |slot: &u32| slab.meta(*slot).is_some_and(|meta| probe.is(&meta.key));
@@ -97,7 +97,8 @@ impl Table {
         self.slab.as_deref()?.meta(slot)
     }
 
-    /// Puts an entry in, in the place of the one of its key, which is returned beside its slot; `is_new`: it is known that there is none.
+    /// Inserts an entry, or replaces the one of its key. Returns the slot and the replaced entry. `is_new`: its key is known to have
+    /// none.
     pub(super) fn insert(
         &mut self,
         meta: Meta,
@@ -115,7 +116,7 @@ impl Table {
         }
         let slab = match &mut self.slab {
             Some(slab) if slab.len() > 0 || slab.is_of(value.value()) => slab,
-            // an empty one takes on the type of what comes first
+            // an empty table adopts the type of its first value
             slab => slab.insert(value.slab()),
         };
         let slot = slab.put(meta, extra, value);
@@ -124,14 +125,14 @@ impl Table {
         (slot, None)
     }
 
-    /// Looks at what taking out the entry in a slot looks at.
+    /// Reads the memory that removing the entry in a slot will read. See [`touch`].
     pub(super) fn touch(&self, slot: u32) {
         if let Some(meta) = self.meta(slot) {
             touch(&self.index, meta.key.hash(), |other| *other == slot);
         }
     }
 
-    /// Takes out the entry in a slot, if that `is_it`. See [`Parcel::hold`] of `bin`.
+    /// Removes the entry in a slot, if `is_it` says that it is the right one. For `bin` see [`Parcel::hold`].
     pub(super) fn take(
         &mut self,
         slot: u32,
@@ -148,7 +149,7 @@ impl Table {
             found.remove();
         }
         let taken = slab.take(slot, bin);
-        // a table that was full once does not keep the room for that
+        // a table that was once large gives memory back
         if self.index.len() * 8 + SLACK < self.index.capacity() {
             let room = self.index.len() * 2;
             let hash_of = |slot: &u32| slab.meta(*slot).map_or(0, |meta| meta.key.hash());

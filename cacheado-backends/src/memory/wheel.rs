@@ -1,9 +1,9 @@
 //! The schedule of expiries: a hierarchical timing wheel (Varghese and Lauck, 1987; Caffeine's and tokio's are such, too).
 //!
-//! What is noted of an entry is where it lies, in a slot of the level on whose scale its deadline is near: 64 slots of 17 ms, then 64 of
-//! about a second, of a minute, and so on. When time comes to a slot, its entries are looked up in the table, and noted in finer
-//! ones, each a few times in its life. So noting an entry and taking one out cost the same however many there are, and what
-//! has gone leaves nothing behind.
+//! An entry's handle is recorded in a slot of the level whose scale fits the distance to its deadline: 64 slots of 17 ms, then 64 of
+//! about a second, of a minute, and so on. When time reaches a slot, the deadlines of its entries are read from the tables, and the
+//! handles move to finer levels, each a few times in an entry's life. So adding and removing a handle cost the same however many there
+//! are, and a removed entry leaves nothing behind.
 
 use std::collections::BTreeSet;
 
@@ -17,19 +17,19 @@ use crate::sync::{Mutex, lock};
 
 const SHARDS: usize = 8;
 const SLOTS: usize = 64;
-/// The width of the finest slots, as a power of two of nanoseconds.
+/// The width of the finest slots in nanoseconds, as a power of two.
 const FINEST: usize = 24;
-/// What a level adds to that.
+/// What each level adds to that power.
 const DIGIT: usize = SLOTS.ilog2() as usize;
 /// Enough for any tick: the coarsest slots are 2^60 ns wide.
 const LEVELS: usize = 7;
 
-/// Which entries are due when.
+/// The schedule of all entries.
 pub(super) struct Expiry {
     shards: [Mutex<Wheel>; SHARDS],
     /// Nothing is due before this.
     next: AtomicU64,
-    /// Held while what is due is taken off, when `next` is not to be believed.
+    /// Held while due entries are taken off, when `next` is not reliable.
     taking: Mutex<()>,
 }
 
@@ -46,18 +46,18 @@ impl Expiry {
         &self.shards[handle.shard() % SHARDS]
     }
 
-    /// Notes when the entry at `handle` is `due`. Returns whether nothing was due before: whoever waits must be told.
+    /// Schedules the entry at `handle` for `due`. Returns whether nothing was scheduled before; then the sweeper must be woken.
     pub(super) fn note(&self, handle: Handle, due: Tick) -> bool {
         if due == NEVER {
             return false;
         }
         lock(self.shard(handle)).insert(due, handle);
-        // most entries are due after others, which costs no write to what all threads share
+        // most entries are due after others, and then no shared cache line is written
         due < self.next.load(Ordering::Acquire)
             && self.next.fetch_min(due, Ordering::AcqRel) == NEVER
     }
 
-    /// Takes out what was noted of the entry at `handle`, which was `due` then, where it still is.
+    /// Removes the entry at `handle`, which was `due` then, from the schedule.
     pub(super) fn forget(&self, handle: Handle, due: Tick) {
         if due == NEVER {
             return;
@@ -67,7 +67,7 @@ impl Expiry {
         wheel.remove(slot, handle);
     }
 
-    /// The same of entries that have gone from one shard together.
+    /// As [`forget`](Self::forget), for entries that were removed from one shard together.
     pub(super) fn forget_all(&self, gone: &[Taken]) {
         let noted = |it: &&Taken| it.meta.deadline() != NEVER;
         let Some(first) = gone.iter().find(noted) else {
@@ -90,29 +90,29 @@ impl Expiry {
         self.next.load(Ordering::Acquire) <= now
     }
 
-    /// When something may be due; `None` if nothing ever is.
+    /// When something may be due; `None` if nothing is scheduled.
     pub(super) fn next(&self) -> Option<Tick> {
-        // while another thread takes what is due, `next` says nothing
+        // while another thread takes due entries off, `next` is not reliable
         let _taking = lock(&self.taking);
         Some(self.next.load(Ordering::Acquire)).filter(|next| *next != NEVER)
     }
 
-    /// Where what is due lies, about `limit`, which is not noted any more. Locks `entries` for reading, to see when those are due of
-    /// which it is not known exactly.
+    /// Takes about `limit` due entries off the schedule and returns their handles. Locks `entries` for reading, to read the deadlines
+    /// of those whose coarse slot time has reached.
     pub(super) fn take_due(&self, now: Tick, limit: usize, entries: &Shards) -> Vec<Handle> {
         let mut due = Vec::new();
         let _taking = lock(&self.taking);
         if !self.is_due(now) {
             return due;
         }
-        // set first: what is noted from here on lowers it again
+        // set first: entries that are scheduled from here on lower it again
         self.next.store(NEVER, Ordering::Release);
         for shard in &self.shards {
             let next = loop {
                 let step = lock(shard).advance(now, limit, &mut due);
                 match step {
                     Step::Reached(next) => break next,
-                    // a shard of entries is always locked first. An entry that goes before it is noted again is not found
+                    // a shard of the entries is always locked first; an entry that was removed meanwhile is not found
                     Step::Entered(handles) => {
                         for handle in handles.iter() {
                             entries.meta_at(handle, |meta| {
@@ -127,7 +127,7 @@ impl Expiry {
         due
     }
 
-    /// How many entries are noted.
+    /// The number of scheduled entries.
     #[cfg(test)]
     pub(super) fn noted(&self) -> usize {
         let count = |shard: &Mutex<Wheel>| {
@@ -139,12 +139,12 @@ impl Expiry {
     }
 }
 
-/// Which entries are due when, of one shard.
+/// The schedule of one shard.
 #[derive(Default)]
 struct Wheel {
-    /// The time that it has come to.
+    /// The time that the wheel has reached.
     cursor: Tick,
-    /// What is due in the finest slot that the cursor is in, or was due before, with the deadlines.
+    /// The entries that are due in the finest slot at the cursor, or earlier, with their deadlines.
     soon: BTreeSet<(Tick, Handle)>,
     levels: [Level; LEVELS],
 }
@@ -153,11 +153,11 @@ struct Wheel {
 struct Level {
     /// Made when it is first used.
     slots: Vec<Handles>,
-    /// Which slots hold something, by bits. They are all ahead of the one that the cursor is in.
+    /// A bit for each slot that is not empty. All of them are ahead of the cursor's slot.
     occupied: u64,
 }
 
-/// Where something is noted.
+/// Where a deadline is recorded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Slot {
     Soon(Tick),
@@ -165,22 +165,22 @@ enum Slot {
     Nowhere,
 }
 
-/// How far the cursor has come.
+/// How far the cursor has moved.
 enum Step {
-    /// To a slot, whose entries are to be noted anew.
+    /// To a slot, whose entries must be scheduled anew.
     Entered(Handles),
     /// As far as it goes now. Nothing is due before this.
     Reached(Tick),
 }
 
-/// How many bits of a tick tell nothing of the slot at `level`.
+/// The number of low bits of a tick that do not matter for the slot at `level`.
 fn shift(level: usize) -> usize {
     FINEST + level * DIGIT
 }
 
 impl Wheel {
-    /// Where something is noted that is due at `deadline`: at the level of the highest digit in which that differs from the
-    /// cursor. So it stays in one slot until the cursor comes to that.
+    /// The slot for `deadline`, at the level of the highest digit in which it differs from the cursor. So an entry stays in its slot
+    /// until the cursor reaches that.
     fn slot(&self, deadline: Tick) -> Slot {
         let apart = (deadline ^ self.cursor) >> FINEST;
         if deadline == NEVER {
@@ -210,7 +210,7 @@ impl Wheel {
         }
     }
 
-    /// Looks at what taking out looks at; see [`touch`](super::handles::touch).
+    /// Reads the memory that a removal will read; see [`touch`](super::handles::touch).
     fn touch(&self, slot: Slot, handle: Handle) {
         if let Slot::Later { level, nth } = slot
             && let Some(slot) = self.levels[level].slots.get(nth)
@@ -229,7 +229,7 @@ impl Wheel {
                 };
                 slot.remove(handle);
                 if slot.is_empty() {
-                    // there are thousands of slots: what each of them was to keep adds up
+                    // there are thousands of slots, and spare room in each would add up
                     *slot = Handles::default();
                     level.occupied &= !(1 << nth);
                 }
@@ -238,7 +238,8 @@ impl Wheel {
         }
     }
 
-    /// Takes out what is due `now`, until there is `limit` of it, and goes on to the first slot before that which holds something.
+    /// Moves entries that are due `now` into `due`, until that holds `limit`. If none are, advances the cursor to `now`, or enters the
+    /// first slot on the way that is not empty.
     fn advance(&mut self, now: Tick, limit: usize, due: &mut Vec<Handle>) -> Step {
         while let Some(first) = self.soon.first()
             && first.0 <= now
@@ -253,7 +254,7 @@ impl Wheel {
             self.cursor = self.cursor.max(now);
             return Step::Reached(next);
         }
-        // what is at a finer level is due before all at coarser ones
+        // entries at a finer level are due before all at coarser ones
         let finest = self.levels.iter().position(|level| level.occupied != 0);
         let Some(finest) = finest else {
             self.cursor = self.cursor.max(now);
@@ -261,7 +262,7 @@ impl Wheel {
         };
         let level = &mut self.levels[finest];
         let nth = level.occupied.trailing_zeros();
-        // the cursor's digits above this level are the slot's, too
+        // the slot has the cursor's digits above this level
         let row = (self.cursor >> shift(finest)) / SLOTS as u64;
         let begin = (row * SLOTS as u64 + u64::from(nth)) << shift(finest);
         if begin > now {
@@ -289,19 +290,19 @@ mod tests {
         (key.expect("a number serializes"), deadline)
     }
 
-    /// Numbers that are spread over all scales.
+    /// Pseudorandom numbers of all magnitudes.
     fn spread(seed: &mut u64) -> u64 {
         *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (*seed >> 1) >> (*seed >> 58)
     }
 
-    /// Entries, and when they are due.
+    /// Entries and their schedule.
     struct Schedule {
         entries: Shards,
         expiry: Expiry,
     }
 
-    /// The key of an entry, and when that is due.
+    /// The key and the deadline of an entry.
     type Due = (Key, Tick);
 
     impl Schedule {
@@ -312,7 +313,7 @@ mod tests {
             }
         }
 
-        /// Returns whether nothing was due before.
+        /// Returns whether nothing was scheduled before.
         fn insert(&self, (key, deadline): &Due) -> bool {
             let meta = Meta::new(key.clone(), *deadline, NO_SEAT, Tie::Copy, false);
             let mut entry = NewEntry::new(key.clone(), (), 1, true);
@@ -345,7 +346,7 @@ mod tests {
     #[test]
     fn what_has_gone_leaves_no_room_behind() {
         let schedule = Schedule::new();
-        // in slots of all levels but the coarsest, alone and beside others
+        // in slots of all levels but the coarsest, alone and with others
         let slots = (0..LEVELS - 1).flat_map(|level| (1..64_u64).map(move |nth| (level, nth)));
         let all: Vec<Due> = slots
             .flat_map(|(level, nth)| (0..=nth % 3).map(move |other| (nth << shift(level)) + other))
@@ -377,7 +378,7 @@ mod tests {
             }
             let mut now = 0_u64;
             while !left.is_empty() {
-                // some go otherwise
+                // some are removed otherwise
                 if seed % 3 == 0
                     && let Some(gone) = left.pop()
                 {
@@ -396,7 +397,7 @@ mod tests {
                 let next = schedule.expiry.next();
                 assert!(first.is_none() || next.is_some_and(|next| Some(next) <= first));
             }
-            // what went otherwise left nothing behind
+            // the entries that were removed otherwise left nothing behind
             assert_eq!(schedule.take_due(NEVER - 1).len(), 0);
             assert_eq!(schedule.expiry.next(), None);
         }
