@@ -15,7 +15,7 @@ use crate::scope::{Level, Scope};
 /// How many bytes of the arguments are shown at most.
 const SHOWN: usize = 64;
 
-/// More than what most names take, so that they are written without making room again and again.
+/// Enough for most names, so that writing one does not reallocate.
 const ROOM: usize = 160;
 
 /// The name of `scope`; empty for the root.
@@ -31,7 +31,7 @@ fn write_scope<'i>(level: Level, ids: impl Iterator<Item = &'i str>, out: &mut S
     let levels = (1..=level.depth()).filter_map(|depth| level.at(depth));
     for (level, id) in levels.zip(ids) {
         escape(level.name(), LEVEL, out);
-        // a hash never passes for the id of a process that holds that level for open: ids have no `~` of their own
+        // a hash is never taken for an open id of another build, where the level is not secret: a `~` in an id is escaped
         out.push_str(if level.is_secret() { "=~" } else { "=" });
         escape(id, ID, out);
         out.push('/');
@@ -44,7 +44,7 @@ pub fn entry(key: &Key) -> String {
     let mut out = String::with_capacity(ROOM);
     let space = key.space();
     write_scope(space.level(), key.ids(), &mut out);
-    // an explicit name is another than the path that reads the same
+    // an explicit name differs from a path that reads the same
     if space.is_explicit() {
         out.push('!');
     }
@@ -88,9 +88,9 @@ pub fn bucket_of_name(name: &str, count: u16) -> u16 {
     bucket
 }
 
-/// What stands for itself in a name, beside letters and digits of ASCII: whether each byte does.
+/// The bytes that appear unescaped in a name: ASCII letters and digits, and some others.
 ///
-/// Which other characters are letters depends on the version of Unicode, and two builds must not differ in a name.
+/// No other letters: which characters are letters depends on the version of Unicode, and names must not differ between two builds.
 struct Plain([bool; 256]);
 
 const LEVEL: &Plain = &Plain::new("-_");
@@ -100,7 +100,7 @@ const ARGS: &Plain = &Plain::new("-_.@+:,()[]{}<>\"");
 const CACHE: &Plain = &Plain::new("-_.");
 
 impl Plain {
-    /// `others` are of ASCII.
+    /// `others` must be ASCII.
     const fn new(others: &str) -> Self {
         let mut plain = [false; 256];
         let mut byte = 0_u8;
@@ -121,7 +121,7 @@ impl Plain {
     }
 }
 
-/// Appends `text`, with all that is not `plain` escaped by percent signs.
+/// Appends `text`, with every byte that is not `plain` percent-encoded.
 fn escape(mut text: &str, plain: &Plain, out: &mut String) {
     while let Some(at) = text.bytes().position(|byte| !plain.has(byte)) {
         let (before, from) = text.split_at(at);
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(scope(&Scope::of(open, ["~9c01"])), "open_visit=%7E9c01/");
     }
 
-    /// Ids that try to be more than one.
+    /// Ids that try to look like several.
     fn ids() -> impl Strategy<Value = Vec<String>> {
         prop::collection::vec("[a1/=%~:.#\u{0} ü]{0,4}", 0..=3)
     }

@@ -1,4 +1,4 @@
-//! Time as the cache sees it: nanoseconds since some start, from a monotonic clock or from one that a test moves.
+//! The time of a cache: nanoseconds since some start, from a monotonic clock or from one that a test moves.
 //!
 //! No wall clock is read anywhere: setting the system's time changes no lifetime.
 
@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// A moment: nanoseconds since the clock's start. A `u64` of them lasts for 584 years.
+/// A moment: nanoseconds since the clock's start. A `u64` lasts for 584 years.
 pub type Tick = u64;
 
-/// The deadline of what has no lifetime.
+/// The deadline of an entry without a lifetime.
 pub const NEVER: Tick = Tick::MAX;
 
 /// The source of a cache's time. The default is the system's monotonic clock.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
-/// The start of the monotonic clock: one for the process, so that what its threads count is comparable.
+/// The start of the monotonic clock: one for the process, so that the times of its threads are comparable.
 static START: LazyLock<Monotonic> = LazyLock::new(Monotonic::start);
 
 #[derive(Clone, Debug)]
@@ -46,13 +46,13 @@ thread_local! {
 }
 
 impl Clock {
-    /// How long the clock has run, since a start of its own.
+    /// How long the clock has run since its start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Duration::from_nanos(self.now())
     }
 
-    /// What time it is.
+    /// The current time.
     #[inline]
     #[must_use]
     pub fn now(&self) -> Tick {
@@ -62,7 +62,7 @@ impl Clock {
         }
     }
 
-    /// Whether `deadline` has come. Cheaper than to ask what time it is, while the deadline is far away.
+    /// Whether `deadline` has come. Cheaper than reading the time, while the deadline is far away.
     #[inline]
     #[must_use]
     pub fn has_reached(&self, deadline: Tick) -> bool {
@@ -72,8 +72,8 @@ impl Clock {
         }
     }
 
-    /// A number for "who was used last": of two accesses of which one is over before the other begins, the later has the
-    /// larger. No two accesses of one thread have the same, however coarse the clock.
+    /// A number for the order of uses: if one access ends before another begins, the later one has the larger number. No two accesses
+    /// of one thread have the same number, however coarse the clock.
     #[inline]
     pub(crate) fn stamp(&self, now: Tick) -> u64 {
         match &self.0 {
@@ -82,24 +82,24 @@ impl Clock {
                 last.set(stamp);
                 stamp
             }),
-            // time stands still between two accesses here, so they are counted
+            // a manual clock stands still between two accesses, so they are counted
             Source::Manual(clock) => clock.0.stamps.fetch_add(1, Ordering::Relaxed) + 1,
         }
     }
 
-    /// When something stored `now` is over. Times past what the clock can count are never.
+    /// The deadline of something stored `now`. Beyond the range of the clock it is `NEVER`.
     #[must_use]
     pub fn deadline(now: Tick, lifetime: Option<Duration>) -> Tick {
         lifetime.map_or(NEVER, |lifetime| now.saturating_add(nanos(lifetime)))
     }
 
-    /// Whether time passes by itself, so that a thread must watch for what expires.
+    /// Whether time passes by itself, so that a thread must watch for expiry.
     #[must_use]
     pub fn runs(&self) -> bool {
         matches!(self.0, Source::Monotonic(_))
     }
 
-    /// Has `listener` called after each advance of a manual clock.
+    /// Registers `listener`, to be called after each advance of a manual clock.
     pub fn listen(&self, listener: Weak<dyn Listener>) {
         if let Source::Manual(clock) = &self.0 {
             let mut listeners = clock
@@ -113,8 +113,8 @@ impl Clock {
     }
 }
 
-/// The system's monotonic clock, and the one that the kernel keeps beside it: that is set to the same time a few hundred times a
-/// second, and read in a quarter of the time.
+/// The system's monotonic clock, and the kernel's coarse copy of it, which is updated a few hundred times a second and takes a quarter
+/// of the time to read.
 #[derive(Clone, Copy, Debug)]
 struct Monotonic {
     start: Instant,
@@ -123,7 +123,7 @@ struct Monotonic {
 
 impl Monotonic {
     fn start() -> Self {
-        // in this order: whatever comes in between makes the coarse clock run ahead of the precise one, never behind
+        // in this order: a delay in between makes the coarse clock run ahead of the precise one, never behind
         let coarse = Coarse::start();
         let start = Instant::now();
         Self { start, coarse }
@@ -139,19 +139,19 @@ impl Monotonic {
         !self.coarse.is_far_from(deadline) && self.is_past(deadline)
     }
 
-    /// What takes the precise clock, out of the way of a hit.
+    /// The part that reads the precise clock, off the path of a usual hit.
     #[cold]
     fn is_past(&self, deadline: Tick) -> bool {
         self.now() >= deadline
     }
 }
 
-/// How far behind the precise clock the coarse one is never found: its ticks are at most 10 ms apart, and a machine that is late
-/// with one of them is given ten times that.
+/// The coarse clock is never this far behind the precise one: its ticks are at most 10 ms apart, and a machine that is late with a
+/// tick is given ten times that.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const COARSE_SLACK: Tick = 100_000_000;
 
-/// The kernel's coarse monotonic clock, from when it was started on.
+/// The kernel's coarse monotonic clock, relative to a start.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[derive(Clone, Copy, Debug)]
 struct Coarse(coarsetime::Instant);
@@ -162,7 +162,7 @@ impl Coarse {
         Self(coarsetime::Instant::now_without_cache_update())
     }
 
-    /// Whether `deadline` has surely not come.
+    /// Whether `deadline` has certainly not come.
     #[inline]
     fn is_far_from(self, deadline: Tick) -> bool {
         let now = coarsetime::Instant::now_without_cache_update();
@@ -171,7 +171,7 @@ impl Coarse {
     }
 }
 
-/// Elsewhere the coarse clocks are others than `Instant`'s, and drift from it.
+/// On other systems the coarse clocks are not `Instant`'s, and drift from it.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[derive(Clone, Copy, Debug)]
 struct Coarse;
@@ -187,14 +187,14 @@ impl Coarse {
     }
 }
 
-/// A span in nanoseconds; what no `u64` holds counts as forever.
+/// A span in nanoseconds; one that exceeds a `u64` counts as forever.
 pub(crate) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Told when a manual clock has moved.
+/// Is told when a manual clock has moved.
 pub trait Listener: Send + Sync {
-    /// It has, and shows its new time already.
+    /// The clock has moved, and shows its new time already.
     fn advanced(&self);
 }
 
@@ -238,7 +238,7 @@ impl ManualClock {
     /// entries that live until evicted are still there.
     pub fn advance(&self, span: Duration) {
         let by = nanos(span);
-        // never reaches `NEVER`, at which what lives until evicted would expire
+        // never reaches `NEVER`, at which entries without a lifetime would expire
         let step = |now: u64| Some(now.saturating_add(by).min(NEVER - 1));
         let _ = self
             .0
@@ -255,14 +255,14 @@ impl ManualClock {
         };
         let mut panicked = None;
         for listener in listeners {
-            // what expires is a user's, and may panic as it goes: that keeps nobody else from hearing of the time
+            // dropping expired values may panic, and the other listeners must be told all the same
             let tell = AssertUnwindSafe(|| {
                 listener.advanced();
                 drop(listener);
             });
             match catch_unwind(tell) {
                 Err(panic) if panicked.is_none() => panicked = Some(panic),
-                // what it is, is the user's, and may panic when it is dropped
+                // the panic's payload is a user's value, whose drop may panic as well
                 Err(later) => std::mem::forget(later),
                 Ok(()) => {}
             }

@@ -1,4 +1,4 @@
-//! Entries: what is put into the in-process tier, what is found in it, and what comes out.
+//! Entries of the in-process tier: before they are stored, while they are stored, and after they are removed.
 
 use std::any::Any;
 use std::ops::{Deref, DerefMut};
@@ -9,7 +9,7 @@ use crate::key::Key;
 
 use crate::memory::{AnySlab, Handle, Slab};
 
-/// A value of any type that entries may hold.
+/// A value of any type that an entry may hold.
 pub trait Held: Any + Send + Sync {
     /// The name of its type.
     fn type_name(&self) -> &'static str;
@@ -21,22 +21,22 @@ impl<V: Any + Send + Sync> Held for V {
     }
 }
 
-/// A value that has left the store, to be dropped when no lock is held.
+/// A removed value, to be dropped outside all locks.
 pub type OldValue = Box<dyn Held>;
 
-/// What an entry has to do with the shared tier.
+/// An entry's relation to the shared tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tie {
-    /// Nothing.
+    /// It has none.
     Own,
-    /// The tier can have the same. Ends when it is not known any more what the tier has.
+    /// It may be a copy of the tier's entry. It is removed when the tier's state is no longer known.
     Copy,
-    /// The tier has nothing of it. It ends as a copy does.
+    /// The tier does not have it, but it is removed when a copy would be.
     Dependent,
 }
 
-/// An entry that is in no store as yet. What becomes of its value outlives the store's locks: it is the entry's own, or lies where
-/// it was [lent](NewEntry::lent).
+/// An entry that is not stored yet. Its value outlives the store's locks even if it is not stored: the entry owns it, or it lies with
+/// the caller who [lent](NewEntry::lent) it.
 pub struct NewEntry<'v> {
     pub(crate) key: Key,
     pub(crate) weight: u32,
@@ -46,7 +46,7 @@ pub struct NewEntry<'v> {
     pub(crate) value: Carrier<'v>,
 }
 
-/// Where the value of an entry lies that is in no store as yet.
+/// Where the value of an entry is that is not stored yet.
 pub(crate) enum Carrier<'v> {
     Own(Box<dyn Parcel>),
     Lent(&'v mut dyn Parcel),
@@ -73,14 +73,13 @@ impl DerefMut for Carrier<'_> {
 }
 
 impl NewEntry<'static> {
-    /// An entry that is to be stored. `weight`: how much of a cache's bound it takes. `portable`: whether the shared tier can have
-    /// a copy.
+    /// An entry to be stored. `weight`: its share of the cache's bound. `portable`: whether the shared tier can have it too.
     #[must_use]
     pub fn new<V: Send + Sync + 'static>(key: Key, value: V, weight: u32, portable: bool) -> Self {
         Self::among(Kind::of::<V>(), key, value, weight, portable)
     }
 
-    /// The same, of a space most of whose values are of another `kind`: those lie in place there, where others lie elsewhere in memory.
+    /// As [`new`](Self::new), for a space whose values are mostly of another `kind`. Those are stored in the slab, this one is boxed.
     #[must_use]
     pub fn among<V>(kind: Kind, key: Key, value: V, weight: u32, portable: bool) -> Self
     where
@@ -92,8 +91,9 @@ impl NewEntry<'static> {
 }
 
 impl NewEntry<'_> {
-    /// Gives `store` an entry as [`new`](NewEntry::new) makes one, for which nothing is allocated: its value is here, until `store` is
-    /// over. What is not stored of it is dropped then, and so may be what goes for it. No lock is to be held that dropping them needs.
+    /// Calls `store` with an entry as [`new`](NewEntry::new) makes it, without allocating: the value stays in this stack frame until
+    /// it is stored. After `store` a value that was not stored is dropped here, and so may be one that it replaced. So the caller must
+    /// not hold a lock that dropping them may need.
     pub fn lent<V, R>(
         key: Key,
         value: V,
@@ -108,8 +108,9 @@ impl NewEntry<'_> {
         Self::ending(kind, key, value, weight, portable, |_, _, end| end, store)
     }
 
-    /// The same of a value that is told when its lifetime was to end and when the rules have it end, once they have admitted it and
-    /// before anybody finds it. What `ends` returns is when it goes if it is not [prolonged](crate::memory::Store::prolong): then, or earlier.
+    /// As [`lent`](NewEntry::lent), for a value that must know its deadline. `ends` is called once the rules have admitted the value
+    /// and before it can be found, with the deadline asked for and the one that the rules allow. It returns the deadline of the entry,
+    /// which may be earlier if the entry can be [prolonged](crate::memory::Store::prolong).
     pub fn ending<V, R>(
         kind: Kind,
         key: Key,
@@ -143,26 +144,25 @@ impl<'v> NewEntry<'v> {
         }
     }
 
-    /// The same, of what was found in the shared tier, and ends there: rules may have it live for less, and not for longer.
+    /// Marks the entry as found in the shared tier, where it expires: rules may shorten its lifetime but not extend it.
     #[must_use]
     pub fn taken_over(mut self) -> Self {
         self.taken_over = true;
         self
     }
 
-    /// The same, of what the shared tier has nothing of, but which is old once the tier's value of the key is another.
+    /// Marks the entry as one that the shared tier does not have, but that is outdated once the tier's value of the key changes.
     #[must_use]
     pub fn dependent(mut self) -> Self {
         self.tie = Tie::Dependent;
         self
     }
 
-    /// How many bytes more an entry takes, about, whose value is of another type than most of its space's: those lie in place, and
-    /// it does not.
+    /// About how many bytes more an entry takes whose value is boxed, because it is of another type than most values of its space.
     pub const APART: usize = size_of::<Meta>() + size_of::<OldValue>();
 
-    /// How many bytes an entry of `key` takes, about, beside its value: what is kept beside that, a key that is too long to lie in
-    /// place, and its places in the table, in the scope index, among what expires, and among what a rule keeps.
+    /// About how many bytes an entry of `key` takes beside its value: its metadata, a key that is too long to be inline, and its
+    /// places in the table, the scope index, the expiry schedule and the records of a rule.
     #[must_use]
     pub fn overhead(key: &Key) -> usize {
         const PLACES: usize = 8 + 20 + 14 + 40;
@@ -170,35 +170,35 @@ impl<'v> NewEntry<'v> {
     }
 }
 
-/// What is done with a value when it is known when its lifetime ends, which was to be at the first moment, and is at the second.
+/// Called with the value, the deadline asked for, and the deadline after the rules. Returns the deadline of the entry.
 type Ends<V> = fn(&mut V, Tick, Tick) -> Tick;
 
-/// A type of values, as far as the store is to know it before it has one.
+/// A type of values, known to the store before it has such a value.
 #[derive(Clone, Copy)]
 pub struct Kind(fn() -> Box<dyn AnySlab>);
 
 impl Kind {
-    /// That of `V`.
+    /// The kind of `V`.
     #[must_use]
     pub fn of<V: Send + Sync + 'static>() -> Self {
         Self(|| Box::new(Slab::<V>::new()))
     }
 }
 
-/// A value whose type is forgotten, on its way into a slab.
+/// A type-erased value on its way into a slab.
 pub(crate) trait Parcel: Send + Sync {
-    /// An empty slab for the values that it is among.
+    /// An empty slab for the usual values of its space.
     fn slab(&self) -> Box<dyn AnySlab>;
-    /// An `Option` of the value, to be taken.
+    /// The `Option` that holds the value, to be taken from.
     fn value(&mut self) -> &mut dyn Any;
-    /// The value, for a slab of others.
+    /// The value in a box, for a slab of another type.
     fn boxed(&mut self) -> Option<OldValue>;
-    /// Room for a value of the same type that goes for this one, to be dropped when no lock is held: an `Option` of it, empty until
-    /// one is put there. Then nothing is allocated for that.
+    /// An empty `Option` of the value's type, into which a removed value of the same type can be moved. It is dropped outside the
+    /// locks, and needs no allocation.
     fn hold(&mut self) -> &mut dyn Any;
-    /// What it has that is to be dropped when no lock is held: what was not taken, and what it was given to hold.
+    /// What must be dropped outside the locks: the value if it was not taken, and the removed value that was moved in.
     fn left(self: Box<Self>) -> Option<OldValue>;
-    /// Its lifetime, which was to be over when it was `asked`, is over at `end`. Returns when it goes if it is not prolonged.
+    /// Tells the value the deadline that was `asked` for, and the actual one, `end`. Returns the deadline of the entry.
     fn ends(&mut self, asked: Tick, end: Tick) -> Tick;
 }
 
@@ -251,19 +251,19 @@ impl<V: Send + Sync + 'static> Parcel for Wrapped<V> {
     }
 }
 
-/// What the store keeps beside each value.
+/// The metadata that the store keeps with each value.
 #[repr(C)]
 pub(crate) struct Meta {
     pub(crate) key: Key,
-    /// The first moment at which it is not served any more. Set before it is in the store, and later only while it is held there.
+    /// The first moment at which it is no longer served. Set before it is stored, and later only while its shard is locked.
     deadline: AtomicU64,
-    /// Which seat a rule has given it; guarded by the policy's lock.
+    /// The seat that a rule assigned; guarded by the policy's lock.
     seat: AtomicU32,
     usage: Usage,
     tie: Tie,
 }
 
-/// What some stores keep of each entry beside that.
+/// Further data, which only some stores keep for each entry.
 pub(crate) struct Extra {
     /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts.
     stamp: AtomicU64,
@@ -298,11 +298,11 @@ impl<'s> Beside<'s> {
     }
 }
 
-/// The seat of what has none.
+/// Stands for no seat.
 pub(crate) const NO_SEAT: u32 = u32::MAX;
 
 impl Meta {
-    /// `stamped`: whether each hit is to note when it was.
+    /// `stamped`: whether each hit records its time.
     pub(crate) fn new(key: Key, deadline: Tick, seat: u32, tie: Tie, stamped: bool) -> Self {
         Self {
             key,
@@ -336,13 +336,13 @@ impl Meta {
         self.seat.store(seat, Ordering::Relaxed);
     }
 
-    /// How often it was hit since this was asked last.
+    /// The number of hits since this was last called.
     pub(crate) fn take_hits(&self) -> u8 {
         self.usage.take_hits()
     }
 }
 
-/// An entry that is in the store, while the part of the store that it is in is locked.
+/// A stored entry, while its shard is locked.
 #[derive(Clone, Copy)]
 pub struct Entry<'s> {
     meta: &'s Meta,
@@ -362,7 +362,7 @@ impl<'s> Entry<'s> {
         }
     }
 
-    /// Which entry this is.
+    /// The key.
     #[inline]
     #[must_use]
     pub fn key(&self) -> &'s Key {
@@ -383,19 +383,19 @@ impl<'s> Entry<'s> {
         self.value.type_name()
     }
 
-    /// How much of a cache's bound it takes.
+    /// Its share of the cache's bound.
     #[must_use]
     pub fn weight(&self) -> u32 {
         self.beside.extra().map_or(1, |extra| extra.weight)
     }
 
-    /// Whether it is a copy of what the shared tier may have, or depends on that.
+    /// Whether it may be a copy of the shared tier's entry, or depends on that.
     #[must_use]
     pub fn is_copy(&self) -> bool {
         self.meta.tie() != Tie::Own
     }
 
-    /// Where it lies.
+    /// Its handle.
     #[inline]
     pub(crate) fn handle(&self) -> Handle {
         Handle::of(self.key().head(), self.slot)
@@ -406,7 +406,7 @@ impl<'s> Entry<'s> {
         self.meta
     }
 
-    /// When it goes, if nothing prolongs it.
+    /// When it expires, unless it is prolonged.
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Tick {
@@ -423,7 +423,7 @@ impl<'s> Entry<'s> {
         self.meta.is_expired(now)
     }
 
-    /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts; kept if a rule asks for it.
+    /// When it was last used, as [`Clock::stamp`](crate::clock::Clock::stamp) counts; recorded only if a rule asks for it.
     pub(crate) fn used(&self) -> u64 {
         self.beside
             .extra()
@@ -437,40 +437,39 @@ impl<'s> Entry<'s> {
         }
     }
 
-    /// Whether each hit is to [touch](Self::touch) it.
+    /// Whether each hit must [touch](Self::touch) it.
     #[inline]
     pub(crate) fn is_stamped(&self) -> bool {
         self.meta.usage.is_stamped()
     }
 
-    /// Counts a hit, up to `most`: once there, a hit writes nothing. Hits that race may count as one.
+    /// Counts a hit, up to `most`; beyond that a hit writes nothing. Concurrent hits may count as one.
     #[inline]
     pub(crate) fn count_hit(&self, most: u8) {
         self.meta.usage.count_hit(most);
     }
 }
 
-/// An entry that has left the store.
+/// A removed entry.
 pub(crate) struct Taken {
     pub(crate) meta: Meta,
-    /// In which slot it lay.
+    /// The slot that it was in.
     pub(crate) slot: u32,
-    /// `None` if there is nothing to drop.
+    /// `None` if it needs no dropping.
     pub(crate) value: Option<OldValue>,
 }
 
 impl Taken {
-    /// Where it lay.
+    /// The handle that it had.
     pub(crate) fn handle(&self) -> Handle {
         Handle::of(self.meta.key.head(), self.slot)
     }
 }
 
-/// How many hits of an entry are told apart.
+/// The highest number of hits that is counted.
 pub(crate) const MOST_HITS: u8 = 15;
 
-/// What is known of the uses of an entry, in a byte: how many hits there were since a rule last asked, and whether hits are to
-/// note when they are.
+/// The uses of an entry, in one byte: the number of hits since a rule last asked, and whether hits record their time.
 struct Usage(AtomicU8);
 
 impl Usage {
@@ -486,7 +485,7 @@ impl Usage {
         self.0.load(Ordering::Relaxed) & Self::STAMPED != 0
     }
 
-    /// `most` is [`MOST_HITS`] at most.
+    /// `most` is at most [`MOST_HITS`].
     #[inline]
     fn count_hit(&self, most: u8) {
         let usage = self.0.load(Ordering::Relaxed);

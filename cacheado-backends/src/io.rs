@@ -1,7 +1,8 @@
-//! Where the drivers of backends live, unless the user says otherwise: runtimes of their own, which outlast every runtime of the user's.
+//! The runtimes on which the drivers of backends run, unless the user gives one: this crate's own, which outlast every runtime of the
+//! user.
 //!
-//! A driver's task ends with the runtime it was spawned on, and users' runtimes come and go (each `#[tokio::test]` has one). What is
-//! made here can be used from any thread and any runtime, and from none.
+//! A driver's task ends with the runtime that it was spawned on, and users' runtimes come and go (each `#[tokio::test]` has one). What
+//! runs here can be used from any thread, inside any runtime or outside.
 
 use std::future::Future;
 #[cfg(any(feature = "memcached", feature = "redis"))]
@@ -17,22 +18,22 @@ use crate::backend::BackendResult;
 use crate::backend::{Change, Changes};
 use crate::error::{Error, Result};
 
-/// A year. Who sets a longer limit gets this: drivers add limits to the time that it is, which has an end.
+/// A year. Longer limits are cut to this, because drivers add a limit to the current time, which could overflow.
 #[cfg(any(feature = "memcached", feature = "mongodb"))]
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
 
-/// A runtime of this crate's own. Never dropped: dropping a runtime inside of another is a panic.
+/// A runtime of this crate's own. Never dropped, because dropping a runtime inside another one panics.
 pub(crate) struct Own(LazyLock<std::io::Result<Runtime>>);
 
 impl Own {
-    /// What `build` builds when it is first used.
+    /// The handle of the runtime, which is built at first use.
     pub(crate) const fn new(build: fn() -> std::io::Result<Runtime>) -> Self {
         Self(LazyLock::new(build))
     }
 
     /// # Errors
     ///
-    /// If the system gave it no thread.
+    /// If the system refuses a thread.
     pub(crate) fn handle(&'static self) -> BackendResult<&'static Handle> {
         match &*self.0 {
             Ok(runtime) => Ok(runtime.handle()),
@@ -41,7 +42,7 @@ impl Own {
     }
 }
 
-/// A runtime of so many threads with that name.
+/// Builds a runtime of so many threads with this name.
 pub(crate) fn build(name: &str, threads: usize) -> std::io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(threads)
@@ -50,17 +51,17 @@ pub(crate) fn build(name: &str, threads: usize) -> std::io::Result<Runtime> {
         .build()
 }
 
-/// Has one thread: connections that many operations share are a task each, and one that is given up must have sent what it ever will
-/// before the next has sent anything.
+/// It has one thread. Each shared connection is a task, and a connection that is given up must have sent everything that it ever will
+/// before the next one sends anything.
 #[cfg(any(feature = "memcached", feature = "redis"))]
 static RUNTIME: Own = Own::new(|| build("cacheado-io", 1));
 
-/// The operation took longer than it may.
+/// The operation exceeded its time limit.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("no answer within {0:?}")]
 pub(crate) struct TimedOut(pub(crate) Duration);
 
-/// The `error` of an operation that may take `limit`: if it took too long, it says so of all that there was, and not of what was left.
+/// The `error` of an operation with this `limit`. A timeout names the whole limit, not what was left of it for the last step.
 #[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) fn of_all(
     limit: Duration,
@@ -73,7 +74,7 @@ pub(crate) fn of_all(
     }
 }
 
-/// Refuses limits of zero, of a backend that is called so.
+/// Refuses limits of zero. `backend` is its name.
 ///
 /// # Errors
 ///
@@ -100,17 +101,17 @@ pub(crate) fn check_limits(backend: &str, timeout: Duration, load_limit: Duratio
 ///
 /// # Errors
 ///
-/// If the system gave it no thread.
+/// If the system refuses a thread.
 #[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) fn runtime() -> BackendResult<&'static Handle> {
     RUNTIME.handle()
 }
 
-/// Refuses a `runtime` of the user's that could not drive the connections of a backend that is called so.
+/// Refuses a `runtime` of the user that could not drive connections. `backend` is its name.
 ///
 /// # Errors
 ///
-/// [`Error::Config`] if it has no timers, or drives no sockets.
+/// [`Error::Config`] if it has no timers, or does not drive sockets.
 #[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) fn check_runtime(backend: &str, runtime: &Handle) -> Result<()> {
     let use_both = || -> std::io::Result<()> {
@@ -120,7 +121,7 @@ pub(crate) fn check_runtime(backend: &str, runtime: &Handle) -> Result<()> {
         socket.set_nonblocking(true)?;
         tokio::net::UdpSocket::from_std(socket).map(drop)
     };
-    // a runtime doesn't say otherwise, and what can't be caught is not to be tried
+    // a runtime does not tell by other means; where a panic can't be caught, this is not tried
     if cfg!(panic = "abort") || catch_unwind(AssertUnwindSafe(use_both)).is_ok() {
         return Ok(());
     }
@@ -130,7 +131,7 @@ pub(crate) fn check_runtime(backend: &str, runtime: &Handle) -> Result<()> {
     ))
 }
 
-/// `operation`, which is polled where this is, on any runtime or none, for `limit` at most.
+/// Awaits `operation` for `limit` at most. It is polled by the caller, inside any runtime or outside.
 #[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) async fn within<T>(
     limit: Duration,
@@ -139,14 +140,15 @@ pub(crate) async fn within<T>(
     let runtime = runtime()?;
     let mut operation = std::pin::pin!(operation);
     let operation = std::future::poll_fn(|cx| {
-        // the driver's timers and tasks are to be this runtime's: the caller's may have no timers, and may end before them
+        // the driver's timers and tasks must belong to this runtime: the caller's may have no timers, and may end before them
         let _context = runtime.enter();
         operation.as_mut().poll(cx)
     });
     within_bare(limit, operation).await
 }
 
-/// As [`within`], of an operation that neither starts timers and tasks nor opens sockets where it is polled: so it is polled as it is.
+/// As [`within`], for an operation that starts no timers or tasks and opens no sockets when it is polled, so it needs no runtime
+/// around it.
 #[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) async fn within_bare<T>(
     limit: Duration,
@@ -161,7 +163,7 @@ pub(crate) async fn within_bare<T>(
         .unwrap_or_else(|_| Err(TimedOut(limit).into()))
 }
 
-/// `operation` on the runtime, awaited by blocking this thread for `limit` at most. For a thread of any runtime but this one.
+/// Runs `operation` on the runtime, and blocks this thread for `limit` at most. Not to be called on a thread of this runtime.
 #[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) fn wait<T: Send + 'static>(
     limit: Duration,
@@ -170,7 +172,7 @@ pub(crate) fn wait<T: Send + 'static>(
     wait_on(runtime()?, limit, operation)
 }
 
-/// As [`wait`], on one of this crate's runtimes.
+/// As [`wait`], on the given runtime, one of this crate's.
 pub(crate) fn wait_on<T: Send + 'static>(
     runtime: &Handle,
     limit: Duration,
@@ -178,7 +180,7 @@ pub(crate) fn wait_on<T: Send + 'static>(
 ) -> BackendResult<T> {
     let (sender, receiver) = sync_channel(1);
     let task = runtime.spawn(async move {
-        // nobody listens any more if it took too long
+        // after a timeout there is no receiver
         let _ = sender.send(operation.await);
     });
     receiver.recv_timeout(limit).unwrap_or_else(|error| {
@@ -190,7 +192,7 @@ pub(crate) fn wait_on<T: Send + 'static>(
     })
 }
 
-/// What `operation` comes to, which waits inside of its `poll`, and so is over when it is first polled.
+/// The result of an `operation` that waits inside its `poll`, and so completes at the first one.
 #[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) fn at_once<T>(operation: impl Future<Output = BackendResult<T>>) -> BackendResult<T> {
     use std::task::{Context, Poll, Waker};
@@ -201,8 +203,8 @@ pub(crate) fn at_once<T>(operation: impl Future<Output = BackendResult<T>>) -> B
     }
 }
 
-/// What `operation` comes to, which blocks, if that takes `limit` at most; else it goes on unheeded. For a thread of any runtime but this
-/// one.
+/// The result of a blocking `operation`, if it takes `limit` at most; otherwise it goes on in the background. Not to be called on a
+/// thread of this runtime.
 #[cfg(feature = "redis")]
 pub(crate) fn wait_for_blocking<T: Send + 'static>(
     limit: Duration,
@@ -214,8 +216,8 @@ pub(crate) fn wait_for_blocking<T: Send + 'static>(
     })
 }
 
-/// Reports `change` from a task of the runtime. If it may concern many entries, and so take long, another thread drives what else there
-/// is on the runtime meanwhile.
+/// Reports `change` from a task of the runtime. A change that may concern many entries takes long, so another thread drives the other
+/// tasks of the runtime meanwhile.
 #[cfg(any(feature = "mongodb", feature = "redis"))]
 pub(crate) fn report(changes: &Changes, change: Change) {
     match change {

@@ -1,16 +1,16 @@
-//! What was said lately of something that is tried again and again: each reason why it fails is said once.
+//! Rate limit for the traces of something that is retried again and again: each reason for failing is traced once.
 
 use std::fmt::Display;
 
-/// So many reasons are said: one may have a number in it that is another each time.
+/// The most reasons that are traced: one may contain a number that changes each time.
 const MOST: usize = 4;
 
-/// The reasons that were said since it worked last.
+/// The reasons that were traced since the last success.
 #[derive(Default)]
 pub(crate) struct Said(Vec<String>);
 
 impl Said {
-    /// Whether `why` is to be said.
+    /// Whether `why` must be traced.
     pub(crate) fn is_new(&mut self, why: &dyn Display) -> bool {
         let why = why.to_string();
         let is_new = self.0.len() < MOST && !self.0.contains(&why);
@@ -20,7 +20,7 @@ impl Said {
         is_new
     }
 
-    /// It has worked.
+    /// Records a success.
     pub(crate) fn forget(&mut self) {
         self.0.clear();
     }

@@ -1,4 +1,4 @@
-//! Secret ids, as they leave the process: keyed hashes, which say nothing to whoever has no key.
+//! Secret ids as they leave the process: keyed hashes, which reveal nothing without the key.
 
 use crate::key::Key;
 use crate::scope::Scope;
@@ -42,7 +42,7 @@ impl SecretKey {
         hidden.unwrap_or_else(|| unreachable!("the parts of a key that there is"))
     }
 
-    /// The level is hashed too: one id at two levels is two.
+    /// The level is part of the hash, so one id at two levels has two hashes.
     fn hash(&self, level: &str, id: &str) -> String {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         hasher.update(level.as_bytes());
