@@ -1,11 +1,11 @@
-//! Where keys are written: on the stack, while they are short.
+//! The buffer that keys are written into: on the stack while they are short.
 
 /// Bytes that are being written.
 pub(crate) struct Buffer {
     place: [u8; PLACE],
-    /// How many there are in place; all of them, while `rest` is empty.
+    /// The number of inline bytes. While `rest` is empty, these are all.
     len: usize,
-    /// All of them, once they are more than fit in place.
+    /// All bytes, once they no longer fit inline.
     heap: Vec<u8>,
 }
 

@@ -1,25 +1,25 @@
-//! A key's bytes: in place while they are few, so that comparing them takes no step to elsewhere in memory.
+//! The bytes of a key: inline while they are few, so that comparing them accesses no other place in memory.
 
 use std::hint::cold_path;
 use std::num::NonZeroU8;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// How many bytes are kept in place: enough for two short ids and a number. One less than a power of two.
+/// The most bytes that are kept inline: enough for two short ids and a number. One less than a power of two.
 const INLINE: usize = 31;
-/// Stands above the length of what is in place, so that it is never zero.
+/// A bit above the inline length, so that the marked length is never zero.
 const MARK: usize = INLINE + 1;
 
-/// Bytes that never change. Cloning is cheap.
+/// Immutable bytes. Cloning is cheap.
 pub(crate) struct KeyBytes(Repr);
 
-/// What is in place says so by its length, which with the mark is never zero, and needs no byte for it.
+/// The marked length is never zero, so the compiler uses zero for the other variant, and the tag takes no byte.
 enum Repr {
     Inline(Inline),
     Heap(Arc<[u8]>),
 }
 
-/// One value, and aligned, so that it can be copied as words.
+/// Aligned, so that it can be copied as words.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Inline {
@@ -57,15 +57,15 @@ impl Clone for KeyBytes {
 }
 
 impl KeyBytes {
-    /// Not in line: where the compiler sees both in one place, it copies what is in place in pieces of some bytes. Read as words soon after,
-    /// each of those is waited for: four times in a miss.
+    /// Not inlined: if the compiler sees both variants in one place, it copies the inline bytes in small pieces. Words read from them
+    /// soon after have to wait for those writes, four times in a miss.
     #[cold]
     #[inline(never)]
     fn share(bytes: &Arc<[u8]>) -> Self {
         Self(Repr::Heap(Arc::clone(bytes)))
     }
 
-    /// How many bytes lie elsewhere, with the counts of those who share them.
+    /// The number of bytes on the heap, with the reference counts.
     pub(crate) fn heap_bytes(&self) -> usize {
         match &self.0 {
             Repr::Inline(_) => 0,
@@ -81,7 +81,7 @@ impl Deref for KeyBytes {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline(Inline { marked_len, bytes }) => {
-                // what is below the mark is no more than the array has: nothing needs to look whether it is
+                // the bits below the mark are at most `INLINE`, so no bounds check is needed
                 &bytes[..usize::from(marked_len.get()) & INLINE]
             }
             Repr::Heap(bytes) => {

@@ -1,33 +1,32 @@
-//! What tells most keys apart in 64 bits: a hash in 32 bits, and the number of the key's space.
+//! Heads of keys: a hash of 32 bits and the id of the key's space, which distinguish most keys.
 
 use super::space::Space;
 
-/// Odd, so that the upper half is another number for each lower half; the fraction of the golden ratio, so that it looks random.
+/// Odd, so that each lower half gives a different upper half; the fraction of the golden ratio, so that it looks random.
 const SPREAD: u64 = 0x9e37_79b9_0000_0001;
 
-/// A hash of 32 bits: of a million keys about a hundred share theirs with another, so whoever looks something up by it looks
-/// closer at what it finds.
+/// A hash of 32 bits. Of a million keys about a hundred share theirs with another, so a lookup by it must compare the keys.
 ///
-/// Tables want 64 bits, of which they use the lowest and the topmost. Those are computed from these, and nothing is learnt by it.
+/// Tables take 64 bits, of which they use the lowest and the topmost. These are computed from the 32 bits, without adding information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Hash32(pub(crate) u32);
 
 impl Hash32 {
-    /// From a hash of 64 bits, by dropping half of them.
+    /// Takes the lower half of a hash of 64 bits.
     #[inline]
     pub(crate) fn fold(hash: u64) -> Self {
         #[allow(clippy::cast_possible_truncation, reason = "the lower half is taken")]
         Self(hash as u32)
     }
 
-    /// In 64 bits, for a table.
+    /// Spreads the hash over 64 bits, for a table.
     #[inline]
     pub(crate) fn spread(self) -> u64 {
         u64::from(self.0).wrapping_mul(SPREAD)
     }
 }
 
-/// A key's hash, and above it the number of its space: one word, so that one step compares them.
+/// The hash of a key, and above it the id of its space: one word, which is compared in one step.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Head(u64);
 

@@ -1,7 +1,7 @@
-//! Keys: which entry is meant. A key is a space (whose entries), a scope path (which tenant's), and arguments.
+//! Keys of entries. A key consists of a space (the function), the ids of a scope (the tenant), and the arguments.
 //!
-//! A look-up never makes a key: [`Probe`] hashes and compares by streaming the borrowed arguments through serde. Only what
-//! is stored owns one.
+//! A lookup makes no key: a [`Probe`] hashes and compares by streaming the borrowed arguments through serde. Only a stored entry owns
+//! a key.
 
 mod buffer;
 mod bytes;
@@ -32,7 +32,7 @@ pub(crate) use show::show_start;
 pub(crate) use sink::Stop;
 pub use space::{Space, SpaceSpec};
 
-/// One of the space's own that has heard of the ids.
+/// A hasher of the space, fed with the ids.
 #[inline]
 fn hasher_of<'i>(
     space: &Space,
@@ -60,26 +60,26 @@ fn hasher_of<'i>(
 #[derive(Clone)]
 pub struct Key {
     head: Head,
-    /// The scope's ids, each behind its length, then the arguments.
+    /// The scope's ids, each preceded by its length, then the arguments.
     bytes: KeyBytes,
 }
 
 impl Key {
-    /// What the key belongs to.
+    /// The space of the key.
     #[must_use]
     pub fn space(&self) -> &'static Space {
         self.head.space()
     }
 
-    /// The [number](Space::id) of that, which takes no step to elsewhere in memory.
+    /// The [id](Space::id) of the space, without the memory access that `space()` needs.
     #[inline]
     #[must_use]
     pub fn space_id(&self) -> u32 {
         self.head.space_id()
     }
 
-    /// The key of `space` with the scope and the arguments that another has, as [`args`](Self::args) writes them. `None` if they
-    /// are not whole, or the scope is of another level than the space's.
+    /// The key of `space` with this scope and these arguments, in the encoding of [`args`](Self::args). `None` if they are incomplete,
+    /// or if the scope's level is not the space's.
     pub(crate) fn from_parts(space: &'static Space, scope: &Scope, args: &[u8]) -> Option<Self> {
         if space.level() != scope.level() {
             return None;
@@ -98,7 +98,7 @@ impl Key {
         Scope::from_encoded(self.space().level(), self.scope_bytes())
     }
 
-    /// The ids of that, from the root to the leaf.
+    /// The ids of the scope, from the root to the leaf.
     #[cfg(feature = "shared")]
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         decode_ids(self.scope_bytes())
@@ -109,18 +109,18 @@ impl Key {
         &self.bytes[..len]
     }
 
-    /// The arguments, in the crate's own encoding: equal arguments of a space have equal bytes, in every process.
+    /// The arguments, in the crate's own encoding. Within a space equal arguments have equal bytes, in every process.
     #[must_use]
     pub fn args(&self) -> &[u8] {
         &self.bytes[self.scope_bytes().len()..]
     }
 
-    /// The scope's ids, each behind its length, and the arguments: what tells two keys of one space apart, in every process.
+    /// The scope's ids, each preceded by its length, and the arguments. These identify a key within its space, in every process.
     pub(crate) fn encoded(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How many of its bytes lie elsewhere in memory.
+    /// The number of its bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.bytes.heap_bytes()
     }
@@ -154,7 +154,7 @@ impl Hash for Key {
 impl fmt::Display for Key {
     /// For people: `organization=acme/user=7 shop::profile("settings")`. Ids of secret levels are left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // a function's arguments are a tuple, which shows with parentheses of its own
+        // a function's arguments are a tuple, which prints its own parentheses
         let args = show::show(self.args());
         let args = if self.space().name().is_empty() {
             format!("({args})")
@@ -171,9 +171,9 @@ impl fmt::Debug for Key {
     }
 }
 
-/// What is looked for: a key whose scope ids and arguments are borrowed, and its hash.
+/// A key to look up, whose scope ids and arguments are borrowed, with its hash.
 ///
-/// It is handed over by value where that is out of the way of a hit: then the compiler need not keep it in memory, and sees which ids and
+/// It is passed by value to functions off the path of a hit. So the compiler need not keep it in memory, and sees which ids and
 /// arguments are walked.
 pub struct Probe<'a, A: ?Sized> {
     head: Head,
@@ -191,11 +191,11 @@ impl<A: ?Sized> Clone for Probe<'_, A> {
 
 impl<A: ?Sized> Copy for Probe<'_, A> {}
 
-/// A [`Probe`] whatever its arguments, for what is out of the way of hits: compiled once, and not for each function.
+/// A type-erased [`Probe`], for code off the path of a hit: compiled once instead of once per function.
 pub(crate) trait Seek {
-    /// The head of the key that is looked for.
+    /// The head of the key to look up.
     fn head(&self) -> Head;
-    /// Whether `key` is the one.
+    /// Whether `key` is the key to look up.
     fn is(&self, key: &Key) -> bool;
 }
 
@@ -219,7 +219,7 @@ impl Seek for Key {
     }
 }
 
-/// The ids of a probe: as texts, or encoded as a [`Scope`] keeps them.
+/// The ids of a probe: as texts, or encoded as in a [`Scope`].
 #[derive(Clone, Copy)]
 enum Ids<'a> {
     Texts(&'a [&'a [u8]]),
@@ -227,11 +227,11 @@ enum Ids<'a> {
 }
 
 impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
-    /// Looks for the key of `space` with the scope `ids`, root first, and `args`.
+    /// A probe for the key of `space` with the scope `ids`, root first, and `args`.
     ///
     /// # Errors
     ///
-    /// What the arguments' `Serialize` said when it failed.
+    /// The error of the arguments' `Serialize`.
     #[inline]
     pub fn new(space: &'static Space, ids: &'a [&'a [u8]], args: &'a A) -> Result<Self, String> {
         debug_assert_eq!(ids.len(), space.level().depth());
@@ -239,11 +239,11 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         Self::finish(hasher, space, Ids::Texts(ids), args)
     }
 
-    /// Looks for the key of `space`, which is one of `scope`'s level, with the scope and `args`.
+    /// A probe for the key of `space` with `scope`, which must be of the space's level, and `args`.
     ///
     /// # Errors
     ///
-    /// What the arguments' `Serialize` said when it failed.
+    /// The error of the arguments' `Serialize`.
     pub fn in_scope(space: &'static Space, scope: &'a Scope, args: &'a A) -> Result<Self, String> {
         debug_assert_eq!(scope.level(), space.level());
         let hasher = hasher_of(space, scope.ids().map(str::as_bytes));
@@ -269,13 +269,13 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         }
     }
 
-    /// The hash of the key that is looked for.
+    /// The hash of the key to look up.
     #[inline]
     pub fn hash(&self) -> u64 {
         self.head.hash().spread()
     }
 
-    /// What the key belongs to.
+    /// The space of the key.
     #[inline]
     pub fn space(&self) -> &'static Space {
         self.space
@@ -286,7 +286,7 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         self.head
     }
 
-    /// Whether `key` is the one.
+    /// Whether `key` is the key to look up.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
@@ -309,11 +309,11 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
         self.args.serialize(KeySerializer(&mut sink)).is_ok() && sink.is_over()
     }
 
-    /// The key, owned. Allocates.
+    /// The owned key. Allocates.
     ///
     /// # Errors
     ///
-    /// What the arguments' `Serialize` said when it failed, or that an id's `Display` did.
+    /// The error of the arguments' `Serialize`, or that an id's `Display` failed.
     pub fn to_key(&self) -> Result<Key, String> {
         let unprintable = match self.ids {
             Ids::Texts(ids) => ids.iter().any(|id| is_unprintable(id)),
@@ -338,21 +338,21 @@ impl<'a, A: Serialize + ?Sized> Probe<'a, A> {
     }
 }
 
-/// Whether `value` can be written by a format that names no fields: not if a field is left out for its value
-/// (`skip_serializing_if`), since what is read back would then be shifted by one. Walks over all of it.
+/// Checks that `value` can be written in a format without field names. It can't if a field is left out because of its value
+/// (`skip_serializing_if`), since the fields after it would be read back shifted. Walks over the whole value.
 ///
 /// # Errors
 ///
-/// Which field is left out, or what the value's `Serialize` said.
+/// Names the field that is left out, or the error of the value's `Serialize`.
 pub fn leaves_nothing_out<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
     let walk = value.serialize(KeySerializer(&mut sink::NoneSkipped));
     walk.map_err(|stop| stop.to_string())
 }
 
-/// How many bytes the texts and the numbers have that serde serializes of `value`: about what it owns. Walks over all of it.
+/// The size of the texts and numbers that serde serializes of `value`, in bytes: about what it owns. Walks over the whole value.
 pub fn serialized_size<T: Serialize + ?Sized>(value: &T) -> usize {
     let mut size = sink::Size(0);
-    // one that fails is as large as what came before
+    // if it fails, the size of what came before
     let _ = value.serialize(KeySerializer(&mut size));
     size.0
 }

@@ -1,10 +1,10 @@
-//! The written form of a key, told to a sink as the walk that wrote it was.
+//! Replays the written form of a key to a sink, as the original walk would.
 
 use super::sink::{Sink, Tag};
 use super::varint::text;
 
-/// Tells `sink` all that is in `bytes`, which a [`Writer`](super::sink::Writer) wrote. `None` if they are not whole, or of a later
-/// form; what a later part would mean is not known then.
+/// Replays `bytes`, written by a [`Writer`](super::sink::Writer), to `sink`. `None` if they are incomplete, or written by a later
+/// version, whose parts are unknown.
 pub(crate) fn replay(mut bytes: &[u8], sink: &mut impl Sink) -> Option<()> {
     while let Some((&tag, rest)) = bytes.split_first() {
         bytes = part(Tag::read(tag)?, rest, sink)?;

@@ -1,10 +1,10 @@
-//! The one definition of what a key is: a walk over a value by serde, which tells a [`Sink`] what it meets.
+//! The definition of a key's contents: a serde walk over a value, which passes each part to a [`Sink`].
 //!
-//! Three sinks listen: one hashes, one compares with a stored key, one writes the key down. Since all three hear the
-//! same walk, they can't disagree.
+//! There are three main sinks: one hashes, one compares with a stored key, one writes the key. All three see the same walk, so they
+//! can't disagree.
 //!
-//! Every part names its type (`1_u32` and `"1"` differ), every text carries its length, every sequence its end, and
-//! every field its name, so that no two values of one type, and no two values of different shape, are written alike.
+//! Every part carries its type (`1_u32` and `"1"` differ), every text its length, every sequence its end, and every field its name. So
+//! no two values of one type, and no two values of different shape, are written alike.
 
 use serde::ser::{self, Serialize};
 
@@ -12,7 +12,7 @@ use super::sink::{Sink, Stop, Tag, Writer};
 
 type Step<T = ()> = Result<T, Stop>;
 
-/// Walks a value and tells the sink.
+/// Walks a value and passes its parts to the sink.
 pub(crate) struct KeySerializer<'s, S>(pub(crate) &'s mut S);
 
 macro_rules! fixed {
@@ -177,7 +177,7 @@ impl<'s, S: Sink> ser::Serializer for KeySerializer<'s, S> {
         Ok(Parts::new(self.0))
     }
 
-    /// Keys are for machines: a type may choose its compact form.
+    /// Keys are not read by people, so a type may choose its compact form.
     fn is_human_readable(&self) -> bool {
         false
     }
@@ -192,15 +192,15 @@ impl<S: Sink> KeySerializer<'_, S> {
     }
 }
 
-/// The parts of a sequence, a tuple, a struct or a variant, one after the other and then their end.
+/// The parts of a sequence, a tuple, a struct or a variant, one after another, followed by an end mark.
 pub(crate) struct Parts<'s, S> {
     sink: &'s mut S,
-    /// Whether one of them failed.
+    /// Whether a part failed.
     failed: bool,
 }
 
-/// What a part has told before it failed is not told from what comes after it: so the whole has failed, whatever its own `Serialize` makes
-/// of the error.
+/// A part that fails may have passed something to the sink already, which can't be told from what follows. So the whole walk fails,
+/// even if the enclosing `Serialize` ignores the error.
 fn incomplete<T>() -> Step<T> {
     Err(Stop::new(
         "the `Serialize` of one of its parts failed, and its own went on",
@@ -223,7 +223,7 @@ impl<'s, S: Sink> Parts<'s, S> {
 
     #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Step {
-        // a field may be left out by its value, so which one this is can't be told by counting
+        // a field may be left out because of its value, so the position does not identify a field
         let told = self.sink.name(Tag::Field, name);
         self.failed |= told.is_err();
         told?;
@@ -273,18 +273,18 @@ parts! {
     SerializeStructVariant::serialize_field(name);
 }
 
-/// The pairs of a map, told in the order of their keys' bytes: equal maps are one key, whatever order they iterate in.
-/// That takes a buffer, so a map in a key costs allocations, on a hit as well.
+/// The pairs of a map, passed on in the order of their keys' bytes. So equal maps make one key, in whatever order they iterate. This
+/// needs a buffer, so a map in a key costs allocations, on a hit too.
 pub(crate) struct Pairs<'s, S> {
     sink: &'s mut S,
     seen: Vec<(Vec<u8>, Vec<u8>)>,
-    /// That of the value that is to come.
+    /// The key of the next value.
     key: Option<Vec<u8>>,
     /// Whether a key or a value failed.
     failed: bool,
 }
 
-/// What stands alone in a map would be lost, and with it what tells one map from another.
+/// A key without a value would be lost, and two different maps could become one key.
 fn unpaired<T>() -> Step<T> {
     Err(Stop::new(
         "a map has a key without a value, or a value without a key",
@@ -292,7 +292,7 @@ fn unpaired<T>() -> Step<T> {
 }
 
 impl<S: Sink> Pairs<'_, S> {
-    /// A key or a value of the map, written down.
+    /// Writes a key or a value of the map into bytes.
     fn written<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<Vec<u8>> {
         let mut writer = Writer::new();
         let told = value.serialize(KeySerializer(&mut writer));
@@ -335,7 +335,7 @@ impl<S: Sink> ser::SerializeMap for Pairs<'_, S> {
         if self.key.is_some() {
             return unpaired();
         }
-        // those of one key stay as they come: which is first may be what tells two maps apart
+        // pairs with equal keys keep their order, which may be what distinguishes two maps
         self.seen.sort_by(|(one, _), (other, _)| one.cmp(other));
         self.sink.mark(Tag::Map)?;
         for (key, value) in &self.seen {

@@ -1,20 +1,19 @@
-//! The written form of a key, read back for people: in listings, traces and error messages.
+//! Prints the written form of a key for people: in listings, traces and error messages.
 
 use std::fmt::{self, Write as _};
 
 use super::sink::Tag;
 use super::varint::text;
 
-/// How deep parts may lie in one another and still be shown. A key that another process tells of may have any depth, and none may
-/// have the stack.
+/// The deepest nesting that is shown. A key from another process may be nested to any depth, and must not overflow the stack.
 const DEEPEST: usize = 64;
 
-/// The parts of a key as Rust would write them; what can't be read, or lies too deep, is shown as `…`.
+/// The parts of a key as Rust would write them. Parts that can't be read, or are nested too deeply, are shown as `…`.
 pub(crate) fn show(bytes: &[u8]) -> String {
     written(bytes, Text::with_room(String::new(), usize::MAX))
 }
 
-/// The same as far as `most` bytes go. Costs no more than that for a key of any length.
+/// As [`show`], up to `most` bytes. The cost is bounded by that, for a key of any length.
 #[cfg(feature = "shared")]
 pub(crate) fn show_start(bytes: &[u8], most: usize) -> String {
     written(bytes, Text::with_room(String::with_capacity(most), most))
@@ -36,10 +35,10 @@ fn written(mut bytes: &[u8], mut out: Text) -> String {
     out.text
 }
 
-/// A text that takes no more than it has room for.
+/// A text of limited length.
 struct Text {
     text: String,
-    /// How many bytes it still takes. None once something was cut off.
+    /// How many more bytes it takes; 0 once something was cut off.
     room: usize,
 }
 
@@ -63,7 +62,7 @@ impl Text {
 impl fmt::Write for Text {
     /// # Errors
     ///
-    /// Once it is full, so that nothing more is made for it.
+    /// If it is full, so that formatting stops.
     fn write_str(&mut self, more: &str) -> fmt::Result {
         self.push(more);
         if self.room == 0 {
@@ -96,7 +95,8 @@ fn parts<'b>(
     }
 }
 
-/// The part at the start of `bytes`, with others in it down to `deeper` levels. Returns what follows it; `None` also once `out` is full.
+/// Prints the part at the start of `bytes`, with up to `deeper` levels of nesting. Returns the bytes after it; `None` also if `out` is
+/// full.
 fn part<'b>(bytes: &'b [u8], out: &mut Text, deeper: usize) -> Option<&'b [u8]> {
     if out.room == 0 {
         return None;

@@ -1,4 +1,4 @@
-//! The three listeners of the walk over a key: the one that hashes, the one that compares, the one that writes.
+//! The sinks of the walk over a key: those that hash, compare and write it, and some that measure or check a value.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -9,7 +9,7 @@ use super::varint;
 
 macro_rules! tags {
     ($($tag:ident = $number:literal),* $(,)?) => {
-        /// What the next part of a key is. The numbers are what is written, so they never change.
+        /// The kind of the next part of a key. The numbers are part of the written form, so they never change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         pub(crate) enum Tag {
@@ -17,7 +17,7 @@ macro_rules! tags {
         }
 
         impl Tag {
-            /// The tag of that number.
+            /// The tag with this number.
             pub(crate) fn read(number: u8) -> Option<Self> {
                 match number {
                     $($number => Some(Self::$tag),)*
@@ -59,7 +59,7 @@ tags! {
     Field = 28,
 }
 
-/// Why a walk ended early: a part's `Serialize` failed, and this is what it said.
+/// Why a walk ended early: the error of a part's `Serialize`.
 #[derive(Debug)]
 pub(crate) struct Stop(Box<str>);
 
@@ -83,24 +83,24 @@ impl serde::ser::Error for Stop {
     }
 }
 
-/// What listens to the walk over a key.
+/// Receives the parts of a walk over a key.
 pub(crate) trait Sink {
-    /// A part that its tag says all about.
+    /// A part without contents beyond its tag.
     fn mark(&mut self, tag: Tag) -> Result<(), Stop>;
-    /// A part of a size that its tag gives.
+    /// A part of a size that its tag determines.
     fn fixed<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Result<(), Stop>;
     /// A part of any size.
     fn bytes(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), Stop>;
     /// The name of a type, a variant or a field.
     fn name(&mut self, tag: Tag, name: &str) -> Result<(), Stop>;
-    /// A field that is left out for its value.
+    /// A field that is left out because of its value.
     fn skipped(&mut self, name: &'static str) -> Result<(), Stop> {
         let _ = name;
         Ok(())
     }
 }
 
-/// Hears nothing but which fields are left out for their values, and stops at the first.
+/// Ignores everything but fields that are left out because of their values, and stops at the first.
 pub(crate) struct NoneSkipped;
 
 impl Sink for NoneSkipped {
@@ -128,7 +128,7 @@ impl Sink for NoneSkipped {
     }
 }
 
-/// Adds up how large what it hears is, names and marks apart.
+/// Adds up the sizes of the parts, without names and marks.
 pub(crate) struct Size(pub(crate) usize);
 
 impl Sink for Size {
@@ -151,8 +151,8 @@ impl Sink for Size {
     }
 }
 
-/// Feeds a hasher. It may leave out what the comparison looks at: names and most tags are the same for all keys of a
-/// function, and would only cost time.
+/// Feeds a hasher. It may leave out parts that only the comparison needs: names and most tags are the same for all keys of a function,
+/// and would only cost time.
 pub(crate) struct Hash<H>(pub(crate) H);
 
 impl<H: Hasher> Sink for Hash<H> {
@@ -189,10 +189,10 @@ impl<H: Hasher> Sink for Hash<H> {
     }
 }
 
-/// Compares with what a [`Writer`] wrote. A difference does not end the walk: keys are compared whose hashes are the same, so there
-/// hardly is one, and a walk that can't be ended by it is half as much code.
+/// Compares with the output of a [`Writer`]. A difference does not end the walk: only keys with equal hashes are compared, so
+/// differences are very rare, and without an early exit the walk is half as much code.
 pub(crate) struct Compare<'k> {
-    /// What has not been compared yet; `None`: there was a difference.
+    /// The bytes that have not been compared yet; `None` after a difference.
     rest: Option<&'k [u8]>,
 }
 
@@ -202,13 +202,13 @@ impl<'k> Compare<'k> {
         Self { rest: Some(bytes) }
     }
 
-    /// Whether all was the same, up to the end.
+    /// Whether everything was equal, up to the end.
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
         self.rest.is_some_and(<[u8]>::is_empty)
     }
 
-    /// Has `strip` take away what is expected next, if it is that.
+    /// Removes the next part by `strip`, which returns `None` if it differs from the expected one.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "it is a line of its callers")]
     fn expect(&mut self, strip: impl FnOnce(&'k [u8]) -> Option<&'k [u8]>) {
@@ -218,20 +218,20 @@ impl<'k> Compare<'k> {
         }
     }
 
-    /// Texts, each behind its length, as a scope's ids are written.
+    /// Expects texts, each preceded by its length, as the ids of a scope are encoded.
     #[inline]
     pub(crate) fn expect_encoded(&mut self, ids: &[u8]) {
         self.expect(|rest| rest.strip_prefix(ids));
     }
 
-    /// A text behind its length.
+    /// Expects a text preceded by its length.
     #[inline]
     pub(crate) fn expect_text(&mut self, text: &[u8]) {
         self.expect(|rest| strip_text(rest, text));
     }
 }
 
-/// What follows `text`, which stands behind its length.
+/// The bytes after `text`, which must be next, preceded by its length.
 #[inline]
 fn strip_text<'k>(bytes: &'k [u8], text: &[u8]) -> Option<&'k [u8]> {
     let rest = varint::strip(bytes, text.len())?;
@@ -239,14 +239,14 @@ fn strip_text<'k>(bytes: &'k [u8], text: &[u8]) -> Option<&'k [u8]> {
     same(head, text).then_some(rest)
 }
 
-/// What follows the number of `tag`.
+/// The bytes after the number of `tag`, which must be next.
 #[inline]
 fn strip_tag(bytes: &[u8], tag: Tag) -> Option<&[u8]> {
     let (&first, rest) = bytes.split_first()?;
     (first == tag as u8).then_some(rest)
 }
 
-/// Whether they are equal. Texts of up to 16 bytes, as most ids are, are compared as two words that overlap, without a call.
+/// Whether both are equal. Texts of up to 16 bytes, as most ids are, are compared as two overlapping words, without a call.
 #[inline]
 fn same(one: &[u8], other: &[u8]) -> bool {
     let len = one.len();
@@ -299,10 +299,10 @@ impl Sink for Compare<'_> {
     }
 }
 
-/// Writes a key down.
+/// Writes a key.
 pub(crate) struct Writer {
     pub(crate) bytes: Buffer,
-    /// A field that was left out for its value, if one was.
+    /// A field that was left out because of its value, if there was one.
     pub(crate) skipped: Option<&'static str>,
 }
 

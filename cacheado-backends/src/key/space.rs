@@ -1,4 +1,4 @@
-//! Key spaces: whose entries a key is among.
+//! Key spaces: the function, or the programmatic level, that a key belongs to.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,23 +17,23 @@ use crate::sync::RandomState;
 #[derive(Debug)]
 pub struct Space {
     id: u32,
-    /// Seeded in each process anew, so that nobody outside knows which keys collide. (foldhash resists chosen keys; it does not promise
-    /// what a cryptographic hash does.) A seed of its own tells its keys' hashes from those of another space as well as hearing of its id would,
-    /// which each look-up would have to do.
+    /// Seeded anew in each process, so that nobody outside knows which keys collide. (foldhash resists chosen keys; it does not
+    /// promise what a cryptographic hash does.) Each space has its own seed. That separates the hashes of two spaces as well as
+    /// hashing the space's id would, which would cost each lookup time.
     hashers: RandomState,
     spec: SpaceSpec,
-    /// Of those that have the space together, one that has a bound may come later than one that has none.
+    /// Of several functions that share the space, one with a bound may be called after one without, and then sets it.
     max_items: OnceLock<NonZeroUsize>,
 }
 
-/// What a space is made of.
+/// What identifies a space.
 #[derive(Debug)]
 pub struct SpaceSpec {
     /// The name in the shared tier: the full path of the function, or its explicit name.
     pub name: String,
-    /// The version that the function's attribute gives, 0 without one.
+    /// The `version` of the function's attribute, 0 without one.
     pub version: u32,
-    /// Whether the name is explicit, and not a path.
+    /// Whether the name is explicit rather than a path.
     pub explicit: bool,
     /// The scope level of all its keys.
     pub level: Level,
@@ -41,19 +41,19 @@ pub struct SpaceSpec {
     pub stable: bool,
 }
 
-/// Every space of the process, each at its id.
+/// Every space of the process, indexed by id.
 static SPACES: Spaces = Spaces {
     len: Mutex::new(0),
     blocks: [const { OnceLock::new() }; BLOCKS],
 };
 
-/// The spaces that are the same in every process, by what tells them apart there: level, name, version, and whether the name is
+/// The spaces whose names are the same in every process, by what identifies them there: level, name, version, and whether the name is
 /// explicit.
 type ByName = HashMap<(Level, String, u32, bool), &'static Space>;
 static BY_NAME: LazyLock<Mutex<ByName>> = LazyLock::new(Mutex::default);
 
-/// A list that grows by blocks, each twice as long as the one before, and is read without a lock: every stored key names its
-/// space by its place in it.
+/// A list that grows by blocks, each twice as long as the one before, and is read without a lock. Every stored key refers to its space
+/// by its position in the list.
 struct Spaces {
     len: Mutex<u32>,
     blocks: [OnceLock<Block>; BLOCKS],
@@ -61,13 +61,13 @@ struct Spaces {
 
 type Block = Box<[OnceLock<&'static Space>]>;
 
-/// How long the first block is, as a power of two.
+/// The length of the first block, as a power of two.
 const FIRST: u32 = 6;
 /// Enough for any `u32`.
 const BLOCKS: usize = (u32::BITS - FIRST) as usize + 1;
 
 impl Spaces {
-    /// The block that `id` is in, how long it is, and the place in it.
+    /// The block that contains `id`, its length, and the position in it.
     #[inline]
     fn place(id: u32) -> (usize, usize, usize) {
         let from_first = id as usize + (1 << FIRST);
@@ -82,7 +82,7 @@ impl Spaces {
         self.blocks[block].get()?.get(place)?.get().copied()
     }
 
-    /// Adds what `make` makes of its id.
+    /// Adds the space that `make` makes for the new id.
     fn add(&self, make: impl FnOnce(u32) -> &'static Space) -> &'static Space {
         let mut len = self.len.lock().unwrap_or_else(PoisonError::into_inner);
         let (block, in_block, place) = Self::place(*len);
@@ -115,7 +115,7 @@ impl Space {
         space
     }
 
-    /// The space that other processes know by these; `None` if this one has not come to it.
+    /// The space that other processes identify by these; `None` if this process has not made it yet.
     pub(crate) fn find(
         level: Level,
         name: &str,
@@ -128,7 +128,7 @@ impl Space {
             .copied()
     }
 
-    /// The space with that id.
+    /// The space with this id.
     #[must_use]
     pub fn by_id(id: u32) -> Option<&'static Self> {
         SPACES.get(id)
@@ -153,7 +153,7 @@ impl Space {
         self.id
     }
 
-    /// What the hash of each of its keys begins with.
+    /// The hasher with which the hash of each of its keys begins.
     #[inline]
     pub(crate) fn hasher(&self) -> <RandomState as BuildHasher>::Hasher {
         self.hashers.build_hasher()
@@ -165,7 +165,7 @@ impl Space {
         &self.spec.name
     }
 
-    /// The version that the function's attribute gives, 0 without one.
+    /// The `version` of the function's attribute, 0 without one.
     #[must_use]
     pub fn version(&self) -> u32 {
         self.spec.version
@@ -189,7 +189,7 @@ impl Space {
         self.max_items.get().copied()
     }
 
-    /// From here on it has at most so many, unless it has a bound already. Returns the bound that it has.
+    /// Sets the bound, unless the space has one already. Returns the bound in force.
     pub fn bound(&self, most: NonZeroUsize) -> NonZeroUsize {
         *self.max_items.get_or_init(|| most)
     }

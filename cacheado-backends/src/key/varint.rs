@@ -1,4 +1,4 @@
-//! Lengths in as few bytes as they need (LEB128): what makes every text in a key prefix-free.
+//! Lengths in as few bytes as possible (LEB128). A length in front makes the texts of a key prefix-free.
 
 use super::buffer::Buffer;
 
@@ -15,7 +15,7 @@ pub(crate) fn write(out: &mut Buffer, len: usize) {
     }
 }
 
-/// The bytes of `len`, and how many of them count.
+/// The encoding of `len`, and its length.
 fn encode(mut len: usize) -> ([u8; 10], usize) {
     let mut bytes = [0; 10];
     let mut used = 0;
@@ -31,7 +31,7 @@ fn encode(mut len: usize) -> ([u8; 10], usize) {
     }
 }
 
-/// What follows `len` at the start of `bytes`; `None` if something else is there.
+/// The bytes after `len`, which must be at the start of `bytes`; `None` if it is not.
 #[inline]
 pub(crate) fn strip(bytes: &[u8], len: usize) -> Option<&[u8]> {
     if len < 0x80 {
@@ -48,14 +48,14 @@ fn strip_long(bytes: &[u8], len: usize) -> Option<&[u8]> {
     bytes.strip_prefix(&encoded[..used])
 }
 
-/// The text at the start of `bytes`, which stands behind its length, and what follows it; `None` if there is no whole one.
+/// The text at the start of `bytes`, preceded by its length, and the bytes after it; `None` if it is incomplete.
 #[inline]
 pub(crate) fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = read(bytes)?;
     rest.split_at_checked(len)
 }
 
-/// The length at the start of `bytes`, and what follows it; `None` if there is no whole one.
+/// The length at the start of `bytes`, and the bytes after it; `None` if it is incomplete.
 #[inline]
 fn read(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (&first, rest) = bytes.split_first()?;
