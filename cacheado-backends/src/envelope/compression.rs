@@ -1,13 +1,12 @@
-//! Values in fewer bytes: LZ4's block format (Collet, 2011), by the crate `lz4_flex` in its safe variant.
+//! Compression of values: LZ4's block format (Collet, 2011), by the safe variant of the crate `lz4_flex`.
 //!
-//! What the block is to become is as long as the envelope says, and not longer than [`MOST`], nor than any block of its size can
-//! become: whatever is in a store, no more memory is taken for it than that.
+//! A block is decompressed to the length given in the envelope. That is limited by [`MOST`], and by what a block of its size can
+//! expand to. So no contents of a store make this allocate more.
 
-/// How many bytes a compressed value may have at most before it is compressed, and after it is decompressed: 64 MiB. Larger ones are
-/// stored as they are.
+/// The largest uncompressed size of a compressed value: 64 MiB. Larger values are stored uncompressed.
 pub const MOST: usize = 64 << 20;
 
-/// How many bytes one byte of a block can stand for: a match grows by 255 for each byte of its length.
+/// The most bytes that one byte of a block can expand to: each byte of a match length adds 255.
 #[cfg(feature = "lz4")]
 const MOST_PER_BYTE: usize = 255;
 
@@ -20,13 +19,13 @@ pub struct Compression {
 
 #[cfg(feature = "lz4")]
 impl Compression {
-    /// Values of more than `bytes` bytes are.
+    /// Compresses values of more than `bytes` bytes.
     #[must_use]
     pub const fn above(bytes: usize) -> Self {
         Self { above: Some(bytes) }
     }
 
-    /// `value` as a block, if it is to be one, and is shorter with its own length before it.
+    /// The compressed block of `value`; `None` if it must not be compressed, or would not be shorter with its length in front.
     pub(super) fn compress(self, value: &[u8]) -> Option<Vec<u8>> {
         let above = self.above?;
         if value.len() <= above || value.len() > MOST {
@@ -47,7 +46,7 @@ impl Compression {
     }
 }
 
-/// What was compressed to `block`, which says that it has `length` bytes.
+/// Decompresses `block` to `length` bytes.
 #[cfg(feature = "lz4")]
 pub(super) fn decompress(block: &[u8], length: u64) -> Option<Vec<u8>> {
     let length = usize::try_from(length).ok()?;
@@ -59,7 +58,7 @@ pub(super) fn decompress(block: &[u8], length: u64) -> Option<Vec<u8>> {
     (written == length).then_some(value)
 }
 
-/// This build can't.
+/// This build can't decompress.
 #[cfg(not(feature = "lz4"))]
 pub(super) fn decompress(_: &[u8], _: u64) -> Option<Vec<u8>> {
     None

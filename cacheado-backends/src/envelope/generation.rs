@@ -1,19 +1,19 @@
-//! What tells two stores of one key apart.
+//! Generations: numbers that distinguish the values stored under one key.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number for one value that is stored now: another one each time, and others in other processes.
+/// The number for the next value to be stored, different each time and in each process.
 ///
-/// It is for people who follow traces: which store, by which process, a value that was read comes from. Nothing is decided by it:
-/// which of two values is newer, the store says.
+/// It is for people who follow traces: it tells which write, by which process, a value comes from. No decision depends on it: the
+/// store decides which of two values is newer.
 ///
-/// A process counts on from a place of its own that is chosen at random among 2⁶⁴.
+/// Each process counts from a random start among 2⁶⁴.
 #[must_use]
 pub fn next_generation() -> u64 {
     static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| {
-        // the standard library's keys are random, and so is what they hash nothing to
+        // the standard library's keys are random, and so is the hash of nothing with them
         AtomicU64::new(RandomState::new().hash_one(()))
     });
     NEXT.fetch_add(1, Ordering::Relaxed)

@@ -1,7 +1,7 @@
-//! What is wrapped around a value that leaves the process: enough to know it again, and to know that it is whole.
+//! The envelope around a value that leaves the process: it identifies the value and shows that it is complete.
 //!
-//! It knows nothing of caches and stores. A reader says what it looks for, and gets what was stored under exactly that, or
-//! nothing: bytes that are cut off, changed, another's, or of a later format are all the same to it.
+//! It is independent of caches and stores. A reader says what it expects, and gets the value that was stored under exactly that, or
+//! nothing: truncated, changed or foreign bytes and later formats are all misses.
 //!
 //! # Layout
 //!
@@ -12,17 +12,17 @@
 //! | generation | 8 | |
 //! | shape | 8 | |
 //! | lifetime | 1 to 10 | in milliseconds, rounded up; if there is one |
-//! | stale | 1 to 10 | how much of the lifetime, at its end, the value only stands in for another; likewise, if there is any |
-//! | length | 1 to 10 | the value's, if it is compressed |
+//! | stale | 1 to 10 | the part of the lifetime, at its end, in which the value is stale; in milliseconds, if there is any |
+//! | length | 1 to 10 | the uncompressed length, if the value is compressed |
 //! | cache | text | |
 //! | name, version, level | text, 1 to 5, text | of the key's space; the level by its path, which is empty for the root |
-//! | key | bytes | the scope's ids, each behind its length, and the arguments |
+//! | key | bytes | the scope's ids, each preceded by its length, and the arguments |
 //! | type | text | |
 //! | value | the rest | |
-//! | checksum | 4 | CRC-32 of all before it |
+//! | checksum | 4 | CRC-32 of everything before it |
 //!
-//! Numbers of a fixed size are little-endian; others, and the length before each text, are LEB128, seven bits a byte. The key is in
-//! it whole, and is compared whole: two keys whose hashes collide share no value.
+//! Numbers of a fixed size are little-endian; others, and the length before each text, are LEB128, seven bits a byte. The envelope
+//! contains the whole key, which is compared as a whole, so keys whose hashes collide share no value.
 
 mod compression;
 mod generation;
@@ -38,7 +38,7 @@ pub use compression::{Compression, MOST};
 pub use generation::next_generation;
 use wire::{Reader, put_number, put_text};
 
-/// The number of the layout. Another one is a miss.
+/// The version of the layout. An envelope of another version is a miss.
 pub const FORMAT: u8 = 1;
 
 const EXPLICIT: u8 = 1;
@@ -46,22 +46,22 @@ const LIFETIME: u8 = 2;
 const LZ4: u8 = 4;
 const STALE: u8 = 8;
 
-/// A value on its way out, and what a reader will want to know of it.
+/// A value that leaves the process, with everything that a reader checks.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
     /// The name of the cache.
     pub cache: &'a str,
-    /// What it is stored under.
+    /// The key that it is stored under.
     pub key: &'a Key,
-    /// The name of its type.
+    /// The name of the value's type.
     pub type_name: &'a str,
-    /// The [shape](crate::Outline::shape) of its type.
+    /// The [shape](crate::Outline::shape) of the value.
     pub shape: u64,
     /// How long it lives.
     pub lifetime: Option<Duration>,
-    /// How much of that, at its end, it only stands in for a value that can't be had.
+    /// The part of the lifetime, at its end, in which the value is stale.
     pub stale: Duration,
-    /// What tells this store of the key from others, by [`next_generation`].
+    /// Distinguishes this write of the key from others; from [`next_generation`].
     pub generation: u64,
     /// The value, encoded.
     pub value: &'a [u8],
@@ -77,7 +77,7 @@ impl Envelope<'_> {
         let (key, level) = (self.key.encoded(), path(space.level()));
         let texts = [self.cache, space.name(), level, self.type_name];
         let texts: usize = texts.iter().map(|text| text.len()).sum();
-        // and what the rest has at most, but for absurd lengths
+        // and the most that the rest takes, apart from absurd lengths
         let mut out = Vec::with_capacity(texts + key.len() + value.len() + 64);
 
         let flag = |flag, set| if set { flag } else { 0 };
@@ -112,26 +112,26 @@ impl Envelope<'_> {
     }
 }
 
-/// What was stored under the key that was asked for.
+/// The contents of an envelope for the expected key.
 #[derive(Clone, Copy, Debug)]
 pub struct Opened<'a> {
     /// The name of the value's type.
     pub type_name: &'a str,
-    /// The shape of the value's type.
+    /// The shape of the value.
     pub shape: u64,
-    /// How long the value was to live when it was stored, in whole milliseconds: never less than it has left.
+    /// The lifetime that the value was stored with, in whole milliseconds: never less than what is left of it.
     pub lifetime: Option<Duration>,
-    /// How much of that, at its end, it only stands in for a value that can't be had.
+    /// The part of the lifetime, at its end, in which the value is stale.
     pub stale: Duration,
-    /// What tells this store of the key from others.
+    /// Distinguishes this write of the key from others.
     pub generation: u64,
     value: &'a [u8],
-    /// The value's length, if it is compressed.
+    /// The uncompressed length, if the value is compressed.
     length: Option<u64>,
 }
 
 impl<'a> Opened<'a> {
-    /// What is in `bytes`; `None` unless they are whole, of this format, and what the cache called `cache` has stored under `key`.
+    /// Reads `bytes`. `None` unless they are complete, of this format, and written by the cache called `cache` for `key`.
     #[must_use]
     pub fn open(bytes: &'a [u8], cache: &str, key: &Key) -> Option<Self> {
         let (bytes, checksum) = bytes.split_last_chunk()?;
@@ -178,8 +178,8 @@ impl<'a> Opened<'a> {
         })
     }
 
-    /// The value, encoded. `None` if it is compressed and this build can't decompress it, or it is not as long as it says, or longer
-    /// than [`MOST`].
+    /// The encoded value. `None` if it is compressed, and this build can't decompress it, its length is wrong, or it is longer than
+    /// [`MOST`].
     #[must_use]
     pub fn value(&self) -> Option<Cow<'a, [u8]>> {
         match self.length {
@@ -189,12 +189,12 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// The names of the levels down to `level`: the root's own goes without saying.
+/// The path of `level`, without the root.
 fn path(level: Level) -> &'static str {
     if level.depth() == 0 { "" } else { level.path() }
 }
 
-/// Rounded up, so that what has more than nothing left has.
+/// Rounded up, so that a lifetime above zero stays above zero.
 fn whole_millis(lifetime: Duration) -> u64 {
     u64::try_from(lifetime.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The parts that an envelope is written in: bytes, numbers, and texts behind their lengths.
+//! The parts of an envelope: bytes, numbers, and texts preceded by their lengths.
 
 /// Appends `number`, seven bits a byte, the lowest first (LEB128).
 pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
@@ -13,13 +13,13 @@ pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     }
 }
 
-/// Appends `text` behind its length.
+/// Appends `text`, preceded by its length.
 pub(super) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     put_number(out, text.len() as u64);
     out.extend_from_slice(text);
 }
 
-/// What has not been read yet. Each method reads what it is named after; `None` if that is not there.
+/// The bytes that are still to be read. Each method reads the part that it is named after; `None` if it is not there.
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -87,7 +87,7 @@ mod tests {
         *most.last_mut().unwrap() = 2;
         assert_eq!(Reader(&most).number(), None);
         assert_eq!(Reader(&[0x80; 11]).number(), None);
-        // a text that is longer than all there is
+        // a text longer than the rest
         assert_eq!(Reader(&[0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2]).text(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Hierarchies that are known at run time: what level names and argument names there are, for scopes named by text.
+//! Hierarchies at run time: the names of levels and arguments, for scopes that are named by text.
 
 use std::sync::Arc;
 
@@ -33,8 +33,8 @@ impl Hierarchy {
         HierarchyBuilder::default()
     }
 
-    /// The hierarchy of these levels, each after the one it stands under, with the name of the argument that names its tenants. Only this
-    /// crate and generated code call it, and leave out no parent.
+    /// The hierarchy of these levels, each after its parent, with the name of the argument that identifies its tenants. Only this
+    /// crate and generated code call it, and they leave out no parent.
     #[doc(hidden)]
     #[must_use]
     pub fn of(levels: impl IntoIterator<Item = (Level, String)>) -> Self {
@@ -100,7 +100,7 @@ impl Hierarchy {
                     step: step.name().to_owned(),
                     param: param.to_owned(),
                 }),
-                // nothing says whose scope is meant
+                // it is unclear whose scope is meant
                 (Some(_), Some(_)) => Err(Error::RepeatedParam {
                     level: level.path().to_owned(),
                     param: param.to_owned(),
@@ -129,7 +129,7 @@ struct Declared {
 #[derive(Clone, Debug, Default)]
 pub struct HierarchyBuilder {
     levels: Vec<Declared>,
-    /// `secret` was called before there was a level that it could be about.
+    /// `secret` was called before any level.
     secret_of_none: bool,
 }
 

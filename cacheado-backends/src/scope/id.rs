@@ -1,7 +1,7 @@
-//! Scope ids: what may name a tenant, and its text.
+//! Scope ids: the types that identify a tenant, and their texts.
 //!
-//! An id is text, whatever type it comes in: `7` and `"7"` are one user. Its text is data: it may hold any
-//! character and any length, and is never joined with a separator.
+//! An id is a text, whatever its type: `7` and `"7"` are the same user. The text may contain any characters and have any length. It is
+//! never joined with others by a separator.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -48,17 +48,17 @@ pub trait ScopeId: fmt::Display {
     }
 }
 
-/// The most bytes an id's text may have and still be kept on the stack. A hyphenated UUID has 36.
+/// The longest id text that is kept on the stack, in bytes. A hyphenated UUID has 36.
 const INLINE: usize = 39;
 
-/// What the ids begin with in this process that could not be printed, if there were any.
+/// The prefix of the ids in this process that could not be printed, if there were any.
 static UNPRINTABLE: OnceLock<String> = OnceLock::new();
 
-/// An id for what can't be printed, which is equal to no other.
+/// The id for a value that can't be printed. It equals no other id.
 #[cold]
 fn unprintable() -> String {
     tracing::error!("the Display of a scope id failed: nothing is found or stored under it");
-    // the standard library's keys are random: no other process comes to the same text, and nobody can give it as an id
+    // the standard library's keys are random: no other process makes the same text, and no user can guess it
     let random = || {
         let [one, other] = [(); 2].map(|()| RandomState::new().hash_one(()));
         format!("{one:016x}{other:016x}")
@@ -67,7 +67,7 @@ fn unprintable() -> String {
     format!("{start}{}", random())
 }
 
-/// Whether `id` stands for one that could not be printed: by it nothing would be found again.
+/// Whether `id` is that of a value that could not be printed. An entry under it would never be found again.
 pub(crate) fn is_unprintable(id: &[u8]) -> bool {
     let start = UNPRINTABLE.get();
     start.is_some_and(|start| id.starts_with(start.as_bytes()))
@@ -108,7 +108,7 @@ impl<'a> IdText<'a> {
         text
     }
 
-    /// The text of an integer, without the formatting machinery: ids are mostly integers, and this is on the hit path.
+    /// The text of an integer, without the formatting machinery: most ids are integers, and this is on the path of a hit.
     #[inline]
     fn integer(negative: bool, mut magnitude: u64) -> Self {
         let mut bytes = [0; INLINE];
@@ -167,7 +167,7 @@ impl Deref for IdText<'_> {
     fn deref(&self) -> &str {
         match &self.0 {
             Repr::Borrowed(text) => text,
-            // whole `str`s were copied in, so this is always valid UTF-8
+            // only whole `str`s were copied in, so this is valid UTF-8
             Repr::Inline { len, bytes } => {
                 std::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default()
             }
@@ -177,7 +177,7 @@ impl Deref for IdText<'_> {
 }
 
 impl IdText<'_> {
-    /// The text's bytes, without checking again that they are UTF-8.
+    /// The bytes of the text, without checking again that they are UTF-8.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

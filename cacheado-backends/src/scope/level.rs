@@ -1,4 +1,4 @@
-//! Levels: the steps of a tenant hierarchy, each known by one small number in the process.
+//! Levels of a tenant hierarchy, each identified by one small number in the process.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,8 +8,7 @@ use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::key::Space;
 
-/// A step of a tenant hierarchy as a static that `scopes!` writes: its name, the argument that names its tenants, and
-/// what it stands under.
+/// A level as a static that `scopes!` writes: its name, the argument that identifies its tenants, and its parent.
 #[derive(Debug)]
 pub struct LevelDef {
     name: &'static str,
@@ -37,7 +36,7 @@ impl LevelDef {
         }
     }
 
-    /// The level that this defines.
+    /// The level defined by this.
     pub fn level(&self) -> Level {
         *self.level.get_or_init(|| {
             let parent = self.parent.map_or_else(Level::global, LevelDef::level);
@@ -45,7 +44,7 @@ impl LevelDef {
         })
     }
 
-    /// The argument that names its tenants: `"user_id"`.
+    /// The name of the argument that identifies its tenants: `"user_id"`.
     #[must_use]
     pub const fn param(&self) -> &'static str {
         self.param
@@ -66,12 +65,12 @@ struct Info {
     notes: Box<dyn Notes>,
 }
 
-/// What may still be learnt of a level. Behind a trait object, since it is no part of what a level is: keys and scopes are
-/// hashed by their levels' numbers, and no lint need warn those who put them into a map of something that can change.
+/// The mutable part of a level. It is behind a trait object because it is not part of a level's identity: keys and scopes hash the
+/// numbers of their levels, and otherwise a lint would warn users who put them into a map that its keys can change.
 trait Notes: Send + Sync {
-    /// Whether any declaration of it says that its ids are secret.
+    /// Whether any declaration of the level marks its ids as secret.
     fn secret(&self) -> &AtomicBool;
-    /// The keys of the programmatic calls at this level.
+    /// The key space of the programmatic calls at this level.
     fn programmatic(&self) -> &OnceLock<&'static Space>;
 }
 
@@ -100,8 +99,8 @@ static GLOBAL: LazyLock<Info> = LazyLock::new(|| Info {
     notes: Box::<Learnt>::default(),
 });
 
-/// Every level of the process, by its parent's number and its name. Never shrinks; hierarchies are
-/// few, and an equal level, however often it is made anew, is found here.
+/// Every level of the process, by its parent's number and its name. It never shrinks: there are few hierarchies, and a level that is
+/// declared again is found here.
 type Levels = HashMap<(u32, String), Level>;
 static LEVELS: LazyLock<Mutex<Levels>> = LazyLock::new(Mutex::default);
 
@@ -112,7 +111,7 @@ impl Level {
         Level(&GLOBAL)
     }
 
-    /// The level `name` under `parent`. It is secret from now on if this or any other declaration says so.
+    /// The level `name` under `parent`. It is secret from now on if this or any earlier declaration says so.
     pub(crate) fn intern(parent: Level, name: &str, secret: bool) -> Level {
         Self::declare(parent, name, secret).unwrap_or_else(|level| {
             level.0.notes.secret().fetch_or(secret, Ordering::Relaxed);
@@ -124,8 +123,7 @@ impl Level {
         })
     }
 
-    /// The level `name` under `parent`; an `Err` of it if it was declared before, and its ids were secret then and are not now or the other
-    /// way round.
+    /// The level `name` under `parent`. An `Err` with it if an earlier declaration differs in whether its ids are secret.
     pub(crate) fn declare(parent: Level, name: &str, secret: bool) -> Result<Level, Level> {
         let mut levels = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
         #[allow(
@@ -159,7 +157,7 @@ impl Level {
         }
     }
 
-    /// The level that is reached by `names` from the root; `None` if this process knows none.
+    /// The level with this path of names from the root; `None` if this process knows none.
     pub(crate) fn find<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<Level> {
         let levels = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
         names.into_iter().try_fold(Level::global(), |level, name| {
@@ -185,7 +183,7 @@ impl Level {
         &self.0.path
     }
 
-    /// How many ids a scope of this level has: 0 for the root.
+    /// The number of ids of a scope of this level: 0 for the root.
     #[must_use]
     pub fn depth(self) -> usize {
         self.0.depth

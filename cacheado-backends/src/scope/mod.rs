@@ -1,7 +1,7 @@
 //! Scopes: where in the tenant hierarchy an entry lives.
 //!
-//! A scope is a level and one id for each step on the way to it. It can only be made from a declared level with all of
-//! its ids, so a scope that lacks part of its tenant's path does not exist.
+//! A scope is a level and one id for each level on the path to it. It can only be made from a declared level with all of its ids, so a
+//! scope without part of its tenant's path can't exist.
 
 mod hierarchy;
 mod id;
@@ -24,8 +24,8 @@ use crate::key::{Buffer, varint};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
     level: Level,
-    /// Each id as its length and its bytes, root first: no id can be mistaken for two, nor two for one. `None` for the root,
-    /// and only for it, which so costs no allocation.
+    /// Each id as its length and its bytes, root first, so that ids can't run into each other. `None` for the root, and only for it,
+    /// which thus needs no allocation.
     ids: Option<Arc<[u8]>>,
 }
 
@@ -47,7 +47,7 @@ impl Scope {
     ///
     /// # Panics
     ///
-    /// If there are not as many ids as steps. Only this crate and generated code call it, and count.
+    /// If the number of ids is not the depth of the level. Only this crate and generated code call it, with the right number.
     #[doc(hidden)]
     #[must_use]
     pub fn new(level: Level, ids: &[IdText<'_>]) -> Self {
@@ -57,7 +57,7 @@ impl Scope {
         Self::from_encoded(level, bytes.as_slice())
     }
 
-    /// A scope of `level`, with as many ids as that has steps.
+    /// A scope of `level`, with as many ids as its depth.
     pub(crate) fn of<'i>(level: Level, ids: impl IntoIterator<Item = &'i str>) -> Self {
         let mut bytes = Buffer::new();
         encode_ids(ids.into_iter().map(str::as_bytes), &mut bytes);
@@ -173,7 +173,7 @@ pub(crate) fn decode_ids(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// How many bytes the first `depth` ids of `bytes` take.
+/// The length of the first `depth` ids of `bytes`, in bytes.
 pub(crate) fn ids_len(bytes: &[u8], depth: usize) -> Option<usize> {
     let mut rest = bytes;
     for _ in 0..depth {

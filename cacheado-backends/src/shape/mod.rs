@@ -1,11 +1,11 @@
-//! Shapes: what a value is made of, apart from what it says.
+//! Shapes: the structure of a value without its contents.
 //!
-//! The bytes that postcard writes name no fields and no types, so a value reads without complaint as one of another shape: two
-//! fields of one type that have changed places, a variant that was put in between. The shape is written beside them, and what is read
-//! back must have the same.
+//! postcard writes neither field names nor types, so the bytes of a value can be read as a value of another shape without an error: if
+//! two fields of one type change places, or if a variant is inserted. So the shape is stored beside the bytes, and the value that is
+//! read back must have the same one.
 //!
-//! The same walk counts the bytes that postcard writes. So encoding allocates once, and decoding checks without encoding again that the
-//! value would be written as it was read.
+//! The same walk counts the bytes that postcard writes. So encoding allocates once, and decoding checks without encoding again that
+//! the value would be written as it was read.
 
 mod size;
 #[cfg(test)]
@@ -19,8 +19,8 @@ use crate::key::Stop;
 /// What one walk over a value determines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outline {
-    /// A number for its shape: the names and the order of its fields, its variants, and the kinds of its parts, as serde serializes
-    /// them. What it says plays no part, nor does the order of what a sequence or a map holds.
+    /// A hash of its shape: the names and the order of fields, the variants, and the kinds of the parts, as serde serializes them.
+    /// Neither the contents nor the order of elements in a sequence or a map play a part.
     ///
     /// The same in every process and build; 64 bits of FNV-1a (Fowler, Noll and Vo, 1991), which guards against mistakes, not against
     /// malice.
@@ -33,7 +33,7 @@ pub struct Outline {
 ///
 /// # Errors
 ///
-/// What the value's `Serialize` said when it failed.
+/// The error of the value's `Serialize`.
 pub fn outline<T: Serialize + ?Sized>(value: &T) -> Result<Outline, String> {
     let part = value.serialize(Shaper).map_err(|stop| stop.to_string())?;
     Ok(Outline {
@@ -42,7 +42,7 @@ pub fn outline<T: Serialize + ?Sized>(value: &T) -> Result<Outline, String> {
     })
 }
 
-/// What a part is. The numbers are in what is stored, so they never change.
+/// The kind of a part. The numbers are part of stored hashes, so they never change.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 enum Kind {
@@ -72,7 +72,7 @@ enum Kind {
     Variant = 24,
 }
 
-/// A shape that is being put together.
+/// The hash of a shape, while it is built up.
 #[derive(Clone, Copy)]
 struct Shape(u64);
 
@@ -85,9 +85,9 @@ impl Shape {
         Self((self.0 ^ part).wrapping_mul(0x0000_0100_0000_01b3))
     }
 
-    /// With a part that nothing but its place tells from others. What `with` makes of two numbers, it makes of them the other way round, so
-    /// `(A, (B,))` would be `(B, (A,))`, and `(A, (A,))` nothing at all. So a part whose number is also what a longer one begins with is
-    /// turned by half.
+    /// Adds a part that is identified by its position alone. `with` gives the same for two numbers in either order, so `(A, (B,))`
+    /// would equal `(B, (A,))`, and in `(A, (A,))` both would cancel out. So the hash of a part that a longer one can begin with is
+    /// rotated by half.
     const fn with_part(self, part: Part) -> Self {
         match part.ends {
             Ends::Always => self.with(part.shape.0),
@@ -95,7 +95,7 @@ impl Shape {
         }
     }
 
-    /// That of something that has no parts.
+    /// The shape of something without parts.
     const fn alone(self, size: usize) -> Part {
         self.ending(Ends::Always, size)
     }
@@ -112,12 +112,12 @@ impl Shape {
         let shape = name
             .bytes()
             .fold(self, |shape, byte| shape.with(byte.into()));
-        // where the name ends
+        // the end of the name
         shape.with(u64::MAX)
     }
 }
 
-/// The whole shape of a part.
+/// The complete shape of a part.
 #[derive(Clone, Copy)]
 struct Part {
     shape: Shape,
@@ -125,14 +125,14 @@ struct Part {
     size: usize,
 }
 
-/// What else begins with the number of a part.
+/// Whether the hash of a part is also the beginning of a longer one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ends {
-    /// Nothing.
+    /// No.
     Always,
-    /// A tuple, a struct or a variant that is longer.
+    /// Of a longer tuple, struct or variant.
     InOrder,
-    /// A sequence or a map that holds more.
+    /// Of a sequence or a map with more kinds of elements.
     Alike,
 }
 
@@ -267,13 +267,13 @@ impl ser::Serializer for Shaper {
         Ok(InOrder::variant(name, index, variant))
     }
 
-    /// As the values are written.
+    /// As postcard, which writes the values.
     fn is_human_readable(&self) -> bool {
         false
     }
 }
 
-/// The parts of a tuple, a struct or a variant: each stands where it stands.
+/// The parts of a tuple, a struct or a variant, in order.
 struct InOrder {
     shape: Shape,
     size: usize,
@@ -301,7 +301,7 @@ impl InOrder {
         Ok(())
     }
 
-    /// Its name tells it from others, so its number is taken as it is.
+    /// Adds a field, which is identified by its name, so its hash is not rotated.
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Step<()> {
         let part = value.serialize(Shaper)?;
         self.shape = self.shape.named(name).with(part.shape.0);
@@ -338,14 +338,14 @@ in_order! {
     SerializeStructVariant::serialize_field(name) = field;
 }
 
-/// What a sequence or a map holds: which shapes there are, however many of each, in whatever order (a `HashMap` has none).
+/// The elements of a sequence or a map: the set of their shapes, without numbers or order (a `HashMap` has none).
 struct Alike {
     kind: Kind,
-    /// Ascending, each once.
+    /// Ascending, without duplicates.
     shapes: Vec<u64>,
-    /// The last one: what comes next is most often another of those.
+    /// The shape of the last element: the next one is mostly the same.
     last: Option<u64>,
-    /// The key of the value that comes next.
+    /// The key of the next value.
     key: Option<Part>,
     size: usize,
 }
@@ -391,7 +391,7 @@ impl ser::SerializeSeq for Alike {
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Step<()> {
         let Part { shape, ends, size } = value.serialize(Shaper)?;
         self.size += size;
-        // a tuple never begins as a sequence does
+        // a tuple and a sequence never begin alike, so only sequences need the rotation
         self.add(match ends {
             Ends::Alike => shape.0.rotate_left(32),
             Ends::Always | Ends::InOrder => shape.0,

@@ -1,5 +1,5 @@
-//! The locks, atomics and seeds of the shipped code, which `cfg(shuttle)` swaps for those of a model checker, so that what is
-//! checked is what ships.
+//! The locks, atomics and seeds of the shipped code. `cfg(shuttle)` replaces them by those of a model checker, so that the shipped
+//! code itself is checked.
 
 mod read_mostly;
 mod readers;
@@ -27,7 +27,7 @@ pub(crate) use foldhash::fast::FixedState as RandomState;
 
 pub(crate) use read_mostly::ReadMostly;
 
-/// Locks, whatever happened to an earlier holder: what these locks guard is whole again before any code of the user's runs.
+/// Locks, ignoring poison: the data under these locks is consistent again before any code of the user runs.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,13 @@
-//! A lock whose readers write to no cache line that other readers write to.
+//! A reader-writer lock whose readers write to no cache line that other readers write to.
 //!
-//! A thread that reads says so at a [place](readers) of its own. One that writes locks a mutex, closes the lock, and waits until
-//! nobody's place says that it is read; who finds it closed waits for that mutex. So to lock it for reading is one atomic operation,
-//! and to let go is a plain store. A writer looks at the places of all threads that ever read any such lock, the first
-//! [so many](readers::PLACES) that live at a time.
+//! A reading thread records the lock at a [place](readers) of its own. A writer locks a mutex, closes the lock, and waits until no
+//! place records it any more. A reader that finds the lock closed waits for the mutex. So locking for reading is one atomic operation,
+//! and releasing is a plain store. A writer reads the places of all threads that ever read any such lock, up to [so
+//! many](readers::PLACES) that live at a time.
 //!
-//! From "BRAVO: Biased Locking for Reader-Writer Locks" (Dice, Kogan; USENIX ATC 2019). It departs from that: a place is a thread's, where there it
-//! is found by a hash of thread and lock, and readers without one are counted in the lock, where there another lock is below.
+//! After "BRAVO: Biased Locking for Reader-Writer Locks" (Dice, Kogan; USENIX ATC 2019), with two differences. A place belongs to a
+//! thread; there it is found by a hash of thread and lock. Readers without a place are counted in the lock; there they use an
+//! underlying lock.
 
 #![allow(
     unsafe_code,
@@ -25,28 +26,28 @@ use super::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::readers::{self, Place};
 use super::{Condvar, Mutex, MutexGuard, lock};
 
-/// So often a writer looks whether a reader has left before it goes to sleep.
+/// How often a writer checks whether a reader has left before it sleeps.
 const LOOKS: u32 = if cfg!(any(shuttle, miri)) { 1 } else { 100 };
-/// So long it sleeps if nobody wakes it.
+/// How long it sleeps if it is not woken.
 const SLEEP: Duration = Duration::from_millis(1);
 
 pub(crate) struct ReadMostly<T> {
-    /// A writer has come: whoever does not read yet waits for it.
+    /// A writer has come: new readers wait for it.
     closed: AtomicBool,
-    /// It sleeps: whoever leaves wakes it.
+    /// The writer sleeps: a reader that leaves wakes it.
     asleep: AtomicBool,
-    /// How many readers there are without a place.
+    /// The number of readers without a place.
     others: AtomicUsize,
-    /// Held by who writes.
+    /// Held by the writer.
     writing: Mutex<()>,
-    /// Held by a writer that looks whether a reader has left, unless it sleeps.
+    /// Held by a writer that checks whether a reader has left, except while it sleeps.
     looking: Mutex<()>,
     woken: Condvar,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: it gives `&T` to several threads at once, for which `T` is `Sync`, and `&mut T` to one of them at a time, which can move it out: `T` is
-// `Send`.
+// SAFETY: the lock gives `&T` to several threads at once, so `T` must be `Sync`. It gives `&mut T` to one thread at a time, which can
+// move the value out, so `T` must be `Send`.
 unsafe impl<T: Send + Sync> Sync for ReadMostly<T> {}
 
 impl<T: Default> Default for ReadMostly<T> {
@@ -68,21 +69,22 @@ impl<T> ReadMostly<T> {
         }
     }
 
-    /// Locks it for reading. A thread that reads it already can deadlock with a writer that comes in between.
+    /// Locks for reading. A thread that holds a read guard already can deadlock with a writer that comes in between.
     pub(crate) fn read(&self) -> ReadGuard<'_, T> {
         self.try_read().unwrap_or_else(|| self.read_without_place())
     }
 
-    /// The same, if the thread has a place, reads no other lock, and no writer has come.
+    /// As [`read`](Self::read), if the thread has a place, reads no other lock, and no writer has come.
     #[inline]
     pub(crate) fn try_read(&self) -> Option<ReadGuard<'_, T>> {
         let Some(place) = readers::enter(self.address()) else {
             cold_path();
             return None;
         };
-        // A writer does it the other way round, and all of it is `SeqCst`, of which there is one order, as is how many places were ever taken:
-        // either it sees what was written above, or this sees that it has closed the lock, or both. If this sees that the lock was opened again,
-        // it sees what had been written.
+        // The reader writes its place and then reads `closed`. A writer writes `closed` and then reads the places. All of these
+        // accesses, and those to the number of places ever taken, are `SeqCst`, which have one total order. So the writer sees the
+        // place, or the reader sees that the lock is closed, or both. A reader that sees the lock opened again also sees what the
+        // writer had written.
         if self.closed.load(Ordering::SeqCst) {
             cold_path();
             self.leave(place);
@@ -106,34 +108,34 @@ impl<T> ReadMostly<T> {
             }
         };
         let guard = enter();
-        // as above
+        // ordered as in `try_read`
         if !self.closed.load(Ordering::SeqCst) {
             return guard;
         }
         drop(guard);
         let _nobody_writes = lock(&self.writing);
-        // the next writer locks the mutex after this, and so sees it
+        // the next writer locks the mutex after this reader, and so sees its count
         enter()
     }
 
-    /// Nothing is read at `place` any more.
+    /// Ends reading at `place`.
     #[inline]
     fn leave(&self, place: &Place) {
         place.leave();
         self.left();
     }
 
-    /// A reader has left.
+    /// To be called when a reader has left.
     #[inline]
     fn left(&self) {
-        // What was stored above may become visible after this load. Then a writer that is just going to sleep is not woken, and sleeps for
-        // `SLEEP`: that costs hits less than to have the two in order.
+        // The store before this may become visible after this load. Then a writer that is about to sleep is not woken, and sleeps for
+        // `SLEEP`. That is cheaper for hits than ordering the two.
         if self.asleep.load(Ordering::Relaxed) {
             self.wake_writer();
         }
     }
 
-    /// Locks it for writing.
+    /// Locks for writing.
     pub(crate) fn write(&self) -> WriteGuard<'_, T> {
         let writing = lock(&self.writing);
         self.closed.store(true, Ordering::SeqCst);
@@ -173,12 +175,12 @@ impl<T> ReadMostly<T> {
 
     #[cold]
     fn wake_writer(&self) {
-        // by the time that this is locked, one that has not seen the reader leave sleeps
+        // once this is locked, a writer that has not seen the reader leave is asleep, and so receives the notification
         drop(lock(&self.looking));
         self.woken.notify_one();
     }
 
-    /// What it is known by at a place. It stays where it is while there are guards, which borrow it.
+    /// The address that identifies the lock at a place. It does not move while there are guards, because they borrow it.
     #[inline]
     fn address(&self) -> usize {
         ptr::from_ref(&self.closed).addr()
@@ -188,7 +190,7 @@ impl<T> ReadMostly<T> {
 pub(crate) struct ReadGuard<'a, T> {
     lock: &'a ReadMostly<T>,
     place: Option<&'static Place>,
-    /// Nobody else writes to the place.
+    /// Not `Send`: only its own thread may write to the place.
     _of_this_thread: PhantomData<*const ()>,
 }
 
@@ -197,7 +199,8 @@ impl<T> Deref for ReadGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: the lock was open after this guard had been noted, or nobody wrote while it was: a writer waits until it is dropped.
+        // SAFETY: the lock was open after this guard had been recorded, or there was no writer while it was recorded. In both cases a
+        // writer waits until the guard is dropped.
         unsafe { &*self.lock.value.get() }
     }
 }
@@ -225,7 +228,7 @@ impl<T> Deref for WriteGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: whoever had been noted as a reader has left, who came since has found the lock closed, and there is one writer.
+        // SAFETY: all recorded readers have left, later ones have found the lock closed, and there is one writer.
         unsafe { &*self.lock.value.get() }
     }
 }
@@ -233,7 +236,7 @@ impl<T> Deref for WriteGuard<'_, T> {
 impl<T> DerefMut for WriteGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as above.
+        // SAFETY: as in `deref`.
         unsafe { &mut *self.lock.value.get() }
     }
 }
@@ -241,7 +244,7 @@ impl<T> DerefMut for WriteGuard<'_, T> {
 impl<T> Drop for WriteGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // before the mutex is let go of, which is the field's to do: after that, the lock may be another writer's
+        // before the mutex is released, when the field is dropped: after that the lock may belong to another writer
         self.lock.closed.store(false, Ordering::Release);
     }
 }
@@ -259,14 +262,14 @@ mod tests {
 
     const TIMES: u64 = if cfg!(miri) { 30 } else { 2_000 };
 
-    /// Two numbers that are the same whenever nobody is writing.
+    /// Two numbers that are equal whenever there is no writer.
     #[derive(Debug, Default, PartialEq)]
     struct Twice(u64, u64);
 
     impl Twice {
         fn add(&mut self) {
             self.0 += 1;
-            // whoever got in now would see that they differ
+            // a reader that got in now would see that they differ
             thread::yield_now();
             self.1 += 1;
         }
@@ -295,9 +298,9 @@ mod tests {
         let writes = lock.write();
         assert!(lock.try_read().is_none());
         drop(writes);
-        // it has left nothing behind that a writer would wait for
+        // it has left no record that a writer would wait for
         lock.write().add();
-        // `None`: other tests have all the places
+        // `None` if other tests have all the places
         if let Some(reads) = lock.try_read() {
             assert!(*reads == Twice(1, 1) && other.try_read().is_none());
             drop(reads);
@@ -320,7 +323,7 @@ mod tests {
                         let reads = outer.read();
                         let reads_too = inner.read();
                         reads_too.check();
-                        // whichever it lets go of first, the other stays locked
+                        // whichever is released first, the other stays locked
                         if turn % 2 == 0 {
                             drop(reads_too);
                             reads.check();
@@ -356,7 +359,7 @@ mod tests {
             for reader in readers {
                 reader.join().expect("it was not written yet");
             }
-            // those who have ended have given theirs back
+            // threads that have ended have given their places back
             let has_a_place = scope.spawn(|| lock.read().place.is_some());
             assert!(has_a_place.join().expect("a reader"));
         });
@@ -364,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_ends_can_read() {
-        /// Whether it had a place when it last read. A panic there would end the process.
+        /// Whether the thread had a place when it last read. A panic there would end the process.
         static HAD: AtomicBool = AtomicBool::new(true);
 
         struct Reads(Arc<ReadMostly<Twice>>);
@@ -385,7 +388,7 @@ mod tests {
         let reader = thread::spawn({
             let lock = Arc::clone(&lock);
             move || {
-                // what a thread has made first it drops last
+                // a thread drops its thread-locals in reverse order
                 LAST.with(|last| last.set(Reads(Arc::clone(&lock))).is_ok());
                 lock.read().check();
             }
@@ -416,14 +419,14 @@ mod tests {
             static HELD: Held = const { Held(OnceCell::new()) };
         }
 
-        // what a thread has made first it drops last
+        // a thread drops its thread-locals in reverse order
         let reader = thread::spawn(|| HELD.with(|held| held.0.set(LOCK.read()).is_ok()));
         assert!(reader.join().expect("a reader"));
         assert!(KEPT.load(Ordering::SeqCst));
         LOCK.write().add();
     }
 
-    /// What threads wait for without seeing what else was done before.
+    /// A signal between threads that orders no other memory accesses.
     #[derive(Default)]
     struct Steps(AtomicU32);
 
@@ -457,7 +460,7 @@ mod tests {
         let steps = Arc::<Steps>::default();
         thread::scope(|scope| {
             scope.spawn(|| {
-                // what a thread has made first it drops last: when its place is given back
+                // a thread drops its thread-locals in reverse order: this one after its place is given back
                 LAST.with(|last| last.set(Ends(Arc::clone(&steps))).is_ok());
                 one.read().check();
             });
@@ -488,10 +491,10 @@ mod tests {
         assert!(!lock.asleep.load(Ordering::SeqCst));
     }
 
-    /// Does not compile if one of them is.
+    /// Does not compile if one of them is `Send`.
     #[test]
     fn what_can_be_shared_and_sent() {
-        /// Of what is not `Send` it is clear which of the two is meant.
+        /// Unambiguous only for types that are not `Send`.
         trait UnlessSent<Is> {
             fn holds() {}
         }
@@ -506,7 +509,7 @@ mod tests {
 
         <ReadGuard<'_, u8> as UnlessSent<_>>::holds();
         <WriteGuard<'_, u8> as UnlessSent<_>>::holds();
-        // what can be sent alone, and what can be shared alone
+        // a type that is only `Send`, and one that is only `Sync`
         <ReadMostly<Cell<u8>> as UnlessShared<_>>::holds();
         <ReadMostly<MutexGuard<'_, u8>> as UnlessShared<_>>::holds();
     }

@@ -1,11 +1,12 @@
-//! Who reads what: a board on which each thread has a place of its own, for the lock that it reads.
+//! The record of which thread reads which lock: a board on which each thread has a place of its own.
 //!
-//! There is one for the whole process. A thread takes its place when it first reads, and gives it back when it ends. One that comes when
-//! all are taken has none as long as it lives, and who has one and reads a second lock has none for that.
+//! There is one board for the whole process. A thread takes its place when it first reads, and gives it back when it ends. A thread
+//! that comes when all places are taken has none as long as it lives. A place records one lock, so a thread that reads a second lock
+//! at the same time has no place for that.
 //!
-//! Nothing here is unsafe by itself, but that a [lock](super::read_mostly) is sound rests on it: on a place only its thread writes, a
-//! place that says that a lock is read is not passed on, and whoever writes sees all places. (So two copies of this crate in one process,
-//! each with a board of its own, must not share a store.)
+//! Nothing here is unsafe by itself, but the soundness of the [lock](super::read_mostly) rests on three properties: only its own
+//! thread writes to a place, a place that records a lock is not passed on to another thread, and a writer sees all places. (So two
+//! copies of this crate in one process, each with a board of its own, must not share a store.)
 
 use std::cell::Cell;
 use std::hint::cold_path;
@@ -15,12 +16,12 @@ use crossbeam_utils::CachePadded;
 use super::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::thread_local;
 
-/// How many of the threads that live at a time can have a place. Who writes looks at as many as were ever taken.
+/// The most threads that can have a place at a time. A writer reads as many places as were ever taken.
 pub(super) const PLACES: usize = if cfg!(any(shuttle, miri)) { 2 } else { 64 };
 
-/// What a place says of a thread that reads no lock.
+/// The record of a thread that reads no lock.
 const NOTHING: usize = 0;
-/// Where no lock lies.
+/// An address at which there is no lock.
 const NOWHERE: usize = 1;
 
 /// The address of the lock that a thread reads.
@@ -37,10 +38,10 @@ impl Place {
         }
     }
 
-    /// Says that its thread reads `lock`; false if it can't, since it says so of another.
+    /// Records that its thread reads `lock`. Returns false if it records another lock already.
     #[inline]
     fn enter(&self, lock: usize) -> bool {
-        // nobody but its thread writes to it
+        // only its thread writes to it
         if self.reads.load(Ordering::Relaxed) != NOTHING {
             cold_path();
             return false;
@@ -49,19 +50,19 @@ impl Place {
         true
     }
 
-    /// Says that its thread reads nothing any more.
+    /// Records that its thread reads nothing any more.
     #[inline]
     pub(super) fn leave(&self) {
         self.reads.store(NOTHING, Ordering::Release);
     }
 
-    /// Whether it is some thread's.
+    /// Whether it belongs to a thread.
     #[cfg(all(test, not(shuttle)))]
     pub(super) fn is_taken(&self) -> bool {
         self.taken.load(Ordering::SeqCst)
     }
 
-    /// Whether its thread reads `lock`. If not, what it has read of it was read before.
+    /// Whether its thread reads `lock`. If not, its earlier reads have happened before this call.
     #[inline]
     pub(super) fn is_at(&self, lock: usize) -> bool {
         self.reads.load(Ordering::SeqCst) == lock
@@ -70,9 +71,9 @@ impl Place {
 
 struct Board {
     places: [CachePadded<Place>; PLACES],
-    /// So many of them were ever taken: the first ones.
+    /// The number of places that were ever taken. These are the first ones.
     used: AtomicUsize,
-    /// The place of those that have none: it is never free.
+    /// The place of threads without one. It is never free.
     none: Place,
 }
 
@@ -87,7 +88,7 @@ impl Board {
 
     fn take(&self) -> &Place {
         for (nth, place) in self.places.iter().enumerate() {
-            // looked at first, which takes the cache line from no thread that reads
+            // a load first, which does not take the cache line away from a reading thread
             if !place.taken.load(Ordering::Relaxed) && !place.taken.swap(true, Ordering::Acquire) {
                 self.used.fetch_max(nth + 1, Ordering::SeqCst);
                 return place;
@@ -103,7 +104,7 @@ fn board() -> &'static Board {
     &BOARD
 }
 
-/// One for each schedule that is tried.
+/// A new board for each schedule of the model checker.
 #[cfg(shuttle)]
 fn board() -> &'static Board {
     shuttle::lazy_static! {
@@ -112,13 +113,13 @@ fn board() -> &'static Board {
     &BOARD
 }
 
-/// A thread's place, once it has one. It is given back with this.
+/// The place of a thread, if it has taken one. Dropping this gives it back.
 struct Lease(Cell<Option<&'static Place>>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(place) = self.0.get()
-            // a guard that outlives it, in another thread-local or forgotten, keeps the place
+            // a guard that outlives this, in another thread-local or forgotten, keeps the place
             && place.reads.load(Ordering::Relaxed) == NOTHING
         {
             place.taken.store(false, Ordering::Release);
@@ -130,7 +131,7 @@ thread_local! {
     static MINE: Lease = const { Lease(Cell::new(None)) };
 }
 
-/// Says that the current thread reads `lock`, at its place. `None`: it has none, or says there that it reads another.
+/// Records at the current thread's place that it reads `lock`. `None` if it has no place, or reads another lock there.
 #[inline]
 pub(super) fn enter(lock: usize) -> Option<&'static Place> {
     #[cold]
@@ -147,7 +148,7 @@ pub(super) fn enter(lock: usize) -> Option<&'static Place> {
         };
         place.enter(lock).then_some(place)
     });
-    // a thread that ends may have given it back
+    // a thread that is ending may have given its place back
     entered.ok().flatten()
 }
 
