@@ -363,16 +363,16 @@ impl<'a> Departed<'a> {
     }
 }
 
-/// The seat of that number, if it is one.
+/// The seat with this number; `None` for the number that stands for no seat.
 pub(crate) fn seat(number: u32) -> Option<u32> {
     (number != NO_SEAT).then_some(number)
 }
 
-/// What the store knows of other entries, for a rule that is deciding.
+/// What a rule that is deciding can ask the store about other entries.
 pub(crate) trait Holdings {
-    /// When the entry was used last; `None` if there is no such entry.
+    /// When the entry was last used; `None` if there is no such entry.
     fn last_used(&self, key: &Key) -> Option<u64>;
-    /// Of the entries whose keys have this `head`, but for `others`, the one whose last use is the oldest, and when that was.
+    /// The least recently used of the entries with this `head`, apart from `others`, and its last use.
     fn oldest_of(&self, head: Head, others: &[Key]) -> Option<(Key, u64)>;
 }
 
@@ -448,8 +448,7 @@ impl Candidate<'_> {
         self.holdings.last_used(key)
     }
 
-    /// Of the entries whose keys have this `head` and that were not chosen to go, the one whose last use is the oldest, and when
-    /// that was.
+    /// The least recently used of the entries with this `head` that were not chosen to be evicted, and its last use.
     pub(crate) fn oldest_of(&self, head: Head) -> Option<(Key, u64)> {
         self.holdings.oldest_of(head, &self.victims)
     }

@@ -10,7 +10,7 @@ use crate::key::Key;
 macro_rules! forwarded {
     ($($pointer:ident),*) => {
         $(
-            // a default would be asked in the place of the rule
+            // a default method would be called instead of the rule's own
             #[deny(clippy::missing_trait_methods)]
             impl<R: Rule + ?Sized> Rule for $pointer<R> {
                 fn name(&self) -> &'static str {

@@ -28,13 +28,13 @@ use crate::sync::{Mutex, lock};
 /// ```
 pub struct Lru {
     capacity: usize,
-    /// What each entry's last use was when it was last looked at, oldest first. An entry's last use only grows (but for hits
-    /// that race, whose order is nobody's to say), so the oldest whose record is still true is the oldest of all. Records of
-    /// entries that have gone are dropped when met.
+    /// The last use of each entry, as of when the rule last looked at it, oldest first. An entry's last use only grows (apart from
+    /// concurrent hits, whose order is undefined), so the oldest record that is still true belongs to the oldest entry. Records of
+    /// removed entries are dropped when they are met.
     records: Mutex<BinaryHeap<Reverse<Record>>>,
 }
 
-/// There are as many of a head as there are entries that share it, or more, none later than any of their uses.
+/// For each head there are at least as many records as entries with that head, none of them later than a use of these entries.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Record {
     used: u64,
@@ -51,7 +51,7 @@ impl Lru {
         }
     }
 
-    /// The same, of which some are there already, that nobody has asked for: any of them goes before what comes.
+    /// As [`new`](Self::new), for a cache that has entries already. They have not been used yet, so each is evicted before later ones.
     pub(crate) fn among(capacity: usize, present: impl IntoIterator<Item = Head>) -> Self {
         let records = present.into_iter();
         let records = records.map(|head| Reverse(Record { used: 0, head }));
@@ -86,7 +86,7 @@ impl Rule for Lru {
             return Admission::Admit;
         }
         let mut records = lock(&self.records);
-        // the victims' records are put back: a later rule may still reject the candidate
+        // the records of the victims are put back, because a later rule may still reject the candidate
         let mut chosen = Vec::new();
         while candidate.len() >= self.capacity {
             let Some(Reverse(mut record)) = records.pop() else {
@@ -94,8 +94,7 @@ impl Rule for Lru {
             };
             match candidate.oldest_of(record.head) {
                 None => {}
-                // what is used from here on counts as used just now: else an entry that is hit all the time would be looked at
-                // without end
+                // a use from here on counts as a use now: otherwise the loop might not end while an entry is hit all the time
                 Some((_, used)) if used.min(candidate.stamp()) > record.used => {
                     record.used = used.min(candidate.stamp());
                     records.push(Reverse(record));
@@ -106,11 +105,11 @@ impl Rule for Lru {
                 }
             }
         }
-        // removals leave records behind; they may take as much room again as the entries, and no more. The chosen, of which nothing is
-        // said to be there any more, are not among them
+        // removals leave records behind, which may take as much room again as the entries, and no more. The records of the chosen
+        // entries are not in `records` now, because these entries are no longer reported
         if records.len() > 2 * candidate.len() + 64 {
             let mut all = std::mem::take(&mut *records).into_vec();
-            // one of a head is enough, the earliest
+            // one record per head is enough, the earliest
             all.sort_unstable_by_key(|Reverse(record)| record.used);
             let mut known = HashSet::new();
             all.retain(|Reverse(record)| {

@@ -1,4 +1,4 @@
-//! What the builder was told and has no sense, and what of it excludes each other.
+//! Checks of the builder's settings: values that make no sense, and settings that exclude each other.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{Bound, CacheBuilder};
 use crate::weight::Weigher;
 
 impl CacheBuilder {
-    /// All but the bound and the rules.
+    /// Checks everything but the bound and the rules.
     pub(super) fn check(&self) -> Result<()> {
         if self.name.is_empty() {
             return Err(Error::config(
@@ -38,7 +38,7 @@ impl CacheBuilder {
         }
     }
 
-    /// The rules, of which the bound may be one.
+    /// Checks the rules, of which the bound may be one.
     pub(super) fn check_rules(&self) -> Result<()> {
         for rule in &self.rules {
             rule.check()?;
@@ -59,7 +59,7 @@ impl CacheBuilder {
         Ok(())
     }
 
-    /// Parts that are none.
+    /// Checks `refresh_after` and `jitter`, which are parts of a lifetime.
     fn check_aging(&self) -> Result<()> {
         let is_part = |part: f64| part > 0.0 && part < 1.0;
         if let Some(part) = self.aging.refresh_after.filter(|part| !is_part(*part)) {
@@ -77,7 +77,7 @@ impl CacheBuilder {
         Ok(())
     }
 
-    /// Options of a shared tier that have no sense, or nothing to be about.
+    /// Checks options of the shared tier, which also need one.
     fn check_shared(&self) -> Result<()> {
         if let Some(breaker) = self.breaker {
             breaker.check()?;
@@ -111,7 +111,7 @@ impl CacheBuilder {
         Ok(())
     }
 
-    /// A hierarchy with secret ids, and nothing to hide them with from the shared tier.
+    /// Checks that a hierarchy with secret ids has a key to hide them from the shared tier.
     fn check_secrets(&self) -> Result<()> {
         if self.secret.is_some() || self.backend.is_none() {
             return Ok(());
@@ -129,7 +129,7 @@ impl CacheBuilder {
         }
     }
 
-    /// Makes a rule of the bound, if one was given. Returns how entries are weighed.
+    /// Turns the bound into a rule, if one was given. Returns how entries are weighed.
     pub(super) fn apply_bound(&mut self) -> Result<Weigher> {
         let several = |first: &str, second: &str| {
             let message = "each decides what goes when the cache is full: leave out one of the two";
@@ -171,7 +171,7 @@ impl CacheBuilder {
         Ok(weigher)
     }
 
-    /// How entries are weighed for rules alone.
+    /// How entries are weighed in a cache without a bound.
     fn own_weigher(&mut self) -> Result<Weigher> {
         let Some(weigher) = self.weighers.pop() else {
             return Ok(Weigher::One);

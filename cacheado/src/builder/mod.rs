@@ -22,13 +22,13 @@ use crate::repeats::Repeats;
 use crate::shared::{BreakerOptions, Coherence, SecretKey, SharedOptions, SharedTier};
 use crate::weight::{ByUser, Weighed, Weigher};
 
-/// How long a leader that is not polled is waited for, if the builder is not told otherwise.
+/// The default of [`CacheBuilder::flight_timeout`].
 const FLIGHT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long copies of what the shared tier has are kept while nothing says when they are old, if the builder is not told otherwise.
+/// The default of [`CacheBuilder::coherence`].
 const COHERENCE: Duration = Duration::from_secs(5);
 
-/// After a load that failed while a value could stand in, how long there is no other, if the builder is not told otherwise.
+/// The default of [`CacheBuilder::retry_after`].
 const REST: Duration = Duration::from_secs(5);
 
 /// Builds a [`Cache`].
@@ -52,7 +52,7 @@ pub struct CacheBuilder {
     bounds: Vec<Bound>,
     weighers: Vec<ByUser>,
     backend: Option<Box<dyn Backend>>,
-    /// `None`: the builder was not asked for any.
+    /// `None`: not set.
     compression: Option<Compression>,
     hierarchy: Hierarchy,
     name: String,
@@ -69,7 +69,7 @@ pub struct CacheBuilder {
 
 /// How much the cache holds at most.
 struct Bound {
-    /// The builder's method that said so.
+    /// The builder's method that set it.
     method: &'static str,
     most: u64,
     weigher: Weigher,

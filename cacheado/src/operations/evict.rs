@@ -99,7 +99,7 @@ impl<'a> EvictByScope<'a> {
         Ok(removed.local + shared?)
     }
 
-    /// The shared tier, if it can have something in the scope.
+    /// The shared tier, if it can have entries in the scope.
     fn tier(&self) -> Option<&'a SharedTier> {
         self.cache
             .shared()
@@ -110,7 +110,8 @@ impl<'a> EvictByScope<'a> {
         Eviction::Scope(self.scope.clone())
     }
 
-    /// Until it is over, what a look-up finds in either tier may be about to go.
+    /// Marks the scope as being evicted: until the guard is dropped, a lookup in either tier may find an entry that is about to be
+    /// removed.
     fn under_way(&self) -> UnderWay {
         self.cache.flights().evicting(self.scope.clone())
     }
@@ -179,9 +180,9 @@ impl<'a> Clear<'a> {
         self.cache.store().clear();
     }
 
-    /// What is done ahead of asking the `tier`.
+    /// Clears the process, before the `tier` is asked.
     fn first(&self, tier: &SharedTier) {
-        // forgotten once more if a rule panics
+        // if a rule panics, the process is cleared once more
         let are_told = Cell::new(false);
         let forget = || {
             if are_told.replace(true) {
@@ -193,7 +194,7 @@ impl<'a> Clear<'a> {
         tier.after(|| Eviction::All, forget);
     }
 
-    /// What look-ups took over from the tier meanwhile goes by itself: that everything has gone the rules are told once.
+    /// Removes what lookups have copied from the tier meanwhile, as an eviction: the rules are told of a `clear` only once.
     fn last(&self) {
         EvictByScope::new(self.cache, Scope::global()).local();
     }

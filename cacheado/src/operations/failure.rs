@@ -1,13 +1,13 @@
-//! Whether what a loader returned is a failure: an `Err`, also of a loader that was given where one is expected that can't fail.
+//! Recognizes a loader's failure: an `Err`, also from a loader passed to `get_or_load`, which expects one that can't fail.
 
 use std::any::type_name;
 
 use serde::de::value::Error;
 use serde::ser::{Error as _, Impossible, Serialize, Serializer};
 
-/// `Err` if `value` is the `Err` of a `Result`, which is not stored.
+/// `Err` if `value` is the `Err` of a `Result`, which must not be stored.
 pub(super) fn or_failure<T: Serialize>(value: T) -> Result<T, T> {
-    // any type can be loaded, so only serde tells what it is; and of another type it is not asked, which might cost something
+    // the type is generic, so only serde can tell; types other than `Result` are not serialized, which might be expensive
     let is_result = type_name::<T>().starts_with("core::result::Result<");
     if is_result && value.serialize(Outermost).is_ok_and(|is_err| is_err) {
         Err(value)
@@ -16,10 +16,10 @@ pub(super) fn or_failure<T: Serialize>(value: T) -> Result<T, T> {
     }
 }
 
-/// Looks at what a value is outermost: whether it is an `Err`, as serde serializes one.
+/// Serializes only the outermost part of a value: true if that is an `Err`, as serde writes it.
 struct Outermost;
 
-/// No `Result` is serialized like that.
+/// The error for a part that no `Result` begins with.
 fn other() -> Error {
     Error::custom("no `Result`")
 }

@@ -63,7 +63,7 @@ impl<'a, T: Storable, K: Serialize> Get<'a, T, K> {
         }
     }
 
-    /// What the process has. Counts the look-up, if it is over by that.
+    /// Looks in the process. Counts the lookup, if that decides it.
     fn in_process(&self) -> Result<Option<T>> {
         let space = Space::programmatic(self.scope.level());
         if !self.cache.is_enabled() {
@@ -99,11 +99,11 @@ impl<'a, T: Storable, K: Serialize> Get<'a, T, K> {
     }
 }
 
-/// A look-up in the shared tier. It is counted when it is over, by its result; as a miss if its caller goes away before.
+/// A lookup in the shared tier. It is counted by its result when it is over, or as a miss if its caller goes away before.
 struct LookUp<'a> {
     cache: &'a Cache,
     key: &'a Key,
-    /// What an invalidation that comes meanwhile is told by.
+    /// Notices invalidations meanwhile.
     ticket: Ticket,
     event: Event,
 }
@@ -119,10 +119,10 @@ impl<'a> LookUp<'a> {
         }
     }
 
-    /// What the `tier` has.
+    /// Asks the `tier`.
     async fn of<T: Storable>(self, way: Way, tier: &SharedTier) -> Result<Option<T>> {
         let (cache, key) = (self.cache, self.key);
-        // what a rule has just dropped is not to be found
+        // an entry that a rule has just dropped must not be found
         cache.evict_chosen(way).await;
         let codec = Codec::of::<T>();
         let found = tier
@@ -133,12 +133,12 @@ impl<'a> LookUp<'a> {
         kept
     }
 
-    /// Keeps what the shared tier had in the process too, unless it was invalidated meanwhile.
+    /// Copies the shared entry into the process, unless it was invalidated meanwhile.
     fn keep<T: Storable>(mut self, found: Result<Option<Found>>) -> Result<Option<T>> {
         let found = match found {
             Ok(Some(found)) if !found.is_stale() => found,
             Err(error @ Error::TypeMismatch { .. }) => return Err(error),
-            // one that fails has nothing
+            // a failure counts as nothing
             Err(_) => {
                 let doubted = self.doubted();
                 if doubted.is_some() {
@@ -157,7 +157,8 @@ impl<'a> LookUp<'a> {
 }
 
 impl LookUp<'_> {
-    /// What the process has, if that is merely [doubted](Cache::doubts): where the shared tier fails it is better than nothing.
+    /// The value in the process, if it was skipped only because it is [doubted](Cache::doubts): if the shared tier fails, it is better
+    /// than nothing.
     fn doubted<T: Storable>(&self) -> Option<T> {
         let value = |entry: Entry<'_>| entry.value::<T>().cloned();
         let doubted = self.cache.doubts_key(self.key);

@@ -24,7 +24,7 @@ pub struct GetMany<'a, T, K> {
     typed: Typed<T>,
 }
 
-// what is asked of a value is asked where the operation is made: here, it would be a second error
+// the bounds on values are on the methods that make the operation: here they would give a second compile error
 impl<'a, T, K: Serialize> GetMany<'a, T, K> {
     pub(crate) fn new(cache: &'a Cache, keys: impl IntoIterator<Item = K>) -> Self
     where
@@ -148,7 +148,7 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
         if missing.is_empty() {
             return Ok(batch.finish());
         }
-        // it may load as it is gone through
+        // a lazy iterator may load while it is consumed
         let load = || keyed(&self.scope, (self.loader)(missing));
         let loaded = batch.run(load)?;
         let (loaded, ttl) = (batch.arranged(loaded), self.ttl);
@@ -157,7 +157,7 @@ impl<'a, F, K: Serialize> GetOrLoadMany<'a, F, K> {
     }
 }
 
-/// Looks into the process for `keys`.
+/// Looks up `keys` in the process.
 fn begin<'a, T>(
     way: Way,
     cache: &'a Cache,
@@ -171,14 +171,14 @@ fn begin<'a, T>(
     Batch::begin(cache, typed, aging, keys, way).of_one_type()
 }
 
-/// Those of `keys` that are at the places.
+/// The `keys` at these positions.
 fn take<K>(keys: Vec<K>, places: &[usize]) -> Vec<K> {
     let mut places = places.iter().copied().peekable();
     let taken = |(place, key)| places.next_if_eq(&place).map(|_| key);
     keys.into_iter().enumerate().filter_map(taken).collect()
 }
 
-/// What a loader has returned, with the keys as the cache knows them.
+/// The values that a loader has returned, with the keys of the cache.
 fn keyed<K: Serialize, T>(
     scope: &Scope,
     loaded: impl IntoIterator<Item = (K, T)>,

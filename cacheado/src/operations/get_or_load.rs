@@ -18,7 +18,7 @@ use crate::outcome::{ResultKind, Storable};
 use crate::repeats::warn_seldom;
 use crate::value::Typed;
 
-/// What the two have in common.
+/// The common part of the two operations.
 struct Common<'a, F, K> {
     cache: &'a Cache,
     key: K,
@@ -38,7 +38,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         }
     }
 
-    /// The same with the loader that `make` makes of this one.
+    /// The same operation with the loader that `make` makes of this one.
     fn with<G>(self, make: impl FnOnce(F) -> G) -> Common<'a, G, K> {
         Common {
             cache: self.cache,
@@ -73,7 +73,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         }
         let key = key(&self.scope, &self.key).map_err(|error| self.unkeyed(space, &error))?;
         let inside = is_inside(self.cache.id(), &key);
-        // a look-up that the shared tier may still answer is counted when that is known
+        // a lookup that the shared tier may still answer is counted when that is known
         let counted = inside || self.cache.shared().is_none();
         if counted {
             self.cache.count_space(space, Event::Miss);
@@ -119,7 +119,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
         }
     }
 
-    /// The value at once, or the future of loading it, as `then` gives it.
+    /// The value at once, or the future of loading it, passed through `then`.
     fn begin<T: Storable, E, Fut, R: 'a>(self, then: fn(Result<T, E>) -> R) -> Begun<'a, R>
     where
         F: FnOnce() -> Fut + Send + 'a,
@@ -139,7 +139,7 @@ impl<'a, F, K: Serialize> Common<'a, F, K> {
     }
 }
 
-/// A load of a `T`, which can fail with an `E`.
+/// A load of a `T` that can fail with an `E`.
 type Loading<T, E> = Pending<Result<T, E>, ResultKind>;
 
 /// [`Cache::get_or_load`], to be refined and carried out.
@@ -173,7 +173,7 @@ macro_rules! refined {
 }
 refined!(GetOrLoad, TryGetOrLoad);
 
-/// What was loaded, be it a failure.
+/// The result of the load, which may be a failure.
 fn whichever<T>(loaded: Result<T, T>) -> T {
     loaded.unwrap_or_else(|failure| failure)
 }

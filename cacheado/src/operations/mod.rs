@@ -45,22 +45,22 @@ pub use set_many::SetMany;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How an operation begins: it is done at once, or there is something to wait for.
+/// The beginning of an operation: it is done at once, or must wait.
 #[doc(hidden)]
 pub enum Begun<'a, T> {
-    /// With this.
+    /// Done, with this result.
     Done(T),
-    /// For this.
+    /// It waits for this future.
     Waits(Boxed<'a, T>),
 }
 
-/// An operation that can be awaited. Nothing that users implement or call.
+/// An operation that can be awaited. Not for users to implement or call.
 #[doc(hidden)]
 pub trait Operation<'a>: Sized {
-    /// What it comes to.
+    /// The result.
     type Output: 'a;
 
-    /// Does what needs no waiting. Called by the first poll.
+    /// Does everything that needs no waiting. Called by the first poll.
     fn begin(self) -> Begun<'a, Self::Output>;
 }
 
@@ -69,8 +69,8 @@ pub trait Operation<'a>: Sized {
 #[must_use = "futures do nothing unless awaited"]
 pub struct OperationFuture<'a, O, T>(Stage<'a, O, T>);
 
-// Bare parameters, and no projection of the operation's: in a future that is checked to be `Send`, the compiler knows nothing
-// of the lifetime but that there is one, and could not prove a bound with it.
+// Plain parameters instead of projections of the operation: when the compiler checks that a future is `Send`, it replaces the lifetime
+// by an arbitrary one, and could not prove a bound with it.
 enum Stage<'a, O, T> {
     New(O),
     Waits(Boxed<'a, T>),
@@ -83,7 +83,7 @@ impl<O, T> OperationFuture<'_, O, T> {
     }
 }
 
-// nothing in it is ever pinned in place: what waits is boxed
+// nothing in it is pinned in place, since a future that waits is boxed
 impl<O, T> Unpin for OperationFuture<'_, O, T> {}
 
 impl<'a, O: Operation<'a, Output = T>, T> Future for OperationFuture<'a, O, T> {
@@ -96,7 +96,7 @@ impl<'a, O: Operation<'a, Output = T>, T> Future for OperationFuture<'a, O, T> {
                 Begun::Waits(waits) => waits,
             },
             Stage::Waits(waits) => waits,
-            // polled again after it was ready, which the contract of futures leaves open
+            // polled again after it was ready, for which the contract of futures allows any result
             Stage::Done => return Poll::Pending,
         };
         let polled = waits.as_mut().poll(cx);
@@ -107,7 +107,7 @@ impl<'a, O: Operation<'a, Output = T>, T> Future for OperationFuture<'a, O, T> {
     }
 }
 
-/// Awaiting an operation, for a type whose `run` and `begin` say how.
+/// Implements `IntoFuture` for an operation.
 macro_rules! awaitable {
     ($operation:ident < $life:lifetime $(, $param:ident : $bound:ident $(+ $more:ident)*)* > -> $output:ty) => {
         impl<$life, $($param: $bound $(+ $more)*),*> std::future::IntoFuture for $operation<$life, $($param),*> {

@@ -73,7 +73,7 @@ impl<'a, K: Serialize> SetMany<'a, K> {
         }
     }
 
-    /// Stores them in the process. Of a key that is there twice, the last counts.
+    /// Stores the values in the process. Of a repeated key the last value counts.
     fn store(&self, way: Way) -> Result<Puts<'a>> {
         let mut puts = Puts::new(self.cache, self.entries.len());
         if !self.cache.is_enabled() {
@@ -94,7 +94,7 @@ impl<'a, K: Serialize> SetMany<'a, K> {
             };
             let store = AssertUnwindSafe(|| put.store(way, *value));
             let (ticket, stored) = catch_unwind(store).unwrap_or_else(|panic| {
-                // of those before it the shared tier has what is older, of those after it the process as well
+                // for the keys before it the shared tier has older values, for those after it the process as well
                 let all = Evictions::everywhere(self.cache, keys.clone());
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(all)));
                 resume_unwind(panic)
@@ -107,23 +107,23 @@ impl<'a, K: Serialize> SetMany<'a, K> {
     }
 }
 
-/// Values that are in the process, and what the shared tier is to be told of them.
+/// Values that are stored in the process, and what the shared tier must be told of them.
 struct Puts<'a> {
     stored: Vec<bool>,
     payloads: Vec<(Key, Payload)>,
-    /// What no tier is to have: it was not stored, and what was there is older.
+    /// Keys whose new value was not stored. Their old values must go from all tiers.
     rejected: Vec<Key>,
     newer: Newer<'a>,
     failed: Option<Error>,
 }
 
-/// Values that are newer than what the shared tier has, until that was told. When this goes, with its caller or after that, so does what
-/// look-ups have brought from there meanwhile.
+/// Values that are newer than those of the shared tier, until it has been told. When this is dropped, then or because its caller goes
+/// away, the older values that lookups have copied from the tier meanwhile are removed.
 struct Newer<'a> {
     cache: &'a Cache,
-    /// Of each payload.
+    /// One for each payload.
     sealed: Vec<Ticket>,
-    /// Of what the shared tier can't have.
+    /// One for each value that the shared tier can't have.
     unsealed: Vec<Ticket>,
 }
 
@@ -136,7 +136,7 @@ impl Drop for Newer<'_> {
 }
 
 impl<'a> Puts<'a> {
-    /// Of so many values, none of which is stored as yet.
+    /// For `len` values, none of which is stored yet.
     fn new(cache: &'a Cache, len: usize) -> Self {
         Self {
             stored: vec![false; len],
@@ -166,7 +166,7 @@ impl<'a> Puts<'a> {
         }
     }
 
-    /// The first failure is the answer.
+    /// Keeps the first failure, which is the result.
     fn note(&mut self, told: Result<()>) {
         if let Err(error) = told {
             self.failed.get_or_insert(error);
@@ -179,8 +179,8 @@ impl<'a> Puts<'a> {
         }
     }
 
-    /// What was crossed by something else, after the tier was `told` of the payloads. A part of the store that has failed tells
-    /// nothing of what others have.
+    /// Evicts the keys that something else has changed while the tier was `told`. The failure of one part of the store says nothing
+    /// about the others.
     fn crossed(&self, told: &Answers<()>) -> Evictions<'a> {
         let tickets = told.iter().flat_map(|(places, told)| {
             let tickets = places.iter().map(|&place| &self.newer.sealed[place]);
@@ -194,16 +194,16 @@ impl<'a> Puts<'a> {
         Evictions::everywhere(self.newer.cache, std::mem::take(&mut self.rejected))
     }
 
-    /// What the tier can't have goes from there.
+    /// Evicts the old values of those that the tier can't have.
     fn unsealed(&self) -> Evictions<'a> {
         let unsealed = self.newer.unsealed.iter();
         let keys = unsealed.map(|ticket| ticket.key().clone()).collect();
         Evictions::from_shared(self.newer.cache, keys)
     }
 
-    /// Tells the `tier`.
+    /// Tells the `tier` of the values.
     async fn tell(mut self, way: Way, tier: &SharedTier) -> Result<Vec<bool>> {
-        // before anything is waited for: its caller may go away
+        // before the first await, because the caller may go away
         let (rejected, unsealed) = (self.rejected(), self.unsealed());
         let told = tier.put_many(way, &self.payloads).await;
         let crossed = self.crossed(&told);

@@ -1,4 +1,4 @@
-//! Panics of rules, and of values as they are dropped, which go on once the store is whole.
+//! Panics of rules, and of values while they are dropped. They are resumed once the store is consistent.
 
 use std::any::Any;
 use std::panic::resume_unwind;
@@ -6,20 +6,20 @@ use std::panic::resume_unwind;
 use super::Policy;
 use crate::sync::MutexGuard;
 
-/// What a rule or a value has panicked with.
+/// The payload of a panic of a rule or a value.
 pub(super) type Panic = Box<dyn Any + Send>;
 
-/// Notes what one has panicked with, if another has not done so before.
+/// Keeps a panic, if there was none before.
 pub(super) fn note(first: &mut Option<Panic>, panicked: Option<Panic>) {
     if first.is_none() {
         *first = panicked;
     } else if let Some(later) = panicked {
-        // what it is, is the user's, and may panic when it is dropped
+        // the payload is a user's value, whose drop may panic as well
         std::mem::forget(later);
     }
 }
 
-/// Goes on with it. No lock is to be held that what comes next takes.
+/// Resumes the panic. The caller must not hold a lock that the unwinding code may take.
 pub(super) fn resume(panicked: Option<Panic>) {
     if let Some(panicked) = panicked {
         resume_unwind(panicked);
@@ -27,7 +27,7 @@ pub(super) fn resume(panicked: Option<Panic>) {
 }
 
 impl Policy {
-    /// Lets go of the lock. Returns what a rule has panicked with under it.
+    /// Releases the lock. Returns the panic of a rule under it, if there was one.
     pub(super) fn release(mut this: MutexGuard<'_, Self>) -> Option<Panic> {
         this.panicked.take()
     }
