@@ -86,17 +86,17 @@ impl CacheBuilder {
             (
                 "circuit_breaker",
                 self.breaker.is_some(),
-                "what is not asked for a while is the shared tier",
+                "it pauses requests to the shared tier, and there is none",
             ),
             (
                 "coherence",
                 self.coherence.is_some(),
-                "what is not kept for longer are copies of what the shared tier has",
+                "it limits how long copies of shared entries live, and there is no shared tier",
             ),
             (
                 "compress_above",
                 self.compression.is_some(),
-                "what is compressed is what goes to the shared tier",
+                "it compresses values that go to the shared tier, and there is none",
             ),
         ];
         let mut given = options.into_iter().filter(|(_, given, _)| *given);
@@ -161,7 +161,7 @@ impl CacheBuilder {
         if !self.in_process {
             return Err(Error::config(
                 format!("{method} and in_process(false)"),
-                "the bound is of what is kept in the process: leave out one of the two",
+                "the bound is on entries in the process, and none are kept there: leave out one of the two",
             ));
         }
         if let Some(keeper) = self.rules.iter().find(|rule| rule.gives_seats()) {
