@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cacheado_backends::envelope::{Compression, Envelope, Opened};
-use cacheado_backends::{IdText, Key, Level, LevelDef, Probe, Scope, Space, SpaceSpec, shape};
+use cacheado_backends::{IdText, Key, Level, LevelDef, Probe, Scope, Space, SpaceSpec, outline};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ impl Golden {
             file,
             key,
             type_name,
-            shape: shape(&value).unwrap(),
+            shape: outline(&value).unwrap().shape,
             lifetime: None,
             stale: Duration::ZERO,
             compression: Compression::default(),

@@ -232,7 +232,7 @@ impl Costly {
                 lifetime: None,
                 ..payload
             }),
-            miss => miss,
+            miss @ Lookup::Miss(_) => miss,
         }
     }
 }
