@@ -1,5 +1,5 @@
-//! How values age: `stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`, `detached`, `jitter`, `none_ttl`, `err_ttl` and `idle`, and what can't be
-//! said of them.
+//! How values age: `stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`, `detached`, `jitter`, `none_ttl`, `err_ttl` and
+//! `idle`, and which uses of them are rejected.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::signature::{Flavor, Function};
 use super::ttl::Ttl;
 use crate::parse::{Errors, start};
 
-/// What the options say, as expressions.
+/// The values of the options, as expressions.
 #[derive(Default)]
 pub(crate) struct Aging {
     pub(crate) stale: Option<Given>,
@@ -26,15 +26,15 @@ pub(crate) struct Aging {
     pub(crate) none_ttl: Option<Given>,
     pub(crate) err_ttl: Option<Given>,
     pub(crate) idle: Option<Given>,
-    /// Where `detached` stands.
+    /// The span of `detached`, if given.
     pub(crate) detached: Option<Span>,
 }
 
-/// The value of an option, and where it stands.
+/// The value of an option, and the span for errors about it.
 pub(crate) struct Given {
     pub(crate) value: TokenStream,
     pub(crate) span: Span,
-    /// What it comes to, if it is a literal duration.
+    /// The duration, if the value is a literal one.
     known: Option<Duration>,
 }
 
@@ -61,7 +61,7 @@ impl Aging {
         Some(read.map(|(value, known)| *place = Some(Given { value, span, known })))
     }
 
-    /// Those by which the body may run in the background, and outlive its call.
+    /// The options, among those given, by which the body may run in the background and outlive its call.
     fn background(&self) -> impl Iterator<Item = (&'static str, Span)> + use<> {
         let at = |given: &Option<Given>| given.as_ref().map(|given| given.span);
         let options = [
@@ -77,18 +77,18 @@ impl Aging {
             .filter_map(|(name, span)| Some((name, span?)))
     }
 
-    /// Whether the function's own values are looked at again while they live.
+    /// Whether the function's values are examined again while they live.
     pub(crate) fn ages(&self) -> bool {
         let options = [&self.stale, &self.refresh_after, &self.xfetch, &self.idle];
         options.into_iter().any(Option::is_some)
     }
 
-    /// The first of the options by which the body may outlive its call.
+    /// The first option by which the body may outlive its call.
     pub(crate) fn outlives(&self) -> Option<&'static str> {
         self.background().next().map(|(name, _)| name)
     }
 
-    /// Those that are constants, and their names.
+    /// The options whose values are constants, with their names.
     pub(crate) fn constants(&self) -> impl Iterator<Item = (&'static str, TokenStream)> + use<> {
         let options = [
             ("stale", &self.stale),
@@ -105,7 +105,7 @@ impl Aging {
         options.into_iter().flatten()
     }
 
-    /// What the site is told.
+    /// The method calls that pass the options to the site.
     pub(crate) fn site(&self, owned: bool) -> TokenStream {
         let options = [
             (quote!(stale), &self.stale),
@@ -127,7 +127,7 @@ impl Aging {
     }
 }
 
-/// What can be said without the hierarchy.
+/// The checks that need no hierarchy.
 pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: &mut Errors) {
     let aging = &options.aging;
     if let (Some(span), Flavor::Sync, Kind::Cache) = (aging.detached, &function.flavor, kind)
@@ -150,7 +150,7 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
     }
 }
 
-/// What says something of a lifetime that there is not.
+/// Rejects options about a lifetime where there is none.
 fn check_without_ttl(kind: Kind, options: &Options, errors: &mut Errors) {
     let aging = &options.aging;
     let mut needs = |name: &str, given: &Option<Given>, why: &str| {
@@ -173,7 +173,7 @@ fn check_without_ttl(kind: Kind, options: &Options, errors: &mut Errors) {
         &aging.xfetch,
         "it begins a refresh ahead of its end",
     );
-    // there it is refused in any case
+    // in the other cases it is rejected anyway
     if kind == Kind::Cache && options.batch.is_none() {
         needs(
             "timeout",
@@ -193,7 +193,7 @@ fn check_without_ttl(kind: Kind, options: &Options, errors: &mut Errors) {
     );
 }
 
-/// Which of them exclude each other.
+/// Rejects options that exclude each other.
 fn check_together(options: &Options, errors: &mut Errors) {
     let aging = &options.aging;
     if let Some(idle) = &aging.idle {
@@ -236,7 +236,7 @@ fn check_together(options: &Options, errors: &mut Errors) {
     }
 }
 
-/// What makes no sense of many ids.
+/// Rejects what makes no sense for many ids.
 fn check_batch(aging: &Aging, errors: &mut Errors) {
     for (name, span) in aging.background() {
         errors.at(
@@ -252,7 +252,7 @@ fn check_batch(aging: &Aging, errors: &mut Errors) {
     }
 }
 
-/// What makes no sense where the body always runs.
+/// Rejects what makes no sense where the body always runs.
 fn check_put(aging: &Aging, errors: &mut Errors) {
     let timeouts = [
         ("timeout", &aging.timeout),

@@ -1,4 +1,4 @@
-//! An argument: the name that generated code gives it, and what its pattern binds.
+//! An argument: its name in generated code, and what its pattern binds.
 
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
@@ -14,9 +14,9 @@ pub(crate) struct Arg {
     /// The parameter's name in generated code; the user's own, if it has one.
     pub(crate) name: Ident,
     pub(crate) mutability: Option<Token![mut]>,
-    /// The pattern that stands for it, if it is more than a name.
+    /// The pattern that the user wrote, if it is more than a name.
     pub(crate) pat: Option<Pat>,
-    /// Whether generated code has to bind the pattern (under `#[async_trait]` the body does).
+    /// Whether generated code has to bind the pattern. Under `#[async_trait]`, the body does.
     pub(crate) rebind: bool,
     pub(crate) ty: Type,
     pub(crate) attrs: Vec<Attribute>,
@@ -45,7 +45,7 @@ impl Arg {
         }
     }
 
-    /// The pattern that is its name alone.
+    /// The pattern that consists of its name alone.
     pub(crate) fn plain_pat(&self) -> Pat {
         Pat::Ident(PatIdent {
             attrs: Vec::new(),
@@ -56,18 +56,18 @@ impl Arg {
         })
     }
 
-    /// The names the body sees. One in upper case may be a constant instead.
+    /// The names that the body sees. An upper-case one may be a constant instead.
     pub(crate) fn binds(&self) -> Vec<Ident> {
         self.names().bound
     }
 
-    /// Whether the names the body sees are all there is of the argument.
+    /// Whether the names that the body sees are bound to the whole argument.
     pub(crate) fn is_bound_whole(&self) -> bool {
         let names = self.names();
         !names.partial && !names.bound.is_empty()
     }
 
-    /// Whether the body may see names that are not spelled out in the pattern.
+    /// Whether the body may see names that are not written in the pattern.
     pub(crate) fn hides_names(&self) -> bool {
         self.names().hidden
     }
@@ -88,7 +88,7 @@ impl Arg {
         Some(pat)
     }
 
-    /// How it is told of an argument that it is a `&mut`, or that one is in it.
+    /// How messages describe an argument that is a `&mut`, or that contains one.
     pub(crate) fn holds_mut_ref(&self) -> Option<&'static str> {
         match bare(&self.ty) {
             Type::Reference(reference) if reference.mutability.is_some() => Some("taken as `&mut`"),
@@ -96,13 +96,13 @@ impl Arg {
         }
     }
 
-    /// Where the argument is named.
+    /// The span of its name or pattern.
     pub(crate) fn span(&self) -> Span {
         self.pat.as_ref().map_or_else(|| self.name.span(), start)
     }
 }
 
-/// The names that `pat` surely binds.
+/// The names that `pat` certainly binds.
 pub(crate) fn bound_by(pat: &Pat) -> Vec<Ident> {
     let mut names = Names::default();
     names.visit_pat_mut(&mut pat.clone());
@@ -111,12 +111,12 @@ pub(crate) fn bound_by(pat: &Pat) -> Vec<Ident> {
     names.bound
 }
 
-/// The names a pattern binds, and whether there may be more of the argument than what they are bound to.
+/// The names that a pattern binds, and whether parts of the argument may be bound to none of them.
 #[derive(Default)]
 struct Names {
     bound: Vec<Ident>,
     partial: bool,
-    /// Whether there may be names that can't be seen.
+    /// Whether there may be names that can't be seen, as in a macro.
     hidden: bool,
 }
 
@@ -129,7 +129,7 @@ impl VisitMut for Names {
                 self.bound.push(name.ident.clone());
             }
             Pat::Or(either) => {
-                // each of them binds the same names
+                // all cases bind the same names
                 for (nth, case) in either.cases.iter_mut().enumerate() {
                     let bound = self.bound.len();
                     self.visit_pat_mut(case);
@@ -148,7 +148,7 @@ impl VisitMut for Names {
     }
 }
 
-/// Makes a pattern fit a reference: no `&`, `ref` or `mut` of its own.
+/// Makes a pattern match a reference, by removing its own `&`, `ref` and `mut`.
 struct ByRef;
 
 impl VisitMut for ByRef {

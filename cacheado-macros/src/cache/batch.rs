@@ -17,7 +17,7 @@ use crate::mentions::same;
 use crate::parse::Errors;
 use crate::runtime::local;
 
-/// What can be said of the option without the hierarchy.
+/// The checks of the option that need no hierarchy.
 pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: &mut Errors) {
     let Some(batch) = &options.batch else {
         return;
@@ -74,7 +74,7 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
     }
 }
 
-/// In which form the ids are.
+/// The form of the ids.
 #[derive(Clone, Copy)]
 enum Ids {
     Slice,
@@ -103,7 +103,7 @@ impl Ids {
     }
 }
 
-/// The body of the function: what is missing of the ids is loaded by what its author wrote.
+/// The body of the function. It loads the missing ids by the body that the author wrote.
 pub(crate) fn body(plan: &Plan, ids: &Ident, mode: &TokenStream) -> TokenStream {
     let function = &plan.function;
     let (output, body) = (&function.output, &function.body);
@@ -127,7 +127,7 @@ pub(crate) fn body(plan: &Plan, ids: &Ident, mode: &TokenStream) -> TokenStream 
     }
 }
 
-/// Gives the body what is missing in the place of the ids.
+/// Binds the missing ids to the name of the ids, for the body.
 fn given(function: &Function, ids: &Ident) -> TokenStream {
     let missing = local("__cacheado_missing");
     let arg = function.args.iter().find(|arg| same(&arg.name, ids));
@@ -139,7 +139,7 @@ fn given(function: &Function, ids: &Ident) -> TokenStream {
     }
 }
 
-/// Names the call, then loads.
+/// Makes the pending call, then loads.
 fn named(plan: &Plan, ids: &Ident, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     let pending = local("__cacheado_pending");
     let batch = plan.runtime.private("batch");
@@ -156,7 +156,7 @@ fn named(plan: &Plan, ids: &Ident, mode: &TokenStream, load: &TokenStream) -> To
     let (rebind, allow) = (look::rebind(plan), plan.function.allow_underscores());
     let shadows = look::allow_shadowing();
     quote! {
-        // a statement of its own: nothing that is borrowed here lives on while the body runs
+        // a statement of its own, so that nothing that is borrowed here lives on while the body runs
         #allow
         #shadows
         let #pending = {

@@ -1,8 +1,7 @@
-//! A function that returns `Pin<Box<dyn Future<Output = T>>>` and ends in `Box::pin(async move { … })`:
-//! what `#[async_trait]` makes of an `async fn`, since it runs before the attributes inside it.
+//! A function that returns `Pin<Box<dyn Future<Output = T>>>` and ends in `Box::pin(async move { … })`. That is what `#[async_trait]`
+//! makes of an `async fn`, since it runs before the attributes inside it.
 //!
-//! Only takes such a body apart and puts it together again; what stands in the block comes from
-//! `expand`.
+//! This module only takes such a body apart and reassembles it. Its callers generate the contents of the block.
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -22,7 +21,7 @@ use crate::parse::Errors;
 pub(crate) struct Boxed {
     /// `T` of `Output = T`.
     pub(crate) output: Type,
-    /// The statements ahead of the last.
+    /// The statements before the last one.
     lead: Vec<Stmt>,
     /// `Box::pin(…)`
     call: ExprCall,
@@ -61,8 +60,8 @@ impl Boxed {
         self.block.block.to_token_stream()
     }
 
-    /// Refuses statements ahead of the `async` block, as far as they could change what is read in it when the call is looked
-    /// up: those that name one of `read` (to bind it anew, to change it), and those that can't be seen into.
+    /// Rejects statements before the `async` block that could change what the lookup inside it reads: those that name one of `read`
+    /// (to rebind it, or to change it), and those that can't be seen into.
     pub(crate) fn check_lead(&self, read: &[Ident], errors: &mut Errors) {
         const REMEDY: &str =
             "move this statement into the block, or cache an `async fn` that this function calls";
@@ -86,12 +85,12 @@ impl Boxed {
         }
     }
 
-    /// Whether the function may return ahead of the block, as far as that can't be ruled out.
+    /// Whether the function may return before the block, unless that can be ruled out.
     pub(crate) fn may_return_early(&self) -> bool {
         self.lead.iter().any(|stmt| returns(stmt, true))
     }
 
-    /// Refuses statements that return ahead of the block, in which the value is put.
+    /// Rejects statements that return before the block, which is where the value is put.
     pub(crate) fn check_put(&self, errors: &mut Errors) {
         for stmt in self.lead.iter().filter(|stmt| returns(stmt, false)) {
             errors.on(
@@ -107,12 +106,12 @@ impl Boxed {
             lead, call, block, ..
         } = self;
         let (func, async_token) = (&call.func, &block.async_token);
-        // `core` reads arguments, which go into the future also where the author's statements need none of them
+        // `core` reads arguments, so they move into the future even if the author's statements need none of them
         quote!(#(#lead)* #func(#async_token move { #core }))
     }
 
-    /// `#[async_trait]` binds pattern arguments inside the block (`let (a, b) = …__arg1…;`): learns
-    /// from there which names the body sees.
+    /// `#[async_trait]` binds pattern arguments inside the block (`let (a, b) = …__arg1…;`). This finds out from there which names the
+    /// body sees.
     pub(crate) fn name_patterns(&self, args: &mut [Arg]) {
         for stmt in &self.block.block.stmts {
             let Stmt::Local(local) = stmt else { continue };
@@ -137,14 +136,14 @@ impl Boxed {
     }
 }
 
-/// Whether a statement may return from the function. A macro may, which can't be seen: `hidden` is the answer to that.
+/// Whether a statement may return from the function. A macro may, but can't be seen into: `hidden` is the answer for macros.
 fn returns(stmt: &Stmt, hidden: bool) -> bool {
     struct Returns {
         found: bool,
         hidden: bool,
     }
     impl VisitMut for Returns {
-        // what returns there, returns from there
+        // a return inside these leaves only these
         fn visit_item_mut(&mut self, _: &mut Item) {}
         fn visit_expr_closure_mut(&mut self, _: &mut syn::ExprClosure) {}
         fn visit_expr_async_mut(&mut self, _: &mut ExprAsync) {}
@@ -167,7 +166,7 @@ fn returns(stmt: &Stmt, hidden: bool) -> bool {
     returns.found
 }
 
-/// Whether a statement may bring names with it that it does not spell out.
+/// Whether a statement may bind names that it does not spell out.
 fn may_hide_names(stmt: &Stmt) -> bool {
     struct Macros(bool);
     impl VisitMut for Macros {
@@ -206,8 +205,8 @@ pub(crate) fn boxed_output(ty: &Type) -> Option<Type> {
     future_output(&object.bounds)
 }
 
-/// Whether a body ends in `Box::pin(async …)` or `async { … }.boxed()`, so that it is a boxed future that is returned, whatever its type is
-/// called.
+/// Whether a body ends in `Box::pin(async …)` or `async { … }.boxed()`, and so returns a boxed future, whatever the name of its type
+/// is.
 pub(crate) fn ends_in_boxed_future(body: &TokenStream) -> bool {
     let Some(TokenTree::Group(braces)) = body.clone().into_iter().next() else {
         return false;

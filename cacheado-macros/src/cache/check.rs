@@ -1,7 +1,7 @@
-//! What only shows once options and function are seen together: whether `self` is accounted for,
-//! whether skipped names exist, and whether the function's shape can be cached at all.
+//! Checks that need both the options and the function: whether `self` is accounted for, whether skipped names exist, and whether a
+//! function of this shape can be cached at all.
 //!
-//! Only refuses. Where a scope's ids come from is worked out in `scopes::resolve`.
+//! This only rejects. Where a scope's ids come from is determined in `scopes::resolve`.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
@@ -18,7 +18,7 @@ use super::types::{bare, find_impl_trait};
 use crate::mentions::{among, mentions, same};
 use crate::parse::{Errors, did_you_mean, list_names};
 
-/// What can be said without the hierarchy.
+/// The checks that need no hierarchy.
 pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors) {
     check_shape(function, options, errors);
     if place(function, options.block) == Place::Free && function.mentions_self_type() {
@@ -101,7 +101,7 @@ fn check_shape(function: &Function, options: &Options, errors: &mut Errors) {
     check_local(options, errors);
 }
 
-/// What the shared tier would have to do with values that never go there.
+/// Rejects options about the shared tier on `local` values, which never go there.
 fn check_local(options: &Options, errors: &mut Errors) {
     if !options.local {
         return;
@@ -155,7 +155,7 @@ fn check_output(function: &Function, options: &Options, errors: &mut Errors) {
             );
         }
     } else if !matches!(function.flavor, Flavor::Sync) {
-        // what the future gives is known
+        // the type that the future gives is known
     } else if boxed_output(output).is_some() {
         errors.on(
             output,
@@ -171,20 +171,20 @@ fn check_output(function: &Function, options: &Options, errors: &mut Errors) {
     }
 }
 
-/// A type of what would be stored that borrows.
+/// The part of a stored type that borrows.
 pub(crate) struct Borrowed<'a> {
     ty: &'a Type,
-    /// For as long as the process lives.
+    /// Whether it is borrowed for `'static`.
     is_static: bool,
 }
 
-/// What borrows of that which would be stored: the value itself, or what is in its `Result`, its `Option`, a pointer or a list of the
-/// standard library (in a map it may be an id of a batch). Behind an alias it is the compiler that refuses.
+/// The part of the stored value's type that borrows: the value itself, or what is in its `Result`, `Option`, pointer or list of the
+/// standard library. (In a map it may be an id of a batch.) Behind an alias, it is the compiler that rejects it.
 pub(crate) fn borrowed_value(output: &Type) -> Option<Borrowed<'_>> {
     borrowed_part(output, true)
 }
 
-/// The whole may be an alias of a `Result` whose error alone borrows.
+/// `is_whole`: `ty` is the whole output, which may be an alias of a `Result` of which only the error borrows.
 fn borrowed_part(ty: &Type, is_whole: bool) -> Option<Borrowed<'_>> {
     let ty = bare(ty);
     match ty {
@@ -260,7 +260,7 @@ fn check_skip(function: &Function, options: &Options, errors: &mut Errors) {
     }
 }
 
-/// That `option` names an argument `text`, which is not one of those `known`.
+/// The message that `option` names an argument `text`, which is not among the `known` ones.
 pub(crate) fn names_no_argument(option: &str, text: &str, known: &[String]) -> String {
     let hint = did_you_mean(text, known.iter().map(String::as_str));
     let hint = match (hint.is_empty(), known.is_empty()) {

@@ -1,7 +1,7 @@
-//! What only shows once the scope is known: ids that are skipped, or read where they must not change, and a text for a key that is the same
-//! for all calls.
+//! Checks that need the resolved scope: for ids that are skipped, for arguments that could change before they are read, and for a
+//! `key` whose text is the same for all calls.
 //!
-//! Only refuses, as `check` does.
+//! This only rejects, as `check` does.
 
 use proc_macro2::Ident;
 use syn::Expr;
@@ -18,7 +18,7 @@ use super::values::texts_of;
 use crate::mentions::{among, mentions, same};
 use crate::parse::{Errors, list_names, peel};
 
-/// What can only be said once the scope is known.
+/// The checks that need the resolved scope.
 pub(crate) fn check(
     kind: Kind,
     function: &Function,
@@ -39,7 +39,7 @@ pub(crate) fn check(
     if let Flavor::Boxed(boxed) = &function.flavor {
         let args = function.args.iter().filter(|arg| {
             let is_named = in_key_expressions(arg, options) || in_bypass(options, &arg.binds());
-            // a pattern is bound in the block
+            // a pattern is bound inside the block
             arg.rebind || scope.has(arg) || is_named || !is_skipped(arg, options)
         });
         let mut read: Vec<Ident> = args.flat_map(Arg::binds).collect();
@@ -51,7 +51,7 @@ pub(crate) fn check(
     }
 }
 
-/// That what a function changes is no part of its key.
+/// Checks that no argument that the function can change is part of the key.
 fn check_mut_refs(
     kind: Kind,
     function: &Function,
@@ -59,7 +59,7 @@ fn check_mut_refs(
     scope: &ScopeOfCall,
     errors: &mut Errors,
 ) {
-    // of one that would have to be kept, that is said
+    // `owned::check` reports an argument that would have to be kept
     if is_owned(kind, options) {
         return;
     }
@@ -67,7 +67,7 @@ fn check_mut_refs(
         let Some(holds) = arg.holds_mut_ref() else {
             continue;
         };
-        // of ids it is said what they are
+        // `batch::check` reports a `&mut` in the ids
         let is_batch = (options.batch.as_ref()).is_some_and(|ids| same(&arg.name, ids));
         if is_batch || is_skipped(arg, options) {
             continue;
@@ -91,8 +91,8 @@ fn check_mut_refs(
     }
 }
 
-/// That no id of the scope is skipped: it would go on to tell one call from another, as whoever wrote `skip` may not expect.
-/// A pattern with more than ids is skipped as a whole, ids included.
+/// Checks that no id of the scope is skipped. The id would still distinguish calls, contrary to what the author of the `skip` may
+/// expect. A pattern that has more than ids is skipped as a whole, ids included.
 fn check_skipped_ids(
     function: &Function,
     options: &Options,
@@ -117,8 +117,8 @@ fn check_skipped_ids(
     }
 }
 
-/// That a text that is the key, or the texts that are all there is of it, are no format, nor begin with an argument's name: they would
-/// stand for all calls. One is meant to where no argument tells these apart.
+/// Checks a `key` that consists of literal texts only: they must not be formats, and not begin with an argument's name. The key would
+/// be the same for all calls, which is intended only where no argument distinguishes them.
 fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors: &mut Errors) {
     let Some(key) = &options.key else {
         return;
@@ -144,7 +144,7 @@ fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors
         });
     let (each, instead) = match &named[..] {
         [] if placeholders.is_empty() || others.is_empty() => return,
-        // as in `{}`, or misspelt
+        // as in `{}`, or a misspelt name
         [] => ("call".to_owned(), String::new()),
         [name] => (format!("`{name}`"), format!("`key = {name}` or ")),
         several => (
@@ -160,7 +160,7 @@ fn check_key(function: &Function, options: &Options, scope: &ScopeOfCall, errors
     );
 }
 
-/// That no text among the parts of a key has one of the arguments in braces that are `missing` in it.
+/// Checks that no literal text among the parts of a key has, in braces, the name of an argument that is `missing` in the key.
 fn check_part(part: &Expr, missing: &[Ident], errors: &mut Errors) {
     let parts = match peel(part) {
         Expr::Tuple(tuple) => &tuple.elems,
@@ -186,10 +186,10 @@ fn check_part(part: &Expr, missing: &[Ident], errors: &mut Errors) {
     }
 }
 
-/// Of all that `text` has in braces, the first word of what a format would put there: `user` of `{user.id:?}`, and of `{}` none. And the
-/// words that other caches' annotations mark, as `#user`.
+/// The first word of each placeholder that a format would fill in: `user` for `{user.id:?}`, an empty one for `{}`. Also the words
+/// that the annotations of other caches mark, as `#user`.
 fn placeholders(text: &str) -> Vec<&str> {
-    // two braces stand for one
+    // `{{` stands for a literal brace
     let pieces = text.split("{{").flat_map(|piece| piece.split('{').skip(1));
     let values = pieces.filter_map(|piece| piece.split_once('}')?.0.split(':').next());
     let braced = values.map(|value| words(value).find(|word| !word.is_empty()));
@@ -203,7 +203,7 @@ fn placeholders(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What stands before, between and after all that is in no word, which may be empty.
+/// Splits `text` at every character that is not part of a word. The pieces may be empty.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|it: char| it != '_' && !it.is_alphanumeric())
 }

@@ -1,15 +1,15 @@
-//! The hidden functions beside a cached one, by which the verbs and `#[cache_evict]` reach it, and in
-//! one of which its body stands:
+//! The companions: hidden functions beside a cached one, through which the verbs and `#[cache_evict]` reach it. One of them contains
+//! its body:
 //!
 //! - `site`: its identity, one for each instantiation
 //! - `run`: the function with a mode (`refresh!`, `bypass!`)
-//! - `call`: a handle on one call, from all its arguments (`evict!`, `peek!`)
-//! - `put`: the same, and it knows whether and how long a value is stored (`put!`)
-//! - `keyed`: the same from the arguments that make up the key (`#[cache_evict]`)
-//! - `a_blank_is_for_arguments_that_are_skipped` ([`BLANKS`]): the same where each of the others is written `_`, if there are others
+//! - `call`: a handle for one call, from all its arguments (`evict!`, `peek!`)
+//! - `put`: the same, and it decides whether and for how long a value is stored (`put!`)
+//! - `keyed`: the same as `call`, from the arguments that make up the key (`#[cache_evict]`)
+//! - `a_blank_is_for_arguments_that_are_skipped` ([`BLANKS`]): the same, with a `_` for each of the other arguments, if there are any
 //!
-//! An `impl Trait` argument has no name that `site` could be asked with. So each function that has
-//! one is written twice: as its user calls it, and with a type parameter in its place.
+//! An `impl Trait` argument has no name with which `site` could be instantiated. So each companion with such an argument is generated
+//! twice: as the user calls it, and with a type parameter in its place.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -31,16 +31,17 @@ use crate::mentions::contains_ident;
 use crate::parse::ends;
 use crate::runtime::{Runtime, at, local};
 
-/// What there is none of where no argument is skipped: that is all that the compiler tells of it.
+/// The companion that doesn't exist where no argument is skipped. The compiler's error shows no more than this name, so the name is
+/// the message.
 pub(crate) const BLANKS: &str = "a_blank_is_for_arguments_that_are_skipped";
 
-/// The name of a companion of a free function, which stands in the struct of the function's name.
+/// The name of a companion of a free function. It is in the struct that has the function's name.
 pub(crate) fn free_name(what: &str, span: Span) -> Ident {
     format_ident!("__{what}", span = span)
 }
 
-/// The name of a companion in an impl, beside the function. Those that only verbs ask for say in their names what an impl lacks that
-/// has none: all that the compiler tells of them is that there is none of that name.
+/// The name of a companion in an impl, beside the function. Where companions that only verbs use are missing, the compiler's error
+/// shows no more than their names. So these say what the impl lacks.
 pub(crate) fn sibling_name(what: &str, function: &Ident) -> Ident {
     let prefix = match what {
         "site" | "run" => format!("__cacheado_{what}"),
@@ -58,7 +59,8 @@ pub(crate) fn name(place: Place, what: &str, function: &Ident) -> Ident {
     }
 }
 
-/// Who sees a companion. That of a free function stands in a struct that is seen as far as the function is, and one error says who does not.
+/// The visibility of a companion. That of a free function is in a struct that is as visible as the function, so a caller that can't
+/// see it gets one error.
 pub(crate) fn visibility(function: &Function, place: Place) -> Visibility {
     match place {
         Place::Free => parse_quote!(pub),
@@ -66,7 +68,7 @@ pub(crate) fn visibility(function: &Function, place: Place) -> Visibility {
     }
 }
 
-/// All companions. They stand in an impl.
+/// All companions, for an impl.
 pub(crate) fn companions(plan: &Plan) -> Vec<TokenStream> {
     let companions = [
         site::companion(plan),
@@ -79,7 +81,7 @@ pub(crate) fn companions(plan: &Plan) -> Vec<TokenStream> {
     companions.into_iter().flatten().collect()
 }
 
-/// What the function's author allows: its types and names stand in each companion.
+/// The lints that the function's author allows. Its types and names occur in each companion.
 pub(crate) fn allowed(function: &Function) -> Vec<TokenStream> {
     lints(function, &["allow"])
 }
@@ -89,7 +91,7 @@ fn lints(function: &Function, ways: &[&str]) -> Vec<TokenStream> {
     let attrs = function.attrs.iter().filter_map(|attr| {
         let path = attr.path();
         if path.is_ident("expect") {
-            // what is expected may be in the body or in the signature, which now are two functions
+            // the expected lint may be in the body or in the signature, which are now in two functions
             return Some(as_allow(attr));
         }
         let is_lint = ways.iter().any(|way| path.is_ident(way));
@@ -114,15 +116,15 @@ struct Companion<'a> {
     plan: &'a Plan,
     name: Ident,
     attrs: Vec<TokenStream>,
-    /// Of each argument, whether it has it.
+    /// For each argument: whether the companion takes it.
     takes: Vec<bool>,
-    /// Whether it has a blank in the place of each that it has not.
+    /// Whether it takes a blank in place of each argument that it doesn't take.
     blanks: bool,
-    /// Whether the body of the function stands in it.
+    /// Whether it contains the body of the function.
     has_body: bool,
     mode: Option<Ident>,
     output: TokenStream,
-    /// What has to hold for it to be called, beside what the function asks for.
+    /// What must hold for it to be called, in addition to the function's own bounds.
     bound: Option<WherePredicate>,
     body: TokenStream,
 }
@@ -137,7 +139,7 @@ impl Companion<'_> {
             return vec![self.signature(&self.name, generics, &types, self.has_body, &self.body)];
         }
         let inner = format_ident!("{}_named", self.name);
-        // a parameter of an argument that is not taken can't be inferred, and so has to be given
+        // a type parameter of an argument that is not taken can't be inferred, so it must be given
         let (mut outer_params, mut arguments): (Vec<GenericParam>, Vec<TokenStream>) =
             Default::default();
         arguments.extend(type_and_const_params(generics).map(|p| param_name(p).to_token_stream()));
@@ -180,7 +182,7 @@ impl Companion<'_> {
         vec![outer, inner]
     }
 
-    /// What is passed on, behind a receiver.
+    /// What is passed on, after any receiver.
     fn argument_names(&self) -> Vec<TokenStream> {
         let args = self.plan.function.args.iter().zip(&self.takes);
         let args = args.filter(|(_, takes)| **takes || self.blanks);
@@ -227,7 +229,7 @@ impl Companion<'_> {
             );
             quote!(#(#attrs)* #mutability #name: #ty)
         });
-        // the mode comes last: a receiver, which may be written as an argument, has to be the first
+        // the mode comes last, because a receiver, which may be written as an argument, must be first
         let inputs = receiver.into_iter().chain(args).chain(mode);
         let (asyncness, safety) = if self.has_body {
             (sig.asyncness, sig.safety.to_token_stream())
@@ -257,7 +259,7 @@ impl Companion<'_> {
     }
 }
 
-/// A call of a companion in `home` with these arguments.
+/// A call of the companion `to` in `home` with these arguments.
 pub(crate) fn forward(
     function: &Function,
     home: &TokenStream,
@@ -283,7 +285,7 @@ pub(crate) fn forward(
     }
 }
 
-/// What the function does by default: the mode that its visible form runs in.
+/// The mode in which the visible function runs.
 pub(crate) fn own_mode(plan: &Plan) -> TokenStream {
     let mode = plan.runtime.private("Mode");
     match plan.kind {
@@ -316,7 +318,7 @@ fn call(plan: &Plan) -> Vec<TokenStream> {
     handle(plan, "call", all, output, body).write()
 }
 
-/// Not to be called if the handle can't own what `ttl` and `when` ask for.
+/// It can't be called if the handle can't own what `ttl` and `when` use.
 fn put(plan: &Plan) -> Vec<TokenStream> {
     let (all, output) = (vec![true; plan.function.args.len()], &plan.function.output);
     match decide::owned(plan) {
@@ -330,7 +332,7 @@ fn put(plan: &Plan) -> Vec<TokenStream> {
                 plan.runtime.private("PutByValueAlone"),
                 plan.runtime.private("NeedsArguments"),
             );
-            // a bound over every lifetime is one that is only checked where it is needed
+            // because of the `for`, the compiler checks the bound only where the companion is called
             let bound = parse_quote!(for<'__cacheado> #needs<'__cacheado>: #by_value);
             let never = quote!(::core::unreachable!("its bound never holds"));
             let companion = Companion {
@@ -348,7 +350,7 @@ fn keyed(plan: &Plan) -> Vec<TokenStream> {
     if takes.iter().all(|takes| *takes) {
         return handle(plan, "keyed", takes, &plan.function.output, to_call(plan)).write();
     }
-    // what an argument lends to the output, `keyed` may lack
+    // `keyed` may lack an argument from which the output borrows
     let output = with_static_lifetimes(&plan.function.output);
     let body = named(plan, &look::call(plan, &output, None));
     handle(plan, "keyed", takes, &output, body).write()
@@ -368,7 +370,7 @@ fn with_blanks(plan: &Plan) -> Vec<TokenStream> {
     companion.write()
 }
 
-/// The same as `call`.
+/// Forwards to `call`.
 fn to_call(plan: &Plan) -> TokenStream {
     let function = &plan.function;
     let to = name(plan.place, "call", &function.sig.ident);
@@ -378,8 +380,8 @@ fn to_call(plan: &Plan) -> TokenStream {
     forward(function, &quote!(Self), &to, &turbofish, &args, false)
 }
 
-/// `body` behind the function's name: whoever uses the companion uses the function, which verbs alone may do and the compiler would
-/// call unused.
+/// `body` after a use of the function, so that a use of the companion counts as one of the function. Otherwise the compiler would call
+/// a function unused that only verbs use.
 fn named(plan: &Plan, body: &TokenStream) -> TokenStream {
     let function = &plan.function;
     let use_of_it = use_of(plan);
@@ -391,12 +393,12 @@ fn named(plan: &Plan, body: &TokenStream) -> TokenStream {
     quote!(#allow let _ = #use_of_it; #body)
 }
 
-/// The function as a value; where there is no path to that, a call of it that is never made: what an `impl Trait` is, only a call tells,
-/// and a variant of that name, which a path to a method means, has no type parameters.
+/// The function as a value. Where no path gives that, it is a call that is never made: only a call determines the type of an `impl
+/// Trait`, and a path to a method may mean an enum variant of that name, which has no type parameters.
 fn use_of(plan: &Plan) -> TokenStream {
     let function = &plan.function;
     let mut name = function.sig.ident.clone();
-    // no local or argument of that name, but the item
+    // the item, not a local or an argument of that name
     name.set_span(at(name.span()));
     let turbofish = turbofish(&function.sig.generics);
     let home = (plan.place != Place::Free).then(|| quote!(Self::));
@@ -424,13 +426,13 @@ fn use_of(plan: &Plan) -> TokenStream {
     }
 }
 
-/// For a handle some of whose arguments are only there to make it look like the function, as those are that a `key` doesn't name, or are
-/// not to be used by their names: what lints make of that is nobody's to mend.
+/// For a handle with arguments that only make it look like the function (those that a `key` doesn't name), or that have names for
+/// unused ones. Nobody could fix what lints say about that.
 fn quiet() -> TokenStream {
     quote!(#[allow(unused_variables, clippy::all, clippy::pedantic, clippy::nursery)])
 }
 
-/// Whether it is such a one. That of a function that uses all it takes is told nothing of, and each lint costs compile time.
+/// Whether a handle needs [`quiet`]. One for a function that uses all it takes does not, and each lint costs compile time.
 fn is_odd(plan: &Plan) -> bool {
     let (function, needed) = (&plan.function, &plan.needed);
     let odd = |(arg, needed): (&Arg, &bool)| !needed || arg.name.to_string().starts_with('_');
@@ -439,7 +441,7 @@ fn is_odd(plan: &Plan) -> bool {
         || function.args.iter().zip(needed).any(odd)
 }
 
-/// A companion that names a call.
+/// A companion that returns a handle for a call.
 fn handle<'a>(
     plan: &'a Plan,
     what: &str,
@@ -466,7 +468,7 @@ fn handle<'a>(
     }
 }
 
-/// The type of a handle from all arguments but those of the types it `lacks`.
+/// The type of a handle made from all arguments except those of the types it `lacks`.
 pub(crate) fn call_type<'a>(
     runtime: &Runtime,
     function: &Function,
@@ -475,19 +477,19 @@ pub(crate) fn call_type<'a>(
 ) -> TokenStream {
     let call = runtime.private("Call");
     let mut driver = look::driver(runtime, &function.flavor);
-    // that `T` outlives `'a` the compiler may know of an argument `&'a T` alone, and a `where` clause relies on it. To evict, which is
-    // all that such a handle is for, no driver is asked for
+    // only an argument `&'a T` may tell the compiler that `T` outlives `'a`, and a `where` clause relies on that. So the driver's type
+    // names the missing types. Such a handle is only for evictions, which need no driver
     let implied: Vec<&Type> = lacks.filter(|ty| names_lifetime(ty)).collect();
     if !implied.is_empty() {
         driver = quote!((#driver, #(fn(#implied)),*));
     }
-    // where the `where` clause of the function itself would stand, the compiler recommends one
+    // the compiler recommends a `where` clause at this span, so it is where that of the function itself would be
     let (_, last) = ends(&function.sig.output, function.sig.paren_token.span.close());
     let end = quote_spanned!(last=> >);
     quote!(#call<#output, #driver #end)
 }
 
-/// The visible signature: what the user wrote, with a name for each argument.
+/// The visible signature: as the user wrote it, with a name for each argument.
 pub(crate) fn visible_signature(function: &Function) -> syn::Signature {
     let mut sig = function.sig.clone();
     let mut args = function.args.iter();

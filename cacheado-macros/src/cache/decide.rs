@@ -1,4 +1,4 @@
-//! `ttl`, `none_ttl`, `when` and `cache_none`: the closure that says of a value whether and how long it is stored.
+//! `ttl`, `none_ttl`, `when` and `cache_none`: the closure that decides whether a value is stored, and for how long.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
@@ -14,13 +14,13 @@ use crate::mentions::{among, mentions};
 use crate::parse::{ends, peel, start};
 use crate::runtime::{at, local};
 
-/// The closure, and what to evaluate once ahead of it.
+/// The closure, and what is evaluated once before it.
 pub(crate) struct Decide {
     pub(crate) prelude: TokenStream,
     pub(crate) closure: TokenStream,
 }
 
-/// Whether there is something to decide: if not, every value is stored, for a lifetime that the site knows.
+/// Whether there is anything to decide. If not, every value is stored, for a lifetime that the site knows.
 fn is_needed(plan: &Plan) -> bool {
     let options = &plan.options;
     options.no_none.is_some()
@@ -29,12 +29,12 @@ fn is_needed(plan: &Plan) -> bool {
         || !matches!(options.ttl, None | Some(Ttl::Fixed(_)))
 }
 
-/// For the function's own load: may borrow arguments.
+/// The closure for the function's own load. It may borrow arguments.
 pub(crate) fn borrowed(plan: &Plan) -> Option<Decide> {
     is_needed(plan).then(|| decide(plan, &TokenStream::new(), &TokenStream::new()))
 }
 
-/// For a load that may outlive the call: keeps the arguments that it asks for.
+/// The closure for a load that may outlive the call. It keeps the arguments that it uses.
 pub(crate) fn kept(plan: &Plan) -> Option<Decide> {
     if !is_needed(plan) {
         return None;
@@ -53,17 +53,17 @@ pub(crate) fn kept(plan: &Plan) -> Option<Decide> {
     })
 }
 
-/// What a value that is put is asked.
+/// What decides whether a value that is put is stored.
 pub(crate) enum Owned {
-    /// Nothing.
+    /// Nothing: it always is.
     Always,
-    /// This, by a handle that outlives the arguments.
+    /// A closure in a handle that outlives the arguments.
     Asks(Decide),
-    /// Something that such a handle can't hold: `ttl` or `when` are closures over arguments.
+    /// Something that such a handle can't hold: `ttl` or `when` names arguments.
     Borrows,
 }
 
-/// For a handle that outlives the arguments.
+/// The decision for a handle that outlives the arguments.
 pub(crate) fn owned(plan: &Plan) -> Owned {
     if !is_needed(plan) {
         return Owned::Always;
@@ -75,7 +75,7 @@ pub(crate) fn owned(plan: &Plan) -> Owned {
     let by_pattern: Vec<Ident> = by_pattern.flat_map(Arg::binds).collect();
     let ttl_borrows = match &options.ttl {
         Some(Ttl::Closure(closure)) => captures(closure, &names),
-        // evaluated ahead, but patterns are not taken apart by then
+        // evaluated ahead of time, when patterns are not destructured yet
         Some(Ttl::Expr(expr) | Ttl::Path(expr)) => mentions(expr, &by_pattern),
         Some(Ttl::Fixed(_)) | None => false,
     };
@@ -90,7 +90,7 @@ pub(crate) fn owned(plan: &Plan) -> Owned {
     }
 }
 
-/// Whether `closure` asks for one of `names` around it: what its own parameters are called hides an argument of that name.
+/// Whether `closure` captures one of `names`. Its own parameters shadow arguments of the same name.
 fn captures(closure: &Expr, names: &[Ident]) -> bool {
     let hidden: Vec<Ident> = match peel(closure) {
         Expr::Closure(closure) => closure.inputs.iter().flat_map(bound_by).collect(),
@@ -100,7 +100,7 @@ fn captures(closure: &Expr, names: &[Ident]) -> bool {
     mentions(closure, &seen.cloned().collect::<Vec<_>>())
 }
 
-/// `lend` binds what the closure asks for, if it is not to borrow that.
+/// `lend` binds what the closure uses, if it must not borrow that.
 fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
     let options = &plan.options;
     let runtime = &plan.runtime;
@@ -110,7 +110,7 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
     let is_none = |option| {
         let is_none = runtime.private_at("is_none", option);
         let span = at(option);
-        // the same local, shown where the option stands
+        // the same local, with the span of the option
         let value = Ident::new("__cacheado_value", span);
         quote_spanned!(span=> #is_none(#value))
     };
@@ -128,7 +128,7 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
         let is_none = is_none(span);
         quote!(if #is_none { return #decision::Skip; })
     });
-    // gives the user's closure its argument's type before its body is looked at
+    // gives the parameter of the user's closure its type before its body is checked
     let given = |closure: &Expr, gives: TokenStream| {
         let span = start(closure);
         let see = runtime.private_at("closures_see_what_is_stored", span);
@@ -156,7 +156,7 @@ fn decide(plan: &Plan, capture: &TokenStream, lend: &TokenStream) -> Decide {
             let (first, last) = ends(path, start(path));
             let says = runtime.private_at("lifetime", first);
             prelude = quote!(let #lifetime = #path;);
-            // the same local, shown where the path stands, which an error about it underlines
+            // the same local, with the span of the path, which an error about it underlines
             let lifetime = Ident::new("__cacheado_ttl", at(first));
             let of = quote_spanned!(at(last)=> (#value, &#lifetime));
             quote!(::core::option::Option::Some(#says #of))

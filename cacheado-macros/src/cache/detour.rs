@@ -1,10 +1,10 @@
-//! The way of an attribute that names a scope: it sees only its function, `scopes!` only the
-//! hierarchy. So the attribute hands everything to the hidden `hierarchy!` of the module that
-//! `scopes!` made, which adds the hierarchy and goes on to `__expand!`, which then knows both.
+//! The detour of an attribute that names a scope. The attribute sees only its function, and `scopes!` only the hierarchy. So the
+//! attribute hands everything to the hidden `hierarchy!` of the module that `scopes!` generated. That adds the hierarchy and calls
+//! `__expand!`, which then knows both.
 //!
-//! Where there is no such module, the compiler tells so, and of such a call leaves nothing. So there are stand-ins for the function and its
-//! companions, by which its calls and verbs are no errors, too. Each has an attribute of the module's, which takes it away, and which the
-//! compiler tells of in the same words where there is none.
+//! If there is no such module, the compiler reports that, and the call expands to nothing. So stand-ins for the function and its
+//! companions are emitted as well, to keep its calls and verbs from being errors, too. Each has an attribute from the module that
+//! removes it. If the module is missing, the compiler reports that attribute in the same words.
 
 use proc_macro2::{Delimiter, TokenStream};
 use quote::{quote, quote_spanned};
@@ -18,7 +18,7 @@ use crate::parse::group;
 use crate::runtime::{Runtime, at};
 use crate::scopes::parse::Hierarchy;
 
-/// The call of `hierarchy!`, and stand-ins with the attribute that they are given.
+/// The call of `hierarchy!`, and the `stand_ins` with the attribute that they are given.
 pub(crate) fn fetch(
     kind: &str,
     module: Option<&Path>,
@@ -27,7 +27,7 @@ pub(crate) fn fetch(
     item: &TokenStream,
     stand_ins: impl FnOnce(&TokenStream) -> TokenStream,
 ) -> TokenStream {
-    // without a `scopes!`, the error shows at the scope's name
+    // without `scopes!`, the error is reported at the scope's name
     let span = at(scope.name.span());
     let default = quote_spanned!(scope.name.span()=> crate::scope);
     let module = module.map_or(default, |path| quote!(#path));
@@ -41,7 +41,7 @@ pub(crate) fn fetch(
     }
 }
 
-/// `__expand!`: what `hierarchy!` hands over.
+/// `__expand!`, which continues with what `hierarchy!` hands over.
 pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
     let parse = |input: ParseStream<'_>| {
         let hierarchy: Hierarchy = syn::parse2(group(input, Delimiter::Bracket)?)?;

@@ -1,4 +1,4 @@
-//! The durations and parts that options take: what a literal means, and which literals can't be one.
+//! The durations and fractions that options take: the meaning of literals, and which literals are rejected.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use syn::{Error, Expr, ExprLit, Lit, Result, UnOp};
 
 use crate::parse::peel;
 
-/// What a literal says; `None`: it is none, but an expression.
+/// The duration that a literal says; `None` if it is not a literal but an expression.
 ///
-/// `noun` is what the option calls it.
+/// `noun` is the option's word for the duration.
 pub(crate) fn literal(option: &str, noun: &str, value: &Expr) -> Result<Option<Duration>> {
     let error = |message: String| Err(Error::new_spanned(value, message));
     let span = match peel(value) {
@@ -36,7 +36,7 @@ pub(crate) fn literal(option: &str, noun: &str, value: &Expr) -> Result<Option<D
             Lit::Float(float) => from_seconds(float.base10_parse().ok()),
             Lit::Str(text) => match humantime::parse_duration(text.value().trim()) {
                 Ok(span) => Some(span),
-                // with a point, it is the precision that is too fine
+                // with a point, it is not the number that is too large, but the precision that is too fine
                 Err(humantime::DurationError::NumberOverflow) if !text.value().contains('.') => {
                     None
                 }
@@ -63,7 +63,7 @@ pub(crate) fn literal(option: &str, noun: &str, value: &Expr) -> Result<Option<D
     }
 }
 
-/// Whether it is a number, or reckoned of such.
+/// Whether it is a number, or arithmetic on numbers.
 fn is_number(value: &Expr) -> bool {
     match peel(value) {
         Expr::Binary(both) => is_number(&both.left) && is_number(&both.right),
@@ -72,7 +72,7 @@ fn is_number(value: &Expr) -> bool {
     }
 }
 
-/// Whether a number ends in what is none of its types, as `5m` does: parsing it drops that.
+/// Whether a number ends in something other than a type, as `5m` does. Parsing it drops that.
 fn has_unit(lit: &Lit) -> bool {
     let suffix = match lit {
         Lit::Int(int) => int.suffix(),
@@ -85,7 +85,7 @@ fn has_unit(lit: &Lit) -> bool {
     !suffix.is_empty() && !is_type
 }
 
-/// The text for a number that has a unit, or what such a text is like if it has none that is known.
+/// The text to write for a number with a unit, or examples of such texts if its unit is unknown.
 fn as_text(lit: &Lit) -> String {
     let text = lit.to_token_stream().to_string().replace('_', "");
     match humantime::parse_duration(&text) {
@@ -94,7 +94,7 @@ fn as_text(lit: &Lit) -> String {
     }
 }
 
-/// What to write if nothing was meant, or no end.
+/// What to write instead, if no value or no end was meant.
 fn instead_of_none(option: &str) -> &'static str {
     match option {
         "ttl" => "; leave `ttl` out to keep values until evicted, and the attribute to keep none",
@@ -119,12 +119,12 @@ fn forms(option: &str) -> &'static str {
     }
 }
 
-/// A lifetime of that many seconds; nothing if a `Duration` can't hold them.
+/// A lifetime of that many seconds; `None` if a `Duration` can't hold it.
 fn from_seconds(seconds: Option<f64>) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds?).ok()
 }
 
-/// The expression of a constant `Duration`, and what it comes to if it is a literal.
+/// The expression of a constant `Duration`, and its value if it is a literal.
 pub(crate) fn constant(option: &str, value: &Expr) -> Result<(TokenStream, Option<Duration>)> {
     if matches!(peel(value), Expr::Closure(_)) {
         let message = format!("`{option}` {}", forms(option));
@@ -141,7 +141,7 @@ pub(crate) fn spelled(span: Duration) -> TokenStream {
     quote!(::core::time::Duration::new(#seconds, #nanos))
 }
 
-/// The number that a literal is; `Err`: it is an expression, which may be a constant.
+/// The number that a literal says, `None` if it says none. `Err` for an expression, which may be a constant.
 fn number(value: &Expr) -> std::result::Result<Option<f64>, TokenStream> {
     match peel(value) {
         Expr::Lit(ExprLit { lit, .. }) if has_unit(lit) => Ok(None),
@@ -155,7 +155,7 @@ fn number(value: &Expr) -> std::result::Result<Option<f64>, TokenStream> {
     }
 }
 
-/// The expression of a constant part, as a `f64`: more than 0, and less than 1, or up to that if it may be `all`.
+/// The expression of a constant fraction, as an `f64`: more than 0 and less than 1, or up to 1 if it may be `all`.
 pub(crate) fn part(option: &str, all: bool, value: &Expr) -> Result<TokenStream> {
     let fits = |part: f64| part > 0.0 && (part < 1.0 || (all && part <= 1.0));
     match number(value) {
@@ -170,7 +170,7 @@ pub(crate) fn part(option: &str, all: bool, value: &Expr) -> Result<TokenStream>
     }
 }
 
-/// The expression of a constant factor, as a `f64`: more than 0.
+/// The expression of a constant factor, as an `f64`: more than 0.
 pub(crate) fn factor(option: &str, value: &Expr) -> Result<TokenStream> {
     match number(value) {
         Err(constant) => Ok(constant),

@@ -1,4 +1,4 @@
-//! Writes the function that the user sees, and puts its companions where they belong.
+//! Generates the function that its callers see, and puts its companions in place.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
@@ -20,7 +20,7 @@ pub(crate) fn expand(plan: &Plan) -> TokenStream {
     }
 }
 
-/// The body is replaced, nothing stands beside it.
+/// Replaces the body. There are no companions.
 fn bare(plan: &Plan) -> TokenStream {
     let Function {
         attrs,
@@ -35,7 +35,8 @@ fn bare(plan: &Plan) -> TokenStream {
         None => look::body(plan, &mode),
         Some(ids) => batch::body(plan, ids, &mode),
     };
-    // the body sees the arguments as they were written, but for patterns and what is kept, which it binds itself
+    // the body sees the arguments as they were written, except those that it binds itself: patterns, what is kept, and the ids of a
+    // batch
     let mut sig = sig.clone();
     let mut args = args.iter();
     for input in &mut sig.inputs {
@@ -63,7 +64,7 @@ fn inherent(plan: &Plan) -> TokenStream {
     let visible = visible(plan, &quote!(Self));
     let cfgs = cfgs(&plan.function);
     let companions = companions(plan);
-    // as `beside` says it of a free function's
+    // `beside!` adds the same attributes to the companions of a free function
     quote! {
         #visible
         #(
@@ -77,11 +78,12 @@ fn inherent(plan: &Plan) -> TokenStream {
 
 fn free(plan: &Plan) -> TokenStream {
     let (vis, name) = (&plan.function.vis, &plan.function.sig.ident);
-    // as a type, since the compiler takes what it does not find in a path for a crate, and would have it added
+    // written as a type (`<name>`): the compiler takes an unknown name in a path for a crate, and would suggest adding it
     let visible = visible(plan, &quote!(<#name>));
     let companions = companions(plan);
     let cfgs = cfgs(&plan.function);
-    // in an impl none of it can stand, and the compiler tells no more than where it came from
+    // inside an impl this code is invalid, and the compiler tells no more than the macro that it comes from: so the macro's name is
+    // the message
     let beside = plan
         .runtime
         .private("a_function_without_a_receiver_needs_cache_impl_on_its_impl_block");
@@ -95,7 +97,7 @@ fn free(plan: &Plan) -> TokenStream {
     }
 }
 
-/// The function as its callers see it: it calls `run`, which stands in `home`.
+/// The function as its callers see it. It calls `run`, which is in `home`.
 fn visible(plan: &Plan, home: &TokenStream) -> TokenStream {
     let function = &plan.function;
     let Function {
@@ -117,7 +119,7 @@ fn visible(plan: &Plan, home: &TokenStream) -> TokenStream {
     let turbofish = turbofish(&sig.generics);
     let forward = forward(&plan.function, home, &run, &turbofish, &args, true);
     let body = function.in_its_braces(&forward);
-    // what the body alone names is no more named
+    // lifetimes that only the body names are not used any more
     let in_body = |name: &syn::LifetimeParam| {
         let name = name.lifetime.ident.to_string();
         contains_ident(function.body.clone(), &name)
@@ -133,13 +135,13 @@ fn visible(plan: &Plan, home: &TokenStream) -> TokenStream {
     }
 }
 
-/// What stands on everything that is generated beside the function: it is there when the function is.
+/// The `cfg`s for everything that is generated beside the function: it exists if the function does.
 pub(crate) fn cfgs(function: &Function) -> TokenStream {
     let cfgs = function.attrs.iter().filter(|attr| is_cfg(attr));
     quote!(#(#cfgs)*)
 }
 
-/// `#[cfg(…)]`, also within `#[cfg_attr(…)]`: other attributes of a function don't fit elsewhere.
+/// Whether it is `#[cfg(…)]`, also within `#[cfg_attr(…)]`. Other attributes of a function don't fit elsewhere.
 pub(crate) fn is_cfg(attr: &Attribute) -> bool {
     if attr.path().is_ident("cfg") {
         return true;

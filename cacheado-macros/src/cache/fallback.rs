@@ -1,5 +1,5 @@
-//! What is emitted after an error: the message, the function as it was written (so that editors go on
-//! working), and stand-ins for the companions, so that a verb elsewhere doesn't add a message of its own.
+//! What is emitted after an error: the message, the function as it was written (so that editors go on working), and stand-ins for the
+//! companions, so that verbs elsewhere don't add errors of their own.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
@@ -21,7 +21,7 @@ pub(crate) fn with_item(error: &Error, item: &TokenStream) -> TokenStream {
     quote!(#item #error)
 }
 
-/// The error, if it is not the compiler that tells it, the function, and stand-ins for its companions.
+/// The error, unless the compiler reports it itself, the function, and stand-ins for its companions.
 pub(crate) fn with_stubs(
     error: Option<&Error>,
     item: &TokenStream,
@@ -34,11 +34,11 @@ pub(crate) fn with_stubs(
     }
     let stubs = stubs(&function, options, is_whole, &TokenStream::new());
     let error = error.map(Error::to_compile_error);
-    // an argument may be there for the key alone
+    // an argument may exist only for the key
     quote!(#[allow(unused_variables)] #item #stubs #error)
 }
 
-/// Types that are left out are told of once, where the function is.
+/// Replaces types that are left out (`_`), so that they are reported only once, at the function.
 fn fill_blanks(function: &mut Function) {
     for input in &mut function.sig.inputs {
         if let syn::FnArg::Typed(typed) = input {
@@ -54,7 +54,7 @@ fn fill_blanks(function: &mut Function) {
     types::fill_blanks(&mut function.output, false);
 }
 
-/// Stand-ins for a function with nothing wrong about itself, and for its companions, each with the attribute `mark`.
+/// Stand-ins for a function that has no mistake itself, and for its companions, each with the attribute `mark`.
 pub(crate) fn stand_ins(function: &Function, options: &Options, mark: &TokenStream) -> TokenStream {
     let stubs = stubs(function, options, true, mark);
     let stand_in = stand_in(function, mark);
@@ -73,7 +73,7 @@ pub(crate) fn stand_in(function: &Function, mark: &TokenStream) -> TokenStream {
     }
 }
 
-/// `is_whole`: all types are the function's own.
+/// `is_whole`: no types were left out.
 fn stubs(
     function: &Function,
     options: &Options,
@@ -82,8 +82,8 @@ fn stubs(
 ) -> TokenStream {
     let place = place(function, options.block);
     let sig = &function.sig;
-    // such a function can't stand in an impl of another type, has no type to speak of, lends what a stub has not, names what one would
-    // hide, or is refused by the compiler anyway
+    // no stand-ins for a function that can't be in an impl of another type, has no type that can be named, lends what a stand-in
+    // lacks, names what one would shadow, or is rejected by the compiler anyway
     let odd = sig.abi.is_some()
         || function.names_twice().is_some()
         || sig.variadic.is_some()
@@ -133,7 +133,7 @@ fn stubs(
     }
 }
 
-/// `run`, which only calls the function, if it can.
+/// `run`, which only calls the function, if possible.
 fn run(function: &Function, place: Place, is_whole: bool) -> TokenStream {
     let vis = visibility(function, place);
     let mut sig = visible_signature(function);
@@ -152,7 +152,7 @@ fn run(function: &Function, place: Place, is_whole: bool) -> TokenStream {
     let body = if is_hidden || !is_whole {
         never()
     } else if place == Place::Free {
-        // the function itself, which has no home
+        // the free function itself, which is in no `home`
         let wait = function.sig.asyncness.map(|_| quote!(.await));
         let call = quote!(#own_name #turbofish(#(#names),*) #wait);
         if matches!(function.sig.safety, Safety::Unsafe(_)) {
@@ -166,7 +166,7 @@ fn run(function: &Function, place: Place, is_whole: bool) -> TokenStream {
     quote!(#[allow(unused_variables)] #vis #sig { #body })
 }
 
-/// `call`, `put` or `keyed`, which only have to have the right type. With `blanks` there is one for each argument that is not taken.
+/// `call`, `put` or `keyed`, which need only the right type. With `blanks`, there is a blank for each argument that is not taken.
 fn handle(
     function: &Function,
     place: Place,
@@ -204,7 +204,7 @@ fn handle(
     quote!(#[allow(unused_variables)] #vis #sig { #never })
 }
 
-/// What a stand-in does that nothing calls, as its program doesn't compile.
+/// The body of a stand-in. Nothing ever calls it, since its program doesn't compile.
 fn never() -> TokenStream {
     quote!(::core::panic!("the attribute of this function is wrong"))
 }

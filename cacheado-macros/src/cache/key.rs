@@ -14,10 +14,10 @@ use crate::mentions::same;
 use crate::parse::{peel, start};
 use crate::runtime::{Runtime, at};
 
-/// What makes up a key: a reference to each part, or in a `batch` to what it is made of.
+/// The parts of a key, each a reference to a value. In a `batch`, a part may be a tuple of such references.
 pub(crate) struct KeyParts(pub(crate) Vec<TokenStream>);
 
-/// As many parts the runtime has functions for: more of them go together.
+/// The most parts that the runtime has functions for. More of them are grouped.
 const MOST: usize = 12;
 
 impl KeyParts {
@@ -35,7 +35,7 @@ impl KeyParts {
             }
             None => in_key(function, options, scope)
                 .map(|arg| match &options.batch {
-                    // a reference to one of them
+                    // a reference to one of the ids
                     Some(ids) if same(&arg.name, ids) => {
                         let span = ids.span();
                         let key_part = runtime.private_at("key_part", span);
@@ -45,13 +45,13 @@ impl KeyParts {
                 })
                 .collect(),
         };
-        // a reference to what goes together would not outlive the closure that makes the key of one id
+        // a reference to a group would not outlive the closure that makes the key of one id
         let borrow = options.batch.is_none().then(|| quote!(&));
         KeyParts(at_most(parts, borrow.as_ref()))
     }
 }
 
-/// The parts of `key`: of a tuple each element is one, so `key = (a, b)` moves neither `a` nor `b`.
+/// The parts of `key`. Each element of a tuple is one, so `key = (a, b)` moves neither `a` nor `b`.
 fn written(options: &Options) -> Option<Vec<&Expr>> {
     let key = options.key.as_ref()?;
     Some(match peel(key) {
@@ -70,8 +70,8 @@ pub(crate) fn in_key<'a>(
     args.filter(|arg| !scope.has_all_of(arg) && !is_skipped(arg, options))
 }
 
-/// What the parts of the key are called, by which functions of one `name` compare their order. It is no name but an empty text for
-/// what is worked out, and for a pattern that binds several.
+/// The names of the key's parts, by which functions of one `name` compare their order. The name is empty for a computed part, and for
+/// a pattern that binds several names.
 pub(crate) fn names(function: &Function, options: &Options, scope: &ScopeOfCall) -> Vec<String> {
     let text =
         |name: Option<&Ident>| name.map_or_else(String::new, |name| name.unraw().to_string());
@@ -86,7 +86,7 @@ pub(crate) fn names(function: &Function, options: &Options, scope: &ScopeOfCall)
     }
 }
 
-/// The name that an expression is, or a reference to one.
+/// The name, if an expression is one or a reference to one.
 fn name_of(expr: &Expr) -> Option<&Ident> {
     match peel(expr) {
         Expr::Path(path) => path.path.get_ident(),
@@ -104,14 +104,14 @@ fn at_most(parts: Vec<TokenStream>, borrow: Option<&TokenStream>) -> Vec<TokenSt
     at_most(together.collect(), borrow)
 }
 
-/// A reference to what `value` gives. An error about its type underlines the first token of what was `written`.
+/// A reference to what `value` evaluates to. An error about its type underlines the first token of `written`.
 fn part(runtime: &Runtime, written: &impl ToTokens, value: &impl ToTokens) -> TokenStream {
     let span = start(written);
     let key_part = runtime.private_at("key_part", span);
     quote_spanned!(at(span)=> #key_part(&#value))
 }
 
-/// What an expression gives. A tuple is taken apart, as its parts are not to be moved.
+/// The part for an expression. A tuple is taken apart, since its elements must not be moved.
 fn expression(runtime: &Runtime, expr: &Expr) -> TokenStream {
     match peel(expr) {
         Expr::Tuple(tuple) if !tuple.elems.is_empty() => {

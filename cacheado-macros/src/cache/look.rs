@@ -1,7 +1,7 @@
-//! The heart of what is generated: look the call up; on a miss, run the body and store what it gives.
+//! The core of the generated code: look the call up, and on a miss, run the body and store its result.
 //!
-//! Every local has a name of its own (`__cacheado_…`, and the macro's hygiene), so arguments may be
-//! called whatever they like. The body stands in it once, as its author wrote it.
+//! Every local has a name of its own (`__cacheado_…`, plus the macro's hygiene), so arguments may have any names. The code contains
+//! the body once, as its author wrote it.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -15,7 +15,7 @@ use super::site;
 use crate::parse::{ends, start};
 use crate::runtime::{Runtime, at, local};
 
-/// The body of the cached function. `mode` is an expression of the mode it was called with.
+/// The body of the cached function. `mode` is the expression for the mode in which it was called.
 pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
     let function = &plan.function;
     let (output, body) = (&function.output, &function.body);
@@ -26,7 +26,7 @@ pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
             let body = owned::without_self(plan, body);
             let body = apart(&body);
             let body = quote!(move || async move { #typed #lend #body });
-            // it asks of the return type what the call ahead of it does, and shows that where that does, so that it is one error
+            // it makes the same demands on the return type as the call before it, with the same spans, so that the user sees one error
             let first = at(output_span(plan).0);
             let load = load(
                 plan,
@@ -59,8 +59,8 @@ pub(crate) fn body(plan: &Plan, mode: &TokenStream) -> TokenStream {
     }
 }
 
-/// A body in its own braces, with `head` ahead of it. They are of its author's edition, which says when what the last expression
-/// borrows from is dropped.
+/// A body in its own braces, with `head` at its beginning. The braces keep their edition, which decides when the temporaries of the
+/// last expression are dropped.
 pub(crate) fn headed(head: &TokenStream, body: &TokenStream) -> TokenStream {
     let braces = body.clone().into_iter().map(|tree| match tree {
         TokenTree::Group(braces) => {
@@ -74,20 +74,20 @@ pub(crate) fn headed(head: &TokenStream, body: &TokenStream) -> TokenStream {
     braces.collect()
 }
 
-/// A body in its own braces, behind what binds the arguments it sees: those outlive whatever it has. The braces alone would be
-/// unnecessary ones to a lint.
+/// A body in its own braces, to be put after the code that binds its arguments, so that these outlive everything in it. A lint would
+/// call the braces alone unnecessary.
 pub(crate) fn apart(body: &TokenStream) -> TokenStream {
     quote!(match () { () => #body })
 }
 
-/// What runs the body on a miss, and what is done with that.
+/// The call that runs the body on a miss and handles its result.
 pub(crate) fn load(
     plan: &Plan,
     method: &str,
     body: &TokenStream,
     then: &TokenStream,
 ) -> TokenStream {
-    // what is asked of the return type shows where that stands, which the compiler finds by all of these
+    // demands on the return type are reported where it is written, a place that the compiler derives from the spans of all of these
     let span = at(output_span(plan).0);
     let pending = Ident::new("__cacheado_pending", span);
     let decide = if plan.owned {
@@ -119,7 +119,7 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     } else {
         plan.runtime.private("Bare")
     };
-    // the ids first: ahead of any call, the compiler knows the arguments, which the body borrows, to be what they were
+    // the ids come first: before any call, the compiler knows that the arguments, which the body borrows, have not changed
     let args = quote!(&[#(#ids),*], #storage, #site, #carry, #mode, #cache, #(#parts),*);
     let look = at_output(plan, &format!("look{}", parts.len()), &args);
     let look = quote!(let #looked = #look;);
@@ -128,12 +128,12 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     } else {
         quote!(let #looked = { #(#bindings)* #look #looked };)
     };
-    // what may outlive the call binds its own
+    // a body that may outlive the call binds its own
     let rebind = rebind(plan).filter(|_| !plan.owned);
     let allow = plan.function.allow_underscores();
     let (fails, times_out, tells) = (or_fail(plan), or_time_out(plan), telling(plan));
     quote! {
-        // a statement of its own: nothing that is borrowed here lives on while the body runs
+        // a statement of its own, so that nothing that is borrowed here lives on while the body runs
         #allow
         #look
         match #looked {
@@ -149,19 +149,19 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     }
 }
 
-/// Has a failure of the shared tier returned, if the options say so.
+/// Makes the call return a failure of the shared tier, if the options say so.
 fn or_fail(plan: &Plan) -> Option<TokenStream> {
     let fails = plan.options.fails.as_ref()?;
     Some(pending_by(plan, "or_fail", fails.span()))
 }
 
-/// Has a body that takes too long returned as an error, if the options say so.
+/// Makes the call return an error if the body takes too long, if the options say so.
 fn or_time_out(plan: &Plan) -> Option<TokenStream> {
     let given = plan.options.aging.hard_timeout.as_ref()?;
     Some(pending_by(plan, "or_time_out", given.span))
 }
 
-/// What a function of ours makes of the pending call. An error about the return type underlines the `option`.
+/// Passes the pending call through a runtime function. An error about the return type underlines the `option`.
 fn pending_by(plan: &Plan, function: &str, option: Span) -> TokenStream {
     let function = plan.runtime.private_at(function, option);
     let span = at(option);
@@ -169,7 +169,7 @@ fn pending_by(plan: &Plan, function: &str, option: Span) -> TokenStream {
     quote_spanned!(span=> let #pending = #function(#pending);)
 }
 
-/// Has errors told in traces that are not returned, as may be where the body can run in the background.
+/// Has errors traced that are not returned. There may be some where the body can run in the background.
 fn telling(plan: &Plan) -> Option<TokenStream> {
     let (tell, pending) = (plan.runtime.private("Tell"), local("__cacheado_pending"));
     let output = &plan.function.output;
@@ -177,7 +177,7 @@ fn telling(plan: &Plan) -> Option<TokenStream> {
         .then(|| quote!(let #pending = #pending.telling(#tell::<#output>::new().how());))
 }
 
-/// Has errors kept as well, if the options say so. An error about the return type underlines the option.
+/// Has errors stored as well, if the options say so. An error about the return type underlines the option.
 fn with_errors(plan: &Plan, carry: TokenStream) -> TokenStream {
     let Some(given) = &plan.options.aging.err_ttl else {
         return carry;
@@ -188,7 +188,7 @@ fn with_errors(plan: &Plan, carry: TokenStream) -> TokenStream {
     quote_spanned!(span=> { let #without = #carry; #with_errors(#without) })
 }
 
-/// A handle on what is asked for by a verb or an eviction: it owns its key. `decide` says what becomes of a value that is put.
+/// A handle for a verb or an eviction. It owns its key. `decide` determines what becomes of a value that is put.
 pub(crate) fn call(plan: &Plan, output: &Type, decide: Option<&Decide>) -> TokenStream {
     let (site, carry) = (site::site(plan), carry(plan, output, VALUE, None));
     let bindings = plan.key_bindings.iter().flatten();
@@ -212,8 +212,8 @@ pub(crate) fn driver(runtime: &Runtime, flavor: &Flavor) -> TokenStream {
     })
 }
 
-/// Where errors about the return type show, its first and last token; without one, the function's
-/// name.
+/// The spans of the first and the last token of the return type, where errors about it are reported. Without a return type: the span
+/// of the function's name.
 fn output_span(plan: &Plan) -> (Span, Span) {
     let name = plan.function.sig.ident.span();
     let (first, last) = match &plan.function.sig.output {
@@ -222,12 +222,13 @@ fn output_span(plan: &Plan) -> (Span, Span) {
     };
     match plan.function.flavor {
         Flavor::Sync => (first, last),
-        // an `.await` shows its error at one token, so all of them show there
+        // an `.await` reports its error at one token, so all of them are reported there
         Flavor::Async | Flavor::Boxed(_) => (first, first),
     }
 }
 
-/// A call of a function of ours. What it asks of the value is shown where `carry` shows that, so that it is one error.
+/// A call of a runtime function. What it demands of the value is reported with the same spans as in `carry`, so that the user sees one
+/// error.
 fn at_output(plan: &Plan, function: &str, args: &TokenStream) -> TokenStream {
     let (first, last) = output_span(plan);
     let function = plan.runtime.private_at(function, first);
@@ -235,11 +236,11 @@ fn at_output(plan: &Plan, function: &str, args: &TokenStream) -> TokenStream {
     quote!(#function #args)
 }
 
-/// How a value travels: in the process alone, or out of it as well.
+/// How a value is carried: in the process only, or out of it as well.
 const VALUE: [&str; 2] = ["local", "portable"];
 
-/// How the value travels, one of two `ways`, decided by the return type, which an error about the value underlines,
-/// and by what it is `of`.
+/// The expression for how the value is carried: one of two `ways`. It depends on the return type, which an error about the value
+/// underlines, and on what the value is `of`.
 pub(crate) fn carry(
     plan: &Plan,
     output: &Type,
@@ -257,7 +258,8 @@ pub(crate) fn carry(
     quote!(#carry #argument)
 }
 
-/// The expression of what is stored of a return type. Its first and last token are spelled at the type's, so that an error underlines the type.
+/// The expression for what is stored of a return type. Its first and last token have the spans of the type's, so that an error
+/// underlines the type.
 pub(crate) fn kind(runtime: &Runtime, output: &Type, (first, last): (Span, Span)) -> TokenStream {
     let probe = runtime.private_at("Probe", first);
     let last = at(last);
@@ -265,7 +267,7 @@ pub(crate) fn kind(runtime: &Runtime, output: &Type, (first, last): (Span, Span)
     quote!(#probe::<#output>::new() #kind)
 }
 
-/// A statement that does nothing, and that does not compile if what is returned is a future: nobody knows yet how that will end.
+/// A statement that does nothing, and that does not compile if what is returned is a future, whose outcome is not known yet.
 pub(crate) fn is_over(runtime: &Runtime, output: &Type, first: Span) -> TokenStream {
     let returned = runtime.private_at("Returned", first);
     let span = at(first);
@@ -312,7 +314,7 @@ pub(crate) fn id_text(runtime: &Runtime, id: &Expr) -> TokenStream {
     }
 }
 
-/// For a statement that binds the name of an argument anew.
+/// An attribute for a statement that rebinds the name of an argument.
 pub(crate) fn allow_shadowing() -> TokenStream {
     quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)])
 }
@@ -322,13 +324,13 @@ pub(crate) fn rebind(plan: &Plan) -> impl Iterator<Item = TokenStream> {
     let args = plan.function.args.iter().zip(plan.bindings());
     args.filter(|(arg, _)| arg.rebind).map(|(arg, binding)| {
         let (pat, name) = (&arg.pat, &arg.name);
-        // what only the key needs is not unused
+        // names that only the key needs don't count as unused
         let allow = binding.map(|_| quote!(#[allow(unused_variables)]));
         quote!(#allow let #pat = #name;)
     })
 }
 
-/// A statement that never runs, but tells an `async` block the type that `return` and `?` give.
+/// A statement that never runs. It tells an `async` block the type that `return` and `?` give.
 pub(crate) fn typed_return(output: &Type, name: Span) -> TokenStream {
     let (first, _) = ends(output, name);
     let span = at(first);

@@ -1,9 +1,8 @@
 //! `#[cache]` and `#[cache_put]`: from the attribute's tokens to the generated function.
 //!
-//! Only leads from one stage to the next: `options` and `signature` read, `check`, `reach` and `check_scoped` refuse, `plan`
-//! brings together, `expand` and `companions` write; `fallback` writes after an error. An attribute
-//! that names a scope makes a detour through what `scopes!` made, which adds the hierarchy
-//! (see `detour`).
+//! This file only chains the stages. `options` and `signature` parse. `check`, `reach` and `check_scoped` reject mistakes. `plan`
+//! combines the results. `expand` and `companions` generate code, and `fallback` does so after an error. An attribute that names a
+//! scope takes a detour through the module that `scopes!` generated, which adds the hierarchy (see `detour`).
 
 mod aging;
 pub(crate) mod argument;
@@ -43,7 +42,7 @@ pub(crate) use self::scope::{Scopes, level_path};
 use self::signature::{Flavor, Function};
 use crate::parse::{Errors, is_key_value};
 
-/// What the attribute and its function become. `scopes`: what `detour` has fetched, once it has.
+/// What the attribute and its function expand to. `scopes`: the hierarchy, once `detour` has fetched it.
 pub(crate) fn attribute(
     kind: Kind,
     attr: &TokenStream,

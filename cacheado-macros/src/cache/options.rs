@@ -1,7 +1,7 @@
-//! The options of `#[cache]` and `#[cache_put]` as they are written: which there are, the form of
-//! each, and what can be said of a value without knowing the function.
+//! The options of `#[cache]` and `#[cache_put]` as written: which options exist, the form of each, and the checks of a value that need
+//! no knowledge of the function.
 //!
-//! What needs the function or the hierarchy is checked in `check`.
+//! Checks that need the function or the hierarchy begin in `check`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt as _;
@@ -18,7 +18,7 @@ use crate::parse::{
     Errors, Form, Keyword, comma_or_end, did_you_mean, list_names, skip_option, start,
 };
 
-/// Every option there is, and how it is written.
+/// All options, with the form of each.
 const OPTIONS: &[(&str, Form)] = &[
     ("ttl", Form::Value),
     ("scope", Form::ValueOrList),
@@ -48,7 +48,8 @@ const OPTIONS: &[(&str, Form)] = &[
     ("detached", Form::Flag),
 ];
 
-/// What other caches call an option, and what is meant by it here. By their letters some are like another option: `time` is like `timeout`.
+/// The names that other caches use for an option, and the option meant here. Some are spelled like another option: `time` is like
+/// `timeout`.
 const ELSEWHERE: &[(&[&str], &str)] = &[
     (
         &[
@@ -130,7 +131,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// What other caches have to be told.
+/// Options that other caches need and this one doesn't, with the reason.
 const NEEDLESS: &[(&str, &str)] = &[
     (
         "result",
@@ -142,14 +143,14 @@ const NEEDLESS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What `#[cache_impl]` tells the attributes inside it.
+/// The markers that `#[cache_impl]` passes to the attributes inside it.
 pub(crate) const INHERENT: &str = "__cacheado_inherent";
 pub(crate) const TRAIT: &str = "__cacheado_trait";
 
-/// Where the function stands, as far as the attribute was told.
+/// The kind of block that contains the function, as far as the attribute was told.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Block {
-    /// Not told: no `#[cache_impl]` around it.
+    /// Not told: there is no `#[cache_impl]` around it.
     #[default]
     Unknown,
     Inherent,
@@ -171,33 +172,33 @@ pub(crate) struct Options {
     pub(crate) max_items: Option<Expr>,
     pub(crate) when: Option<Expr>,
     pub(crate) bypass: Option<Expr>,
-    /// Where `cache_none = false` stands, if it does.
+    /// The span of the value in `cache_none = false`, if given.
     pub(crate) no_none: Option<Span>,
     pub(crate) local: bool,
-    /// The argument that has many ids.
+    /// The argument that holds the ids of a batch.
     pub(crate) batch: Option<Ident>,
     pub(crate) single_flight: SingleFlight,
-    /// The text of `on_backend_error = "error"`, if it stands there.
+    /// The text of `on_backend_error = "error"`, if given.
     pub(crate) fails: Option<LitStr>,
     pub(crate) aging: Aging,
-    /// Whether `self` may be named in what could not be read.
+    /// Whether options that could not be read may name `self`.
     pub(crate) may_name_self: bool,
 }
 
-/// Among whom a key is loaded once at a time.
+/// Which callers share one load of a key.
 #[derive(Default)]
 pub(crate) enum SingleFlight {
     /// The callers in the process.
     #[default]
     Process,
-    /// Nobody.
+    /// None.
     Off,
-    /// The callers in all processes that share a store. The text that says so.
+    /// The callers in all processes that share a store. Holds the text that says so.
     Cluster(LitStr),
 }
 
 impl Options {
-    /// Everything that could be read, and every mistake in the rest.
+    /// Reads all options that can be read, and collects all mistakes in the rest.
     pub(crate) fn read(tokens: TokenStream) -> (Options, Errors) {
         let mut errors = Errors::default();
         let mut options = Options::default();
@@ -354,7 +355,7 @@ fn names(option: &str, input: ParseStream<'_>) -> Result<Vec<Ident>> {
     }
 }
 
-/// `scope` is that which stands before it.
+/// The message about an unknown option. `scope` is the scope that is named before it.
 fn unknown(name: &str, scope: Option<&str>) -> String {
     if let Some((_, why)) = NEEDLESS.iter().find(|(theirs, _)| *theirs == name) {
         return format!("unknown option `{name}`: {why}");

@@ -1,4 +1,4 @@
-//! A body that may outlive its call: what it keeps of the arguments that are only lent to it, and what can't be kept.
+//! A body that may outlive its call: how it keeps arguments that are only lent to the call, and which arguments can't be kept.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
@@ -19,12 +19,12 @@ use crate::mentions::{mentions, same};
 use crate::parse::{Errors, ends};
 use crate::runtime::{at, local};
 
-/// What stands around something that may outlive its call.
+/// The code around something that may outlive its call.
 #[derive(Default)]
 pub(crate) struct Keeping {
-    /// Ahead of it, where the arguments are: keeps what is lent.
+    /// Before it, where the arguments are: keeps those that are lent.
     pub(crate) keep: TokenStream,
-    /// Inside of it: the arguments, by their names.
+    /// Inside it: binds the arguments to their names.
     pub(crate) lend: TokenStream,
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn is_owned(kind: Kind, options: &Options) -> bool {
     kind == Kind::Cache && options.aging.outlives().is_some()
 }
 
-/// What can't be kept, as far as the types are spelled out.
+/// Rejects arguments that can't be kept, as far as their types are spelled out.
 pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: &mut Errors) {
     let Some(option) = options.aging.outlives().filter(|_| is_owned(kind, options)) else {
         return;
@@ -65,12 +65,12 @@ pub(crate) fn check(kind: Kind, function: &Function, options: &Options, errors: 
     }
 }
 
-/// Whether there is a reference or a lifetime in it, but for one that is all around it.
+/// Whether a type contains a reference or a lifetime, apart from a reference that is the whole type.
 fn borrows(ty: &Type) -> bool {
     #[derive(Default)]
     struct Borrows {
         found: bool,
-        /// Lifetimes that are no matter of the call that is cached.
+        /// Lifetimes that don't concern the cached call.
         bound: Vec<Ident>,
         in_call: bool,
     }
@@ -82,7 +82,7 @@ fn borrows(ty: &Type) -> bool {
         fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
             self.found |= lifetime.ident != "static" && !self.bound.contains(&lifetime.ident);
         }
-        // `for<'a>`: of whatever is handed over in a call of it
+        // `for<'a>`: the lifetime of what is passed in a call of it
         fn visit_bound_lifetimes_mut(&mut self, bound: &mut BoundLifetimes) {
             let names = bound.lifetimes.iter().filter_map(|param| match param {
                 GenericParam::Lifetime(param) => Some(param.lifetime.ident.clone()),
@@ -90,7 +90,7 @@ fn borrows(ty: &Type) -> bool {
             });
             self.bound.extend(names);
         }
-        // `Fn(&str)` and `fn(&str)`: the same, where it is left out
+        // `Fn(&str)` and `fn(&str)`: the same, elided
         fn visit_parenthesized_generic_arguments_mut(
             &mut self,
             of: &mut ParenthesizedGenericArguments,
@@ -114,7 +114,7 @@ fn borrows(ty: &Type) -> bool {
     borrows.found
 }
 
-/// The reference that a type is.
+/// The reference, if the type is one.
 fn lent(ty: &Type) -> Option<&TypeReference> {
     match bare(ty) {
         Type::Reference(reference) => Some(reference),
@@ -122,25 +122,25 @@ fn lent(ty: &Type) -> Option<&TypeReference> {
     }
 }
 
-/// What `tokens`, the function's body, need around them.
+/// The code around `tokens`, the function's body.
 pub(crate) fn around_body(plan: &Plan, tokens: &TokenStream) -> Keeping {
     let asks = |names: &[Ident]| mentions(tokens, names);
     around(plan, &asks, "body", false)
 }
 
-/// What a closure needs around it that asks for arguments as `asks` says, while the body has them as well.
+/// The code around a closure that uses arguments as `asks` says, while the body has them as well.
 pub(crate) fn around_closure(plan: &Plan, asks: &dyn Fn(&[Ident]) -> bool) -> Keeping {
     around(plan, asks, "closure", true)
 }
 
-/// `asks`: whether it names one of these. `shared`: others need what is given by value too.
+/// `asks`: whether the code uses one of these names. `shared`: other code needs arguments that are passed by value, too.
 fn around(plan: &Plan, asks: &dyn Fn(&[Ident]) -> bool, what: &str, shared: bool) -> Keeping {
     let mut keeping = Keeping::default();
     let pending = local("__cacheado_pending");
     let allow = look::allow_shadowing();
-    // whether it has to be `mut` is the body's to say
+    // whether it has to be `mut` depends on the body
     let unused_mut = shared.then(|| quote!(#[allow(unused_mut)]));
-    // keeps `name`, if it is lent or others need it as well, and binds it inside as `inside`
+    // keeps `name` if it is lent or other code needs it as well, and binds it inside as `inside`
     let mut add =
         |is_lent: bool, ty: Option<&Type>, nth: &str, name: &TokenStream, inside: TokenStream| {
             let kept = format_ident!("__cacheado_{what}_{nth}", span = Span::mixed_site());
@@ -195,8 +195,8 @@ fn around(plan: &Plan, asks: &dyn Fn(&[Ident]) -> bool, what: &str, shared: bool
     keeping
 }
 
-/// A call of `function` with a `reference` to an argument. What that asks of the argument is one error, which underlines its type, if it is
-/// spelled out: what is called stands there, and so does what it takes.
+/// A call of `function` with a `reference` to an argument. All it demands of the argument is one error, which underlines the
+/// argument's type if that is spelled out: both the function and what it takes have that span.
 fn asking(
     plan: &Plan,
     function: &str,
@@ -250,19 +250,19 @@ fn is_lent(plan: &Plan) -> bool {
     })
 }
 
-/// Whether the argument is asked for, or what its pattern binds.
+/// Whether the argument, or what its pattern binds, is used.
 fn needs(arg: &Arg, asks: &dyn Fn(&[Ident]) -> bool) -> bool {
     let mut names = arg.binds();
     names.push(arg.name.clone());
     arg.rebind || asks(&names)
 }
 
-/// Whether the body sees what was kept of the argument, by the same name. It is that one which is mutable, if either is.
+/// Whether the body sees what was kept of the argument, under the same name. If either is mutable, it is what was kept.
 pub(crate) fn is_kept(plan: &Plan, arg: &Arg) -> bool {
     plan.owned && is_lent_arg(arg)
 }
 
-/// `tokens` with another word for `self`, if that is only lent. Functions and impls inside keep theirs.
+/// `tokens` with another name for `self`, if that is only lent. Functions and impls inside keep theirs.
 pub(crate) fn without_self(plan: &Plan, tokens: &TokenStream) -> TokenStream {
     if is_lent(plan) {
         renamed(tokens.clone())
@@ -271,7 +271,7 @@ pub(crate) fn without_self(plan: &Plan, tokens: &TokenStream) -> TokenStream {
     }
 }
 
-/// The same for a closure, which has a `self` of its own in any case.
+/// The same for a closure, which always has a `self` of its own.
 pub(crate) fn closure_without_self(plan: &Plan, tokens: &TokenStream) -> TokenStream {
     if plan.function.receiver().is_some() {
         renamed(tokens.clone())

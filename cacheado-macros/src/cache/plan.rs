@@ -1,5 +1,5 @@
-//! The plan: options, function and scope, brought to the terms that `expand` and `companions` write
-//! in. By then everything has been found to be right, so nothing here fails.
+//! The plan: options, function and scope in the terms in which `expand` and `companions` generate code. All checks have passed by
+//! then, so nothing here fails.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -14,7 +14,7 @@ use super::signature::Function;
 use crate::mentions::{among, mentions};
 use crate::runtime::Runtime;
 
-/// Which attribute it is.
+/// The attribute: `#[cache]` or `#[cache_put]`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Cache,
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// How it is called on the detour.
+    /// The attribute's name on the detour.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Kind::Cache => "cache",
@@ -31,18 +31,18 @@ impl Kind {
     }
 }
 
-/// Where the function stands, and so where its hidden companions go.
+/// Where the function is, which determines where its hidden companions go.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// A free function: companions in a struct of its name.
+    /// A free function. Its companions are in a struct of its name.
     Free,
-    /// A function of an inherent impl under `#[cache_impl]`: companions beside it.
+    /// A function of an inherent impl under `#[cache_impl]`. Its companions are beside it.
     Inherent,
-    /// A method, in whatever impl, or a function of many ids: no companions.
+    /// Any other method, a function of a trait, or one with `batch`. It has no companions.
     Bare,
 }
 
-/// Everything `expand` needs, found to be right.
+/// Everything that `expand` needs, already checked.
 pub(crate) struct Plan {
     pub(crate) runtime: Runtime,
     pub(crate) kind: Kind,
@@ -51,11 +51,11 @@ pub(crate) struct Plan {
     pub(crate) options: Options,
     pub(crate) scope: ScopeOfCall,
     pub(crate) key: KeyParts,
-    /// Of each argument, its pattern by reference, if the expressions of scope, key or cache need what it binds.
+    /// For each argument: its pattern by reference, if the expressions of scope, key or cache need what it binds.
     pub(crate) key_bindings: Vec<Option<TokenStream>>,
-    /// The same for what only `bypass` needs, which is asked where the function itself is called, with all arguments.
+    /// The same for what only `bypass` needs. It is evaluated only where the function itself is called, with all arguments.
     pub(crate) bypass_bindings: Vec<Option<TokenStream>>,
-    /// Of each argument, whether key, scope or cache need it.
+    /// For each argument: whether scope, key or cache need it.
     pub(crate) needed: Vec<bool>,
     /// Whether the body may outlive its call.
     pub(crate) owned: bool,
@@ -71,14 +71,14 @@ pub(crate) fn place(function: &Function, block: Block) -> Place {
 }
 
 impl Plan {
-    /// Of each argument, its pattern by reference, if it is needed ahead of the body.
+    /// For each argument: its pattern by reference, if it is needed before the body.
     pub(crate) fn bindings(&self) -> impl Iterator<Item = Option<&TokenStream>> {
         let both = self.key_bindings.iter().zip(&self.bypass_bindings);
         both.map(|(in_key, in_bypass)| in_key.as_ref().or(in_bypass.as_ref()))
     }
 }
 
-/// Brings everything together.
+/// Builds the plan.
 pub(crate) fn plan(kind: Kind, function: Function, options: Options, scope: ScopeOfCall) -> Plan {
     let runtime = Runtime::find();
     let key = KeyParts::of(&function, &options, &scope, &runtime);
@@ -126,13 +126,13 @@ pub(crate) fn in_key_expressions(arg: &Arg, options: &Options) -> bool {
     key_expressions(options).any(|expr| mentions(expr, &binds))
 }
 
-/// Whether `bypass` names one of them.
+/// Whether `bypass` names one of `names`.
 pub(crate) fn in_bypass(options: &Options, names: &[Ident]) -> bool {
     let bypass = options.bypass.as_ref();
     bypass.is_some_and(|expr| mentions(expr, names))
 }
 
-/// The expressions that decide where an entry is: of `key`, `scope(…)` and `cache`.
+/// The expressions that determine which entry a call has: those of `key`, `cache` and `scope(…)`.
 pub(crate) fn key_expressions(options: &Options) -> impl Iterator<Item = &Expr> {
     let ids = options
         .scope

@@ -1,7 +1,7 @@
-//! What the expressions of options can reach: those that are constants, nothing of a call; those that say where an entry is, what is
-//! there outside of the function as well, since verbs and evictions ask them, too.
+//! Checks what the expressions of options may refer to. Constants may not refer to anything of a call. Expressions that determine
+//! which entry a call has may use only what exists outside the function as well, since verbs and evictions evaluate them, too.
 //!
-//! Only refuses, as `check` does.
+//! This only rejects, as `check` does.
 
 use proc_macro2::{Ident, Span};
 use quote::ToTokens as _;
@@ -23,7 +23,7 @@ pub(crate) fn check(function: &Function, options: &Options, errors: &mut Errors)
     }
 }
 
-/// That what is the same for all calls is not asked of one of them.
+/// Checks that what is the same for all calls doesn't depend on one of them.
 fn check_constants(function: &Function, options: &Options, errors: &mut Errors) {
     let mut arguments: Vec<Ident> = function.args.iter().flat_map(Arg::binds).collect();
     arguments.extend(function.self_word());
@@ -57,7 +57,7 @@ fn check_constants(function: &Function, options: &Options, errors: &mut Errors) 
     }
 }
 
-/// That nothing leaves the function, or waits in it, where it is not the function that asks.
+/// Checks that nothing leaves the function, or waits in it, in expressions that are also evaluated outside of it.
 fn check_way_out(options: &Options, errors: &mut Errors) {
     let ids = options.scope.iter().flat_map(|scope| &scope.ids);
     let ids = ids.map(|(_, expr)| ("scope", expr));
@@ -88,7 +88,7 @@ fn check_way_out(options: &Options, errors: &mut Errors) {
     }
 }
 
-/// Finds what leaves the function or waits in it. What closures and items do is a matter of their own.
+/// Finds what leaves the function or waits in it. What is inside closures and items leaves only these.
 #[derive(Default)]
 struct WaysOut {
     first: Option<(&'static str, Span)>,

@@ -1,6 +1,6 @@
-//! Another word for `self` in a body or a closure, for what is kept of it: `self` can't be bound anew.
+//! Another name for `self` in a body or a closure, for what is kept of it: `self` can't be rebound.
 //!
-//! Functions and impls inside keep theirs, and so do the texts of macros that format, which are given it by name.
+//! Functions and impls inside keep theirs. Format strings do, too: their macros are given `self` as a named argument.
 
 use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
 use quote::quote;
@@ -8,7 +8,7 @@ use quote::quote;
 use crate::mentions::captures;
 use crate::runtime::local;
 
-/// What is written in the place of `self`, which can't be bound anew.
+/// The name that is written in place of `self`, which can't be rebound.
 pub(super) fn this() -> Ident {
     local("__cacheado_this")
 }
@@ -18,10 +18,10 @@ pub(super) fn self_word() -> Ident {
     local("self")
 }
 
-/// `tokens` with that word for `self`.
+/// `tokens` with that name in place of `self`.
 pub(super) fn renamed(tokens: TokenStream) -> TokenStream {
     let mut out = Vec::new();
-    // up to where an item inside has a `self` of its own, or a path one that means its module
+    // what ends an inner item, which has a `self` of its own, or a `use`, whose `self` means its module
     let mut ends: Option<Delimiter> = None;
     let mut tokens = tokens.into_iter().peekable();
     let mut formats = None;
@@ -80,7 +80,7 @@ fn is_of_pub(before: &[TokenTree]) -> bool {
     matches!(before.last(), Some(TokenTree::Ident(word)) if word == "pub")
 }
 
-/// The standard macros that format a text. Of others it isn't known what they take.
+/// The standard macros that format a text. What other macros take is not known.
 const FORMATS: [&str; 18] = [
     "assert",
     "assert_eq",
@@ -102,7 +102,7 @@ const FORMATS: [&str; 18] = [
     "writeln",
 ];
 
-/// Whether `token` is what one of those macros takes. `seen` is what comes of asking for each token in turn.
+/// Whether `token` is the argument list of one of those macros. `seen` is the state between one token and the next.
 fn is_format(seen: &mut Option<Seen>, token: &TokenTree) -> bool {
     let (next, is_format) = match (seen.take(), token) {
         (_, TokenTree::Ident(name)) if FORMATS.iter().any(|format| name == format) => {
@@ -118,13 +118,13 @@ fn is_format(seen: &mut Option<Seen>, token: &TokenTree) -> bool {
     is_format
 }
 
-/// What came ahead of what such a macro takes.
+/// What was seen of a call of such a macro.
 enum Seen {
     Name,
     Bang,
 }
 
-/// What a macro is given that formats a text which names `self`: `format!("{self}", self = …)`.
+/// The argument for a macro that formats a text which names `self`: `format!("{self}", self = …)`.
 fn given_to_format(tokens: TokenStream) -> Option<TokenStream> {
     let (mut names_it, mut ends_in_comma) = (false, false);
     for token in tokens {

@@ -1,4 +1,4 @@
-//! Where a call stands in the hierarchy: the scope that the options name, as it was found there.
+//! A call's place in the hierarchy: the scope that the options name, as found there.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -12,25 +12,25 @@ use crate::parse::Errors;
 use crate::scopes::parse::Hierarchy;
 use crate::scopes::resolve::{Id, Resolved, resolve};
 
-/// The hierarchy, and the path by which the user reaches its module.
+/// The hierarchy, and the path by which the user's code reaches its module.
 pub(crate) type Scopes<'a> = Option<(&'a Hierarchy, &'a Path)>;
 
-/// Where a call stands in the hierarchy. By default, in the global scope.
+/// A call's place in the hierarchy. By default, the global scope.
 #[derive(Default)]
 pub(crate) struct ScopeOfCall {
-    /// The path of the level's static; none: the global scope.
+    /// The path of the level's static; `None` for the global scope.
     pub(crate) level: Option<TokenStream>,
-    /// Of each level from the root down, its id.
+    /// The id of each level, from the root down.
     pub(crate) ids: Vec<Id>,
 }
 
 impl ScopeOfCall {
-    /// Whether an id is what this argument binds.
+    /// Whether an id is something that this argument binds.
     pub(crate) fn has(&self, arg: &Arg) -> bool {
         arg.binds().iter().any(|name| self.is_id(name))
     }
 
-    /// Whether all there is of this argument is in the scope's path, and so no part of the key a second time.
+    /// Whether the scope's path has the whole argument, which is then not part of the key a second time.
     pub(crate) fn has_all_of(&self, arg: &Arg) -> bool {
         arg.is_bound_whole() && arg.binds().iter().all(|name| self.is_id(name))
     }
@@ -69,7 +69,7 @@ pub(crate) fn scope_of_call(
     Ok(found)
 }
 
-/// The level's static, by the path that the user has to the module of `scopes!`.
+/// The level's static, by the path through which the user reaches the module of `scopes!`.
 pub(crate) fn level_path(resolved: &Resolved, module: &Path) -> TokenStream {
     let level = &resolved.level;
     quote!(#module::__levels::#level)

@@ -1,5 +1,5 @@
-//! The option `scope`: `scope = "user"`, or `scope("user", org_id = ctx.org)` with ids that are no plain
-//! arguments. Whether there is such a scope is found out in `scopes::resolve`.
+//! The option `scope`: `scope = "user"`, or `scope("user", org_id = ctx.org)` with ids that are not arguments of the same name.
+//! Whether the scope exists is determined in `scopes::resolve`.
 
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
@@ -12,7 +12,7 @@ use crate::parse::{Errors, Keyword, comma_or_end, peel};
 /// `scope = "user"` or `scope("user", org_id = ctx.org)`.
 pub(crate) struct ScopeOption {
     pub(crate) name: LitStr,
-    /// Ids that are no arguments of their names.
+    /// Ids that are not arguments of the same name.
     pub(crate) ids: Vec<(Ident, Expr)>,
 }
 
@@ -21,7 +21,7 @@ impl ScopeOption {
         self.name.value() == "global"
     }
 
-    /// That no id is a text that names an argument: it would be one tenant's for all calls.
+    /// Checks that no id is a text that names an argument: it would be the same tenant for all calls.
     pub(crate) fn check_ids(&self, arguments: &[Ident], errors: &mut Errors) {
         for (id, value) in &self.ids {
             let texts = texts_of(value).unwrap_or_default();
@@ -40,7 +40,7 @@ impl ScopeOption {
         }
     }
 
-    /// Without a hierarchy `global` is the one scope there is, and it has no ids.
+    /// Checks that `global` is given no ids. Without a hierarchy it is the only scope, and it has none.
     pub(crate) fn check_global(&self, errors: &mut Errors) {
         for (id, _) in self.ids.iter().filter(|_| self.is_global()) {
             errors.at(
@@ -51,11 +51,11 @@ impl ScopeOption {
     }
 }
 
-/// Of an attribute that says `scopes` for nothing.
+/// The error about an attribute that has `scopes` but no `scope`.
 pub(crate) const SCOPES_WITHOUT_SCOPE: &str =
     "`scopes` says where a `scope` is found, and there is none: name one, or leave out `scopes`";
 
-/// What follows `scope`. The outer error is one of syntax, the inner one of meaning.
+/// Parses what follows `scope`. The outer error is one of syntax, the inner one of meaning.
 pub(crate) fn parse_scope(
     keyword: &Keyword,
     input: ParseStream<'_>,

@@ -1,7 +1,7 @@
-//! Ids of levels that are marked `#[secret]`: they are hidden in the scope, so the key, which is stored and shown as it is,
-//! must not have them as well.
+//! Ids of `#[secret]` levels. They are hidden in the scope, so they must not be in the key as well, which is stored and shown as it
+//! is.
 //!
-//! Only refuses, and only what can be seen in the attribute: a secret that an argument brings along unseen is its author's.
+//! This only rejects, and only what the attribute shows. A secret that is hidden in an argument is its author's responsibility.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
@@ -37,7 +37,7 @@ pub(crate) fn check(
     }
 }
 
-/// The message for an argument in the key, of which `found` is the secret or has it.
+/// The message about an argument in the key. `found` is the name in it that is the secret, or that contains it.
 fn in_key_as_a_whole(arg: &Arg, id: &Id, found: &Ident) -> String {
     let param = &id.param;
     if arg.pat.is_some() {
@@ -53,8 +53,8 @@ fn in_key_as_a_whole(arg: &Arg, id: &Id, found: &Ident) -> String {
     }
 }
 
-/// A `key` may be made of what the secret is made of, but not have it: neither whole, nor looked at in another way. What a function of
-/// the caller's makes of it, say a hash, is the caller's to answer for.
+/// A `key` may be made from what the secret is made from, but must not contain the secret: neither whole nor in another form. What a
+/// function of the user makes of it, such as a hash, is the user's responsibility.
 fn check_key(key: &Expr, function: &Function, id: &Id, errors: &mut Errors) {
     let names: Vec<Ident> = function
         .args
@@ -96,7 +96,7 @@ fn check_key(key: &Expr, function: &Function, id: &Id, errors: &mut Errors) {
     }
 }
 
-/// Whether `part` is the same as `secret` but for how it is looked at, or a text that has that.
+/// Whether `part` is `secret`, apart from views and copies, or a text that contains it.
 fn shows(part: &Expr, secret: &Expr) -> bool {
     let secret = as_text(seen(secret));
     match seen(part) {
@@ -112,14 +112,14 @@ fn as_text(expr: &Expr) -> String {
     expr.to_token_stream().to_string()
 }
 
-/// The expressions that a macro is given, if that is what it is given.
+/// The expressions that a macro is given, if it is given expressions.
 fn arguments(tokens: &TokenStream) -> impl Iterator<Item = Expr> {
     let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
     let parsed = parser.parse2(tokens.clone());
     parsed.unwrap_or_default().into_iter()
 }
 
-/// Methods by which a text or what holds one is looked at, copied or turned into the like.
+/// Methods that view, copy or convert a text or what holds one.
 const VIEWS: &[&str] = &[
     "as_bytes",
     "as_deref",
@@ -140,7 +140,7 @@ const VIEWS: &[&str] = &[
     "trim",
 ];
 
-/// What an expression is about, without what only says how that is looked at: `&token`, `token.as_str()` and `token[..]` are `token`.
+/// What an expression is about, without views and copies of it: `&token`, `token.as_str()` and `token[..]` are `token`.
 fn seen(expr: &Expr) -> &Expr {
     match peel(expr) {
         Expr::Reference(reference) => seen(&reference.expr),
@@ -156,7 +156,7 @@ fn seen(expr: &Expr) -> &Expr {
     }
 }
 
-/// What a key is made of.
+/// The parts of a key.
 fn parts(key: &Expr) -> Vec<&Expr> {
     match peel(key) {
         Expr::Tuple(tuple) => tuple.elems.iter().flat_map(parts).collect(),

@@ -1,7 +1,7 @@
-//! The function as it was written, brought to one shape: every argument has a name, every body is
-//! raw tokens, `async fn` and what `#[async_trait]` makes of it are told apart.
+//! The function as it was written, in one shape: every argument has a name, every body is raw tokens, and `async fn` is distinguished
+//! from what `#[async_trait]` makes of one.
 //!
-//! Nothing is refused here but what is no function with a body; `check` refuses the rest.
+//! Parsing rejects only what is not a function with a body. `check` rejects the rest.
 
 use std::cell::OnceCell;
 
@@ -26,21 +26,21 @@ pub(crate) struct Function {
     pub(crate) vis: Visibility,
     pub(crate) defaultness: Option<Token![default]>,
     pub(crate) sig: Signature,
-    /// In its own braces: the edition they are of says when what the last expression borrows from is dropped.
+    /// In its own braces, whose edition decides when the temporaries of the last expression are dropped.
     pub(crate) body: TokenStream,
     /// All arguments but the receiver.
     pub(crate) args: Vec<Arg>,
     pub(crate) flavor: Flavor,
-    /// What a call gives in the end: `T` of `async fn … -> T`.
+    /// What a call finally gives: the `T` of `async fn … -> T`.
     pub(crate) output: Type,
     named_types: OnceCell<Vec<(Type, Vec<GenericParam>)>>,
 }
 
-/// When the body runs.
+/// Whether the function is async, and in which form.
 pub(crate) enum Flavor {
     Sync,
     Async,
-    /// A `Pin<Box<dyn Future>>` is returned, as `#[async_trait]` has it.
+    /// Returns a `Pin<Box<dyn Future>>`, as under `#[async_trait]`.
     Boxed(Box<Boxed>),
 }
 
@@ -70,7 +70,7 @@ impl Parse for Function {
                 "there is no body here to cache: annotate the function that has one",
             ));
         };
-        // `#![…]` at the head of the body: it may move elsewhere, so it says the same from outside
+        // `#![…]` at the head of the body becomes an outer attribute, because the body may move elsewhere; its meaning is the same
         let body = (|input: ParseStream<'_>| {
             let mut inner = input.call(Attribute::parse_inner)?;
             for attr in &mut inner {
@@ -128,13 +128,12 @@ fn is_function_ahead(input: ParseStream<'_>) -> bool {
         || input.peek(Token![default])
 }
 
-/// Whether it is a constant that comes, which has a name where a function has another word.
+/// Whether a constant comes next: it has a name where a `const fn` has another keyword.
 fn is_constant_ahead(input: ParseStream<'_>) -> bool {
     input.peek2(syn::Ident) || input.peek2(Token![_])
 }
 
-/// The braces that `tree` is, also where it came as a `$body:block` of a `macro_rules!`, which puts an invisible
-/// group around them.
+/// The braces that `tree` is. A `$body:block` of a `macro_rules!` has an invisible group around them, which is removed.
 fn in_braces(tree: TokenTree) -> Option<Group> {
     let TokenTree::Group(group) = tree else {
         return None;
@@ -150,8 +149,8 @@ fn in_braces(tree: TokenTree) -> Option<Group> {
     }
 }
 
-/// `{ $body }` of a `macro_rules!`, whose `$body:block` has braces of its own: these. The compiler takes both for written where the block
-/// was, and warns of the outer ones.
+/// Reduces `{ $body }` of a `macro_rules!` to the braces of its `$body:block`. The compiler takes both pairs for written where the
+/// block was, and warns about the outer one.
 fn without_outer_braces(braces: Group) -> Group {
     let mut inside = braces.stream().into_iter();
     match (inside.next(), inside.next()) {
@@ -163,8 +162,9 @@ fn without_outer_braces(braces: Group) -> Group {
 }
 
 impl Function {
-    /// `value` as the body, in the braces that were written: the compiler warns of a function that nobody uses only if its end is the user's,
-    /// too. A `return`, since lints take the body for the user's by that as well, and one of them asks for it.
+    /// `value` as the body, in the braces that the user wrote: the compiler warns about an unused function only if its end is the
+    /// user's as well. It is a `return`, because that, too, makes lints take the body for the user's, and `clippy::implicit_return`
+    /// demands one.
     pub(crate) fn in_its_braces(&self, value: &TokenStream) -> TokenStream {
         let mut braces = Group::new(Delimiter::Brace, quote!(return #value));
         if let Some(written) = self.body.clone().into_iter().next() {
@@ -183,13 +183,13 @@ impl Function {
         Some(Ident::new("self", receiver.self_token.span))
     }
 
-    /// Whether one of the attributes of this crate wrote the body, in which it says what the call's mode is.
+    /// Whether an attribute of this crate wrote the body: such a body names the `Mode` of the call.
     pub(crate) fn is_written_here(&self) -> bool {
         contains_path(self.body.clone(), ["__private", "Mode"])
     }
 
-    /// The error about a name that two arguments have. The compiler tells names of different origins apart, as in a
-    /// `macro_rules!`, but an attribute sees their texts alone.
+    /// The error about a name that two arguments share. The compiler distinguishes names of different origin, as in a `macro_rules!`,
+    /// but an attribute sees only their text.
     pub(crate) fn names_twice(&self) -> Option<Error> {
         let mut seen: Vec<Ident> = Vec::new();
         for name in self.args.iter().flat_map(Arg::binds) {
@@ -206,13 +206,13 @@ impl Function {
         None
     }
 
-    /// Whether there is a `_` for a type in the signature. The compiler refuses it, and tells what it should be.
+    /// Whether the signature has a `_` in place of a type. The compiler rejects it, and says which type it should be.
     pub(crate) fn leaves_types_out(&self) -> bool {
         let inputs = self.args.iter().map(|arg| &arg.ty);
         inputs.chain([&self.output]).any(types::has_blank)
     }
 
-    /// Whether `Self` is meant anywhere in it (other than inside items of its own).
+    /// Whether the function mentions `Self` anywhere outside nested items.
     pub(crate) fn mentions_self_type(&self) -> bool {
         if contains_ident(self.sig.to_token_stream(), "Self") {
             return true;
@@ -230,15 +230,14 @@ impl Function {
         }
     }
 
-    /// `#[allow]` for generated code that uses the arguments, if one of them has a name that is not to be used.
+    /// `#[allow]` for generated code that uses the arguments, if the name of one of them begins with an underscore.
     pub(crate) fn allow_underscores(&self) -> Option<TokenStream> {
         let mut names = self.args.iter().flat_map(Arg::binds);
         let is_needed = names.any(|name| name.to_string().starts_with('_'));
         is_needed.then(|| quote!(#[allow(clippy::used_underscore_binding)]))
     }
 
-    /// Of each argument, its type with every `impl Trait` replaced by a type parameter, and those
-    /// parameters.
+    /// For each argument: its type with every `impl Trait` replaced by a type parameter, and those parameters.
     pub(crate) fn named_types(&self) -> &[(Type, Vec<GenericParam>)] {
         let named = |arg: &Arg| types::named(&arg.ty, arg.binds());
         self.named_types
@@ -246,7 +245,7 @@ impl Function {
     }
 }
 
-/// `generics` with more parameters behind its own.
+/// `generics` with `more` parameters appended.
 pub(crate) fn extended(
     generics: &Generics,
     more: impl IntoIterator<Item = GenericParam>,
@@ -256,7 +255,7 @@ pub(crate) fn extended(
     generics
 }
 
-/// All parameters but lifetimes.
+/// All parameters except lifetimes.
 pub(crate) fn type_and_const_params(generics: &Generics) -> impl Iterator<Item = &GenericParam> {
     generics
         .params
@@ -273,7 +272,7 @@ pub(crate) fn param_name(param: &GenericParam) -> &Ident {
     }
 }
 
-/// `::<T, N>` of the type and const parameters, for a call; empty without any.
+/// `::<T, N>` for a call: the type and const parameters. Empty if there are none.
 pub(crate) fn turbofish(generics: &Generics) -> TokenStream {
     let names: Vec<&Ident> = type_and_const_params(generics).map(param_name).collect();
     if names.is_empty() {
@@ -283,7 +282,7 @@ pub(crate) fn turbofish(generics: &Generics) -> TokenStream {
     }
 }
 
-/// Looks for `Self`, but not inside nested items, which have their own.
+/// Looks for `Self`, but not inside nested items, whose `Self` is their own.
 #[derive(Default)]
 struct OuterSelf {
     found: bool,

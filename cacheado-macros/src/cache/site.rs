@@ -1,4 +1,4 @@
-//! A function's identity: the static of the item, and what tells one instantiation of it from another.
+//! A function's identity: the static of the item, and what distinguishes its instantiations.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -49,8 +49,8 @@ fn site_static(plan: &Plan) -> TokenStream {
         let (first, _) = ends(most, Span::mixed_site());
         let first = at(first);
         let number = quote!(::core::primitive::i128);
-        // a constant for a bound is of one type here, and of another there: every integer will do, and what `|` is not for, as a
-        // fraction, will not. A number as such is of the type that it is wanted in, and would be an `i32` beside another
+        // the constant may be of any integer type: `| 0` accepts every integer, and rejects what has no `|`, such as a fraction. A
+        // literal is of the type that it is cast to, but would be an `i32` beside another literal
         let most = match most {
             Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) => quote_spanned!(first=> (#most) as #number),
             _ => quote_spanned!(first=> ((#most) | 0) as #number),
@@ -71,8 +71,8 @@ fn site_static(plan: &Plan) -> TokenStream {
         _ => None,
     };
     let aging = options.aging.site(plan.owned);
-    // a type of the item's own, if there is one; else that of a closure, which has every generic parameter of the function and of
-    // the impl around it
+    // the item's own type, if there is one; else that of a closure, which has every generic parameter of the function and of the impl
+    // around it
     let is_one = plan.place == Place::Free
         && type_and_const_params(&all_generics(function))
             .next()
@@ -83,7 +83,7 @@ fn site_static(plan: &Plan) -> TokenStream {
         instance_of(plan)
     };
     quote! {
-        // what is declared in a body inherits no generic parameters, so its path shows those of the impl as they were written
+        // items declared in a body inherit no generic parameters, so this path shows those of the impl as they were written
         enum __Item {}
         static __CACHEADO_SITE: #site = #site::new(
             ::core::module_path!(), ::core::any::type_name::<__Item>, #line, #column
@@ -93,8 +93,8 @@ fn site_static(plan: &Plan) -> TokenStream {
     }
 }
 
-/// The instance that a closure inside of the item belongs to. With an explicit name it also matters what the item is instantiated
-/// with, where there are names for all of that.
+/// The instance, identified by a closure inside the item. With an explicit name, the types with which the item is instantiated matter
+/// as well, if all of them can be named.
 fn instance_of(plan: &Plan) -> TokenStream {
     let function = &plan.function;
     let has_names = plan.place != Place::Bare
@@ -112,20 +112,20 @@ fn instance_of(plan: &Plan) -> TokenStream {
     quote!(__CACHEADO_SITE.named_instance_of::<(#of), (#(#marker<#args>,)*), _>(&|| ()))
 }
 
-/// What is being compiled, if it is no library: by its crate's name alone a function of it could be one of the library. Only Cargo
-/// tells.
+/// What is being compiled, unless it is a library: going by the crate's name alone, its functions could be taken for the library's.
+/// Only Cargo tells what it is.
 fn target() -> Option<&'static str> {
     let is_set = |name: &str| std::env::var_os(name).is_some();
     if is_set("CARGO_BIN_NAME") {
         return Some("bin");
     }
-    // one that tests or measures is most often called otherwise than the library, and then its paths are its own
+    // a test or benchmark usually has another name than the library, so its paths are its own
     let of_package = std::env::var("CARGO_PKG_NAME").map(|name| name.replace('-', "_"));
     let is_namesake = of_package.is_ok() && of_package == std::env::var("CARGO_CRATE_NAME");
     (is_set("CARGO_TARGET_TMPDIR") && is_namesake).then_some("test")
 }
 
-/// Line and column in the source; zero outside a compiler.
+/// Line and column in the source; zero outside of the compiler.
 fn position(span: Span) -> (u32, u32) {
     if !proc_macro::is_available() {
         return (0, 0);
@@ -135,7 +135,7 @@ fn position(span: Span) -> (u32, u32) {
     (number(span.line()), number(span.column()))
 }
 
-/// The companion `site`, which knows the instantiation by its type and const parameters.
+/// The companion `site`, which identifies the instantiation by its type and const parameters.
 pub(crate) fn companion(plan: &Plan) -> Vec<TokenStream> {
     let (function, runtime) = (&plan.function, &plan.runtime);
     let name = companions::name(plan.place, "site", &function.sig.ident);
@@ -163,7 +163,7 @@ pub(crate) fn companion(plan: &Plan) -> Vec<TokenStream> {
     }]
 }
 
-/// A call of `site`, from a companion that knows the names of all parameters.
+/// A call of `site`, from a companion in which all parameters have names.
 fn site_call(plan: &Plan) -> TokenStream {
     let function = &plan.function;
     let name = companions::name(plan.place, "site", &function.sig.ident);

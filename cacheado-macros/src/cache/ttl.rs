@@ -9,11 +9,11 @@ use crate::parse::peel;
 
 /// How long an entry lives.
 pub(crate) enum Ttl {
-    /// A literal, known now.
+    /// A literal, known at compile time.
     Fixed(Duration),
     /// An expression that gives a `Duration`.
     Expr(Expr),
-    /// The path of a `Duration`, or of a function like the closure: the compiler knows which.
+    /// The path of a `Duration`, or of a function like the closure. Only the compiler knows which.
     Path(Expr),
     /// `|value| -> Duration`
     Closure(Expr),

@@ -1,4 +1,4 @@
-//! What is asked of types, and rewrites of them: a name for each `impl Trait`, `'static` for lifetimes that were left out.
+//! Questions about types, and rewrites of them: a name for each `impl Trait`, `'static` for elided lifetimes.
 
 use proc_macro2::Ident;
 use quote::format_ident;
@@ -9,7 +9,7 @@ use syn::{GenericParam, Type, parse_quote};
 use crate::parse::start;
 use crate::runtime::at;
 
-/// A type without what may stand around it: parentheses, and the invisible ones of a `$ty:ty`.
+/// A type without what may be around it: parentheses, and the invisible group of a `$ty:ty`.
 pub(crate) fn bare(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => bare(&group.elem),
@@ -38,7 +38,7 @@ struct NameImplTraits {
 
 impl VisitMut for NameImplTraits {
     fn visit_type_mut(&mut self, ty: &mut Type) {
-        // a name needs no parentheses, which the compiler would warn of
+        // a name needs no parentheses, and the compiler would warn about them
         while let Type::Paren(paren) = ty
             && matches!(*paren.elem, Type::ImplTrait(_))
         {
@@ -76,8 +76,8 @@ pub(crate) fn find_impl_trait(ty: &Type) -> Option<syn::TypeImplTrait> {
     find.0
 }
 
-/// Whether there is a `&mut` in a type, as in an `Option<&mut T>`, a tuple or a slice: of what is handed over in calls of a function or
-/// closure it holds none.
+/// Whether a type contains a `&mut`, as `Option<&mut T>`, a tuple or a slice may. The parameters of a function pointer or a closure
+/// don't count, because their values are passed in calls of it and not held.
 pub(crate) fn holds_mut_ref(ty: &Type) -> bool {
     struct Find(bool);
     impl VisitMut for Find {
@@ -97,7 +97,7 @@ pub(crate) fn holds_mut_ref(ty: &Type) -> bool {
     find.0
 }
 
-/// Whether there is a `_` in a type.
+/// Whether a type contains a `_`.
 pub(crate) fn has_blank(ty: &Type) -> bool {
     struct Find(bool);
     impl VisitMut for Find {
@@ -110,7 +110,7 @@ pub(crate) fn has_blank(ty: &Type) -> bool {
     find.0
 }
 
-/// Writes something for each `_` in a type: `()`, or in one of an argument what takes anything.
+/// Replaces each `_` in a type: by `()`, or in the type of an argument by something that accepts any type.
 pub(crate) fn fill_blanks(ty: &mut Type, is_argument: bool) {
     struct Fill(bool);
     impl VisitMut for Fill {
@@ -118,7 +118,7 @@ pub(crate) fn fill_blanks(ty: &mut Type, is_argument: bool) {
             match ty {
                 Type::Infer(_) if self.0 => *ty = parse_quote!(impl ::core::marker::Sized),
                 Type::Infer(_) => *ty = parse_quote!(()),
-                // no place for an `impl Trait`
+                // `impl Trait` is not allowed here
                 Type::FnPtr(_) | Type::ImplTrait(_) | Type::TraitObject(_) => {
                     visit_mut::visit_type_mut(&mut Fill(false), ty);
                 }
@@ -129,7 +129,7 @@ pub(crate) fn fill_blanks(ty: &mut Type, is_argument: bool) {
     Fill(is_argument).visit_type_mut(ty);
 }
 
-/// Whether a lifetime is named in a type.
+/// Whether a type names a lifetime.
 pub(crate) fn names_lifetime(ty: &Type) -> bool {
     struct Find(bool);
     impl VisitMut for Find {
@@ -142,7 +142,7 @@ pub(crate) fn names_lifetime(ty: &Type) -> bool {
     find.0
 }
 
-/// The type with `'static` for each lifetime that was left out.
+/// The type with `'static` for each elided lifetime.
 pub(crate) fn with_static_lifetimes(ty: &Type) -> Type {
     struct Static;
     impl VisitMut for Static {

@@ -1,12 +1,11 @@
-//! The values of options that are literals or paths: what fits, and the error that shows how it
-//! should look.
+//! Option values that are literals or paths: which are valid, and the error that shows the right form.
 
 use syn::punctuated::Punctuated;
 use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Result, Token};
 
 use crate::parse::peel;
 
-/// The text that an option's value is, if it is one.
+/// The text, if the option's value is a text literal.
 pub(crate) fn literal_of(value: &Expr) -> Option<&LitStr> {
     match peel(value) {
         Expr::Lit(ExprLit {
@@ -17,7 +16,8 @@ pub(crate) fn literal_of(value: &Expr) -> Option<&LitStr> {
     }
 }
 
-/// The texts in a value that is nothing but texts, and so the same for all calls: `"user"`, `["org", "id"]`, `String::from("id")`.
+/// The texts in a value that consists of texts only, and so is the same for all calls: `"user"`, `["org", "id"]`,
+/// `String::from("id")`.
 pub(crate) fn texts_of(value: &Expr) -> Option<Vec<String>> {
     const AS_TEXT: [&str; 4] = ["to_string", "to_owned", "into", "as_str"];
     let all = |values: &Punctuated<Expr, Token![,]>| {
@@ -53,7 +53,7 @@ pub(crate) fn texts_of(value: &Expr) -> Option<Vec<String>> {
     }
 }
 
-/// The text literal of `value`; `form` shows how it should look.
+/// The text literal of `value`. `form` shows the right form in errors.
 pub(crate) fn text_of(value: &Expr, form: &str) -> Result<LitStr> {
     let option = form.split(' ').next().unwrap_or(form);
     if let Some(text) = literal_of(value) {
@@ -90,7 +90,7 @@ pub(crate) fn bool_of(name: &str, value: &Expr) -> Result<bool> {
     }
 }
 
-/// An integer literal, or a constant's expression.
+/// An integer literal, or the expression of a constant.
 pub(crate) fn integer_of(name: &str, value: Expr) -> Result<Expr> {
     let fits = match peel(&value) {
         Expr::Lit(ExprLit {
@@ -131,7 +131,7 @@ pub(crate) fn at_least_one(value: Expr) -> Result<Expr> {
     Ok(value)
 }
 
-/// The expression that is the value of `cache`. Its type is the compiler's to check.
+/// The expression that is the value of `cache`. The compiler checks its type.
 pub(crate) fn cache_of(value: Expr) -> Result<Expr> {
     match peel(&value) {
         Expr::Lit(_) | Expr::Closure(_) => Err(Error::new_spanned(
