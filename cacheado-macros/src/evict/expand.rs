@@ -1,4 +1,4 @@
-//! Writes the function with its evictions around its body, however that is run.
+//! Generates the function with its evictions around its body, however that is run.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -11,13 +11,13 @@ use crate::mentions::mentions;
 use crate::parse::ends;
 use crate::runtime::{Runtime, local};
 
-/// How the body is run.
+/// What runs the body.
 enum Run {
-    /// By the call.
+    /// The call.
     Now,
-    /// By the future that the call gives.
+    /// The future that the call returns.
     InFuture,
-    /// By a future like it of the function's own making, which has this output.
+    /// Such a future, but made by the function itself. This is its output.
     InFutureOf(Box<Type>),
 }
 
@@ -68,7 +68,7 @@ pub(super) fn expand(function: &Function, handles: &[TokenStream], before: bool)
         Run::Now => quote!(#(#names.run_evict();)*),
         _ => evict_in_future(&runtime, &names),
     };
-    // one may be made of what another still has
+    // a load of one call may use the value of another one that is still to be evicted
     let evict = if names.len() > 1 {
         let under_way = local("__cacheado_under_way");
         quote!({ let #under_way = (#(#names.under_way(),)*); #evict })
@@ -77,7 +77,7 @@ pub(super) fn expand(function: &Function, handles: &[TokenStream], before: bool)
     };
     let bindings = pattern_bindings(function, handles);
     let prepare = quote!(#[allow(clippy::used_underscore_binding)] let (#(#names,)*) = { #bindings (#(#handles,)*) };);
-    // ahead of whatever stands before the block of a boxed future
+    // before any statements that precede the block of a boxed future
     let (ahead, prepare) = match (&how, &function.flavor) {
         (Run::InFutureOf(_), _) | (_, Flavor::Boxed(_)) => (Some(prepare), None),
         _ => (None, Some(prepare)),
@@ -125,12 +125,12 @@ pub(super) fn expand(function: &Function, handles: &[TokenStream], before: bool)
     }
 }
 
-/// Evicts, all at once, and waits for it.
+/// Evicts, all at once, and waits for that.
 fn evict_in_future(runtime: &Runtime, names: &[Ident]) -> TokenStream {
     let (join, boxed) = (runtime.private("join"), runtime.private("boxed"));
     let evictions = names.iter().map(|name| {
         let evict = quote!(#name.run_evict_async());
-        // several would make the function's future large
+        // several of them would make the function's future large
         if names.len() > 1 {
             quote!(#boxed(#evict))
         } else {
@@ -141,8 +141,8 @@ fn evict_in_future(runtime: &Runtime, names: &[Ident]) -> TokenStream {
     evictions.map_or_else(TokenStream::new, |all| quote!(#all.await;))
 }
 
-/// What the patterns of arguments bind, as far as `handles` name it. Under `#[async_trait]` they are bound in the body, so here those
-/// are clones.
+/// Binds what the patterns of arguments bind, as far as `handles` name it. Under `#[async_trait]` the patterns are bound in the body,
+/// so these are clones.
 fn pattern_bindings(function: &Function, handles: &[TokenStream]) -> TokenStream {
     if !matches!(function.flavor, Flavor::Boxed(_)) {
         return TokenStream::new();

@@ -1,4 +1,4 @@
-//! What is to be evicted, as values that own all they need: they are made before the body runs, which may consume the arguments.
+//! What to evict, as values that own all they need. They are made before the body runs, which may consume the arguments.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -16,7 +16,7 @@ use crate::scopes::resolve::resolve;
 use crate::verbs::WrittenCall;
 
 impl Evictions {
-    /// The expression of each.
+    /// The expression of each handle.
     pub(super) fn handles(
         &self,
         function: &Function,
@@ -69,8 +69,8 @@ impl Evictions {
     }
 }
 
-/// An argument of the call to evict. One of the function's own that is passed by value, and that the
-/// body needs too, is cloned.
+/// An argument of the call to evict. If it is one of the annotated function's own arguments, is passed by value, and the body needs it
+/// too, it is cloned.
 fn kept_for_body(arg: &Expr, function: &Function) -> Expr {
     let Expr::Path(path) = arg else {
         return arg.clone();
@@ -84,7 +84,7 @@ fn kept_for_body(arg: &Expr, function: &Function) -> Expr {
             if !matches!(own.ty, Type::Reference(_))
                 && mentions(&function.body, std::slice::from_ref(&own.name)) =>
         {
-            // by itself, so that its type is the argument's own, and one that does not fit is told as such
+            // in a statement of its own, so that its type is the argument's, and a mismatch is reported as one
             let span = at(own.name.span());
             let mut kept = local("kept");
             kept.set_span(kept.span().located_at(arg.span()));

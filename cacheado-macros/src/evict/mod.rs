@@ -1,7 +1,7 @@
 //! `#[cache_evict]`: evicts calls of cached functions, or whole scopes, around a function's body.
 //!
-//! What is to be evicted is worked out before the body runs, while its arguments are still there; it
-//! is evicted once the body has succeeded, or ahead of it.
+//! What to evict is determined before the body runs, while its arguments still exist. The eviction follows once the body has
+//! succeeded, or with `before` comes first.
 
 mod expand;
 mod handles;
@@ -18,7 +18,7 @@ use crate::cache::types::find_impl_trait;
 use crate::cache::{Scopes, detour};
 use crate::parse::{Errors, is_key_value};
 
-/// What the attribute and its function become. `scopes`: what `detour` has fetched, once it has.
+/// What the attribute and its function expand to. `scopes`: the hierarchy, once `detour` has fetched it.
 pub(crate) fn attribute(attr: &TokenStream, item: &TokenStream, scopes: Scopes<'_>) -> TokenStream {
     let function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
@@ -29,7 +29,7 @@ pub(crate) fn attribute(attr: &TokenStream, item: &TokenStream, scopes: Scopes<'
     match errors.finish() {
         Err(_) if is_key_value(attr) => return item.clone(),
         Err(error) => return with_item(&error, item),
-        // the compiler refuses it, and tells what it should be
+        // the compiler rejects it, and says which type it should be
         Ok(()) if function.leaves_types_out() => return item.clone(),
         Ok(()) => {}
     }
@@ -58,7 +58,7 @@ pub(crate) fn attribute(attr: &TokenStream, item: &TokenStream, scopes: Scopes<'
     }
 }
 
-/// What is returned has to be named, as it is looked into.
+/// Checks that the return type has a name, because the result is inspected.
 fn check_output(function: &Function, errors: &mut Errors) {
     let Some(found) = find_impl_trait(&function.output) else {
         return;

@@ -1,4 +1,4 @@
-//! The options of `#[cache_evict]` as they are written: calls of cached functions, and keywords.
+//! The options of `#[cache_evict]` as written: calls of cached functions, and keywords.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt as _;
@@ -12,7 +12,7 @@ use crate::verbs::{WrittenCall, lacks_arguments, name_alone};
 
 const OPTIONS: [&str; 4] = ["scope", "scopes", "cache", "before"];
 
-/// What stands in `#[cache_evict(…)]`.
+/// The contents of `#[cache_evict(…)]`.
 #[derive(Default)]
 pub(crate) struct Evictions {
     /// Calls of cached functions.
@@ -20,7 +20,7 @@ pub(crate) struct Evictions {
     pub(crate) scopes: Vec<ScopeOption>,
     /// The module that `scopes!` made.
     pub(super) module: Option<Path>,
-    /// The cache whose scopes are evicted.
+    /// The cache from which scopes are evicted.
     pub(crate) cache: Option<Expr>,
     pub(super) before: bool,
 }
@@ -77,7 +77,7 @@ impl Evictions {
             return Ok(());
         };
         let name = keyword.text();
-        // several scopes may be evicted, but there is one of each other option
+        // several scopes may be evicted, but every other option may be given only once
         if name != "scope" && seen.contains(&name) {
             errors.at(keyword.0.span(), format!("duplicate option `{name}`"));
             return skip_option(input);
@@ -126,7 +126,7 @@ fn unknown(name: &str) -> String {
     }
 }
 
-/// Why `expr` is no call of a cached function.
+/// The message about an `expr` that is not a call of a cached function.
 fn no_call(expr: &Expr) -> String {
     let behind = match peel(expr) {
         Expr::Await(_) => ".await",
@@ -146,7 +146,7 @@ fn no_call(expr: &Expr) -> String {
     format!("the call alone says what is evicted, and is not made: leave out `{behind}`")
 }
 
-/// The keyword, if an option comes next, and not a call.
+/// The keyword, if an option comes next and not a call.
 fn option_ahead(input: ParseStream<'_>) -> Result<Option<Keyword>> {
     let ahead = input.fork();
     let Ok(keyword) = ahead.parse::<Keyword>() else {
@@ -155,7 +155,7 @@ fn option_ahead(input: ParseStream<'_>) -> Result<Option<Keyword>> {
     let is_value = ahead.peek(Token![=]) && !ahead.peek(Token![==]);
     let is_alone = ahead.is_empty() || ahead.peek(Token![,]);
     let is_scope = keyword.0 == "scope" && ahead.peek(syn::token::Paren);
-    // a lone name that is no keyword of ours is more likely a call without its arguments
+    // a lone name that is not a keyword is more likely a call without its arguments
     if is_value || is_scope || (is_alone && OPTIONS.iter().any(|name| keyword.0 == name)) {
         return Ok(Some(Keyword(input.call(Ident::parse_any)?)));
     }
