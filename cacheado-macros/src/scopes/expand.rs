@@ -1,5 +1,5 @@
-//! What `scopes!` emits: the module with a function for each level, its hidden statics, and the
-//! hidden `__made_by_scopes::hierarchy!` through which an attribute that names a scope learns the hierarchy.
+//! What `scopes!` emits: a module with a function for each level, its hidden statics, and the hidden `__made_by_scopes::hierarchy!`,
+//! by which an attribute that names a scope learns the hierarchy.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
@@ -27,7 +27,7 @@ pub(crate) fn expand(scopes: &Scopes) -> TokenStream {
         );
         quote!(#[doc = #docs])
     });
-    // what is inside is seen as far as the module is
+    // the contents are as visible as the module
     let inner = if is_public(vis) {
         quote!(pub)
     } else {
@@ -126,8 +126,8 @@ fn level_static(
     }
 }
 
-/// The hidden macro that adds the hierarchy to what an attribute hands it. It names nothing itself
-/// (the attribute sends the path of the macro to go on with), so it works from other crates too.
+/// The hidden macro that adds the hierarchy to what an attribute hands it. It contains no path itself (the attribute sends the path of
+/// the macro to continue with), so it works from other crates too.
 fn resolve_macro(
     hierarchy: &Hierarchy,
     module: &Ident,

@@ -1,5 +1,5 @@
-//! What `scopes!` emits after an error: the message, and a module that functions which name a scope find, so that they don't add a message
-//! each. Their stand-ins stay, and so do what calls them and verbs.
+//! What `scopes!` emits after an error: the message, and a module for the functions that name a scope, so that they don't add an error
+//! each. Their stand-ins stay, so their calls and the verbs compile, too.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::quote;

@@ -1,6 +1,6 @@
-//! What is often written in `scopes!` in place of its grammar, and what it should be.
+//! Common mistakes in `scopes!`, and what to write instead.
 //!
-//! All of this is asked only where the grammar has found nothing that it knows.
+//! These are checked only where the grammar does not match.
 
 use proc_macro2::{Delimiter, Ident, TokenTree};
 use syn::ext::IdentExt as _;
@@ -9,7 +9,7 @@ use syn::{Error, LitStr, Token};
 
 use super::parse::Level;
 
-/// What stands behind a level and begins none: `organization(org_id) > user(user_id)`.
+/// Something after a level that does not begin another one: `organization(org_id) > user(user_id)`.
 pub(super) fn behind(upper: &Level, has_braces: bool, input: ParseStream<'_>) -> Option<Error> {
     if input.is_empty() {
         return None;
@@ -30,7 +30,7 @@ pub(super) fn behind(upper: &Level, has_braces: bool, input: ParseStream<'_>) ->
     }))
 }
 
-/// What stands in the place of a level's name, if the compiler's words for it are not enough.
+/// Something in place of a level's name, if the compiler's words for it are not enough.
 pub(super) fn no_name(input: ParseStream<'_>) -> Option<Error> {
     if let Some(name) = text_ahead(input) {
         return Some(input.error(format!("levels have no quotes: `{name}(…)`")));
@@ -47,7 +47,7 @@ pub(super) fn no_name(input: ParseStream<'_>) -> Option<Error> {
     is_mark.then(|| input.error("expected a level, as `organization(org_id)`"))
 }
 
-/// What stands behind a level's name, where its argument should, as `organization[org_id]`.
+/// Something after a level's name in place of its argument, as in `organization[org_id]`.
 pub(super) fn no_argument(name: &Ident, input: ParseStream<'_>) -> Error {
     if name == "global" {
         return Error::new(
@@ -81,7 +81,7 @@ pub(super) fn lacks_argument(name: &Ident) -> Error {
     )
 }
 
-/// What stands in a level's parentheses in the place of its argument's name.
+/// Something in a level's parentheses in place of its argument's name.
 pub(super) fn no_param(name: &Ident, content: ParseStream<'_>) -> Option<Error> {
     let param = text_ahead(content)?;
     Some(content.error(format!(
@@ -89,7 +89,7 @@ pub(super) fn no_param(name: &Ident, content: ParseStream<'_>) -> Option<Error> 
     )))
 }
 
-/// What stands in a level's parentheses behind its argument.
+/// Something in a level's parentheses after its argument.
 pub(super) fn behind_param(name: &Ident, param: &Ident, content: ParseStream<'_>) -> Error {
     let ahead = content.fork();
     if ahead.parse::<Token![,]>().is_ok()
@@ -115,7 +115,7 @@ pub(super) fn behind_param(name: &Ident, param: &Ident, content: ParseStream<'_>
     ))
 }
 
-/// An argument that is named like a type which no argument is named like.
+/// An argument with the name of a type, which no argument has.
 pub(super) fn is_type(name: &Ident, param: &Ident) -> Option<Error> {
     const TYPES: [&str; 14] = [
         "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
@@ -135,7 +135,7 @@ fn form(name: &Ident, param: &Ident) -> String {
     format!("{name}({param})")
 }
 
-/// Reads past punctuation. Whether there was any.
+/// Skips punctuation. Returns whether there was any.
 fn skip_marks(input: ParseStream<'_>) -> bool {
     let mut any = false;
     while let Ok(TokenTree::Punct(_)) = input.fork().parse() {
@@ -144,7 +144,7 @@ fn skip_marks(input: ParseStream<'_>) -> bool {
     any
 }
 
-/// The level that comes next, as far as its argument.
+/// The next level, up to its argument.
 fn level_ahead(input: ParseStream<'_>) -> Option<String> {
     let name = input.call(Ident::parse_any).ok()?;
     match input.parse().ok()? {
@@ -167,7 +167,7 @@ fn argument_ahead(input: ParseStream<'_>) -> Option<Ident> {
     }
 }
 
-/// The text that comes next, if it would do as a name.
+/// The next token, if it is a text literal that would do as a name.
 fn text_ahead(input: ParseStream<'_>) -> Option<Ident> {
     let text: LitStr = input.fork().parse().ok()?;
     text.parse().ok()

@@ -1,4 +1,4 @@
-//! `scopes!`: the tenant hierarchy, what it emits, and how a function's scope is found in it.
+//! `scopes!`: the tenant hierarchy, what the macro emits, and how a function's scope is found in it.
 
 mod expand;
 mod fallback;

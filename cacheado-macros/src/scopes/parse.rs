@@ -1,8 +1,6 @@
-//! The grammar of `scopes!`: levels, each with the argument that tells one member from another, and
-//! the levels below it.
+//! The grammar of `scopes!`: levels, each with the argument that identifies its members, and the levels below it.
 //!
-//! Also reads the hierarchy back from what the hidden `hierarchy!` hands over, which is in the same
-//! grammar.
+//! This also parses the hierarchy that the hidden `hierarchy!` hands over, which has the same grammar.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -13,9 +11,9 @@ use syn::{Attribute, Error, Result, Token, Visibility, braced, parenthesized};
 use super::mistakes;
 use crate::parse::Errors;
 
-/// What stands in `scopes! { … }`.
+/// The contents of `scopes! { … }`.
 pub(crate) struct Scopes {
-    /// The module to make; none: `pub(crate) mod scope`.
+    /// The module to generate; `None`: `pub(crate) mod scope`.
     pub(crate) module: Option<Module>,
     pub(crate) hierarchy: Hierarchy,
 }
@@ -27,7 +25,7 @@ pub(crate) struct Module {
     pub(crate) name: Ident,
 }
 
-/// All levels of all trees, each behind its parent.
+/// All levels of all trees, each after its parent.
 #[derive(Default)]
 pub(crate) struct Hierarchy {
     pub(crate) levels: Vec<Level>,
@@ -37,7 +35,7 @@ pub(crate) struct Hierarchy {
 pub(crate) struct Level {
     pub(crate) docs: Vec<Attribute>,
     pub(crate) name: Ident,
-    /// The argument that tells one member of the level from another.
+    /// The argument that identifies a member of the level.
     pub(crate) param: Ident,
     pub(crate) secret: bool,
     pub(crate) parent: Option<usize>,

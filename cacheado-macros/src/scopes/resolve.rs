@@ -1,5 +1,5 @@
-//! Finds the scope that an attribute names in the hierarchy, and where each id of its path comes
-//! from: an argument of that name, or an expression given in `scope(…)`.
+//! Finds the scope that an attribute names in the hierarchy, and the source of each id of its path: an argument of that name, or an
+//! expression given in `scope(…)`.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
@@ -14,17 +14,17 @@ use crate::parse::{Errors, did_you_mean, list_names, nearest, peel};
 pub(crate) struct Resolved {
     /// The level's name.
     pub(crate) level: Ident,
-    /// Of each level from the root down to it, its id.
+    /// The id of each level from the root down to this one.
     pub(crate) ids: Vec<Id>,
 }
 
 /// The id of one level.
 pub(crate) struct Id {
-    /// What it is called in the hierarchy.
+    /// The name of the id in the hierarchy.
     pub(crate) param: String,
     pub(crate) secret: bool,
     pub(crate) expr: Expr,
-    /// The argument that it is, if it is one as it stands: by the id's name, or given as `scope(…, org_id = org)`.
+    /// The argument, if the id is one as it is: by the id's name, or given as `scope(…, org_id = org)`.
     pub(crate) argument: Option<Ident>,
 }
 
@@ -36,7 +36,7 @@ impl Id {
             .find(|argument| name.is_some_and(|name| same(argument, name)));
         match (argument, name) {
             (Some(argument), Some(name)) => {
-                // the argument itself, also where the name, from a macro, would mean something else of its text
+                // the argument itself, also where the name comes from a macro and would mean something else there
                 let mut argument = argument.clone();
                 argument.set_span(argument.span().located_at(name.span()));
                 Id::argument(level, &argument)
@@ -60,7 +60,7 @@ impl Id {
     }
 }
 
-/// The name that an expression is, or a reference to.
+/// The name, if the expression is one or a reference to one.
 pub(crate) fn bare_name(expr: &Expr) -> Option<&Ident> {
     match peel(expr) {
         Expr::Path(path) => path.path.get_ident(),
@@ -69,8 +69,8 @@ pub(crate) fn bare_name(expr: &Expr) -> Option<&Ident> {
     }
 }
 
-/// Finds `scope` in `hierarchy`, with the names in `arguments` at hand, of which `batch` is one of many ids. Adds what is wrong to
-/// `errors`.
+/// Finds `scope` in `hierarchy`. `arguments` are the names of the function's arguments, of which `batch` is the one with many ids.
+/// Adds mistakes to `errors`.
 pub(crate) fn resolve(
     scope: &ScopeOption,
     hierarchy: &Hierarchy,
@@ -100,7 +100,7 @@ pub(crate) fn resolve(
             ids,
         })
     } else {
-        // one that is given by a wrong name has been said to be
+        // an id that is given under a wrong name is reported already
         if given_right {
             errors.on(
                 &scope.name,
@@ -117,7 +117,7 @@ fn find_level(name: &LitStr, hierarchy: &Hierarchy) -> syn::Result<usize> {
     let names: Vec<String> = hierarchy.levels.iter().map(Level::name).collect();
     let Some(level) = hierarchy.find(last) else {
         let hint = did_you_mean(last, names.iter().map(String::as_str));
-        // a path that is written as others are; what is most like the whole of it may be a wider scope
+        // a path in another notation: the name most like the whole of it may be a wider scope
         let end = last.rsplit([':', '.', '>']).next().unwrap_or_default();
         let hint = if let Some(level) = hierarchy.find(end.trim()) {
             let right = hierarchy.path_text(level);
@@ -148,7 +148,7 @@ fn find_level(name: &LitStr, hierarchy: &Hierarchy) -> syn::Result<usize> {
     Ok(level)
 }
 
-/// Every name in `scope(…, name = …)` has to be an id of the path. Answers whether it is.
+/// Checks that every name in `scope(…, name = …)` is an id of the path. Returns whether that is so.
 fn check_given(scope: &ScopeOption, path: &[&Level], errors: &mut Errors) -> bool {
     let params = || path.iter().map(|level| level.param());
     let mut right = true;
