@@ -1,5 +1,5 @@
-//! `#[cache_impl]`: tells the attributes inside an impl block, or a trait, that they stand in one, and of which
-//! kind. An attribute sees only its function, so a function without a receiver can't know.
+//! `#[cache_impl]` tells the attributes inside an impl block or a trait that they are in one, and of which kind. An attribute sees
+//! only its function, so one on a function without a receiver can't know.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote};
@@ -58,7 +58,7 @@ pub(crate) fn expand(attr: &TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#block #error)
 }
 
-/// Tells the attributes of each function, and what is wrong with them together.
+/// Marks the attributes of all functions. Returns the errors in them, including those between functions.
 fn tell(mut functions: Vec<(&Ident, &mut Vec<Attribute>)>, marker: &str) -> TokenStream {
     let mut errors = Errors::default();
     let attrs = functions.iter().flat_map(|(_, attrs)| attrs.iter());
@@ -77,11 +77,12 @@ fn tell(mut functions: Vec<(&Ident, &mut Vec<Attribute>)>, marker: &str) -> Toke
         .unwrap_or_default()
 }
 
-/// Takes ours from a function that is there already. The compiler refuses it, and would refuse each of its companions, too.
+/// Removes this crate's attributes from a function that is defined twice. The compiler rejects that function, and would reject each of
+/// its companions as well.
 fn forget_defined_twice(functions: &mut [(&Ident, &mut Vec<Attribute>)]) {
     let mut seen: Vec<&Ident> = Vec::new();
     for (name, attrs) in functions {
-        // one of them may not be there
+        // with a `cfg`, one of the two may not exist
         if attrs.iter().any(is_cfg) {
             continue;
         }
@@ -93,8 +94,8 @@ fn forget_defined_twice(functions: &mut [(&Ident, &mut Vec<Attribute>)]) {
     }
 }
 
-/// Marks those of a function. One that the compiler has not looked at yet is an error, and taken for one that it has, so that it is the
-/// only one.
+/// Marks this crate's attributes of one function. One inside a `cfg_attr` that the compiler has not evaluated yet is an error. It is
+/// then treated as if it applied, so that this is the only error.
 fn mark(attrs: &mut [Attribute], marker: &Ident) -> Option<Error> {
     let mut error = None;
     for attr in attrs {
@@ -113,13 +114,13 @@ fn mark(attrs: &mut [Attribute], marker: &Ident) -> Option<Error> {
     error
 }
 
-/// Also by a longer path: `#[cacheado::cache]`.
+/// Whether it is `cache` or `cache_put`, also by a longer path: `#[cacheado::cache]`.
 fn is_ours(meta: &Meta) -> bool {
     let last = meta.path().segments.last();
     last.is_some_and(|last| ATTRIBUTES.iter().any(|name| last.ident == name))
 }
 
-/// The attribute of ours in `#[cfg_attr(…)]`, behind its condition.
+/// This crate's attribute in `#[cfg_attr(…)]`, after the condition.
 fn in_cfg_attr(attr: &Attribute) -> Option<Meta> {
     let list = attr.meta.require_list().ok();
     let list = list.filter(|list| list.path.is_ident("cfg_attr"))?;
@@ -134,7 +135,7 @@ fn marked(meta: &Meta, marker: &Ident) -> Meta {
             let options = &list.tokens;
             syn::parse_quote!(#path(#marker, #options))
         }
-        // a value is no form of ours, and says so itself
+        // `#[cache = …]` is not a valid form, and is reported as such
         Meta::NameValue(_) => meta.clone(),
         Meta::Path(_) => syn::parse_quote!(#path(#marker)),
     }

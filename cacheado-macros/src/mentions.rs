@@ -1,21 +1,21 @@
-//! Which names tokens mention: a body, an expression or a macro's arguments, as they were written and before anything is known of them but
-//! that.
+//! Finds which names a token stream mentions: a body, an expression or the arguments of a macro. The tokens are searched as written;
+//! nothing else is known about them.
 
 use proc_macro2::{Delimiter, Ident, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
 
-/// Whether a value of `names` is meant anywhere in `tokens`: not a field or method behind a dot, nor a part of a path.
+/// Whether one of `names` occurs as a value anywhere in `tokens`. A field or method after a dot and a segment of a path don't count.
 pub(crate) fn mentions(tokens: impl ToTokens, names: &[Ident]) -> bool {
     mention(tokens, names).is_some()
 }
 
-/// Where the first of `names` stands in `tokens`, and which it is.
+/// The first occurrence of one of `names` in `tokens`, with its span.
 pub(crate) fn mention(tokens: impl ToTokens, names: &[Ident]) -> Option<Ident> {
     stream_mention(tokens.into_token_stream(), names, false)
 }
 
-/// Whether two identifiers are one name, which may be written raw: `r#id` is `id`.
+/// Whether two identifiers are the same name. A name may be written raw: `r#id` is `id`.
 pub(crate) fn same(one: &Ident, other: &Ident) -> bool {
     one.unraw() == other.unraw()
 }
@@ -25,19 +25,19 @@ pub(crate) fn among(name: &Ident, names: &[Ident]) -> bool {
     names.iter().any(|one| same(one, name))
 }
 
-/// What the token before says of the one that comes.
+/// What the previous token says about the next one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Before {
     Nothing,
-    /// A field or a method comes, or another part of a path.
+    /// The next token is a field, a method, or another segment of a path.
     Access,
-    /// A name, which is that of a macro if `!` and a group follow.
+    /// A name. It is the name of a macro if `!` and a group follow.
     Name,
-    /// The `!` behind a name.
+    /// The `!` after a name.
     MacroName,
 }
 
-/// `in_macro`: whether a text may be one that is formatted.
+/// `in_macro`: whether a string literal may be a format string.
 fn stream_mention(tokens: TokenStream, names: &[Ident], in_macro: bool) -> Option<Ident> {
     let mut before = Before::Nothing;
     let mut trees = tokens.into_iter().peekable();
@@ -59,7 +59,7 @@ fn stream_mention(tokens: TokenStream, names: &[Ident], in_macro: bool) -> Optio
                         return Some(name);
                     }
                 } else if ident == "stringify" && next == Some('!') {
-                    // its tokens are text: nothing is meant by them
+                    // `stringify!` turns its tokens into text, so they mention nothing
                     trees.nth(1);
                 } else if !is_keyword(&ident) {
                     before = Before::Name;
@@ -83,7 +83,7 @@ fn stream_mention(tokens: TokenStream, names: &[Ident], in_macro: bool) -> Optio
             TokenTree::Literal(_) => {}
             TokenTree::Punct(punct) => match punct.as_char() {
                 '!' if last == Before::Name => before = Before::MacroName,
-                // one dot is a field or method access; more of them are a range
+                // one dot is a field or method access; two or three are a range
                 '.' if next == Some('.') => {
                     trees.next();
                 }
@@ -99,21 +99,21 @@ fn stream_mention(tokens: TokenStream, names: &[Ident], in_macro: bool) -> Optio
     None
 }
 
-/// An item inside of a body or an expression. It sees no argument, and its `self` is another one.
+/// An item inside a body or an expression. It can't see the arguments, and its `self` is another one.
 struct Item {
     is_named: bool,
-    /// Whether braces are its end, as a semicolon is in any case.
+    /// Whether braces end it. A semicolon always does.
     has_braces: bool,
 }
 
 impl Item {
-    /// The item that `word` begins, if it does.
+    /// The item that `word` begins, if it begins one.
     fn of(word: &Ident, next: Option<&TokenTree>) -> Option<Item> {
         let is_named = matches!(next, Some(TokenTree::Ident(_)));
         let (is_named, has_braces) = match word.to_string().as_str() {
             "impl" => (false, true),
             "use" => (false, false),
-            // without a name it is the type of a pointer
+            // without a name, `fn` begins a function pointer type
             "fn" | "struct" | "enum" | "trait" | "mod" if is_named => (true, true),
             _ => return None,
         };
@@ -123,7 +123,7 @@ impl Item {
         })
     }
 
-    /// Goes to its end, and gives its name, which may hide that of an argument.
+    /// Advances past the end of the item. Returns its name, which may shadow an argument.
     fn skip(self, trees: &mut impl Iterator<Item = TokenTree>) -> Option<Ident> {
         let name = match self.is_named.then(|| trees.next()) {
             Some(Some(TokenTree::Ident(name))) => Some(name),
@@ -139,7 +139,7 @@ impl Item {
     }
 }
 
-/// Whether `::` comes.
+/// Whether `::` comes next.
 fn is_path_ahead(mut trees: impl Iterator<Item = TokenTree>) -> bool {
     let is_colon = |tree: Option<TokenTree>| match tree {
         Some(TokenTree::Punct(punct)) if punct.as_char() == ':' => Some(punct.spacing()),
@@ -148,18 +148,18 @@ fn is_path_ahead(mut trees: impl Iterator<Item = TokenTree>) -> bool {
     is_colon(trees.next()) == Some(Spacing::Joint) && is_colon(trees.next()).is_some()
 }
 
-/// Whether an identifier is a word of the language, and so no name of a macro.
+/// Whether an identifier is a keyword, which can't be the name of a macro.
 fn is_keyword(ident: &Ident) -> bool {
     syn::parse2::<Ident>(ident.to_token_stream()).is_err()
 }
 
-/// Whether a literal is a text that has the name in braces, or as a width, as one has that is formatted.
+/// Whether a literal is a string that would capture `name` if it were formatted: in braces, or as a width or precision.
 pub(crate) fn captures(literal: &str, name: &Ident) -> bool {
     if !literal.starts_with(['"', 'r']) {
         return false;
     }
     let name = name.unraw().to_string();
-    // two braces stand for one
+    // `{{` stands for a literal brace
     let text = literal.replace("{{", "");
     text.split('{').skip(1).any(|piece| {
         let piece = piece.split('}').next().unwrap_or(piece);
@@ -174,7 +174,7 @@ pub(crate) fn captures(literal: &str, name: &Ident) -> bool {
     })
 }
 
-/// Whether `ident` stands anywhere in `tokens`.
+/// Whether `ident` occurs anywhere in `tokens`.
 pub(crate) fn contains_ident(tokens: TokenStream, ident: &str) -> bool {
     tokens.into_iter().any(|tree| match tree {
         TokenTree::Ident(found) => found == ident,
@@ -183,7 +183,7 @@ pub(crate) fn contains_ident(tokens: TokenStream, ident: &str) -> bool {
     })
 }
 
-/// Whether the path `first::second` stands anywhere in `tokens`, or is the end or the beginning of one that does.
+/// Whether the path `first::second` occurs anywhere in `tokens`, alone or as part of a longer path.
 pub(crate) fn contains_path(tokens: TokenStream, [first, second]: [&str; 2]) -> bool {
     let mut trees = tokens.into_iter();
     while let Some(tree) = trees.next() {
@@ -304,7 +304,7 @@ mod tests {
         assert!(mentions(quote!(let of: fn(u8) = get; id), &names()));
         assert!(mentions(quote!(use of::other;, id), &names()));
         assert!(mentions(quote!((stringify!(other), id)), &names()));
-        // what an item is called hides the argument
+        // the item's name shadows the argument
         assert!(mentions(
             quote!(
                 fn id() {}

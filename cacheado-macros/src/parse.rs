@@ -1,7 +1,7 @@
-//! Parse helpers that every macro of this crate shares: an error collector, `keyword = value`,
-//! `keyword(…)`, flags, "duplicate option" and "nearest name".
+//! Parsing helpers that all macros of this crate share: an error collector, the forms of options (`keyword = value`, `keyword(…)`,
+//! flags), hints at the nearest name, and spans.
 //!
-//! What an option means is not decided here.
+//! What an option means is decided elsewhere.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,7 +10,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned as _;
 use syn::{Error, Expr, Result, Token};
 
-/// Errors gathered on the way, so that every mistake of one attribute is reported at once.
+/// Collects errors, so that all mistakes in one attribute are reported at once.
 #[derive(Default)]
 pub(crate) struct Errors(Option<Error>);
 
@@ -26,12 +26,12 @@ impl Errors {
         self.push(Error::new(span, message));
     }
 
-    /// An error that underlines all of `tokens`.
+    /// Adds an error that underlines all of `tokens`.
     pub(crate) fn on(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
         self.push(Error::new_spanned(tokens, message));
     }
 
-    /// The value of `result`, or nothing and its error noted.
+    /// The value of `result`. If it is an error, adds that and returns `None`.
     pub(crate) fn take<T>(&mut self, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
@@ -45,8 +45,9 @@ impl Errors {
     }
 }
 
-/// Whether the attribute is written `#[cache = …]`, which the compiler refuses itself, and yet has it expanded. In its tokens that does not
-/// show, so only what is wrong by those is asked this: where it can't be told, there is one error more.
+/// Whether the attribute is written `#[cache = …]`. The compiler rejects that form itself, but expands the attribute all the same. The
+/// tokens don't show the form, so this is asked only about tokens that are wrong. If the form can't be determined, the user sees one
+/// error more.
 pub(crate) fn is_key_value(attr: &TokenStream) -> bool {
     let text = Span::call_site().source_text();
     let text = text.filter(|_| !attr.is_empty()).unwrap_or_default();
@@ -81,7 +82,7 @@ impl Keyword {
         self.0.unraw().to_string()
     }
 
-    /// Whether what follows has the form `form`; if not, an error that shows the right one.
+    /// Checks that what follows has the form `form`. The error shows the right form.
     pub(crate) fn expect(&self, form: Form, input: ParseStream<'_>) -> Result<()> {
         let fits = match form {
             Form::Flag => input.is_empty() || input.peek(Token![,]),
@@ -102,7 +103,7 @@ impl Keyword {
         Err(Error::new(self.0.span(), right))
     }
 
-    /// The expression of `keyword = expression`, whose `keyword` has been read.
+    /// Parses the rest of `keyword = expression`, whose `keyword` has been read, and returns the expression.
     pub(crate) fn value(&self, input: ParseStream<'_>) -> Result<Expr> {
         self.expect(Form::Value, input)?;
         let equals: Token![=] = input.parse()?;
@@ -112,7 +113,7 @@ impl Keyword {
                 format!("`{}` lacks its value", self.text()),
             ));
         }
-        // of another language, where `#` marks an argument
+        // the syntax of another language, where `#` marks an argument
         let marked = input.fork();
         if let Ok(mark) = marked.parse::<Token![#]>()
             && let Ok(name) = marked.parse::<Ident>()
@@ -129,7 +130,7 @@ impl Keyword {
     }
 }
 
-/// Reads past whatever value an unknown option has, so that the options after it are still read.
+/// Skips the value of an unknown option, whatever it is, so that the options after it are still read.
 pub(crate) fn skip_option(input: ParseStream<'_>) -> Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
         if input.peek(Token![=]) && !input.peek(Token![==]) {
@@ -142,7 +143,7 @@ pub(crate) fn skip_option(input: ParseStream<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The comma between two options, or the end.
+/// Parses the comma between two options, unless the input ends.
 pub(crate) fn comma_or_end(input: ParseStream<'_>) -> Result<()> {
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
@@ -159,7 +160,7 @@ pub(crate) fn peel(expr: &Expr) -> &Expr {
     }
 }
 
-/// The candidate most alike `name`, if one is alike at all, be it in capitals or not.
+/// The candidate most similar to `name`, ignoring case, if any is similar enough.
 pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -202,8 +203,7 @@ pub(crate) fn group(input: ParseStream<'_>, delimiter: Delimiter) -> Result<Toke
     }
 }
 
-/// Where the first and the last token of `tokens` stand, for generated code whose error should
-/// underline the whole.
+/// The spans of the first and the last token of `tokens`, for generated code whose errors should underline the whole.
 pub(crate) fn ends(tokens: impl ToTokens, default: Span) -> (Span, Span) {
     let mut trees = tokens.into_token_stream().into_iter();
     let Some(first) = trees.next() else {

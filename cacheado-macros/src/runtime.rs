@@ -1,21 +1,21 @@
-//! The names of the runtime that generated code calls, through the crate's real name if the user
-//! renamed the dependency. The only place that knows where they live.
+//! The paths of the runtime items that generated code uses. They begin with the crate's actual name, if the user renamed the
+//! dependency. No other module knows where these items are.
 
 use proc_macro_crate::FoundCrate;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-/// A span that shows `span` to the user, but resolves names as this crate's own code does.
+/// A span that points to `span` in error messages, but resolves names as this crate's own code does.
 pub(crate) fn at(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }
 
-/// A local of the generated code, which no name of the user's is.
+/// A local of the generated code. Hygiene keeps it distinct from all names of the user.
 pub(crate) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
-/// Where the crate `cacheado` is found from the code that is being expanded.
+/// The name under which the expanded code reaches the crate `cacheado`.
 pub(crate) struct Runtime {
     name: String,
 }
@@ -24,7 +24,7 @@ impl Runtime {
     pub(crate) fn find() -> Self {
         let name = match proc_macro_crate::crate_name("cacheado") {
             Ok(FoundCrate::Name(name)) => name,
-            // its own tests, examples and documentation, or a build without a manifest
+            // cacheado's own tests, examples and documentation, or a build without a manifest
             Ok(FoundCrate::Itself) | Err(_) => String::from("cacheado"),
         };
         Runtime { name }
@@ -43,18 +43,18 @@ impl Runtime {
         self.private_in(name, (span, span))
     }
 
-    /// `::cacheado::__private::NAME`, whose errors show at `span`.
+    /// `::cacheado::__private::NAME`, with errors reported at `span`.
     pub(crate) fn private_at(&self, name: &str, span: Span) -> TokenStream {
         self.private_over(name, (span, span))
     }
 
-    /// `::cacheado::__private::NAME`, whose errors underline all from the one span to the other.
+    /// `::cacheado::__private::NAME`, with errors that underline everything from `first` to `last`.
     pub(crate) fn private_over(&self, name: &str, (first, last): (Span, Span)) -> TokenStream {
         self.private_in(name, (at(first), at(last)))
     }
 
     fn private_in(&self, name: &str, (first, last): (Span, Span)) -> TokenStream {
-        // in one piece: what is put together from streams takes a call of the compiler for each
+        // one `quote_spanned!`, because assembling the path from several streams takes a call into the compiler for each
         let (root, name) = (Ident::new(&self.name, first), Ident::new(name, last));
         quote_spanned!(first=> ::#root::__private::#name)
     }

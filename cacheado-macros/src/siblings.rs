@@ -1,7 +1,7 @@
-//! What the functions of one impl block, or trait, must agree in, which none of their attributes can see by itself: what is stored in one place
-//! and looked for, or evicted, in another compiles, and does nothing.
+//! Checks that the functions of one impl block or trait agree with each other, which none of their attributes can see by itself. If a
+//! value is stored in one place and looked up, or evicted, in another, the code compiles and does nothing.
 //!
-//! What is wrong with one attribute alone, it says itself.
+//! A mistake within one attribute is reported by that attribute.
 
 use quote::ToTokens as _;
 use syn::{Attribute, Expr, LitStr, Meta};
@@ -10,14 +10,14 @@ use crate::cache::options::Options;
 use crate::evict::Evictions;
 use crate::parse::Errors;
 
-/// The attributes of the block's functions, as far as they can be read.
+/// The attributes of the block's functions, except those that can't be read.
 #[derive(Default)]
 struct Siblings {
     cached: Vec<Options>,
     evicting: Vec<Evictions>,
 }
 
-/// `attrs`: those of all of them.
+/// `attrs`: the attributes of all functions in the block.
 pub(crate) fn check<'a>(attrs: impl IntoIterator<Item = &'a Attribute>, errors: &mut Errors) {
     let siblings = Siblings::of(attrs);
     siblings.check_evicted_caches(errors);
@@ -51,7 +51,7 @@ impl Siblings {
         siblings
     }
 
-    /// A scope is evicted from the process-wide cache if nothing else is said, and there may be nothing of this block's in it.
+    /// Without `cache`, a scope is evicted from the process-wide cache, which may have no entry of this block's functions.
     fn check_evicted_caches(&self, errors: &mut Errors) {
         let caches: Option<Vec<&Expr>> = self.cached.iter().map(|it| it.cache.as_ref()).collect();
         let Some(caches) = caches.filter(|caches| !caches.is_empty()) else {
@@ -71,7 +71,7 @@ impl Siblings {
         }
     }
 
-    /// A function shares entries with those of its name only if it has them in the same scope, and in the same cache.
+    /// Functions of one name share entries only if their scope, `local` and cache are the same.
     fn check_names(&self, errors: &mut Errors) {
         let mut named: Vec<(&LitStr, &Options)> = Vec::new();
         for options in &self.cached {
@@ -125,7 +125,7 @@ fn level(options: &Options) -> String {
     path.rsplit('/').next().map(str::to_owned).unwrap_or(path)
 }
 
-/// As a user writes it, if it is a mere path of fields.
+/// The expression as a user writes it, if it is a plain path of fields.
 fn written(expr: &Expr) -> String {
     let text = expr.to_token_stream().to_string();
     text.replace(" . ", ".").replace(" :: ", "::")

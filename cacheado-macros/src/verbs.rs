@@ -1,4 +1,4 @@
-//! The call-shaped verbs: a call of a cached function is rewritten to one of its hidden companions,
+//! The verbs, which are macros that take a call. They rewrite the call of a cached function to a call of one of its hidden companions,
 //! so it is type-checked as the call it looks like.
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -11,7 +11,7 @@ use crate::cache::companions::{BLANKS, free_name, sibling_name};
 use crate::parse::{peel, start};
 use crate::runtime::{Runtime, at, local};
 
-/// Which verb it is.
+/// One of the verbs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     Evict,
@@ -28,7 +28,7 @@ impl Verb {
         form.split('!').next().unwrap_or(form)
     }
 
-    /// How it is written.
+    /// An example of its use, for error messages.
     fn form(self) -> &'static str {
         match self {
             Verb::Evict => "evict!(profile(org_id, user_id))",
@@ -109,7 +109,7 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
             let (handle_name, kind) = (local("__cacheado_call"), local("__cacheado_kind"));
             let then =
                 value.map_or_else(|| quote!(peek(#kind)), |value| quote!(put(#kind, #value)));
-            // what the call borrows from lives until the end of a `match`, and not of a `let`
+            // temporaries that the call borrows from live until the end of a `match`; a `let` would drop them earlier
             quote! {
                 match #handle {
                     #handle_name => match #handle_name.probe().__kind() {
@@ -121,7 +121,8 @@ fn rewrite(verb: Verb, call: &Expr, value: Option<&Expr>) -> Result<TokenStream>
     })
 }
 
-/// Why `expr` is no call of a cached function. What is done with its result is done with that of the verb.
+/// The error for an `expr` that is not a call of a cached function. If `.await` or `?` follows the call, the message says to write it
+/// after the verb.
 fn no_call(verb: Verb, expr: &Expr) -> Error {
     let value = if verb == Verb::Put { ", value" } else { "" };
     let Some((call, behind)) = apart(expr) else {
@@ -139,7 +140,7 @@ fn no_call(verb: Verb, expr: &Expr) -> Error {
     )
 }
 
-/// The last name of a path, or the field, that stands where a call should.
+/// The last segment of a path, or the name of a field, that is written in place of a call.
 pub(crate) fn name_alone(expr: &Expr) -> Option<&Ident> {
     match peel(expr) {
         Expr::Path(path) => path.path.segments.last().map(|last| &last.ident),
@@ -151,12 +152,12 @@ pub(crate) fn name_alone(expr: &Expr) -> Option<&Ident> {
     }
 }
 
-/// What is said of a name alone; `form` is how its call is written here.
+/// The message for a name without arguments. `form` shows how its call is written.
 pub(crate) fn lacks_arguments(form: &str) -> String {
     format!("one call is named here, by its arguments: `{form}`")
 }
 
-/// The call that stands ahead of `.await` and `?`, and those.
+/// The call before any `.await` and `?`, and the text of these.
 fn apart(expr: &Expr) -> Option<(WrittenCall<'_>, String)> {
     let (inner, mark) = match peel(expr) {
         Expr::Await(wait) => (&wait.base, ".await"),
@@ -169,18 +170,18 @@ fn apart(expr: &Expr) -> Option<(WrittenCall<'_>, String)> {
     }
 }
 
-/// A call of a cached function as its user wrote it, by which its companions are found.
+/// A call of a cached function as the user wrote it, from which the paths of its companions are derived.
 pub(crate) enum WrittenCall<'a> {
-    /// `a::b::f(args)`: companions in the struct `f`.
+    /// `a::b::f(args)`: the companions are in the struct `f`.
     Free(&'a ExprCall, &'a ExprPath),
-    /// `Type::f(args)`: companions beside it.
+    /// `Type::f(args)`: the companions are beside `f`.
     Associated(&'a ExprCall, &'a ExprPath),
-    /// `value.f(args)`: companions beside it.
+    /// `value.f(args)`: the companions are beside `f`.
     Method(&'a ExprMethodCall),
 }
 
 impl<'a> WrittenCall<'a> {
-    /// The call in `expr`, if it is one of something with a name.
+    /// The call in `expr`, if it is a call of something that has a name.
     pub(crate) fn of(expr: &'a Expr) -> Option<Self> {
         match peel(expr) {
             Expr::MethodCall(call) => Some(WrittenCall::Method(call)),
@@ -195,13 +196,13 @@ impl<'a> WrittenCall<'a> {
         }
     }
 
-    /// The call of the companion `what`, with `extra` behind the arguments.
+    /// A call of the companion `what`, with `extra` after the arguments.
     pub(crate) fn companion(&self, what: &str, extra: Option<TokenStream>) -> TokenStream {
         self.call_with(what, extra, self.args())
     }
 
-    /// The call of the companion that takes no skipped arguments, or of the one that takes a blank for each, if there is a `_`. Each
-    /// argument goes through `pass`.
+    /// A call of the companion that takes no skipped arguments or, if one of the arguments is `_`, of the one that takes a blank for
+    /// each skipped argument. The other arguments are passed through `pass`.
     pub(crate) fn keyed(&self, pass: impl Fn(&Expr) -> Expr) -> TokenStream {
         let is_blank = |arg: &Expr| matches!(arg, Expr::Infer(_));
         let what = if self.args().iter().any(is_blank) {
@@ -263,7 +264,7 @@ impl<'a> WrittenCall<'a> {
                 };
                 let arguments = std::mem::take(&mut last.arguments);
                 let name = free_name(what, last.ident.span());
-                // as a type, since the compiler takes what it does not find in a path for a crate, and would have it added
+                // written as a type (`<f>::…`): the compiler takes an unknown name in a path for a crate, and would suggest adding it
                 let open = quote_spanned!(start(path)=> <);
                 let close = quote_spanned!(name.span()=> >);
                 let span = at(call.paren_token.span.join());
@@ -281,7 +282,7 @@ impl<'a> WrittenCall<'a> {
     }
 }
 
-/// Whether a path names a function of a type. Types begin with a capital, modules don't.
+/// Whether a path names an associated function. Types begin with a capital letter, modules don't.
 fn is_associated(path: &ExprPath) -> bool {
     let segments = &path.path.segments;
     path.qself.is_some()
