@@ -1,4 +1,4 @@
-//! What can be said on the command line, with defaults that need nothing said.
+//! The command line. No option is required.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,7 +73,7 @@ pub struct Args {
     pub port: u16,
 }
 
-/// 32 bytes.
+/// Parses 32 bytes.
 fn secret_key(digits: &str) -> Result<[u8; 32], &'static str> {
     let byte = |nth: usize| digits.get(2 * nth..2 * nth + 2);
     let mut key = [0; 32];
@@ -89,7 +89,7 @@ fn secret_key(digits: &str) -> Result<[u8; 32], &'static str> {
 }
 
 impl Args {
-    /// How large a new database is to be.
+    /// The size of a new database.
     #[must_use]
     pub fn size(&self) -> Size {
         Size {
@@ -101,21 +101,21 @@ impl Args {
         }
     }
 
-    /// Where the database is.
+    /// The path of the database.
     ///
     /// # Errors
-    /// If the program can't tell where it itself lies.
+    /// If the program can't determine its own path.
     pub fn database_path(&self) -> std::io::Result<PathBuf> {
         if let Some(path) = &self.database {
             return Ok(path.clone());
         }
-        // Beside the program means inside cargo's target folder: always writable, and `cargo clean` takes it away.
+        // Beside the program means inside cargo's target folder, which is always writable, and which `cargo clean` removes.
         let program = std::env::current_exe()?;
         let folder = program.parent().unwrap_or(&program).join("storefront-data");
         Ok(folder.join(format!("{}.sqlite", self.size())))
     }
 
-    /// The longest a phase may take.
+    /// The most time that a phase may take.
     #[must_use]
     pub fn phase_limit(&self) -> Duration {
         Duration::from_secs(self.seconds)

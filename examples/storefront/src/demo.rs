@@ -1,4 +1,4 @@
-//! What the program does from start to end: fill, serve, measure with the cache off and on, check, evict one tenant.
+//! The program from start to end: it fills, serves, measures with the cache off and on, checks, and evicts one tenant.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,10 +17,10 @@ use crate::verify::verify;
 use crate::workload::{Plan, Workload};
 use crate::{scope, shared, single};
 
-/// Runs the demonstration, or the service alone if that is asked for.
+/// Runs the demonstration or, if asked to, the service alone.
 ///
 /// # Errors
-/// If something can't be done, or if a cached answer turns out wrong.
+/// If a step fails, or if a cached answer is wrong.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let path = args
         .database_path()
@@ -31,7 +31,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     report::database(&db, &path, made.then(|| begin.elapsed()))?;
     let visitors: Arc<[Visitor]> = db.read(rows::visitors)?.into();
     let visitor = visitors.first().context("a database without users")?;
-    // first of all, since the server of its shared tier may not be there
+    // before anything else, because the server of its shared tier may not be reachable
     let cache = cache(args).await?;
     if args.serve {
         return serve(db.with_cache(cache), args.port, visitor).await;
@@ -39,7 +39,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 
     let workload = Workload::new(Arc::clone(&visitors), args);
     report::workload(args);
-    // The first to read the file finds it on the disk: not a difference that the cache makes.
+    // The first run reads the file from the disk, a difference that the cache does not make.
     phase(&workload.brief(), &db, "warming up").await?;
     let off = phase(&workload, &db, "cache off").await?;
     let db = db.with_cache(cache);
@@ -59,7 +59,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The cache of the service: the attributes say how long each answer lives, the rules keep the whole within bounds.
+/// The cache of the service. The attributes say how long each answer lives, and the rules bound the whole.
 async fn cache(args: &Args) -> anyhow::Result<Cache> {
     let builder = Cache::builder()
         .scopes(scope::hierarchy())
@@ -92,7 +92,7 @@ async fn serve(db: Db, port: u16, visitor: &Visitor) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fails if an answer was not what the database says.
+/// Fails if an answer differed from the database.
 async fn check(db: &Db, on: &Phase, plan: Plan, sample: u32) -> anyhow::Result<()> {
     let verdict = verify(db, plan, sample).await?;
     report::verdict(&verdict, &on.outcome);

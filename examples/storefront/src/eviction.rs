@@ -1,4 +1,4 @@
-//! Evicts one tenant, and shows that its entries left and no others.
+//! Evicts one tenant, and checks that its entries are gone and no others.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use cacheado::{Cache, Key};
 use crate::scope;
 use crate::shared::Counted;
 
-/// How many entries there were of the evicted organization and of everything else, before and after.
+/// The number of entries of the evicted organization, and of everything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) of_it: usize,
@@ -28,15 +28,15 @@ impl Counts {
 /// What an eviction did.
 pub(crate) struct Eviction {
     pub(crate) before: Counts,
-    /// What the cache says it evicted.
+    /// The number of evicted entries that the cache returned.
     pub(crate) evicted: u64,
     pub(crate) after: Counts,
 }
 
-/// Evicts all that is cached for an organization, its users and their sessions.
+/// Evicts everything that is cached for an organization, its users and their sessions.
 ///
-/// Fails if anything of it stays in the process, or anything else goes: key by key, not by the count alone. Nobody else may use the cache
-/// meanwhile.
+/// Fails if any of these entries stay in the process, or if any others are removed. This compares the keys, not only their number.
+/// Nothing else may use the cache meanwhile.
 pub(crate) async fn evict_organization(
     cache: &Cache,
     org_id: &str,

@@ -1,9 +1,8 @@
-//! A storefront that many organizations share: the real-service example of cacheado.
+//! A storefront that many organizations share: cacheado's example of a real service.
 //!
-//! An axum service reads and writes an SQLite file. Its read functions carry `#[cache]`, its write functions
-//! `#[cache_evict]`, and both are to be found in [`database::queries`] and [`database::commands`]: start there.
-//! The rest fills the file ([`database::fill`]), serves it ([`server`]), drives a workload against it (`workload`), and
-//! tells what came of it ([`demo`]).
+//! An axum service reads and writes an SQLite file. Its read functions have `#[cache]`, its write functions `#[cache_evict]`. They are
+//! in [`database::queries`] and [`database::commands`]: start there. The rest fills the file ([`database::fill`]), serves it
+//! ([`server`]), runs a workload against it (`workload`), and reports the results ([`demo`]).
 
 pub mod args;
 pub mod database;
@@ -16,10 +15,10 @@ mod single;
 mod verify;
 mod workload;
 
-// The tenants. A cached function that says `scope = "user"` must have an argument for each level from the root to `user`,
-// or it does not compile. A session id is a password in all but name: as a secret one it never leaves the process in clear.
+// The tenants. A cached function with `scope = "user"` must have an argument for each level from the root to `user`, or it does not
+// compile. A session id is as good as a password. As a `#[secret]` id, it never leaves the process in clear.
 cacheado::scopes! {
-    // for other crates too: the tests are one
+    // usable from other crates too, such as the tests
     pub mod scope;
 
     organization(org_id) {

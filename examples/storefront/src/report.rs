@@ -1,4 +1,4 @@
-//! What the program prints: plain text, the two phases side by side.
+//! The output of the program: plain text, with the two phases side by side.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::single::Single;
 use crate::verify::Verdict;
 use crate::workload::{Outcome, Question};
 
-/// One run of the workload, and what its cache counted.
+/// One run of the workload, and the statistics of its cache.
 pub(crate) struct Phase {
     pub(crate) outcome: Outcome,
     pub(crate) stats: Stats,
@@ -33,7 +33,7 @@ impl Phase {
     }
 }
 
-/// What is served.
+/// Prints what is served.
 pub(crate) fn database(db: &Db, path: &Path, filled_in: Option<Duration>) -> Result<()> {
     let [organizations, users, orders] = db.read(rows::counts)?.map(|rows| count(rows.into()));
     let origin = filled_in.map_or("as found".to_owned(), |took| {
@@ -44,7 +44,7 @@ pub(crate) fn database(db: &Db, path: &Path, filled_in: Option<Duration>) -> Res
     Ok(())
 }
 
-/// What is asked of it.
+/// Prints the workload.
 pub(crate) fn workload(args: &Args) {
     let Args {
         clients, seconds, ..
@@ -61,7 +61,7 @@ pub(crate) fn workload(args: &Args) {
     );
 }
 
-/// What the shared tier has done.
+/// Prints what the shared tier has done.
 pub(crate) fn shared_tier(tier: &SharedTier, stats: &Stats) {
     if !tier.is_some() {
         return;
@@ -79,7 +79,7 @@ pub(crate) fn shared_tier(tier: &SharedTier, stats: &Stats) {
     }
 }
 
-/// The two phases side by side.
+/// Prints the two phases side by side.
 pub(crate) fn comparison(off: &Phase, on: &Phase) {
     println!();
     row("", "cache off", "cache on", "");
@@ -130,7 +130,7 @@ pub(crate) fn comparison(off: &Phase, on: &Phase) {
     functions(&off.stats, &on.stats);
 }
 
-/// The hit rate of each cached function.
+/// Prints the hit rate of each cached function.
 fn functions(off: &Stats, on: &Stats) {
     row("hit rate of", "cache off", "cache on", "look-ups");
     for (name, counted) in &on.by_function {
@@ -151,7 +151,7 @@ fn functions(off: &Stats, on: &Stats) {
     );
 }
 
-/// One call of each function.
+/// Prints the time of one call of each function.
 pub(crate) fn single(singles: &[Single]) {
     println!();
     row("one call of", "from SQLite", "from the cache", "");
@@ -170,7 +170,7 @@ pub(crate) fn single(singles: &[Single]) {
     }
 }
 
-/// What checking the answers came to.
+/// Prints the result of checking the answers.
 pub(crate) fn verdict(verdict: &Verdict, on: &Outcome) {
     let (compared, checked) = (count(verdict.compared), count(on.checked));
     let (wrong, stale) = (
@@ -182,7 +182,7 @@ pub(crate) fn verdict(verdict: &Verdict, on: &Outcome) {
     println!("           {checked} answers that had to show a write just made: {stale} did not");
 }
 
-/// What evicting one organization came to.
+/// Prints the effect of evicting one organization.
 pub(crate) fn eviction(org_id: &str, eviction: &Eviction) {
     let Eviction {
         before,
@@ -209,7 +209,7 @@ pub(crate) fn eviction(org_id: &str, eviction: &Eviction) {
     );
 }
 
-/// How to visit a service that keeps running.
+/// Prints how to visit a service that keeps running.
 pub(crate) fn serving(address: SocketAddr, visitor: &Visitor) {
     let Visitor {
         org_id,
@@ -237,7 +237,7 @@ fn count(number: u64) -> String {
 
 fn ms(time: Duration) -> String {
     let milliseconds = time.as_secs_f64() * 1000.0;
-    // three digits say all that such a measurement knows
+    // such a measurement is not more precise than three digits
     match milliseconds {
         0.0..10.0 => format!("{milliseconds:.2}"),
         10.0..100.0 => format!("{milliseconds:.1}"),
@@ -258,7 +258,7 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// How many times less time.
+/// How many times shorter the time is.
 fn less(slow: Duration, fast: Duration) -> String {
     let times = slow.as_secs_f64() / fast.as_secs_f64();
     if times < 100.0 {
@@ -268,7 +268,7 @@ fn less(slow: Duration, fast: Duration) -> String {
     }
 }
 
-/// How many times more.
+/// How many times larger the number is.
 #[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
 fn more(fast: u64, slow: u64) -> String {
     format!("{:.1} x", fast as f64 / slow as f64)

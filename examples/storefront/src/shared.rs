@@ -26,26 +26,28 @@ pub struct SharedTier {
 /// Which entries an eviction by scope counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counted {
-    /// Those of the process: there is no other place.
+    /// Those in the process: there are no others.
     Process,
-    /// Those of the server, which has all that the process has, and what the process has let go.
+    /// Those in the server. It has all entries of the process, and also those that the process has dropped.
     Server,
-    /// None: memcached does not know what it has.
+    /// None: memcached does not know its entries.
     Nothing,
 }
 
 impl SharedTier {
-    /// Puts the server behind the cache that `builder` makes. With a key other instances, which have the same, use it too.
+    /// Puts the server behind the cache that `builder` makes. With a `secret_key`, other instances that have the same key use the
+    /// server too.
     pub(crate) fn behind(
         &self,
         builder: CacheBuilder,
         secret_key: Option<[u8; 32]>,
     ) -> anyhow::Result<CacheBuilder> {
-        // Session ids leave the process as hashes with this key. The processes of a real service have it from where they have their
+        // Session ids leave the process as hashes with this key. The processes of a real service get it from where they get their
         // other secrets.
         let builder = builder.secret_key(secret_key.unwrap_or_else(rand::random));
         let builder = if self.is_some() && secret_key.is_none() {
-            // nobody else writes there, so copies are right also while the server reports nothing, and need not be given up for that
+            // no other process writes there, so copies stay right even while the server reports no changes, and need not be dropped
+            // then
             builder.coherence(Duration::MAX)
         } else {
             builder
@@ -65,13 +67,13 @@ impl SharedTier {
         })
     }
 
-    /// Whether one is named.
+    /// Whether a server is named.
     #[must_use]
     pub fn is_some(&self) -> bool {
         self.redis.is_some() || self.mongodb.is_some() || self.memcached.is_some()
     }
 
-    /// What the number says that an eviction by scope answers with.
+    /// What the result of an eviction by scope counts.
     pub(crate) fn counted(&self) -> Counted {
         match self {
             Self {
@@ -83,8 +85,7 @@ impl SharedTier {
     }
 }
 
-/// Makes sure that the server is there, and that nothing is in it that an earlier run has left: that may have been over another
-/// database.
+/// Makes sure that the server is reachable, and removes what an earlier run has left in it. That run may have used another database.
 pub(crate) async fn empty(cache: &Cache) -> anyhow::Result<()> {
     let cleared = cache.clear().await;
     cleared.context(

@@ -1,6 +1,6 @@
-//! How long one call of each cached function takes, without the service around it: from the database, and from the cache.
+//! How long one call of each cached function takes without the service around it: from the database, and from the cache.
 //!
-//! Over HTTP most of the time goes into HTTP. This is what is left of a call when that is taken away.
+//! Over HTTP, most of the time goes into HTTP. This measures what remains of a call without it.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use cacheado::bypass;
 use crate::database::model::{Status, Visitor};
 use crate::database::{Db, Result, queries};
 
-/// The median of one function.
+/// The median times of one function.
 pub(crate) struct Single {
     pub(crate) function: &'static str,
     pub(crate) from_database: Duration,
     pub(crate) from_cache: Duration,
 }
 
-/// Calls each function for one visitor, past the cache and through it.
+/// Calls each function for one visitor, with the cache bypassed and with it.
 pub(crate) async fn measure(db: &Db, visitor: &Visitor) -> Result<Vec<Single>> {
     let Visitor {
         org_id,
@@ -25,7 +25,7 @@ pub(crate) async fn measure(db: &Db, visitor: &Visitor) -> Result<Vec<Single>> {
         ..
     } = visitor;
     let user_id = *user_id;
-    // the call twice, since the one past the cache is another one to the compiler
+    // the call is written twice, because a bypassed call is another one to the compiler
     macro_rules! single {
         ($function:ident($($arg:expr),*) $($wait:tt)*) => {
             Single {
@@ -47,7 +47,7 @@ pub(crate) async fn measure(db: &Db, visitor: &Visitor) -> Result<Vec<Single>> {
     ])
 }
 
-/// The median time of a call. A sample is as many calls as it takes to be much longer than reading the clock.
+/// The median time of a call. A sample has enough calls to take much longer than reading the clock.
 async fn median(mut call: impl AsyncFnMut() -> Result<()>) -> Result<Duration> {
     const SAMPLES: usize = 101;
     const SAMPLE: Duration = Duration::from_micros(200);

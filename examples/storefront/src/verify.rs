@@ -1,6 +1,6 @@
-//! Compares cached answers with the database, which is asked directly and not through the cached functions.
+//! Compares cached answers with the database, which is queried directly and not through the cached functions.
 //!
-//! Run while nobody writes: an answer that differs then has outlived the write that made it untrue.
+//! Nothing may write meanwhile: then an answer that differs has outlived the write that made it wrong.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -11,10 +11,10 @@ use crate::database::model::{Status, Visitor};
 use crate::database::{Db, Result, queries, rows};
 use crate::workload::Plan;
 
-/// Pages that the workload asks for.
+/// The pages that the workload asks for.
 const PAGES: std::ops::RangeInclusive<u32> = 0..=3;
 
-/// How the cached answers compare.
+/// The result of comparing cached answers.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// Cached answers that were compared.
@@ -23,7 +23,7 @@ pub(crate) struct Verdict {
     pub(crate) wrong: Vec<String>,
 }
 
-/// Looks up all that may be cached for `sample` visitors of the plan, and compares what is.
+/// Looks up everything that may be cached for `sample` visitors of the plan, and compares what is found.
 pub(crate) async fn verify(db: &Db, mut plan: Plan, sample: u32) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict::default();
     let visitors: Vec<Visitor> = (0..sample).map(|_| plan.visitor()).collect();
@@ -149,7 +149,7 @@ mod tests {
         let verdict = verify(&db, plan(), 100).await.unwrap();
         assert_eq!((verdict.compared, verdict.wrong.len()), (4, 0));
 
-        // past the function that evicts
+        // not through the function that evicts
         db.write(|connection| {
             Ok(connection.execute("UPDATE user SET name = 'Zoe' WHERE user_id = 1", [])?)
         })

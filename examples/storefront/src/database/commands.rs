@@ -1,4 +1,4 @@
-//! The writes: each says what it makes untrue, and that is evicted once the write has succeeded.
+//! The writes. Each names what it makes out of date, and that is evicted once the write has succeeded.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,8 +9,8 @@ use super::model::{Order, Status};
 use super::queries::{cart, profile, sales_report, settings};
 use super::{Db, Error, Result, rows};
 
-/// Places an order. Every page of the user's orders moves on by one, and nobody knows which pages are stored: all that is
-/// kept of the user goes. Of the reports only that of the open orders changes.
+/// Places an order. It shifts every page of the user's orders, and which pages are stored is not known, so everything that is kept for
+/// the user is evicted. Of the reports, only the one about open orders changes.
 ///
 /// # Errors
 /// [`Error::NotFound`] if the organization does not sell this product.
@@ -42,7 +42,7 @@ pub async fn place_order(
     .await
 }
 
-/// Gives a user another name. It stands in the profile, and in the reports of every status.
+/// Renames a user. The name is in the profile, and in the reports of every status.
 ///
 /// # Errors
 /// [`Error::NotFound`] if the organization has no such user.
@@ -67,7 +67,7 @@ pub async fn rename_user(db: &Db, org_id: &str, user_id: i64, name: String) -> R
     .await
 }
 
-/// Changes one setting of an organization. Blocks: from async code it is called on a thread that may.
+/// Changes one setting of an organization. It blocks, so async code calls it on a thread that may.
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no setting of this name.
@@ -85,7 +85,7 @@ pub fn change_setting(db: &Db, org_id: &str, name: &str, value: &str) -> Result<
     })
 }
 
-/// Puts some of a product into a session's cart, instead of what was there of it.
+/// Puts some of a product into a session's cart, replacing any earlier quantity of it.
 ///
 /// # Errors
 /// [`Error::NotFound`] if the organization does not sell this product.
@@ -109,7 +109,7 @@ pub async fn fill_cart(
     .await
 }
 
-/// Opens a session. That there was none of this id may be cached, so the session's scope is emptied.
+/// Opens a session. It may be cached that no session has this id, so the session's scope is evicted.
 ///
 /// # Errors
 /// [`Error::NotFound`] if the organization has no such user.
@@ -132,10 +132,10 @@ pub async fn log_in(db: &Db, org_id: &str, user_id: i64, session_id: &str) -> Re
     .await
 }
 
-/// Ends a session and throws its cart away: from here on, nothing that was cached for it may be served.
+/// Ends a session and discards its cart. From then on, nothing that was cached for the session may be served.
 ///
 /// # Errors
-/// If the database refuses.
+/// If the database fails.
 #[cache_evict(scope = "session", cache = db.cache)]
 pub async fn log_out(db: &Db, org_id: &str, user_id: i64, session_id: &str) -> Result<()> {
     let (org_id, session_id) = (org_id.to_owned(), session_id.to_owned());

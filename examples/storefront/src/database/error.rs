@@ -9,13 +9,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The tenant has no such thing. It may well exist in another organization: the answer is the same.
+    /// The tenant has no such thing. Another organization may have one, but the answer is the same.
     #[error("no such {0}")]
     NotFound(&'static str),
-    /// SQLite refused.
+    /// SQLite reported an error.
     #[error("the database refused")]
     Sqlite(#[from] rusqlite::Error),
-    /// A file could not be made, moved or removed.
+    /// A file could not be created, moved or removed.
     #[error("can't write {}", path.display())]
     File {
         /// The file.
@@ -23,19 +23,19 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is there and is no database of this program, or one of another version of it.
+    /// The file exists, but is not a database of this program, or is one of another version of it.
     #[error("{} is no database of this version of storefront: remove it, or name another with --database", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// The thread that ran the query died.
+    /// The task that ran the query panicked or was cancelled.
     #[error("the query was cut short")]
     CutShort(#[from] tokio::task::JoinError),
 }
 
 impl Error {
-    /// Turns "no row" into [`Error::NotFound`]; everything else stays what it is.
+    /// Turns "no row" into [`Error::NotFound`], and keeps every other error.
     pub(crate) fn missing(what: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
         move |error| match error {
             rusqlite::Error::QueryReturnedNoRows => Self::NotFound(what),

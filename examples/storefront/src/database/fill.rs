@@ -1,7 +1,7 @@
-//! Makes and fills the database file, once.
+//! Creates and fills the database file, once.
 //!
-//! The rows follow from the seed alone. The file is filled under another name and renamed when it is complete, so that an
-//! interrupted fill is never mistaken for a database.
+//! The rows depend on the seed alone. The file is filled under another name and renamed when it is complete, so that an interrupted
+//! fill is never mistaken for a database.
 
 use std::fmt;
 use std::fs::File;
@@ -16,10 +16,10 @@ use rusqlite::{Connection, params};
 use super::model::Status;
 use super::{Error, Result, schema};
 
-/// What each organization sells, with product ids from 1 on.
+/// The number of products that each organization sells. Their ids begin at 1.
 pub(crate) const PRODUCTS_PER_ORGANIZATION: u32 = 60;
 
-/// The settings that each organization has, with what they are at first.
+/// The settings of each organization, with their initial values.
 pub const SETTINGS: [(&str, &str); 5] = [
     ("currency", "EUR"),
     ("footer", "Thank you for your order."),
@@ -28,7 +28,7 @@ pub const SETTINGS: [(&str, &str); 5] = [
     ("theme", "light"),
 ];
 
-/// How much a database holds. Displays as the stem of a file name.
+/// The size of a database. It displays as the stem of a file name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
     /// Tenants.
@@ -37,7 +37,7 @@ pub struct Size {
     pub users: u32,
     /// Orders of all users.
     pub orders: u32,
-    /// What the rows follow from.
+    /// What the rows are generated from.
     pub seed: u64,
 }
 
@@ -56,9 +56,9 @@ impl fmt::Display for Size {
     }
 }
 
-/// Makes the database at `path` if there is none. Answers whether it made one.
+/// Creates the database at `path` if there is none. Returns whether it did.
 ///
-/// A file that is there is taken as it is, whatever its size: its name was the caller's choice.
+/// A file that exists is used as it is, whatever its size: its name was the caller's choice.
 ///
 /// # Errors
 /// If the file can't be written.
@@ -69,7 +69,7 @@ pub fn ensure(path: &Path, size: Size) -> Result<bool> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(at(folder))?;
     }
-    // Of two programs that start at once, the second waits and then finds the file made.
+    // If two programs start at once, the second one waits, and then finds the finished file.
     let lock = beside(path, ".lock");
     let lock = File::create(&lock)
         .and_then(|file| file.lock().map(|()| file))
@@ -79,7 +79,7 @@ pub fn ensure(path: &Path, size: Size) -> Result<bool> {
     }
     let unfinished = beside(path, ".unfinished");
     fill(&unfinished, size)?;
-    // the rows went past SQLite's own care for the disk: see below
+    // the rows were written without SQLite's own syncs: see below
     File::open(&unfinished)
         .and_then(|file| file.sync_all())
         .map_err(at(&unfinished))?;
@@ -89,12 +89,12 @@ pub fn ensure(path: &Path, size: Size) -> Result<bool> {
 }
 
 fn fill(path: &Path, size: Size) -> Result<()> {
-    // left behind by a fill that was interrupted
+    // left by an interrupted fill
     if path.exists() {
         std::fs::remove_file(path).map_err(at(path))?;
     }
     let mut connection = Connection::open(path)?;
-    // No journal and no waiting for the disk: what a crash leaves behind here is thrown away whole.
+    // No journal and no syncs: a file that a crash leaves behind here is discarded as a whole.
     connection.execute_batch(
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;",
     )?;
@@ -112,10 +112,10 @@ fn fill(path: &Path, size: Size) -> Result<()> {
     transaction.execute_batch(schema::INDEXES)?;
     transaction.execute_batch("ANALYZE")?;
     transaction.commit()?;
-    // Readers beside a writer: kept in the file, so it is said once.
+    // Lets readers work beside a writer. The mode is kept in the file, so it is set once.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     schema::mark_complete(&connection)?;
-    // Closing writes the log into the file: the rename moves this one file only.
+    // Closing writes the log into the file, because the rename moves this one file only.
     connection.close().map_err(|(_, error)| error)?;
     bar.finish_and_clear();
     Ok(())
@@ -141,7 +141,7 @@ impl Filler<'_> {
         self.orders(&prices)
     }
 
-    /// One organization with its settings and products. Answers the products' prices, by product id less one.
+    /// One organization with its settings and products. Returns the products' prices, by product id minus one.
     fn organization(&mut self, number: u32) -> Result<Vec<i64>> {
         let org_id = org_id(number);
         let name = format!("{} {}", self.pick(&PLACES), self.pick(&TRADES));
@@ -166,7 +166,7 @@ impl Filler<'_> {
         Ok(prices)
     }
 
-    /// The users, organization by organization, each with one session. The first of an organization owns it.
+    /// The users, organization by organization, each with one session. The first user of an organization owns it.
     fn users(&mut self) -> Result<()> {
         for number in 0..self.size.organizations {
             let org_id = org_id(number);
@@ -202,7 +202,7 @@ impl Filler<'_> {
         Ok(())
     }
 
-    /// The orders, in the order of their time. The first organizations have most of them, as they have in life.
+    /// The orders, in chronological order. The first organizations have most of them, as in real life.
     fn orders(&mut self, prices: &[Vec<i64>]) -> Result<()> {
         const NEW_YEAR_2025: i64 = 1_735_689_600;
         const YEAR: i64 = 365 * 24 * 60 * 60;
@@ -241,7 +241,7 @@ impl Filler<'_> {
         Ok(())
     }
 
-    /// The id of an organization's first user; that of the one past the last organization is one past the last user's.
+    /// The id of an organization's first user. For the number after the last organization, this is the id after the last user's.
     fn first_user(&self, number: u32) -> u32 {
         let before =
             u64::from(self.size.users) * u64::from(number) / u64::from(self.size.organizations);
@@ -253,7 +253,7 @@ impl Filler<'_> {
     }
 }
 
-/// A place from 0 on, the first ones most often.
+/// A place from 0 on. The first places are drawn most often.
 pub(crate) fn rank(distribution: &Zipf<f64>, random: &mut ChaCha8Rng) -> u32 {
     // Zipf samples are whole numbers from 1 to n, given as floats
     #[expect(

@@ -1,8 +1,8 @@
-//! The database as the rest of the program sees it: [`Db`], a cheap handle that joins the connections with the cache
-//! that answers are kept in.
+//! The database as the rest of the program sees it: [`Db`], a cheap handle that combines the connections with the cache for the
+//! answers.
 //!
-//! From the outside in: [`queries`] are the cached reads and [`commands`] the writes that evict; both stand on `rows`,
-//! which is plain SQL and knows of no cache. [`fill`] makes the file, `schema` its tables.
+//! From the outside in: [`queries`] are the cached reads, and [`commands`] the writes that evict. Both use `rows`, which is plain SQL
+//! and knows no cache. [`fill`] creates the file, `schema` its tables.
 
 pub mod commands;
 mod error;
@@ -26,22 +26,22 @@ use pool::Pool;
 #[derive(Clone)]
 pub struct Db {
     pool: Arc<Pool>,
-    // Named by every `#[cache(cache = db.cache)]`. A field and not the process-wide cache, so that one process can
-    // measure the same functions with the cache off and on, and that tests don't see each other's entries.
+    // Named by every `#[cache(cache = db.cache)]`. It is a field instead of the process-wide cache, so that one process can measure
+    // the same functions with the cache off and on, and tests don't see each other's entries.
     pub(crate) cache: Cache,
 }
 
 impl Db {
-    /// Opens a file that [`fill::ensure`] has made.
+    /// Opens a file that [`fill::ensure`] has created.
     ///
     /// # Errors
-    /// If the file can't be opened, or is no finished database of this program.
+    /// If the file can't be opened, or is not a complete database of this program.
     pub fn open(path: &Path, cache: Cache) -> Result<Self> {
         let pool = Arc::new(Pool::open(path)?);
         Ok(Self { pool, cache })
     }
 
-    /// The same database behind another cache.
+    /// The same database with another cache in front of it.
     #[must_use]
     pub fn with_cache(&self, cache: Cache) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Db {
         &self.cache
     }
 
-    /// Reads on the calling thread. For look-ups by index, which take microseconds.
+    /// Reads on the calling thread, for lookups by index, which take microseconds.
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.pool.read(query)
     }

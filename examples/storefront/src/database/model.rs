@@ -1,7 +1,7 @@
-//! What the queries answer with.
+//! What the queries return.
 //!
-//! All of it can be written and read by serde: that is what a value must be able to do before it is cached, for the day
-//! when a shared tier stands behind the in-process one.
+//! Serde can write and read all of it. A value must allow that to be cached, because a shared tier may come to stand behind the
+//! in-process one.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::{Deserialize, Serialize};
@@ -13,22 +13,22 @@ pub struct Organization {
     pub org_id: String,
     /// The tenant's name for people.
     pub name: String,
-    /// What it pays for.
+    /// The plan that it pays for.
     pub plan: String,
 }
 
-/// One thing that an organization sells.
+/// A product of an organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     /// Unique within the organization.
     pub product_id: i64,
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// The price of one, in cents.
     pub price_cents: i64,
 }
 
-/// Who a user is.
+/// The profile of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// Unique over all organizations.
@@ -58,7 +58,7 @@ impl Permissions {
     }
 }
 
-/// Who is asking: a session, its tenant's path, and what it may do there.
+/// The sender of a request: a session, the path of its tenant, and what it may do there.
 #[derive(Debug, Clone)]
 pub struct Visitor {
     /// The organization.
@@ -91,7 +91,7 @@ pub struct Order {
     pub quantity: u32,
     /// What it cost in all, in cents.
     pub total_cents: i64,
-    /// How far it has come.
+    /// The status of the order.
     pub status: Status,
     /// When it was placed, in seconds since 1970.
     pub placed_at: i64,
@@ -115,13 +115,13 @@ pub struct SalesReport {
 pub struct Customer {
     /// The user.
     pub user_id: i64,
-    /// The user's name: a report goes out of date when it changes.
+    /// The user's name. When it changes, a report is out of date.
     pub name: String,
     /// What the user spent, in cents.
     pub total_cents: i64,
 }
 
-/// How far an order has come.
+/// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -137,7 +137,7 @@ impl Status {
     /// Every status, once.
     pub const ALL: [Self; 3] = [Self::Open, Self::Shipped, Self::Returned];
 
-    /// The text that stands for it, in the database and in addresses.
+    /// Its text in the database and in addresses.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

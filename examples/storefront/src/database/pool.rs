@@ -1,4 +1,4 @@
-//! Connections to one database file: any number for reading, one for writing, as SQLite itself has it.
+//! Connections to one database file: any number for reading, one for writing, as in SQLite itself.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let path = path.to_owned();
-        // before anything else is said to a file that may be someone else's
+        // checked before anything else, because the file may belong to another program
         if !schema::is_complete(&Connection::open_with_flags(
             &path,
             OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -34,7 +34,7 @@ impl Pool {
 
     /// Runs `query` on a connection that can't write.
     ///
-    /// Opens one more if all are in use: there are never more of them than threads that read.
+    /// Opens another one if all are in use. There are never more of them than reading threads.
     pub(super) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let idle = unpoisoned(&self.idle).pop();
         let connection = match idle {
@@ -61,15 +61,15 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(32);
-    // What a careful service would set. The measurement without a cache must not be slower than it has to be: SQLite
-    // keeps pages of its own, and reads the rest of the file through the operating system's.
+    // What a careful service would set. The measurement without a cache must not be slower than necessary: SQLite keeps pages of its
+    // own, and reads the rest of the file through those of the operating system.
     connection.execute_batch(
         "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA mmap_size = 1073741824;",
     )?;
     Ok(connection)
 }
 
-/// A query that panicked leaves a list of connections or a rolled-back transaction behind: both are fit for use.
+/// A query that panicked leaves a list of connections or a rolled-back transaction behind. Both can still be used.
 fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,10 @@
-//! The reads: each is the SQL of `rows` with a lifetime and a tenant, which is all that caching it takes.
+//! The reads. Each is a query of `rows` with a lifetime and a tenant: caching it takes no more than that.
 //!
-//! `skip(db)` leaves the handle out of the key, and `cache = db.cache` takes the cache from it. The arguments that place a
-//! call in the tenant hierarchy (`org_id`, `user_id`, `session_id`) are found by their names; what is left (`page`,
-//! `status`) tells the entries of one tenant apart.
+//! `skip(db)` leaves the handle out of the key, and `cache = db.cache` takes the cache from it. The arguments that place a call in the
+//! tenant hierarchy (`org_id`, `user_id`, `session_id`) are found by their names. The remaining ones (`page`, `status`) distinguish
+//! the entries of one tenant.
 //!
-//! Look-ups by key take microseconds and are plain functions. What reads many rows is async and leaves the thread free.
+//! Lookups by key take microseconds and are plain functions. Functions that read many rows are async and don't block the thread.
 
 #![expect(
     clippy::missing_errors_doc,
@@ -21,7 +21,7 @@ use super::model::{
 };
 use super::{Db, Result, rows};
 
-/// Every organization. It belongs to no tenant, so its scope is the global one.
+/// All organizations. The list belongs to no tenant, so its scope is the global one.
 #[cache(ttl = "1h", skip(db), cache = db.cache)]
 pub async fn organizations(db: &Db) -> Result<Arc<[Organization]>> {
     db.read_off_thread(rows::organizations).await
@@ -33,7 +33,7 @@ pub fn settings(db: &Db, org_id: &str) -> Result<Arc<BTreeMap<String, String>>> 
     db.read(|connection| rows::settings(connection, org_id))
 }
 
-/// A page of what an organization sells, counted from 0.
+/// A page of an organization's products, counted from 0.
 #[cache(ttl = "10m", scope = "organization", skip(db), cache = db.cache)]
 pub async fn catalog(db: &Db, org_id: &str, page: u32) -> Result<Arc<[Product]>> {
     let org_id = org_id.to_owned();
@@ -41,7 +41,7 @@ pub async fn catalog(db: &Db, org_id: &str, page: u32) -> Result<Arc<[Product]>>
         .await
 }
 
-/// What an organization's orders of one status come to. Reads all of them: by far the dearest question.
+/// The totals of an organization's orders of one status. This reads all of them, and is by far the most expensive query.
 #[cache(ttl = "10m", scope = "organization", skip(db), cache = db.cache)]
 pub async fn sales_report(db: &Db, org_id: &str, status: Status) -> Result<Arc<SalesReport>> {
     let org_id = org_id.to_owned();
@@ -49,7 +49,7 @@ pub async fn sales_report(db: &Db, org_id: &str, status: Status) -> Result<Arc<S
         .await
 }
 
-/// Who a user is. A user who isn't there is an error, [`Error::NotFound`](super::Error::NotFound), and errors are not
+/// The profile of a user. A user that does not exist is an error, [`Error::NotFound`](super::Error::NotFound), and errors are not
 /// cached.
 #[cache(ttl = "10m", scope = "user", skip(db), cache = db.cache)]
 pub fn profile(db: &Db, org_id: &str, user_id: i64) -> Result<Profile> {
@@ -64,7 +64,7 @@ pub async fn recent_orders(db: &Db, org_id: &str, user_id: i64, page: u32) -> Re
         .await
 }
 
-/// What the holder of a session may do; nothing if there is no such session, which is remembered as well.
+/// What the holder of a session may do; `None` if there is no such session, which is cached as well.
 #[cache(ttl = "10m", scope = "session", skip(db), cache = db.cache)]
 pub fn permissions(
     db: &Db,
@@ -75,7 +75,7 @@ pub fn permissions(
     db.read(|connection| rows::permissions(connection, org_id, user_id, session_id))
 }
 
-/// What lies in a session's shopping cart.
+/// The contents of a session's shopping cart.
 #[cache(ttl = "10m", scope = "session", skip(db), cache = db.cache)]
 pub async fn cart(
     db: &Db,

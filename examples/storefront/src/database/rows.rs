@@ -1,7 +1,6 @@
 //! The SQL of the reads, without a cache.
 //!
-//! Kept apart from the cached functions so that the check of the cached answers has something to compare them with that
-//! the cache has no part in.
+//! It is separate from the cached functions, so that cached answers can be checked against answers in which the cache has no part.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,10 +13,10 @@ use super::model::{
 };
 use super::{Error, Result};
 
-/// Rows of a page, of whatever is shown in pages.
+/// The rows of a page, whatever it shows.
 const PAGE: u32 = 20;
 
-/// Users named in a sales report.
+/// The number of users in a sales report.
 const BEST_CUSTOMERS: u32 = 5;
 
 pub(crate) fn organizations(connection: &Connection) -> Result<Arc<[Organization]>> {
@@ -155,7 +154,7 @@ pub(crate) fn cart(
     )
 }
 
-/// Every session there is, organization by organization; the organizations with the most orders first.
+/// All sessions, by organization. The organizations with the most orders come first.
 pub(crate) fn visitors(connection: &Connection) -> Result<Vec<Visitor>> {
     let sql = "
         SELECT org_id, user_id, session_id, role
@@ -175,7 +174,7 @@ pub(crate) fn visitors(connection: &Connection) -> Result<Vec<Visitor>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How many organizations, users and orders there are.
+/// The numbers of organizations, users and orders.
 pub(crate) fn counts(connection: &Connection) -> Result<[u32; 3]> {
     let sql = "SELECT (SELECT count(*) FROM organization), (SELECT count(*) FROM user), (SELECT count(*) FROM purchase)";
     let counts =

@@ -1,14 +1,15 @@
-//! The tables. Every row that belongs to a tenant says so in `org_id`, and every key and index begins with it.
+//! The tables. Every row that belongs to a tenant has its `org_id`. All indexes begin with it, and so do all keys but that of
+//! `purchase`.
 
 use rusqlite::Connection;
 
-/// Tells the files of this program from those of others, of which many have the version 1 too.
+/// Distinguishes the files of this program from those of others, of which many have the version 1 too.
 const APPLICATION: i32 = i32::from_be_bytes(*b"SHOP");
 
-/// Raised when the tables change, so that a file of an older version is told from a broken one.
+/// Incremented when the tables change, so that files of another version are rejected.
 const VERSION: i32 = 1;
 
-/// The tables, without the indexes: those are made once the rows are there, which is several times faster.
+/// The tables, without the indexes. Those are created once the rows are there, which is several times faster.
 pub(super) const TABLES: &str = "
     CREATE TABLE organization (
         org_id TEXT PRIMARY KEY, name TEXT NOT NULL, plan TEXT NOT NULL
@@ -38,19 +39,19 @@ pub(super) const TABLES: &str = "
     );
 ";
 
-/// One index for each question that is asked of the orders. The second holds all that a report reads.
+/// One index for each kind of query on the orders. The second one contains all that a report reads of them.
 pub(super) const INDEXES: &str = "
     CREATE INDEX purchase_of_user ON purchase (org_id, user_id, order_id);
     CREATE INDEX purchase_by_status ON purchase (org_id, status, user_id, total_cents);
 ";
 
-/// Says that the file is complete. The last thing written to it.
+/// Marks the file as complete. This is the last write to it.
 pub(super) fn mark_complete(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "application_id", APPLICATION)?;
     connection.pragma_update(None, "user_version", VERSION)
 }
 
-/// Whether [`mark_complete`] of this very version was the last word on this file.
+/// Whether [`mark_complete`] of this very version has marked the file.
 pub(super) fn is_complete(connection: &Connection) -> bool {
     let is = |pragma, expected: i32| {
         connection

@@ -1,4 +1,4 @@
-//! What each address answers. Nothing here knows of a cache: the functions that are called do.
+//! The answer for each address. Nothing here knows the cache: the functions that it calls do.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -22,13 +22,13 @@ impl IntoResponse for Error {
         if let Self::NotFound(_) = self {
             return (StatusCode::NOT_FOUND, self.to_string()).into_response();
         }
-        // what the database said is for whoever runs the service, not for whoever asked
+        // what the database reported is for the operator of the service, not for the client
         eprintln!("error: {:#}", anyhow::Error::new(self));
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     }
 }
 
-/// What the first page shows: five questions in one request.
+/// The contents of the first page: five queries in one request.
 #[derive(Serialize)]
 pub(super) struct Home {
     settings: Arc<BTreeMap<String, String>>,
@@ -204,7 +204,7 @@ pub(super) async fn fill_cart(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Passwords are beside the point of this example: whoever asks for a session gets one, on the loopback interface.
+/// Passwords are out of scope for this example: anyone who asks for a session gets one, on the loopback interface.
 pub(super) async fn log_in(State(db): State<Db>, Path(tenant): Path<Tenant>) -> Answer<LoggedIn> {
     let session_id = format!("{:032x}", rand::random::<u128>());
     commands::log_in(&db, &tenant.org_id, tenant.user_id, &session_id).await?;

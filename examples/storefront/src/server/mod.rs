@@ -1,7 +1,7 @@
-//! The service: addresses, and a server on the loopback interface that can be stopped again.
+//! The service: its addresses, and a server on the loopback interface that can be stopped again.
 //!
-//! Whoever asks is a session of a user of an organization, and says so: the first two in the address, the session as a
-//! bearer token. `visitor` checks it, `handlers` answer.
+//! Each request is sent by a session of a user of an organization. The organization and the user are in the address, and the session
+//! is the bearer token. `visitor` checks them, `handlers` answer.
 
 mod handlers;
 mod visitor;
@@ -39,7 +39,7 @@ pub fn router(db: Db) -> Router {
         .with_state(db)
 }
 
-/// A server that runs until it is told to stop.
+/// A server that runs until it is stopped.
 pub struct Server {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -55,7 +55,7 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
-        // Small answers go out at once: waiting to fill a packet would hide what the cache saves.
+        // Small answers are sent at once: waiting to fill a packet would hide what the cache saves.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let task = tokio::spawn(async move {
             axum::serve(listener, router(db))
@@ -69,18 +69,18 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers the requests that have begun, and ends.
+    /// Answers the requests that have begun, then ends.
     ///
     /// # Errors
     /// If the server had failed before.
     pub async fn stop(self) -> anyhow::Result<()> {
-        // it may have ended by itself, which `task` tells
+        // it may have ended by itself, which the result of `task` shows
         let _ = self.stop.send(());
         Ok(self.task.await??)
     }

@@ -1,6 +1,6 @@
-//! Who is asking: read from the address and the bearer token, and checked against the sessions on every request.
+//! The sender of a request: read from the address and the bearer token, and checked against the sessions on every request.
 //!
-//! The check is what such a service does most often, and the reason why its sessions are cached.
+//! That check is what such a service does most often, and the reason why its sessions are cached.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
@@ -34,7 +34,7 @@ impl FromRequestParts<Db> for Visitor {
             .to_owned();
         let permissions = queries::permissions(db, &org_id, user_id, &session_id)
             .map_err(IntoResponse::into_response)?;
-        // a session of another tenant is no session here, and the answer doesn't tell the two apart
+        // a session of another tenant gets the same answer as one that does not exist
         let permissions = permissions.ok_or_else(|| StatusCode::UNAUTHORIZED.into_response())?;
         Ok(Self {
             org_id,

@@ -1,4 +1,4 @@
-//! One connection that is kept open, with one request on it at a time.
+//! One connection that is kept open, with one request at a time.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ impl Client {
             .context("the service can't be reached")?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // ends with the connection; what goes wrong on it, `send` is told
+        // ends with the connection; `send` gets its errors
         tokio::spawn(connection);
         Ok(Self {
             connection: sender,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// The kinds of question whose times are kept apart.
+/// The kinds of question that are measured separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Question {
     Home,
@@ -46,7 +46,7 @@ impl Question {
     }
 }
 
-/// Times of answers, to three digits.
+/// The times of answers, to three digits.
 pub(crate) struct Measured {
     all: Histogram<u64>,
     by_question: [Histogram<u64>; Question::ALL.len()],
@@ -54,7 +54,7 @@ pub(crate) struct Measured {
 
 impl Default for Measured {
     fn default() -> Self {
-        // from a nanosecond to a minute: what takes longer counts as a minute
+        // from a nanosecond to a minute; longer times count as a minute
         let empty = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("bounds in order");
         Self {
             by_question: std::array::from_fn(|_| empty.clone()),
@@ -78,7 +78,7 @@ impl Measured {
         }
     }
 
-    /// Answers to all questions.
+    /// The number of answers, to all questions.
     pub(crate) fn requests(&self) -> u64 {
         self.all.len()
     }
@@ -88,7 +88,7 @@ impl Measured {
         Duration::from_nanos(self.all.value_at_quantile(share))
     }
 
-    /// The same for the answers to one kind of question; nothing if it was never asked.
+    /// The same for the answers to one kind of question; `None` if it was never asked.
     pub(crate) fn quantile_of(&self, question: Question, share: f64) -> Option<Duration> {
         let times = &self.by_question[question as usize];
         (!times.is_empty()).then(|| Duration::from_nanos(times.value_at_quantile(share)))

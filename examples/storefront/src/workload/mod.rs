@@ -1,8 +1,7 @@
 //! Visits the service over HTTP as its users would: many tenants at once, a few of them most of the time, mostly reading.
 //!
-//! The same seed gives the same visits, so that two runs differ in the cache alone. A run ends after so many requests or so
-//! much time, whichever comes first. `plan` decides who does what, `visit` does it, `client` is one connection, `measure`
-//! keeps the times.
+//! The same seed gives the same visits, so that two runs differ only in the cache. A run ends after a number of requests or a time,
+//! whichever comes first. `plan` decides who does what, `visit` does it, `client` is one connection, and `measure` keeps the times.
 
 mod client;
 mod measure;
@@ -23,7 +22,7 @@ use crate::database::model::Visitor;
 pub(crate) use measure::{Measured, Question};
 pub(crate) use plan::Plan;
 
-/// Who visits, and for how long.
+/// The visitors, and the limits of a run.
 pub(crate) struct Workload {
     visitors: Arc<[Visitor]>,
     clients: u32,
@@ -32,12 +31,12 @@ pub(crate) struct Workload {
     time: Duration,
 }
 
-/// What came of a run.
+/// The result of a run.
 pub(crate) struct Outcome {
     pub(crate) measured: Measured,
     /// From the first request to the last answer.
     pub(crate) took: Duration,
-    /// Answers that were older than a write whose success had been told before the question was asked.
+    /// Answers that were older than a write whose success was known before the question was asked.
     pub(crate) stale: Vec<String>,
     /// Answers that had to show a write of the same client.
     pub(crate) checked: u64,
@@ -54,7 +53,7 @@ impl Workload {
         }
     }
 
-    /// A twentieth of it.
+    /// The same with a twentieth of the requests.
     pub(crate) fn brief(&self) -> Self {
         Self {
             visitors: Arc::clone(&self.visitors),
@@ -65,7 +64,7 @@ impl Workload {
 
     /// Visits the service at `address`, and waits until all clients are done.
     ///
-    /// Fails if the service answers something other than what was asked for; a stale answer is part of the outcome.
+    /// Fails if the service answers anything other than what was asked for. A stale answer is part of the outcome instead.
     pub(crate) async fn run(
         &self,
         address: SocketAddr,
@@ -75,7 +74,7 @@ impl Workload {
         let mut clients = JoinSet::new();
         let begin = Instant::now();
         for number in 0..self.clients {
-            // streams of one client are as far apart as those of two seeds
+            // the streams of the clients differ as much as those of two seeds
             let plan = Plan::new(
                 Arc::clone(&self.visitors),
                 self.seed.wrapping_add(u64::from(number) << 32),
@@ -100,7 +99,7 @@ impl Workload {
     }
 }
 
-/// When to stop, shared by the clients of one run.
+/// The limit of a run, shared by its clients.
 struct Limit {
     requests: u64,
     sent: AtomicU64,
@@ -123,14 +122,14 @@ impl Limit {
         }
     }
 
-    /// Whether one more visit may begin. A visit that has begun is finished, so a run ends a few requests late.
+    /// Whether another visit may begin. A visit that has begun is finished, so a run ends a few requests late.
     fn allows_more(&self) -> bool {
         self.sent.load(Ordering::Relaxed) < self.requests && Instant::now() < self.deadline
     }
 
     fn count_request(&self) {
         let sent = self.sent.fetch_add(1, Ordering::Relaxed);
-        // drawing takes a lock: not for each of them
+        // drawing takes a lock, so this doesn't draw for each request
         if sent.is_multiple_of(256) {
             self.bar.set_position(sent);
         }

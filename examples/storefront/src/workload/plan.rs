@@ -1,4 +1,4 @@
-//! Who visits next, and to do what: drawn from a seed, with the skew that real tenants show.
+//! Who visits next, and what they do: drawn from a seed, with the skew of real tenants.
 
 use std::sync::Arc;
 
@@ -13,24 +13,24 @@ use super::Question;
 
 /// One visit.
 pub(super) enum Visit {
-    /// One question, with what follows the visitor's own part of the address.
+    /// One question, with the part of the address after the visitor's own.
     Ask(Question, String),
-    /// Order something, then look whether it is among the orders.
+    /// Order something, then check that it is among the orders.
     Order { product_id: u32, quantity: u32 },
     /// Put something into the cart.
     FillCart { product_id: u32, quantity: u32 },
-    /// Take another name.
+    /// Change the user's name.
     Rename { name: String },
     /// Change a setting of the organization.
     ChangeSetting { name: &'static str, value: String },
-    /// Log in, look around, log out, and look whether the door is shut.
+    /// Log in, look around, log out, and check that the session is not accepted any more.
     ComeAndGo,
 }
 
 /// An endless series of visits.
 pub(crate) struct Plan {
     visitors: Arc<[Visitor]>,
-    /// Where the visitors of each organization begin and end.
+    /// The range of the visitors of each organization.
     organizations: Vec<std::ops::Range<usize>>,
     by_organization: Zipf<f64>,
     random: ChaCha8Rng,
@@ -57,14 +57,14 @@ impl Plan {
         }
     }
 
-    /// Who comes next. Of the organizations and of the users in each, the k-th comes 1/k as often as the first.
+    /// The next visitor. Of the organizations, and of the users in each, the k-th comes 1/k as often as the first.
     pub(crate) fn visitor(&mut self) -> Visitor {
         let members = self.members();
         let by_user = zipf(u32::try_from(members.len()).expect("as many as fit into a database"));
         self.visitors[members.start + rank(&by_user, &mut self.random) as usize].clone()
     }
 
-    /// Who comes next among those who may do this.
+    /// The next visitor among those who `may` do something.
     fn visitor_who(&mut self, may: impl Fn(&Visitor) -> bool) -> Visitor {
         let members = self.members();
         let permitted: Vec<_> = self.visitors[members]
@@ -137,7 +137,7 @@ impl Plan {
         }
     }
 
-    /// Half the time the first page, a quarter the second, and so on.
+    /// The first page half the time, the second a quarter of the time, and so on.
     fn page(&mut self) -> u32 {
         self.random.random::<u32>().trailing_ones().min(3)
     }

@@ -1,4 +1,4 @@
-//! Carries out the visits of one client, and notices answers that don't show what the same client has just written.
+//! Carries out the visits of one client, and detects answers that don't show what the same client has just written.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::plan::{Plan, Visit};
 use super::{Limit, Measured, Question};
 use crate::database::model::{Order, Visitor};
 
-/// What one client has seen.
+/// What one client has measured and seen.
 pub(super) struct Seen {
     pub(super) measured: Measured,
     pub(super) stale: Vec<String>,
@@ -106,8 +106,8 @@ impl Caller {
         let orders = self.ask(Question::Orders, visitor, "/orders").await?;
         let orders: Vec<Order> = serde_json::from_slice(&orders)?;
         self.seen.checked += 1;
-        // Others may order for the same user meanwhile. Orders come newest first: this one is among them, or newer ones
-        // have filled the page.
+        // Others may order for the same user meanwhile. The newest orders come first, so this one is among them, or newer ones have
+        // filled the page.
         let shown = orders.contains(&placed);
         let pushed_out = orders
             .last()

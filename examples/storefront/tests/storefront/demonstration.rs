@@ -1,4 +1,4 @@
-//! The program from end to end, in small: it fails by itself if a cached answer is wrong or an eviction is not exact.
+//! The program from end to end, in small. It fails by itself if a cached answer is wrong, or if an eviction is not exact.
 
 use cacheado_tests::servers;
 use clap::Parser;
@@ -6,7 +6,7 @@ use storefront::args::Args;
 use storefront::database::fill::{self, Size};
 use storefront::demo;
 
-/// In small, with more on the command line.
+/// Runs the program in small, with more arguments.
 async fn run(more: &[&str]) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("demo.sqlite");
@@ -31,7 +31,7 @@ async fn with_each_of_the_shared_tiers() {
     let mongo = servers::Mongo::start();
     run(&["--mongodb", &mongo.url()]).await.unwrap();
     let memcached = servers::Memcached::start();
-    // twice, over what the run before has left
+    // twice: the second run finds what the first has left
     for _ in 0..2 {
         run(&["--memcached", &memcached.url()]).await.unwrap();
     }

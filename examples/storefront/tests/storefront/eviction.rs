@@ -1,4 +1,4 @@
-//! Evicting an organization takes its entries, its users' and its sessions', and no others.
+//! Evicting an organization removes its entries, those of its users and of their sessions, and no others.
 
 use cacheado::peek;
 use storefront::database::model::Status;

@@ -1,4 +1,4 @@
-//! A write is visible in the next read, though the answer before it was cached.
+//! The next read shows a write, even if the answer before it was cached.
 
 use storefront::database::model::Status;
 use storefront::database::{commands, queries};
@@ -23,7 +23,7 @@ async fn an_order_is_on_the_first_page_and_in_the_report() {
         queries::recent_orders(db, ORG, USER, 0).await.unwrap()[0],
         placed
     );
-    // every page has moved on by one
+    // every page has shifted by one
     assert_eq!(
         queries::recent_orders(db, ORG, USER, 1).await.unwrap()[0],
         first[19]
@@ -56,7 +56,7 @@ async fn a_new_name_is_in_the_profile_and_in_every_report() {
     assert_eq!(queries::profile(db, ORG, USER).unwrap().name, "Zoe");
     for status in Status::ALL {
         let report = queries::sales_report(db, ORG, status).await.unwrap();
-        // four users, of whom a report names the best five
+        // there are four users, and a report names the best five
         assert!(
             report
                 .best_customers
@@ -98,7 +98,7 @@ async fn a_cart_holds_what_was_put_in() {
 #[tokio::test]
 async fn a_session_begins_and_ends_at_once() {
     let shop = Shop::open();
-    // that there is no such session is cached, and must not outlive logging in
+    // the absence of the session is cached, and must not outlive logging in
     assert!(
         queries::permissions(&shop.db, ORG, USER, "session-of-1")
             .unwrap()

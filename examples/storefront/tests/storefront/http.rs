@@ -1,4 +1,4 @@
-//! The service lets in whoever has a session, and nobody else.
+//! The service accepts requests with a valid session, and no others.
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};

@@ -1,4 +1,4 @@
-//! Two instances of the program on one server and one database: what is changed through one is seen through the other.
+//! Two instances of the program with one server and one database: each sees what is changed through the other.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use cacheado_tests::servers::{self, wait_until};
 
-/// Less than copies are kept for while nothing is heard of the others, and far less than answers live.
+/// Shorter than the time for which copies are kept while no changes are reported, and far shorter than answers live.
 const SOON: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROUNDS: usize = 20;
 
-/// The program, as long as this lives.
+/// A running program, which ends when this is dropped.
 struct Instance {
     program: Child,
-    // its lines must go somewhere
+    // kept open, because the program prints to it
     _output: BufReader<ChildStdout>,
     host: String,
-    /// The address of a user, and who is logged in.
+    /// The address of a user, and that user's session.
     user: String,
     session: String,
 }
@@ -104,11 +104,11 @@ fn what_one_changes_the_other_sees() {
     let database = folder.path().join("shop.sqlite");
     let instances = [(); 2].map(|()| Instance::start(&redis.url(), &database));
     for round in 0..ROUNDS {
-        // until both hear of each other, a copy may be as old as without that
+        // until both receive each other's changes, copies may be as old as without that
         let soon = if round == 0 { PATIENCE } else { SOON };
         let (one, other) = (&instances[round % 2], &instances[(round + 1) % 2]);
         let theme = format!("theme-{round}");
-        // in the other's memory, of before
+        // the other instance keeps the old settings in its memory
         assert!(!other.settings().contains(&theme));
         let changed = one.ask("PUT", "settings/theme", &one.session, &theme);
         assert!(changed.starts_with("HTTP/1.1 204"), "{changed}");

@@ -1,4 +1,4 @@
-//! Nobody sees what belongs to another organization, however often its owner has asked for it.
+//! Nobody gets data of another organization, however often its owner has asked for it.
 
 use storefront::database::model::Status;
 use storefront::database::{Error, commands, queries};

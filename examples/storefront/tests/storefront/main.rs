@@ -1,4 +1,4 @@
-//! What a user of the storefront relies on, whether the answers come from the cache or not.
+//! What users of the storefront can rely on, whether the answers come from the cache or not.
 
 mod demonstration;
 mod eviction;
