@@ -1,4 +1,4 @@
-//! Where an entry lies, and what its file holds.
+//! Where an entry is stored, and what its file contains.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use std::time::{Duration, SystemTime};
 use cacheado::backends::Payload;
 use cacheado::{Key, Scope};
 
-/// The most bytes an id may have: in hexadecimal, and behind its level's name, it must fit into a file's name.
+/// The largest id, in bytes: in hexadecimal, and after the name of its level, it must fit into a file name.
 const LONGEST_ID: usize = 96;
 
 const EXTENSION: &str = "entry";
 
 /// The directory of `scope`: one step down for each of its ids.
 ///
-/// Ids are written in hexadecimal, so no id can be mistaken for a path or for another id. What [`Scope`] and [`Key`]
-/// print is for people, and leaves secret ids out; it must never name an entry.
+/// Ids are written in hexadecimal, so no id can be mistaken for a path or for another id. The printed forms of [`Scope`] and [`Key`]
+/// are for people and leave out secret ids, so they must never identify an entry.
 pub(crate) fn directory_of(root: &Path, scope: &Scope) -> io::Result<PathBuf> {
     let mut directory = root.to_path_buf();
     for (level, id) in scope.level().chain().into_iter().zip(scope.ids()) {
@@ -30,13 +30,13 @@ pub(crate) fn directory_of(root: &Path, scope: &Scope) -> io::Result<PathBuf> {
     Ok(directory)
 }
 
-/// The name of the file of `key` in its scope's directory.
+/// The name of the file for `key`, in the directory of its scope.
 pub(crate) fn file_name(key: &Key) -> String {
     let mut hash = Fnv::default();
     let space = key.space();
     hash.add(space.name().as_bytes());
     hash.add(&space.version().to_le_bytes());
-    // an explicit name is another than the path that reads the same
+    // an explicit name differs from a path with the same text
     hash.add(&[space.is_explicit().into()]);
     hash.add(key.args());
     format!("{:016x}.{EXTENSION}", hash.0)
@@ -47,7 +47,7 @@ pub(crate) fn is_entry(path: &Path) -> bool {
         .is_some_and(|extension| extension == EXTENSION)
 }
 
-/// What the file of `payload` holds.
+/// The contents of the file for `payload`.
 pub(crate) fn pack(payload: &Payload, now: SystemTime) -> Vec<u8> {
     let mut stored = crate::deadline(now, payload.lifetime)
         .to_le_bytes()
@@ -56,14 +56,14 @@ pub(crate) fn pack(payload: &Payload, now: SystemTime) -> Vec<u8> {
     stored
 }
 
-/// The payload in a file; `None` if it has expired or the file is no entry.
+/// The payload in a file; `None` if it has expired, or if the file is not an entry.
 pub(crate) fn unpack(stored: &[u8], now: SystemTime) -> Option<Payload> {
     let (deadline, bytes) = stored.split_first_chunk()?;
     let lifetime = match u64::from_le_bytes(*deadline) {
         0 => None,
         deadline => {
             let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(deadline))?;
-            // an error, or no time left: it is over
+            // an error, or no time left: it has expired
             let left = at.duration_since(now).ok().filter(|left| !left.is_zero())?;
             Some(left)
         }
@@ -82,7 +82,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-/// FNV-1a, which is the same in every process and every build, as the standard library's hashers need not be.
+/// FNV-1a, which is the same in every process and every build. The standard library's hashers need not be.
 struct Fnv(u64);
 
 impl Default for Fnv {
@@ -92,7 +92,7 @@ impl Default for Fnv {
 }
 
 impl Fnv {
-    /// Adds `part`, with its length: `ab` and `c` are not `a` and `bc`.
+    /// Adds `part` with its length, so that `ab` and `c` differ from `a` and `bc`.
     fn add(&mut self, part: &[u8]) {
         for byte in (part.len() as u64).to_le_bytes().iter().chain(part) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);

@@ -1,10 +1,10 @@
-//! A backend of one's own: files in a directory, which other caches and processes can share.
+//! A custom backend: files in a directory, which several caches and processes can share.
 //!
-//! A scope is a directory and its children are directories in it, so evicting a tenant removes one directory with all that
-//! is in it. An entry is a file in its scope's directory: the moment at which it expires, then the payload's bytes.
+//! A scope is a directory, and its child scopes are directories in it, so evicting a tenant removes one directory with everything in
+//! it. An entry is a file in the directory of its scope: the time when it expires, then the bytes of the payload.
 //!
-//! It knows nothing of values, functions or rules. It need not compare whole keys either: payloads carry their own key, and
-//! the cache takes another key's payload as a miss. So a file's name may be a hash.
+//! The backend knows nothing about values, functions or rules. It does not have to compare whole keys either: a payload carries its
+//! own key, and the cache treats the payload of another key as a miss. So a file name may be a hash.
 
 mod layout;
 
@@ -18,21 +18,21 @@ use std::time::{Duration, SystemTime};
 use cacheado::backends::{Backend, BackendFuture, BackendResult, Lookup, Payload};
 use cacheado::{Key, Scope};
 
-/// Entries as files below one directory, in which each cache has a directory of its name. Cloning gives another handle to the
-/// same store.
+/// Entries as files below one directory, in which each cache has a directory with its name. A clone is another handle to the same
+/// store.
 #[derive(Clone, Debug)]
 pub struct Files {
     directory: PathBuf,
-    /// Tells the files of unfinished writes apart.
+    /// Distinguishes the files of unfinished writes.
     writes: Arc<AtomicU64>,
 }
 
 impl Files {
-    /// A store in `directory`, which is made if it is not there.
+    /// A store in `directory`, which is created if it does not exist.
     ///
     /// # Errors
     ///
-    /// If the directory can't be made.
+    /// If the directory can't be created.
     pub fn new(directory: impl Into<PathBuf>) -> io::Result<Self> {
         let directory = directory.into();
         fs::create_dir_all(&directory)?;
@@ -47,7 +47,7 @@ impl Files {
         Ok(directory.join(layout::file_name(key)))
     }
 
-    /// Runs `work` where it may block: on a thread for that, or right here if no tokio runtime is around.
+    /// Runs `work` where it may block: on a thread for blocking work or, outside of any tokio runtime, right here.
     fn unblocked<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> BackendResult<T> + Send + 'static,
@@ -79,7 +79,7 @@ impl Backend for Files {
 
     fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
         let file = self.file_of(key)?;
-        // written beside and then moved: whoever reads sees the old file or the new one, never half of it
+        // written to another file and then renamed: a reader sees the old contents or the new ones, never half of them
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
         let draft = self
             .directory
@@ -143,7 +143,7 @@ impl Backend for Files {
     }
 }
 
-/// `None` for what is not there, which is no error.
+/// `None` if something does not exist, which is not an error.
 fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -172,7 +172,7 @@ fn count_alive(directory: &Path, now: SystemTime) -> io::Result<u64> {
     Ok(alive)
 }
 
-/// The moment at which a lifetime that begins `now` is over, in milliseconds since 1970, rounded up; zero for none.
+/// The time when a lifetime that begins `now` ends, in milliseconds since 1970, rounded up; zero if it has no end.
 fn deadline(now: SystemTime, lifetime: Option<Duration>) -> u64 {
     let Some(lifetime) = lifetime else { return 0 };
     let now = now.duration_since(SystemTime::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! That it does what a cache relies on in any backend.
+//! The backend does what a cache expects of every backend.
 
 use cacheado_backends::conformance::{Check, Suite};
 use custom_backend::Files;
@@ -8,9 +8,9 @@ fn conforms() {
     let directory = tempfile::tempdir().unwrap();
     let files = Files::new(directory.path()).unwrap();
     let suite = Suite::new(|| files.clone());
-    // it has what each backend must have, and no more
+    // it has only what every backend must have
     let suite = suite.marks(false).leases(false).watch(false);
-    // an id is the name of a directory
+    // an id becomes the name of a directory
     suite.longest_id(96).run();
 }
 

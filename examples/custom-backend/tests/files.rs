@@ -1,4 +1,4 @@
-//! What a cache relies on when its shared tier is a directory.
+//! What a cache can rely on when its shared tier is a directory.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use cacheado::{Cache, Hierarchy, Result, Scope, cache};
 use custom_backend::Files;
 
-/// A cache over `files` that keeps nothing in the process, so that every answer comes from there.
+/// A cache over `files` that keeps nothing in the process, so that every answer comes from the files.
 fn over(files: &Files) -> Cache {
     let hierarchy = Hierarchy::builder()
         .level("organization", "org_id")
@@ -109,7 +109,7 @@ fn an_entry_whose_time_is_over_is_no_entry() -> Result<()> {
         .ttl(Duration::from_nanos(1))
         .scope(user(&cache, "acme", "7"))
         .run()?;
-    // deadlines are kept in whole milliseconds; this waits for the next one and for nothing else
+    // deadlines are whole milliseconds, so this waits for the next one
     let began = std::time::Instant::now();
     while began.elapsed() < Duration::from_millis(2) {
         std::hint::spin_loop();
@@ -168,7 +168,7 @@ fn a_directory_that_has_gone_wrong_fails_no_function() {
     assert_eq!(length(&cache, "four"), 4);
     assert_eq!(length(&cache, "four"), 4);
     assert_eq!(RUNS.load(Ordering::Relaxed), 2);
-    // each look-up; what could not be looked up is not written
+    // each lookup fails, and a value whose lookup failed is not written
     assert_eq!(cache.stats().backend_errors, 2);
     assert!(cache.set("k", &1_u8).run().is_err());
 }
