@@ -1,7 +1,7 @@
 //! Async functions: one load for many callers, sync and async callers of one key, and operations that are awaited.
 //!
-//! Nothing here needs tokio but the tasks and the sleeps of this program itself. The feature `tokio` is for the last part: a
-//! thread of the runtime that waits for an async load says so to the runtime first.
+//! The cache does not need tokio here; only the tasks and sleeps of this program do. The exception is the last part, which needs the
+//! feature `tokio`: a thread of the runtime that waits for an async load tells the runtime first.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn report(month: &str) -> Result<String, std::io::Error> {
 
 static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
 
-/// Hangs at the first attempt.
+/// Hangs on the first attempt.
 #[cache(ttl = 60)]
 async fn feed() -> String {
     if ATTEMPTS.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -40,14 +40,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("1000 callers at once: {queries} query");
     assert_eq!(queries, 1);
 
-    // of an async function, each verb is a future
+    // each verb of an async function is a future
     assert_eq!(
         peek!(report("May")).await?.as_deref(),
         Some("the report of May")
     );
     assert!(evict!(report("May")).await?);
 
-    // a caller that goes away takes its load with it, and the next one loads
+    // if a caller is dropped, its load ends with it, and the next caller loads
     let first = tokio::spawn(feed());
     while ATTEMPTS.load(Ordering::Relaxed) == 0 {
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! A backend of one's own behind the in-process tier: `examples/custom-backend` keeps entries as files in a directory.
+//! A custom backend behind the in-process tier: `examples/custom-backend` stores entries as files in a directory.
 //!
 //! Two caches share it, as two processes would.
 
@@ -17,7 +17,7 @@ fn greeting(cache: &Cache, org_id: &str, user_id: u64) -> String {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::temp_dir().join(format!("cacheado-example-{}", std::process::id()));
     let files = Files::new(&directory)?;
-    // one name: what one stores is the other's too
+    // both caches have the same name, so each finds what the other stores
     let first = Cache::builder().backend(files.clone()).build()?;
     let second = Cache::builder().backend(files).build()?;
 
@@ -54,7 +54,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "  {}: {} failures",
         stats.storage_type, stats.backend_errors
     );
-    // looking for the greeting, which is not stored there after that, and the write by hand; the second greeting came from the process
+    // the lookup of the first greeting (which is not written to the backend after that), and the `set`; the second greeting came from
+    // the process
     assert_eq!(stats.backend_errors, 2);
 
     std::fs::remove_file(&directory)?;

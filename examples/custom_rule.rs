@@ -1,4 +1,4 @@
-//! A rule of one's own: each organization has a bound, so that a busy one can't push out the others.
+//! A custom rule: each organization has its own bound, so that a busy one can't push out the others.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use cacheado::{Cache, Error, Key, Rule, scopes};
 
 scopes! { organization(org_id) { user(user_id) } }
 
-/// At most so many entries for each tenant of the topmost level. The one stored longest ago makes room.
+/// Keeps at most `bound` entries for each tenant of the topmost level. The entry that was stored longest ago makes room.
 struct PerTenant {
     bound: usize,
     /// The keys of each tenant, oldest first.
@@ -29,7 +29,7 @@ impl PerTenant {
     }
 }
 
-/// The organization that `key` belongs to; `None` for what is global.
+/// The organization to which `key` belongs; `None` for a global key.
 fn tenant_of(key: &Key) -> Option<String> {
     key.scope().ids().next().map(str::to_owned)
 }
@@ -39,7 +39,7 @@ impl Rule for PerTenant {
         "PerTenant"
     }
 
-    /// `build()` fails with this.
+    /// `build()` fails with this error.
     fn check(&self) -> cacheado::Result<()> {
         if self.bound == 0 {
             return Err(Error::config(
@@ -50,12 +50,12 @@ impl Rule for PerTenant {
         Ok(())
     }
 
-    /// Who was hit plays no part.
+    /// The rule does not look at hits.
     fn reads(&self) -> Reads {
         Reads::Ignore
     }
 
-    /// Nor does when it was: not keeping that spares 16 bytes an entry.
+    /// Nor at the time of the last use. Not recording that saves 16 bytes per entry.
     fn asks_last_use(&self) -> bool {
         false
     }
@@ -69,7 +69,7 @@ impl Rule for PerTenant {
         }
         let tenants = self.tenants();
         let keys = tenants.get(&tenant).map_or(&[][..], Vec::as_slice);
-        // those that must go leave the list when they have gone, in `on_evict`: a later rule may still say no
+        // these keys are removed from the list when they are evicted, in `on_evict`: a later rule may still reject the candidate
         let surplus = (keys.len() + 1).saturating_sub(self.bound);
         for key in keys.iter().take(surplus) {
             candidate.evict(key.clone());
@@ -77,7 +77,7 @@ impl Rule for PerTenant {
         Admission::Admit
     }
 
-    /// All rules have admitted it: now it is noted.
+    /// All rules have admitted the entry, so it is recorded.
     fn on_insert(&self, newcomer: &mut Newcomer<'_>, _: &mut Seats<'_>) -> Admission {
         if let Some(tenant) = tenant_of(newcomer.key()) {
             let key = newcomer.key().clone();
@@ -86,7 +86,7 @@ impl Rule for PerTenant {
         Admission::Admit
     }
 
-    /// For whatever reason an entry goes, the rule hears of it, so it never counts what is not there.
+    /// The rule is told of every removal, whatever its cause, so it never counts an entry that is gone.
     fn on_evict(&self, key: &Key, _: Cause) {
         let Some(tenant) = tenant_of(key) else { return };
         let mut tenants = self.tenants();
@@ -104,7 +104,7 @@ impl Rule for PerTenant {
 }
 
 fn main() -> cacheado::Result<()> {
-    // rules compose, in order: three for each organization, and a hundred in all
+    // rules compose in order: three entries for each organization, and a hundred in total
     let cache = Cache::builder()
         .rule(PerTenant::new(3))
         .rule(Lru::new(100))
@@ -134,7 +134,7 @@ fn main() -> cacheado::Result<()> {
         assert_eq!(cache.get(n).scope(scope::user("busy", n)).run()?, Some(n));
     }
 
-    // room that was made by an eviction can be used again
+    // the room left by an eviction can be used again
     cache.evict_by_scope(scope::user("busy", 48)).run()?;
     cache
         .set("new", &0_u32)

@@ -1,4 +1,4 @@
-//! Methods: what becomes of `self`, a cache of one's own, associated functions, and methods of traits.
+//! Methods: how `self` is accounted for, a cache in a field, associated functions, and methods of traits.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,10 +11,10 @@ struct Catalog {
     runs: AtomicU32,
 }
 
-/// `#[cache_impl]` lets functions without a receiver be annotated, and gives all of them the verbs.
+/// With `#[cache_impl]`, functions without a receiver can be annotated, and all of the functions get the verbs.
 #[cache_impl]
 impl Catalog {
-    /// `self` must be accounted for. Here the cache is its own, and the key names what else of it the result depends on.
+    /// `self` must be accounted for. Here it provides the cache, and the key names the other field on which the result depends.
     #[cache(ttl = 60, cache = self.cache, key = (self.currency, product))]
     fn price(&self, product: u32) -> String {
         self.runs.fetch_add(1, Ordering::Relaxed);
@@ -26,7 +26,7 @@ impl Catalog {
         println!("the price of {product} has changed");
     }
 
-    /// In the process-wide cache, since it names none.
+    /// Stored in the process-wide cache, because no other is named.
     #[cache(ttl = "1h")]
     fn currencies() -> Vec<String> {
         vec!["EUR".to_owned(), "USD".to_owned()]
@@ -40,7 +40,7 @@ trait Rates {
 
 #[async_trait]
 impl Rates for Catalog {
-    /// A method with a receiver needs `#[cache]` alone, in any impl. Methods of traits have no verbs.
+    /// In any impl, a method with a receiver needs only `#[cache]`. Methods of traits have no verbs.
     #[cache(ttl = 60, cache = self.cache, key = (self.currency, to))]
     async fn rate(&self, to: &str) -> f64 {
         self.runs.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! One attribute, two tenants, one eviction. The program of the README, a little longer.
+//! One attribute, two tenants, one eviction: a slightly longer version of the README's program.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,8 +1,8 @@
-//! Scopes that are only known at run time: a hierarchy from a configuration, and tenants named by text.
+//! Scopes that are known only at run time: a hierarchy from a configuration, and tenants that are given as text.
 
 use cacheado::{Cache, Hierarchy};
 
-/// What a configuration file might say: level, argument, level above.
+/// What a configuration file might contain: the level, its argument, and the level above.
 const CONFIGURATION: [(&str, &str, Option<&str>); 3] = [
     ("region", "region_id", None),
     ("store", "store_id", Some("region")),
@@ -34,14 +34,14 @@ fn main() -> cacheado::Result<()> {
         }
     }
 
-    // by name or by path; ids that the level has no use for are passed over
+    // a level is given by its name or its path; ids that it does not need are ignored
     let store = cache.scope("region/store", [("region_id", "north"), ("store_id", "1")])?;
     let evicted = cache.evict_by_scope(store).run()?;
     println!("evicting store 1: {evicted} entries");
     assert_eq!(evicted, 2);
     assert_eq!(cache.keys().run()?.len(), 2);
 
-    // what does not fit says what is missing
+    // an error says what is unknown or missing
     let unknown = cache.scope("shop", [("region_id", "north")]).unwrap_err();
     println!("{unknown}");
     assert!(unknown.to_string().contains("`shop`"));

@@ -1,4 +1,4 @@
-//! Tenants: where a call's entry lives, and how a tenant is evicted with all that is below it.
+//! Tenants: where the entry of a call is stored, and how to evict a tenant with everything below it.
 
 use cacheado::{cache, cache_evict, peek, scopes};
 
@@ -18,7 +18,7 @@ fn plan(org_id: &str) -> String {
     format!("the plan of {org_id}")
 }
 
-/// The ids of the path are found by name, wherever they stand; `page` is the rest of the key.
+/// The scope's ids are found by argument name, in any position. The other arguments (`page`) are the key.
 #[cache(scope = "user")]
 fn orders(page: u32, user_id: u64, org_id: &str) -> Vec<String> {
     vec![format!("page {page} of user {user_id} of {org_id}")]
@@ -30,7 +30,7 @@ struct Visitor {
     token: String,
 }
 
-/// Ids that are no plain arguments are named.
+/// Ids that are not plain arguments are given by name.
 #[cache(
     scope(
         "session",
@@ -49,7 +49,7 @@ fn mileage(car_id: u32) -> u64 {
     u64::from(car_id) * 1000
 }
 
-/// Evicts the user, sessions included, once it has succeeded.
+/// Evicts the user's entries, sessions included, after the function has succeeded.
 #[cache_evict(scope = "user")]
 fn change_role(org_id: &str, user_id: u64, allowed: bool) -> Result<(), String> {
     if allowed {
@@ -89,7 +89,7 @@ fn main() -> cacheado::Result<()> {
     assert_eq!(keys.len(), 3 * 7 + 1);
     assert!(!keys.concat().contains("f1a9"), "a secret id was printed");
 
-    // what the scope removes: itself and what is below it, not what merely begins alike
+    // this removes the scope itself and all below it, but not scopes whose ids only begin with the same text
     let evicted = cache.evict_by_scope(scope::user("acme", 7)).run()?;
     println!("user 7 of acme: {evicted} entries");
     assert_eq!(evicted, 3);

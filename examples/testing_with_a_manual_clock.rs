@@ -1,6 +1,6 @@
-//! How code that caches is tested: time that moves when it is told to, a cache for each test, and no cache at all.
+//! How to test code that caches: with a clock that moves only on request, a cache for each test, or no cache at all.
 //!
-//! The functions below `main` would be `#[test]` functions.
+//! The functions that `main` calls would be `#[test]` functions.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use cacheado::testing::ManualClock;
 use cacheado::{Cache, cache, peek};
 
-/// Code under test: it is given its cache, so a test can give it one of its own.
+/// The code under test. Its cache is passed in, so that each test can use a cache of its own.
 struct Weather {
     cache: Cache,
     requests: AtomicU32,
@@ -23,7 +23,7 @@ impl Weather {
         }
     }
 
-    /// What is worth knowing longer lives longer.
+    /// The lifetime depends on the value.
     #[cache(cache = self.cache, ttl = |degrees: &i32| Duration::from_secs(if *degrees < 0 { 60 } else { 600 }))]
     fn degrees(&self, city: &str) -> i32 {
         self.requests.fetch_add(1, Ordering::Relaxed);

@@ -1,7 +1,7 @@
-//! Two processes share a Redis: what one evicts, the other no longer serves from its own memory.
+//! Two processes share a Redis: once one of them evicts an entry, the other stops serving it from its own memory.
 //!
-//! `cargo run -p cacheado-examples --example two_processes -- redis://localhost` uses that server; without a URL it starts a
-//! `redis-server` for itself.
+//! `cargo run -p cacheado-examples --example two_processes -- redis://localhost` uses that server. Without a URL, the program starts a
+//! `redis-server` of its own.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Write};
@@ -50,12 +50,12 @@ fn begin(url: &str, folder: &Path) -> Result<()> {
     DATABASE.get_or_init(|| folder.to_owned());
     let cache = Cache::builder().backend(Redis::new(url)?);
     let cache = cache.name("two-processes").build()?;
-    // a cached function would run its body if there were no server; this says so
+    // if there were no server, a cached function would run its body; `set` reports the error
     cache.set("server", &true).run()?;
     Ok(cache.install()?)
 }
 
-/// The second process: answers each line with the price, and where it had it from.
+/// The second process: answers each line of input with the price, and says where it came from.
 fn reader(url: &str, folder: &str) -> Result<()> {
     begin(url, Path::new(folder))?;
     for _ in io::stdin().lines() {
@@ -80,7 +80,7 @@ fn writer(url: &str, folder: &Path) -> Result<()> {
     let mut reader = Reader::start(url, folder)?;
     set_price("acme", 7, 100)?;
     println!("the writer sets the price to 100");
-    // the first of these may come before the reader hears of evictions: what is loaded then is not kept
+    // the first questions may come before the reader is told of evictions; a value that it loads until then is not kept
     let ask = |reader: &mut Reader, wanted: &str| {
         let began = Instant::now();
         let mut last = String::new();
@@ -145,7 +145,7 @@ impl Drop for Reader {
     }
 }
 
-/// A server for this run alone, that keeps nothing.
+/// A server for this run only. It saves nothing to disk.
 struct Server {
     process: Child,
     url: String,
@@ -180,7 +180,7 @@ impl Drop for Server {
     }
 }
 
-/// A folder that is removed in the end.
+/// A folder that is removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
