@@ -1,13 +1,13 @@
-//! What one process tells others of its changes.
+//! The messages by which a process tells others of its changes.
 
 use cacheado_backends::Scope;
 use cacheado_backends::backend::Change;
 
 use super::known::KEYS;
 
-/// Reads `bytes`, and what is understood of them is told and read again.
+/// Decodes `bytes`. A change that is understood is encoded and decoded again.
 pub fn read(bytes: &[u8]) {
-    // known before they are told of
+    // they must be known before a message names them
     std::sync::LazyLock::force(&KEYS);
     let Some(change) = Change::from_bytes(bytes) else {
         return;
@@ -27,7 +27,7 @@ fn is_same(one: &Change, other: &Change) -> bool {
     }
 }
 
-/// What to begin with.
+/// The initial inputs.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let told = |change: Change| change.to_bytes().expect("others are to know");
     let [programmatic, by_path, by_name] = KEYS.each_ref();

@@ -1,4 +1,4 @@
-//! An envelope with whatever checksum it has, and with the right one: chance would not find that.
+//! Envelopes with whatever checksum the input has, and with the right one, which chance would not find.
 
 use cacheado_backends::envelope::{Compression, Envelope, MOST, Opened};
 
@@ -7,7 +7,7 @@ use super::known::KEYS;
 /// The name of the cache whose envelopes are read.
 const CACHE: &str = "fuzz";
 
-/// Reads `bytes` as they are, and as all of an envelope but its checksum.
+/// Reads `bytes` as they are, and as an envelope that lacks only its checksum.
 pub fn read(bytes: &[u8]) {
     for key in &*KEYS {
         if let Some(opened) = Opened::open(bytes, CACHE, key) {
@@ -52,7 +52,7 @@ pub fn read(bytes: &[u8]) {
     assert!(owners <= 1, "one key's envelope is another's");
 }
 
-/// What to begin with.
+/// The initial inputs.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let seed = |nth: usize, lifetime, value: &[u8], compression| {
         let envelope = Envelope {

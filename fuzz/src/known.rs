@@ -1,4 +1,4 @@
-//! Keys that this process knows, so that what tells of them can be read.
+//! Keys that this process knows, so that messages about them can be read.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use cacheado_backends::{IdText, Key, LevelDef, Probe, Scope, Space, SpaceSpec};
 static ORGANIZATION: LevelDef = LevelDef::new("organization", "org_id", None, false);
 static USER: LevelDef = LevelDef::new("user", "user_id", Some(&ORGANIZATION), false);
 
-/// One of a programmatic call in no scope, one of a function in a scope, one of another under an explicit name.
+/// The key of a programmatic call in no scope, that of a function in a scope, and that of another function with an explicit name.
 pub(crate) static KEYS: LazyLock<[Key; 3]> = LazyLock::new(|| {
     let user = Scope::new(USER.level(), &["acme", "7"].map(IdText::borrowed));
     let function = |name: &str, version, explicit| {

@@ -1,4 +1,4 @@
-//! What the fuzz targets do with their bytes: a function each, that panics if the reader is wrong.
+//! What the fuzz targets do with their input: one function each, which panics if the reader is wrong.
 
 pub mod change;
 pub mod envelope;
