@@ -1,12 +1,12 @@
-//! The single flight that ships, under a model checker: for each order of its threads' steps that is tried, one load serves
-//! all, an invalidation wins over the loads that began before it, and nobody is left waiting.
+//! The shipped single flight under a model checker. In each order of its threads' steps that is tried, one load serves all callers, an
+//! invalidation wins over the loads that began before it, and no caller is left waiting.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg shuttle" cargo test -p cacheado-shuttle --release --target-dir target/shuttle
 //! ```
 //!
-//! A failure prints its schedule. To replay it, run the failing test by itself, so that nothing else numbers the key spaces, and
-//! then once more with `shuttle::replay(model, "SCHEDULE")` in the place of `check(model)`.
+//! A failure prints its schedule. To replay it, run the failing test alone, so that nothing else numbers the key spaces. Then run it
+//! again with `shuttle::replay(model, "SCHEDULE")` in place of `check(model)`.
 #![cfg(shuttle)]
 
 use std::future::Future;
@@ -27,7 +27,7 @@ scopes! {
     organization(org_id) { user(user_id) }
 }
 
-/// Tries orders at random, and orders with few switches in the worst places.
+/// Tries random orders, and orders with few switches in the worst places.
 fn check(model: impl Fn() + Send + Sync + Clone + 'static) {
     shuttle::check_random(model.clone(), 3_000);
     shuttle::check_pct(model, 3_000, 3);
@@ -35,7 +35,7 @@ fn check(model: impl Fn() + Send + Sync + Clone + 'static) {
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the functions read, and a cache of what they have read.
+/// The source that the functions read, and a cache of what they have read.
 struct World {
     cache: Cache,
     clock: ManualClock,
@@ -108,7 +108,7 @@ fn join<R>(thread: thread::JoinHandle<R>) -> R {
     thread.join().expect("no panic")
 }
 
-/// A future of a load through the cache, which reads its source, is pending once, and then returns what it has read.
+/// The future of a load through the cache. It reads its source, is pending once, and then returns what it has read.
 fn reading(w: &World) -> impl Future<Output = u32> + Unpin {
     let loader = move || async move {
         w.runs.fetch_add(1, Ordering::SeqCst);
@@ -131,7 +131,7 @@ fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(&noop_waker()))
 }
 
-/// Polls until it is ready, though nobody wakes it.
+/// Polls until the future is ready, although nothing wakes it.
 fn poll_to_end<F: Future + Unpin>(mut future: F) -> F::Output {
     loop {
         if let Poll::Ready(value) = poll_once(&mut future) {
@@ -251,7 +251,7 @@ fn a_cancelled_waiter_leaves_the_rest_alone() {
     });
 }
 
-/// A load and others who call meet `invalidate`, after which nothing old is served or left.
+/// A load and other callers run while `invalidate` does. After it, no old value is served or left behind.
 fn invalidation_wins(call: fn(&World) -> u32, invalidate: fn(&World)) {
     check(move || {
         let w = World::new();
@@ -269,7 +269,7 @@ fn invalidation_wins(call: fn(&World) -> u32, invalidate: fn(&World)) {
     });
 }
 
-/// The same, and who calls after the invalidation can meet one who looked before anything was stored, and joins the loads only
+/// The same, but a call after the invalidation can meet a caller that looked before anything was stored, and that joins the loads only
 /// while the invalidation runs.
 fn invalidation_wins_over_a_late_load(call: fn(&World) -> u32, invalidate: fn(&World)) {
     let model = move || {
@@ -339,7 +339,7 @@ fn evict_by_scope_wins_over_a_load_that_begins_while_it_runs() {
     invalidation_wins_over_a_late_load(call_shared, evict_everything);
 }
 
-/// What is made of [`shared`], in the organization that its user is in.
+/// Computed from [`shared`], in the organization of its user.
 #[cache(cache = w.cache, skip(w), scope = "organization", name = "made of shared")]
 fn made_of_shared(w: &World, org_id: &str) -> u32 {
     shared(w, org_id, 7)
@@ -391,7 +391,7 @@ fn set_wins_over_a_programmatic_load() {
     });
 }
 
-/// A load that finds nothing comes before the set or after it: either way what was set is left.
+/// A load that finds nothing comes before the set or after it. Either way, the value of the set remains.
 #[test]
 fn a_set_is_not_lost_to_a_load_that_begins_while_it_runs() {
     check(|| {
@@ -498,8 +498,8 @@ fn the_later_of_two_puts_is_left() {
     });
 }
 
-/// A leader that is not polled for longer than the timeout is overtaken; polled again, it neither replaces what is newer nor
-/// disturbs those who go on.
+/// A leader that is not polled for longer than the timeout is overtaken. When it is polled again, it neither replaces a newer value
+/// nor disturbs the callers that went on.
 #[test]
 fn an_overtaken_leader_replaces_nothing_newer() {
     check(|| {

@@ -1,6 +1,6 @@
-//! Refreshes in the background, under a model checker: one at a time, undone by what invalidates them, and nobody is left waiting.
+//! Background refreshes under a model checker: one runs at a time, an invalidation undoes them, and no caller is left waiting.
 //!
-//! How to run it, and to replay a schedule, says `flight.rs`.
+//! `flight.rs` says how to run this, and how to replay a schedule.
 #![cfg(shuttle)]
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn check(model: impl Fn() + Send + Sync + Clone + 'static) {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What the functions read, and a cache of what they have read.
+/// The source that the functions read, and a cache of what they have read.
 #[derive(Clone)]
 struct World(Arc<Inner>);
 
@@ -64,7 +64,7 @@ impl World {
         self.0.clock.advance(SECOND * seconds);
     }
 
-    /// What runs at once, of loads of one key.
+    /// The most loads that have run at once.
     fn most(&self) -> u32 {
         self.0.most.load(Ordering::SeqCst)
     }
@@ -119,7 +119,7 @@ fn an_eviction_undoes_a_refresh_that_began_before_it() {
         let evictor = spawn(&w, |w| {
             w.write();
             evict!(stale(w)).expect("nothing can fail");
-            // it joins no load that began before
+            // this call joins no load that began before
             assert_eq!(stale(w), 2);
         });
         join(reader);

@@ -1,12 +1,12 @@
-//! The store that ships, under a model checker: for each order of its threads' steps that is tried, table, scope index, schedule,
-//! rules and counts agree in the end.
+//! The shipped store under a model checker. In each order of its threads' steps that is tried, table, scope index, schedule, rules and
+//! counts agree in the end.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg shuttle" cargo test -p cacheado-shuttle --release --target-dir target/shuttle
 //! ```
 //!
-//! A failure prints its schedule. To replay it, run the failing test by itself, so that nothing else numbers the key spaces, and
-//! then once more with `shuttle::replay(model, "SCHEDULE")` in the place of `check(model)`.
+//! A failure prints its schedule. To replay it, run the failing test alone, so that nothing else numbers the key spaces. Then run it
+//! again with `shuttle::replay(model, "SCHEDULE")` in place of `check(model)`.
 #![cfg(shuttle)]
 
 use std::collections::HashSet;
@@ -26,7 +26,7 @@ scopes! {
     organization(org_id) { user(user_id) }
 }
 
-/// Tries orders at random, and orders with few switches in the worst places.
+/// Tries random orders, and orders with few switches in the worst places.
 fn check(model: impl Fn() + Send + Sync + Clone + 'static) {
     shuttle::check_random(model.clone(), 3_000);
     shuttle::check_pct(model, 3_000, 3);
@@ -34,7 +34,7 @@ fn check(model: impl Fn() + Send + Sync + Clone + 'static) {
 
 const SECOND: Option<Duration> = Some(Duration::from_secs(1));
 
-/// What a rule and the observer were told. Its locks are no steps of the model.
+/// What a rule and the observer were told. Its locks are not steps of the model.
 #[derive(Default)]
 struct Told {
     keys: HashSet<Key>,
@@ -51,7 +51,7 @@ impl Witness {
     }
 }
 
-/// The last of the rules, so that what it admits is stored.
+/// The last of the rules, so that everything it admits is stored.
 impl Rule for Witness {
     fn name(&self) -> &'static str {
         "Witness"
@@ -102,7 +102,7 @@ impl World {
         })
     }
 
-    /// With `rules`, and last a witness.
+    /// With `rules`, followed by a witness.
     fn witnessed(mut rules: Vec<Box<dyn Rule>>) -> Arc<Self> {
         let witness = Witness::default();
         rules.push(Box::new(witness.clone()));
@@ -120,7 +120,7 @@ impl World {
         self.store.insert(entry, lifetime, &mut Dropped::new());
     }
 
-    /// What is true whatever happened, once nothing happens any more.
+    /// Checks what must be true whatever happened, once nothing runs any more.
     fn agrees(&self) {
         let keys = self.store.keys();
         assert_eq!(self.store.len(), keys.len());
@@ -131,7 +131,7 @@ impl World {
             assert_eq!(self.store.remove_scope(&scope).entries, inside);
             assert_eq!(self.store.remove_scope(&scope).entries, 0);
         }
-        // nothing that has a lifetime was lost sight of
+        // no entry with a lifetime was lost
         self.clock.advance(Duration::from_secs(100));
         let left = self.store.keys().len();
         assert_eq!(self.store.len(), left);
@@ -250,17 +250,17 @@ fn removing_replacing_and_expiring_one_key_agree() {
     });
 }
 
-/// Another key of the level of `key`, of another tenant, that takes the place in the store that `key` leaves free.
+/// A key of the same level, but of another tenant, that takes the place in the store that `key_of_acme` leaves free.
 fn takes_the_place_of(key_of_acme: &Key) -> Key {
     let globex = scope::user("globex", 7);
-    // of the two shards the same
+    // both must be in the same one of the two shards
     let shard = |key: &Key| key.hash() >> 27 & 1;
     let mut others = (0..).map(|n| key(&globex, n));
     let other = others.find(|other| shard(other) == shard(key_of_acme));
     other.expect("every other key")
 }
 
-/// Who is taken out is named by where he lies, and another may lie there by then: another tenant's, say.
+/// An entry that is to be removed is named by its place, and another one may be there by then, such as another tenant's.
 #[test]
 fn what_took_the_place_of_an_entry_that_is_taken_out_stays() {
     type Step = fn(&World, &Key);
@@ -307,7 +307,7 @@ fn clearing_and_inserting_agree() {
     });
 }
 
-/// Rules, and the most entries that they let in.
+/// Rules, and the most entries that they admit.
 type Rules = (fn() -> Vec<Box<dyn Rule>>, usize);
 
 const RULES: &[Rules] = &[
@@ -364,7 +364,7 @@ fn rules_and_the_store_agree_when_a_scope_is_evicted() {
     }
 }
 
-/// An entry that is replaced when its lifetime is over has gone, and the rules are told so.
+/// An entry that is replaced after its lifetime counts as removed, and the rules are told so.
 #[test]
 fn rules_and_the_store_agree_when_what_has_expired_is_replaced() {
     check(|| {
@@ -382,7 +382,7 @@ fn rules_and_the_store_agree_when_what_has_expired_is_replaced() {
     });
 }
 
-/// A space whose function has a bound of its own.
+/// A space whose function has its own bound.
 static BOUNDED: LazyLock<&'static Space> = LazyLock::new(|| {
     let space = Space::create(SpaceSpec {
         name: "bounded".to_owned(),
@@ -423,7 +423,7 @@ fn a_function_keeps_its_own_bound() {
     });
 }
 
-/// How much the caches of the models with a bound hold.
+/// The bound of the caches in the models with a bound.
 const MOST: u32 = 4;
 
 impl World {
@@ -436,18 +436,18 @@ impl World {
         self.store.insert(entry, lifetime, &mut Dropped::new());
     }
 
-    /// What all weigh together.
+    /// The total weight of all entries.
     fn weight(&self) -> u32 {
         let weight = |key: &Key| self.store.peek_key(key, |entry| entry.weight());
         self.store.keys().iter().filter_map(weight).sum()
     }
 
-    /// Once nothing happens any more: the bound holds, and the rule knows of what is held, and of nothing else.
+    /// Checks, once nothing runs any more, that the bound holds, and that the rule knows the stored entries and no others.
     fn bound_agrees(&self) {
         self.store.free_expired();
         assert_eq!(self.store.len(), self.store.keys().len());
         self.fills_up(100);
-        // what has to go for others is known by the rule
+        // the rule knows the entries that must make room
         let user = scope::user("initech", 1);
         for n in 200..200 + 2 * MOST {
             self.insert(&key(&user, n), None);
@@ -457,7 +457,7 @@ impl World {
         self.agrees();
     }
 
-    /// What fits beside that which is held is taken in, and nothing goes for it.
+    /// Checks that entries for which there is room are stored, and that nothing is evicted for them.
     fn fills_up(&self, first: u32) {
         let fits = MOST.checked_sub(self.weight()).expect("the bound holds");
         let before: HashSet<Key> = self.store.keys().into_iter().collect();
@@ -532,7 +532,7 @@ fn a_bound_and_the_store_agree_when_scopes_are_evicted_and_entries_expire() {
     }
 }
 
-/// Among them heavier than all that fits: the older value goes, and its weight with it.
+/// Some of the weights exceed the bound: then the older value is removed, and its weight with it.
 #[test]
 fn a_bound_and_the_store_agree_when_values_of_other_weights_are_set() {
     check(|| {
