@@ -1,4 +1,4 @@
-//! What the behaviour tests share; the tests are in `tests/`.
+//! Helpers that the behaviour tests share. The tests themselves are in `tests/`.
 
 pub mod random;
 pub mod servers;
@@ -12,7 +12,7 @@ use std::time::Duration;
 ///
 /// # Panics
 ///
-/// If `test` does, or has not ended after `limit`.
+/// If `test` panics, or has not ended after `limit`.
 pub fn within<R: Send + 'static>(limit: Duration, test: impl FnOnce() -> R + Send + 'static) -> R {
     let (done, result) = mpsc::channel();
     let thread = thread::spawn(move || {

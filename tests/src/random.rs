@@ -1,4 +1,4 @@
-//! Random numbers from a seed, so that a failure's choices can be made again.
+//! Random numbers from a seed, so that the choices of a failed run can be repeated.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -10,7 +10,7 @@ pub struct Random(u64);
 impl Random {
     /// Equal seeds give equal numbers.
     pub fn new(seed: u64) -> Self {
-        // neighbouring seeds are not to begin alike
+        // so that neighbouring seeds don't begin alike
         let mut random = Self(seed.wrapping_mul(0xd134_2543_de82_ef95));
         random.number();
         random
@@ -25,7 +25,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// From 0 to below `end`.
+    /// A number from 0 to `end`, exclusive.
     ///
     /// # Panics
     ///
@@ -34,7 +34,7 @@ impl Random {
         self.number() % end
     }
 
-    /// Of one of `len` things.
+    /// The index of one of `len` things.
     ///
     /// # Panics
     ///
@@ -43,12 +43,12 @@ impl Random {
         self.below(len as u64) as usize
     }
 
-    /// Whether something comes that comes in `percent` of all cases.
+    /// Whether something happens that happens in `percent` of all cases.
     pub fn comes(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// Lets a random time pass, so that what others do falls anywhere in between.
+    /// Waits for a random time up to `most`, so that the steps of other threads fall anywhere in between.
     ///
     /// # Panics
     ///
@@ -59,11 +59,11 @@ impl Random {
     }
 }
 
-/// The seed of the test named `test`, which is printed: 1, or what the environment variable `CACHEADO_SEED` says.
+/// The seed of the test named `test`, which is printed: the environment variable `CACHEADO_SEED`, or 1.
 ///
 /// # Panics
 ///
-/// If that is no number.
+/// If the variable is not a number.
 pub fn seed(test: &str) -> u64 {
     let seed = std::env::var("CACHEADO_SEED").map_or(1, |seed| seed.parse().expect("a number"));
     println!("{test}: CACHEADO_SEED={seed}");

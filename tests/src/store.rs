@@ -1,5 +1,5 @@
-//! A store outside of the process that is inside of it: what a shared tier can be, at its simplest, with marks, claims and
-//! reports. Each clone is another client of it, as another process would have.
+//! An external store that is inside the process: the simplest shared tier, with marks, claims and reports. Each clone is another
+//! client of the store, as another process would have.
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -19,33 +19,33 @@ pub struct Client {
     id: u64,
 }
 
-/// What all clients share.
+/// The state that all clients share.
 #[derive(Default)]
 pub struct Store {
     /// The time of the store and of all its caches.
     pub clock: ManualClock,
-    /// It can't be reached.
+    /// The store can't be reached.
     pub down: AtomicBool,
-    /// Whoever begins to watch it is told nothing.
+    /// Clients that begin to watch are not told of changes.
     pub silent: AtomicBool,
-    /// Of loads side by side the first that is stored outdates the others, as where an entry's number is its mark.
+    /// Of concurrent loads, the first one that is stored outdates the others, as in a store where an entry's number is its mark.
     pub first_wins: AtomicBool,
-    /// It answers that it would not.
+    /// The store refuses all requests.
     pub refuses: AtomicBool,
-    /// What happens while it evicts a scope or everything: the entries highest up are gone by then, and those below are not. Or once it has
-    /// evicted a key, before that is answered.
+    /// Runs while the store evicts a scope or everything: the topmost entries are gone by then, and those below are not. Or runs after
+    /// the store has evicted a key, before it answers.
     pub halfway: Mutex<Option<Hook>>,
     state: Mutex<State>,
     clients: AtomicU64,
 }
 
-/// What happens once.
+/// Something that happens once.
 pub type Hook = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct State {
     entries: HashMap<Key, Stored>,
-    /// Grows with all that makes loads old; what did it last, by key and by scope.
+    /// Incremented by everything that outdates loads. `keys` and `scopes` hold the last such number of each.
     generation: u64,
     keys: HashMap<Key, u64>,
     scopes: HashMap<Scope, u64>,
@@ -60,7 +60,7 @@ struct Stored {
     until: Option<Duration>,
 }
 
-/// The owner of a claim that is anybody's, and in a mark that there is none.
+/// The owner of a claim that is open to everybody. In a mark, it means that there is no owner.
 const ANYBODY: u64 = 0;
 
 struct Owner {
@@ -68,7 +68,7 @@ struct Owner {
     until: Duration,
 }
 
-/// The owner in a mark.
+/// The owner that the mark names.
 fn owner(mark: &Mark) -> u64 {
     let owner = mark.bytes().last_chunk().copied();
     owner.map_or(ANYBODY, u64::from_le_bytes)
@@ -85,7 +85,7 @@ impl State {
         owns && self.keys.get(key).is_none_or(|at| *at <= since) && !self.scopes.iter().any(old)
     }
 
-    /// Whether the claim is the mark's. No eviction ends one.
+    /// Whether the claim is the mark's. Evictions don't end claims.
     fn owns(&self, key: &Key, mark: &Mark) -> bool {
         let owner = owner(mark);
         owner != ANYBODY && self.leases.get(key).is_some_and(|it| it.number == owner)
@@ -116,7 +116,7 @@ impl Client {
         &self.store
     }
 
-    /// What was asked for since this was called last, by any client.
+    /// The requests of all clients since the last call of this.
     pub fn asked(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.state().asked)
     }
@@ -140,7 +140,7 @@ impl Client {
         self.state().entries.keys().flat_map(ids).collect()
     }
 
-    /// Has each entry lose its last byte.
+    /// Cuts off the last byte of each entry.
     pub fn cut_short(&self) {
         for stored in self.state().entries.values_mut() {
             let len = stored.bytes.len().saturating_sub(1);
@@ -148,7 +148,7 @@ impl Client {
         }
     }
 
-    /// Loses all that it has and knows, as an operator may have it do. Loads that began before store nothing.
+    /// Loses all entries and all state, as if an operator had deleted them. Loads that began before are not stored.
     pub fn forget(&self) {
         let mut state = self.state();
         let generation = state.generation + 1;
@@ -161,7 +161,7 @@ impl Client {
         };
     }
 
-    /// The start of a cache of its own, as another process would have.
+    /// A builder for a cache of its own, as another process would have.
     pub fn builder(&self) -> CacheBuilder {
         let builder = Cache::builder().clock(self.store.clock.clone());
         builder.backend(self.clone())
@@ -171,13 +171,13 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// Never: what it is made of makes sense.
+    /// Never: the configuration is valid.
     #[must_use]
     pub fn cache(&self) -> Cache {
         self.builder().build().expect("it makes sense")
     }
 
-    /// Has all clients hear `change`, as from somewhere else.
+    /// Reports `change` to all clients, as if it came from elsewhere.
     pub fn report(&self, change: &Change) {
         let listeners = self.state().listeners.clone();
         for (_, listener) in &listeners {
@@ -204,7 +204,7 @@ impl Client {
         Ok(state)
     }
 
-    /// What is left of what lives until then; `None` if nothing is.
+    /// The rest of a lifetime that lasts `until` then, or without end; `None` if it is over.
     fn left(&self, until: Option<Duration>) -> Option<Option<Duration>> {
         let Some(until) = until else {
             return Some(None);
@@ -219,7 +219,7 @@ impl Client {
         state.entries.insert(key.clone(), Stored { bytes, until });
     }
 
-    /// Removes what is in `scope`. Returns how many live entries there were.
+    /// Removes the entries in `scope`. Returns how many of them were live.
     fn remove<'a>(&'a self, mut state: MutexGuard<'a, State>, scope: &Scope) -> u64 {
         state.generation += 1;
         let generation = state.generation;
@@ -251,7 +251,7 @@ impl Client {
         gone.filter(|(_, it)| self.left(it.until).is_some()).count() as u64
     }
 
-    /// Tells the other clients, as another process would be told.
+    /// Reports `change` to the other clients, in the form in which other processes get it.
     fn tell(&self, state: MutexGuard<'_, State>, change: &Change) {
         let listeners = state.listeners.clone();
         drop(state);

@@ -17,7 +17,7 @@ impl Memcached {
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
@@ -26,7 +26,7 @@ impl Memcached {
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start_with(arguments: &[&str]) -> Self {
         let program = program("memcached", "memcached");
         let more: Vec<OsString> = arguments.iter().map(OsString::from).collect();
@@ -34,7 +34,7 @@ impl Memcached {
             name: "memcached",
             command: Box::new(move |port, _| {
                 let port = port.to_string();
-                // it refuses to run as root unless told a user
+                // it refuses to run as root unless a user is named
                 let line = [
                     "-l",
                     "127.0.0.1",

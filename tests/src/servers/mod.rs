@@ -1,11 +1,11 @@
-//! Real servers for the tests: each on a free loopback port, in a temporary directory, and gone when its value is dropped, when the
-//! test panics, and when the test's process is killed.
+//! Real servers for the tests: each on a free loopback port, in a temporary directory. A server is gone once its value is dropped, the
+//! test panics, or the test process is killed.
 //!
-//! The script `tests/servers.sh` finds or installs the programs on first need. A server that can't be had fails the test with the
-//! sentence that says how to get it.
+//! The script `tests/servers.sh` finds or installs the programs when they are first needed. If a server can't be had, the test fails
+//! with a message that says how to get it.
 //!
-//! All have `addr()` and `url()` for clients, and for rehearsing outages `kill()`, `restart()`, `pause()` and `resume()`. What a
-//! test can't go on without panics when it fails.
+//! All have `addr()` and `url()` for clients, and `kill()`, `restart()`, `pause()` and `resume()` to rehearse outages. If something
+//! fails without which a test can't continue, it panics.
 
 mod memcached;
 mod mongo;
@@ -35,7 +35,7 @@ pub use silent::Silent;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Waits until `ready`, asking every few milliseconds. Returns whether it is within `limit`.
+/// Waits until `ready` returns true, calling it every few milliseconds. Returns whether it did within `limit`.
 pub fn wait_until(limit: Duration, mut ready: impl FnMut() -> bool) -> bool {
     let began = Instant::now();
     while !ready() {

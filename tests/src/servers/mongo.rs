@@ -13,8 +13,8 @@ use super::server::{Kind, Server};
 
 const REPLICA: [&str; 4] = ["--replSet", "rs0", "--oplogSize", "50"];
 
-/// A mongod, in a replica set of itself alone unless it is a standalone one. What it holds outlives [`kill`](Server::kill) as far as
-/// its journal goes. Expired documents are swept each second.
+/// A mongod: a replica set of one member, unless it is standalone. Its data survives [`kill`](Server::kill) as far as it is in the
+/// journal. Expired documents are removed every second.
 #[derive(Debug)]
 pub struct Mongo(Server);
 
@@ -23,7 +23,7 @@ impl Mongo {
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
@@ -32,17 +32,17 @@ impl Mongo {
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start_with(arguments: &[&str]) -> Self {
         let arguments = [&REPLICA[..], arguments].concat();
         Self::launch(&arguments, None, |port| is_primary(port, true))
     }
 
-    /// Starts a replica set that knows its members by a key, and nobody else but `user`, who may do everything.
+    /// Starts a replica set whose members authenticate by a key, and which has one user, `user`, who may do everything.
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn with_root(user: &str, password: &str) -> Self {
         let mongo = Self::launch(&REPLICA, Some("key"), |port| is_primary(port, true));
         let role = Document::default().text("role", "root").text("db", "admin");
@@ -50,28 +50,28 @@ impl Mongo {
             .text("createUser", user)
             .text("pwd", password)
             .array("roles", &[role]);
-        // the first may be made by anybody
+        // anybody may create the first user
         let made = op_msg::run(mongo.port(), create).expect("it answers");
         let said = String::from_utf8_lossy(&made);
         assert!(op_msg::is_ok(&made), "there is no user: {said}");
         mongo
     }
 
-    /// Starts one that is to be made a member of a set of several.
+    /// Starts one that is going to be a member of a larger set.
     pub(crate) fn member() -> Self {
         Self::launch(&REPLICA, None, |port| hello(port).is_some())
     }
 
-    /// Starts one that is no replica set, and so has no change streams.
+    /// Starts one that is not a replica set, and so has no change streams.
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn standalone() -> Self {
         Self::launch(&[], None, |port| is_primary(port, false))
     }
 
-    /// With a file of that name as its key, if one is given.
+    /// `key`: the name of its key file, if it is to have one.
     fn launch(
         arguments: &[&str],
         key: Option<&'static str>,
@@ -114,7 +114,7 @@ impl Deref for Mongo {
     }
 }
 
-/// A file that its owner alone can read, or mongod refuses it.
+/// A file that only its owner can read, or mongod would refuse it.
 fn make_key(file: &Path) -> OsString {
     let mut options = File::options();
     let made = options.create(true).write(true).truncate(true).mode(0o600);
@@ -123,17 +123,17 @@ fn make_key(file: &Path) -> OsString {
     file.into()
 }
 
-/// What the server on that port says of itself, if it does.
+/// What the server on that port says about itself, if it answers.
 pub(crate) fn hello(port: u16) -> Option<Vec<u8>> {
     op_msg::run(port, Document::default().int("hello", 1)).ok()
 }
 
-/// Whether the server takes writes; makes a replica set of it if it is to be one and is not yet.
+/// Whether the server takes writes. Makes it a replica set if it should be one and is not yet.
 fn is_primary(port: u16, replica_set: bool) -> bool {
     let Some(hello) = hello(port) else {
         return false;
     };
-    // it says so in this field until it has a configuration
+    // the server sets this field until it has a configuration
     if replica_set && op_msg::is_true(&hello, "isreplicaset") {
         let member = Document::default()
             .int("_id", 0)

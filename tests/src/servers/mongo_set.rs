@@ -1,4 +1,4 @@
-//! MongoDB in a replica set of several members.
+//! MongoDB as a replica set of several members.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use super::mongo::{Mongo, hello};
 use super::op_msg::{self, Document};
 use super::wait_until;
 
-/// A primary that is gone is missed after this.
+/// The time after which a missing primary is noticed.
 const ELECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long they may take to agree, on a busy machine.
+/// How long the members may take to agree, on a busy machine.
 const AGREES_WITHIN: Duration = Duration::from_secs(60);
 
 /// The members of one replica set, `rs0`.
@@ -19,21 +19,21 @@ pub struct MongoSet {
 }
 
 impl MongoSet {
-    /// Three that hold data.
+    /// Three members that hold data.
     ///
     /// # Panics
     ///
-    /// If they can't be had.
+    /// If they can't be started.
     pub fn start() -> Self {
         Self::of(false)
     }
 
-    /// Two that hold data, and an arbiter, the last of the members: with one of the two gone the other stays primary, and takes writes
-    /// that no majority has.
+    /// Two members that hold data, and an arbiter, which is the last member. If one of the two is gone, the other stays primary, and
+    /// takes writes that no majority has.
     ///
     /// # Panics
     ///
-    /// If they can't be had.
+    /// If they can't be started.
     pub fn with_arbiter() -> Self {
         Self::of(true)
     }
@@ -48,7 +48,7 @@ impl MongoSet {
                 .int("_id", nth)
                 .text("host", &member.addr().to_string())
                 .truth("arbiterOnly", arbiter)
-                // what an arbiter must have
+                // required of an arbiter
                 .int("priority", i32::from(!arbiter))
         });
         let milliseconds = i32::try_from(ELECTION_TIMEOUT.as_millis()).expect("short");
@@ -77,16 +77,16 @@ impl MongoSet {
         format!("mongodb://{}/?replicaSet=rs0", hosts.join(","))
     }
 
-    /// The members, to kill, pause and restart. Each is a server of its own: what its `url()` says is about it alone.
+    /// The members, to kill, pause and restart. Each is a server of its own, and its `url()` is for that member alone.
     pub fn members(&self) -> &[Mongo] {
         &self.members
     }
 
-    /// The one that takes writes, once there is one.
+    /// The member that takes writes, once there is one.
     ///
     /// # Panics
     ///
-    /// If none is elected. Don't ask while a member is paused: it would be waited for.
+    /// If none is elected. Don't call this while a member is paused: it would wait for that member.
     pub fn primary(&self) -> &Mongo {
         let mut found = None;
         wait_until(AGREES_WITHIN, || {
@@ -96,12 +96,12 @@ impl MongoSet {
         found.unwrap_or_else(|| panic!("there is no primary: {self:?}"))
     }
 
-    /// Those that hold data and take no writes. Don't ask while a member is paused.
+    /// The members that hold data and take no writes. Don't call this while a member is paused.
     pub fn secondaries(&self) -> impl Iterator<Item = &Mongo> {
         self.members.iter().filter(|member| is(member, SECONDARY))
     }
 
-    /// Has the primary step down for `span`, whoever lags behind, for another to be elected.
+    /// Makes the primary step down for `span`, even if the others lag behind, so that another one is elected.
     ///
     /// # Panics
     ///
@@ -112,15 +112,15 @@ impl MongoSet {
             .int("replSetStepDown", seconds)
             .int("secondaryCatchUpPeriodSecs", 0)
             .truth("force", true);
-        // it may hang up instead of answering
+        // it may close the connection instead of answering
         let _ = op_msg::run(self.primary().port(), order);
     }
 
-    /// Has reads that don't name a read concern be of that `level`.
+    /// Makes `level` the read concern of reads that don't name one.
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be set.
     pub fn read_by_default(&self, level: &str) {
         let concern = Document::default().text("level", level);
         let order = Document::default()
@@ -146,6 +146,6 @@ const PRIMARY: &str = "isWritablePrimary";
 const SECONDARY: &str = "secondary";
 
 fn is(member: &Mongo, what: &str) -> bool {
-    // one that was killed is not asked: its port may be another's
+    // a killed member is not asked, because its port may belong to another server
     member.id().is_some() && hello(member.port()).is_some_and(|hello| op_msg::is_true(&hello, what))
 }

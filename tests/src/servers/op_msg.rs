@@ -1,4 +1,4 @@
-//! As much of MongoDB's protocol as it takes to run a replica set: one command, one answer.
+//! The part of MongoDB's protocol that it takes to run a replica set: one command, one answer.
 //!
 //! [OP_MSG](https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/#op_msg) with documents in
 //! [BSON](https://bsonspec.org/spec.html). A driver would do, but everything that starts a server would have to build it.
@@ -64,7 +64,7 @@ pub(crate) fn run(port: u16, command: Document) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let body = command.text("$db", "admin").bytes();
-    // behind the length: request id, response to, operation, flags, and the kind of the one section
+    // after the length: request id, response to, operation, flags, and the kind of the one section
     let mut message = length(body.len() + 21).to_le_bytes().to_vec();
     for number in [1, 0, OP_MSG, 0] {
         message.extend(number.to_le_bytes());
@@ -87,7 +87,7 @@ pub(crate) fn is_true(answer: &[u8], name: &str) -> bool {
     answer.windows(field.len()).any(|window| window == field)
 }
 
-/// Whether `answer` is that the command was carried out.
+/// Whether `answer` says that the command was carried out.
 pub(crate) fn is_ok(answer: &[u8]) -> bool {
     let field = [&b"\x01ok\0"[..], &1_f64.to_le_bytes()].concat();
     answer.windows(field.len()).any(|window| window == field)

@@ -1,17 +1,17 @@
-//! Free ports, also among test processes that run side by side.
+//! Free ports, even among test processes that run at the same time.
 
 use std::collections::hash_map::RandomState;
 use std::fs::{File, create_dir_all};
 use std::hash::BuildHasher;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// Below the ports that systems give to outgoing connections, also with the 10,000 added that Redis Cluster's own traffic takes,
-/// and the one range is not in the other.
+/// Below the ports that systems give to outgoing connections, even with the 10,000 added that Redis Cluster uses for its own traffic.
+/// The two ranges don't overlap.
 const PORTS: std::ops::Range<u16> = 12_000..22_000;
-/// What is added for that.
+/// What Redis Cluster adds to a port for its own traffic.
 pub(crate) const BUS: u16 = 10_000;
 
-/// A port that no other test on this machine gets while this is held. The system frees it when the process ends, however it does.
+/// A port that no other test on this machine gets while this is held. The system frees it when the process ends, in whatever way.
 #[derive(Debug)]
 pub(crate) struct Port {
     number: u16,
@@ -20,7 +20,7 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// One that nobody listens on.
+    /// A port on which nothing listens.
     ///
     /// # Panics
     ///
@@ -29,8 +29,8 @@ impl Port {
         Self::take(|number| (is_free(number) && is_free(number + BUS)).then_some(())).0
     }
 
-    /// One with a listener on it. Who looks whether a port is free, and then listens there, may find in use what it has looked with: a server
-    /// that another test is just starting holds all sockets of this process for a moment.
+    /// A port with a listener on it. To check that a port is free, and to listen on it later, may fail: a server that another test is
+    /// just starting holds all sockets of this process for a moment, and so the one of the check.
     ///
     /// # Panics
     ///
@@ -39,12 +39,12 @@ impl Port {
         Self::take(|number| TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok())
     }
 
-    /// The first that is not claimed and of which `take` makes something.
+    /// The first port that is not claimed and for which `take` returns something.
     fn take<T>(take: impl Fn(u16) -> Option<T>) -> (Self, T) {
         let claims = std::env::temp_dir().join("cacheado-test-ports");
         create_dir_all(&claims).expect("the temporary directory can be written to");
         let size = u64::from(PORTS.end - PORTS.start);
-        // anywhere, so that few meet
+        // begins anywhere, so that few processes meet
         let start = RandomState::new().hash_one(0);
         let mut candidates = (0..size).map(|nth| {
             let offset = u16::try_from((start.wrapping_add(nth)) % size).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! A process that does not outlive the test's, however that ends.
+//! A process that does not outlive the test process, however that ends.
 //!
-//! Between the two stands a small shell that reads from a pipe: orders while the test's process lives, and the end of it when that
-//! is gone, killed with SIGKILL included. Then it kills the server and removes its directory. It is also the one that sends signals,
-//! so no id of a process is used that may be another's by now.
+//! A small shell stands between the two. It reads from a pipe: orders while the test process lives, and the end of the pipe when that
+//! is gone, even if it was killed with SIGKILL. Then the shell kills the server and removes its directory. It also sends the signals,
+//! so that no process id is used that may belong to another process by now.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,8 +13,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Arguments: the directory, and the command. Answers each order with a line. A dead child stays a zombie until it is waited for, so
-/// its id stays its own.
+/// Its arguments are the directory and the command. It answers each order with a line. A dead child stays a zombie until the shell
+/// waits for it, so its id is not reused.
 const SUPERVISOR: &str = r#"
 directory=$1; shift
 cd / || exit
@@ -49,7 +49,7 @@ struct Shell {
 }
 
 impl Process {
-    /// Starts `command` and its arguments; what it prints goes to the file `output` in `directory`.
+    /// Starts `command`, which includes the arguments. Its output goes to the file `output` in `directory`.
     pub(crate) fn start<A: AsRef<OsStr>>(directory: &Path, command: &[A]) -> io::Result<Self> {
         let mut child = Command::new("sh")
             .args(["-c", SUPERVISOR, "supervisor"])
@@ -58,7 +58,7 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            // an interrupt from the terminal is for the tests; the shell must live to clean up after them
+            // an interrupt from the terminal is meant for the tests; the shell must live to clean up after them
             .process_group(0)
             .spawn()?;
         let (Some(orders), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
@@ -80,12 +80,12 @@ impl Process {
         self.pid
     }
 
-    /// Sends `signal`: `KILL`, `STOP`, `CONT`. A killed process is gone when this returns, and a stopped one does nothing any more.
+    /// Sends `signal`: `KILL`, `STOP` or `CONT`. When this returns, a killed process is gone, and a stopped one does nothing any more.
     pub(crate) fn signal(&self, signal: &str) -> io::Result<()> {
         let mut shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(shell.orders, "{signal}")?;
         shell.answer()?;
-        // each of its threads stops by itself
+        // each of its threads stops separately
         while signal == "STOP" && self.runs()? {
             thread::yield_now();
         }
@@ -98,7 +98,7 @@ impl Process {
         state.is_some_and(|state| !"ZX".contains(state))
     }
 
-    /// Whether one of its threads does.
+    /// Whether one of its threads runs.
     fn runs(&self) -> io::Result<bool> {
         for task in fs::read_dir(format!("/proc/{}/task", self.pid))? {
             if state(&task?.path()).is_some_and(|state| !"TZX".contains(state)) {
@@ -109,10 +109,10 @@ impl Process {
     }
 }
 
-/// The state of a process or a thread, as the system shows it; `None` if it is gone.
+/// The state of a process or a thread, as the system reports it; `None` if it is gone.
 fn state(of: &Path) -> Option<char> {
     let stat = fs::read_to_string(of.join("stat")).ok()?;
-    // behind the name, which is in parentheses
+    // after the name, which is in parentheses
     stat.rsplit(')').next()?.trim_start().chars().next()
 }
 
@@ -128,7 +128,7 @@ impl Drop for Process {
     /// Kills it and waits until it is gone. Its directory stays.
     fn drop(&mut self) {
         let shell = self.shell.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // a shell that is gone has cleaned up
+        // if the shell is gone, it has cleaned up
         let _ = writeln!(shell.orders, "leave");
         let _ = shell.child.wait();
     }

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// The programs that each call of the script has named: name to path.
+/// The programs that each run of the script has reported: name to path.
 type Found = HashMap<String, PathBuf>;
 
 static FOUND: LazyLock<Mutex<HashMap<&'static str, Found>>> = LazyLock::new(Mutex::default);
 
-/// The path of `program`, which the script finds or installs with all of `server` (`redis`, `memcached` or `mongod`). The script
-/// runs once per process and server; it waits for others that install.
+/// The path of `program`, which the script finds, or installs with everything else of `server` (`redis`, `memcached` or `mongod`). The
+/// script runs once per process and server, and waits for other installations.
 ///
 /// # Panics
 ///
-/// With the script's sentence if the server can't be had.
+/// With the script's message if the server can't be had.
 pub(crate) fn program(server: &'static str, program: &str) -> PathBuf {
     let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
     let programs = found.entry(server).or_insert_with(|| find(server));
@@ -41,7 +41,7 @@ fn find(server: &str) -> Found {
         .collect()
 }
 
-/// Where the script installs what Debian lacks: beside what cargo builds.
+/// Where the script installs what Debian lacks: beside cargo's build output.
 fn folder() -> PathBuf {
     let exe = std::env::current_exe().unwrap_or_default();
     let mut folders = exe.ancestors();

@@ -1,4 +1,4 @@
-//! A network between a client and a server that can fail.
+//! A network between a client and a server, which can be made to fail.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -10,11 +10,11 @@ use socket2::SockRef;
 
 use super::port::Port;
 
-/// As much of what a client sends is taken in unread at most, the kernel's doubling included: without a limit the system enlarges
-/// it as it likes.
+/// The most bytes of a client that are accepted without being read, including the kernel's doubling. Without a limit, the system
+/// enlarges the buffer as it likes.
 const UNREAD: usize = 64 * 1024;
 
-/// Passes what comes to its port on to a server, and back, until told otherwise.
+/// Forwards what arrives at its port to a server, and the answers back, until told otherwise.
 #[derive(Debug)]
 pub struct Proxy {
     port: Port,
@@ -30,7 +30,7 @@ struct Network {
     meanwhile: Meanwhile,
 }
 
-/// What is to happen between a question and its answer.
+/// What is to happen between a request and its answer.
 #[derive(Default)]
 struct Meanwhile(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
@@ -55,7 +55,7 @@ struct Traffic {
     state: State,
     /// Both ends of each connection, the client's first.
     open: Vec<TcpStream>,
-    /// Clients that nobody will ever answer.
+    /// Clients that will never be answered.
     swallowed: Vec<TcpStream>,
 }
 
@@ -73,7 +73,7 @@ impl Proxy {
     ///
     /// # Panics
     ///
-    /// If the system gives it no port.
+    /// If there is no free port.
     pub fn start(server: SocketAddr) -> Self {
         let (port, listener) = Port::listen();
         // inherited by each connection
@@ -99,7 +99,7 @@ impl Proxy {
         }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn addr(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port.number()).into()
     }
@@ -114,30 +114,30 @@ impl Proxy {
         self.network.enter(State::Cut);
     }
 
-    /// Lets nothing pass in either direction, and closes nothing: a cable pulled out. What is sent meanwhile arrives after
-    /// [`restore`](Self::restore): up to 80 KiB that are taken in already, and whatever the sender has not given up.
+    /// Lets nothing pass in either direction, and closes nothing, as if a cable were pulled out. What is sent meanwhile arrives after
+    /// [`restore`](Self::restore): up to 80 KiB that were accepted already, and whatever the sender has not given up.
     pub fn stall(&self) {
         self.network.enter(State::Stalled);
     }
 
-    /// Takes new connections and never answers them, nor closes them, not even after [`restore`](Self::restore): a load balancer with
-    /// nothing behind it. Those that are open go on.
+    /// Accepts new connections, and never answers or closes them, not even after [`restore`](Self::restore): a load balancer with
+    /// nothing behind it. Open connections continue.
     pub fn swallow(&self) {
         self.network.enter(State::Swallowing);
     }
 
-    /// How many connections it has taken that it never answers.
+    /// The number of accepted connections that will never be answered.
     pub fn swallowed(&self) -> usize {
         self.network.traffic().swallowed.len()
     }
 
-    /// Runs `happens` once the server has answered the next question, before the client gets to know the answer.
+    /// Runs `happens` once the server has answered the next request, before the client gets the answer.
     pub fn meanwhile(&self, happens: impl FnOnce() + Send + 'static) {
         self.network.meanwhile.set(Box::new(happens));
     }
 
-    /// How many connections the client has closed, dropping what it had not sent yet: of those alone is heard during a
-    /// [`stall`](Self::stall).
+    /// The number of connections that the client has closed while it had unsent data, which it dropped. During a
+    /// [`stall`](Self::stall), only such closing is noticed.
     pub fn given_up(&self) -> usize {
         let is_reset = |client: &&TcpStream| client.peer_addr().is_err();
         let traffic = self.network.traffic();
@@ -153,7 +153,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.network.enter(State::Ended);
-        // wakes it
+        // wakes the thread
         let _ = TcpStream::connect(self.addr());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -171,7 +171,7 @@ impl Network {
         traffic.state = state;
         if matches!(state, State::Cut | State::Ended) {
             for stream in traffic.open.drain(..) {
-                // one that is closed already
+                // it may be closed already
                 let _ = stream.shutdown(Shutdown::Both);
             }
         }
@@ -192,7 +192,7 @@ impl Network {
                 State::Flowing | State::Stalled => drop(traffic),
             }
             if let Ok(client) = client {
-                // a server that is not there: the client's connection is closed
+                // if the server is not there, the client's connection is closed
                 let _ = self.connect(client);
             }
         }
@@ -217,7 +217,7 @@ impl Network {
         Ok(())
     }
 
-    /// Passes on what comes from `from`, which `answers` or asks, until either end closes.
+    /// Forwards what arrives from `from` until either end closes. `answers`: whether that is the server.
     fn copy(&self, mut from: TcpStream, mut to: TcpStream, answers: bool) {
         let mut bytes = [0; 16 * 1024];
         while let Ok(count) = from.read(&mut bytes) {

@@ -1,4 +1,4 @@
-//! One Redis.
+//! A single Redis.
 
 use std::ffi::OsString;
 use std::ops::Deref;
@@ -11,7 +11,7 @@ use super::proxy::Proxy;
 use super::server::{Kind, Server};
 use super::tls;
 
-/// A Redis that writes nothing to disk: what it holds is gone when it is killed.
+/// A Redis that writes nothing to disk: its data is lost when it is killed.
 #[derive(Debug)]
 pub struct Redis {
     server: Server,
@@ -23,7 +23,7 @@ impl Redis {
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
@@ -32,28 +32,28 @@ impl Redis {
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start_with(arguments: &[&str]) -> Self {
         let more = arguments.iter().map(OsString::from).collect();
         Self::launch("redis", false, more)
     }
 
-    /// Starts one that has, when it is killed, all on disk that it has acknowledged. With its log alone (`appendonly yes`) it may not: while
-    /// the disk is busy, it writes that a second or two later.
+    /// Starts one that, when it is killed, has everything on disk that it has acknowledged. Its log alone (`appendonly yes`) does not
+    /// ensure that: while the disk is busy, Redis writes the log a second or two later.
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start_durable() -> Self {
         Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
-    /// Starts one that speaks TLS alone, with a certificate for `localhost` and `127.0.0.1` by an authority of its own: see
+    /// Starts one that speaks only TLS, with a certificate for `localhost` and `127.0.0.1` by an authority of its own: see
     /// [`ca`](Self::ca).
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start_tls() -> Self {
         Self::launch("redis-tls", true, Vec::new())
     }
@@ -94,32 +94,32 @@ impl Redis {
             }),
             ready: Box::new(move |port, directory| {
                 let answer = cli(port, tls.then_some(directory), &["ping"]);
-                // one that asks for a password is there too
+                // one that asks for a password is ready, too
                 answer.contains("PONG") || answer.contains("NOAUTH")
             }),
         });
         Self { server, tls }
     }
 
-    /// `redis://127.0.0.1:PORT`, or `rediss://` of one with TLS.
+    /// `redis://127.0.0.1:PORT`, or with TLS `rediss://`.
     pub fn url(&self) -> String {
         let scheme = if self.tls { "rediss" } else { "redis" };
         format!("{scheme}://{}", self.addr())
     }
 
-    /// The file with the certificate (PEM) of the authority that one with TLS is to be trusted by.
+    /// The file with the certificate (PEM) of the authority, which clients of a server with TLS must trust.
     pub fn ca(&self) -> PathBuf {
         self.directory().join(tls::CA)
     }
 
-    /// A network between the nodes of a cluster and the port that this one has for them.
+    /// A proxy between the other nodes of a cluster and the port that this one has for them.
     pub(crate) fn bus(&self) -> Proxy {
         let mut bus = self.addr();
         bus.set_port(bus.port() + BUS);
         Proxy::start(bus)
     }
 
-    /// Changes a setting while it runs.
+    /// Changes a setting of the running server.
     ///
     /// # Panics
     ///
@@ -129,8 +129,8 @@ impl Redis {
         assert_eq!(said, "OK", "{setting} {value}");
     }
 
-    /// What `redis-cli` prints for a command, without the last line's end: for what other clients of the server do. Errors are
-    /// printed too.
+    /// What `redis-cli` prints for a command, without the final line end: for what other clients of the server do. Errors are printed
+    /// too.
     pub fn cli(&self, command: &[&str]) -> String {
         cli(self.port(), self.tls.then_some(self.directory()), command)
     }

@@ -18,31 +18,31 @@ pub struct RedisCluster {
 const AGREES_WITHIN: Duration = Duration::from_secs(60);
 
 impl RedisCluster {
-    /// Starts one; it takes some seconds, so tests share it where they can.
+    /// Starts one. It takes some seconds, so tests share it where they can.
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start() -> Self {
         Self::of(Self::start_nodes("2000"), Vec::new())
     }
 
-    /// Starts one whose nodes take none that they don't reach for dead, from their start on and when they are started again: no
-    /// replica takes over, and no node refuses because others are slow to answer it.
+    /// Starts one whose nodes don't take an unreachable node for dead, neither at their first start nor after a restart. So no replica
+    /// takes over, and no node refuses requests because others answer it slowly.
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start_without_failover() -> Self {
         Self::of(Self::start_nodes("600000"), Vec::new())
     }
 
-    /// Starts one whose nodes reach each other through [`buses`](Self::buses), and wait a minute until they take one that they don't
-    /// reach for dead.
+    /// Starts one whose nodes reach each other through [`buses`](Self::buses), and wait a minute before they take an unreachable node
+    /// for dead.
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start_with_buses() -> Self {
         let nodes = Self::start_nodes("2000");
         let buses: Vec<Proxy> = nodes.iter().map(Redis::bus).collect();
@@ -54,11 +54,11 @@ impl RedisCluster {
         Self::of(nodes, buses)
     }
 
-    /// Starts one whose clients, and whose replicas, reach each node through one of the [`fronts`](Self::fronts).
+    /// Starts one whose clients and replicas reach each node through one of the [`fronts`](Self::fronts).
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn start_with_fronts() -> Self {
         let mut cluster = Self::start();
         let front = |node: &Redis| Proxy::start(node.addr());
@@ -77,13 +77,13 @@ impl RedisCluster {
         cluster
     }
 
-    /// The time, in milliseconds, is how long a node may be out of reach.
+    /// `timeout`: how long a node may be unreachable, in milliseconds.
     fn start_nodes(timeout: &str) -> Vec<Redis> {
         let arguments = [
             ["--cluster-enabled", "yes"],
             ["--cluster-config-file", "nodes.conf"],
             ["--cluster-node-timeout", timeout],
-            // else a replica is five seconds late
+            // otherwise, a replica is five seconds late
             ["--repl-diskless-sync-delay", "0"],
         ];
         let start = |_| Redis::start_with(&arguments.concat());
@@ -108,7 +108,7 @@ impl RedisCluster {
         cluster
     }
 
-    /// The nodes' URLs, or those of what is in front of them.
+    /// The URLs of the nodes, or of the proxies in front of them.
     pub fn urls(&self) -> Vec<String> {
         if self.fronts.is_empty() {
             return self.nodes.iter().map(Redis::url).collect();
@@ -116,22 +116,22 @@ impl RedisCluster {
         self.fronts.iter().map(|it| it.url("redis")).collect()
     }
 
-    /// What clients reach each of the nodes through.
+    /// The proxies through which clients reach the nodes.
     pub fn fronts(&self) -> &[Proxy] {
         &self.fronts
     }
 
-    /// The nodes, to kill and restart. The first three are the masters to begin with.
+    /// The nodes, to kill and restart. At first, the first three are the masters.
     pub fn nodes(&self) -> &[Redis] {
         &self.nodes
     }
 
-    /// What the others reach each of the nodes through. What one sends to the others goes through theirs.
+    /// The proxies through which each node is reached by the others. What it sends to the others goes through theirs.
     pub fn buses(&self) -> &[Proxy] {
         &self.buses
     }
 
-    /// The number of the node that follows the node of that number.
+    /// The index of the replica of the node with the index `master`.
     ///
     /// # Panics
     ///
@@ -146,7 +146,8 @@ impl RedisCluster {
         replica.expect("each master has a replica")
     }
 
-    /// Moves a slot from one of the masters to another, key by key, as `redis-cli --cluster reshard` does; all must be masters.
+    /// Moves a slot from one master to another, key by key, as `redis-cli --cluster reshard` does. The first three nodes must be
+    /// masters.
     ///
     /// # Panics
     ///
@@ -162,13 +163,13 @@ impl RedisCluster {
             self.move_keys(&keys.lines().collect::<Vec<_>>(), from, to);
         }
         let id = self.nodes[to].cli(&["CLUSTER", "MYID"]);
-        // it must know first, or nobody would have the slot
+        // the new owner must know first, or no node would have the slot
         for node in [&self.nodes[to]].into_iter().chain(&self.nodes[..3]) {
             set_slot(node, &slot, "NODE", &id);
         }
     }
 
-    /// Begins to move a slot, of which nothing is moved by that.
+    /// Begins to move a slot. This moves no keys yet.
     ///
     /// # Panics
     ///
@@ -181,7 +182,7 @@ impl RedisCluster {
         set_slot(source, &slot, "MIGRATING", &to);
     }
 
-    /// Moves these keys, whose slot is on its way.
+    /// Moves these keys, whose slot is being moved.
     ///
     /// # Panics
     ///
@@ -194,7 +195,7 @@ impl RedisCluster {
         assert!(said == "OK" || said == "NOKEY", "{said}");
     }
 
-    /// Whether all nodes are there, all slots are served, and all replicas follow.
+    /// Whether all nodes are up, all slots are served, and all replicas follow.
     pub fn is_whole(&self) -> bool {
         self.nodes.iter().all(|node| {
             let info = node.cli(&["cluster", "info"]);

@@ -1,4 +1,4 @@
-//! Redis with sentinels, which make the replica the master when that is gone.
+//! Redis with sentinels, which make the replica the master when the master is gone.
 
 use std::fs;
 use std::path::Path;
@@ -20,14 +20,14 @@ pub struct Sentinel {
 const AGREES_WITHIN: Duration = Duration::from_secs(60);
 
 impl Sentinel {
-    /// The name that the sentinels know the master by.
+    /// The name by which the sentinels know the master.
     pub const MASTER: &str = "mymaster";
 
-    /// Starts them; it takes some seconds.
+    /// Starts them, which takes some seconds.
     ///
     /// # Panics
     ///
-    /// If they can't be had.
+    /// If they can't be started.
     pub fn start() -> Self {
         let master = Redis::start_with(&["--repl-diskless-sync-delay", "0"]);
         let port = master.port().to_string();
@@ -45,21 +45,21 @@ impl Sentinel {
         all
     }
 
-    /// One sentinel alone, which takes `redis` for the master, whatever that is.
+    /// A single sentinel, which takes `redis` for the master, whatever it is.
     ///
     /// # Panics
     ///
-    /// If it can't be had.
+    /// If it can't be started.
     pub fn that_names(redis: &Redis) -> Server {
         start_sentinel(redis.port())
     }
 
-    /// Makes the replica the master, though the master is there. That goes on as one for some seconds, until the sentinels tell it.
-    /// Returns both: the old one, and the new one, once a sentinel names it.
+    /// Makes the replica the master, although the old master is still there. That one goes on as a master for some seconds, until the
+    /// sentinels tell it. Returns the old and the new master, once a sentinel names the new one.
     ///
     /// # Panics
     ///
-    /// If they don't within a minute.
+    /// If that takes more than a minute.
     pub fn fail_over(&self) -> (&Redis, &Redis) {
         let named = || self.master().map(|redis| redis.port());
         let [one, other] = &self.redis;
@@ -80,7 +80,7 @@ impl Sentinel {
         addresses.map(|addr| format!("redis://{addr}")).collect()
     }
 
-    /// Both servers, the first master first.
+    /// Both servers. The first one is the initial master.
     pub fn redis(&self) -> &[Redis; 2] {
         &self.redis
     }
@@ -90,7 +90,7 @@ impl Sentinel {
         &self.sentinels
     }
 
-    /// The one that the sentinels name as the master now, if they name one.
+    /// The server that the sentinels name as the master now, if they name one.
     pub fn master(&self) -> Option<&Redis> {
         let answer = self.ask(&["get-master-addr-by-name", Self::MASTER]);
         let port = answer.lines().nth(1)?;
@@ -110,7 +110,7 @@ impl Sentinel {
         }) && self.redis.iter().any(is_linked)
     }
 
-    /// What the first sentinel that answers says.
+    /// The answer of the first sentinel that runs.
     fn ask(&self, question: &[&str]) -> String {
         let answers = self.sentinels.iter().filter_map(|sentinel| {
             sentinel.id()?;
@@ -142,7 +142,7 @@ fn start_sentinel(master: u16) -> Server {
     })
 }
 
-/// Sentinels keep what they learn in this file, so one that starts again has its own.
+/// Sentinels keep what they learn in this file, so a sentinel that starts again keeps its file.
 fn configure(file: &Path, port: u16, master: u16) {
     if file.exists() {
         return;

@@ -1,4 +1,4 @@
-//! One server of any kind: its port, its directory, its process, and what can be done to it.
+//! A server of any kind: its port, its directory, its process, and the operations on it.
 
 use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
@@ -16,25 +16,25 @@ use super::wait_until;
 
 /// How long a server may take until it answers.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
-/// How often another port is tried when the one chosen was taken in between.
+/// How often another port is tried if the chosen one was taken meanwhile.
 const ATTEMPTS: u32 = 5;
 
-/// Of the port and the directory: the command line.
+/// Returns the command line, given the port and the directory.
 type CommandLine = dyn Fn(u16, &Path) -> Vec<OsString> + Send + Sync;
-/// Of the port and the directory: whether it answers.
+/// Returns whether the server answers, given the port and the directory.
 type Ready = dyn Fn(u16, &Path) -> bool + Send + Sync;
 
-/// What there is to know of a kind of server.
+/// A kind of server.
 pub(crate) struct Kind {
     /// For messages and the directory's name.
     pub(crate) name: &'static str,
-    /// The command line of one that listens on a port and keeps its files in a directory.
+    /// The command line of a server that listens on a port and keeps its files in a directory.
     pub(crate) command: Box<CommandLine>,
-    /// Whether the one on that port can be used.
+    /// Whether the server on a port can be used.
     pub(crate) ready: Box<Ready>,
 }
 
-/// A server that runs for as long as this lives. The test panics if it can't be had.
+/// A server that runs until this is dropped. The test panics if it can't be started.
 pub struct Server {
     kind: Arc<Kind>,
     port: Port,
@@ -54,7 +54,7 @@ impl Server {
             };
             match server.launch() {
                 Ok(()) => return server,
-                // by something other than a test, since the port was claimed
+                // taken by something other than a test, since tests claim their ports
                 Err(output) if output.to_lowercase().contains("address already in use") => {}
                 Err(output) => panic!("{} did not start; it says: {output}", kind.name),
             }
@@ -62,7 +62,7 @@ impl Server {
         panic!("{} found each port taken", kind.name);
     }
 
-    /// Starts the process and waits until it is ready; what it printed if it ends or is not ready in time.
+    /// Starts the process and waits until it is ready. If it ends or is not ready in time, the error is its output.
     fn launch(&self) -> Result<(), String> {
         let command = (self.kind.command)(self.port(), &self.directory);
         let process = Process::start(&self.directory, &command)
@@ -70,7 +70,7 @@ impl Server {
         let mut ready = false;
         wait_until(STARTS_WITHIN, || {
             ready = (self.kind.ready)(self.port(), &self.directory);
-            // whoever answers on the port of one that has ended is another
+            // if the process has ended, it is another one that answers on its port
             let alive = process.is_alive();
             ready &= alive;
             ready || !alive
@@ -94,22 +94,22 @@ impl Server {
         self.port.number()
     }
 
-    /// Where it listens: `127.0.0.1:PORT`.
+    /// The address on which it listens: `127.0.0.1:PORT`.
     pub fn addr(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port()).into()
     }
 
-    /// Where its files are, until it is dropped.
+    /// The directory of its files, which is removed when this is dropped.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The process's id; `None` once it was killed.
+    /// The id of the process; `None` once it was killed.
     pub fn id(&self) -> Option<u32> {
         self.process().as_ref().map(Process::id)
     }
 
-    /// Kills it with SIGKILL. It is gone, and its port refuses connections, when this returns.
+    /// Kills it with SIGKILL. When this returns, it is gone, and its port refuses connections.
     pub fn kill(&self) {
         drop(self.process().take());
     }
@@ -126,12 +126,12 @@ impl Server {
         }
     }
 
-    /// Stops it with SIGSTOP: its port still accepts connections, and nothing is answered.
+    /// Stops it with SIGSTOP: its port still accepts connections, but nothing is answered.
     pub fn pause(&self) {
         self.signal("STOP");
     }
 
-    /// Lets it go on after [`pause`](Self::pause).
+    /// Lets it continue after [`pause`](Self::pause).
     pub fn resume(&self) {
         self.signal("CONT");
     }

@@ -1,4 +1,4 @@
-//! A server that accepts and never answers.
+//! A server that accepts connections and never answers.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use super::port::Port;
 
-/// Accepts connections, and reads and answers nothing.
+/// Accepts connections. It reads and answers nothing.
 #[derive(Debug)]
 pub struct Silent {
     port: Port,
@@ -20,7 +20,7 @@ impl Silent {
     ///
     /// # Panics
     ///
-    /// If the system gives it no port.
+    /// If there is no free port.
     pub fn start() -> Self {
         let (port, listener) = Port::listen();
         let ended = Arc::new(AtomicBool::new(false));
@@ -41,12 +41,12 @@ impl Silent {
         }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn addr(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port.number()).into()
     }
 
-    /// `SCHEME://127.0.0.1:PORT`, whatever server it is taken for.
+    /// `SCHEME://127.0.0.1:PORT`, for whatever server it stands in.
     pub fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}", self.addr())
     }
@@ -55,7 +55,7 @@ impl Silent {
 impl Drop for Silent {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Release);
-        // wakes it
+        // wakes the thread
         let _ = TcpStream::connect(self.addr());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -1,4 +1,4 @@
-//! Certificates for servers with TLS, made anew for each: none is kept, so none expires.
+//! Certificates for servers with TLS. They are made anew for each server, so none expires.
 
 use std::fs;
 use std::path::Path;
@@ -11,11 +11,11 @@ pub(crate) const CA: &str = "ca.crt";
 pub(crate) const CERTIFICATE: &str = "server.crt";
 pub(crate) const KEY: &str = "server.key";
 
-/// Writes an authority, and a key and certificate for `localhost` and `127.0.0.1` by it, to `directory`, unless they are there.
+/// Writes an authority, and a key and certificate for `localhost` and `127.0.0.1` signed by it, to `directory`, unless they exist.
 ///
 /// # Panics
 ///
-/// If openssl says no.
+/// If openssl fails.
 pub(crate) fn certify(directory: &Path) {
     if directory.join(CERTIFICATE).exists() {
         return;
