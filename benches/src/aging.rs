@@ -1,5 +1,5 @@
-//! What a hit costs with the options by which a value ages, beside the same function without them: a value that is good, and with
-//! `stale` one that is past its lifetime and can't be refreshed.
+//! The cost of a hit with the options by which a value ages, beside the same function without them: of a value that is good and, with
+//! `stale`, of one that is past its lifetime and can't be refreshed.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::report::{Report, Table};
 
 const KEYS: u64 = 1000;
-/// How much more a hit may cost of a value that is good.
+/// How much more a hit of a good value may cost.
 const BOUND: f64 = 1.10;
 
 macro_rules! functions {
@@ -39,7 +39,7 @@ functions! {
     all: [, stale = 3600, refresh_after = 0.9, timeout = 1, jitter = 0.1];
 }
 
-/// Nanoseconds for each of all hits.
+/// Nanoseconds per hit.
 fn hits(cache: &Cache, function: fn(&Cache, &str, u64) -> u64, loops: u64) -> f64 {
     let began = Instant::now();
     for _ in 0..loops {

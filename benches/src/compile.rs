@@ -1,9 +1,9 @@
-//! What the attribute costs at compile time: a library of 200 functions, annotated by cacheado, by `cached`, by cacheado with a scope, and not
-//! at all.
+//! What the attribute costs at compile time: a library of 200 functions, annotated with cacheado, with `cached`, with cacheado and a
+//! scope, and not at all.
 //!
-//! Each is a package of its own in a temporary folder, with its own build folder and the versions of this checkout's lock
-//! file. Its dependencies are built first. What is timed is the one crate: its file is touched, and cargo checks or builds
-//! it, not incrementally, since that would measure what the compiler remembers.
+//! Each is a package of its own in a temporary folder, with its own build folder and the versions of this checkout's lock file. Its
+//! dependencies are built first. Only the one crate is timed: its file is touched, and cargo checks or builds it. The build is not
+//! incremental, since that would measure what the compiler remembers.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -20,16 +20,16 @@ const FUNCTIONS: usize = 200;
 
 const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// What a package is generated with.
+/// What a package is generated from.
 struct Variant {
     name: &'static str,
     /// The `[dependencies]`.
     dependencies: fn() -> String,
-    /// What the file begins with.
+    /// The beginning of the file.
     imports: &'static str,
-    /// What stands above each function.
+    /// The attribute of each function.
     attribute: &'static str,
-    /// The arguments that each has before its own.
+    /// The arguments that precede each function's own.
     ids: &'static str,
 }
 
@@ -66,7 +66,7 @@ const VARIANTS: [Variant; 4] = [
     },
 ];
 
-/// Functions as they come: numbers, texts, a list, an option, a result, a shared value. `{n}` is a function's number.
+/// Typical functions: numbers, texts, a list, an option, a result, a shared value. `{n}` is the function's number.
 const SIGNATURES: [&str; 8] = [
     "pub fn f{n}(key: u64) -> u64 { key + {n} }",
     "pub fn f{n}(name: &str, page: u32) -> String { format!(\"{name} {page} {n}\") }",
@@ -89,7 +89,7 @@ fn source(variant: &Variant) -> String {
     source
 }
 
-/// A package in a folder that goes when it is dropped.
+/// A package in a folder that is removed when this is dropped.
 struct Package {
     folder: PathBuf,
 }
@@ -131,7 +131,7 @@ impl Package {
         Ok(package)
     }
 
-    /// Runs cargo, and returns what it prints.
+    /// Runs cargo, and returns its output.
     fn cargo(&self, arguments: &[&str]) -> Result<String, String> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
@@ -151,7 +151,7 @@ impl Package {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Seconds that cargo takes after the file was touched.
+    /// The seconds that cargo takes after the file was touched.
     fn time(&self, arguments: &[&str]) -> Result<f64, String> {
         let path = self.folder.join("src/lib.rs");
         File::options()
@@ -164,14 +164,14 @@ impl Package {
         Ok(began.elapsed().as_secs_f64())
     }
 
-    /// How many crates it depends on, at run time and in its macros.
+    /// The number of crates that it depends on, at run time and in its macros.
     fn crates(&self) -> Result<usize, String> {
         let tree = self.cargo(&["tree", "-e", "normal", "--prefix", "none"])?;
         Ok(count_crates(&tree))
     }
 }
 
-/// The crates of a printed tree, each once, but for its root.
+/// The number of crates in a printed tree, each counted once, without the root.
 fn count_crates(tree: &str) -> usize {
     let crates: BTreeSet<String> = tree
         .lines()

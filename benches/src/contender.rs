@@ -13,21 +13,21 @@ pub(crate) trait Contender<S: Shape>: Send + Sync {
     /// Looks up, and loads on a miss.
     fn get(&self, key: &S::Key) -> S::Value;
 
-    /// Stores. False if there is no way to.
+    /// Stores a value. Returns false if that is not possible.
     fn put(&self, key: &S::Key, value: S::Value) -> bool;
 
-    /// Runs what the cache has put off. Never timed.
+    /// Runs what the cache has deferred. Never timed.
     fn settle(&self) {}
 }
 
-/// A request stream: keys, and which of them is asked for when.
+/// A stream of requests: the keys, and the order in which they are requested.
 pub(crate) struct Requests<'a, S: Shape> {
     pub(crate) keys: &'a [S::Key],
     pub(crate) order: &'a [u32],
 }
 
 impl<'a, S: Shape> Requests<'a, S> {
-    /// The part of it that one of several threads asks for.
+    /// The share of one of several threads.
     pub(crate) fn share(&self, thread: usize, threads: usize) -> Self {
         let each = self.order.len() / threads;
         Self {
@@ -42,21 +42,21 @@ impl<'a, S: Shape> Requests<'a, S> {
     }
 }
 
-/// A [`Contender`] behind a pointer: one indirect call for a whole stream, and none within.
+/// A [`Contender`] behind a pointer: one indirect call for a whole stream, and none inside.
 pub(crate) trait Lane<S: Shape>: Send + Sync {
-    /// Gets each.
+    /// Gets each request.
     fn read(&self, requests: &Requests<'_, S>);
 
-    /// Gets, but for one in `every` requests, which puts.
+    /// Gets each request, except one in `every`, which puts.
     fn mixed(&self, requests: &Requests<'_, S>, every: usize);
 
-    /// Gets each, and notes how long each hit took.
+    /// Gets each request, and records how long each hit took.
     fn time_hits(&self, requests: &Requests<'_, S>) -> Histogram;
 
     /// Whether [`Lane::mixed`] can put. Tries it with one key.
     fn can_put(&self, key: &S::Key) -> bool;
 
-    /// Runs what the cache has put off. Never timed.
+    /// Runs what the cache has deferred. Never timed.
     fn settle(&self);
 }
 
@@ -101,15 +101,15 @@ impl<S: Shape, C: Contender<S>> Lane<S> for C {
     }
 }
 
-/// A contender that is not made yet.
+/// A contender that is not created yet.
 pub(crate) struct Maker<S: Shape> {
     pub(crate) name: &'static str,
-    /// Makes one with room for so many entries, if it is one that is bounded. One that an attribute makes is there once in a
-    /// process, with the bound that the attribute says.
+    /// Creates one with room for so many entries, if it is bounded. One made by an attribute exists once in a process, with the bound
+    /// that the attribute states.
     pub(crate) make: fn(usize) -> Box<dyn Lane<S>>,
 }
 
-/// Makes a type that is an attribute's cache a contender for a shape. Without the second closure it can't store.
+/// Makes a type that stands for an attribute's cache a contender for a shape. Without the second closure, it can't store.
 macro_rules! contender {
     ($type:ty, $shape:ty, |$key:ident| $get:expr $(,)?) => {
         $crate::contender::contender!($type, $shape, |$key| $get, |_key, _value| false);
@@ -137,7 +137,7 @@ macro_rules! contender {
 }
 pub(crate) use contender;
 
-/// The output of a future that never waits: what an async hit costs, without a runtime.
+/// The output of a future that never waits. This shows what an async hit costs, without a runtime.
 #[inline]
 pub(crate) fn now<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);

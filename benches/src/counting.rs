@@ -1,7 +1,7 @@
-//! An allocator that counts what is allocated: the bytes that were asked for, and the allocations they came in.
+//! An allocator that counts allocations: their requested bytes, and their number.
 //!
-//! It counts once it has been told to. Until then it reads one flag that nobody writes, so that the shared counters, which
-//! are a point of contention for all threads, stay out of what other commands time.
+//! It counts only once it is told to. Until then it reads one flag that is never written, so that the shared counters, for which all
+//! threads would contend, don't affect what other commands time.
 
 #![expect(unsafe_code, reason = "an allocator can't be written without")]
 
@@ -15,13 +15,13 @@ static BLOCKS: AtomicUsize = AtomicUsize::new(0);
 /// The system's allocator, counted.
 pub(crate) struct Counting;
 
-/// Counts from now on.
+/// Starts counting.
 pub(crate) fn count() {
     COUNTS.store(true, Ordering::Relaxed);
 }
 
-/// What is allocated at one moment, less what was before [`count`]. It wraps around if more of that is freed than is
-/// allocated, so only differences mean something.
+/// What is allocated at one moment, not including what was before [`count`]. It wraps around if more of that earlier memory is freed
+/// than is allocated, so only differences are meaningful.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allocated {
     pub(crate) bytes: usize,

@@ -1,5 +1,5 @@
-//! Whether evicting a tenant costs what the tenant has, and not what the cache holds: an organization of 1,000 entries is
-//! evicted from a cache of 10,000 entries and from one of 1,000,000, by turns.
+//! Whether the cost of evicting a tenant follows what the tenant has, and not what the cache holds. An organization of 1,000 entries
+//! is evicted from a cache of 10,000 entries and from one of 1,000,000, by turns.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,12 @@ use cacheado::{Cache, cache};
 use crate::measure::{grouped, median, ratio};
 use crate::scope;
 
-/// The entries of one organization, among as many users as a hundredth of that.
+/// The entries of one organization. It has a hundredth of that as users.
 const TENANT: u64 = 1000;
 const USERS: u64 = 10;
 const SIZES: [u64; 2] = [10_000, 1_000_000];
 const ROUNDS: u64 = 101;
-/// How much more it may cost in the large cache. What is left of a difference is memory that is farther away.
+/// How much more an eviction may cost in the large cache. What remains of a difference is memory that is farther away.
 const BOUND: f64 = 3.0;
 
 #[cache(cache = cache, skip(cache), scope = "user", ttl = "1h")]
@@ -28,7 +28,7 @@ fn fill(cache: &Cache, organization: u64) {
     }
 }
 
-/// Evicts one organization, and fills it again.
+/// Evicts one organization, then fills it again.
 fn evict(cache: &Cache, organization: u64) -> Result<Duration, String> {
     let scope = scope::organization(organization);
     let began = Instant::now();

@@ -1,8 +1,8 @@
-//! Latencies by how often they came, in buckets that are at most 1/32 of their value wide.
+//! A histogram of latencies. Its buckets are at most 1/32 of their value wide.
 
 use std::time::Duration;
 
-/// Bits of a value that a bucket keeps beside the leading one.
+/// The bits of a value that a bucket keeps in addition to the leading one.
 const BITS: u32 = 5;
 const SUB_BUCKETS: usize = 1 << BITS;
 
@@ -13,14 +13,14 @@ pub(crate) struct Histogram {
     max: u64,
 }
 
-/// Values up to 63 have a bucket each; above, an octave has 32.
+/// Values up to 63 have a bucket each. Above that, each octave has 32.
 fn bucket(value: u64) -> usize {
     let octave = value.checked_ilog2().unwrap_or(0).saturating_sub(BITS);
     let sub = usize::try_from(value >> octave).unwrap_or(usize::MAX);
     octave as usize * SUB_BUCKETS + sub
 }
 
-/// The least value of a bucket.
+/// The smallest value of a bucket.
 fn floor(bucket: usize) -> u64 {
     if bucket < 2 * SUB_BUCKETS {
         return bucket as u64;
@@ -41,7 +41,7 @@ impl Histogram {
         self.max = self.max.max(nanos);
     }
 
-    /// Adds all that the other one has.
+    /// Adds all samples of the other one.
     pub(crate) fn merge(&mut self, other: &Self) {
         if self.counts.len() < other.counts.len() {
             self.counts.resize(other.counts.len(), 0);
@@ -53,17 +53,17 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
-    /// How many were added.
+    /// The number of samples.
     pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
-    /// The longest, in nanoseconds.
+    /// The longest latency, in nanoseconds.
     pub(crate) fn max(&self) -> u64 {
         self.max
     }
 
-    /// The least latency, in nanoseconds, that all but a share `beyond` of the samples keep to. 0 without samples.
+    /// The smallest latency, in nanoseconds, that all samples but a share `beyond` don't exceed. 0 without samples.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,

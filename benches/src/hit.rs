@@ -1,5 +1,5 @@
-//! What a hit costs: everything that is asked for is there. One in a hundred, and one in ten, requests may be a store
-//! instead, of a key that is there.
+//! The cost of a hit: everything that is requested is there. One in a hundred, or one in ten, requests may be a store instead, to a
+//! key that is there.
 
 use crate::contender::{Maker, Requests};
 use crate::measure::{grouped, in_turns, middle, nanos_each, round_ratio, threads_label, together};
@@ -10,13 +10,13 @@ use crate::report::{Report, Table};
 use crate::shapes::{LongText, NumberText, Numbers, Shape, TenantBytes, TenantText};
 use crate::stream::{Spread, shuffled};
 
-/// Beyond the number of cores they show what a waiting thread costs.
+/// Numbers beyond the cores of the machine show what a waiting thread costs.
 const THREADS: [usize; 4] = [1, 2, 4, 8];
 
-/// Sets of more entries are asked for by the first two numbers of threads alone, since that takes long.
+/// Larger sets of entries are measured only with the first two numbers of threads, because that takes long.
 const LARGE: usize = 10_000;
 
-/// How a set of entries is asked for.
+/// How a set of entries is requested.
 #[derive(Clone, Copy)]
 struct Way {
     spread: Spread,
@@ -54,14 +54,14 @@ struct Hits<'a> {
 }
 
 impl Hits<'_> {
-    /// Fills one cache of each with so many entries, and asks for them in each of the ways.
+    /// Fills a cache of each contender with so many entries, and requests them in each of the ways.
     fn measure<S: Shape>(
         &mut self,
         makers: &[Maker<S>],
         entries: usize,
         ways: &[Way],
     ) -> crate::Outcome {
-        // neither the keys' numbers nor the order in which they are stored is that in which they are asked for
+        // the order of the keys' numbers and the order of storing both differ from the order of the requests
         let keys: Vec<S::Key> = shuffled(entries, 3)
             .into_iter()
             .map(|nth| S::key(u64::from(nth)))
@@ -109,12 +109,12 @@ impl Hits<'_> {
             let names: Vec<_> = takes_part.iter().map(|&nth| makers[nth].name).collect();
             self.show::<S>(entries, *way, &names, &results)?;
         }
-        // the peers have a table for each function: what is asked for next is not to be searched among millions of others
+        // the peers have a table for each function; cacheado's next entries must not be searched among millions of others
         let cleared = cacheado::default_cache().clear().run();
         cleared.map_err(|error| error.to_string())
     }
 
-    /// A table, and a record for each of its cells. `results` are by number of threads, contender, round.
+    /// Prints a table, and adds a record for each of its cells. `results` are by number of threads, contender, round.
     fn show<S: Shape>(
         &mut self,
         entries: usize,
@@ -169,7 +169,7 @@ impl Hits<'_> {
     }
 }
 
-/// With the async ones, which the first row is the base of as well.
+/// Includes the async ones, for which the first row is the base as well.
 fn headline(entries: usize) -> Vec<Maker<TenantText>> {
     let mut makers = peers::unbounded(entries);
     makers.push(Maker {

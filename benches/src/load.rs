@@ -1,5 +1,5 @@
-//! What a load costs: how often it runs when several callers ask for one key at once, and what a miss and a store cost in a
-//! cache that has room.
+//! The cost of a load: how often it runs when several callers ask for one key at once, and what a miss and a store cost in a cache
+//! that has room.
 
 use crate::contender::{Maker, Requests};
 use crate::measure::{grouped, in_turns, middle, nanos_each, round_ratio, together};
@@ -11,7 +11,7 @@ use crate::stream::shuffled;
 
 const CALLERS: [usize; 2] = [2, 8];
 
-/// Callers that come at once for a key that is not there.
+/// Several callers ask at once for a key that is not there.
 fn together_for_one(options: &Options, report: &Report) -> crate::Outcome {
     let makers = peers::loaders::<Slow>();
     let lanes: Vec<_> = makers.iter().map(|maker| (maker.make)(10_000)).collect();
@@ -60,7 +60,7 @@ fn together_for_one(options: &Options, report: &Report) -> crate::Outcome {
     report.csv("load-flight", &table)
 }
 
-/// Keys that nobody has asked for yet, in caches that keep them all.
+/// Requests keys that were never requested before, in caches that keep them all.
 fn cold<S: Shape>(makers: &[Maker<S>], each: usize, options: &Options, records: &mut Table) {
     let lanes: Vec<_> = makers
         .iter()

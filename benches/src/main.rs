@@ -1,4 +1,4 @@
-//! What the cache costs, measured beside its peers. A file for each subcommand:
+//! What the cache costs, measured beside its peers. Each subcommand has a file:
 //!
 //! ```console
 //! cargo run --release -p cacheado-bench -- all
@@ -6,7 +6,7 @@
 //! cargo run --release -p cacheado-bench -- ratio DIR --only lirs/,OLTP
 //! ```
 //!
-//! Each prints tables, and writes them to CSV files. One that checks a claim ends with exit code 1 if the claim does not hold.
+//! Each prints tables, and writes them to CSV files. A subcommand that checks a claim exits with code 1 if the claim does not hold.
 
 mod aging;
 mod compile;
@@ -34,13 +34,13 @@ use std::process::{self, ExitCode};
 use crate::options::{Options, USAGE};
 use crate::report::Report;
 
-/// Counts while `memory` asks it to.
+/// Counts while `memory` runs.
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
 
 cacheado::scopes! { organization(org_id) { user(user_id) } }
 
-/// Whether it could be measured, and whether what was claimed holds.
+/// Whether the measurement succeeded, and whether the claims hold.
 type Outcome = Result<(), String>;
 
 /// A subcommand.
@@ -113,8 +113,8 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Runs each command in a process of its own: what an attribute caches stays until its process ends, and would be there for
-/// the next command.
+/// Runs each command in a process of its own. What an attribute caches stays until the process ends, so the next command would find
+/// it.
 fn run_all(options: &Options) -> Outcome {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut failed = Vec::new();

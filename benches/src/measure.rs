@@ -1,38 +1,38 @@
-//! What the measurements share: turns, threads, medians, ratios, and numbers as people read them.
+//! What the measurements share: turns, threads, medians, ratios, and numbers formatted for people.
 //!
-//! Speeds are compared within one run alone. The contenders take turns, several rounds of them; a round's ratio is of two
-//! turns that are close in time, and the median of those ratios is what is reported beside the median times.
+//! Speeds are compared only within one run. The contenders take turns, in several rounds. The ratio of a round is that of two turns
+//! that are close in time. The median of these ratios is reported beside the median times.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The middle one of `samples`, of which there is at least one.
+/// The median of `samples`, of which there is at least one.
 pub(crate) fn median(samples: &mut [Duration]) -> Duration {
     samples.sort_unstable();
     samples[samples.len() / 2]
 }
 
-/// The middle one of the numbers, of which there is at least one.
+/// The median of `samples`, of which there is at least one.
 pub(crate) fn middle(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     sorted[sorted.len() / 2]
 }
 
-/// How many times `base` goes into `other`.
+/// The ratio of `other` to `base`.
 pub(crate) fn ratio(other: Duration, base: Duration) -> f64 {
     other.as_secs_f64() / base.as_secs_f64()
 }
 
-/// How many times `base` goes into `other`: the median over the rounds.
+/// The ratio of `other` to `base`: the median over the rounds.
 pub(crate) fn round_ratio(other: &[f64], base: &[f64]) -> f64 {
     let ratios: Vec<f64> = other.iter().zip(base).map(|(o, b)| o / b).collect();
     middle(&ratios)
 }
 
-/// Gives each of so many contenders a turn in each round, a different one first each time. What a turn returns comes back
-/// by contender, then by round.
+/// Gives each contender a turn in each round. Each round begins with a different contender. The results of the turns are returned by
+/// contender, then by round.
 pub(crate) fn in_turns<T>(
     rounds: usize,
     contenders: usize,
@@ -48,7 +48,7 @@ pub(crate) fn in_turns<T>(
     results
 }
 
-/// Runs `work` on so many threads at once. The time is from the first to begin to the last to end.
+/// Runs `work` on so many threads at once. The time is from the first start to the last end.
 pub(crate) fn together(threads: usize, work: impl Fn(usize) + Sync) -> Duration {
     let waiting = AtomicUsize::new(threads);
     let spans: Vec<(Instant, Instant)> = thread::scope(|scope| {
@@ -56,7 +56,7 @@ pub(crate) fn together(threads: usize, work: impl Fn(usize) + Sync) -> Duration 
             .map(|thread| {
                 let (waiting, work) = (&waiting, &work);
                 scope.spawn(move || {
-                    // awake, rather than asleep at a barrier: the threads of a short turn are to overlap
+                    // spinning instead of sleeping at a barrier, so that the threads of a short turn overlap
                     waiting.fetch_sub(1, Ordering::SeqCst);
                     while waiting.load(Ordering::SeqCst) > 0 {
                         thread::yield_now();
@@ -79,13 +79,13 @@ pub(crate) fn together(threads: usize, work: impl Fn(usize) + Sync) -> Duration 
         .map_or(Duration::ZERO, |(ended, began)| ended - began)
 }
 
-/// Nanoseconds for each of so many operations.
+/// Nanoseconds per operation.
 #[expect(clippy::cast_precision_loss, reason = "for people to read")]
 pub(crate) fn nanos_each(took: Duration, operations: usize) -> f64 {
     took.as_secs_f64() * 1e9 / operations as f64
 }
 
-/// How many threads run at once on this machine.
+/// The number of threads that run at once on this machine.
 pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_ratio_is_of_the_same_round() {
-        // the second round ran on a machine that was three times as slow
+        // the machine was three times as slow in the second round
         let (other, base) = ([20.0, 60.0, 20.0], [10.0, 30.0, 40.0]);
         assert!((round_ratio(&other, &base) - 2.0).abs() < f64::EPSILON);
     }

@@ -1,13 +1,12 @@
-//! How many bytes an entry takes beyond its key and its value: of the forms that cacheado's entries come in, and of the
-//! peers'.
+//! How many bytes an entry takes beyond its key and its value: for the forms of cacheado's entries, and for the peers.
 //!
-//! What is counted is what a cache asks its allocator for, all of it: entries, tables with their free places, the scope
-//! index, the schedule of expiries, the records of a rule. The allocator's own overhead (16 bytes a block is usual) comes on
-//! top, which is why the blocks are counted too. Key and value are what the caller gave: 8 bytes for a `u64`, a text's bytes
-//! for a text, as an argument, as a scope id, or in an `Arc<str>`.
+//! Everything is counted that a cache requests from its allocator: entries, tables with their free places, the scope index, the expiry
+//! schedule, the records of a rule. The allocator's own overhead (usually 16 bytes a block) comes on top, which is why the blocks are
+//! counted too. Key and value are what the caller gave: 8 bytes for a `u64`, and for a text its bytes, as an argument, as a scope id,
+//! or in an `Arc<str>`.
 //!
-//! Tables grow by doubling, so the bytes per entry rise and fall with the number of entries: the worst moment is right
-//! after a doubling, the best right before one. The number that is measured is neither.
+//! Tables grow by doubling, so the bytes per entry rise and fall with the number of entries. They are highest right after a doubling,
+//! and lowest right before one. The number that is measured is neither.
 
 use std::iter;
 use std::sync::Arc;
@@ -25,7 +24,7 @@ use crate::shapes::{self, LongText, Numbers, Shape, TenantText};
 
 const ENTRIES: usize = 1_000_000;
 
-/// How many users, and entries, an organization has.
+/// The number of users, and of entries, of an organization.
 const TENANT: u64 = 1000;
 
 #[cache(cache = cache, skip(cache))]
@@ -67,13 +66,13 @@ fn text(cache: &Cache, key: &str) -> Arc<str> {
 /// One way to use cacheado.
 struct Form {
     name: &'static str,
-    /// With a rule that bounds the cache, and never comes to evict.
+    /// With a rule that bounds the cache, and never has to evict.
     bounded: bool,
     /// Stores the n-th entry, and returns the bytes of its key and its value.
     store: fn(&Cache, u64) -> usize,
 }
 
-/// The bytes of an id, which is text.
+/// The number of bytes of an id, which is text.
 fn digits(id: u64) -> usize {
     id.checked_ilog10().unwrap_or(0) as usize + 1
 }
@@ -137,7 +136,7 @@ const FORMS: [Form; 7] = [
     },
 ];
 
-/// What an entry takes, as cells: key and value, what is beyond, blocks.
+/// What an entry takes, as cells: key and value, the bytes beyond them, blocks.
 fn cells(own: usize, before: Allocated, entries: usize) -> [String; 3] {
     let after = allocated();
     let taken = each(after.bytes.wrapping_sub(before.bytes), entries);
@@ -180,7 +179,7 @@ fn forms() -> Result<Table, String> {
     Ok(table)
 }
 
-/// Adds a row for each contender, and asks each for all that it was given.
+/// Adds a row for each contender, and requests everything that each was given.
 fn compare<S: Shape>(makers: &[Maker<S>], entries: usize, records: &mut Table) -> crate::Outcome {
     let keys: Vec<S::Key> = (0..entries as u64).map(S::key).collect();
     let order: Vec<u32> = (0..u32::try_from(entries).unwrap_or(u32::MAX)).collect();
@@ -192,7 +191,7 @@ fn compare<S: Shape>(makers: &[Maker<S>], entries: usize, records: &mut Table) -
     let mut table = Table::new(["", "key and value", "beyond that", "blocks"]);
     for maker in makers {
         let before = allocated();
-        // a quarter more than there is: shards are not all equally full
+        // room for a quarter more, since shards are not all equally full
         let lane = (maker.make)(entries + entries / 4);
         lane.read(&requests);
         lane.settle();
@@ -227,7 +226,7 @@ pub(crate) fn run(options: &Options, report: &Report) -> crate::Outcome {
         "blocks",
     ]);
     let records = &mut records;
-    // the function of an attribute can be filled once in a process
+    // an attribute's function can be filled only once in a process
     let numbers = if options.large { 10 * ENTRIES } else { ENTRIES };
     compare(&peers::unbounded::<Numbers>(numbers), numbers, records)?;
     if !options.quick {

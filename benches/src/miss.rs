@@ -1,5 +1,5 @@
-//! What a full cache costs: half of what is asked for is not there, is loaded at no cost, stored, and something else goes.
-//! And what that does to the hits of others: how long a hit takes at most while another thread keeps the cache evicting.
+//! The cost of a full cache: half of the requested entries are not there. They are loaded at no cost and stored, and others are
+//! evicted. Also what that does to the hits of others: the longest time of a hit while another thread keeps the cache evicting.
 
 use std::hint::black_box;
 use std::sync::Mutex;
@@ -18,11 +18,11 @@ use crate::stream::{Spread, shuffled};
 
 const THREADS: [usize; 2] = [1, 2];
 
-/// Asked for at random, half of twice as many keys as entries are there, whatever the policy: if what is asked for is new in
-/// each round, so that there is nothing to learn.
+/// Twice as many keys as entries. Requested at random, half of them are there whatever the policy, if the requests are new in each
+/// round, so that there is nothing to learn.
 const KEYS: usize = 2 * BOUND;
 
-/// The keys whose hits are timed. They are asked for so often that any policy keeps them.
+/// The keys whose hits are timed. They are requested so often that any policy keeps them.
 const HOT: usize = 1000;
 
 /// Arithmetic that takes about as long as a hit.
@@ -35,7 +35,7 @@ fn keys<S: Shape>() -> Vec<S::Key> {
         .collect()
 }
 
-/// The lanes, full.
+/// The lanes, with full caches.
 fn lanes<S: Shape>(makers: &[Maker<S>], keys: &[S::Key]) -> Vec<Box<dyn Lane<S>>> {
     let order = Spread::Random(1).order(KEYS, 2 * KEYS);
     let lanes: Vec<_> = makers.iter().map(|maker| (maker.make)(BOUND)).collect();
@@ -142,7 +142,7 @@ fn throughput<S: Shape>(
     plot::bars(&file, &format!("{title}, 1 thread"), "ns a call", &bars)
 }
 
-/// Times hits of a few keys on one thread while another one has the cache evict.
+/// Times the hits of a few keys on one thread, while another thread makes the cache evict.
 fn hits_while_evicting<S: Shape>(
     lane: &dyn Lane<S>,
     keys: &[S::Key],
@@ -156,7 +156,7 @@ fn hits_while_evicting<S: Shape>(
     while_evicting(lane, keys, || lane.time_hits(&hot))
 }
 
-/// As [`hits_while_evicting`], with arithmetic in the place of the hits: what it takes longer at times is the machine's doing.
+/// Like [`hits_while_evicting`], with arithmetic in place of the hits. What takes longer at times here is due to the machine.
 fn arithmetic_while_evicting<S: Shape>(
     lane: &dyn Lane<S>,
     keys: &[S::Key],
@@ -173,7 +173,7 @@ fn arithmetic_while_evicting<S: Shape>(
     })
 }
 
-/// What one thread times while another one asks for all but the hot keys in turn, which are more than there is room for.
+/// What one thread times while another requests all but the hot keys in turn. There are more of these than there is room for.
 fn while_evicting<S: Shape>(
     lane: &dyn Lane<S>,
     keys: &[S::Key],
@@ -206,7 +206,7 @@ fn while_evicting<S: Shape>(
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// What two looks at the clock add to each.
+/// What reading the clock twice adds to each sample.
 fn timer(samples: usize) -> u64 {
     let mut histogram = Histogram::default();
     for _ in 0..samples {
@@ -220,7 +220,7 @@ fn latency<S: Shape>(makers: &[Maker<S>], options: &Options, report: &Report) ->
     let keys = keys::<S>();
     let lanes = lanes(makers, &keys);
     let requests = if options.quick { 50_000 } else { 200_000 };
-    // the last beside the first, which is ours
+    // the arithmetic is the last turn, beside the first lane, which is cacheado's
     let turns = in_turns(options.rounds, lanes.len() + 1, |nth| {
         let Some(lane) = lanes.get(nth) else {
             return arithmetic_while_evicting(&*lanes[0], &keys, requests);

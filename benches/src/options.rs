@@ -18,7 +18,7 @@ options:
   --out DIR       where the CSV files and the plots go (default target/bench)
 ";
 
-/// What was asked for.
+/// The parsed command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) command: String,
@@ -26,7 +26,7 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     pub(crate) large: bool,
     pub(crate) only: Vec<String>,
-    /// The servers that were named; none for all.
+    /// The servers that were named. Empty for all.
     pub(crate) stores: Vec<Kind>,
     pub(crate) out: PathBuf,
     /// The folder of traces.
@@ -74,7 +74,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The arguments that say the same of another command.
+    /// The arguments that give the same options to another command.
     pub(crate) fn arguments_of(&self, command: &str) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![command.into()];
         arguments.extend(self.quick.then(|| "--quick".into()));
@@ -86,7 +86,7 @@ impl Options {
         let stores = self.stores.iter();
         arguments.extend(stores.map(|kind| format!("--{}", kind.name()).into()));
         arguments.extend(["--out".into(), self.out.clone().into()]);
-        // no other command takes one
+        // no other command takes traces
         let traces = self.traces.clone().filter(|_| command == "ratio");
         arguments.extend(traces.map(OsString::from));
         arguments

@@ -1,14 +1,14 @@
-//! Draws the measurements: bars to compare, lines to see how something grows. SVG, which browsers and READMEs show.
+//! Draws the measurements as SVG, which browsers and READMEs show: bars to compare, lines to show growth.
 
 use std::path::Path;
 
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (900, 480);
-/// Ours, which is drawn to be seen among the others.
+/// The colour of cacheado, which stands out from the others.
 const OURS: RGBColor = RGBColor(200, 40, 40);
 
-/// A contender's values by number of threads.
+/// A contender's values, by number of threads.
 pub(crate) struct Line {
     name: String,
     pub(crate) points: Vec<(usize, f64)>,
@@ -29,7 +29,7 @@ pub(crate) struct Bar {
     pub(crate) value: f64,
 }
 
-/// A title as a part of a file's name: letters and digits, and a `-` for all that is between.
+/// A title as a part of a file name: letters and digits, with a `-` for everything in between.
 pub(crate) fn file_name(title: &str) -> String {
     let words: Vec<&str> = title
         .split(|letter: char| !letter.is_ascii_alphanumeric())

@@ -1,4 +1,4 @@
-//! What leaves the program: tables to read, CSV files to compute with, plots.
+//! The output of the program: tables to read, CSV files to compute with, and plots.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -26,7 +26,7 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// For people: the first column to the left, the others to the right.
+    /// The table for people: the first column is aligned left, the others right.
     fn text(&self) -> String {
         let lines = || std::iter::once(&self.headers).chain(&self.rows);
         let widths: Vec<usize> = (0..self.headers.len())
@@ -52,7 +52,7 @@ impl Table {
         text
     }
 
-    /// As RFC 4180 has it, with `\n` at the end of lines.
+    /// The table as in RFC 4180, but with `\n` at the end of lines.
     fn csv(&self) -> String {
         let mut text = String::new();
         for line in std::iter::once(&self.headers).chain(&self.rows) {
@@ -68,7 +68,7 @@ impl Table {
     }
 }
 
-/// A CSV cell: in quotes if it has to be.
+/// A CSV cell, in quotes if necessary.
 fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
@@ -77,7 +77,7 @@ fn quoted(cell: &str) -> String {
     }
 }
 
-/// The folder that files go to.
+/// The folder for the files.
 pub(crate) struct Report {
     out: PathBuf,
 }
@@ -88,12 +88,12 @@ impl Report {
         Ok(Self { out })
     }
 
-    /// Where a file of this name goes.
+    /// The path of the file with this name.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.out.join(name)
     }
 
-    /// Writes a table to a CSV file of this name.
+    /// Writes a table to the CSV file with this name.
     pub(crate) fn csv(&self, name: &str, table: &Table) -> Result<(), String> {
         let path = self.path(&format!("{name}.csv"));
         fs::write(&path, table.csv()).map_err(|error| format!("{}: {error}", path.display()))

@@ -1,6 +1,6 @@
-//! What more threads bring: calls a second of 1, 2, 4 and 8 threads that hit keys of their own, and that hit one key.
+//! What more threads gain: calls per second of 1, 2, 4 and 8 threads that hit keys of their own, and that hit one key.
 //!
-//! Each number of threads beyond the cores of the machine shows how little a descheduled thread holds up, not more.
+//! A number of threads beyond the cores of the machine only shows how little a descheduled thread holds up the others.
 
 use crate::contender::{Maker, Requests};
 use crate::measure::{in_turns, middle, nanos_each, round_ratio, threads_label, together};
@@ -14,14 +14,14 @@ use crate::stream::Spread;
 const THREADS: [usize; 4] = [1, 2, 4, 8];
 const MOST: usize = THREADS[THREADS.len() - 1];
 
-/// How many keys of its own a thread has.
+/// The number of keys that each thread has of its own.
 const OWN: usize = 1000;
 
-/// How often a hit of cacheado writes to a cache line that another thread's hit writes to. Which shard it reads, a thread writes to
-/// a cache line of its own; so do the first 64 threads that live at a time, and of those beyond each adds to a count in the
-/// shard and takes from it, which is two writes. Statistics are counted in cells of the thread's own, and the entry is only
-/// read, but for its first hits under a rule that counts them. A value in an `Arc` adds two, when the value is cloned and when
-/// the clone is dropped.
+/// How often a hit of cacheado writes to a cache line that a hit of another thread writes to. A thread records which shard it reads in
+/// a cache line of its own. That is true of the first 64 threads that live at a time; each of those beyond adds to a count in the
+/// shard and takes from it, which is two writes. Statistics are counted in thread-local cells. The entry is only read, except for its
+/// first hits under a rule that counts them. A value in an `Arc` adds two writes, when the value is cloned and when the clone is
+/// dropped.
 const SHARED_WRITES: u32 = 0;
 
 struct Scale<'a> {
@@ -51,7 +51,7 @@ impl Scale<'_> {
             });
             lane.settle();
         }
-        // nanoseconds a call, by number of threads, contender, round
+        // nanoseconds per call, by number of threads, contender, round
         let results: Vec<Vec<Vec<f64>>> = THREADS
             .iter()
             .map(|&threads| {

@@ -1,4 +1,4 @@
-//! What is cached: the kinds of keys and values that are measured, and how each key's value is loaded.
+//! What is cached: the kinds of keys and values that are measured, and how the value of a key is loaded.
 
 use std::cell::Cell;
 use std::hash::Hash;
@@ -12,7 +12,7 @@ thread_local! {
     static LOADS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How many loads have run on this thread.
+/// The number of loads that have run on this thread.
 pub(crate) fn loads() -> u64 {
     LOADS.get()
 }
@@ -26,16 +26,16 @@ pub(crate) trait Shape: Sized + 'static {
     const NAME: &'static str;
     /// The key as a map owns it.
     type Key: Clone + Eq + Hash + Send + Sync + 'static;
-    /// The key as a caller has it: by this a look-up needs no owned key.
+    /// The key as a caller has it, by which a lookup needs no owned key.
     type Borrowed<'a>: Copy + Hash + Equivalent<Self::Key>;
     type Value: Clone + Send + Sync + 'static;
 
-    /// The n-th key. Different numbers make different keys.
+    /// The n-th key. Different numbers give different keys.
     fn key(nth: u64) -> Self::Key;
     fn borrow(key: &Self::Key) -> Self::Borrowed<'_>;
     /// What a miss computes. Counted by [`loads`].
     fn load(key: Self::Borrowed<'_>) -> Self::Value;
-    /// The bytes of a key and its value as a caller counts them: of a text its length, of a number its size.
+    /// The bytes of a key and its value as a caller counts them: the length of a text, the size of a number.
     fn bytes(key: &Self::Key) -> usize;
 }
 
@@ -62,7 +62,7 @@ impl Equivalent<Tenant> for TenantRef<'_> {
 }
 
 impl Tenant {
-    /// Organizations of 1,000 items, users of 10.
+    /// Organizations have 1,000 items, users have 10.
     fn nth(nth: u64) -> Self {
         Self {
             org: format!("org-{}", nth / 1000).into(),
@@ -94,7 +94,7 @@ const TEXT: &str = "a value of thirty-two characters";
 const LONG_KEY: usize = 200;
 const KILOBYTE: usize = 1024;
 
-/// What most memoized functions look like: two scope ids and an item, a shared value.
+/// What most memoized functions look like: two scope ids and an item, and a shared value.
 pub(crate) struct TenantText;
 
 impl Shape for TenantText {
@@ -118,7 +118,7 @@ impl Shape for TenantText {
     }
 }
 
-/// A value that a hit has to copy.
+/// A value that a hit must copy.
 pub(crate) struct TenantBytes;
 
 impl Shape for TenantBytes {
@@ -142,7 +142,7 @@ impl Shape for TenantBytes {
     }
 }
 
-/// The least that can be cached.
+/// The smallest thing that can be cached.
 pub(crate) struct Numbers;
 
 impl Shape for Numbers {
@@ -190,7 +190,7 @@ impl Shape for NumberText {
     }
 }
 
-/// A key that takes long to hash and to compare.
+/// A key that is slow to hash and to compare.
 pub(crate) struct LongText;
 
 impl Shape for LongText {
@@ -214,7 +214,7 @@ impl Shape for LongText {
     }
 }
 
-/// A load that takes five milliseconds, and is counted over all threads.
+/// A load that takes five milliseconds. It is counted over all threads.
 pub(crate) struct Slow;
 
 static SLOW_LOADS: AtomicU64 = AtomicU64::new(0);
@@ -222,7 +222,7 @@ static SLOW_LOADS: AtomicU64 = AtomicU64::new(0);
 impl Slow {
     pub(crate) const TAKES: Duration = Duration::from_millis(5);
 
-    /// How many loads have run on any thread.
+    /// The number of loads that have run on any thread.
     pub(crate) fn loads() -> u64 {
         SLOW_LOADS.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Which keys are asked for, in which order: all computed before the clock starts, from fixed seeds.
+//! Which keys are requested, and in which order: computed before the clock starts, from fixed seeds.
 
 /// `SplitMix64` (Steele, Lea and Flood, 2014): small, fast, and the same everywhere.
 pub(crate) struct Random(u64);
@@ -16,18 +16,18 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 up to `bound`, which it is never. The bias is one in 2^64 / bound.
+    /// A number from 0 to `bound`, exclusive. The bias is one in 2^64 / bound.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// From 0 up to 1, which it is never.
+    /// A number from 0 to 1, exclusive.
     #[expect(clippy::cast_precision_loss, reason = "53 bits")]
     fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Fisher and Yates.
+    /// The Fisher-Yates shuffle.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = usize::try_from(self.below(last as u64 + 1)).unwrap_or(last);
@@ -36,9 +36,9 @@ impl Random {
     }
 }
 
-/// Ranks by Zipf's law: rank k comes with a weight of 1 / (k + 1)^exponent.
+/// Ranks by Zipf's law: rank k has a weight of 1 / (k + 1)^exponent.
 pub(crate) struct Zipf {
-    /// For each rank, the share of all requests that are for it or for one before.
+    /// For each rank, the share of all requests that are for it or for an earlier one.
     cumulative: Vec<f64>,
 }
 
@@ -69,12 +69,12 @@ impl Zipf {
 /// How requests are spread over the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spread {
-    /// One key after the other, again and again. The keys are read in sequence, as the arguments of a request that has just
-    /// been parsed; where a cache has their entries is another matter, see [`shuffled`].
+    /// One key after the other, repeatedly. The keys are read in sequence, like the arguments of a request that has just been parsed.
+    /// Where a cache has their entries is another matter: see [`shuffled`].
     Uniform,
-    /// Zipf's law with exponent 0.99, as YCSB has it.
+    /// Zipf's law with exponent 0.99, as in YCSB.
     Zipf,
-    /// Any key at any time, by a seed.
+    /// Any key at any time, from a seed.
     Random(u64),
     /// Always the same key.
     One,
@@ -90,7 +90,7 @@ impl Spread {
         }
     }
 
-    /// So many requests to so many keys, as places in the list of keys.
+    /// The order of `requests` requests to `keys` keys, as indices in the list of keys.
     pub(crate) fn order(self, keys: usize, requests: usize) -> Vec<u32> {
         match self {
             Self::Uniform => (0..number(keys)).cycle().take(requests).collect(),
@@ -112,7 +112,7 @@ impl Spread {
     }
 }
 
-/// The numbers up to `count`, which is left out, in an order that depends on the seed alone.
+/// The numbers up to `count`, exclusive, in an order that depends only on the seed.
 pub(crate) fn shuffled(count: usize, seed: u64) -> Vec<u32> {
     let mut numbers: Vec<u32> = (0..number(count)).collect();
     Random::new(seed).shuffle(&mut numbers);

@@ -12,16 +12,16 @@ use crate::shapes::{
     LongText, NumberText, Numbers, Shape, Slow, TenantBytes, TenantRef, TenantText, TextRef,
 };
 
-/// In the process-wide cache, which is unbounded.
+/// Uses the process-wide cache, which is unbounded.
 pub(crate) struct Cacheado;
 
 /// The same function, async.
 pub(crate) struct CacheadoAsync;
 
-/// In a cache of at most [`BOUND`] entries.
+/// Uses a cache of at most [`BOUND`] entries.
 pub(crate) struct Bounded;
 
-/// What a bounded cache is made of: the rule that the `miss` command measures.
+/// A bounded cache, with the rule that the `miss` command measures.
 fn bounded() -> Cache {
     Cache::builder()
         .rule(WTinyLfu::new(BOUND as u64))

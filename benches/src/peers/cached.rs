@@ -1,7 +1,7 @@
-//! `cached`: `#[concurrent_cached]`, whose sharded store its documentation recommends for concurrent callers, with and
-//! without a lifetime; and `#[cached]`, one lock around the whole, with its option for shared reads.
+//! `cached`: `#[concurrent_cached]`, whose sharded store its documentation recommends for concurrent callers, with and without a
+//! lifetime; and `#[cached]`, with one lock around everything and its option for shared reads.
 //!
-//! A key is owned: the attribute clones what it is called with on each call.
+//! Keys are owned: the attribute clones the arguments on each call.
 
 use std::sync::Arc;
 
@@ -24,10 +24,10 @@ pub(crate) struct CachedOneLock;
 /// With single flight.
 pub(crate) struct CachedByKey;
 
-/// Sharded, the least recently used makes room.
+/// Sharded. The least recently used entry makes room.
 pub(crate) struct Bounded;
 
-/// The functions of one attribute for all shapes, and their contender.
+/// The functions with one attribute for all shapes, and their contender.
 macro_rules! functions {
     ($type:ident, $module:ident, #[$attribute:meta]) => {
         mod $module {
@@ -71,7 +71,7 @@ macro_rules! functions {
                 Slow::load(key)
             }
 
-            // what `prime_cache` stores is what the body returns, which is what the others put
+            // `prime_cache` stores what the body returns, which is what the others put
             contender!(
                 $type,
                 TenantText,

@@ -1,5 +1,5 @@
-//! `cachelito`: its key is text that is formatted on each call. Of its policies `fifo` is used, since most others search the
-//! whole order of entries on each hit. Each search it on a store, so it takes part where there are few entries.
+//! `cachelito`: its key is a text that is formatted on each call. The policy is `fifo`, because most others search the whole order of
+//! entries on each hit. All of them search it on a store, so it takes part only where there are few entries.
 
 use std::sync::Arc;
 

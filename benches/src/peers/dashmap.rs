@@ -1,7 +1,7 @@
-//! `dashmap`: a concurrent map and nothing else, which knows no lifetime, no bound and no shared load. A hit looks the borrowed key up by
-//! its hash, by the interface for that (`raw-api`).
+//! `dashmap`: a concurrent map and nothing else. It knows no lifetime, no bound and no shared load. A hit looks up the borrowed key by
+//! its hash, through the interface for that (`raw-api`).
 //!
-//! What a cache on a map costs whose shards are each behind one lock: see `scale`.
+//! This is the cost of a cache on a map whose shards are each behind one lock: see `scale`.
 
 use std::hash::BuildHasher;
 

@@ -1,6 +1,6 @@
-//! `foyer`, of which the in-memory cache is a crate of its own. Its `get_or_fetch` is async and made for its disk tier; a
-//! look-up and an insertion are what a blocking caller has. S3-FIFO is the policy that locks least on a hit; 64 shards
-//! instead of its 8 leave little to wait for.
+//! `foyer`, whose in-memory cache is a crate of its own. Its `get_or_fetch` is async and made for its disk tier, so a blocking caller
+//! has a lookup and an insertion. S3-FIFO is the policy that locks least on a hit. With 64 shards instead of its 8, there is little to
+//! wait for.
 
 use foyer_memory::{Cache, CacheBuilder, EvictionConfig, S3FifoConfig};
 

@@ -1,5 +1,5 @@
-//! `memoize`, with `SharedCache`: its default is a cache for each thread, which is another thing. Arguments are owned, so the
-//! caller clones a text on each call.
+//! `memoize`, with `SharedCache`: its default is a cache for each thread, which is something else. Arguments are owned, so the caller
+//! clones a text on each call.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -18,7 +18,7 @@ use crate::shapes::{
 /// Unbounded.
 pub(crate) struct Memoize;
 
-/// The least recently used makes room.
+/// The least recently used entry makes room.
 pub(crate) struct Bounded;
 
 #[memoize(SharedCache)]

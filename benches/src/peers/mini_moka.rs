@@ -1,5 +1,5 @@
-//! `mini-moka`, the sync one: a look-up and an insertion, since it has no `get_with`. It looks up by the owned key; the one
-//! that the benchmark has at hand is used, so that no hit allocates one.
+//! `mini-moka`, the sync version: a lookup and an insertion, because it has no `get_with`. It looks up by the owned key. The benchmark
+//! passes one that it has, so that no hit allocates one.
 
 use mini_moka::sync::Cache;
 

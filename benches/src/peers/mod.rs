@@ -1,4 +1,4 @@
-//! Who is compared. A file for each, which says how its own documentation recommends to use it.
+//! The caches that are compared. Each has a file, which says how its own documentation recommends to use it.
 
 pub(crate) mod cacheado;
 mod cached;
@@ -24,11 +24,11 @@ use self::mini_moka::MiniMoka;
 use self::moka::Moka;
 use self::quick_cache::QuickCache;
 
-/// How many entries the caches of [`bounded`] hold: an attribute's bound has to be written there.
+/// The bound of the caches of [`bounded`]. It has to be written in the attributes as well.
 pub(crate) const BOUND: usize = 100_000;
 
-/// Those that keep everything, for sets of so many entries. What can't be without a bound has that of its maker's argument:
-/// give it more than there is.
+/// The caches that keep everything, for sets of so many entries. One that can't be unbounded has the bound that its maker is given,
+/// which must be more than there are entries.
 pub(crate) fn unbounded<S: Shape>(entries: usize) -> Vec<Maker<S>>
 where
     Cacheado: Contender<S>,
@@ -56,7 +56,7 @@ where
     makers
 }
 
-/// Who is missing above so many entries, for people.
+/// Prints which cache is left out above so many entries.
 pub(crate) fn print_left_out() {
     println!(
         "cachelito is left out above {} entries: to store one, it searches all of them",
@@ -64,7 +64,7 @@ pub(crate) fn print_left_out() {
     );
 }
 
-/// Those that evict beyond [`BOUND`] entries.
+/// The caches that evict beyond [`BOUND`] entries.
 pub(crate) fn bounded<S: Shape>() -> Vec<Maker<S>>
 where
     cacheado::Bounded: Contender<S>,
@@ -82,7 +82,7 @@ where
     ]
 }
 
-/// Those whose concurrent callers of one key are to share a load, and those that leave it open.
+/// The caches in which concurrent callers of one key share a load, and those that leave it open.
 pub(crate) fn loaders<S: Shape>() -> Vec<Maker<S>>
 where
     Cacheado: Contender<S>,

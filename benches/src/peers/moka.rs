@@ -1,5 +1,5 @@
-//! `moka`: looked up by the borrowed key first, which spares a hit the owned one that `get_with` asks for. Without a bound
-//! it keeps no order, and without a lifetime it reads no clock.
+//! `moka`: looked up by the borrowed key first, which saves a hit the owned key that `get_with` needs. Without a bound it keeps no
+//! order, and without a lifetime it reads no clock.
 
 use moka::{future, sync};
 
@@ -39,7 +39,7 @@ impl<S: Shape> Contender<S> for Moka<S> {
     }
 }
 
-/// The async one, unbounded.
+/// The async version, unbounded.
 pub(crate) struct MokaFuture<S: Shape>(future::Cache<S::Key, S::Value>);
 
 impl<S: Shape> MokaFuture<S> {

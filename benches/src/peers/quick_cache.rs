@@ -1,4 +1,4 @@
-//! `quick_cache`: looked up by the borrowed key first, which spares a hit the owned one.
+//! `quick_cache`: looked up by the borrowed key first, which saves a hit the owned key.
 
 use std::convert::Infallible;
 

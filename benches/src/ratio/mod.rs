@@ -1,8 +1,8 @@
-//! How often what is asked for is there, when not everything can be: hit ratios over access traces, of real systems if a
-//! folder of them is given, else of streams that are made up here.
+//! How often a requested entry is there, if not all of them can be: hit ratios over access traces. These come from real systems if a
+//! folder of them is given, else from streams that are generated here.
 //!
-//! Nothing is timed, so the simulations run side by side on all cores. Each replays its trace alone, from an empty cache,
-//! through the public interface of the product: look up, load on a miss.
+//! Nothing is timed, so the simulations run in parallel on all cores. Each replays its trace alone, from an empty cache, through the
+//! public interface of the product: look up, load on a miss.
 
 mod policies;
 mod synthetic;
@@ -25,24 +25,24 @@ use self::policies::{OURS, PEERS, Policy};
 use self::targets::{Reference, Targets};
 use self::weighted::Weighted;
 
-/// A row this many points below the best peer is marked.
+/// A row that is this many points below the best peer is marked.
 const TOLERANCE: f64 = 0.5;
 
-/// What a trace is replayed at.
+/// A cache size at which a trace is replayed.
 struct Size {
     capacity: usize,
-    /// Figures of an independent simulation, if there are any.
+    /// The figures of an independent simulation, if there are any.
     reference: Vec<String>,
 }
 
-/// Accesses, and the sizes of caches to replay them at.
+/// Accesses, and the cache sizes at which they are replayed.
 struct Work {
     name: String,
     accesses: Vec<u64>,
     sizes: Vec<Size>,
 }
 
-/// Columns of hit ratios in percent, ours first.
+/// Columns of hit ratios in percent, with those of cacheado first.
 struct Ratios<'a> {
     policies: Vec<&'a Policy>,
     reference_names: Vec<String>,
@@ -53,13 +53,13 @@ struct Ratios<'a> {
     below: Vec<String>,
 }
 
-/// Percent of the accesses.
+/// The hits in percent of the accesses.
 #[expect(clippy::cast_precision_loss, reason = "for people to read")]
 fn percent(hits: usize, accesses: usize) -> f64 {
     100.0 * hits as f64 / accesses.max(1) as f64
 }
 
-/// Runs so many jobs on all cores. What each returns, in order.
+/// Runs the jobs on all cores. Returns their results in order.
 fn side_by_side<T: Send>(jobs: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let results: Vec<Mutex<Option<T>>> = (0..jobs).map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
@@ -83,7 +83,7 @@ fn side_by_side<T: Send>(jobs: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T>
         .collect()
 }
 
-/// What each policy reaches at each size: by size, then by policy.
+/// The hit ratio of each policy at each size: by size, then by policy.
 fn replay(work: &Work, policies: &[&Policy]) -> Vec<Vec<f64>> {
     let ratios = side_by_side(work.sizes.len() * policies.len(), |job| {
         let size = &work.sizes[job / policies.len()];
@@ -194,7 +194,7 @@ fn unique(accesses: &[u64]) -> usize {
     accesses.iter().collect::<HashSet<_>>().len()
 }
 
-/// Reads a trace, and makes sure that it is what the references were computed from.
+/// Reads a trace, and checks that it is the one from which the references were computed.
 fn work(folder: &Path, reference: &Reference) -> Result<Work, String> {
     let accesses = trace::read(folder, &reference.trace)?;
     if (accesses.len(), unique(&accesses)) != (reference.requests, reference.unique) {

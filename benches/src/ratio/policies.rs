@@ -1,5 +1,5 @@
-//! Whose hit ratios are compared, each with the settings that serve it best: in a single shard where that can be said, since
-//! what shards have to spare can't help another one.
+//! The policies whose hit ratios are compared, each with the settings that serve it best. They have a single shard where that can be
+//! set, since the spare room of one shard can't help another.
 
 use cacheado::rules::{Lru, WTinyLfu};
 use cacheado::{Cache, Weighed, cache};
@@ -16,23 +16,23 @@ use crate::shapes::{self, Numbers, Shape};
 
 use super::weighted::{MEAN, weight};
 
-/// A cache of at most so many entries.
+/// A cache with a bound.
 pub(super) trait Bounded {
-    /// Looks up, and loads on a miss. Whether there was no need to.
+    /// Looks up, and loads on a miss. Returns whether no load was needed.
     fn hit(&self, key: u64) -> bool;
 }
 
 pub(super) struct Policy {
     pub(super) name: &'static str,
-    /// For people.
+    /// A description, for people.
     pub(super) what: &'static str,
-    /// Makes one of so many entries.
+    /// Creates a cache of so many entries.
     pub(super) make: fn(usize) -> Box<dyn Bounded>,
-    /// Makes one of so many units of [`weight`], if it can be bounded so.
+    /// Creates a cache of so many units of [`weight`], if it can be bounded that way.
     pub(super) weighted: Option<fn(u64) -> Box<dyn Bounded>>,
 }
 
-/// The rules of cacheado. The first one is compared with the best of the peers.
+/// The rules of cacheado. The first one is compared with the best peer.
 pub(super) const OURS: [Policy; 2] = [
     Policy {
         name: "cacheado",
@@ -96,7 +96,7 @@ pub(super) const PEERS: [Policy; 6] = [
 #[cache(cache = cache, skip(cache), local)]
 fn traced(cache: &Cache, key: u64) -> u64 {
     let _ = cache;
-    // counted; and the value says what the entry weighs, as its key does
+    // counts the load; the value determines the entry's weight, as the key does
     Numbers::load(key);
     key
 }
@@ -121,7 +121,7 @@ impl Weighter<u64, u64> for ByKey {
     }
 }
 
-/// About how many entries weigh so much.
+/// The approximate number of entries that weigh so much.
 fn entries(units: u64) -> usize {
     usize::try_from(units).unwrap_or(usize::MAX) / MEAN
 }

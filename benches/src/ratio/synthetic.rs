@@ -1,8 +1,8 @@
-//! Access streams that are made up, each to show one thing. Fixed seeds: they are the same on each run.
+//! Generated access streams, each of which shows one thing. The seeds are fixed, so the streams are the same on each run.
 
 use crate::stream::{Random, Zipf};
 
-/// A name, what makes the accesses, and the capacities to replay them at.
+/// A name, a generator of the accesses, and the capacities at which they are replayed.
 type Synthetic = (&'static str, fn() -> Vec<u64>, &'static [usize]);
 
 pub(super) fn traces() -> [Synthetic; 4] {
@@ -23,12 +23,12 @@ fn ranks(seed: u64) -> impl Iterator<Item = u64> {
     std::iter::repeat_with(move || zipf.rank(&mut random) as u64)
 }
 
-/// Few keys are asked for often, and that never changes.
+/// A few keys are asked for often, and that never changes.
 fn zipf() -> Vec<u64> {
     ranks(1).take(ACCESSES).collect()
 }
 
-/// The same, and after each 20,000 accesses as many keys that come once and never again.
+/// The same, but after each 20,000 accesses, as many keys come once and never again.
 fn scans() -> Vec<u64> {
     const RUN: usize = 20_000;
     let mut once = KEYS as u64;
@@ -47,7 +47,7 @@ fn around() -> Vec<u64> {
     (0..5000).cycle().take(ACCESSES / 2).collect()
 }
 
-/// Few keys are asked for often, and others after each 100,000 accesses.
+/// A few keys are asked for often, and they change after each 100,000 accesses.
 fn shifting() -> Vec<u64> {
     const PHASE: usize = 100_000;
     ranks(3)

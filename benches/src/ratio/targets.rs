@@ -1,22 +1,22 @@
-//! The reference figures beside a folder of traces: `targets.tsv`, whose first four columns are trace, requests, unique
-//! keys and capacity, and whose others are named by its first line.
+//! The reference figures in a folder of traces: `targets.tsv`. Its first four columns are trace, requests, unique keys and capacity;
+//! the first line names the others.
 
 use std::fs;
 use std::path::Path;
 
-/// A trace, and what others reach with it.
+/// A trace, and the hit ratios of others with it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reference {
     pub(super) trace: String,
     pub(super) requests: usize,
     pub(super) unique: usize,
-    /// Capacities, each with its figures.
+    /// The capacities, each with its figures.
     pub(super) rows: Vec<(usize, Vec<String>)>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Targets {
-    /// Of the figures.
+    /// The names of the figures.
     pub(super) names: Vec<String>,
     pub(super) references: Vec<Reference>,
 }

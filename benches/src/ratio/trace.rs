@@ -1,21 +1,21 @@
-//! Reads access traces: a number for each access, in the formats in which they are commonly had.
+//! Reads access traces: a number for each access, in the usual formats.
 
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// How a file says what is accessed.
+/// How a file encodes the accesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
-    /// A number a line. Blank lines, and those of a `*`, mean nothing.
+    /// A number per line. Blank lines, and those of a `*`, are ignored.
     Lines,
-    /// Lines of `start count x y`: from `start` so many, one after the other.
+    /// Lines of `start count x y`: `count` consecutive numbers from `start` on.
     Runs,
     /// Big-endian numbers of so many bytes each.
     Binary(usize),
 }
 
-/// Which traces are binary, and how wide a number is there: their files don't say.
+/// The binary traces, with the width of their numbers, which the files don't state.
 const BINARY: [(&str, usize); 4] = [
     ("orm-night", 4),
     ("web07", 4),
@@ -33,8 +33,8 @@ fn format(stem: &str, file: &str) -> Format {
     }
 }
 
-/// The accesses of a trace in this folder, by its name: that of its file, up to the first dot, with or without a folder
-/// before it, or several with a `+` between, each with a number before it if it comes more than once: `corda+5loop+corda`.
+/// The accesses of a trace in this folder, by its name. That is the name of its file up to the first dot, with or without a folder
+/// before it. Or it is several of these with a `+` in between, each after a number if it comes more than once: `corda+5loop+corda`.
 pub(super) fn read(folder: &Path, name: &str) -> Result<Vec<u64>, String> {
     let mut accesses = Vec::new();
     for (times, stem) in parts(name) {
@@ -51,7 +51,7 @@ pub(super) fn read(folder: &Path, name: &str) -> Result<Vec<u64>, String> {
     Ok(accesses)
 }
 
-/// The files' stems, and how often each comes.
+/// The stems of the files, and how often each comes.
 fn parts(name: &str) -> Vec<(usize, &str)> {
     let name = name.rsplit('/').next().unwrap_or(name);
     if !name.contains('+') {
@@ -78,7 +78,7 @@ fn find(folder: &Path, stem: &str) -> Result<PathBuf, String> {
     Err(format!("{} has no trace {stem:?}", folder.display()))
 }
 
-/// Decompresses, by the end of the file's name.
+/// Decompresses according to the end of the file name.
 fn unpack(file: &str, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     let mut plain = Vec::new();
     match file.rsplit('.').next() {

@@ -1,8 +1,8 @@
-//! The same accesses when entries differ in size: what is held is bounded by weight, and what counts is both how many of the
-//! accesses find their entry, and how much of the weight that was asked for.
+//! The same accesses if entries differ in size. The cache is bounded by weight. Both shares count: that of the accesses that find
+//! their entry, and that of the requested weight.
 //!
-//! Traces don't say how large things are, so that is made up: log-uniform from 1 to 63 units, as a key's hash has it. One
-//! size of cache for each trace, the middle one of those that it is replayed at otherwise.
+//! Traces don't say how large things are, so sizes are made up: log-uniform from 1 to 63 units, by a hash of the key. Each trace has
+//! one cache size, the middle one of those at which it is replayed otherwise.
 
 use crate::measure::grouped;
 use crate::report::{Report, Table};
@@ -10,10 +10,10 @@ use crate::report::{Report, Table};
 use super::policies::{Bounded, OURS, PEERS, Policy};
 use super::{TOLERANCE, Work, side_by_side};
 
-/// What an entry weighs on average: 63 / ln 64, less what rounding down takes off.
+/// The mean weight of an entry: 63 / ln 64, less what rounding down takes off.
 pub(super) const MEAN: usize = 15;
 
-/// What the entry of a key weighs.
+/// The weight of a key's entry.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -30,7 +30,7 @@ pub(super) fn weight(key: u64) -> u32 {
     64_f64.powf(uniform) as u32
 }
 
-/// What was found, in percent of what was asked for.
+/// What was found, in percent of what was requested.
 struct Found {
     objects: f64,
     weight: f64,
@@ -80,7 +80,7 @@ impl Percentages {
         }
     }
 
-    /// Adds a row, ours first.
+    /// Adds a row, with cacheado first.
     fn add(&mut self, name: &str, units: usize, percent: &[f64]) {
         let best = percent.iter().skip(1).copied().fold(0.0, f64::max);
         let difference = percent[0] - best;
@@ -169,7 +169,7 @@ mod tests {
     fn weights_are_log_uniform() {
         let weights: Vec<u32> = (0..100_000).map(weight).collect();
         assert!(weights.iter().all(|weight| (1..64).contains(weight)));
-        // a sixth for each power of two
+        // each power of two has a sixth
         for power in 0..6 {
             let share = weights.iter().filter(|weight| weight.ilog2() == power);
             assert!((16_000..17_300).contains(&share.count()), "2^{power}");
@@ -193,7 +193,7 @@ mod tests {
                 .filter(|&key| cache.hit(key))
                 .map(weight)
                 .sum();
-            // asking loads what is missing, and drives out some that were not asked for yet
+            // these requests load missing entries, which drives out some that come later
             assert!((100..=3000).contains(&held), "{} holds {held}", policy.name);
         }
     }

@@ -1,4 +1,4 @@
-//! The contenders that are a cache before the server: the attribute, and the cache's own operations.
+//! The contenders that put a cache in front of the server: the attribute, and the cache's own operations.
 
 use cacheado::{Cache, Scope, cache, put};
 
@@ -17,7 +17,7 @@ fn item(cache: &Cache, org_id: u64, user_id: u64, nth: u64, size: usize) -> Item
     Item::new(nth, size)
 }
 
-/// Shares its entries with [`item`], by the name.
+/// Shares its entries with [`item`], by the common name.
 #[cache(cache = cache, skip(cache), scope = "user", ttl = LIFETIME, name = "item")]
 async fn item_async(cache: &Cache, org_id: u64, user_id: u64, nth: u64, size: usize) -> Item {
     let _ = (cache, org_id, user_id);
@@ -35,7 +35,7 @@ impl Contender for Functions {
         self.name
     }
 
-    /// A call, as a hit is one: what a load would find is not looked at here.
+    /// A call of the function, as for a hit. What a load would find is not checked here.
     fn get(&self, _: usize, nth: u64, size: usize) -> Option<Item> {
         let (org, user) = owner(nth);
         Some(item(&self.cache, org, user, nth, size))

@@ -1,4 +1,4 @@
-//! Several callers at once: threads that block, and tasks that don't.
+//! Several concurrent callers: threads that block, and tasks that don't.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,12 +29,13 @@ impl Callers {
         self.runtime.handle()
     }
 
-    /// What comes of `future` on the runtime.
+    /// The output of `future`, run on the runtime.
     pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
-    /// `operations` in all by so many threads: each is given its caller's number and its own. Returns how long all took.
+    /// Runs `operations` in total on `callers` threads. Each call is given the number of its caller and its own. Returns how long all
+    /// took.
     pub(super) fn threads(
         callers: usize,
         operations: usize,
@@ -48,7 +49,7 @@ impl Callers {
         })
     }
 
-    /// `operations` in all by so many tasks.
+    /// The same on tasks.
     pub(super) fn tasks(
         &self,
         callers: usize,

@@ -1,13 +1,13 @@
-//! What is compared: ways to keep an item in a server. Each panics where it fails: then there is nothing to measure.
+//! What is compared: ways to keep an item in a server. Each panics if it fails, since there is nothing to measure then.
 
 use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 
-/// How many bytes an item has, about.
+/// The size of an item in bytes, approximately.
 pub(super) const SIZES: [usize; 2] = [100, 10_000];
 
-/// How long what is stored lives.
+/// The lifetime of what is stored.
 pub(super) const LIFETIME: std::time::Duration = std::time::Duration::from_secs(3600);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,26 +33,26 @@ impl Item {
     }
 }
 
-/// Whose item it is: the organization and the user.
+/// The owner of an item: the organization and the user.
 pub(super) fn owner(nth: u64) -> (u64, u64) {
     (nth % 10, nth % 100)
 }
 
 pub(super) type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A way to keep items. `nth` and `size` are the key; `caller` is the number of the thread.
+/// A way to keep items. The key is `nth` with `size`; `caller` is the number of the thread.
 pub(super) trait Contender: Send + Sync {
     fn name(&self) -> &'static str;
 
-    /// What is stored, asked for as a hit is.
+    /// The stored item, looked up as for a hit.
     fn get(&self, caller: usize, nth: u64, size: usize) -> Option<Item>;
 
-    /// What is stored, or what is loaded and stored.
+    /// The stored item, or else one that is loaded and stored.
     fn load(&self, caller: usize, nth: u64, size: usize) -> Item;
 
     fn set(&self, caller: usize, item: &Item, nth: u64, size: usize);
 
-    /// What is stored of each; `None` if there is no such operation. All belong to [`owner`]`(0)`.
+    /// The stored item of each key; `None` if there is no such operation. All keys belong to [`owner`]`(0)`.
     fn get_many(&self, keys: &[u64], size: usize) -> Option<Vec<Option<Item>>>;
 
     fn get_async(&self, nth: u64, size: usize) -> Waiting<'_, Option<Item>>;

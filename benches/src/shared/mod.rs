@@ -1,17 +1,17 @@
-//! What the shared tier costs, beside the bare driver of the same server: Redis, MongoDB and Memcached, each started for this.
+//! The cost of the shared tier, beside the bare driver of the same server: Redis, MongoDB and Memcached, each started for this.
 //!
 //! | file | responsible for |
 //! |---|---|
-//! | `servers.rs` | the servers, and what they say of bytes |
+//! | `servers.rs` | the servers, and the bytes that they count |
 //! | `bare/` | the contenders that are a driver alone |
-//! | `cached.rs` | the contenders that are a cache before it |
+//! | `cached.rs` | the contenders that are a cache in front of it |
 //! | `contender.rs` | what a contender does |
-//! | `callers.rs` | several callers at once, blocking or not |
+//! | `callers.rs` | several concurrent callers, blocking or not |
 //! | `operations.rs` | what is measured, and its tables |
-//! | `wire.rs` | bytes an operation |
+//! | `wire.rs` | bytes per operation |
 //!
-//! The caches have no in-process tier, so each look-up is one of the server's. A round trip over the loopback is short: what a
-//! cache adds weighs more here than over a network.
+//! The caches have no in-process tier, so each lookup goes to the server. A round trip over the loopback is short, so what a cache
+//! adds has more weight here than over a network.
 
 mod bare;
 mod cached;
@@ -33,10 +33,10 @@ use self::servers::Running;
 
 pub(crate) use self::servers::Kind;
 
-/// The contenders over one server: the bare driver first.
+/// The contenders over one server. The bare driver is the first.
 type Contenders = Vec<Arc<dyn Contender>>;
 
-/// Starts the servers one after the other, so that none has the machine's time while another is measured.
+/// Starts the servers one after the other, so that none uses the machine while another is measured.
 pub(crate) fn run(options: &Options, report: &Report) -> Outcome {
     let chosen = match &options.stores[..] {
         [] => &Kind::ALL,
@@ -99,7 +99,7 @@ mod tests {
                 let name = contender.name();
                 for size in SIZES {
                     let item = Item::new(0, size);
-                    // what is under the key is no longer what a load would find
+                    // the entry under the key differs from what a load would find
                     let other = Item::new(9, size);
                     assert_eq!(contender.load(0, 0, size), item, "{name}");
                     contender.set(0, &other, 0, size);

@@ -1,4 +1,4 @@
-//! What is measured: the operations, how many callers do them and how, and the tables of how long they take.
+//! What is measured: the operations, how many callers do them and in which way, and the tables of the times.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -14,22 +14,22 @@ use super::contender::{Contender, Item, SIZES};
 
 pub(super) const MOST_CALLERS: usize = 64;
 
-/// How many keys are asked for at once, or one after the other, where there are many.
+/// The number of keys that are asked for at once, or one after the other, where there are many.
 const MANY: usize = 100;
 
-/// How many entries hits and sets go to: each operation of a turn to another, since callers of one key at once would be one caller
-/// to the server.
+/// The number of entries for hits and sets. Each operation of a turn is for another one, because concurrent callers of one key would
+/// be one caller to the server.
 const ENTRIES: u64 = 1536;
 
-/// The entries that are set are not those that are hit.
+/// The entries that are set differ from those that are hit.
 const SET: u64 = 500_000;
 
-/// What nobody has looked up yet.
+/// The next key that was never looked up.
 static FRESH: AtomicU64 = AtomicU64::new(1_000_000);
 
 static ITEMS: LazyLock<[Item; 2]> = LazyLock::new(|| SIZES.map(|size| Item::new(0, size)));
 
-/// All of one owner.
+/// Many keys, all of one owner.
 static KEYS: LazyLock<Vec<u64>> = LazyLock::new(|| (0..MANY as u64).map(|nth| nth * 100).collect());
 
 #[derive(Clone, Copy, PartialEq)]
@@ -38,17 +38,17 @@ pub(super) enum Operation {
     /// Looks up in vain, loads and stores.
     Miss,
     Set,
-    /// A hit of many, in one operation.
+    /// A hit of many keys, in one operation.
     Many,
-    /// A hit of each of many, one after the other.
+    /// A hit of each of many keys, one after the other.
     Each,
 }
 
-/// One operation, again and again: the nth has the nth key.
+/// One operation, repeated. The n-th one has the n-th key.
 #[derive(Clone, Copy)]
 pub(super) struct Work {
     operation: Operation,
-    /// Which of [`SIZES`].
+    /// The index in [`SIZES`].
     size: usize,
     /// The first key.
     base: u64,
@@ -75,7 +75,7 @@ impl Work {
         }
     }
 
-    /// Does the nth, by blocking.
+    /// Does the n-th operation, blocking.
     pub(super) fn run(self, on: &dyn Contender, caller: usize, nth: usize) {
         let (key, size) = (self.key(nth), SIZES[self.size]);
         match self.operation {
@@ -91,7 +91,7 @@ impl Work {
         }
     }
 
-    /// Does the nth without blocking.
+    /// Does the n-th operation without blocking.
     pub(super) async fn run_async(self, on: &dyn Contender, nth: usize) {
         let (key, size) = (self.key(nth), SIZES[self.size]);
         match self.operation {
@@ -113,7 +113,7 @@ fn all_there(found: Option<Vec<Option<Item>>>) {
     assert!(found.len() == MANY && found.iter().all(Option::is_some));
 }
 
-/// Stores what hits are to find.
+/// Stores the entries that hits will find.
 pub(super) fn fill(contenders: &Contenders) {
     for contender in contenders {
         for size in SIZES {
@@ -128,7 +128,7 @@ pub(super) fn fill(contenders: &Contenders) {
     }
 }
 
-/// How it is done.
+/// How operations are done.
 #[derive(Clone, Copy)]
 struct How {
     blocking: bool,
@@ -155,14 +155,14 @@ impl How {
     }
 }
 
-/// What is done by whom.
+/// An operation, and the contender that does it.
 struct Lane {
     name: String,
     on: Arc<dyn Contender>,
     operation: Operation,
 }
 
-/// A turn: microseconds for each of the operations.
+/// One turn: microseconds per operation.
 fn turn(callers: &Callers, how: How, lane: &Lane, size: usize, operations: usize) -> f64 {
     let work = Work::new(lane.operation, size, operations);
     let took = if how.blocking {
@@ -174,7 +174,7 @@ fn turn(callers: &Callers, how: How, lane: &Lane, size: usize, operations: usize
     nanos_each(took, operations) / 1e3
 }
 
-/// A row of each: the first lane is what the others are compared with.
+/// A row for each of `rows`. The other lanes are compared with the first.
 fn measure(
     callers: &Callers,
     options: &Options,
@@ -200,7 +200,7 @@ fn measure(
             (false, false) => 16,
         };
         for lane in lanes {
-            // connections are made, and what the server does first is done
+            // makes the connections, and lets the server do what it does first
             turn(callers, how, lane, size, how.callers * 2);
         }
         let times = in_turns(options.rounds, lanes.len(), |nth| {

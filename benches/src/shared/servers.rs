@@ -1,4 +1,4 @@
-//! The servers, and what they say of bytes.
+//! The servers, and the bytes that they count.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -26,7 +26,7 @@ pub(super) enum Running {
     Memcached(servers::Memcached),
 }
 
-/// What has gone through a server since it started, and what lies in it, in bytes.
+/// The bytes that have gone through a server since it started, and those stored in it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bytes {
     pub(super) received: u64,
@@ -34,7 +34,7 @@ pub(super) struct Bytes {
     pub(super) stored: u64,
 }
 
-/// Longer than the default, which a machine with more callers than cores may exceed: an operation that failed would be a body that ran.
+/// Longer than the default, which a machine with more callers than cores may exceed. An operation that failed would run a body.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Kind {
@@ -48,7 +48,7 @@ impl Kind {
         }
     }
 
-    /// The one of this name.
+    /// The kind with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -57,7 +57,7 @@ impl Kind {
         match self {
             Self::Redis => Running::Redis(servers::Redis::start()),
             Self::MongoDb => Running::MongoDb(servers::Mongo::start()),
-            // with room for all that is stored: it is not evicting that is measured
+            // with room for everything that is stored, since evictions are not what is measured
             Self::Memcached => Running::Memcached(servers::Memcached::start_with(&["-m", "1024"])),
         }
     }
@@ -80,7 +80,7 @@ impl Running {
         }
     }
 
-    /// A cache without an in-process tier, whose connections `runtime` drives; `None` if its connections can't be had there.
+    /// A cache without an in-process tier, whose connections are driven by `runtime`; `None` if they can't be.
     pub(super) fn cache_on(&self, runtime: &Handle) -> Option<Result<Cache, String>> {
         let builder = Cache::builder().name("bench-there").in_process(false);
         let (url, runtime) = (self.url(), runtime.clone());
@@ -112,7 +112,7 @@ impl Running {
         cache.map_err(|error| error.to_string())
     }
 
-    /// What has gone through it by now.
+    /// The bytes that have gone through it so far.
     pub(super) fn bytes(&self) -> Result<Bytes, String> {
         match self {
             Self::Redis(it) => Ok(of_redis(it)),
@@ -182,7 +182,7 @@ fn of_memcached(server: &servers::Memcached) -> std::io::Result<Bytes> {
     })
 }
 
-/// The number of this name; 0 if the server does not tell.
+/// The number with this name; 0 if the server does not report it.
 fn field<'a>(mut fields: impl Iterator<Item = (&'a str, &'a str)>, name: &str) -> u64 {
     let found = fields.find(|(found, _)| *found == name);
     found

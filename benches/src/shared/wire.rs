@@ -1,4 +1,5 @@
-//! Bytes: what goes over the wire for an operation, both ways, and what an entry takes in the server, as the server itself counts.
+//! Bytes: how many go over the wire for an operation, in both directions, and how many an entry takes in the server, as the server
+//! counts them.
 
 use crate::Outcome;
 use crate::options::Options;
@@ -38,7 +39,7 @@ pub(super) fn run(
                     (0..operations).for_each(|nth| work.run(&**contender, 0, nth));
                 })?;
                 let each = |bytes: u64| bytes / operations as u64;
-                // as a client has it
+                // as the client sees it
                 cells.push(each(used.received).to_string());
                 cells.push(each(used.sent).to_string());
                 if operation == Operation::Miss {
@@ -53,7 +54,7 @@ pub(super) fn run(
     report.csv(&format!("shared-{server}-bytes"), &table)
 }
 
-/// What `work` adds to the server's counts, less what asking for them does.
+/// What `work` adds to the server's counts, without what reading them adds.
 fn used(running: &Running, work: impl FnOnce()) -> Result<Bytes, String> {
     let (before, begin) = (running.bytes()?, running.bytes()?);
     work();

@@ -1,4 +1,4 @@
-//! `memcache`, its meta client with a pool of as many connections as there are callers.
+//! `memcache`: its meta client with a pool of as many connections as there are callers.
 
 use memcache::exp::{AsyncMetaClient, Get, GetResult, MetaClient, MetaClientBuilder, Ttl};
 

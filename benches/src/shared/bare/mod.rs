@@ -1,4 +1,4 @@
-//! The bare drivers, each used as its own documentation recommends, over values that postcard encodes: what a program has that
+//! The bare drivers, each used as its own documentation recommends, with values encoded by postcard. This is what a program has that
 //! caches by hand, with a lifetime and nothing else.
 
 mod memcached;
@@ -9,7 +9,7 @@ use super::Callers;
 use super::contender::{Contender, Item, Waiting, owner};
 use super::servers::{Kind, Running};
 
-/// A driver: bytes under texts.
+/// A driver: it stores bytes under text keys.
 trait Driver: Send + Sync {
     fn get(&self, caller: usize, key: &str) -> Option<Vec<u8>>;
 
@@ -25,7 +25,7 @@ trait Driver: Send + Sync {
     fn get_many_async<'a>(&'a self, keys: &'a [String]) -> Waiting<'a, Vec<Option<Vec<u8>>>>;
 }
 
-/// Items by a driver alone.
+/// Keeps items by a driver alone.
 pub(super) struct Bare(Box<dyn Driver>);
 
 impl Bare {

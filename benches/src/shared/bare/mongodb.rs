@@ -1,5 +1,5 @@
-//! `mongodb`: one client for all threads and one for all tasks, each with the driver's own pool. A document an entry, with an index
-//! by which the server deletes what has expired. Writes are acknowledged by the primary and not retried, as the cache's are.
+//! `mongodb`: one client for all threads and one for all tasks, each with the driver's own pool. Each entry is a document, with an
+//! index by which the server deletes expired ones. Writes are acknowledged by the primary and not retried, as the cache's are.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};

@@ -12,7 +12,7 @@ use crate::shared::operations::MOST_CALLERS;
 use crate::shared::servers::TIMEOUT;
 
 pub(super) struct Redis {
-    /// By the caller's number, so that none is waited for.
+    /// Indexed by the caller's number, so that no caller waits for a connection.
     connections: Vec<Mutex<Connection>>,
     multiplexed: MultiplexedConnection,
 }
@@ -23,7 +23,7 @@ impl Redis {
         let connections: Result<Vec<_>, _> = (0..MOST_CALLERS)
             .map(|_| client.get_connection().map(Mutex::new))
             .collect();
-        // as patient as the cache: on a busy machine the default, half a second, would end the measurement
+        // as patient as the cache: on a busy machine, the default of half a second would end the measurement
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(TIMEOUT));
         let multiplexed =
             callers.wait(client.get_multiplexed_async_connection_with_config(&config));
