@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Finds the servers that the tests run against, and installs what is missing: Debian packages (as root), and for MongoDB, which
-# Debian lacks, a mongod from PyPI, into FOLDER. The tests call it by themselves. What is there already is used as it is.
+# Finds the servers that the tests run against, and installs those that are missing: as Debian packages (as root), or in the case of
+# MongoDB, which Debian lacks, as a mongod from PyPI, in FOLDER. The tests call this script themselves. Programs that are present are
+# used as they are.
 #
 #   tests/servers.sh FOLDER [redis | memcached | mongod]…
 #
-# Prints NAME=PATH for each program, one a line. What can't be had: one sentence that says what to do, and exit code 1. Safe to run
-# several times at once.
+# Prints NAME=PATH for each program, one per line. If a server can't be had, prints one sentence that says what to do, and exits with
+# code 1. Several runs at once are safe.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "${1:?the folder to install into, such as target/servers}"
@@ -18,13 +19,13 @@ fail() {
     exit 1
 }
 
-# waits for others that install into the folder, until this script ends
+# waits for other runs that install into the folder, and keeps others waiting until this script ends
 lock() {
     exec 9>"$folder/lock"
     flock 9
 }
 
-# The packages start their services when installed, unless the machine has a policy against that; one of ours stands in for it.
+# The packages start their services when installed, unless the machine has a policy against that. If it has none, this sets one meanwhile.
 install_packages() (
     policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
@@ -37,7 +38,7 @@ install_packages() (
             -o DPkg::Lock::Timeout=300 "$@" >&2
 )
 
-# programs PACKAGE PROGRAM…: each from PATH, of the Debian package if it isn't there
+# programs PACKAGE PROGRAM…: finds each program on the PATH, and installs the Debian package if one is missing
 programs() {
     local package=$1 program missing=
     shift
@@ -49,7 +50,7 @@ programs() {
         if ((EUID != 0)) || ! command -v apt-get >/dev/null || ! install_packages "$package"; then
             fail "The tests need $missing on the PATH: as root on Debian or Ubuntu, run \`apt-get install $package\`."
         fi
-        # a service that starts with the machine would be in nobody's interest
+        # the service must not start with the machine
         if [[ -d /run/systemd/system ]]; then
             systemctl disable --now "$package" >&2 ||
                 echo "The service that came with $package is left running: \`systemctl disable --now $package\` ends it." >&2
@@ -61,7 +62,7 @@ programs() {
     done
 }
 
-# one on the PATH, or that of the wheel
+# the one on the PATH, or the one from the wheel
 find_mongod() {
     local on_path tree=$folder/mongod
     if on_path=$(type -P mongod); then
@@ -70,7 +71,7 @@ find_mongod() {
     fi
     local program=$tree/fiftyone/db/bin/mongod help
     help="install MongoDB 6 or later (https://www.mongodb.com/docs/manual/installation/) so that \`mongod\` is on the PATH"
-    # written last, so that half an installation is none
+    # written last, so that an incomplete installation does not count
     if [[ ! -e $tree/complete ]]; then
         lock
     fi
@@ -82,13 +83,13 @@ find_mongod() {
             fi
         fi
         rm -rf "$tree"
-        # into a folder of its own, so a distribution's rule against installing beside its packages does not concern it
+        # installs into a folder of its own, so a distribution's rule against installing beside its packages does not apply
         PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
             python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes --target "$tree" -r "$here/mongod.txt" >&2 ||
             fail "The tests need mongod, and pip could not fetch one (see above): $help."
         chmod +x "$program"
         if ! "$program" --version >/dev/null 2>&1; then
-            # its only libraries that not every Debian has
+            # the only libraries it needs that not every Debian has
             if ((EUID != 0)) || ! install_packages libcurl4 libssl3 liblzma5 || ! "$program" --version >&2; then
                 fail "The mongod that pip fetched does not run here: $help."
             fi
