@@ -77,8 +77,7 @@ fn tell(mut functions: Vec<(&Ident, &mut Vec<Attribute>)>, marker: &str) -> Toke
         .unwrap_or_default()
 }
 
-/// Removes this crate's attributes from a function that is defined twice. The compiler rejects that function, and would reject each of
-/// its companions as well.
+/// Removes cacheado's attributes from a function that is defined twice. The compiler rejects it, and would reject each companion too.
 fn forget_defined_twice(functions: &mut [(&Ident, &mut Vec<Attribute>)]) {
     let mut seen: Vec<&Ident> = Vec::new();
     for (name, attrs) in functions {
@@ -94,8 +93,8 @@ fn forget_defined_twice(functions: &mut [(&Ident, &mut Vec<Attribute>)]) {
     }
 }
 
-/// Marks this crate's attributes of one function. One inside a `cfg_attr` that the compiler has not evaluated yet is an error. It is
-/// then treated as if it applied, so that this is the only error.
+/// Marks cacheado's attributes of one function. One inside an unevaluated `cfg_attr` is an error, and then treated as if it applied,
+/// so that this is the only error.
 fn mark(attrs: &mut [Attribute], marker: &Ident) -> Option<Error> {
     let mut error = None;
     for attr in attrs {
