@@ -25,7 +25,8 @@ lock() {
     flock 9
 }
 
-# The packages start their services when installed, unless the machine has a policy against that. If it has none, this sets one meanwhile.
+# The packages start their services when installed, unless the machine has a policy against that. If it has none,
+# this sets one meanwhile.
 install_packages() (
     policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
