@@ -4,8 +4,9 @@ use std::hash::{Hash, Hasher};
 
 use crate::key::{Hash32, Head, Space};
 
-/// The address of a slot: the shard, the table in it, and the slot in that. Code that keeps a handle must check the entry there before
-/// acting on it: the entry may have been removed since, and the slot reused for another of the same function.
+/// The address of a slot: the shard, the table in that shard, and the slot in that table. Code that keeps a handle must check the
+/// entry in the slot before acting on it: the original entry may have been removed since, and the slot reused for another entry of the
+/// same function.
 ///
 /// Sorting handles groups them by shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,13 +21,13 @@ const SPACE: u32 = u64::BITS - SHARD - SLOT;
 /// The number of shards: enough for the writers of a large machine, and to keep the pause short while a table grows.
 pub(super) const SHARDS: usize = if cfg!(shuttle) { 2 } else { 1 << SHARD };
 
-/// Odd, so that multiplying by it loses nothing, and without a pattern.
+/// An odd number without a pattern in its bits: odd, so that multiplying by it loses no information.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The shard of the keys with this hash.
 #[inline]
 pub(super) fn shard_of(hash: Hash32) -> usize {
-    // the tables use the lowest bits, and some that depend on all of them
+    // the topmost bits: the tables use the lowest ones, and some that depend on all of them
     (hash.0 >> (u32::BITS - SHARD)) as usize % SHARDS
 }
 

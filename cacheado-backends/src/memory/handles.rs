@@ -1,4 +1,4 @@
-//! Sets of handles: eight bytes per handle, and half as much again for free places.
+//! Sets of handles: eight bytes per handle, and half as much again for free buckets.
 
 use hashbrown::HashTable;
 
@@ -7,7 +7,7 @@ use super::handle::Handle;
 /// A nearly empty set keeps room for this many handles.
 const SLACK: usize = 8;
 
-/// The entries of a group.
+/// A set of entries, by their handles.
 #[derive(Default)]
 pub(super) struct Handles(HashTable<Handle>);
 
@@ -36,7 +36,7 @@ impl Handles {
         self.0.len()
     }
 
-    /// The number of handles that there is room for.
+    /// The capacity, in handles.
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
         self.0.capacity()
@@ -51,15 +51,15 @@ impl Handles {
     }
 }
 
-/// Shrinks `table` after a removal, if little of what it once held is left.
+/// Shrinks `table` after a removal, if only about an eighth of its capacity or less is in use.
 pub(super) fn fit<T>(table: &mut HashTable<T>, hash: impl Fn(&T) -> u64) {
     if table.len() * 8 + SLACK < table.capacity() {
         table.shrink_to(table.len() * 2, hash);
     }
 }
 
-/// Reads the memory that a removal from `table` will read. Doing this for several entries before removing the first lets the processor
-/// load them in parallel: in a store of a million entries it saves a fifth of the cost of evicting a scope.
+/// Reads the memory that a removal from `table` will read. Doing this for several entries before removing the first one lets the
+/// processor load their memory in parallel: in a store of a million entries it saves a fifth of the cost of evicting a scope.
 pub(super) fn touch<T>(table: &HashTable<T>, hash: u64, is_it: impl FnMut(&T) -> bool) {
     // without this the compiler would drop the reads
     _ = std::hint::black_box(table.find(hash, is_it));

@@ -1,8 +1,8 @@
 //! The scope index: the entries of each tenant, so that evicting a tenant costs what the tenant has, not what the store holds.
 //!
-//! An entry's handle is recorded under each scope that the entry is in: its own and those above. The index identifies a scope by a
-//! hash only. Two scopes with one hash share a group, so an eviction checks the scope in the key of each entry before removing it, and
-//! skips the entries of the other scope. Entries of the global scope are not in the index.
+//! An entry's handle is recorded under each scope that the entry is in: its own scope and every scope above. The index identifies a
+//! scope by a hash only. Two scopes with one hash share a group, so an eviction checks the scope in the key of each entry before
+//! removing it, and skips the entries of the other scope. Entries of the global scope are not in the index.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -17,7 +17,7 @@ use crate::sync::{Mutex, MutexGuard, RandomState, lock};
 
 const SHARDS: usize = 16;
 
-/// Up to this many entries of a scope are recorded one by one. A scope with more has a set of its own.
+/// The size up to which a group is small: its members are recorded one by one. A larger group has a set of its own.
 const FEW: usize = 8;
 
 /// Each tree of scopes is in one shard, chosen by its root.
@@ -35,7 +35,7 @@ struct Groups {
     many: HashTable<Group>,
 }
 
-/// An entry and the hash of its scope. Packed, which saves a quarter.
+/// An entry and the hash of its scope. Packed into 12 bytes instead of 16.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C, packed(4))]
 struct Member {
@@ -91,7 +91,7 @@ impl Index {
 
     /// The shard of a path's tree; `None` for the global scope.
     fn shard(&self, path: &Path) -> Option<&Mutex<Groups>> {
-        // the tables use the lowest bits
+        // the topmost bits, because the tables use the lowest ones
         let root = path.first()?.0 >> 24;
         Some(&self.shards[root as usize % SHARDS])
     }
@@ -119,7 +119,7 @@ impl Index {
         }
     }
 
-    /// As [`forget`](Self::forget), for several. Neighbours of one tree take the lock once.
+    /// As [`forget`](Self::forget), for several entries. Consecutive entries of one shard take its lock once.
     pub(super) fn forget_all<'k>(&self, gone: impl IntoIterator<Item = (&'k Key, Handle)>) {
         let mut held: Option<(&Mutex<Groups>, MutexGuard<'_, Groups>)> = None;
         for (key, handle) in gone {
@@ -143,7 +143,8 @@ impl Index {
         }
     }
 
-    /// The handles of the entries in `scope` and below it, all from one moment. Some may be of entries in another scope.
+    /// The handles of the entries in `scope` and below it, as of one moment. Some may belong to entries of another scope with the same
+    /// hash.
     pub(super) fn handles(&self, scope: &Scope) -> Vec<Handle> {
         let path = self.path(scope.level(), scope.encoded_ids());
         match (self.shard(&path), path.last()) {
@@ -214,7 +215,7 @@ impl Groups {
         };
         let handles = &mut group.get_mut().handles;
         handles.remove(handle);
-        // not at `FEW` itself: entries that come and go must not move the group each time
+        // at half of `FEW`, so that a group whose size varies around `FEW` is not converted back and forth
         if handles.len() <= FEW / 2 {
             let (group, _) = group.remove();
             fit(&mut self.many, |it| it.scope.spread());
@@ -251,7 +252,7 @@ mod tests {
     use crate::key::{Probe, Space, SpaceSpec};
     use crate::scope::Hierarchy;
 
-    /// How much is noted in small groups, how many large ones there are, and for how much there is room.
+    /// The number of records in small groups, the number of large groups, and the capacity of the tables.
     fn noted(index: &Index) -> (usize, usize, usize) {
         let mut all = (0, 0, 0);
         for shard in &index.shards {
@@ -318,7 +319,7 @@ mod tests {
                 .all(|(key, _)| is_in(&shelf(1, 4), key))
         );
         assert_eq!(index.handles(&shelf(2, 4)).len(), 0);
-        // what the index says of scopes whose hashes are alike is told apart by this
+        // `is_in` distinguishes scopes whose hashes collide in the index
         let all_in = |scope| keys.iter().filter(|(key, _)| is_in(&scope, key)).count();
         assert_eq!(
             [all_in(shelf(1, 4)), all_in(shelf(2, 4)), all_in(room(1))],
@@ -328,7 +329,7 @@ mod tests {
         for (key, handle) in &keys[2..] {
             index.forget(key, *handle);
         }
-        // the rooms are small by now
+        // two entries are left, so the rooms are small groups now
         let (few, many, room_for) = noted(&index);
         assert_eq!((few, many), (2 + 2, 0));
         assert!(room_for < 16 * 64, "room for {room_for}");
@@ -338,7 +339,7 @@ mod tests {
         }
         assert_eq!((noted(&index).0, noted(&index).1), (0, 0));
 
-        // all at once, of rooms whose trees are in several shards, by turns
+        // all at once, alternating between rooms whose trees are in several shards
         for (key, handle) in &keys {
             index.note(&index.path_of(key).expect("it has a scope"), *handle);
         }

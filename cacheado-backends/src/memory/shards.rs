@@ -1,8 +1,8 @@
 //! The shards, each with its own lock and a table for each space.
 //!
 //! A lookup finds an entry by hash and predicate, so it needs no owned key. Readers on several threads don't contend for a shard's
-//! lock: a hit writes to no cache line that a hit of another thread writes. Apart from the closures that they are given, these
-//! functions call nothing that could come back to the shards.
+//! lock: a hit writes to no cache line that a hit of another thread writes. Apart from the closures passed to them, these functions
+//! call nothing that could re-enter the shards.
 
 use std::ops::{Deref, DerefMut};
 
@@ -15,10 +15,10 @@ use crate::entry::{Entry, Extra, Meta, Parcel, Taken};
 use crate::key::{Head, Key};
 use crate::sync::ReadMostly;
 
-/// How many entries are removed under one lock.
+/// The most entries that are removed under one lock.
 const AT_ONCE: usize = 16;
 
-/// The tables, by the ids of their spaces, counted from the lowest id that the shard has had entries of.
+/// The tables of a shard. The index of a table is the id of its space minus `first`, the lowest id that the shard has had entries of.
 #[derive(Default)]
 pub(super) struct Shard {
     first: usize,
@@ -26,7 +26,7 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// The table of the space with this id, if there have been entries.
+    /// The table of the space with this id, if there is one.
     #[inline]
     pub(super) fn get(&self, space: usize) -> Option<&Table> {
         self.tables.get(space.wrapping_sub(self.first))
@@ -36,7 +36,7 @@ impl Shard {
         self.tables.get_mut(space.wrapping_sub(self.first))
     }
 
-    /// The table of the space with this id. Makes it if there is none.
+    /// The table of the space with this id, which is created if there is none.
     fn table(&mut self, space: usize) -> &mut Table {
         if self.tables.is_empty() {
             self.first = space;
@@ -82,7 +82,7 @@ impl Shards {
         self.read_lock(shard_of(head.hash()))
     }
 
-    /// As [`read`](Self::read), if that is possible without waiting and by the usual way.
+    /// As [`read`](Self::read), if that needs neither waiting nor the slow path.
     #[inline]
     pub(super) fn try_read(&self, head: Head) -> Option<impl Deref<Target = Shard>> {
         self.0[shard_of(head.hash())].try_read()
@@ -127,8 +127,8 @@ impl Shards {
         heads
     }
 
-    /// Inserts an entry, or replaces the one of its key, which is returned. `is_new`: its key is known to have none. `swapped` is
-    /// called with the handle and the replaced entry, while the shard is locked.
+    /// Inserts an entry, or replaces the entry of the same key. Returns the handle and the replaced entry. `is_new` means that the key
+    /// is known to have no entry. `swapped` is called with the handle and the replaced entry while the shard is locked.
     pub(super) fn insert(
         &self,
         meta: Meta,
@@ -160,8 +160,8 @@ impl Shards {
         Some(taken)
     }
 
-    /// Removes the entry at `handle`, if `is_it` says that it is the right one. `removed` runs while the shard is locked. For `bin`
-    /// see [`Parcel::hold`].
+    /// Removes the entry at `handle`, if `is_it` accepts it. `removed` runs while the shard is locked. For `bin`, see
+    /// [`Parcel::hold`].
     pub(super) fn remove(
         &self,
         handle: Handle,
@@ -176,8 +176,8 @@ impl Shards {
         Some(taken)
     }
 
-    /// Removes the entries at `handles` for which `is_it` holds, into `gone`. Each shard is locked for a batch at a time, neither for
-    /// each entry separately nor for so many that readers would wait, and `removed` is called with the batch under the lock.
+    /// Moves the entries at `handles` that `is_it` accepts into `gone`. The shard's lock is taken once per batch, which is cheaper
+    /// than once per entry and does not keep readers waiting long. `removed` is called with each batch under the lock.
     pub(super) fn remove_all(
         &self,
         mut handles: Vec<Handle>,
@@ -189,7 +189,7 @@ impl Shards {
         for group in handles.chunk_by(|one, other| one.shard() == other.shard()) {
             for some in group.chunks(AT_ONCE) {
                 let mut shard = self.write_lock(some[0].shard());
-                // each step is done for the whole batch before the next one, so that their memory is loaded in parallel
+                // each step runs for the whole batch before the next step, so that the entries' memory is loaded in parallel
                 let those: SmallVec<[Handle; AT_ONCE]> = some
                     .iter()
                     .copied()
@@ -229,7 +229,7 @@ impl Shards {
         all
     }
 
-    /// Passes every entry to `see`, shard by shard, each locked for reading.
+    /// Passes every entry to `see`, shard by shard, with the shard locked for reading.
     pub(super) fn for_each(&self, mut see: impl FnMut(Entry<'_>)) {
         for number in 0..SHARDS {
             for table in &self.read_lock(number).tables {

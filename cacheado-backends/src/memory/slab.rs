@@ -1,7 +1,7 @@
-//! Slabs: the entries of one table. Each keeps its slot for its whole life.
+//! Slabs: the storage for the entries of one table. Each entry keeps its slot for its whole life.
 //!
-//! Values of the slab's own type are stored in the slot. A value of another type is boxed. Only some functions have such: a kept
-//! error, or values of several types under the programmatic keys of one level.
+//! Values of the slab's own type are stored in the slot. Values of other types are boxed. Only some functions have such values: kept
+//! errors, or values of several types under the programmatic keys of one level.
 
 use std::any::Any;
 use std::cmp::Reverse;
@@ -12,8 +12,8 @@ use std::mem::{needs_drop, replace};
 use crate::entry::{Beside, Entry, Extra, Held, Meta, OldValue, Parcel, Taken};
 use crate::key::Head;
 
-/// The number of slots of this `size` per chunk: a power of two that makes about a quarter of a megabyte, if possible. Slots never
-/// move to another chunk, so growing copies no more than one chunk.
+/// The number of slots of this `size` per chunk: a power of two for which a chunk takes about a quarter of a megabyte, within limits.
+/// Slots never move to another chunk, so growing copies no more than one chunk.
 const fn slots_of(size: usize) -> usize {
     const MOST: usize = 4096;
     const LEAST: usize = 16;
@@ -30,21 +30,22 @@ const NONE: u32 = u32::MAX;
 
 pub(crate) struct Slab<V> {
     chunks: Vec<Chunk<V>>,
-    /// The chunks with free slots or room for more, the first on top, so that the last ones become empty.
+    /// The chunks with free slots or room for more, the first chunk on top: new entries go there, so that the last chunks become
+    /// empty.
     open: BinaryHeap<Reverse<u32>>,
     len: usize,
 }
 
 struct Chunk<V> {
     slots: Vec<Slot<V>>,
-    /// For the first slots, as far as one of them needed it.
+    /// The extra data of the slots, up to the last slot that has needed it.
     extras: Vec<Extra>,
-    /// The first free slot. The others are linked.
+    /// The head of the linked list of free slots.
     free: u32,
     used: usize,
 }
 
-/// The tag takes no room of its own: the compiler finds unused bits in an occupant.
+/// The tag takes no space: the compiler stores it in unused bits of an occupant.
 pub(super) enum Slot<V> {
     /// The next free slot of the chunk.
     Free(u32),
@@ -59,14 +60,14 @@ pub(super) struct Occupant<V> {
     pub(super) value: V,
 }
 
-/// A slab of any type.
+/// A slab for values of any type.
 pub(crate) trait AnySlab: Any + Send + Sync {
     /// The entry in a slot.
     fn entry(&self, slot: u32) -> Option<Entry<'_>>;
     fn meta(&self, slot: u32) -> Option<&Meta>;
-    /// Puts an entry into a free slot, which is returned.
+    /// Puts an entry into a free slot. Returns the slot.
     fn put(&mut self, meta: Meta, extra: Option<Extra>, value: &mut dyn Parcel) -> u32;
-    /// Replaces the entry in a slot, which is returned.
+    /// Replaces the entry in a slot. Returns the old entry.
     fn replace(
         &mut self,
         slot: u32,
@@ -74,7 +75,7 @@ pub(crate) trait AnySlab: Any + Send + Sync {
         extra: Option<Extra>,
         value: &mut dyn Parcel,
     ) -> Option<Taken>;
-    /// Removes the entry in a slot. For `bin` see [`Parcel::hold`].
+    /// Removes the entry in a slot. For `bin`, see [`Parcel::hold`].
     fn take(&mut self, slot: u32, bin: Option<&mut dyn Parcel>) -> Option<Taken>;
     fn len(&self) -> usize;
     /// Whether `value`, an `Option`, is of the slab's own type.
@@ -97,7 +98,7 @@ impl<V> Slab<V> {
         (slot as usize / Self::CHUNK, slot as usize % Self::CHUNK)
     }
 
-    /// A slot, and where its extra data is.
+    /// The slot with this number, and the place of its extra data.
     #[inline]
     pub(super) fn slot(&self, slot: u32) -> Option<(&Slot<V>, Beside<'_>)> {
         let (chunk, nth) = Self::place(slot);
@@ -129,7 +130,7 @@ impl<V> Slab<V> {
         }
         chunk.used -= 1;
         if chunk.used == 0 {
-            // the memory is freed, and the chunk is like a new one
+            // frees the memory, which leaves the chunk like a new one
             chunk.slots = Vec::new();
             chunk.extras = Vec::new();
             chunk.free = NONE;
@@ -143,7 +144,7 @@ impl<V> Slab<V> {
     }
 }
 
-/// The number of a chunk or a slot.
+/// The number of the `nth` chunk or slot.
 fn number(nth: usize) -> u32 {
     u32::try_from(nth).expect("fewer than 2^32 slots")
 }
@@ -184,7 +185,7 @@ impl<V> Chunk<V> {
 }
 
 impl<V> Slot<V> {
-    /// Whether the key of the entry in it has this `head`.
+    /// Whether the slot holds an entry whose key has this `head`.
     #[inline]
     pub(super) fn is_of(&self, head: Head) -> bool {
         match self {
@@ -218,7 +219,7 @@ impl<V: Send + Sync + 'static> Slot<V> {
         }
     }
 
-    /// The entry that was in the slot with this number. For `bin` see [`Parcel::hold`].
+    /// The entry that was in the slot with this number. For `bin`, see [`Parcel::hold`].
     fn taken(self, slot: u32, bin: Option<&mut dyn Parcel>) -> Option<Taken> {
         let (meta, value) = match self {
             Self::Free(_) => return None,
@@ -232,7 +233,7 @@ impl<V: Send + Sync + 'static> Slot<V> {
     }
 }
 
-/// The value that has left its slot; `None` if it needs no dropping, or if the `bin` takes it.
+/// The removed `value`; `None` if it needs no dropping, or if it was moved into `bin`.
 fn old_value<V: Send + Sync + 'static>(value: V, bin: Option<&mut dyn Parcel>) -> Option<OldValue> {
     if !needs_drop::<V>() {
         return None;
@@ -330,7 +331,7 @@ mod tests {
         key.expect("a number serializes")
     }
 
-    /// What a slot should hold: a text, which is the slab's own type, or a number; and its weight, if that is recorded.
+    /// The expected contents of a slot: a text (the slab's own type) or a number, and the weight, if one is recorded.
     #[derive(Clone, Copy, Debug)]
     struct Item {
         nth: u64,
@@ -390,7 +391,7 @@ mod tests {
                 own: !random(&mut seed).is_multiple_of(4),
                 weight: random(&mut seed).is_multiple_of(8).then_some(7),
             };
-            // it grows at first, over several chunks, and then shrinks
+            // the slab first grows, over several chunks, and then shrinks
             let grows = random(&mut seed) % 8 < if nth < 30_000 { 6 } else { 2 };
             #[allow(clippy::cast_possible_truncation, reason = "a few thousand slots")]
             let from = random(&mut seed) as u32 % (1 + nth as u32);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-/// How long after a sweep that panicked the store is swept again.
+/// The delay before a store is swept again after a sweep that panicked.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A store that the thread sweeps.
@@ -37,7 +37,8 @@ pub(super) fn register(swept: Weak<dyn Swept>) {
     state.swept.push(swept);
 }
 
-/// To be called when something can expire in a store in which nothing could before.
+/// Wakes the thread, and starts it if it is not running. To be called when a store that had nothing to expire has got an entry with a
+/// deadline.
 pub(super) fn wake() {
     if cfg!(shuttle) {
         // the model checker runs its own threads only
@@ -71,7 +72,7 @@ fn run() {
             panic::catch_unwind(AssertUnwindSafe(|| swept.sweep())).unwrap_or(Some(RETRY))
         };
         let next = swept.iter().filter_map(sweep).min();
-        // dropped before the wait, so that a cache that is not used elsewhere ends now
+        // dropped before the wait, so that a cache that is not used elsewhere is freed now
         let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(swept)));
         let state = SWEEPER.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.noted {

@@ -1,4 +1,4 @@
-//! The table of one space in one shard: the slots of its entries, by their hashes.
+//! The table of one space in one shard: a slab that stores the entries, and an index of their slots by hash.
 
 use std::any::Any;
 use std::hint::cold_path;
@@ -18,16 +18,16 @@ const SLACK: usize = 64;
 pub(super) enum Found<'t, V> {
     /// A value of this type, and its slot.
     Own(&'t Occupant<V>, Beside<'t>, u32),
-    /// Nothing.
+    /// No entry.
     Nothing,
     /// Only [`Table::seek`] can tell: there may be a value of another type, or another key with the same head was found first.
     Unclear,
 }
 
-/// An empty table allocates nothing.
+/// The entries of one space in one shard. Empty, it allocates nothing.
 #[derive(Default)]
 pub(super) struct Table {
-    /// The slots of the entries.
+    /// The slots of the entries, by the hashes of their keys.
     index: HashTable<u32>,
     slab: Option<Box<dyn AnySlab>>,
 }
@@ -97,8 +97,8 @@ impl Table {
         self.slab.as_deref()?.meta(slot)
     }
 
-    /// Inserts an entry, or replaces the one of its key. Returns the slot and the replaced entry. `is_new`: its key is known to have
-    /// none.
+    /// Inserts an entry, or replaces the entry of the same key. Returns the slot and the replaced entry. `is_new` means that the key
+    /// is known to have no entry.
     pub(super) fn insert(
         &mut self,
         meta: Meta,
@@ -132,7 +132,7 @@ impl Table {
         }
     }
 
-    /// Removes the entry in a slot, if `is_it` says that it is the right one. For `bin` see [`Parcel::hold`].
+    /// Removes the entry in a slot, if `is_it` accepts it. For `bin`, see [`Parcel::hold`].
     pub(super) fn take(
         &mut self,
         slot: u32,
@@ -149,7 +149,7 @@ impl Table {
             found.remove();
         }
         let taken = slab.take(slot, bin);
-        // a table that was once large gives memory back
+        // an index that was once large gives memory back
         if self.index.len() * 8 + SLACK < self.index.capacity() {
             let room = self.index.len() * 2;
             let hash_of = |slot: &u32| slab.meta(*slot).map_or(0, |meta| meta.key.hash());

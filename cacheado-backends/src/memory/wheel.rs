@@ -1,9 +1,9 @@
-//! The schedule of expiries: a hierarchical timing wheel (Varghese and Lauck, 1987; Caffeine's and tokio's are such, too).
+//! The schedule of expiries: a hierarchical timing wheel (Varghese and Lauck, 1987), as in Caffeine and tokio.
 //!
 //! An entry's handle is recorded in a slot of the level whose scale fits the distance to its deadline: 64 slots of 17 ms, then 64 of
 //! about a second, of a minute, and so on. When time reaches a slot, the deadlines of its entries are read from the tables, and the
-//! handles move to finer levels, each a few times in an entry's life. So adding and removing a handle cost the same however many there
-//! are, and a removed entry leaves nothing behind.
+//! handles move to finer levels. A handle moves a few times in its entry's life. So the costs of adding and removing a handle do not
+//! depend on the number of handles, and a removed entry leaves nothing behind.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ const SHARDS: usize = 8;
 const SLOTS: usize = 64;
 /// The width of the finest slots in nanoseconds, as a power of two.
 const FINEST: usize = 24;
-/// What each level adds to that power.
+/// What each level adds to that exponent.
 const DIGIT: usize = SLOTS.ilog2() as usize;
 /// Enough for any tick: the coarsest slots are 2^60 ns wide.
 const LEVELS: usize = 7;
@@ -29,7 +29,7 @@ pub(super) struct Expiry {
     shards: [Mutex<Wheel>; SHARDS],
     /// Nothing is due before this.
     next: AtomicU64,
-    /// Held while due entries are taken off, when `next` is not reliable.
+    /// Held while due entries are taken off the schedule. Meanwhile `next` is not reliable.
     taking: Mutex<()>,
 }
 
@@ -46,18 +46,18 @@ impl Expiry {
         &self.shards[handle.shard() % SHARDS]
     }
 
-    /// Schedules the entry at `handle` for `due`. Returns whether nothing was scheduled before; then the sweeper must be woken.
+    /// Schedules the entry at `handle` for `due`. Returns true if nothing was scheduled before. Then the caller must wake the sweeper.
     pub(super) fn note(&self, handle: Handle, due: Tick) -> bool {
         if due == NEVER {
             return false;
         }
         lock(self.shard(handle)).insert(due, handle);
-        // most entries are due after others, and then no shared cache line is written
+        // most entries are due later than `next`, and for these no shared cache line is written
         due < self.next.load(Ordering::Acquire)
             && self.next.fetch_min(due, Ordering::AcqRel) == NEVER
     }
 
-    /// Removes the entry at `handle`, which was `due` then, from the schedule.
+    /// Removes the entry at `handle`, which was scheduled for `due`, from the schedule.
     pub(super) fn forget(&self, handle: Handle, due: Tick) {
         if due == NEVER {
             return;
@@ -85,34 +85,34 @@ impl Expiry {
         }
     }
 
-    /// Whether something may be due.
+    /// Whether an entry may be due.
     pub(super) fn is_due(&self, now: Tick) -> bool {
         self.next.load(Ordering::Acquire) <= now
     }
 
-    /// When something may be due; `None` if nothing is scheduled.
+    /// The earliest time at which an entry may be due; `None` if nothing is scheduled.
     pub(super) fn next(&self) -> Option<Tick> {
         // while another thread takes due entries off, `next` is not reliable
         let _taking = lock(&self.taking);
         Some(self.next.load(Ordering::Acquire)).filter(|next| *next != NEVER)
     }
 
-    /// Takes about `limit` due entries off the schedule and returns their handles. Locks `entries` for reading, to read the deadlines
-    /// of those whose coarse slot time has reached.
+    /// Takes about `limit` due entries off the schedule and returns their handles. Locks shards of `entries` for reading, to read the
+    /// deadlines of entries whose coarse slot the wheel has reached.
     pub(super) fn take_due(&self, now: Tick, limit: usize, entries: &Shards) -> Vec<Handle> {
         let mut due = Vec::new();
         let _taking = lock(&self.taking);
         if !self.is_due(now) {
             return due;
         }
-        // set first: entries that are scheduled from here on lower it again
+        // reset first: entries that are scheduled from here on lower it again
         self.next.store(NEVER, Ordering::Release);
         for shard in &self.shards {
             let next = loop {
                 let step = lock(shard).advance(now, limit, &mut due);
                 match step {
                     Step::Reached(next) => break next,
-                    // a shard of the entries is always locked first; an entry that was removed meanwhile is not found
+                    // in the order of locks, a shard of the entries comes first; an entry that was removed meanwhile is not found
                     Step::Entered(handles) => {
                         for handle in handles.iter() {
                             entries.meta_at(handle, |meta| {
@@ -151,7 +151,7 @@ struct Wheel {
 
 #[derive(Default)]
 struct Level {
-    /// Made when it is first used.
+    /// Allocated on first use.
     slots: Vec<Handles>,
     /// A bit for each slot that is not empty. All of them are ahead of the cursor's slot.
     occupied: u64,
@@ -167,9 +167,9 @@ enum Slot {
 
 /// How far the cursor has moved.
 enum Step {
-    /// To a slot, whose entries must be scheduled anew.
+    /// To a slot, whose entries must be rescheduled.
     Entered(Handles),
-    /// As far as it goes now. Nothing is due before this.
+    /// As far as possible for now. Nothing is due before this tick.
     Reached(Tick),
 }
 
@@ -179,8 +179,8 @@ fn shift(level: usize) -> usize {
 }
 
 impl Wheel {
-    /// The slot for `deadline`, at the level of the highest digit in which it differs from the cursor. So an entry stays in its slot
-    /// until the cursor reaches that.
+    /// The slot for `deadline`, at the level of the highest digit in which the deadline differs from the cursor. So an entry stays in
+    /// its slot until the cursor reaches the slot.
     fn slot(&self, deadline: Tick) -> Slot {
         let apart = (deadline ^ self.cursor) >> FINEST;
         if deadline == NEVER {
@@ -229,7 +229,7 @@ impl Wheel {
                 };
                 slot.remove(handle);
                 if slot.is_empty() {
-                    // there are thousands of slots, and spare room in each would add up
+                    // there are thousands of slots, and spare capacity in each would add up
                     *slot = Handles::default();
                     level.occupied &= !(1 << nth);
                 }
@@ -238,8 +238,8 @@ impl Wheel {
         }
     }
 
-    /// Moves entries that are due `now` into `due`, until that holds `limit`. If none are, advances the cursor to `now`, or enters the
-    /// first slot on the way that is not empty.
+    /// Moves the handles of entries that are due at `now` into `due`, until that holds `limit`. Once no more are due, advances the
+    /// cursor to `now`, or only to the first non-empty slot on the way, which is then emptied.
     fn advance(&mut self, now: Tick, limit: usize, due: &mut Vec<Handle>) -> Step {
         while let Some(first) = self.soon.first()
             && first.0 <= now
@@ -254,7 +254,7 @@ impl Wheel {
             self.cursor = self.cursor.max(now);
             return Step::Reached(next);
         }
-        // entries at a finer level are due before all at coarser ones
+        // every entry at a finer level is due before all entries at coarser levels
         let finest = self.levels.iter().position(|level| level.occupied != 0);
         let Some(finest) = finest else {
             self.cursor = self.cursor.max(now);
@@ -262,7 +262,7 @@ impl Wheel {
         };
         let level = &mut self.levels[finest];
         let nth = level.occupied.trailing_zeros();
-        // the slot has the cursor's digits above this level
+        // above this level, the slot has the same digits as the cursor
         let row = (self.cursor >> shift(finest)) / SLOTS as u64;
         let begin = (row * SLOTS as u64 + u64::from(nth)) << shift(finest);
         if begin > now {
@@ -378,7 +378,7 @@ mod tests {
             }
             let mut now = 0_u64;
             while !left.is_empty() {
-                // some are removed otherwise
+                // some entries are removed without expiring
                 if seed % 3 == 0
                     && let Some(gone) = left.pop()
                 {
@@ -397,7 +397,7 @@ mod tests {
                 let next = schedule.expiry.next();
                 assert!(first.is_none() || next.is_some_and(|next| Some(next) <= first));
             }
-            // the entries that were removed otherwise left nothing behind
+            // the entries that were removed without expiring left nothing behind
             assert_eq!(schedule.take_due(NEVER - 1).len(), 0);
             assert_eq!(schedule.expiry.next(), None);
         }

@@ -1,4 +1,4 @@
-//! Insertion: the rules are asked, their victims make room, and the entry is stored.
+//! Insertion: asks the rules, removes the victims that they choose, and stores the entry.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::rule::{
 use crate::rules::Lru;
 use crate::sync::atomic::Ordering;
 
-/// What became of a value that was given to the store.
+/// The result of an insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
-    /// It is stored, for this long; `None`: until evicted.
+    /// The value is stored, for this long; `None`: until evicted.
     Stored(Option<Duration>),
-    /// The rule of this name rejected it.
+    /// The rule of this name rejected the value.
     Rejected(&'static str),
-    /// Its lifetime turned out to be zero.
+    /// The lifetime turned out to be zero, so the value is not stored.
     Ephemeral,
 }
 
@@ -34,21 +34,21 @@ struct Arrival {
     space: &'static Space,
     weight: u32,
     tie: Tie,
-    /// It was found in the shared tier.
+    /// The entry was found in the shared tier.
     taken_over: bool,
     /// The time of storing.
     now: Tick,
-    /// The same time in the order of uses; `None` if no rule needs to know when an entry was used.
+    /// The same time as a number in the order of uses; `None` if no rule needs to know when an entry was used.
     stamp: Option<u64>,
-    /// Whether each hit records its time, too.
+    /// Whether each hit records its time.
     stamped: bool,
 }
 
 impl Store {
-    /// Stores an entry for `lifetime` (`None`: until evicted), if the rules admit it. If they don't, an older entry of its key is
+    /// Stores an entry for `lifetime` (`None`: until evicted), if the rules admit it. If they reject it, an older entry of its key is
     /// removed all the same, because the rejected value is newer.
     ///
-    /// Removed values are left in `dropped`, or where the entry's value was [lent](NewEntry::lent), also if a rule panics. So a caller
+    /// Removed values are left in `dropped`, or where the entry's value was [lent](NewEntry::lent), even if a rule panics. So a caller
     /// that holds locks of its own can drop them later.
     pub fn insert(
         &self,
@@ -93,10 +93,10 @@ impl Store {
         if let (Some(handle), Some(copy)) = (handle, copy)
             && self.copies_live.load(Ordering::SeqCst) != limit
         {
-            // the limit has changed meanwhile, and copies may have been removed before this one was stored
+            // the limit has changed meanwhile, and the existing copies may have been removed before this one was stored
             panic::note(&mut panicked, self.remove_copy(handle, &copy, dropped));
         }
-        // the value if it was not stored, and one that it replaced
+        // the value if it was not stored, and a victim's value that was moved into its parcel
         if let Carrier::Own(value) = value {
             keep(dropped, value.left());
         }
@@ -104,7 +104,7 @@ impl Store {
         inserted
     }
 
-    /// Inserts without asking anybody: there are no rules and no bound.
+    /// Inserts for a store without rules and a function without a bound.
     fn insert_freely(
         &self,
         arrival: Arrival,
@@ -173,8 +173,8 @@ impl Store {
             seat: NO_SEAT,
         };
         let mut nth = 0;
-        // a rule may panic after another has vacated seats: the entries there are removed all the same, or no rule would ever choose
-        // them
+        // a rule may panic after another one has vacated seats: the entries in those seats are removed all the same, because no rule
+        // would ever choose them again
         let seating = || self.seat_by_rules(&mut newcomer, old, policy, &mut victims, &mut nth);
         let seated = catch_unwind(AssertUnwindSafe(seating));
         for victim in victims.drain(..) {
@@ -199,7 +199,7 @@ impl Store {
             keep(dropped, self.take_out_key(&key, Some(policy), &self.rules));
         }
         let space = arrival.space;
-        // with rules, nobody writes without this lock, so there is still no entry
+        // with rules, every writer holds this lock, so there is still no entry
         let is_new = old.is_none() && !self.rules.is_empty();
         let (handle, replaced) = self.put_in(arrival, value, deadline, seat, is_new, dropped);
         if let Some(seat) = seat_of(seat) {
@@ -220,7 +220,7 @@ impl Store {
     }
 
     /// The seat of the live entry that would be replaced, if there is one. An expired entry is not replaced but removed, and the rules
-    /// are told.
+    /// are notified of that.
     fn replaced(
         &self,
         arrival: &Arrival,
@@ -299,8 +299,8 @@ impl Store {
         })
     }
 
-    /// Tells the rules of the `newcomer`, in order. It takes the place of the entry in seat `old`, if there is one. Returns `Reject`
-    /// if the rule at `nth` rejects.
+    /// Notifies the rules of the `newcomer`, in order. `old` is the seat of the entry that it replaces, if it replaces one. Returns
+    /// `Reject` if the rule at `nth` rejects.
     fn seat_by_rules(
         &self,
         newcomer: &mut Newcomer<'_>,
@@ -311,7 +311,7 @@ impl Store {
     ) -> Admission {
         let hits = |seat: u32| {
             let handle = policy.seats.get(seat as usize);
-            // if the rule asks about a free seat, the handle may be another entry's
+            // if the rule asks about a free seat, the handle there may now lead to another entry
             let take = |meta: &Meta| (meta.seat() == seat).then(|| meta.take_hits());
             let hits = handle.and_then(|handle| self.entries.meta_at(*handle, take));
             hits.flatten().unwrap_or(0)
@@ -338,8 +338,8 @@ impl Store {
         Admission::Admit
     }
 
-    /// Puts the entry into its table, the index and the schedule. `is_new`: its key is known to have no entry. Returns the entry's
-    /// handle, and whether it replaced another.
+    /// Puts the entry into its table, the index and the schedule. `is_new` means that its key is known to have no entry. Returns the
+    /// entry's handle, and whether it replaced another.
     fn put_in(
         &self,
         arrival: Arrival,
@@ -365,7 +365,7 @@ impl Store {
         let mut first_due = false;
         let swapped = |handle, old: Option<&Taken>| {
             match old {
-                // its scopes are the same, so the index stays as it is
+                // the replaced entry has the same scopes and handle, so the index stays as it is
                 Some(old) => self.expiry.forget(handle, old.meta.deadline()),
                 None => {
                     self.count(1);

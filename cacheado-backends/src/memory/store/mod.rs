@@ -55,7 +55,7 @@ pub struct Store {
     /// Its lock orders all writes that a rule or a function's `max_items` takes part in.
     policy: Mutex<Policy>,
     len: AtomicUsize,
-    /// The longest time that copies of shared entries live, in nanoseconds.
+    /// The longest lifetime of copies of shared entries, in nanoseconds.
     copies_live: AtomicU64,
     sweep_interval: Duration,
     observer: Observer,
@@ -68,7 +68,7 @@ struct Watch {
     count: u8,
     /// Each hit records its time.
     stamp: bool,
-    /// Each entry records when it was last used, where being stored is a use.
+    /// Each entry records when it was last used. Being stored counts as a use.
     last_use: bool,
     /// A rule must be called on each hit.
     call: bool,
@@ -111,7 +111,7 @@ struct Bound {
 }
 
 impl Policy {
-    /// The bound of the function with this `space`, if it has one that was used before.
+    /// The bound of the function with this `space`, if an insertion has created it.
     fn bound(&mut self, space: u32) -> Option<&mut Bound> {
         if self.bounds.is_empty() {
             return None;
@@ -127,11 +127,11 @@ enum Found<R> {
 }
 
 /// Removed values, to be dropped outside all locks: dropping a value runs the user's code, which may call the cache. There are mostly
-/// one or two, which need no allocation.
+/// one or two. Up to three need no allocation.
 pub type Dropped = SmallVec<[OldValue; 3]>;
 
 impl Store {
-    /// A store that reads the time from `clock`, asks `rules` in their order, and calls `observer` for each entry that is removed. The
+    /// A store that reads the time from `clock`, applies `rules` in order, and calls `observer` for each entry that is removed. The
     /// rules must have been [checked](Rule::check).
     #[must_use]
     pub fn new(clock: Clock, rules: Vec<Box<dyn Rule>>, observer: Observer) -> Arc<Self> {
@@ -170,7 +170,7 @@ impl Store {
     }
 
     /// As [`get`](Self::get), for values that need attention from some moment before the end of their lifetime. `moment` returns that
-    /// moment of an entry, if it has one, and `read` is told whether it is still ahead. Costs the same as `get`: the time is read
+    /// moment of an entry, if it has one. `read` receives true if the moment is still ahead. Costs the same as `get`: the time is read
     /// once.
     #[inline(always)]
     #[allow(
@@ -194,8 +194,8 @@ impl Store {
         match table.look::<V, A>(probe) {
             Typed::Own(occupant, beside, slot) => {
                 let entry = Entry::new(&occupant.meta, beside, &occupant.value, slot);
-                // releasing the lock does not panic; if the compiler had to prepare for dropping `found` in that case, it would keep
-                // it in memory
+                // releasing the lock does not panic; if the compiler had to prepare for dropping `found` in case of a panic, it would
+                // keep `found` in memory
                 let found = ManuallyDrop::new(self.find(entry, &moment, read));
                 drop(shard);
                 match ManuallyDrop::into_inner(found) {
@@ -214,8 +214,8 @@ impl Store {
         }
     }
 
-    /// As `get_until`, off the path of a usual hit. Inlined, because the result of a call lies in memory, and that of a hit would lie
-    /// there too.
+    /// As `get_until`, off the path of a usual hit. Inlined, because a call would return its result in memory, which would force the
+    /// result of a hit into memory as well.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "it is a call of what is not")]
     fn get_otherwise<R>(
@@ -232,7 +232,7 @@ impl Store {
         result
     }
 
-    /// As `get_until`, for values of any type and a shard locked by another thread. Compiled once.
+    /// As `get_until`, for values of any type, and for a shard that is locked by another thread. Not generic, so it is compiled once.
     #[cold]
     #[inline(never)]
     fn get_slowly(
@@ -277,7 +277,7 @@ impl Store {
 
     /// As [`get_key`](Self::get_key), without counting as a use of the entry.
     pub fn peek_key<R>(&self, key: &Key, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        // without an entry, the time is not read
+        // the time is read only if there is an entry
         let is_over = |entry: Entry<'_>| entry.is_expired(self.clock.now());
         let peek = |entry: Entry<'_>| (!is_over(entry)).then(|| read(entry));
         self.entries.read_key(key, peek).flatten()
@@ -311,7 +311,8 @@ impl Store {
         Found::Live(read(entry, early))
     }
 
-    /// Records that `entry` is used now, and calls the rules that ask for it. Returns whether one of them drops the entry.
+    /// Records that `entry` is used now, and calls the rules that want to be called on hits. Returns whether one of them drops the
+    /// entry.
     #[cold]
     #[inline(never)]
     fn stamp(&self, entry: Entry<'_>) -> bool {
@@ -322,9 +323,9 @@ impl Store {
             })
     }
 
-    /// Extends the life of `entry`, which was stored at `stored_at`, to `until`; less far if it is a copy of limited age. An expired
-    /// entry stays expired. To be called from the `read` of a lookup, where the shard is locked and the entry can't be removed
-    /// meanwhile.
+    /// Extends the life of `entry`, which was stored at `stored_at`, to `until`, or less far if it is a copy whose lifetime is
+    /// limited. An expired entry stays expired. To be called from the `read` of a lookup, where the shard is locked and the entry
+    /// can't be removed meanwhile.
     pub fn prolong(&self, entry: Entry<'_>, stored_at: Tick, until: Tick) {
         let mut until = until;
         if entry.meta().tie() != Tie::Own {
@@ -334,7 +335,7 @@ impl Store {
         if entry.is_expired(self.clock.now()) || until <= entry.deadline() {
             return;
         }
-        // the schedule notices when the old deadline comes: the entry may be prolonged many times until then
+        // the entry is rescheduled only when the old deadline comes: it may be prolonged many times until then
         entry.set_deadline(until);
     }
 

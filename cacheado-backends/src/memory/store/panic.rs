@@ -9,7 +9,7 @@ use crate::sync::MutexGuard;
 /// The payload of a panic of a rule or a value.
 pub(super) type Panic = Box<dyn Any + Send>;
 
-/// Keeps a panic, if there was none before.
+/// Keeps `panicked` in `first`, unless there is an earlier panic.
 pub(super) fn note(first: &mut Option<Panic>, panicked: Option<Panic>) {
     if first.is_none() {
         *first = panicked;

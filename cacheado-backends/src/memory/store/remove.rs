@@ -14,7 +14,7 @@ use crate::rule::{Cause, Departed, Rule};
 use crate::scope::Scope;
 use crate::sync::lock;
 
-/// How many expired entries are removed under one lock.
+/// The most expired entries that are removed under one lock.
 const BATCH: usize = 256;
 
 /// How many live entries were removed.
@@ -27,7 +27,7 @@ pub struct Removed {
 }
 
 impl Store {
-    /// Removes the entry of `key`. Returns whether there was a live one. Its value is left in `dropped`, also if a rule panics, so
+    /// Removes the entry of `key`. Returns whether there was a live one. Its value is left in `dropped`, even if a rule panics, so
     /// that a caller that holds locks can drop it later.
     pub fn remove(&self, key: &Key, dropped: &mut Dropped) -> bool {
         let mut policy = self.policy_for(key.space());
@@ -76,7 +76,7 @@ impl Store {
         removed
     }
 
-    /// Removes all copies of shared entries, and the entries that depend on such. Walks over the whole store.
+    /// Removes all copies of shared entries, and the entries that depend on them. Walks over the whole store.
     pub fn remove_copies(&self) {
         let mut copies = Vec::new();
         self.entries.for_each(|entry| {
@@ -110,12 +110,12 @@ impl Store {
         let mut panicked = None;
         while self.expiry.is_due(now) {
             let mut dropped = Dropped::new();
-            // held until the due entries are removed, so that no write takes one of them for live; released between batches, so that a
-            // write does not wait for thousands of expiries
+            // the lock is held until the due entries are removed, so that no write takes one of them for live; it is released between
+            // batches, so that no write waits for thousands of expiries
             let mut policy = lock(&self.policy);
             self.remove_due(now, &mut policy, &mut dropped);
             panic::note(&mut panicked, Policy::release(policy));
-            // dropping a value may panic as well, and the rest must be removed all the same
+            // dropping a value may panic as well, and the remaining entries must be removed all the same
             let drop_all = AssertUnwindSafe(|| drop(dropped));
             panic::note(&mut panicked, catch_unwind(drop_all).err());
         }
@@ -131,7 +131,7 @@ impl Store {
         let due = self.expiry.take_due(now, BATCH, &self.entries);
         let is_it = |handle: Handle, meta: &Meta| {
             let over = meta.is_expired(now);
-            // it was prolonged since it was scheduled
+            // the entry was prolonged since it was scheduled, so it is scheduled again
             if !over && self.expiry.note(handle, meta.deadline()) && self.clock.runs() {
                 sweeper::wake();
             }
@@ -148,8 +148,8 @@ impl Store {
     #[inline(never)]
     pub(super) fn remove_found(&self, handle: Handle, probe: &dyn Seek, cause: Cause) {
         let now = self.clock.now();
-        // the slot may hold another entry by now; if that has the same key, a rule's verdict, which is about the key, applies to it
-        // too
+        // the slot may hold another entry by now; if that entry has the same key, a rule's verdict applies to it too, because verdicts
+        // are about keys
         let is_it =
             |meta: &Meta| probe.is(&meta.key) && (cause != Cause::Expired || meta.is_expired(now));
         panic::resume(self.remove_if(handle, is_it, cause, &mut Dropped::new()));
@@ -178,8 +178,7 @@ impl Store {
         policy.and_then(Policy::release)
     }
 
-    /// Removes the entry at `handle`, if `is_it` says that it is the right one, and tells the rules. Returns its value, if it needs
-    /// dropping.
+    /// Removes the entry at `handle`, if `is_it` accepts it, and notifies the rules. Returns its value, if it needs dropping.
     pub(super) fn take_out(
         &self,
         handle: Handle,
@@ -193,7 +192,7 @@ impl Store {
         self.settle(taken, cause, policy, &self.rules)
     }
 
-    /// Removes the entry of `key`, and tells those `rules` that don't know yet.
+    /// Removes the entry of `key`, and notifies `rules`, the ones that don't know yet.
     pub(super) fn take_out_key(
         &self,
         key: &Key,
@@ -225,8 +224,8 @@ impl Store {
         self.entries.drain(self.removed())
     }
 
-    /// Updates the count, the index and the schedule for entries that are taken out of one shard. It runs under the shard's lock, so
-    /// that all of them agree with the tables and the count never drops below zero.
+    /// Updates the count, the index and the schedule for entries that are removed from one shard. The closure runs under the shard's
+    /// lock, so that all three agree with the tables and the count never drops below zero.
     fn removed(&self) -> impl Fn(&[Taken]) {
         |gone| {
             self.count(-gone.len().cast_signed());
@@ -245,8 +244,8 @@ impl Store {
         }
     }
 
-    /// Tells the rules and the observer of a removed entry. Returns its value, if it needs dropping. If a rule panics, the others are
-    /// told all the same, and the policy keeps the panic until its lock is released.
+    /// Notifies the rules and the observer of a removed entry. Returns its value, if it needs dropping. If a rule panics, the other
+    /// rules are notified all the same, and the policy keeps the panic until its lock is released.
     fn settle(
         &self,
         taken: Taken,
@@ -275,7 +274,7 @@ pub(super) fn tell_all(rules: &[Box<dyn Rule>], tell: impl Fn(&dyn Rule)) -> Opt
     let mut panicked = None;
     let mut rules = rules.iter();
     while !rules.as_slice().is_empty() {
-        // around all of them, so that it costs nothing if none panics
+        // one `catch_unwind` around all of the rules, so that it costs nothing if none panics
         let told = catch_unwind(AssertUnwindSafe(|| {
             rules.by_ref().for_each(|rule| tell(&**rule));
         }));

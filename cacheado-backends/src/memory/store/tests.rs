@@ -1,4 +1,4 @@
-//! Entries of different keys that share a hash, as one in some billion pairs does.
+//! Entries of different keys with the same hash, as one pair in some billions has.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::scope::{Hierarchy, Scope};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A room with shelves, and a space of what lies on them.
+/// A hierarchy of rooms and shelves, and a space at the level of shelves.
 struct Place {
     hierarchy: Hierarchy,
     space: &'static Space,
@@ -49,13 +49,13 @@ impl Place {
     }
 
     fn key(&self, shelf: &Scope, nth: u32) -> Key {
-        // the hashes of numbers in a row are all different, for very many of them
+        // as text, because the hashes of very many consecutive numbers are all different
         let text = nth.to_string();
         let key = Probe::in_scope(self.space, shelf, &text).and_then(|probe| probe.to_key());
         key.expect("a text serializes")
     }
 
-    /// Two keys of one hash, on one shelf or on two. Among a hundred thousand there is such a pair more often than not.
+    /// Two keys with the same hash, on one shelf or on two. Among a hundred thousand keys there is such a pair more often than not.
     fn twins(&self, shelves: u32) -> [Key; 2] {
         let shelves: Vec<Scope> = (0..shelves).map(|nth| self.shelf(nth)).collect();
         let mut seen: HashMap<u64, (usize, u32)> = HashMap::new();
@@ -101,12 +101,12 @@ fn one_of_two_that_share_a_hash_goes_alone() {
         let store = store(&ManualClock::new());
         insert(&store, &one, None);
         insert(&store, &other, None);
-        // once more, in the place of the first
+        // replaces the first entry
         insert(&store, &one, None);
         assert_eq!(store.len(), 2);
         assert!(store.remove(&one, &mut Dropped::new()));
         assert!(!has(&store, &one) && has(&store, &other));
-        // what is left is still known to be where it is
+        // the index still leads to the other entry
         assert_eq!(store.remove_scope(&place.room()).entries, 1);
         assert_eq!(store.len(), 0);
     }
@@ -138,13 +138,13 @@ fn each_of_two_that_share_a_hash_expires_in_its_time() {
         for second in 1..=102 {
             clock.advance(SECOND);
             let left = lifetimes.iter().filter(|lifetime| **lifetime > second);
-            // not by `len`, which frees what has expired
+            // not `len()`, which frees expired entries
             assert_eq!(
                 store.len.load(std::sync::atomic::Ordering::Relaxed),
                 left.count()
             );
         }
-        // and the other stays when one goes otherwise
+        // the other still expires if the first is removed before
         insert(&store, &one, Some(SECOND));
         insert(&store, &other, Some(SECOND));
         assert!(store.remove(&one, &mut Dropped::new()));
@@ -173,7 +173,7 @@ fn of_two_that_share_a_hash_the_least_recently_used_goes() {
     insert(&store, &elsewhere(2), None);
     insert(&store, &elsewhere(3), None);
     assert!(has_all(&[&one, &elsewhere(2), &elsewhere(3)]));
-    // so often that the records of those that are gone are dropped meanwhile
+    // often enough that the rule drops its records of removed entries meanwhile
     for nth in 0..1000 {
         insert(&store, &elsewhere(nth % 2 + 2), None);
         store.remove(&other, &mut Dropped::new());
