@@ -1,4 +1,4 @@
-//! The locks, atomics and seeds of the shipped code. `cfg(shuttle)` replaces them by those of a model checker, so that the shipped
+//! The locks, atomics and seeds of the shipped code. `cfg(shuttle)` replaces them with those of a model checker, so that the shipped
 //! code itself is checked.
 
 mod read_mostly;
@@ -21,13 +21,13 @@ pub(crate) use shuttle::{
 #[cfg(not(shuttle))]
 pub(crate) use foldhash::fast::RandomState;
 
-/// The same in each run, so that a schedule can be replayed.
+/// The seed is the same in each run, so that a schedule can be replayed.
 #[cfg(shuttle)]
 pub(crate) use foldhash::fast::FixedState as RandomState;
 
 pub(crate) use read_mostly::ReadMostly;
 
-/// Locks, ignoring poison: the data under these locks is consistent again before any code of the user runs.
+/// Locks, ignoring poison: the data under these locks is consistent again before any user code runs.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

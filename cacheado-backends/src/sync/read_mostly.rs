@@ -1,13 +1,13 @@
 //! A reader-writer lock whose readers write to no cache line that other readers write to.
 //!
 //! A reading thread records the lock at a [place](readers) of its own. A writer locks a mutex, closes the lock, and waits until no
-//! place records it any more. A reader that finds the lock closed waits for the mutex. So locking for reading is one atomic operation,
-//! and releasing is a plain store. A writer reads the places of all threads that ever read any such lock, up to [so
-//! many](readers::PLACES) that live at a time.
+//! place records the lock any more. A reader that finds the lock closed waits for the mutex. So locking for reading is one atomic
+//! operation, and releasing is a plain store. A writer reads all places that were ever taken for any such lock, at most
+//! [`PLACES`](readers::PLACES).
 //!
-//! After "BRAVO: Biased Locking for Reader-Writer Locks" (Dice, Kogan; USENIX ATC 2019), with two differences. A place belongs to a
-//! thread; there it is found by a hash of thread and lock. Readers without a place are counted in the lock; there they use an
-//! underlying lock.
+//! After "BRAVO: Biased Locking for Reader-Writer Locks" (Dice, Kogan; USENIX ATC 2019), with two differences. Here a place belongs to
+//! a thread; in BRAVO it is found by a hash of thread and lock. Here readers without a place are counted in the lock; in BRAVO they
+//! use an underlying lock.
 
 #![allow(
     unsafe_code,
@@ -28,13 +28,13 @@ use super::{Condvar, Mutex, MutexGuard, lock};
 
 /// How often a writer checks whether a reader has left before it sleeps.
 const LOOKS: u32 = if cfg!(any(shuttle, miri)) { 1 } else { 100 };
-/// How long it sleeps if it is not woken.
+/// How long a writer sleeps if it is not woken.
 const SLEEP: Duration = Duration::from_millis(1);
 
 pub(crate) struct ReadMostly<T> {
-    /// A writer has come: new readers wait for it.
+    /// A writer has the lock or waits for it: new readers wait for that writer.
     closed: AtomicBool,
-    /// The writer sleeps: a reader that leaves wakes it.
+    /// The writer sleeps: a reader that leaves wakes the writer.
     asleep: AtomicBool,
     /// The number of readers without a place.
     others: AtomicUsize,
@@ -74,7 +74,7 @@ impl<T> ReadMostly<T> {
         self.try_read().unwrap_or_else(|| self.read_without_place())
     }
 
-    /// As [`read`](Self::read), if the thread has a place, reads no other lock, and no writer has come.
+    /// As [`read`](Self::read), if the thread has a place and reads no other lock, and no writer has closed the lock.
     #[inline]
     pub(crate) fn try_read(&self) -> Option<ReadGuard<'_, T>> {
         let Some(place) = readers::enter(self.address()) else {
@@ -84,7 +84,7 @@ impl<T> ReadMostly<T> {
         // The reader writes its place and then reads `closed`. A writer writes `closed` and then reads the places. All of these
         // accesses, and those to the number of places ever taken, are `SeqCst`, which have one total order. So the writer sees the
         // place, or the reader sees that the lock is closed, or both. A reader that sees the lock opened again also sees what the
-        // writer had written.
+        // writer wrote.
         if self.closed.load(Ordering::SeqCst) {
             cold_path();
             self.leave(place);
@@ -125,10 +125,10 @@ impl<T> ReadMostly<T> {
         self.left();
     }
 
-    /// To be called when a reader has left.
+    /// Wakes a sleeping writer. To be called after a reader has left.
     #[inline]
     fn left(&self) {
-        // The store before this may become visible after this load. Then a writer that is about to sleep is not woken, and sleeps for
+        // The reader's store may become visible after this load. Then a writer that is about to sleep is not woken, and sleeps for
         // `SLEEP`. That is cheaper for hits than ordering the two.
         if self.asleep.load(Ordering::Relaxed) {
             self.wake_writer();
@@ -180,7 +180,7 @@ impl<T> ReadMostly<T> {
         self.woken.notify_one();
     }
 
-    /// The address that identifies the lock at a place. It does not move while there are guards, because they borrow it.
+    /// The address that identifies the lock at a place. The lock does not move while there are guards, because they borrow it.
     #[inline]
     fn address(&self) -> usize {
         ptr::from_ref(&self.closed).addr()
@@ -244,7 +244,7 @@ impl<T> DerefMut for WriteGuard<'_, T> {
 impl<T> Drop for WriteGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // before the mutex is released, when the field is dropped: after that the lock may belong to another writer
+        // before the mutex is released, which happens when the field is dropped: after that, the lock may belong to another writer
         self.lock.closed.store(false, Ordering::Release);
     }
 }
@@ -269,7 +269,7 @@ mod tests {
     impl Twice {
         fn add(&mut self) {
             self.0 += 1;
-            // a reader that got in now would see that they differ
+            // a reader that got in now would see different numbers
             thread::yield_now();
             self.1 += 1;
         }
@@ -298,7 +298,7 @@ mod tests {
         let writes = lock.write();
         assert!(lock.try_read().is_none());
         drop(writes);
-        // it has left no record that a writer would wait for
+        // the failed attempt has left no record that a writer would wait for
         lock.write().add();
         // `None` if other tests have all the places
         if let Some(reads) = lock.try_read() {
@@ -355,7 +355,7 @@ mod tests {
             let readers: Vec<_> = (0..PLACES + 3).map(|_| scope.spawn(reader)).collect();
             all_in.wait();
             lock.write().add();
-            // until their thread-locals are dropped
+            // wait until their thread-locals are dropped
             for reader in readers {
                 reader.join().expect("it was not written yet");
             }
@@ -491,7 +491,7 @@ mod tests {
         assert!(!lock.asleep.load(Ordering::SeqCst));
     }
 
-    /// Does not compile if one of them is `Send`.
+    /// Does not compile if a guard is `Send`, or if the lock is `Sync` for a type for which it must not be.
     #[test]
     fn what_can_be_shared_and_sent() {
         /// Unambiguous only for types that are not `Send`.

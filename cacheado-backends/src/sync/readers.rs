@@ -1,12 +1,12 @@
 //! The record of which thread reads which lock: a board on which each thread has a place of its own.
 //!
 //! There is one board for the whole process. A thread takes its place when it first reads, and gives it back when it ends. A thread
-//! that comes when all places are taken has none as long as it lives. A place records one lock, so a thread that reads a second lock
-//! at the same time has no place for that.
+//! that first reads while all places are taken never gets one. A place records one lock, so a thread that reads a second lock at the
+//! same time has no place for the second.
 //!
-//! Nothing here is unsafe by itself, but the soundness of the [lock](super::read_mostly) rests on three properties: only its own
-//! thread writes to a place, a place that records a lock is not passed on to another thread, and a writer sees all places. (So two
-//! copies of this crate in one process, each with a board of its own, must not share a store.)
+//! Nothing here is unsafe by itself, but the soundness of the [lock](super::read_mostly) rests on three properties: only the thread
+//! that owns a place writes to it, a place that records a lock is not passed on to another thread, and a writer sees all places. (So
+//! two copies of this crate in one process, each with a board of its own, must not share a store.)
 
 use std::cell::Cell;
 use std::hint::cold_path;
@@ -24,7 +24,7 @@ const NOTHING: usize = 0;
 /// An address at which there is no lock.
 const NOWHERE: usize = 1;
 
-/// The address of the lock that a thread reads.
+/// A place: the address of the lock that its thread reads.
 pub(super) struct Place {
     reads: AtomicUsize,
     taken: AtomicBool,
@@ -38,10 +38,10 @@ impl Place {
         }
     }
 
-    /// Records that its thread reads `lock`. Returns false if it records another lock already.
+    /// Records that the thread reads `lock`. Returns false if the place records another lock already.
     #[inline]
     fn enter(&self, lock: usize) -> bool {
-        // only its thread writes to it
+        // only the owning thread writes to the place
         if self.reads.load(Ordering::Relaxed) != NOTHING {
             cold_path();
             return false;
@@ -50,19 +50,19 @@ impl Place {
         true
     }
 
-    /// Records that its thread reads nothing any more.
+    /// Records that the thread no longer reads a lock.
     #[inline]
     pub(super) fn leave(&self) {
         self.reads.store(NOTHING, Ordering::Release);
     }
 
-    /// Whether it belongs to a thread.
+    /// Whether the place belongs to a thread.
     #[cfg(all(test, not(shuttle)))]
     pub(super) fn is_taken(&self) -> bool {
         self.taken.load(Ordering::SeqCst)
     }
 
-    /// Whether its thread reads `lock`. If not, its earlier reads have happened before this call.
+    /// Whether the thread reads `lock`. If not, the thread's earlier reads of it happened before this call.
     #[inline]
     pub(super) fn is_at(&self, lock: usize) -> bool {
         self.reads.load(Ordering::SeqCst) == lock
@@ -73,7 +73,7 @@ struct Board {
     places: [CachePadded<Place>; PLACES],
     /// The number of places that were ever taken. These are the first ones.
     used: AtomicUsize,
-    /// The place of threads without one. It is never free.
+    /// The place that stands for none. It is never free, so entering it fails.
     none: Place,
 }
 
@@ -113,13 +113,13 @@ fn board() -> &'static Board {
     &BOARD
 }
 
-/// The place of a thread, if it has taken one. Dropping this gives it back.
+/// The place of a thread, if it has taken one. Dropping the lease gives the place back.
 struct Lease(Cell<Option<&'static Place>>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(place) = self.0.get()
-            // a guard that outlives this, in another thread-local or forgotten, keeps the place
+            // a guard that outlives the lease, in another thread-local or forgotten, keeps the place
             && place.reads.load(Ordering::Relaxed) == NOTHING
         {
             place.taken.store(false, Ordering::Release);

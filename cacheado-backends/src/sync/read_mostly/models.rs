@@ -1,4 +1,4 @@
-//! On a model checker's threads. `RUSTFLAGS="--cfg shuttle" cargo test -p cacheado-backends --lib --release read_mostly`
+//! The lock under a model checker. To run it: `RUSTFLAGS="--cfg shuttle" cargo test -p cacheado-backends --lib --release read_mostly`
 
 use shuttle::sync::Arc;
 use shuttle::sync::atomic::AtomicUsize;
@@ -11,7 +11,7 @@ fn check(model: impl Fn() + Send + Sync + Clone + 'static) {
     shuttle::check_pct(model, 10_000, 3);
 }
 
-/// A lock, and who has it: each writer counts as a hundred.
+/// A lock, and the number of threads that hold it, where a writer counts as a hundred.
 #[derive(Default)]
 struct Watched {
     lock: ReadMostly<usize>,
@@ -24,7 +24,7 @@ impl Watched {
         self.reads(&guard);
     }
 
-    /// As a hit does: who can't read at once goes another way.
+    /// Reads as a hit does: if it can't read at once, it takes the slow path.
     fn try_read(&self) {
         match self.lock.try_read() {
             Some(guard) => self.reads(&guard),
@@ -32,7 +32,7 @@ impl Watched {
         }
     }
 
-    /// Of two, in this order.
+    /// Reads two locks, this one first.
     fn read_both(&self, inner: &Self) {
         let outer_guard = self.lock.read();
         self.reads(&outer_guard);
@@ -57,7 +57,7 @@ impl Watched {
     }
 }
 
-/// Does all of `acts` side by side. Returns how often was written.
+/// Runs all of `acts` concurrently. Returns the number of writes.
 fn side_by_side(acts: impl IntoIterator<Item = fn(&Watched)>) -> usize {
     let watched = Arc::new(Watched::default());
     let start = |act: fn(&Watched)| {
