@@ -57,8 +57,8 @@ impl Clone for KeyBytes {
 }
 
 impl KeyBytes {
-    /// Not inlined: if the compiler sees both variants in one place, it copies the inline bytes in small pieces. Words read from them
-    /// soon after have to wait for those writes, four times in a miss.
+    /// Not inlined: if the compiler sees both variants in one place, it copies the inline bytes in small pieces. Reads of whole words
+    /// soon after then have to wait for those writes, four times per miss.
     #[cold]
     #[inline(never)]
     fn share(bytes: &Arc<[u8]>) -> Self {

@@ -5,7 +5,7 @@ use super::space::Space;
 /// Odd, so that each lower half gives a different upper half; the fraction of the golden ratio, so that it looks random.
 const SPREAD: u64 = 0x9e37_79b9_0000_0001;
 
-/// A hash of 32 bits. Of a million keys about a hundred share theirs with another, so a lookup by it must compare the keys.
+/// A hash of 32 bits. Of a million keys about a hundred share their hash with another key, so a lookup must compare the keys as well.
 ///
 /// Tables take 64 bits, of which they use the lowest and the topmost. These are computed from the 32 bits, without adding information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

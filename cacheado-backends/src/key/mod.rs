@@ -1,7 +1,7 @@
 //! Keys of entries. A key consists of a space (the function), the ids of a scope (the tenant), and the arguments.
 //!
-//! A lookup makes no key: a [`Probe`] hashes and compares by streaming the borrowed arguments through serde. Only a stored entry owns
-//! a key.
+//! A lookup creates no key: a [`Probe`] hashes and compares by streaming the borrowed arguments through serde. Only a stored entry
+//! owns a key.
 
 mod buffer;
 mod bytes;
@@ -120,7 +120,7 @@ impl Key {
         &self.bytes
     }
 
-    /// The number of its bytes on the heap.
+    /// The number of bytes that the key has on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.bytes.heap_bytes()
     }
@@ -349,10 +349,11 @@ pub fn leaves_nothing_out<T: Serialize + ?Sized>(value: &T) -> Result<(), String
     walk.map_err(|stop| stop.to_string())
 }
 
-/// The size of the texts and numbers that serde serializes of `value`, in bytes: about what it owns. Walks over the whole value.
+/// The total size, in bytes, of the texts and numbers that serde serializes of `value`: about the memory that it owns. Walks over the
+/// whole value.
 pub fn serialized_size<T: Serialize + ?Sized>(value: &T) -> usize {
     let mut size = sink::Size(0);
-    // if it fails, the size of what came before
+    // if serializing fails, the size of the parts before
     let _ = value.serialize(KeySerializer(&mut size));
     size.0
 }

@@ -199,8 +199,8 @@ pub(crate) struct Parts<'s, S> {
     failed: bool,
 }
 
-/// A part that fails may have passed something to the sink already, which can't be told from what follows. So the whole walk fails,
-/// even if the enclosing `Serialize` ignores the error.
+/// A part that fails may have passed something to the sink already, which can't be distinguished from what follows. So the whole walk
+/// fails, even if the enclosing `Serialize` ignores the error.
 fn incomplete<T>() -> Step<T> {
     Err(Stop::new(
         "the `Serialize` of one of its parts failed, and its own went on",

@@ -38,7 +38,7 @@ fn written(mut bytes: &[u8], mut out: Text) -> String {
 /// A text of limited length.
 struct Text {
     text: String,
-    /// How many more bytes it takes; 0 once something was cut off.
+    /// How many more bytes the text may take; 0 once something was cut off.
     room: usize,
 }
 
@@ -62,7 +62,7 @@ impl Text {
 impl fmt::Write for Text {
     /// # Errors
     ///
-    /// If it is full, so that formatting stops.
+    /// If the text is full, so that formatting stops.
     fn write_str(&mut self, more: &str) -> fmt::Result {
         self.push(more);
         if self.room == 0 {

@@ -231,7 +231,7 @@ impl<'k> Compare<'k> {
     }
 }
 
-/// The bytes after `text`, which must be next, preceded by its length.
+/// Strips `text`, preceded by its length, from the start of `bytes`; `None` if `bytes` begins differently.
 #[inline]
 fn strip_text<'k>(bytes: &'k [u8], text: &[u8]) -> Option<&'k [u8]> {
     let rest = varint::strip(bytes, text.len())?;
@@ -239,7 +239,7 @@ fn strip_text<'k>(bytes: &'k [u8], text: &[u8]) -> Option<&'k [u8]> {
     same(head, text).then_some(rest)
 }
 
-/// The bytes after the number of `tag`, which must be next.
+/// Strips the number of `tag` from the start of `bytes`; `None` if `bytes` begins differently.
 #[inline]
 fn strip_tag(bytes: &[u8], tag: Tag) -> Option<&[u8]> {
     let (&first, rest) = bytes.split_first()?;
@@ -279,7 +279,7 @@ impl Sink for Compare<'_> {
 
     #[inline]
     fn fixed<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Result<(), Stop> {
-        // of a known size, so that it is compared without a call
+        // the size is a constant, so that comparing needs no call
         self.expect(|rest| {
             let (head, rest) = strip_tag(rest, tag)?.split_first_chunk::<N>()?;
             (*head == bytes).then_some(rest)

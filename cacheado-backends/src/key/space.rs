@@ -17,12 +17,13 @@ use crate::sync::RandomState;
 #[derive(Debug)]
 pub struct Space {
     id: u32,
-    /// Seeded anew in each process, so that nobody outside knows which keys collide. (foldhash resists chosen keys; it does not
+    /// Seeded anew in each process, so that an attacker does not know which keys collide. (foldhash resists chosen keys; it does not
     /// promise what a cryptographic hash does.) Each space has its own seed. That separates the hashes of two spaces as well as
     /// hashing the space's id would, which would cost each lookup time.
     hashers: RandomState,
     spec: SpaceSpec,
-    /// Of several functions that share the space, one with a bound may be called after one without, and then sets it.
+    /// Set by the first function with a bound. Of several functions that share the space, one without a bound may have been called
+    /// before.
     max_items: OnceLock<NonZeroUsize>,
 }
 

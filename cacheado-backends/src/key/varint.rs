@@ -31,7 +31,7 @@ fn encode(mut len: usize) -> ([u8; 10], usize) {
     }
 }
 
-/// The bytes after `len`, which must be at the start of `bytes`; `None` if it is not.
+/// Strips the encoding of `len` from the start of `bytes`; `None` if `bytes` begins differently.
 #[inline]
 pub(crate) fn strip(bytes: &[u8], len: usize) -> Option<&[u8]> {
     if len < 0x80 {
