@@ -152,11 +152,11 @@ impl HierarchyBuilder {
     }
 
     /// Marks the ids of the level that was added last as secret, as `#[secret]` does in `scopes!`: they leave the process only as
-    /// keyed hashes. Without a `secret_key` of the cache's builder their entries stay in the process, and evicting any of that level
-    /// reaches no other process.
+    /// keyed hashes. Unless the cache's builder has a `secret_key`, the entries stay in the process, and evictions at that level reach
+    /// no other process.
     ///
-    /// All declarations of a level of the same path in a process must agree: a hierarchy that does not is not [built](Self::build).
-    /// The levels of `scopes!` are known from their first use on, and secret from then on.
+    /// All declarations of a level of the same path in a process must agree: a hierarchy that does not is not [built](Self::build). A
+    /// level of `scopes!` is known, and secret, from its first use on.
     #[must_use]
     pub fn secret(mut self) -> Self {
         match self.levels.last_mut() {

@@ -51,10 +51,10 @@ pub trait ScopeId: fmt::Display {
 /// The longest id text that is kept on the stack, in bytes. A hyphenated UUID has 36.
 const INLINE: usize = 39;
 
-/// The prefix of the ids in this process that could not be printed, if there were any.
+/// The common prefix of the ids that stand for unprintable values in this process, once there is one.
 static UNPRINTABLE: OnceLock<String> = OnceLock::new();
 
-/// The id for a value that can't be printed. It equals no other id.
+/// A new id that stands for a value that can't be printed. It equals no other id.
 #[cold]
 fn unprintable() -> String {
     tracing::error!("the Display of a scope id failed: nothing is found or stored under it");
@@ -67,7 +67,7 @@ fn unprintable() -> String {
     format!("{start}{}", random())
 }
 
-/// Whether `id` is that of a value that could not be printed. An entry under it would never be found again.
+/// Whether `id` stands for a value that could not be printed. An entry under such an id would never be found again.
 pub(crate) fn is_unprintable(id: &[u8]) -> bool {
     let start = UNPRINTABLE.get();
     start.is_some_and(|start| id.starts_with(start.as_bytes()))
@@ -98,8 +98,8 @@ impl<'a> IdText<'a> {
 
     /// An id of what `value` prints. Allocates if that is longer than 39 bytes.
     ///
-    /// If `Display` fails, the id is equal to no other, so that two tenants whose ids can't be printed are not taken for one. Nothing
-    /// is found or stored under it: a call with such an id runs uncached.
+    /// If `Display` fails, the id equals no other id, so that two tenants whose ids can't be printed are not taken for one. Nothing is
+    /// found or stored under it: a call with such an id runs uncached.
     pub fn of(value: &(impl fmt::Display + ?Sized)) -> Self {
         let mut text = Self::EMPTY;
         if write!(text, "{value}").is_err() {

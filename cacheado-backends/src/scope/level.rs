@@ -8,7 +8,7 @@ use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::key::Space;
 
-/// A level as a static that `scopes!` writes: its name, the argument that identifies its tenants, and its parent.
+/// The definition of a level, as a static that `scopes!` writes: its name, the argument that identifies its tenants, and its parent.
 #[derive(Debug)]
 pub struct LevelDef {
     name: &'static str,
@@ -36,7 +36,7 @@ impl LevelDef {
         }
     }
 
-    /// The level defined by this.
+    /// The level that this defines.
     pub fn level(&self) -> Level {
         *self.level.get_or_init(|| {
             let parent = self.parent.map_or_else(Level::global, LevelDef::level);
@@ -65,8 +65,9 @@ struct Info {
     notes: Box<dyn Notes>,
 }
 
-/// The mutable part of a level. It is behind a trait object because it is not part of a level's identity: keys and scopes hash the
-/// numbers of their levels, and otherwise a lint would warn users who put them into a map that its keys can change.
+/// The mutable part of a level. It is behind a trait object because it is not part of a level's identity: keys and scopes hash only
+/// the ids of their levels. Without the trait object, a lint would warn users who use keys or scopes as the keys of a map that these
+/// are mutable.
 trait Notes: Send + Sync {
     /// Whether any declaration of the level marks its ids as secret.
     fn secret(&self) -> &AtomicBool;
@@ -99,7 +100,7 @@ static GLOBAL: LazyLock<Info> = LazyLock::new(|| Info {
     notes: Box::<Learnt>::default(),
 });
 
-/// Every level of the process, by its parent's number and its name. It never shrinks: there are few hierarchies, and a level that is
+/// Every level of the process, by its parent's id and its name. It never shrinks: there are few hierarchies, and a level that is
 /// declared again is found here.
 type Levels = HashMap<(u32, String), Level>;
 static LEVELS: LazyLock<Mutex<Levels>> = LazyLock::new(Mutex::default);
@@ -123,7 +124,7 @@ impl Level {
         })
     }
 
-    /// The level `name` under `parent`. An `Err` with it if an earlier declaration differs in whether its ids are secret.
+    /// The level `name` under `parent`. It is returned as an `Err` if an earlier declaration differs in whether its ids are secret.
     pub(crate) fn declare(parent: Level, name: &str, secret: bool) -> Result<Level, Level> {
         let mut levels = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
         #[allow(
