@@ -1,18 +1,18 @@
-//! Names of entries and scopes in a shared store: readable by people, and such that no id, however crafted, can produce another's
-//! name.
+//! Names of entries and scopes in a shared store: readable by people, and such that no id, however crafted, can produce the name of
+//! another entry or scope.
 //!
-//! The name of a scope is `organization=acme/user=7/`: each level ends with a slash, which ids contain only escaped, so the names of
-//! everything in a scope and below it begin with its name, and no others do. The name of an entry is its scope, the function, and the
-//! arguments as people would write them, cut off if they are long, followed by the hash of the exact arguments, which tells entries
-//! apart: `organization=acme/user=7/shop::profile("settings")~3f2a…`. So only the scope can make a name long. A secret id is replaced
-//! by its keyed hash, preceded by `~`: `session=~9c01…/`.
+//! The name of a scope is `organization=acme/user=7/`: each level ends with a slash, and slashes in ids are escaped. So the names of
+//! everything in a scope and below it begin with the scope's name, and no other names do. The name of an entry consists of its scope,
+//! the function, the arguments as people would write them (cut off if they are long), and the hash of the exact arguments, which
+//! distinguishes entries: `organization=acme/user=7/shop::profile("settings")~3f2a…`. So only the scope can make a name long. A secret
+//! id is replaced by its keyed hash, preceded by `~`: `session=~9c01…/`.
 
 use std::fmt::Write as _;
 
 use crate::key::{Key, show_start};
 use crate::scope::{Level, Scope};
 
-/// How many bytes of the arguments are shown at most.
+/// The most bytes of the arguments that are shown.
 const SHOWN: usize = 64;
 
 /// Enough for most names, so that writing one does not reallocate.
@@ -31,7 +31,7 @@ fn write_scope<'i>(level: Level, ids: impl Iterator<Item = &'i str>, out: &mut S
     let levels = (1..=level.depth()).filter_map(|depth| level.at(depth));
     for (level, id) in levels.zip(ids) {
         escape(level.name(), LEVEL, out);
-        // a hash is never taken for an open id of another build, where the level is not secret: a `~` in an id is escaped
+        // a hash can't be taken for a plain id of another build in which the level is not secret, because a `~` in an id is escaped
         out.push_str(if level.is_secret() { "=~" } else { "=" });
         escape(id, ID, out);
         out.push('/');

@@ -146,8 +146,8 @@ impl Monotonic {
     }
 }
 
-/// The coarse clock is never this far behind the precise one: its ticks are at most 10 ms apart, and a machine that is late with a
-/// tick is given ten times that.
+/// The coarse clock is never this far behind the precise one: its ticks are at most 10 ms apart, and the slack of ten times that
+/// allows for late ticks.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const COARSE_SLACK: Tick = 100_000_000;
 
@@ -171,7 +171,7 @@ impl Coarse {
     }
 }
 
-/// On other systems the coarse clocks are not `Instant`'s, and drift from it.
+/// On other systems the coarse clock is not the clock of `Instant`, and drifts from it.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[derive(Clone, Copy, Debug)]
 struct Coarse;
@@ -192,7 +192,7 @@ pub(crate) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Is told when a manual clock has moved.
+/// Is notified when a manual clock has moved.
 pub trait Listener: Send + Sync {
     /// The clock has moved, and shows its new time already.
     fn advanced(&self);
@@ -255,7 +255,7 @@ impl ManualClock {
         };
         let mut panicked = None;
         for listener in listeners {
-            // dropping expired values may panic, and the other listeners must be told all the same
+            // dropping expired values may panic, and the other listeners must be notified all the same
             let tell = AssertUnwindSafe(|| {
                 listener.advanced();
                 drop(listener);

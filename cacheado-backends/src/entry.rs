@@ -11,7 +11,7 @@ use crate::memory::{AnySlab, Handle, Slab};
 
 /// A value of any type that an entry may hold.
 pub trait Held: Any + Send + Sync {
-    /// The name of its type.
+    /// The name of the value's type.
     fn type_name(&self) -> &'static str;
 }
 
@@ -27,26 +27,26 @@ pub type OldValue = Box<dyn Held>;
 /// An entry's relation to the shared tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tie {
-    /// It has none.
+    /// The entry has no relation to the shared tier.
     Own,
-    /// It may be a copy of the tier's entry. It is removed when the tier's state is no longer known.
+    /// The entry may be a copy of the tier's entry. It is removed when the tier's state is no longer known.
     Copy,
-    /// The tier does not have it, but it is removed when a copy would be.
+    /// The tier does not have the entry, but the entry is removed when a copy would be.
     Dependent,
 }
 
-/// An entry that is not stored yet. Its value outlives the store's locks even if it is not stored: the entry owns it, or it lies with
-/// the caller who [lent](NewEntry::lent) it.
+/// An entry that is not stored yet. Its value outlives the store's locks even if it is not stored: either the entry owns the value, or
+/// the caller has [lent](NewEntry::lent) it.
 pub struct NewEntry<'v> {
     pub(crate) key: Key,
     pub(crate) weight: u32,
     pub(crate) tie: Tie,
-    /// It was found in the shared tier.
+    /// The entry was found in the shared tier.
     pub(crate) taken_over: bool,
     pub(crate) value: Carrier<'v>,
 }
 
-/// Where the value of an entry is that is not stored yet.
+/// The value of an entry that is not stored yet.
 pub(crate) enum Carrier<'v> {
     Own(Box<dyn Parcel>),
     Lent(&'v mut dyn Parcel),
@@ -92,8 +92,8 @@ impl NewEntry<'static> {
 
 impl NewEntry<'_> {
     /// Calls `store` with an entry as [`new`](NewEntry::new) makes it, without allocating: the value stays in this stack frame until
-    /// it is stored. After `store` a value that was not stored is dropped here, and so may be one that it replaced. So the caller must
-    /// not hold a lock that dropping them may need.
+    /// it is stored. After `store`, the value is dropped here if it was not stored, and so may be the value of a victim that made room
+    /// for it. So the caller must not hold a lock that dropping them may need.
     pub fn lent<V, R>(
         key: Key,
         value: V,
@@ -108,9 +108,9 @@ impl NewEntry<'_> {
         Self::ending(kind, key, value, weight, portable, |_, _, end| end, store)
     }
 
-    /// As [`lent`](NewEntry::lent), for a value that must know its deadline. `ends` is called once the rules have admitted the value
-    /// and before it can be found, with the deadline asked for and the one that the rules allow. It returns the deadline of the entry,
-    /// which may be earlier if the entry can be [prolonged](crate::memory::Store::prolong).
+    /// As [`lent`](NewEntry::lent), for a value that must know its deadline. `ends` is called after the rules have admitted the value
+    /// and before a lookup can find it, with the deadline asked for and the deadline that the rules allow. It returns the deadline of
+    /// the entry, which may be earlier if the entry can be [prolonged](crate::memory::Store::prolong).
     pub fn ending<V, R>(
         kind: Kind,
         key: Key,
@@ -158,7 +158,7 @@ impl<'v> NewEntry<'v> {
         self
     }
 
-    /// About how many bytes more an entry takes whose value is boxed, because it is of another type than most values of its space.
+    /// About how many additional bytes an entry takes if its value is boxed, being of another type than most values of its space.
     pub const APART: usize = size_of::<Meta>() + size_of::<OldValue>();
 
     /// About how many bytes an entry of `key` takes beside its value: its metadata, a key that is too long to be inline, and its
@@ -173,7 +173,7 @@ impl<'v> NewEntry<'v> {
 /// Called with the value, the deadline asked for, and the deadline after the rules. Returns the deadline of the entry.
 type Ends<V> = fn(&mut V, Tick, Tick) -> Tick;
 
-/// A type of values, known to the store before it has such a value.
+/// A type of values, from which the store can make a slab before it has such a value.
 #[derive(Clone, Copy)]
 pub struct Kind(fn() -> Box<dyn AnySlab>);
 
@@ -189,7 +189,7 @@ impl Kind {
 pub(crate) trait Parcel: Send + Sync {
     /// An empty slab for the usual values of its space.
     fn slab(&self) -> Box<dyn AnySlab>;
-    /// The `Option` that holds the value, to be taken from.
+    /// The `Option` that holds the value, for the slab to take it.
     fn value(&mut self) -> &mut dyn Any;
     /// The value in a box, for a slab of another type.
     fn boxed(&mut self) -> Option<OldValue>;
@@ -198,7 +198,8 @@ pub(crate) trait Parcel: Send + Sync {
     fn hold(&mut self) -> &mut dyn Any;
     /// What must be dropped outside the locks: the value if it was not taken, and the removed value that was moved in.
     fn left(self: Box<Self>) -> Option<OldValue>;
-    /// Tells the value the deadline that was `asked` for, and the actual one, `end`. Returns the deadline of the entry.
+    /// Passes the value the deadline that was `asked` for, and `end`, the deadline that the rules allow. Returns the deadline of the
+    /// entry.
     fn ends(&mut self, asked: Tick, end: Tick) -> Tick;
 }
 
@@ -255,7 +256,8 @@ impl<V: Send + Sync + 'static> Parcel for Wrapped<V> {
 #[repr(C)]
 pub(crate) struct Meta {
     pub(crate) key: Key,
-    /// The first moment at which it is no longer served. Set before it is stored, and later only while its shard is locked.
+    /// The first moment at which the entry is no longer served. Set before the entry is stored, and later only while its shard is
+    /// locked.
     deadline: AtomicU64,
     /// The seat that a rule assigned; guarded by the policy's lock.
     seat: AtomicU32,
@@ -265,7 +267,7 @@ pub(crate) struct Meta {
 
 /// Further data, which only some stores keep for each entry.
 pub(crate) struct Extra {
-    /// When it was used last, as [`Clock::stamp`](crate::clock::Clock::stamp) counts.
+    /// When the entry was last used, as [`Clock::stamp`](crate::clock::Clock::stamp) counts.
     stamp: AtomicU64,
     pub(crate) weight: u32,
 }
@@ -298,7 +300,7 @@ impl<'s> Beside<'s> {
     }
 }
 
-/// Stands for no seat.
+/// The number that stands for no seat.
 pub(crate) const NO_SEAT: u32 = u32::MAX;
 
 impl Meta {
@@ -389,13 +391,12 @@ impl<'s> Entry<'s> {
         self.beside.extra().map_or(1, |extra| extra.weight)
     }
 
-    /// Whether it may be a copy of the shared tier's entry, or depends on that.
+    /// Whether the entry may be a copy of the shared tier's entry, or depends on it.
     #[must_use]
     pub fn is_copy(&self) -> bool {
         self.meta.tie() != Tie::Own
     }
 
-    /// Its handle.
     #[inline]
     pub(crate) fn handle(&self) -> Handle {
         Handle::of(self.key().head(), self.slot)
@@ -406,7 +407,7 @@ impl<'s> Entry<'s> {
         self.meta
     }
 
-    /// When it expires, unless it is prolonged.
+    /// When the entry expires, unless it is prolonged.
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Tick {
@@ -453,14 +454,14 @@ impl<'s> Entry<'s> {
 /// A removed entry.
 pub(crate) struct Taken {
     pub(crate) meta: Meta,
-    /// The slot that it was in.
+    /// The slot that the entry was in.
     pub(crate) slot: u32,
-    /// `None` if it needs no dropping.
+    /// `None` if the value needs no dropping.
     pub(crate) value: Option<OldValue>,
 }
 
 impl Taken {
-    /// The handle that it had.
+    /// The handle that the entry had.
     pub(crate) fn handle(&self) -> Handle {
         Handle::of(self.meta.key.head(), self.slot)
     }

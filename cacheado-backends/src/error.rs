@@ -5,7 +5,7 @@ use std::sync::Arc;
 /// The result of an operation on a cache.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an operation on a cache failed. Says what was asked and what to do.
+/// Why an operation on a cache failed. The message says what was asked and what to do.
 ///
 /// ```
 /// use cacheado::{Cache, Error};
@@ -26,7 +26,7 @@ pub enum Error {
     UnknownLevel {
         /// The level that was asked for.
         level: String,
-        /// The paths of the levels there are.
+        /// The paths of the declared levels.
         known: Vec<String>,
     },
     /// A scope was named without one of its ids.
@@ -49,13 +49,13 @@ pub enum Error {
         /// The name of the id that was given twice.
         param: String,
     },
-    /// A hierarchy that makes no sense.
+    /// A hierarchy is invalid.
     #[error("no such hierarchy: {message}")]
     Hierarchy {
         /// What is wrong, and with which level.
         message: String,
     },
-    /// A builder, a rule or a backend was given a setting that makes no sense.
+    /// A builder, a rule or a backend was given an invalid setting.
     #[error("{what}: {message}")]
     Config {
         /// The rule or the option.
@@ -63,7 +63,7 @@ pub enum Error {
         /// What is wrong with it, and what would be right.
         message: String,
     },
-    /// A cache was installed as the default after there was one.
+    /// A cache was installed as the default when there already was one.
     #[error(
         "the default cache is set already: call `install()` once, before the first call of a cached function and of `default_cache()`"
     )]
@@ -80,7 +80,7 @@ pub enum Error {
         /// The type it was read as.
         requested: &'static str,
     },
-    /// No key could be made, since a part of it failed to serialize.
+    /// No key could be made, because a part of it failed to serialize.
     #[error("no key could be made for {function}: {message}")]
     Key {
         /// The function, or `a programmatic call`.
@@ -88,9 +88,10 @@ pub enum Error {
         /// What the `Serialize` implementation said.
         message: String,
     },
-    /// Two functions have one explicit name and don't agree: in their arguments or the order of these, their values, their scopes, in
-    /// `local`, or in `max_items` that each of them sets. The second one is not cached; if it is a put, what it returns is not stored,
-    /// and what is there stays. No call returns this error: it is the text of a `tracing` error, reported once.
+    /// Two functions have the same explicit name but differ: in their arguments or the order of these, in the types of their values,
+    /// in their scopes, in `local`, or in `max_items` if both set it. The second function is not cached. If it is a put, what it
+    /// returns is not stored, and the existing entry stays. No call returns this error: it is the text of a `tracing` error, reported
+    /// once.
     #[error(
         "`{name}` names two functions that can't share entries, {first} and {second}, since {reason}: have them agree, or give one of them another `name`; until then the second is not cached"
     )]
@@ -101,7 +102,7 @@ pub enum Error {
         first: String,
         /// The function that was refused.
         second: String,
-        /// What they don't agree in.
+        /// What they differ in.
         reason: &'static str,
     },
     /// A body took longer than its `hard_timeout`. The body goes on, and its result is stored when it arrives, unless the call was
@@ -132,8 +133,9 @@ pub enum Error {
         backend: String,
         /// The operation: `get`, `set`, `evict`, …
         operation: &'static str,
-        /// Whether an eviction is kept in the process, to be sent when the backend is back. That is so where what the backend has
-        /// would be old: after evictions, and after values that could not be stored. Until then this process serves nothing of it.
+        /// Whether an eviction is kept in the process, to be sent when the backend is back. That is so where the backend's entries
+        /// would be outdated: after evictions, and after values that could not be stored. Until the eviction is sent, this process
+        /// serves none of those entries.
         kept: bool,
         /// What the backend said.
         source: Arc<dyn std::error::Error + Send + Sync>,
@@ -157,7 +159,7 @@ fn when_kept(kept: bool) -> &'static str {
 }
 
 impl Error {
-    /// A rule or an option without sense: `what` names it, `message` says what would be right.
+    /// An error about an invalid rule or option: `what` names it, `message` says what would be right.
     pub fn config(what: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Config {
             what: what.into(),

@@ -1,8 +1,8 @@
-//! The runtimes on which the drivers of backends run, unless the user gives one: this crate's own, which outlast every runtime of the
-//! user.
+//! The runtimes on which the drivers of backends run, unless the user gives one: runtimes of this crate's own, which outlive every
+//! runtime of the user.
 //!
-//! A driver's task ends with the runtime that it was spawned on, and users' runtimes come and go (each `#[tokio::test]` has one). What
-//! runs here can be used from any thread, inside any runtime or outside.
+//! A driver's task ends with the runtime that it was spawned on, and users' runtimes come and go (each `#[tokio::test]` has one). A
+//! driver that runs here can be used from any thread, inside any runtime or outside.
 
 use std::future::Future;
 #[cfg(any(feature = "memcached", feature = "redis"))]
@@ -42,7 +42,7 @@ impl Own {
     }
 }
 
-/// Builds a runtime of so many threads with this name.
+/// Builds a runtime with so many worker `threads`, called `name`.
 pub(crate) fn build(name: &str, threads: usize) -> std::io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(threads)
@@ -51,8 +51,8 @@ pub(crate) fn build(name: &str, threads: usize) -> std::io::Result<Runtime> {
         .build()
 }
 
-/// It has one thread. Each shared connection is a task, and a connection that is given up must have sent everything that it ever will
-/// before the next one sends anything.
+/// The runtime for shared connections. It has one thread: each connection is a task, and an abandoned connection must have sent
+/// everything that it will ever send before its successor sends anything.
 #[cfg(any(feature = "memcached", feature = "redis"))]
 static RUNTIME: Own = Own::new(|| build("cacheado-io", 1));
 
@@ -74,7 +74,7 @@ pub(crate) fn of_all(
     }
 }
 
-/// Refuses limits of zero. `backend` is its name.
+/// Refuses limits of zero. `backend` is the backend's name.
 ///
 /// # Errors
 ///
@@ -107,7 +107,7 @@ pub(crate) fn runtime() -> BackendResult<&'static Handle> {
     RUNTIME.handle()
 }
 
-/// Refuses a `runtime` of the user that could not drive connections. `backend` is its name.
+/// Refuses a `runtime` of the user that could not drive connections. `backend` is the backend's name.
 ///
 /// # Errors
 ///
@@ -121,7 +121,7 @@ pub(crate) fn check_runtime(backend: &str, runtime: &Handle) -> Result<()> {
         socket.set_nonblocking(true)?;
         tokio::net::UdpSocket::from_std(socket).map(drop)
     };
-    // a runtime does not tell by other means; where a panic can't be caught, this is not tried
+    // a runtime does not reveal this by other means; where a panic can't be caught, the check is skipped
     if cfg!(panic = "abort") || catch_unwind(AssertUnwindSafe(use_both)).is_ok() {
         return Ok(());
     }
@@ -147,8 +147,7 @@ pub(crate) async fn within<T>(
     within_bare(limit, operation).await
 }
 
-/// As [`within`], for an operation that starts no timers or tasks and opens no sockets when it is polled, so it needs no runtime
-/// around it.
+/// As [`within`], for an operation whose polls start no timers or tasks and open no sockets, so that it needs no runtime around it.
 #[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) async fn within_bare<T>(
     limit: Duration,
@@ -192,7 +191,7 @@ pub(crate) fn wait_on<T: Send + 'static>(
     })
 }
 
-/// The result of an `operation` that waits inside its `poll`, and so completes at the first one.
+/// The result of an `operation` that blocks inside its `poll`, and so completes at the first poll.
 #[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) fn at_once<T>(operation: impl Future<Output = BackendResult<T>>) -> BackendResult<T> {
     use std::task::{Context, Poll, Waker};

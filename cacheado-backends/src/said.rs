@@ -1,8 +1,9 @@
-//! Rate limit for the traces of something that is retried again and again: each reason for failing is traced once.
+//! Rate limit for the traces of an operation that is retried repeatedly: each reason for failure is traced once until a retry
+//! succeeds.
 
 use std::fmt::Display;
 
-/// The most reasons that are traced: one may contain a number that changes each time.
+/// The most reasons that are traced, because a reason may contain a number that changes each time.
 const MOST: usize = 4;
 
 /// The reasons that were traced since the last success.
@@ -10,7 +11,7 @@ const MOST: usize = 4;
 pub(crate) struct Said(Vec<String>);
 
 impl Said {
-    /// Whether `why` must be traced.
+    /// Whether `why` must be traced, in which case it is recorded as traced.
     pub(crate) fn is_new(&mut self, why: &dyn Display) -> bool {
         let why = why.to_string();
         let is_new = self.0.len() < MOST && !self.0.contains(&why);

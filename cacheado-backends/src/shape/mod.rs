@@ -86,7 +86,7 @@ impl Shape {
     }
 
     /// Adds a part that is identified by its position alone. `with` gives the same for two numbers in either order, so `(A, (B,))`
-    /// would equal `(B, (A,))`, and in `(A, (A,))` both would cancel out. So the hash of a part that a longer one can begin with is
+    /// would equal `(B, (A,))`, and in `(A, (A,))` both would cancel out. So if a longer part can begin with the hash, the hash is
     /// rotated by half.
     const fn with_part(self, part: Part) -> Self {
         match part.ends {
