@@ -58,8 +58,8 @@ pub struct Args {
     #[arg(long)]
     pub serve: bool,
 
-    /// What session ids are hashed with before they leave the process, for several instances on one server: 64 hexadecimal digits, the
-    /// same for all of them [default: another each time, of an instance that has the server to itself]
+    /// Key for hashing session ids before they leave the process: 64 hexadecimal digits, the same for all instances on one server
+    /// [default: random, for an instance that has the server to itself]
     #[arg(long, value_name = "HEX", value_parser = secret_key, requires = "serve")]
     pub secret_key: Option<[u8; 32]>,
 
