@@ -3,18 +3,18 @@
 //!
 //! | page | option | summary |
 //! |---|---|---|
-//! | [`stale`] | `stale` | a value past its lifetime is served while a new one is loaded, or if that fails |
+//! | [`stale`] | `stale` | a value past its lifetime is served while a new one is loaded, or if the load fails |
 //! | [`early_refresh`] | `refresh_after`, `xfetch` | a value is reloaded before it expires |
 //! | [`timeouts`] | `timeout`, `hard_timeout` | a limit on how long a call waits for a slow body |
-//! | [`cancellation`] | `detached` | whether a load ends with its caller, or outlives it |
+//! | [`cancellation`] | `detached` | whether a load ends with its caller or outlives it |
 //! | [`errors`] | `err_ttl`, `none_ttl` | errors and `None` have lifetimes of their own |
-//! | [`idle`] | `idle` | a value lives for as long as it is asked for |
+//! | [`idle`] | `idle` | a value lives for as long as it is used |
 //! | [`jitter`] | `jitter` | values stored together don't all expire together |
 //! | [`rehearsals`] | [`testing::Chaos`](crate::testing::Chaos) | outages on demand |
 //! | [`context`] | [`LoadContext`](crate::LoadContext) | a function controls its own caching |
 //!
 //! The options that run a body in the background (`stale`, `refresh_after`, `xfetch`, `timeout`, `hard_timeout`, `detached`) need
-//! arguments that can be kept for it: see [`background`].
+//! arguments that can be kept for the body: see [`background`].
 
 #[doc = include_str!("background.md")]
 pub mod background {}
