@@ -915,7 +915,7 @@ fn a_value_that_leaves_a_field_out_is_never_another_value() {
     let (whole, short) = (member(Some("Ada")), member(None));
 
     assert!(one.set("key", &whole).run().unwrap());
-    assert_eq!(two.get("key").run().unwrap(), Some(whole));
+    assert_eq!(two.get("key").run().unwrap(), Some(whole.clone()));
 
     let error = one.set("key", &short).run().unwrap_err();
     assert!(error.to_string().contains("`nick`"), "{error}");
@@ -924,10 +924,14 @@ fn a_value_that_leaves_a_field_out_is_never_another_value() {
         .into_future())
     .unwrap_err();
     assert!(error.to_string().contains("`nick`"), "{error}");
+    let inside = |member: &Member| HashMap::from([(7, HashMap::from([(1, member.clone())]))]);
+    let error = one.set("map", &inside(&short)).run().unwrap_err();
+    assert!(error.to_string().contains("`nick`"), "{error}");
+    assert!(one.set("map", &inside(&whole)).run().unwrap());
     // the process has it, and what is behind it has forgotten the older one
     assert_eq!(one.get("key").run().unwrap(), Some(short));
     assert_eq!(cache().get::<Member>("key").run().unwrap(), None);
-    assert_eq!(one.stats().backend_errors, 2);
+    assert_eq!(one.stats().backend_errors, 3);
 }
 
 #[cache(cache = cache, skip(cache))]

@@ -10,7 +10,7 @@
     reason = "what says a lifetime is lent the value"
 )]
 
-use std::sync::{Arc, Weak, mpsc};
+use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::time::Duration;
 
 use cacheado::rules::{Lru, Ttl};
@@ -382,6 +382,47 @@ fn entries_are_freed_each_in_its_time() {
             (passed, 200 - passed)
         );
     }
+}
+
+/// When it is dropped, it evicts from another cache.
+#[derive(Clone)]
+struct Parting {
+    from: Cache,
+    evicted: Arc<Mutex<Vec<u64>>>,
+}
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        let of_call = evict!(lives_for(&self.from, "k", 5)).unwrap();
+        let organization = self.from.evict_by_scope(scope::organization("acme"));
+        let all = self.from.evict_by_scope(scope::global());
+        let mut evicted = self.evicted.lock().unwrap();
+        evicted.push(of_call.into());
+        evicted.push(organization.run().unwrap());
+        evicted.push(all.run().unwrap());
+    }
+}
+
+/// Nor if it has not been freed yet: of two caches on a clock one frees after the other.
+#[test]
+fn what_has_expired_is_not_evicted_before_it_is_freed() {
+    let (one, clock) = cache();
+    let two = Cache::builder().clock(clock.clone()).build().unwrap();
+    lives_for(&two, "k", 5);
+    keep(&two, "acme", 7, &Arc::new("five seconds"));
+    lives_for(&two, "another", 5);
+    lives_for(&two, "longer", 6);
+    let evicted = Arc::default();
+    let parting = Arc::new(Parting {
+        from: two.clone(),
+        evicted: Arc::clone(&evicted),
+    });
+    drop(keep(&one, "acme", 7, &parting));
+    drop(parting);
+    clock.advance(Duration::from_secs(5));
+    assert_eq!(*evicted.lock().unwrap(), [0, 0, 1]);
+    let stats = two.stats();
+    assert_eq!((stats.expirations, stats.evictions), (3, 1));
 }
 
 #[test]

@@ -14,8 +14,9 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::net::Ipv4Addr;
 
-use cacheado::{Cache, Error, Scope, ScopeId, cache, cache_impl, evict, peek, scopes};
+use cacheado::{Cache, Error, Key, Scope, ScopeId, cache, cache_impl, evict, peek, scopes};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -117,6 +118,25 @@ struct Title(String);
 struct Marker;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+struct Sentinel;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+struct Point(u8, u8);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+struct Size(u8, u8);
+
+/// Bytes as such, and not a sequence of numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Blob(Vec<u8>);
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 struct Filter {
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<u8>,
@@ -155,6 +175,10 @@ enum Part {
     Text(String),
     Unit,
     UnitStruct(Marker),
+    OtherUnitStruct(Sentinel),
+    Point(Point),
+    Size(Size),
+    Blob(Blob),
     Option(Option<Option<u8>>),
     Name(Name),
     Title(Title),
@@ -200,6 +224,10 @@ fn part() -> impl Strategy<Value = Part> {
         id().prop_map(Part::Text),
         Just(Part::Unit),
         Just(Part::UnitStruct(Marker)),
+        Just(Part::OtherUnitStruct(Sentinel)),
+        (small.clone(), small.clone()).prop_map(|(x, y)| Part::Point(Point(x, y))),
+        (small.clone(), small.clone()).prop_map(|(x, y)| Part::Size(Size(x, y))),
+        id().prop_map(|text| Part::Blob(Blob(text.into_bytes()))),
         proptest::option::of(maybe.clone()).prop_map(Part::Option),
         id().prop_map(|text| Part::Name(Name(text))),
         id().prop_map(|text| Part::Title(Title(text))),
@@ -600,6 +628,86 @@ fn an_argument_keeps_its_type() {
     assert_eq!(get(cache.get(1.0).run()), "float");
     assert_eq!(get(cache.get(Some(1)).run()), "option");
     assert_eq!(get(cache.get((1,)).run()), "tuple");
+}
+
+/// Each of these is once beside each other.
+#[test]
+fn shapes_that_hold_the_same_are_told_apart() {
+    let cache = cache();
+    let text = || "a".to_owned();
+    let parts = [
+        Part::Unit,
+        Part::UnitStruct(Marker),
+        Part::OtherUnitStruct(Sentinel),
+        Part::Bool(false),
+        Part::Bool(true),
+        Part::Option(None),
+        Part::Option(Some(None)),
+        Part::Shape(Shape::Empty),
+        Part::Shape(Shape::Void),
+        Part::Text(text()),
+        Part::Blob(Blob(text().into_bytes())),
+        Part::Name(Name(text())),
+        Part::Title(Title(text())),
+        Part::Single((text(),)),
+        Part::Texts(vec![text()]),
+        Part::Numbers(vec![1, 2]),
+        Part::Numbers(vec![1]),
+        Part::U8(1),
+        Part::Shape(Shape::One(1)),
+        Part::Shape(Shape::Uno(1)),
+        Part::Point(Point(1, 2)),
+        Part::Size(Size(1, 2)),
+        Part::Shape(Shape::Two(1, 2)),
+        Part::Shape(Shape::Named { x: 1, y: 2 }),
+        Part::Shape(Shape::Nested(Box::new(Shape::One(1)))),
+    ];
+    for (nth, part) in parts.iter().enumerate() {
+        cache.set(part, &nth).run().unwrap();
+    }
+    for (nth, part) in parts.iter().enumerate() {
+        assert_eq!(cache.get(part).run().unwrap(), Some(nth), "{part:?}");
+    }
+    let shown: Vec<_> = cache.keys().run().unwrap();
+    let shown: HashSet<_> = shown.iter().map(Key::args).collect();
+    assert_eq!(shown.len(), parts.len());
+}
+
+/// As binary formats ask for it: what prints differently for people is the same key.
+#[test]
+fn a_type_is_asked_for_its_compact_form() {
+    let cache = cache();
+    let home = Ipv4Addr::LOCALHOST;
+    cache.set(home, &1_u8).run().unwrap();
+    assert_eq!(cache.get::<u8>(home).run().unwrap(), Some(1));
+    assert_eq!(cache.get::<u8>(home.octets()).run().unwrap(), Some(1));
+    assert_eq!(cache.get::<u8>(home.to_string()).run().unwrap(), None);
+}
+
+#[cache(cache = cache, skip(cache))]
+fn one_of(cache: &Cache, x: u8) -> u8 {
+    x
+}
+
+#[cache(cache = cache, skip(cache))]
+fn other_of(cache: &Cache, x: u8) -> u8 {
+    x + 1
+}
+
+/// Whoever keeps keys, as a rule may, finds by each what it is the key of.
+#[test]
+fn keys_of_two_functions_are_never_equal() {
+    let cache = cache();
+    one_of(&cache, 1);
+    other_of(&cache, 1);
+    let keys = cache.keys().run().unwrap();
+    let [one, other] = &keys[..] else {
+        panic!("{keys:?}");
+    };
+    assert_eq!(one.args(), other.args());
+    assert!(one != other && one.space() != other.space());
+    assert!(one == &one.clone() && one.space() == one.clone().space());
+    assert_eq!(keys.iter().cloned().collect::<HashSet<_>>().len(), 2);
 }
 
 /// What refers to a value is as good as the value.

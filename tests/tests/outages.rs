@@ -292,6 +292,72 @@ fn what_could_not_be_evicted_is_not_served_and_goes_when_the_store_is_back() {
     until(|| client.is_empty());
 }
 
+/// A store that is read as ever, and takes no evictions.
+struct Unyielding(Client);
+
+impl Backend for Unyielding {
+    fn name(&self) -> &'static str {
+        "unyielding"
+    }
+
+    fn get(&self, key: &Key) -> BackendResult<Lookup> {
+        self.0.get(key)
+    }
+
+    fn set(&self, key: &Key, payload: &Payload) -> BackendResult<()> {
+        self.0.set(key, payload)
+    }
+
+    fn evict(&self, _: &Key) -> BackendResult<bool> {
+        Err("no".into())
+    }
+
+    fn evict_by_scope(&self, _: &Scope) -> BackendResult<u64> {
+        Err("no".into())
+    }
+
+    fn clear(&self) -> BackendResult<()> {
+        Err("no".into())
+    }
+}
+
+#[test]
+fn what_was_evicted_with_its_scope_is_not_served_before_the_store_has_heard() {
+    let scopes = || {
+        [
+            scope::user("acme", 7),
+            scope::user("acme", 77),
+            scope::organization("acme"),
+            scope::user("acme2", 7),
+            scope::global(),
+        ]
+    };
+    let evictions = [
+        (scope::user("acme", 7), [false, true, true, true, true]),
+        (
+            scope::organization("acme"),
+            [false, false, false, true, true],
+        ),
+        (scope::global(), [false; 5]),
+    ];
+    for in_process in [true, false] {
+        for (evicted, served) in &evictions {
+            let client = Client::new();
+            let builder = Cache::builder().clock(client.store().clock.clone());
+            let builder = builder.circuit_breaker(u32::MAX, PAUSE);
+            let builder = builder.backend(Unyielding(client)).in_process(in_process);
+            let cache = builder.coherence(Duration::MAX).build().unwrap();
+            for scope in scopes() {
+                cache.set("key", &1_u8).scope(scope).run().unwrap();
+            }
+            assert!(cache.evict_by_scope(evicted.clone()).run().is_err());
+            let found = scopes().map(|scope| cache.get::<u8>("key").scope(scope).run().unwrap());
+            let found = found.map(|value| value.is_some());
+            assert_eq!(found, *served, "{evicted} {in_process}");
+        }
+    }
+}
+
 #[test]
 fn a_value_that_could_not_be_put_takes_the_older_one_with_it() {
     let client = Client::new();

@@ -20,7 +20,9 @@ use futures::executor::block_on;
 scopes! {
     organization(org_id) {
         user(user_id) {
-            session(#[secret] session_id)
+            session(#[secret] session_id) {
+                page(page_id)
+            }
         }
     }
 }
@@ -325,6 +327,28 @@ fn without_a_secret_key_secret_ids_stay_in_the_process() {
         .scopes(scope::hierarchy())
         .secret_key([1; 32]);
     assert!(hidden.build().is_ok());
+}
+
+/// Where its own id is none, it has one of above.
+#[test]
+fn what_is_below_a_secret_id_carries_it_as_a_hash_or_stays_in_the_process() {
+    let client = Client::new();
+    let page = || scope::page("acme", 7, "hunter2", "basket");
+    let here = client.cache();
+    here.set("key", &1_u8).scope(page()).run().unwrap();
+    assert_eq!(here.get::<u8>("key").scope(page()).run().unwrap(), Some(1));
+    assert!(client.is_empty() && client.asked().is_empty());
+
+    let process = || client.builder().secret_key([1; 32]).build().unwrap();
+    let (here, there) = (process(), process());
+    here.set("key", &2_u8).scope(page()).run().unwrap();
+    let ids = client.ids();
+    assert_eq!([&*ids[0], &*ids[1], &*ids[3]], ["acme", "7", "basket"]);
+    assert!(!ids[2].contains("hunter2") && ids[2].len() == 32, "{ids:?}");
+    assert_eq!(there.get::<u8>("key").scope(page()).run().unwrap(), Some(2));
+    let session = scope::session("acme", 7, "hunter2");
+    assert_eq!(there.evict_by_scope(session).run().unwrap(), 1);
+    assert_eq!(here.get::<u8>("key").scope(page()).run().unwrap(), None);
 }
 
 /// Nobody can tell another process of the id.

@@ -325,6 +325,13 @@ mod tests {
             [all_in(shelf(1, 4)), all_in(shelf(2, 4)), all_in(room(1))],
             [4, 0, 2_000]
         );
+        // and so are levels whose ids are alike
+        let box_levels = Hierarchy::builder().level("box", "box_id").build();
+        let same_id = box_levels.and_then(|levels| levels.scope("box", [("box_id", 1)]));
+        let same_id = same_id.expect("its id is given");
+        assert_eq!(same_id.encoded_ids(), room(1).encoded_ids());
+        assert_eq!(index.handles(&same_id).len(), 0);
+        assert_eq!(all_in(same_id), 0);
 
         for (key, handle) in &keys[2..] {
             index.forget(key, *handle);

@@ -251,3 +251,26 @@ impl fmt::Debug for Level {
         write!(f, "Level({})", self.path())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_secret_once_one_declaration_says_so() {
+        let again = |secret| Level::intern(Level::global(), "declared_twice", secret);
+        assert!(!again(false).is_secret());
+        assert!(again(true).is_secret());
+        assert!(again(false).is_secret());
+    }
+
+    #[test]
+    fn levels_of_one_name_under_two_parents_are_two() {
+        let parents = ["left", "right"].map(|name| Level::intern(Level::global(), name, false));
+        let [left, right] = parents.map(|parent| Level::intern(parent, "same", false));
+        assert!(left != right && left.id() != right.id());
+        assert_eq!(Level::find(["left", "same"]), Some(left));
+        assert_eq!(Level::find(["right", "same"]), Some(right));
+        assert_eq!(Level::find(["same"]), None);
+    }
+}

@@ -200,6 +200,8 @@ impl Outbox {
 
 #[cfg(all(test, not(shuttle)))]
 mod tests {
+    use cacheado_backends::Hierarchy;
+
     use super::*;
     use crate::operations::key;
 
@@ -269,7 +271,51 @@ mod tests {
         assert!(matches!(eviction, Eviction::All));
         outbox.sent(&eviction, number);
         assert!(outbox.next().is_none());
-        assert!(!outbox.covers(&key_of(0)));
+        // of what was part of everything nothing comes back
+        outbox.keep(Eviction::Key(key_of(1)));
+        assert!(outbox.covers(&key_of(1)) && !outbox.covers(&key_of(0)));
+    }
+
+    #[test]
+    fn a_scope_is_pending_for_what_is_in_it_and_below_it_alone() {
+        let hierarchy = Hierarchy::builder()
+            .level("room", "room_id")
+            .level_under("room", "shelf", "shelf_id")
+            .build()
+            .expect("a sound hierarchy");
+        let room = |room: &str| hierarchy.scope("room", [("room_id", room)]);
+        let shelf =
+            |room, shelf| hierarchy.scope("shelf", [("room_id", room), ("shelf_id", shelf)]);
+        let scopes = || {
+            let scopes = [room("1"), shelf("1", "1"), shelf("1", "2"), room("11")];
+            let scopes = scopes.map(|scope| scope.expect("all ids are given"));
+            scopes.into_iter().chain([Scope::global()])
+        };
+        let keys: Vec<Key> = scopes()
+            .map(|scope| key(&scope, &1).expect("a number is a key"))
+            .collect();
+        let covered = [
+            [true, true, true, false, false],
+            [false, true, false, false, false],
+            [false, false, true, false, false],
+            [false, false, false, true, false],
+            [true; 5],
+        ];
+        for (scope, covered) in scopes().zip(covered) {
+            let outbox = Outbox::default();
+            outbox.keep(Eviction::Scope(scope));
+            assert_eq!(outbox.len(), 1);
+            for (key, covered) in keys.iter().zip(covered) {
+                assert_eq!(outbox.covers(key), covered, "{key}");
+            }
+            // a newer value of one key leaves it pending for the others
+            outbox.forget(&keys[1]);
+            assert_eq!(outbox.covers(&keys[2]), covered[2]);
+            let (eviction, turn) = outbox.next().expect("one");
+            outbox.sent(&eviction, turn);
+            assert!(!keys.iter().any(|key| outbox.covers(key)));
+            assert_eq!(outbox.len(), 0);
+        }
     }
 
     #[test]
@@ -296,8 +342,13 @@ mod tests {
     fn a_newer_value_makes_an_eviction_needless() {
         let outbox = Outbox::default();
         outbox.keep(Eviction::Key(key_of(1)));
+        outbox.keep(Eviction::Key(key_of(2)));
         outbox.forget(&key_of(1));
         assert!(!outbox.covers(&key_of(1)));
+        assert!(outbox.covers(&key_of(2)), "of that there is none");
+        outbox.forget(&key_of(2));
+        assert!(!outbox.covers(&key_of(2)));
+        assert_eq!(outbox.len(), 0);
         assert!(outbox.next().is_none());
     }
 }
