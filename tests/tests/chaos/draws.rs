@@ -1,4 +1,4 @@
-//! What goes wrong is a matter of the seed alone.
+//! Which operations fail depends on the seed alone.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use cacheado::backends::Backend as _;
 use cacheado::testing::Chaos;
 use cacheado_tests::store::Client;
 
-/// Which of many operations fail.
+/// Which of 200 operations fail.
 fn failures(chaos: &Chaos<Client>) -> Vec<bool> {
     (0..200).map(|_| chaos.clear().is_err()).collect()
 }
@@ -21,7 +21,7 @@ fn the_same_seed_draws_the_same() {
     assert_ne!(failures(&chaos(7)), failures(&chaos(8)));
 }
 
-/// So that an outage can be told from what else goes wrong in it.
+/// So an outage can be told apart from the other faults that are injected with it.
 #[test]
 fn one_fault_does_not_change_when_another_comes() {
     let more = chaos(7).stall(0.5, Duration::ZERO).corrupt(0.5).lose(0.5);

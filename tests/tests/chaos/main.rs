@@ -1,4 +1,5 @@
-//! A shared tier that fails as it is told to: calls stay right whatever goes wrong, it is counted, and once there is calm all agree.
+//! A shared tier that fails on request: calls return correct values under every fault, each fault is counted, and afterwards all
+//! caches agree.
 
 mod draws;
 mod operations;
@@ -12,21 +13,21 @@ use cacheado::testing::{Chaos, ChaosHandle};
 use cacheado::{Cache, cache};
 use cacheado_tests::store::Client;
 
-/// What is cached here, as far as nothing changes.
+/// A cached function whose values never change.
 #[cache(cache = cache, skip(cache))]
 fn tripled(cache: &Cache, x: u64) -> u64 {
     let _ = cache;
     3 * x
 }
 
-/// The same without blocking.
+/// The same, async.
 #[cache(name = "tests tripled", cache = cache, skip(cache))]
 async fn tripled_async(cache: &Cache, x: u64) -> u64 {
     let _ = cache;
     3 * x
 }
 
-/// A cache on the store of `client`, as another process would have it, with `chaos` in between. It asks however often it fails.
+/// A cache on the store of `client`, like that of another process, with `chaos` in between. Its circuit breaker never opens.
 fn cache_with(
     client: &Client,
     chaos: impl FnOnce(Chaos<Client>) -> Chaos<Client>,

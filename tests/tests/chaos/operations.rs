@@ -1,4 +1,4 @@
-//! Operations that fail and are refused.
+//! Operations that fail or are refused.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn calls_are_right_though_operations_fail_and_each_failure_is_counted() {
     }
 }
 
-/// In an outage the answer is lost, whether or not the store has done what it was asked.
+/// In an outage the response is lost, whether or not the store has carried out the operation.
 #[test]
 fn half_of_what_fails_is_done_all_the_same() {
     let client = Client::new();

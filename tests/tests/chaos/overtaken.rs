@@ -1,4 +1,4 @@
-//! What goes while the shared tier is being told so, and is brought back from there meanwhile: it is not left in the process.
+//! An entry that is invalidated while another caller reads it back from the shared tier is not left in the process.
 
 use std::future::IntoFuture as _;
 use std::pin::pin;
@@ -13,16 +13,16 @@ use futures::executor::block_on;
 
 use crate::cache_with;
 
-/// Longer than what is done meanwhile takes.
+/// Longer than the concurrent operations take.
 const LATE: Duration = Duration::from_millis(100);
 
-/// What the source has.
+/// Reads the source.
 #[cache(cache = cache, skip(cache, source), ttl = 60, stale = 60)]
 async fn version(cache: &Cache, source: &'static AtomicU64) -> u64 {
     source.load(Ordering::SeqCst)
 }
 
-/// As [`version`], after a while.
+/// As [`version`], but returns what it read only when `gate` opens.
 #[cache(name = "later", cache = cache, skip(cache, source, gate))]
 async fn later(cache: &Cache, source: &AtomicU64, gate: Option<oneshot::Receiver<()>>) -> u64 {
     let _ = cache;
@@ -33,8 +33,8 @@ async fn later(cache: &Cache, source: &AtomicU64, gate: Option<oneshot::Receiver
     version
 }
 
-/// Whatever invalidates, in as many ways as there are: its caller goes away while the shared tier is told, and somebody reads before
-/// that.
+/// Each invalidation: its caller is dropped while the shared tier is being asked to evict, after another caller has read the old value
+/// again.
 #[test]
 fn a_caller_that_goes_away_leaves_nothing_old_in_the_process() {
     type Invalidation = for<'a> fn(
@@ -73,7 +73,7 @@ fn a_caller_that_goes_away_leaves_nothing_old_in_the_process() {
     }
 }
 
-/// A put that another process has overtaken has its own value forgotten everywhere; the shared tier is out when it says so.
+/// A put that another process has overtaken evicts its value everywhere; the shared tier fails just then.
 #[test]
 fn a_put_that_was_overtaken_in_an_outage_leaves_nothing_older_in_the_process() {
     let source = AtomicU64::new(1);
@@ -97,7 +97,7 @@ fn a_put_that_was_overtaken_in_an_outage_leaves_nothing_older_in_the_process() {
     assert_eq!(block_on(later(&second, &source, None)), 2);
 }
 
-/// A value that is not to be stored is newer than what is there all the same.
+/// A value that is not to be stored is still newer than the one that is there.
 #[test]
 fn a_value_that_is_not_stored_leaves_nothing_older_in_the_process() {
     let (cache, handle) = cache_with(&Client::new(), |it| it);

@@ -1,4 +1,4 @@
-//! Payloads that are not what was stored: misses, each of which is counted, and never a wrong value.
+//! Payloads other than those stored are misses. Each is counted, and none becomes a wrong value.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::cache_with;
 
-/// Says how often it ran.
+/// Counts its runs.
 #[cache(cache = cache, skip(cache, runs))]
 fn text(cache: &Cache, runs: &AtomicU64, x: u64) -> String {
     let _ = cache;
@@ -18,7 +18,7 @@ fn text(cache: &Cache, runs: &AtomicU64, x: u64) -> String {
     format!("the text of {x}")
 }
 
-/// As [`text`], of another type.
+/// As [`text`], with another value type.
 #[cache(cache = cache, skip(cache, runs))]
 async fn numbers(cache: &Cache, runs: &AtomicU64, x: u64) -> Vec<u64> {
     let _ = cache;
@@ -68,7 +68,7 @@ fn payloads_become_bad_in_each_way() {
     use cacheado::testing::Chaos;
     use cacheado::{Key, Scope};
 
-    /// Has the same length of other bytes under each key.
+    /// Returns different bytes of the same length for each key.
     struct Bytes;
 
     impl Bytes {
@@ -100,7 +100,7 @@ fn payloads_become_bad_in_each_way() {
         }
     }
 
-    // the keys of a cache are the ones there are
+    // keys can only be obtained from a cache
     let keys = {
         let cache = Cache::builder().build().unwrap();
         for x in 0..2_u64 {

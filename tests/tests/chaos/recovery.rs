@@ -1,4 +1,4 @@
-//! After the faults: what was evicted meanwhile is evicted in the end, and all caches agree.
+//! After the faults: everything evicted meanwhile is evicted in the end, and all caches agree.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use cacheado_tests::store::Client;
 
 use crate::cache_with;
 
-/// Until what threads do in their own time is done.
+/// Waits until background threads have finished.
 pub fn until(what: &str, done: impl Fn() -> bool) {
     let begun = Instant::now();
     while !done() {
@@ -18,7 +18,7 @@ pub fn until(what: &str, done: impl Fn() -> bool) {
     }
 }
 
-/// Where the values are true.
+/// The source of truth.
 #[derive(Default)]
 struct Source([AtomicU64; 8]);
 
@@ -46,7 +46,7 @@ fn once_there_is_calm_all_caches_agree_with_the_source() {
                 let id = (round * 5 + n) % 8;
                 read(cache, &source, id);
                 let next = source.0[id].fetch_add(1, Ordering::SeqCst) + 1;
-                // it may fail, and is kept then
+                // it may fail, and is sent later then
                 let _ = evict!(read(cache, &source, id));
                 let own = read(cache, &source, id);
                 assert_eq!(own, next, "its own eviction, of seed {seed}");

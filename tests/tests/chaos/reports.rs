@@ -1,4 +1,4 @@
-//! Reports that are lost, said to be lost or not.
+//! Lost reports of changes, whether or not the loss is reported.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use cacheado_tests::store::Client;
 
 use crate::{cache_with, tripled};
 
-/// Two caches on one store, of which the second has a copy, and loses reports.
+/// Two caches on one store. The second has a copy, and loses reports.
 fn two(chaos: impl FnOnce(Chaos<Client>) -> Chaos<Client>) -> (Client, Cache, Cache) {
     let client = Client::new();
     let (first, _) = cache_with(&client, |it| it);
@@ -74,13 +74,13 @@ fn what_is_said_of_it_is_in_order() {
         [Change::All, Change::Lost, Change::Covered, Change::All]
     );
 
-    // calm says so at once
+    // `calm` reports the loss at once
     handle.lose(1.0);
     clear();
     handle.calm().calm();
     assert_eq!(heard(), [Change::Lost, Change::Covered]);
 
-    // what is wrapped hears nothing itself
+    // the wrapped backend itself reports a loss
     handle.lose(1.0);
     clear();
     client.report(&Change::Lost);

@@ -1,4 +1,4 @@
-//! Operations that come late.
+//! Operations that stall.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::{cache_with, tripled, tripled_async};
 
 const DELAY: Duration = Duration::from_millis(15);
 
-/// A look-up and what is stored after it.
+/// A lookup, and the store after it.
 const OPERATIONS: u32 = 2;
 
 #[test]
@@ -59,7 +59,7 @@ fn a_caller_that_goes_away_from_a_stalled_eviction_leaves_it_to_be_sent() {
     handle.stall(1.0, Duration::from_secs(60));
     let mut stalled = Box::pin(cache.clear().into_future());
     assert!(stalled.as_mut().now_or_never().is_none());
-    // ahead of the thread that sends it, which would stall as well
+    // before the thread that sends the eviction, which would stall as well
     handle.calm();
     drop(stalled);
     crate::recovery::until("the eviction", || client.is_empty());
