@@ -1,5 +1,5 @@
-//! An eviction of one key comes at each point of a load that is claimed among processes: by the process that loads or by another, of
-//! which the first hears at once or when its load is over. Of what was before nothing is left anywhere.
+//! An eviction of one key at each point of a load that is claimed among processes. The loading process or another one evicts; in the
+//! second case the loading process hears of it at once, or after its load. The old value is left nowhere.
 
 mod passing;
 mod source;
@@ -20,7 +20,7 @@ use cacheado_tests::store::Client;
 use passing::{News, Passing};
 use source::{Source, Way};
 
-/// How many points are tried of a load that waits for another's: it goes on asking.
+/// How many points to try in a load that waits for another process's claim: it keeps polling.
 const WAITS: usize = 10;
 
 /// What the load finds.
@@ -28,9 +28,9 @@ const WAITS: usize = 10;
 enum Start {
     Nothing,
     Value,
-    /// A value that only stands in.
+    /// A stale value.
     Old,
-    /// Another's claim, whose load has found what was before; it ends before the eviction, or after.
+    /// A claim of another process whose load has read the old value. That load ends before or after the eviction.
     Claim {
         ends_first: bool,
     },
@@ -53,7 +53,7 @@ struct Case {
     at: usize,
 }
 
-/// `Break`: the load has no such point.
+/// Runs one case. `Break`: the load has no such point.
 fn one<B: Backend>(
     client: impl Fn() -> B,
     clock: &ManualClock,
@@ -137,7 +137,7 @@ fn one<B: Backend>(
         }
         is_evicted.set(()).unwrap();
     };
-    // not from inside of the load
+    // on a thread of its own, so not from inside the load
     source
         .points
         .set(at, || thread::spawn(change).join().unwrap());
@@ -147,7 +147,7 @@ fn one<B: Backend>(
     }
     news.let_through();
     for cache in [&here, &there, &third, &store] {
-        // the third hears in its own time
+        // the third cache hears of it asynchronously
         let is_gone = || way.peek(cache, &source.aside(), nth) != Some(1);
         assert!(wait_until(Duration::from_secs(20), is_gone), "{case:?}");
     }
@@ -192,7 +192,7 @@ fn in_the_simplest_store_nothing_old_is_left() {
     all(|| client.clone(), &clock, &STARTS);
 }
 
-/// Its values end by its own clock.
+/// Redis ends values by its own clock, so a stale value can't be arranged.
 #[test]
 fn in_redis_nothing_old_is_left() {
     let server = servers::Redis::start();

@@ -1,4 +1,4 @@
-//! A store whose operations are points of a load, and what is heard of others.
+//! A store whose operations are points of a load, and the reports of changes it receives.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -11,7 +11,7 @@ use cacheado_backends::backend::{
 };
 use cacheado_tests::servers::wait_until;
 
-/// The points that a load passes, at one of which something happens.
+/// The points that a load passes; at one of them an action runs.
 #[derive(Default)]
 pub struct Points {
     left: AtomicUsize,
@@ -38,7 +38,7 @@ impl Points {
     }
 }
 
-/// What is heard of others, and whether it is kept back.
+/// The reports of other processes' changes, and whether they are held back.
 #[derive(Default)]
 pub struct News {
     late: bool,
@@ -70,14 +70,14 @@ impl News {
         }
     }
 
-    /// Waits until so much was heard.
+    /// Waits until at least this many reports were received.
     pub fn wait_for(&self, least: usize) {
         let heard = || self.heard.load(Ordering::SeqCst) >= least;
         assert!(wait_until(Duration::from_secs(20), heard));
     }
 }
 
-/// A store whose operations are points of a load, before and after.
+/// A store that passes a point before and after each operation.
 pub struct Passing<B> {
     pub inner: B,
     pub points: Arc<Points>,

@@ -1,4 +1,4 @@
-//! What is asked for.
+//! The source that is cached.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +8,7 @@ use futures::executor::block_on;
 
 use crate::passing::Points;
 
-/// What is true, and the points of whoever asks for it.
+/// The current truth, and the points of the load that reads it.
 #[derive(Clone, Default)]
 pub struct Source {
     pub truth: Arc<AtomicU32>,
@@ -16,7 +16,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The same truth, for others to ask for.
+    /// The same truth without points, for other callers.
     pub fn aside(&self) -> Self {
         Self {
             truth: Arc::clone(&self.truth),
@@ -44,7 +44,7 @@ async fn truth_async(cache: &Cache, source: &Source, nth: usize) -> u32 {
     source.read()
 }
 
-/// How a key is asked for and evicted.
+/// How a key is requested and evicted.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
     Blocking,
