@@ -1,63 +1,63 @@
-//! What can be wrong with a backend.
+//! The flaws that a backend can have.
 
 use std::time::Duration;
 
 use Flaw::*;
 
-/// One thing that the backend of these tests does wrong.
+/// One flaw of the backend of these tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// A miss is a hit of nothing.
+    /// A miss is returned as a hit with empty bytes.
     FindsWhatIsNotThere,
     LosesGlobalEntries,
     KeepsTheFirstValue,
     EvictsNothing,
     EvictsNothingAsync,
-    /// Values end after so many bytes.
+    /// Truncates values to this many bytes.
     CutsValues(usize),
     LosesEmptyValues,
-    /// Names entries by what keys print.
+    /// Names entries by the `Display` form of keys.
     NamesByDisplay,
     IgnoresVersions,
-    /// Takes a path for an explicit name that reads the same.
+    /// Treats a path and an explicit name with the same text as one.
     IgnoresExplicit,
     LosesAllAfterClearing,
     EvictsTheScopeOnly,
     EvictsAtMost(u64),
-    /// Takes an id for another that it begins with.
+    /// Takes an id for another one of which it is a prefix.
     ComparesIdsAsPrefixes,
     TrimsIds,
     IgnoresCaseOfIds,
     IgnoresAccents,
-    /// Takes `a/b` for two ids.
+    /// Treats the id `a/b` as two ids.
     JoinsIds,
     IgnoresLevels,
-    /// Ids end after so many bytes.
+    /// Truncates ids to this many bytes.
     CutsIds(usize),
     CountsExpired,
     CountsOverwritten,
     IgnoresNames,
-    /// Takes a cache for another whose name begins with its.
+    /// Takes a cache for another one whose name is a prefix of its name.
     ComparesNamesAsPrefixes,
     IgnoresCaseOfNames,
     KeepsToTheInstance,
     NeverExpires,
     ExpiresEarly(Duration),
-    /// Says that all of a lifetime is left.
+    /// Reports the whole lifetime as remaining.
     LeavesAll,
     KeepsTheFirstLifetime,
-    /// Takes lifetimes over thirty days for dates long ago.
+    /// Treats lifetimes over thirty days as dates long past.
     TakesLongForDates,
     ReadsManyBackwards,
     ReadsManyExpired,
-    /// Says that all of a lifetime is left, of many.
+    /// Reports the whole lifetime as remaining, in a bulk lookup.
     LeavesAllOfMany,
-    /// Gives no mark with the misses among many.
+    /// Returns no marks for the misses of a bulk lookup.
     MarksNoneOfMany,
-    /// Goes on finding, alone, what was found so first.
+    /// `get_value` keeps returning the first value that it found.
     KeepsTheFirstAlone,
     ReadsValuesBackwards,
-    /// Gives no mark with the misses of values alone.
+    /// `get_value` returns no marks for misses.
     MarksNoneAlone,
     StoresFirstOfMany,
     StoresManyForEver,
@@ -66,27 +66,27 @@ pub enum Flaw {
     FillsManyForEver,
     FillsNever,
     FillsInAnyCase,
-    /// Has marks, but not in the async operations, whose defaults set.
+    /// Has marks, but its async operations are the defaults, which store unconditionally.
     FillsInAnyCaseAsync,
     ScopesLeaveMarks,
     ClearingLeavesMarks,
-    /// Evicting what has expired does nothing at all.
+    /// Evicting an expired entry does nothing.
     EvictingTheExpiredLeavesMarks,
     SettingLeavesMarks,
-    /// Forgets evictions but for so many, and takes what it has forgotten for undisturbed.
+    /// Remembers only this many evictions, and treats a mark from before them as valid.
     RemembersEvictions(usize),
-    /// Refuses what was evicted at any time before.
+    /// Refuses a key that was evicted at any time before.
     MarksAreForEver,
-    /// Refuses whatever was evicted since.
+    /// Refuses a key after any eviction in the store.
     MarksAreOfTheStore,
     PutsNever,
     PutsForEver,
     RefusedPutsLeaveMarks,
-    /// Looking up what has expired ends marks.
+    /// A lookup of an expired entry invalidates marks.
     MarksEndWithLifetimes,
     PutsInAnyCase,
     FillsManyInAnyCase,
-    /// Looks at the mark, and stores later.
+    /// Checks the mark and stores in two separate steps.
     FillsInTwoSteps,
     ClaimsForAll,
     ClaimsOutlastLoads,
@@ -96,9 +96,9 @@ pub enum Flaw {
     ReleasesForAnybody,
     GivesToNobodyElse,
     GivesToAllForEver,
-    /// Whoever held the claim once may give it to all.
+    /// A former holder of the claim may still give it to all.
     GivesWhatIsAnothers,
-    /// Whoever held the claim once may store.
+    /// A former holder of the claim may still store.
     IgnoresOwners,
     ClaimsOutdoEvictions,
     TellsNoEvictions,
@@ -107,17 +107,17 @@ pub enum Flaw {
     TellsNoClearing,
     TellsOneself,
     TellsOfOtherCaches,
-    /// Looks whether it is there, and removes later.
+    /// Checks for the entry and removes it in two separate steps.
     EvictsInTwoSteps,
-    /// Stores one half, and then the other.
+    /// Stores a value in two halves.
     StoresInTwoSteps,
-    /// Counts on a runtime to go on when it is polled often: no flaw, if none is blocked.
+    /// Relies on a runtime to continue when it is polled often. Not a flaw unless a runtime is blocked.
     YieldsToTheRuntime,
-    /// Keeps the key that it works on where all threads see it.
+    /// Keeps the key it works on in state shared by all threads.
     SharesKeys,
 }
 
-/// Each flaw, and a check that finds it.
+/// Each flaw, with a check that finds it.
 pub const ALL: &[(Flaw, &str)] = &[
     (FindsWhatIsNotThere, "what_is_not_stored_is_a_miss"),
     (LosesGlobalEntries, "what_is_set_is_found"),

@@ -1,4 +1,4 @@
-//! The conformance suite itself: a backend that is right passes, and one that is wrong in any way does not.
+//! The conformance suite itself: a correct backend passes, and a backend with any of the flaws fails.
 
 mod flaw;
 mod memory;
@@ -39,7 +39,7 @@ fn futures_can_be_run_on_ones_own_runtime() {
     }
 }
 
-/// Blocking a runtime, as tests that are futures themselves do.
+/// Blocks a runtime, as async tests do.
 #[tokio::test]
 async fn the_suite_can_be_run_inside_of_a_runtime() {
     let store = Store::default();
@@ -70,7 +70,7 @@ fn a_backend_that_is_right_stays_so_in_a_box() {
     suite.run();
 }
 
-/// A backend that does without what can be done without, and says so.
+/// A backend without the optional operations passes if it declares what it lacks.
 #[test]
 fn a_simple_backend_passes_when_it_says_what_it_lacks() {
     let store = Store::default();
@@ -83,7 +83,7 @@ fn a_simple_backend_passes_when_it_says_what_it_lacks() {
         .run();
 }
 
-/// Saying that it has what it lacks is found out.
+/// Declaring a capability that the backend lacks is detected.
 #[test]
 fn a_simple_backend_fails_when_it_does_not_say_so() {
     let store = Store::default();
@@ -102,7 +102,7 @@ fn a_simple_backend_fails_when_it_does_not_say_so() {
     assert!(without("watch").contains(&"what_others_evict_is_reported"));
 }
 
-/// Claiming to lack what it has is found out as well, where the cache would go by it.
+/// Declaring as missing a capability that the backend has is detected too, where the cache relies on it.
 #[test]
 fn a_backend_that_can_more_than_it_says_is_told() {
     let store = Store::default();
@@ -116,7 +116,7 @@ fn a_backend_that_can_more_than_it_says_is_told() {
     );
 }
 
-/// Who reads the failure learns what is wrong, though keys print alike and a count says nothing of what is left.
+/// The failure message says what is wrong, even if keys print alike or a count does not show what is left.
 #[test]
 fn a_failure_says_what_is_wrong() {
     let said = |flaw, check| {
@@ -154,7 +154,7 @@ fn a_failure_says_what_is_wrong() {
     }
 }
 
-/// A store that others use keeps nothing of a suite that fails.
+/// A failing suite leaves nothing in a store that others use.
 #[test]
 fn a_check_that_fails_leaves_nothing_in_the_store() {
     let store = Store::default();
@@ -164,7 +164,7 @@ fn a_check_that_fails_leaves_nothing_in_the_store() {
     assert_eq!(store.len(), 0);
 }
 
-/// A store that counts in whole steps may let an entry go early, if that is allowed.
+/// A store with a coarse clock may expire an entry early, if the suite allows it.
 #[test]
 fn an_entry_may_go_early_by_as_much_as_is_allowed() {
     let store = Store::default();
@@ -181,7 +181,7 @@ fn an_entry_may_go_early_by_as_much_as_is_allowed() {
 
 #[test]
 fn each_flaw_is_found_by_the_check_that_is_about_it() {
-    // each passes its check unless the flaw makes it fail: the one above has seen to that
+    // without the flaw each check passes, as the test of the correct backend shows
     for (flaw, check) in flaw::ALL {
         let store = Store::default();
         let suite = suite(&store, Some(*flaw));
@@ -190,7 +190,7 @@ fn each_flaw_is_found_by_the_check_that_is_about_it() {
     }
 }
 
-/// Whatever is checked is found out by something: each check fails for a flaw of the list.
+/// Every check is effective: each one fails for a flaw in the list.
 #[test]
 fn each_check_can_fail() {
     let store = Store::default();
@@ -205,7 +205,8 @@ fn failed_checks(suite: &Suite<'_>) -> Vec<&'static str> {
     failed_checks_of(suite, |_| true)
 }
 
-/// The checks that fail among those of a name that is `wanted`. In both styles, or else the style is told too.
+/// The names of the failing checks among those whose name is `wanted`, once each for both styles. Each failure must contain its
+/// check's name.
 fn failed_checks_of(suite: &Suite<'_>, wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
     let mut failed: Vec<&'static str> = Vec::new();
     for check in suite.checks().filter(|check| wanted(check.name())) {

@@ -1,10 +1,10 @@
-//! What the backend of these tests calls its entries.
+//! How the backend of these tests names its entries.
 
 use cacheado_backends::{Key, Scope};
 
 use crate::flaw::Flaw;
 
-/// A place in one cache's hierarchy.
+/// A place in the hierarchy of one cache.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     pub cache: String,
@@ -12,7 +12,7 @@ pub struct Place {
     ids: Vec<String>,
 }
 
-/// An entry.
+/// The name of an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Name {
     pub place: Place,
@@ -56,7 +56,7 @@ impl Place {
         }
     }
 
-    /// Whether `other` is this one or below it.
+    /// Whether `other` is this place or below it.
     pub fn contains(&self, other: &Self, flaw: Option<Flaw>) -> bool {
         let cache = match flaw {
             Some(Flaw::ComparesNamesAsPrefixes) => other.cache.starts_with(&self.cache),

@@ -1,11 +1,11 @@
-//! A backend that brings only what each must.
+//! A backend with only the required operations.
 
 use cacheado_backends::backend::{Backend, BackendResult, Lookup, Payload};
 use cacheado_backends::{Key, Scope};
 
 use crate::memory::Memory;
 
-/// Has no marks, claims, reports or counts, and the defaults for the rest.
+/// Has no marks, claims, reports or counts, and uses the default implementations for the rest.
 pub struct Simple(pub Memory);
 
 impl Backend for Simple {

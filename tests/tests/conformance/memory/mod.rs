@@ -1,4 +1,4 @@
-//! A backend in memory that does all there is to do, and one thing wrong if it is told to.
+//! An in-memory backend with all operations, and one flaw if requested.
 
 mod operations;
 
@@ -14,12 +14,12 @@ use cacheado_backends::{Key, Scope};
 use crate::flaw::Flaw;
 use crate::name::{Name, Place};
 
-/// What instances share.
+/// The state that instances share.
 #[derive(Clone, Default)]
 pub struct Store(Arc<Mutex<Held>>);
 
 impl Store {
-    /// How many entries there are, of all caches.
+    /// The number of entries, of all caches.
     pub fn len(&self) -> usize {
         self.0.lock().unwrap().entries.len()
     }
@@ -28,10 +28,10 @@ impl Store {
 #[derive(Default)]
 struct Held {
     entries: HashMap<Name, Entry>,
-    /// All that was evicted and set since the beginning: a mark is how long it was.
+    /// All evictions and sets since the beginning. A mark is a length of this history.
     history: Vec<What>,
     claims: HashMap<Name, Claim>,
-    /// What was found first of each value alone.
+    /// The first value that `get_value` found for each entry.
     found_alone: HashMap<Name, Payload>,
     watchers: Vec<Watcher>,
     instances: u64,
@@ -41,7 +41,7 @@ struct Held {
 struct Entry {
     payload: Payload,
     stored: Instant,
-    /// How often, since it was evicted.
+    /// The number of stores since the last eviction.
     stores: u64,
 }
 
@@ -62,18 +62,18 @@ struct Watcher {
     changes: Changes,
 }
 
-/// One instance.
+/// One instance of the backend.
 pub struct Memory {
     store: Store,
     cache: String,
     instance: u64,
     flaw: Option<Flaw>,
-    /// What was worked on last.
+    /// The entry that was worked on last.
     last: Mutex<Option<Name>>,
     lost: AtomicBool,
 }
 
-/// The time between two steps that should be one.
+/// The time between two steps that should be atomic.
 const BETWEEN: Duration = Duration::from_micros(200);
 
 impl Memory {
@@ -108,7 +108,7 @@ impl Memory {
         self.last.lock().unwrap().clone().unwrap()
     }
 
-    /// What is left of `entry`; `None` if that is nothing.
+    /// The remaining payload of `entry`, or `None` if it has expired.
     fn live(&self, entry: &Entry) -> Option<Payload> {
         let Some(lifetime) = entry.payload.lifetime else {
             return Some(entry.payload.clone());
@@ -134,7 +134,7 @@ impl Memory {
         })
     }
 
-    /// `payload` as it is stored by an operation that has `flaw`, by which all lives for ever.
+    /// `payload` without a lifetime if the backend has `flaw`.
     fn endless_if(&self, flaw: Flaw, payload: &Payload) -> Payload {
         let mut payload = payload.clone();
         if self.has(flaw) {
@@ -176,7 +176,7 @@ impl Memory {
         Mark::new(bytes.concat(), Instant::now())
     }
 
-    /// Whether what the mark was taken for may be stored: undisturbed, and by who holds the claim if it was claimed.
+    /// Whether a value loaded under `mark` may be stored: nothing has invalidated it, and its claim, if any, is still held.
     fn stands(&self, held: &Held, name: &Name, mark: &Mark) -> bool {
         let (began, owner) = read(mark);
         let began = match self.flaw {
@@ -228,7 +228,7 @@ impl Memory {
         stands
     }
 
-    /// Reports a change to all other instances for the cache.
+    /// Reports a change to all other instances of this cache.
     fn tell(&self, change: &Change) {
         let changes: Vec<Changes> = {
             let held = self.held();
@@ -244,7 +244,7 @@ impl Memory {
         }
     }
 
-    /// Notes and tells that `key` was set.
+    /// Records and reports that `key` was set.
     fn note_set(&self, key: &Key, name: Name) {
         if !self.has(Flaw::SettingLeavesMarks) {
             self.held().history.push(What::Entry(name));
@@ -255,10 +255,10 @@ impl Memory {
     }
 }
 
-/// The owner of a claim that is anybody's, and in a mark that there is none.
+/// The owner of a claim open to all; in a mark, the absence of a claim.
 const ANYBODY: u64 = 0;
 
-/// How long the history was, and who claimed the load.
+/// The history length and the owner of the claim in `mark`.
 fn read(mark: &Mark) -> (usize, u64) {
     let (numbers, _) = mark.bytes().as_chunks::<8>();
     let number = |nth: usize| {
