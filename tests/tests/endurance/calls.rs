@@ -1,4 +1,4 @@
-//! What a service does with one cache: calls of all kinds, and changes of what they ask for. Each answer is checked.
+//! How a service uses one cache: calls of all kinds, and changes of the values behind them. Each result is checked.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::truth::{ARGS, Failure, Place, Tenant, Value, everything};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// A cache, and how often it was asked.
+/// A cache, and the number of lookups in it.
 pub struct Asked {
     pub name: &'static str,
     pub cache: Cache,
@@ -35,7 +35,7 @@ impl Asked {
         self.looks.fetch_add(count as u64, SeqCst);
     }
 
-    /// Each look-up was counted, as a hit or as a miss.
+    /// Every lookup was counted, as a hit or as a miss.
     pub fn has_counted(&self) {
         let stats = self.cache.stats();
         let looks = self.looks.load(SeqCst);
@@ -43,7 +43,7 @@ impl Asked {
     }
 }
 
-/// What `call` returns, unless its body panics.
+/// The result of `call`, or `None` if it panics.
 fn returned<T>(call: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(call)).ok()
 }
@@ -55,7 +55,7 @@ fn answer(returned: Result<Value, Failure>) -> Option<Value> {
     }
 }
 
-/// A call of a tenant.
+/// A call for a tenant.
 pub struct Call<'a> {
     pub asked: &'a Asked,
     pub tenant: &'a Arc<Tenant>,
@@ -90,7 +90,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Asks for something, by blocking.
+    /// Reads a value, blocking.
     pub fn read(&self, random: &mut Random) {
         let Self { asked, tenant, arg } = *self;
         let (cache, org, user) = (&asked.cache, tenant.org.as_str(), tenant.user);
@@ -125,13 +125,13 @@ impl<'a> Call<'a> {
                 returned(|| refresh!(aged(cache, tenant, org, user, arg))).and_then(answer)
             }),
             _ => {
-                // what comes of it is seen by those who ask
+                // its effect shows in later calls
                 let _ = expire!(timed(cache, tenant, org, user, arg));
             }
         }
     }
 
-    /// Asks for something, without blocking. The future may be dropped at any point.
+    /// Reads a value, async. The future may be dropped at any point.
     pub async fn read_async(&self, function: usize) {
         let Self { asked, tenant, arg } = *self;
         let (cache, org, user) = (&asked.cache, tenant.org.as_str(), tenant.user);
@@ -147,8 +147,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Changes something. The cache is told by an eviction of it or of the tenant, or by the new value; whether the shared tier hears of
-    /// that at once is its own matter, and nobody here is given what is older.
+    /// Changes a value in the source and then invalidates it in the cache, by an eviction of the call or the tenant, or by a put.
+    /// Whether or not the shared tier receives that at once, no caller here is given an older value.
     pub fn change(&self, random: &mut Random) {
         let Self { asked, tenant, arg } = *self;
         let (cache, org, user) = (&asked.cache, tenant.org.as_str(), tenant.user);

@@ -1,4 +1,4 @@
-//! The caches of a service: bounded and unbounded, by rules in several orders, alone and before a store that fails.
+//! The caches of a service: bounded and unbounded, with rules in several orders, alone and in front of a failing store.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::truth::Value;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// How many kinds of caches there are.
+/// The number of kinds of caches.
 pub const KINDS: usize = 10;
 
 /// What all caches share.
 pub struct Fleet {
-    /// The store behind some of them.
+    /// The store behind some of the caches.
     pub client: Client,
     pub clock: ManualClock,
-    /// Those that last.
+    /// The long-lived caches.
     pub caches: Vec<Asked>,
     pub chaos: Vec<ChaosHandle>,
 }
@@ -29,7 +29,7 @@ fn weigh(it: &Weighed<'_>) -> u32 {
     it.value::<Value>().map_or(1, |_| 3)
 }
 
-/// How many bodies each cache runs in the background.
+/// The limit of bodies in the background, per cache.
 pub const BACKGROUND: usize = 4;
 
 impl Fleet {
@@ -50,7 +50,7 @@ impl Fleet {
         fleet
     }
 
-    /// A new cache, and what fails behind it.
+    /// Makes a cache, and returns it with the handle of the faults behind it, if any.
     pub fn cache(&self, kind: usize) -> (Asked, Option<ChaosHandle>) {
         let mut chaos = None;
         let mut failing = || {
@@ -61,7 +61,7 @@ impl Fleet {
         let builder = Cache::builder()
             .flight_timeout(Duration::from_millis(50))
             .background_limit(BACKGROUND);
-        // one runs on the real clock
+        // one kind runs on the real clock
         let builder = |manual: bool| -> CacheBuilder {
             let builder = builder;
             if manual {

@@ -1,4 +1,5 @@
-//! The cached functions of a service, which among them have every way to end a value, and the place of each in the truth.
+//! The cached functions of a service, which together cover every way in which a value ends, and the place of each in the source of
+//! truth.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -121,5 +122,5 @@ pub async fn detached(
     value
 }
 
-/// What is done without a function.
+/// The place of the values that programmatic calls read and change.
 pub const PROGRAMMATIC: usize = 9;

@@ -1,5 +1,6 @@
-//! Months of a service's life, in seconds: tenants, threads, futures and caches come by the hundred and never return, bodies fail and panic,
-//! a store does its worst, and time goes by in hours and months. Nothing wrong is answered meanwhile, and what is held levels off.
+//! Months of a service's life in seconds. Tenants, threads, futures and caches come by the hundred and never return, bodies fail and
+//! panic, the store fails in every way, and time advances by hours and months. No call returns a wrong value, and memory use levels
+//! off.
 
 mod allocator;
 mod calls;
@@ -25,12 +26,12 @@ scopes! {
     }
 }
 
-/// How much more may be held after many rounds than after a few: room of tables that by chance have had more in them at once than before,
-/// and what the store of these tests knows of each cache that was ever before it. That is a quarter of it. A hundred bytes left behind by
-/// each call would be nine times as much, and what each thread counts in, or each cache has made, more than ten times.
+/// How much more memory may be held after many rounds than after a few. It allows for tables that by chance held more at once than
+/// before, and for what the tests' store knows of each cache that ever used it, which is a quarter of it. A leak of a hundred bytes
+/// per call would be nine times as much; a leak of each thread's counters, or of what each cache allocates, more than ten times.
 const SLACK: i64 = 512 << 10;
 
-/// Waits for what comes about in the background.
+/// Waits for something that happens in the background.
 #[track_caller]
 fn comes(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
@@ -40,13 +41,13 @@ fn comes(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// How many threads and open files there are, where that can be told.
+/// The number of threads and open files, where the system reports it.
 fn threads_and_files() -> (usize, usize) {
     let count = |of: &str| std::fs::read_dir(format!("/proc/self/{of}")).map_or(0, Iterator::count);
     (count("task"), count("fd"))
 }
 
-/// A service that has been as busy as it ever is, and is idle.
+/// An idle service that has had its peak load.
 fn after_a_rush(random: Random) -> Service {
     let mut service = Service::new(random);
     service.rush();
@@ -62,7 +63,7 @@ fn months(random: Random) {
     service.rounds(40);
     let more = service.settle() - begin;
     assert!(more <= SLACK, "{more} bytes more");
-    // beside those of bodies in the background a few that the caches share, and those that send what was not sent
+    // besides the threads of background bodies: a few that the caches share, and those that send unsent evictions
     let most = service.fleet.caches.len() * BACKGROUND + 30;
     comes("few threads", || threads_and_files().0 <= most);
     assert!(threads_and_files().1 <= files + 2, "open files");
@@ -72,7 +73,7 @@ fn months(random: Random) {
 fn a_service_levels_off_and_answers_right_for_months() {
     within(Duration::from_secs(120), || {
         let mut random = Random::new(seed("endurance"));
-        // what is kept for the next cache when one goes is there already
+        // so what a dropped cache leaves for the next one exists already
         drop(after_a_rush(Random::new(random.number())));
         let before = live_bytes();
         months(random);

@@ -1,4 +1,4 @@
-//! A service: who uses its caches, and what becomes of what is in them.
+//! A service: the users of its caches, and the life of what is in them.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Barrier};
@@ -20,10 +20,10 @@ use crate::functions::{AWAITED, DETACHED};
 use crate::scope;
 use crate::truth::{Tenant, tenants, values};
 
-/// How many threads use one cache at once at most.
+/// The most threads that use one cache at once.
 const CROWD: usize = 20;
 
-/// What one who calls by blocking does.
+/// The calls of a blocking user.
 fn blocking(asked: &Asked, tenants: &[Arc<Tenant>], mut random: Random) {
     for _ in 0..30 {
         let call = Call::any(asked, tenants, &mut random);
@@ -35,12 +35,12 @@ fn blocking(asked: &Asked, tenants: &[Arc<Tenant>], mut random: Random) {
     }
 }
 
-/// What one who awaits does. Of the futures some are dropped before they are over.
+/// The calls of an async user. Some of its futures are dropped before they complete.
 async fn awaiting(asked: &Asked, tenants: &[Arc<Tenant>], mut random: Random) {
     for _ in 0..15 {
         let call = Call::any(asked, tenants, &mut random);
         let function = AWAITED + random.index(DETACHED - AWAITED + 1);
-        // a body that panics is no end of its caller
+        // a panicking body does not end its caller
         let mut read = Box::pin(AssertUnwindSafe(call.read_async(function)).catch_unwind());
         let over = if random.comes(20) {
             let mut over = None;
@@ -68,7 +68,7 @@ async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     }
 }
 
-/// Stores for all spans of time: what a cache keeps to know what ends when, it makes when it is first used.
+/// Stores entries with lifetimes of every magnitude, since a cache allocates the parts of its expiry schedule at first use.
 fn use_all_of_the_schedule(cache: &Cache) {
     for power in 24..60 {
         let lifetime = Duration::from_nanos(1 << power);
@@ -80,7 +80,7 @@ fn use_all_of_the_schedule(cache: &Cache) {
     }
 }
 
-/// All that a service uses.
+/// Everything that makes up a service.
 pub struct Service {
     pub fleet: Arc<Fleet>,
     runtime: Runtime,
@@ -106,13 +106,13 @@ impl Service {
         Random::new(self.random.number())
     }
 
-    /// Users of an organization that was never there before.
+    /// Users of a new organization.
     fn newcomers(&mut self, cache: &str) -> Vec<Arc<Tenant>> {
         let org = format!("{cache}/{}/{}", self.round, self.random.number());
         (0..2).map(|user| Tenant::new(org.clone(), user)).collect()
     }
 
-    /// `asked` is used by threads and tasks that end with that, while time goes by.
+    /// Threads and tasks use `asked` while time advances, and end with that.
     fn use_cache(&mut self, asked: &Asked) {
         let tenants = self.newcomers(asked.name);
         let [one, two, three, four] = std::array::from_fn(|_| self.random());
@@ -131,12 +131,12 @@ impl Service {
         });
         if self.random.comes(30) {
             let org = scope::organization(tenants[0].org.as_str());
-            // if the store does not hear of it now, it does later
+            // if the store does not receive it now, it does later
             let _ = asked.cache.evict_by_scope(org).run();
         }
     }
 
-    /// Each cache is used by newcomers, and others that come and go; then much time goes by.
+    /// Newcomers use each cache, and short-lived caches come and go; then a long time passes.
     pub fn rounds(&mut self, count: u64) {
         for _ in 0..count {
             self.round += 1;
@@ -145,7 +145,7 @@ impl Service {
                 self.use_cache(asked);
             }
             for _ in 0..3 {
-                // it goes while its bodies still run in the background
+                // dropped while its bodies still run in the background
                 let (short_lived, _) = fleet.cache(self.random.index(KINDS));
                 self.use_cache(&short_lived);
             }
@@ -161,7 +161,7 @@ impl Service {
         }
     }
 
-    /// More threads at once than ever again: what each cache keeps for a thread that counts, the next one takes over.
+    /// More threads at once than at any later time: a later thread takes over what a cache keeps for a thread's counts.
     pub fn rush(&mut self) {
         let fleet = Arc::clone(&self.fleet);
         for asked in &fleet.caches {
@@ -180,7 +180,7 @@ impl Service {
         }
     }
 
-    /// Everything ends and is evicted, by which nothing is left but what is held then, which is returned.
+    /// Lets everything expire or evicts it, checks that nothing is left of it, and returns the bytes still held.
     pub fn settle(&mut self) -> i64 {
         let fleet = Arc::clone(&self.fleet);
         fleet.clock.advance(Duration::from_hours(1));

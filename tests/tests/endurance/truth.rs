@@ -1,28 +1,28 @@
-//! What is true: tenants whose values change, and what may be answered of them.
+//! The source of truth: tenants whose values change, and which values are valid answers.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// How many functions there are, the programmatic calls among them, and of how many arguments.
+/// The number of functions, counting the programmatic calls as one, and of arguments of each.
 const FUNCTIONS: usize = 10;
 pub const ARGS: usize = 3;
 
 static VALUES: AtomicI64 = AtomicI64::new(0);
 static TENANTS: AtomicI64 = AtomicI64::new(0);
 
-/// How many values there are, clones among them.
+/// The number of live values, including clones.
 pub fn values() -> i64 {
     VALUES.load(SeqCst)
 }
 
-/// How many tenants somebody still knows: whoever waits for a body, or runs it in the background.
+/// The number of tenants still referenced by anything, such as a waiting caller or a background body.
 pub fn tenants() -> i64 {
     TENANTS.load(SeqCst)
 }
 
-/// Notes that a value is there for as long as it lives.
+/// Counts a value for as long as it lives.
 #[derive(Debug)]
 struct Counted(());
 
@@ -45,7 +45,7 @@ impl Drop for Counted {
     }
 }
 
-/// A value says whose it is, of which call, and how new.
+/// A value states its tenant, its call and its version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Value {
     place: Place,
@@ -56,12 +56,12 @@ pub struct Value {
     _counted: Counted,
 }
 
-/// Of which function, and with which argument.
+/// The function and its argument.
 pub type Place = (usize, usize);
 
 #[derive(Clone, Debug)]
 pub enum Failure {
-    /// The body's own, which is as new as a value would be.
+    /// The body's own error, as recent as a value would be.
     Body(Value),
     Cache,
 }
@@ -75,11 +75,11 @@ impl From<cacheado::Error> for Failure {
 pub struct Tenant {
     pub org: String,
     pub user: u64,
-    /// What the source has.
+    /// The versions in the source.
     versions: [[AtomicU64; ARGS]; FUNCTIONS],
-    /// What is to be seen by all calls that begin from now on, or newer.
+    /// The versions, or newer ones, that every call must see that begins from now on.
     acknowledged: [[AtomicU64; ARGS]; FUNCTIONS],
-    /// One at a time changes something.
+    /// Serializes changes.
     changes: Mutex<()>,
     bodies: AtomicU64,
 }
@@ -107,11 +107,11 @@ impl Tenant {
         }
     }
 
-    /// What a body comes to: mostly a value, at times an error, and at times it panics.
+    /// What a body does: mostly return a value, sometimes an error, and sometimes panic.
     pub fn body(&self, place: Place) -> Result<Value, Failure> {
         let value = self.value(place);
         match self.bodies.fetch_add(1, SeqCst) % 32 {
-            // not by `panic!`, which would be told of each time
+            // not `panic!`, whose hook would print each one
             7 => std::panic::resume_unwind(Box::new("as asked")),
             13 | 27 => Err(Failure::Body(value)),
             nth => {
@@ -123,7 +123,7 @@ impl Tenant {
         }
     }
 
-    /// Changes the source at `places`, and then has `tell` tell the cache.
+    /// Changes the source at `places`, and then calls `tell`, which tells the cache.
     pub fn change(&self, places: &[Place], tell: impl FnOnce()) {
         let _alone = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let change = |place: &Place| self.versions[place.0][place.1].fetch_add(1, SeqCst) + 1;
@@ -134,7 +134,7 @@ impl Tenant {
         }
     }
 
-    /// Calls `ask` for what is at `place`, and checks the answer, if there is one.
+    /// Calls `ask` for the value at `place`, and checks the result, if any.
     pub fn check(&self, place: Place, ask: impl FnOnce() -> Option<Value>) {
         let known = self.known(place);
         if let Some(value) = ask() {
@@ -142,7 +142,7 @@ impl Tenant {
         }
     }
 
-    /// Which version calls from here on see, or a newer one.
+    /// The version that calls must see from here on, or a newer one.
     pub fn known(&self, place: Place) -> u64 {
         self.acknowledged[place.0][place.1].load(SeqCst)
     }
@@ -161,7 +161,7 @@ impl Drop for Tenant {
     }
 }
 
-/// All arguments of each function.
+/// All arguments of all functions.
 pub fn everything() -> Vec<Place> {
     let args = |function| (0..ARGS).map(move |arg| (function, arg));
     (0..FUNCTIONS).flat_map(args).collect()
