@@ -1,4 +1,4 @@
-//! What lies in the server, and what others have put there.
+//! What the server holds, and what other clients have written there.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -40,7 +40,7 @@ fn foreign_keys_stay_and_foreign_values_are_nothing_that_decodes() {
     assert_eq!(raw(server.addr(), "get tests\r\n"), "VALUE tests 0 3");
 }
 
-/// A cache of two tenants without values in the process.
+/// A shared-only cache, and two tenants.
 fn tenants(server: &servers::Memcached) -> (Cache, [Scope; 2]) {
     let hierarchy = Hierarchy::builder().level("organization", "org_id");
     let builder = Cache::builder().name("shop").in_process(false);
@@ -80,7 +80,7 @@ fn a_mark_that_another_client_has_written_over_is_made_anew() {
     assert_eq!((stats.backend_errors, stats.backend_skips), (0, 0));
 }
 
-/// What the server has under `name`, and its flags.
+/// The value and the flags that the server has under `name`.
 fn item(server: SocketAddr, name: &str) -> (String, Vec<u8>) {
     let mut stream = BufReader::new(TcpStream::connect(server).unwrap());
     let get = format!("get {name}\r\n");
@@ -94,7 +94,7 @@ fn item(server: SocketAddr, name: &str) -> (String, Vec<u8>) {
     (flags, bytes)
 }
 
-/// It is under other marks, as what was evicted with its scope is.
+/// The copied value carries other marks, like a value whose scope was evicted.
 #[test]
 fn what_was_copied_from_another_tenant_is_a_miss_that_is_counted() {
     let server = servers::Memcached::start();
@@ -118,7 +118,7 @@ fn what_was_copied_from_another_tenant_is_a_miss_that_is_counted() {
     assert_eq!(load(&cache, &globex, 3), 3);
     assert_eq!(cache.stats().backend_errors - before, 1);
     assert_eq!(load(&cache, &globex, 0), 3, "it was stored over");
-    // what was evicted is a miss like any other
+    // an evicted entry is an ordinary miss
     cache.evict_by_scope(globex.clone()).run().unwrap();
     assert_eq!(load(&cache, &globex, 4), 4);
     assert_eq!(cache.stats().backend_errors - before, 1);

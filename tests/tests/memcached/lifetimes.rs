@@ -1,4 +1,4 @@
-//! How long what is stored is there, by the clocks of server and process.
+//! How long stored values stay, by the clocks of server and process.
 
 use std::process::{Command, Stdio};
 use std::thread;
@@ -16,7 +16,7 @@ fn the_server_itself_lets_go_also_past_thirty_days() {
     let backend = backend(&server.url());
     let key = key("k");
     let day = 24 * 3_600;
-    // for as long as a load that began before may take it stays
+    // an expired value stays this long, for loads that began before
     let limit = 60;
     for seconds in [60, 30 * day - 62, 30 * day, 31 * day, 365 * day] {
         let lifetime = Duration::from_secs(seconds);
@@ -24,7 +24,7 @@ fn the_server_itself_lets_go_also_past_thirty_days() {
         let (seconds, left) = (seconds + limit, kept(&server, &key));
         assert!((seconds..seconds + 6).contains(&left), "{seconds}: {left}");
     }
-    // memcached knows no date past 2038: nothing then, and the value says itself when it is over
+    // memcached knows no dates past 2038: the item has no expiry then, and the value itself says when it ends
     let lifetime = Duration::from_secs(50 * 365 * day);
     backend.set(&key, &lasting("v", lifetime)).unwrap();
     assert_eq!(
@@ -33,7 +33,7 @@ fn the_server_itself_lets_go_also_past_thirty_days() {
     );
 }
 
-/// What the second process of the next test does: reads until there is a miss, and tells.
+/// The second process of the next test: reads until there is a miss, and prints the number of hits.
 #[test]
 #[ignore = "it is the second process of the next test"]
 fn child_reads_until_a_miss() {
@@ -54,7 +54,7 @@ fn another_process_is_never_served_past_a_lifetime() {
     let server = servers::Memcached::start();
     let backend = backend(&server.url());
     let key = key("k");
-    // some time of which the server's clock is known
+    // observe the server's clock for a while
     let watched = Instant::now();
     while watched.elapsed() < Duration::from_millis(1_100) {
         miss(backend.get(&key));
@@ -86,7 +86,7 @@ fn another_process_is_never_served_past_a_lifetime() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}");
     assert!(said.contains("hits ") && !said.contains("hits 0"), "{said}");
-    // with what it takes to start and to end a process
+    // including the time to start and end a process
     assert!(took < lifetime + Duration::from_millis(100), "{took:?}");
     assert!(took > Duration::from_millis(2_000), "{took:?}");
 }
@@ -123,7 +123,7 @@ fn what_stands_for_loads_under_way_is_kept_for_those_that_begin_now() {
             backend.set(&key, &lasting("v", Duration::ZERO)).unwrap();
         }
         let before = miss(backend.get(&key));
-        // as after some time
+        // as if some time had passed
         keep(&server, &key, 20);
         let now = miss(backend.get(&key));
         assert_eq!(before.bytes(), now.bytes());

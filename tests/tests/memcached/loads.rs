@@ -1,4 +1,4 @@
-//! Loads and claims, by the numbers of items.
+//! Loads and claims, by item numbers.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn what_a_load_past_the_limit_brings_is_not_stored() {
     assert_eq!(value(&backend, &key), None);
 }
 
-/// It may only stand in for the one that is to be loaded, or be none that the caller can read.
+/// The value may be stale, or unreadable for the caller.
 #[test]
 fn a_value_that_is_there_can_be_claimed_and_stays_until_its_owner_brings_another() {
     let server = servers::Memcached::start();
@@ -38,12 +38,12 @@ fn a_value_that_is_there_can_be_claimed_and_stays_until_its_owner_brings_another
     let second = claim().expect("it was given back");
     assert_eq!(value(&backend, &key).as_deref(), Some(&b"old"[..]));
     assert!((whole - 10..=whole).contains(&kept(&server, &key)));
-    // whose claim is over
+    // the claim of `first` is over
     assert!(!backend.fill(&key, &payload("late"), &first).unwrap());
     assert_eq!(value(&backend, &key).as_deref(), Some(&b"old"[..]));
     assert!(backend.fill(&key, &payload("new"), &second).unwrap());
     assert_eq!(value(&backend, &key).as_deref(), Some(&b"new"[..]));
-    // an eviction comes between, by key or by scope
+    // an eviction in between, by key or by scope
     for by_scope in [false, true] {
         backend.set(&key, &payload("old")).unwrap();
         let mark = claim().expect("whoever brought one has given it back");
@@ -57,7 +57,7 @@ fn a_value_that_is_there_can_be_claimed_and_stays_until_its_owner_brings_another
     }
 }
 
-/// One of them leaves the stub, whose number the others are to be known by as well.
+/// One load leaves the stub, and its number must also identify the other loads.
 #[test]
 fn loads_side_by_side_after_an_eviction_of_all_can_each_be_stored() {
     let server = servers::Memcached::start();

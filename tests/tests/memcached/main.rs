@@ -1,4 +1,4 @@
-//! The Memcached backend when things go wrong, and what it does beyond the conformance suite, over real servers.
+//! The Memcached backend beyond the conformance suite, including faults, against real servers.
 
 mod contents;
 mod lifetimes;

@@ -1,4 +1,4 @@
-//! Many keys at once.
+//! Bulk operations.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn any_number_of_keys_is_looked_up_stored_and_filled_at_once() {
     const COUNT: usize = 40_000;
     let server = servers::Memcached::start_with(&["-m", "256"]);
     let store = backend(&server.url()).timeout(Duration::from_secs(30));
-    // long names and long values: what is asked and what is answered fits into no buffer
+    // long names and values, so that neither requests nor responses fit into a buffer
     let keys: Vec<Key> = (0..COUNT).map(|nth| key(&format!("{nth:0200}"))).collect();
     let value = payload(vec![7; 2_000]);
     let entries: Vec<_> = keys

@@ -12,7 +12,7 @@ use cacheado_tests::servers::{self, Silent, wait_until};
 
 use crate::shared::{BOUND, backend, key, miss, payload, value};
 
-/// Fails if any operation answers, or takes too long to fail.
+/// Panics if any operation succeeds, or takes too long to fail.
 fn expect_outage(backend: &Memcached) {
     let key = key("k");
     let everywhere = Scope::global();
@@ -71,7 +71,7 @@ fn a_paused_server_is_an_outage_until_it_goes_on() {
     server.pause();
     expect_outage(&backend);
     server.resume();
-    // what was sent before may arrive only now, a clear among it
+    // operations sent earlier may arrive only now, among them a clear
     let set = || {
         let found = backend
             .set(&key, &payload("w"))
@@ -95,7 +95,7 @@ fn a_server_that_starts_anew_is_used_again_and_old_marks_are_over() {
         .get(&set)
         .is_ok()));
     assert_eq!(value(&backend, &set), None);
-    // it numbers items from 1 again, so the number in the mark is soon another item's
+    // the restarted server numbers items from 1 again, so another item soon has the number in the mark
     for _ in 0..20 {
         miss(backend.get(&loading));
         assert!(!backend.fill(&loading, &payload("old"), &mark).unwrap());
@@ -107,7 +107,7 @@ fn a_server_that_starts_anew_is_used_again_and_old_marks_are_over() {
     assert_eq!(value(&backend, &loading).as_deref(), Some(&b"new"[..]));
 }
 
-/// Answers each connection with `answer`, whatever is asked.
+/// A server that sends `answer` in response to anything.
 fn liar(answer: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! What the server understands and would not do.
+//! Requests that the server understands and refuses.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn a_value_that_is_too_large_is_refused_and_takes_the_old_one_along() {
     assert!(usual.fill(&key, &large, &mark).unwrap_err().is::<Refused>());
     assert!(usual.put(&key, &large, &mark).unwrap_err().is::<Refused>());
 
-    // one that believes the server to take more hears it from there
+    // if the limit is set above the server's, the server refuses
     let bold = backend(&server.url()).max_value_bytes(8 << 20);
     let error = bold.set(&key, &payload(vec![7; 3 << 20])).unwrap_err();
     assert!(error.is::<Refused>(), "{error}");
@@ -37,7 +37,7 @@ fn a_value_that_is_too_large_is_refused_and_takes_the_old_one_along() {
 
 #[test]
 fn a_full_memory_is_a_refusal() {
-    // it is to say so rather than make room
+    // the server returns an error instead of evicting
     let server = servers::Memcached::start_with(&["-M", "-m", "8"]);
     let backend = backend(&server.url()).timeout(Duration::from_secs(5));
     let full = (0..40).find_map(|nth| {

@@ -1,4 +1,4 @@
-//! In which threads and runtimes it can be used: in all, and in none.
+//! The backend works in every thread and runtime, and without a runtime.
 
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ fn many_callers_at_once_share_connections() {
     }
 }
 
-/// Its connections are a runtime's that never ends, whoever has asked for them.
+/// The backend's connections belong to a runtime that never ends, whichever runtime asked for them.
 #[test]
 fn a_runtime_that_ends_amid_an_operation_takes_nothing_from_others() {
     const COUNT: u32 = 20;
@@ -79,7 +79,7 @@ fn a_runtime_that_ends_amid_an_operation_takes_nothing_from_others() {
                 let (backend, begun) = (Arc::clone(&backend), Arc::clone(&begun));
                 first.spawn(async move {
                     let mut asked = backend.get_async(&key);
-                    // what is asked for is under way
+                    // the request is in flight
                     let answered = futures::poll!(&mut asked);
                     assert!(answered.is_pending());
                     tokio::task::block_in_place(|| begun.wait());
@@ -92,7 +92,7 @@ fn a_runtime_that_ends_amid_an_operation_takes_nothing_from_others() {
         if ends_amid {
             server.resume();
         }
-        // without timers and sockets of its own, and none at all
+        // a runtime without timers and I/O, and no runtime at all
         let second = Builder::new_current_thread().build();
         all_are_found(second.unwrap().block_on(find()));
         all_are_found(block_on(find()));
@@ -115,7 +115,8 @@ fn blocks(backend: &Memcached, bytes: &str) {
     assert_eq!(&*found.bytes, bytes.as_bytes());
 }
 
-/// What blocks it blocks nothing that it waits for, with several servers either, which are asked at once.
+/// Blocking a thread of the runtime does not block the I/O that the call waits for. The same holds for several servers, which are
+/// asked concurrently.
 #[test]
 fn a_runtime_of_the_users() {
     let servers = [servers::Memcached::start(), servers::Memcached::start()];
@@ -125,7 +126,7 @@ fn a_runtime_of_the_users() {
             let urls = servers[..count].iter().map(servers::Memcached::url);
             let backend = Memcached::several(urls).unwrap();
             let backend = backend.runtime(runtime.handle().clone()).unwrap();
-            // whatever is set after it
+            // a setting made after `runtime`
             let backend = backend.timeout(Duration::from_secs(5));
             runtime.block_on(async {
                 blocks(&backend, "blocked on");
@@ -134,7 +135,7 @@ fn a_runtime_of_the_users() {
                 awaits(&backend, "awaited again").await;
             });
             drop(runtime);
-            // with it ends what it drove, which is an outage that is known at once; the rest is not its
+            // operations driven by the ended runtime fail at once as an outage; blocking ones are not driven by it
             let began = Instant::now();
             for _ in 0..2 {
                 let error = block_on(backend.get_async(&key("k"))).unwrap_err();

@@ -1,4 +1,4 @@
-//! Several servers, of which some are down or come back.
+//! Several servers, some of which are down or come back.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn of_several_servers_one_may_be_down() {
     let answered = keys
         .iter()
         .filter(|key| backend.get(key).is_ok_and(|found| found.hit().is_some()));
-    // none if it had the mark of everything
+    // none if the stopped server had the mark of everything
     assert!(answered.count() < keys.len());
     servers[0].restart();
     assert!(wait_until(Duration::from_secs(5), || backend
@@ -41,7 +41,7 @@ fn one_of_several_servers_that_starts_anew_knows_no_mark_of_before() {
     let has = |server: &servers::Memcached, name: &str| {
         !raw(server.addr(), &format!("mg {name} s\r\n")).starts_with("EN")
     };
-    // one that has not the mark of everything
+    // a server that does not have the mark of everything
     let server = servers.iter().find(|server| !has(server, "tests/g/"));
     let server = server.unwrap();
     let is_there = |key: &Key| {
@@ -50,7 +50,7 @@ fn one_of_several_servers_that_starts_anew_knows_no_mark_of_before() {
     };
     let mut keys = (0..).map(|nth| key(&nth.to_string()));
     let key = keys.find(is_there).unwrap();
-    // twice with the same numbers
+    // two restarts, after which the server assigns the same numbers
     let patience = Duration::from_secs(5);
     server.restart();
     assert!(wait_until(patience, || store.get(&key).is_ok()));
@@ -63,7 +63,8 @@ fn one_of_several_servers_that_starts_anew_knows_no_mark_of_before() {
     assert_eq!(value(&store, &key), None);
 }
 
-/// Neither what was evicted while a server could not be reached, nor what was before the server with a scope's mark started anew.
+/// This holds for entries evicted while a server was unreachable, and for entries stored before the server with the scope's mark
+/// restarted.
 #[test]
 fn what_was_evicted_does_not_come_back_with_a_server() {
     const PATIENCE: Duration = Duration::from_secs(10);
@@ -99,7 +100,7 @@ fn what_was_evicted_does_not_come_back_with_a_server() {
         let sent = store.evict_by_scope(&acme).is_ok();
         network.restore();
         if !sent {
-            // the one with the mark
+            // the server with the scope's mark
             unsent += 1;
             assert!(wait_until(PATIENCE, || store.evict_by_scope(&acme).is_ok()));
         }
@@ -114,7 +115,7 @@ fn what_was_evicted_does_not_come_back_with_a_server() {
     }
 }
 
-/// Each set of servers that something is at has a circuit breaker of its own.
+/// Each set of servers that an entry depends on has a circuit breaker of its own.
 #[test]
 fn of_several_servers_one_that_is_out_costs_what_it_has_alone() {
     const FAILURES: u32 = 3;
@@ -125,14 +126,14 @@ fn of_several_servers_one_that_is_out_costs_what_it_has_alone() {
         .name("tests")
         .in_process(false)
         .backend(backend.timeout(LIMIT))
-        // it asks no more until the clock is moved
+        // an open breaker stays open until the clock is advanced
         .circuit_breaker(FAILURES, Duration::from_secs(1))
         .clock(clock.clone())
         .build()
         .unwrap();
     let store = || (0..60).all(|nth: u32| cache.set(nth, &nth).run().is_ok());
     assert!(wait_until(Duration::from_secs(5), store));
-    // all need the mark of everything
+    // every entry needs the mark of everything, so pause another server
     let is_needed =
         |it: &servers::Memcached| !raw(it.addr(), "mg tests/g/ s\r\n").starts_with("EN");
     let out = servers.iter().find(|it| !is_needed(it)).unwrap();

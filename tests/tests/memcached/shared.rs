@@ -10,7 +10,7 @@ use cacheado_backends::memcached::Memcached;
 use cacheado_backends::{Backend, Key, Level, Probe, Scope, Space, address};
 use cacheado_tests::servers;
 
-/// How long an operation may take in these tests, and the most that one is measured to take on a busy machine.
+/// The time limit of an operation in these tests, and the longest measured duration accepted on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_millis(200);
 
 pub(crate) const BOUND: Duration = Duration::from_millis(450);
@@ -48,7 +48,7 @@ pub(crate) fn miss(found: BackendResult<Lookup>) -> Mark {
     }
 }
 
-/// What is stored under `key`, both ways.
+/// The value stored under `key`, read both blocking and async.
 pub(crate) fn value(backend: &Memcached, key: &Key) -> Option<Vec<u8>> {
     let found = backend.get(key).unwrap().hit();
     let awaited = futures::executor::block_on(backend.get_async(key))
@@ -60,7 +60,7 @@ pub(crate) fn value(backend: &Memcached, key: &Key) -> Option<Vec<u8>> {
     found
 }
 
-/// Sends a command as anybody could, and returns the first line of the answer.
+/// Sends a command as any client could, and returns the first line of the response.
 pub(crate) fn raw(server: SocketAddr, command: &str) -> String {
     let mut stream = TcpStream::connect(server).unwrap();
     stream.write_all(command.as_bytes()).unwrap();
@@ -69,19 +69,19 @@ pub(crate) fn raw(server: SocketAddr, command: &str) -> String {
     line.trim_end().to_owned()
 }
 
-/// What the store calls the entry of `key`.
+/// The name of `key`'s item in the store.
 pub(crate) fn name(key: &Key) -> String {
     format!("tests/e/{}", address::entry(key))
 }
 
-/// For how many seconds the server keeps what is under `key`.
+/// For how many more seconds the server keeps the item of `key`.
 pub(crate) fn kept(server: &servers::Memcached, key: &Key) -> u64 {
     let answer = raw(server.addr(), &format!("mg {} t\r\n", name(key)));
     let left = answer.strip_prefix("HD t").unwrap().split(' ').next();
     left.unwrap().parse().unwrap()
 }
 
-/// Has the server keep it for so many seconds.
+/// Has the server keep the item of `key` for this many seconds.
 pub(crate) fn keep(server: &servers::Memcached, key: &Key, seconds: u64) {
     let answer = raw(server.addr(), &format!("mg {} T{seconds}\r\n", name(key)));
     assert!(answer.starts_with("HD"), "{answer}");
