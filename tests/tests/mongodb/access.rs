@@ -1,4 +1,4 @@
-//! A server that asks who one is.
+//! A server with authentication.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ fn url(server: &Mongo, user: &str, password: &str) -> String {
     server.url().replace("mongodb://", &credentials)
 }
 
-/// Adds somebody who may read and write the database `x`, and no other.
+/// Adds a user that may read and write the database `x`, and no other.
 fn add_somebody(url: &str) {
     RUNTIME.block_on(async {
         let client = Client::with_uri_str(url).await.unwrap();
@@ -49,7 +49,7 @@ fn who_may_read_and_write_the_database_may_use_it_and_nobody_else() {
     assert_eq!(other.evict_by_scope(&user("acme", "7")).unwrap(), 1);
     expect(&changes, &Change::Scope(user("acme", "7")));
 
-    // the server answers, and would do so again
+    // the server answers with a refusal, and would do so again
     let elsewhere = backend_of(&allowed, "y", "x");
     let error = elsewhere.set(&key("a"), &forever("1")).unwrap_err();
     assert!(error.is::<Refused>(), "{error}");
@@ -63,7 +63,7 @@ fn who_may_read_and_write_the_database_may_use_it_and_nobody_else() {
     is_silent(&*error, &wrong);
 }
 
-/// Nothing that is said holds the password.
+/// Neither the error nor the backend prints the password.
 fn is_silent(error: &(dyn std::error::Error + Send + Sync), backend: &MongoDb) {
     let said = format!("{error} {error:?} {backend:?}");
     assert!(!said.contains(PASSWORD), "{said}");
@@ -132,7 +132,7 @@ fn options_that_make_no_cache_are_refused_by_name() {
     }
 }
 
-/// Of a database and a collection together, in bytes.
+/// The longest database and collection name together, in bytes.
 const LONGEST: usize = 246;
 
 #[test]
@@ -146,7 +146,7 @@ fn names_that_are_none_are_refused_by_name() {
         (backend().collection("a$b"), "collection(\"a$b\")"),
         (backend().collection(".c"), "collection(\".c\")"),
         (backend().collection("system.c"), "collection(\"system.c\")"),
-        // that of what processes tell each other would be one of the server's
+        // the name of its collection of changes would be one of the server's own
         (backend().collection("system"), "collection(\"system\")"),
         (
             backend().collection("y".repeat(LONGEST)),
@@ -178,7 +178,7 @@ fn what_has_no_effect_does_no_harm() {
     let database = fresh();
     let backend = backend_of(&address, &database, "x");
     backend.set(&key("a"), &forever("1")).unwrap();
-    // the path is not where entries go
+    // the path of the URI does not select the database of the entries
     let found = value(&backend_of(&SHARED.url(), &database, "x"), &key("a"));
     assert_eq!(found.as_deref(), Some("1"));
 }

@@ -1,4 +1,4 @@
-//! What another client writes where an entry lies: whatever it is, nobody is given it, and it keeps nobody from going on.
+//! Documents changed by another client: no caller is served what it wrote, and the cache keeps working.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ cacheado::scopes! {
     organization(org_id)
 }
 
-/// Says whose it is.
+/// Returns a text that names its tenant.
 #[cache(cache = cache, skip(cache), scope = "organization", scopes = tenancy, ttl = "1h", name = "note")]
 fn note(cache: &Cache, org_id: &str) -> String {
     let _ = cache;
     format!("the note of {org_id}")
 }
 
-/// The same entries.
+/// Shares the entries of `note`.
 #[cache(cache = cache, skip(cache), scope = "organization", scopes = tenancy, ttl = "1h", name = "note")]
 async fn note_async(cache: &Cache, org_id: &str) -> String {
     let _ = cache;
@@ -37,7 +37,7 @@ fn binary(bytes: &[u8]) -> Bson {
     })
 }
 
-/// Values that are no entry's of `acme`. `theirs` is another tenant's.
+/// Values that are not those of `acme`'s entry. `theirs` is another tenant's.
 fn values(theirs: &Bson) -> [Bson; 9] {
     let Bson::Binary(whole) = theirs else {
         panic!("{theirs} is no value");
@@ -55,7 +55,7 @@ fn values(theirs: &Bson) -> [Bson; 9] {
     ]
 }
 
-/// What else of a document can be missing or of another type.
+/// Updates after which another field is missing or has another type.
 fn others() -> [Document; 7] {
     [
         doc! { "$unset": { "value": 1 } },
@@ -99,7 +99,7 @@ fn what_another_client_writes_is_given_to_nobody() {
         let values = values.map(|value| (doc! { "$set": { "value": value } }, true));
         let others = others().map(|update| (update, false));
         for (update, whole) in values.into_iter().chain(others) {
-            // not by an eviction, of which the caches may hear while they load again, and then store nothing
+            // not by an eviction: its report might arrive while the caches load again, and then they would store nothing
             let gone = entries.delete_many(of("acme"));
             RUNTIME.block_on(gone.into_future()).unwrap();
             assert_eq!(ask(&writer, "acme", is_async), 1, "before {update}");

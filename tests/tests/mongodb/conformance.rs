@@ -13,7 +13,7 @@ fn it_is_a_backend() {
     let database = fresh();
     let make = || {
         let backend = MongoDb::new(&SHARED.url()).unwrap().database(&database);
-        // the machine that tests may be busy
+        // the test machine may be busy
         backend.timeout(Duration::from_secs(5))
     };
     Suite::new(make).run();

@@ -1,4 +1,4 @@
-//! What is left of caches that have gone.
+//! What is left of dropped caches.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use mongodb::bson::doc;
 use super::server::{self, RUNTIME, SHARED};
 use super::{backend_of, forever, fresh, key};
 
-/// The driver's own, which measures round trips, would stay for ten seconds.
+/// The driver's own connection, which measures round trips, would stay for ten seconds.
 #[test]
 fn caches_that_have_gone_leave_no_connections() {
     let admin = server::database("admin");
@@ -27,7 +27,7 @@ fn caches_that_have_gone_leave_no_connections() {
     for _ in 0..6 {
         let backend = backend_of(&url, &fresh(), "storefront");
         backend.set(&key("a"), &forever("1")).unwrap();
-        // one to ask by, one to watch the server, and one to measure round trips
+        // one for operations, one to monitor the server, and one to measure round trips
         assert!(wait_until(patience, || connections() >= 3));
     }
     let gone = wait_until(patience, || connections() == 0);

@@ -1,4 +1,4 @@
-//! Names that are too long to go in one message together, and those that are too long alone.
+//! Names that together are too long for one message, and names that alone are.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use cacheado_backends::backend::{Backend, Lookup, Refused};
 
 use super::{backend, forever, fresh, key, key_in, missed, organization, user, value};
 
-/// More than 16 MiB of names, and more than go in one command by their number.
+/// More than 16 MiB of names, and more names than one command may hold.
 const USERS: usize = 1_100;
 const LONG: usize = 16_000;
 
@@ -41,7 +41,7 @@ fn any_number_of_long_names_goes() {
         assert_eq!(mark.bytes(), again.bytes());
         fills.push((key.clone(), forever("2"), mark.clone()));
     }
-    // not all of them, so that it is looked which
+    // evicts one, so that the results have to tell the entries apart
     backend.evict(&loaded[USERS - 1]).unwrap();
     let filled = backend.fill_many(&fills).unwrap();
     assert!(filled[..USERS - 1].iter().all(|filled| *filled));
@@ -53,7 +53,7 @@ fn any_number_of_long_names_goes() {
     assert_eq!(hits(&backend.get_many(&set).unwrap()), 0);
 }
 
-/// The server would hang up, which looks as if it were down.
+/// Otherwise the server would close the connection, which looks like an outage.
 #[test]
 fn a_name_that_no_message_has_room_for_is_refused() {
     let backend = backend(&fresh());

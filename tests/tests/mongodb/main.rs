@@ -61,7 +61,7 @@ fn forever(text: &str) -> Payload {
     payload(text, None)
 }
 
-/// A database of a test's own.
+/// The name of a database of the test's own.
 fn fresh() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed))
@@ -75,7 +75,7 @@ fn backend_of(url: &str, database: &str, cache: &str) -> MongoDb {
     let mut backend = MongoDb::new(url)
         .unwrap()
         .database(database)
-        // the machine that tests may be busy
+        // the test machine may be busy
         .timeout(Duration::from_secs(5));
     backend.bind(cache);
     backend

@@ -1,4 +1,4 @@
-//! What each operation does, alone.
+//! Each operation by itself.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ fn what_is_set_is_found_until_it_is_evicted() {
     assert_eq!(value(&backend, &key("a")).unwrap(), "2");
     assert!(backend.evict(&key("a")).unwrap());
     missed(&backend, &key("a"));
-    // a place is no entry
+    // the stub that the miss left is no entry
     assert!(!backend.evict(&key("a")).unwrap());
     assert!(!backend.evict(&key("a")).unwrap());
 }
@@ -55,11 +55,11 @@ fn values_of_all_sizes_come_back() {
     let mark = missed(&backend, &key("b"));
     let error = backend.fill(&key("b"), &forever(&"x".repeat(60 * 1024 * 1024)), &mark);
     assert!(error.unwrap_err().is::<Refused>());
-    // and the connection is as good as before
+    // and the connection still works
     assert!(backend.fill(&key("b"), &forever("x"), &mark).unwrap());
 }
 
-/// What was there is older than what was to be, and other processes may ask for it at once.
+/// The old value is outdated, and other processes may ask for it at once.
 #[test]
 fn a_value_that_is_too_large_is_refused_and_takes_the_old_one_along() {
     let backend = backend(&fresh());
@@ -145,7 +145,7 @@ fn the_server_deletes_what_has_expired() {
 
 const BRIEF: Duration = Duration::from_millis(500);
 
-/// Waits until the server has swept what was stored for a brief time before.
+/// Waits until the server has swept an expired document stored now, and so everything that expired earlier.
 fn wait_for_a_sweep(database: &str) {
     let over = payload("1", Some(BRIEF));
     let short = backend(database).load_limit(Duration::from_millis(1));
@@ -191,7 +191,7 @@ fn a_value_is_kept_for_the_loads_that_begin_while_it_lives() {
     short.set(&key("a"), &brief).unwrap();
     backend(&database).lease(&key("a"), MINUTE).unwrap();
     assert_eq!(count(&database, kept), 1);
-    // its own end is as it was
+    // the value's own lifetime is unchanged
     let left = short.get(&key("a")).unwrap().hit().unwrap().lifetime;
     assert!(left <= brief.lifetime);
 }
@@ -219,7 +219,7 @@ fn a_scope_is_evicted_with_what_is_below_it_and_nothing_else() {
             backend
                 .set(&key_in(scope, "x"), &forever(&nth.to_string()))
                 .unwrap();
-            // neither expired values nor places are counted
+            // neither expired values nor stubs are counted
             let gone = payload("over", Some(Duration::ZERO));
             backend.set(&key_in(scope, "gone"), &gone).unwrap();
             missed(&backend, &key_in(scope, "missed"));
@@ -311,7 +311,7 @@ fn a_claim_is_one_processs_until_it_is_given_back_or_over() {
     let mark = granted(&one, MINUTE).unwrap();
     assert!(granted(&other, MINUTE).is_none());
     assert!(granted(&one, MINUTE).is_none());
-    // another's release changes nothing
+    // another claim's release changes nothing
     other
         .release(&key("a"), &missed(&other, &key("a")))
         .unwrap();
@@ -332,7 +332,7 @@ fn a_claim_is_one_processs_until_it_is_given_back_or_over() {
     assert!(granted(&other, MINUTE).is_none());
     assert!(one.fill(&key("a"), &forever("1"), &mark).unwrap());
     assert_eq!(value(&other, &key("a")).unwrap(), "1");
-    // the claim ended with the fill, and a live value may be claimed for a refresh
+    // the fill ended the claim, and a live value may be claimed for a refresh
     let mark = granted(&other, MINUTE).unwrap();
     assert_eq!(value(&one, &key("a")).unwrap(), "1");
     assert!(one.evict(&key("a")).unwrap());
@@ -370,7 +370,7 @@ fn many_keys_go_as_each_alone_would() {
         })
         .collect();
     assert_eq!(fills[1].2.bytes(), known.bytes());
-    // one is evicted, one set in the meantime
+    // one is evicted and one set meanwhile
     backend.evict(&keys[50]).unwrap();
     backend.set(&keys[51], &forever("newer")).unwrap();
     let filled = backend.fill_many(&fills).unwrap();
@@ -431,14 +431,14 @@ fn every_operation_works_in_every_runtime_and_in_none() {
             0
         );
         backend.clear_async().await.unwrap();
-        // and the blocking ones, in whatever this is
+        // the blocking operations as well, in whatever runtime this is
         missed(backend, &key);
         backend.set(&key, &forever("6")).unwrap();
         assert_eq!(value(backend, &key).unwrap(), "6");
         backend.clear().unwrap();
     }
     let backend = backend(&fresh());
-    // the client is made by the first, which doesn't outlive it; it has no timers
+    // the first runtime makes the client, which outlives it; it has no timers
     let first = Builder::new_current_thread().build().unwrap();
     first.block_on(all(&backend));
     drop(first);

@@ -1,4 +1,4 @@
-//! A server that is slow, down or unwilling.
+//! A server that is slow, down or refusing.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use cacheado_tests::servers::{Mongo, Proxy, wait_until};
 
 const LIMIT: Duration = Duration::from_millis(200);
 
-/// Whether it fails, as an outage, and in time.
+/// Checks that an operation fails as an outage, and in time.
 fn fails_in_time(backend: &MongoDb) {
     let started = Instant::now();
     let error = backend.get(&key("a")).unwrap_err();
@@ -34,7 +34,7 @@ fn fails_in_time(backend: &MongoDb) {
     assert!(!error.is::<Refused>(), "{error}");
 }
 
-/// What `operation` comes to, once it succeeds.
+/// The result of `operation`, once it succeeds.
 fn in_the_end<T>(operation: impl Fn() -> BackendResult<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -46,7 +46,7 @@ fn in_the_end<T>(operation: impl Fn() -> BackendResult<T>) -> T {
     }
 }
 
-/// What is there, once the server can be asked.
+/// The value, once the server can be reached.
 fn recovers(backend: &MongoDb) -> Option<Payload> {
     in_the_end(|| backend.get(&key("b"))).hit()
 }
@@ -78,12 +78,12 @@ fn a_server_that_hangs_or_is_killed_is_an_outage_in_time_and_comes_back() {
     assert!(kept.is_none_or(|kept| *kept.bytes == *b"1"));
 }
 
-/// The driver makes two connections at a time, and waits for what answers them without an end.
+/// The driver opens two connections at a time, and without a limit waits for a handshake that is never answered.
 #[test]
 fn connections_that_are_never_answered_keep_it_from_no_others() {
     let server = Mongo::start();
     let network = Proxy::start(server.addr());
-    // none is kept, so that each operation needs a new one, but that by which the server is watched
+    // no idle connection is kept except the one that monitors the server, so each operation needs a new one
     let query = "directConnection=true&maxIdleTimeMS=1";
     let uri = format!("{}/?{query}", network.url("mongodb"));
     let backend = backend_of(&uri, "x", "x").timeout(Duration::from_millis(100));
@@ -99,7 +99,7 @@ fn connections_that_are_never_answered_keep_it_from_no_others() {
     assert!(wait_until(Duration::from_secs(20), swallowed));
     network.restore();
     assert_eq!(*recovers(&backend).unwrap().bytes, *b"1");
-    // and what others do is heard again
+    // and the changes of others are reported again
     while next(&heard) != Change::Covered {}
     let other = backend_at(&server, "x", "x");
     other.evict(&key("b")).unwrap();

@@ -1,4 +1,4 @@
-//! An invalidation wins over what began before it.
+//! An invalidation wins over any load that began before it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -10,7 +10,7 @@ use cacheado_backends::mongodb::MongoDb;
 
 use super::{backend, forever, fresh, key, missed, organization, payload, user, value};
 
-/// Each way to invalidate, and whether something is there after it.
+/// An invalidation, and the value that is there afterwards, if any.
 type Invalidation = (&'static str, fn(&MongoDb), Option<&'static str>);
 
 const INVALIDATIONS: [Invalidation; 7] = [
@@ -76,7 +76,7 @@ fn nothing_is_filled_after_an_invalidation() {
                 "{name}"
             );
             assert_eq!(value(&one, &key("a")).as_deref(), left, "{name}");
-            // and not either once a new load has begun
+            // and not after a new load has begun either
             assert!(
                 !one.fill(&key("a"), &forever("old"), &mark).unwrap(),
                 "{name}"
@@ -102,7 +102,7 @@ fn a_put_after_an_invalidation_leaves_nothing() {
     }
     let mark = one.mark(&key("b")).unwrap();
     assert!(one.put(&key("b"), &forever("1"), &mark).unwrap());
-    // of a live value too, and a put replaces a load's value that came between
+    // a put over a live value works too, and replaces the value of a load in between
     let mark = one.mark(&key("b")).unwrap();
     assert!(one.put(&key("b"), &forever("2"), &mark).unwrap());
     assert_eq!(value(&other, &key("b")).unwrap(), "2");
@@ -160,7 +160,7 @@ fn a_mark_that_says_nothing_stores_nothing() {
     }
 }
 
-/// Says so when it goes, by a panic as well.
+/// Sets the flag when dropped, also by a panic.
 struct Done<'a>(&'a AtomicBool);
 
 impl Drop for Done<'_> {
@@ -169,8 +169,8 @@ impl Drop for Done<'_> {
     }
 }
 
-/// Loaders read a source and fill; writers change it and invalidate, in every way. Once an invalidation has returned, nothing
-/// older than what it made known is ever found, by anybody.
+/// Loaders read a source and fill; writers change the source and invalidate, in every way. Once an invalidation has returned, no
+/// process ever finds a value older than that invalidation.
 #[test]
 fn no_old_value_is_left_however_loads_and_invalidations_interleave() {
     let database = fresh();
@@ -210,7 +210,7 @@ fn no_old_value_is_left_however_loads_and_invalidations_interleave() {
         scope.spawn(move || {
             let _done = done;
             for turn in 0.. {
-                // each way some times, also on a machine that is busy
+                // several times each way, even on a busy machine
                 if turn > 20 && Instant::now() >= end {
                     break;
                 }

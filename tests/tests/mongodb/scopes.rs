@@ -1,4 +1,4 @@
-//! Scopes too large to go in one piece.
+//! Scopes too large to evict in one piece.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ fn a_large_one_goes_whole_and_is_counted_however_short_the_time_for_a_round_trip
     let patient = backend(&database);
     let (scope, beside) = (user("acme", "7"), user("acme", "70"));
     fill(&patient, &scope);
-    // among the entries, in name and so in parts: loads under way, and what has expired
+    // loads under way and expired values whose names lie between the entries, and so in the same parts
     let names: Vec<Key> = (0..MANY)
         .step_by(5000)
         .map(|nth| key_in(&scope, &format!("{nth} too")))
@@ -37,7 +37,7 @@ fn a_large_one_goes_whole_and_is_counted_however_short_the_time_for_a_round_trip
     patient.set(&key_in(&scope, "over"), &over).unwrap();
     patient.set(&key_in(&beside, "1"), &forever("1")).unwrap();
 
-    // a fraction of what all of it takes
+    // a fraction of the time that the whole eviction takes
     let evicting = backend(&database).timeout(Duration::from_millis(500));
     assert_eq!(evicting.evict_by_scope(&scope).unwrap(), MANY as u64);
     for (name, mark) in names.iter().zip(&marks) {
@@ -85,10 +85,10 @@ fn what_a_load_makes_of_what_is_about_to_go_goes_as_well() {
     let parts: Vec<(Key, Payload)> = (0..4000)
         .map(|nth| (key_in(&user("acme", "7"), &nth.to_string()), forever("old")))
         .collect();
-    // the last to go
+    // the last entry to be evicted
     let part = key_in(&user("acme", "8"), "1");
     let mut made = false;
-    // a machine may be so busy that the other thread does not get to it
+    // on a busy machine the loading thread may get no turn
     for _ in 0..20 {
         for parts in parts.chunks(1000) {
             evicting.set_many(parts).unwrap();

@@ -1,4 +1,4 @@
-//! The servers of these tests, and the driver beside the backend.
+//! The servers of these tests, and a direct driver for use beside the backend.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use mongodb::options::ClientOptions;
 use mongodb::{Client, Collection, Database};
 use tokio::runtime::Runtime;
 
-/// What the tests' own driver runs on.
+/// The runtime of the tests' own driver.
 pub(super) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
-/// One server for all tests that leave it alone. It ends with the process.
+/// One server shared by all tests that do not disturb it. It ends with the process.
 pub(super) static SHARED: LazyLock<Mongo> = LazyLock::new(Mongo::start);
 
 fn client(server: &Mongo) -> Client {
@@ -23,17 +23,17 @@ fn client(server: &Mongo) -> Client {
     })
 }
 
-/// The documents of `database` as they are on the shared server.
+/// The documents of `database` on the shared server, unprocessed.
 pub(super) fn documents(database: &str) -> Collection<Document> {
     self::database(database).collection("cacheado_cache_collection")
 }
 
-/// The database of that name on the shared server.
+/// The database of this name on the shared server.
 pub(super) fn database(name: &str) -> Database {
     client(&SHARED).database(name)
 }
 
-/// Runs `command`, again if it fails.
+/// Runs `command`, and retries if it fails.
 pub(super) fn admin(server: &Mongo, command: &Document) -> Document {
     let database = client(server).database("admin");
     let deadline = Instant::now() + Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Replica sets of several members: a majority that is gone, and primaries that are replaced.
+//! Replica sets of several members: a majority that is lost, and primaries that are replaced.
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use super::{backend_of, forever, key};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What the documentation says, and what a busy machine may add.
+/// The documented time, plus what a busy machine may add.
 const NOTICED_WITHIN: Duration = Duration::from_millis(1500 + 500);
 
 const LIMIT: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ fn backend(set: &MongoSet) -> MongoDb {
     backend_of(&set.url(), "x", "x").timeout(LIMIT)
 }
 
-/// What `operation` answers; `None` if it fails, which is an outage, and in time.
+/// The result of `operation`; `None` if it fails, which must be as an outage and in time.
 fn in_time<T>(operation: impl FnOnce() -> BackendResult<T>) -> Option<T> {
     let started = Instant::now();
     let done = operation();
@@ -35,7 +35,7 @@ fn in_time<T>(operation: impl FnOnce() -> BackendResult<T>) -> Option<T> {
     done.ok()
 }
 
-/// What `operation` answers, once it does.
+/// The result of `operation`, once it succeeds.
 fn eventually<T>(mut operation: impl FnMut() -> BackendResult<T>) -> T {
     let mut done = None;
     wait_until(PATIENCE, || {
@@ -52,13 +52,13 @@ fn value(backend: &MongoDb, name: &str) -> Option<String> {
     }
 }
 
-/// Waits until `other` is heard of by `changes`, which may report what it did before.
+/// Waits until `changes` reports an eviction by `other`. It may report earlier changes first.
 fn is_heard(changes: &Receiver<Change>, other: &MongoDb) {
     eventually(|| other.evict(&key("heard")));
     while !matches!(next(changes), Change::Key(told) if told == key("heard")) {}
 }
 
-/// Writes that no majority has are acknowledged, and no stream tells of them.
+/// Writes without a majority are acknowledged, but no change stream reports them.
 #[test]
 fn a_majority_that_stalls_is_noticed_and_heard_again() {
     let set = MongoSet::with_arbiter();
@@ -73,7 +73,7 @@ fn a_majority_that_stalls_is_noticed_and_heard_again() {
         expect(&changes, &Change::Lost);
         let noticed = told.elapsed();
         assert!(noticed < NOTICED_WITHIN, "{noticed:?}");
-        // the primary still takes writes, and streams can be opened: that is not enough
+        // the primary still accepts writes, and change streams can be opened, but that is not enough
         let end = Instant::now() + Duration::from_secs(3);
         while Instant::now() < end {
             eventually(|| other.evict(&key("a")));
@@ -85,13 +85,13 @@ fn a_majority_that_stalls_is_noticed_and_heard_again() {
         } else {
             secondary.restart();
         }
-        // what was told meanwhile may be heard before that
+        // changes made meanwhile may be reported before that
         while !matches!(next(&changes), Change::Covered) {}
         is_heard(&changes, &other);
     }
 }
 
-/// What a majority has is old, and no cache is to act on that.
+/// The majority has an old state, and no cache may act on it.
 #[test]
 fn what_the_primary_has_counts_whatever_is_read_by_default() {
     let set = MongoSet::with_arbiter();
@@ -109,7 +109,7 @@ fn what_the_primary_has_counts_whatever_is_read_by_default() {
     secondary.resume();
 }
 
-/// The same, seen by those who ask a cache.
+/// The same, seen by the callers of a cache.
 #[test]
 fn no_copy_outlives_its_eviction_while_a_majority_stalls() {
     let set = MongoSet::with_arbiter();
@@ -117,7 +117,7 @@ fn no_copy_outlives_its_eviction_while_a_majority_stalls() {
         let built = Cache::builder()
             .name("x")
             .backend(MongoDb::new(&set.url()).unwrap().timeout(LIMIT))
-            // what is not heard of stays
+            // a copy whose change is not reported stays
             .coherence(Duration::from_secs(3600));
         built.build().unwrap()
     };
@@ -158,7 +158,7 @@ fn a_primary_that_steps_down_is_an_outage_and_another_is_heard() {
             set.is_whole()
         });
         assert!(replaced && set.primary().port() != before);
-        // what the one before had acknowledged alone may not be told: all that is copied must go
+        // changes that only the old primary acknowledged may not be reported, so all copies must go
         while !matches!(next(&changes), Change::Lost) {}
         while !matches!(next(&changes), Change::Covered) {}
         is_heard(&changes, &other);
@@ -167,12 +167,12 @@ fn a_primary_that_steps_down_is_an_outage_and_another_is_heard() {
     }
 }
 
-/// The primary is killed after it alone has what is written; those that replace it never had that.
+/// The primary is killed when it alone has the writes; the members that replace it never had them.
 fn fails_over_alone(set: &MongoSet, write: impl FnOnce()) {
     let primary = set.primary();
     let secondaries: Vec<_> = set.secondaries().collect();
     assert_eq!(secondaries.len(), 2);
-    // one that is merely paused would find in its connection what it was sent meanwhile
+    // kill, not pause: a paused member would find the writes in its connection when resumed
     for secondary in &secondaries {
         secondary.kill();
     }
@@ -195,7 +195,7 @@ fn a_failover_undoes_what_the_primary_alone_has_acknowledged_and_nothing_else() 
     assert!(eventually(|| majority.evict(&key("b"))));
     fails_over_alone(&set, || {
         assert!(eventually(|| alone.evict(&key("a"))));
-        // it says so: nobody else has it
+        // the failure shows that no other member has it
         assert!(in_time(|| majority.evict(&key("a"))).is_none());
     });
     assert_eq!(value(&alone, "a").unwrap(), "1");

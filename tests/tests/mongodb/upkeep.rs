@@ -1,4 +1,4 @@
-//! What an administrator drops is made again as it was.
+//! Whatever an administrator drops is created again as before.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{backend, forever, fresh, key};
 const ENTRIES: &str = "cacheado_cache_collection";
 const CHANGES: &str = "cacheado_cache_collection.changes";
 
-/// Whether the server deletes what has expired, and keeps few of the changes.
+/// Whether the server deletes expired entries, and bounds the collection of changes.
 fn is_bounded(database: &Database) -> bool {
     RUNTIME.block_on(async {
         let entries = database.collection::<Document>(ENTRIES);
@@ -38,7 +38,7 @@ fn what_was_dropped_is_made_again_with_its_bounds() {
     let changes = watched(&one);
     expect(&changes, &Change::Covered);
     wait_until_bounded(&database);
-    // another that makes it anew at the same time
+    // another process that recreates it at the same time
     let others = watched(&other);
     expect(&others, &Change::Covered);
     for all in [true, false] {
@@ -50,7 +50,7 @@ fn what_was_dropped_is_made_again_with_its_bounds() {
                 changes.drop().await.unwrap();
             }
         });
-        // what is written makes it anew, without
+        // a write recreates it without the bounds
         one.set(&key("a"), &forever("1")).unwrap();
         wait_until_bounded(&database);
         expect(&changes, &Change::Lost);

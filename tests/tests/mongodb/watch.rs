@@ -1,4 +1,4 @@
-//! What one process does reaches another.
+//! The changes of one process reach another.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
@@ -96,7 +96,7 @@ fn a_key_of_any_length_is_told_as_its_scope_if_it_is_long() {
     assert!(other.evict(&longest).unwrap());
 }
 
-/// Thousands of entries may go for one change, and the destructors of their values run.
+/// One change may remove thousands of entries, and runs the destructors of their values.
 #[test]
 fn operations_go_on_while_a_change_takes_long() {
     let database = fresh();
@@ -160,7 +160,7 @@ fn what_is_told_is_heard_soon() {
         })
         .collect();
     took.sort_unstable();
-    // by itself the server takes up to 100 ms, one evicted on hearing of another as long as that
+    // by itself the server journals every 100 ms, and an eviction made right after the last report would wait as long
     assert!(took[10] < Duration::from_millis(40), "{took:?}");
 }
 
@@ -199,7 +199,7 @@ fn a_server_that_is_killed_is_noticed_and_heard_again() {
     expect(&changes, &Change::Key(key("a")));
 }
 
-/// The stream passes over what else is written there, and is not taken for one that is late.
+/// The change stream skips other writes, and is not taken for a late one.
 #[test]
 fn writes_that_tell_nothing_do_not_hide_that_all_is_heard() {
     let database = fresh();
