@@ -1,5 +1,5 @@
-//! What the processes cache: the version of a slot, by a sync function, by an async one, and by calls without a function. Each slot is
-//! a tenant's.
+//! What the processes cache: the version of a slot, by a sync function, by an async one, and by programmatic calls. Each slot belongs
+//! to one tenant.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::scope;
 use crate::truth::{Truth, now};
 use cacheado_tests::random::Random;
 
-/// Ids that are easily taken for each other, and parts of each other.
+/// Ids that are easily confused, and parts of each other.
 pub const ORGANIZATIONS: [&str; 4] = ["1", "10", "1/user=1", ""];
-/// So many users each has, of which the first is 1.
+/// The number of users per organization; the first is 1.
 pub const USERS: u32 = 12;
 
 pub fn slot(organization: u32, user: u32) -> u32 {
@@ -26,7 +26,7 @@ fn tenant(slot: u32) -> (&'static str, u32) {
     (organization, slot % USERS + 1)
 }
 
-/// A value says whose it is.
+/// A value states its tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     org: String,
@@ -34,13 +34,13 @@ pub struct Account {
     version: u64,
 }
 
-/// What a process works with.
+/// The cache of a process and what it works with.
 pub struct Accounts {
     pub cache: Cache,
     pub truth: Truth,
     pub runtime: Runtime,
     loads: Vec<AtomicU64>,
-    /// How long a body takes at most.
+    /// The longest time a body takes.
     pub slowness: Duration,
 }
 
@@ -56,13 +56,13 @@ async fn account_async(accounts: &Accounts, org_id: &str, user_id: u32) -> Accou
     account
 }
 
-/// The ways to ask for a slot.
+/// The number of ways to read a slot.
 pub const WAYS: u64 = 3;
-/// The ways to invalidate one.
+/// The number of ways to invalidate a slot.
 pub const INVALIDATIONS: u64 = 9;
-/// The one that leaves nothing of anybody.
+/// The invalidations that remove all entries of all tenants.
 const CLEAR: [u64; 2] = [4, 5];
-/// Those that leave nothing of the organization.
+/// The invalidations that remove all entries of the organization.
 const OF_ORGANIZATION: [u64; 2] = [2, 3];
 
 pub fn is_clear(invalidation: u64) -> bool {
@@ -105,7 +105,7 @@ impl Accounts {
         Duration::from_micros(Random::new(now()).below(most + 1))
     }
 
-    /// The source was read, and then it takes a while until the caller has it.
+    /// Reads the source, and returns to the caller after a delay.
     fn loaded(&self, org: &str, user: u32) -> Account {
         let account = self.truth_of(org, user);
         std::thread::sleep(self.slow());
@@ -126,7 +126,7 @@ impl Accounts {
         account.version
     }
 
-    /// The version of `slot`, from the cache or loaded; by blocking.
+    /// The version of `slot`, from the cache or loaded, blocking.
     pub fn get(&self, slot: u32, way: u64) -> u64 {
         if way == 1 {
             return self.runtime.block_on(self.get_async(slot, way));
@@ -142,7 +142,7 @@ impl Accounts {
         Self::version(slot, &account)
     }
 
-    /// The same by awaiting; a function that is not async blocks all the same.
+    /// The same with `.await`; a sync function still blocks.
     pub async fn get_async(&self, slot: u32, way: u64) -> u64 {
         let (org, user) = tenant(slot);
         let account = match way {
@@ -161,7 +161,7 @@ impl Accounts {
         Self::version(slot, &account)
     }
 
-    /// The version that is stored; an `Err` if that can't be said.
+    /// The stored version; an `Err` if it can't be determined.
     pub fn stored(&self, slot: u32, way: u64) -> cacheado::Result<Option<u64>> {
         let (org, user) = tenant(slot);
         let found = match way {
@@ -177,8 +177,8 @@ impl Accounts {
         Ok(found.map(|account| Self::version(slot, &account)))
     }
 
-    /// Tells the cache that `version` is the newest of `slot`, in the way with this number. All of it is done even if some of it
-    /// fails; an `Err` is the first failure.
+    /// Invalidates everything older than `version` of `slot`, in the way with this number. All steps run even if one fails; an `Err`
+    /// is the first failure.
     pub fn invalidate(&self, slot: u32, version: u64, invalidation: u64) -> cacheado::Result<()> {
         let (org, user) = tenant(slot);
         let cache = &self.cache;

@@ -1,6 +1,6 @@
-//! A server that keeps what it has on disk and is killed right after it has acknowledged an eviction does not come back with what was
-//! evicted, nor, if what was acknowledged is a newer value, with an older one. That is so for what the documentation names: MongoDB,
-//! Redis with an append-only file that it writes before it answers.
+//! A durable server that is killed right after it has acknowledged an eviction does not come back with the evicted value, nor, after
+//! an acknowledged put, with an older value. This holds for the servers that the documentation names: MongoDB, and Redis with an
+//! append-only file that it writes before it answers.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::accounts::{WAYS, slot};
 use crate::process::{Directory, Settings, Store};
 
 const LIMIT: Duration = Duration::from_secs(20);
-/// By then all is in the journal that is written every tenth of a second. There is nobody who could be asked.
+/// By then everything is in the journal, which is written every tenth of a second. No operation could confirm it.
 const WRITTEN: Duration = Duration::from_millis(300);
 const PUT: u64 = 7;
 const REFRESH: u64 = 8;
-/// A scope, all, and key by key.
+/// Of a scope, of everything, and key by key.
 const EVICT: [u64; 3] = [0, 4, 6];
 
 fn outlives_the_server(store: Store, server: &Server, url: &str) {

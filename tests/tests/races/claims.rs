@@ -1,4 +1,4 @@
-//! Three processes ask for one cold key that one of them is to load.
+//! Three processes request one cold key, which only one of them is to load.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -13,11 +13,10 @@ use crate::process::{Answer, Directory, Process, Settings, Store};
 use crate::worker::file;
 
 const ROUNDS: u64 = 50;
-/// What a busy machine may add to the time that one who is gone holds others up.
+/// What a busy machine may add to the time that a dead claim holder delays others.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// How long a claim is asked for, and how long it lasts at most: memcached counts in whole seconds, from when it last looked at its
-/// clock.
+/// How long a claim is requested for, and how long it lasts at most: memcached counts whole seconds, from its last look at its clock.
 fn claim_lasts(store: Store) -> (Duration, Duration) {
     match store {
         Store::Redis | Store::MongoDb => (Duration::from_millis(600), Duration::from_millis(600)),
@@ -48,13 +47,13 @@ pub fn claim(accounts: &Accounts, settings: &Settings, nth: u64) -> u64 {
     claimed(accounts, settings, nth)
 }
 
-/// What is stored, if anything is.
+/// The stored value, if any.
 pub fn stored(accounts: &Accounts, settings: &Settings, nth: u64) -> Vec<u64> {
     let found = peek!(claimed(accounts, settings, nth));
     found.expect("the server is well").into_iter().collect()
 }
 
-/// Which processes have begun to load the key.
+/// The processes that have begun to load the key.
 fn loaders(settings: &Settings, nth: u64) -> Vec<String> {
     let log = file(settings, &format!("loads-{nth}")).unwrap_or_default();
     log.lines().map(str::to_owned).collect()
@@ -63,7 +62,7 @@ fn loaders(settings: &Settings, nth: u64) -> Vec<String> {
 struct Bench {
     _directory: Directory,
     settings: Settings,
-    /// Looks at the shared tier alone.
+    /// Sees only the shared tier.
     observer: Accounts,
     processes: Vec<Process>,
 }
@@ -86,7 +85,7 @@ impl Bench {
         bench
     }
 
-    /// Starts a process that hears of changes by now. When it begins to, it gives up what it was loading.
+    /// Starts a process, and waits until changes are reported to it. When reports begin, a process discards its loads under way.
     fn start(&self) -> Process {
         let mut process = Process::start(&self.settings);
         let slot = slot(0, 2);
@@ -110,8 +109,8 @@ impl Bench {
         self.processes.iter_mut().map(tell).collect()
     }
 
-    /// All ask for a key, whose first load goes on when [`let_go`](Self::let_go) is called. Returns which process that is, and the
-    /// answers of all.
+    /// All processes request a key; its first load continues when [`let_go`](Self::let_go) is called. Returns which process that is,
+    /// and the answers of all.
     fn all_ask_and_one_holds(&mut self, nth: u64) -> (usize, Vec<Answer>) {
         fs::write(self.hold(nth), "").expect("written");
         let answers = self.all_ask(nth);
@@ -136,7 +135,7 @@ impl Bench {
 
 fn one_loads(store: Store, url: &str) {
     let mut bench = Bench::new(store, url);
-    // so that none of the first calls has to connect while the others load
+    // so that the first calls need not connect while others load
     bench.all_ask(u64::MAX).into_iter().for_each(|answer| {
         answer.numbers();
     });
@@ -151,7 +150,7 @@ fn one_loads(store: Store, url: &str) {
 
 fn a_killed_one_is_followed_by_one(store: Store, url: &str) {
     let mut bench = Bench::new(store, url);
-    // on a busy machine a process may miss news, and then does not store what it has loaded: once, but not each time
+    // on a busy machine a process may miss reports and then not store what it loaded; that may happen sometimes, but not each time
     let once = (1_000..1_004).filter(|&nth| {
         let (holder, answers) = bench.all_ask_and_one_holds(nth);
         let killed = Instant::now();
@@ -189,7 +188,8 @@ fn a_slow_one_overwrites_nothing(store: Store, url: &str) {
         bench.let_go(nth);
         bench.processes[holder].signal("CONT");
         assert_eq!(slow.map(Answer::numbers), Some(vec![old]), "its caller's");
-        // a process that was stopped, or has no time on a busy machine, may miss news and so keep nothing; but nothing old
+        // a process that was stopped, or starved on a busy machine, may miss reports and store nothing, but it never stores an old
+        // value
         let is_old = |stored: Vec<u64>| stored.first().is_some_and(|stored| *stored != new);
         let shared = stored(&bench.observer, &bench.settings, nth);
         assert!(!is_old(shared), "{store:?}, key {nth}");

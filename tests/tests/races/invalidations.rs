@@ -1,4 +1,4 @@
-//! One process changes what is true and says so, while two others load it: two hundred times on each server.
+//! One process changes the source and invalidates while two others load: two hundred rounds on each server.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use crate::process::{Answer, Directory, Process, Settings, Store};
 use cacheado_tests::random::{Random, seed};
 
 const ROUNDS: u64 = 200;
-/// Where changes are reported they arrive within milliseconds, and on a busy server later; how much later is printed.
+/// Reports of changes take milliseconds, longer on a busy server; the longest time is printed.
 const COHERENCE: Duration = Duration::from_secs(5);
-/// What a busy machine may add, between a look-up and the copy that is made of what it found.
+/// What a busy machine may add between a lookup and the copy made of its result.
 const MARGIN: Duration = Duration::from_millis(250);
 
 #[test]
@@ -29,7 +29,7 @@ fn on_mongodb() {
 #[test]
 fn on_memcached() {
     let server = servers::Memcached::start();
-    // nothing is reported: copies live as long as this
+    // no changes are reported: copies live this long
     let coherence = Duration::from_millis(40);
     rounds(
         Store::Memcached,
@@ -50,9 +50,9 @@ fn rounds(store: Store, url: &str, coherence: Duration, bound: Duration) {
         ..Settings::new(store, url, &directory)
     };
     let mut processes: Vec<Process> = (0..3).map(|_| Process::start(&settings)).collect();
-    // looks at the shared tier alone
+    // sees only the shared tier
     let observer = settings.accounts(false);
-    // other organizations, with the very user that is changed and with another
+    // other organizations, with the same user id as the changed user and with another
     let strangers: Vec<u32> = (1..4)
         .flat_map(|org| [slot(org, 1), slot(org, 10)])
         .collect();
@@ -111,7 +111,7 @@ fn rounds(store: Store, url: &str, coherence: Duration, bound: Duration) {
             if !stayed.is_empty() {
                 assert_eq!(process.ask(&*stayed), [0], "{what}: another tenant's went");
             }
-            // what went rightly is there again for the next round
+            // what was rightly evicted is loaded again for the next round
             process.ask(&*everybody);
             process.assert_well();
         }

@@ -1,9 +1,9 @@
-//! Races of real processes, each with a cache of its own, on one real server: nobody is served an old value for longer than is said,
-//! nothing old is left, and nobody is ever served another tenant's.
+//! Races of real processes, each with a cache of its own, on one real server: no process is served an old value for longer than
+//! documented, no old value is left, and no process is ever served another tenant's value.
 //!
 //! The test binary runs itself again for each process: see `process` (a process, seen from the test) and `worker` (seen from inside).
-//! What is true is in a file that all of them map by slots: see `truth`. What was seen of it is printed: `--nocapture` shows how long
-//! the longest staleness and the longest call were. `CACHEADO_SEED` gives another seed than the usual one.
+//! The true versions are in a file with a place for each slot, which all processes read and write: see `truth`. Results are printed:
+//! `--nocapture` shows the longest staleness and the longest call. `CACHEADO_SEED` sets another seed than the default.
 
 mod accounts;
 mod acknowledged;

@@ -1,4 +1,4 @@
-//! Servers that are killed with SIGKILL and started again, while two processes ask without a pause.
+//! Servers that are killed with SIGKILL and restarted while two processes make calls without a pause.
 
 use std::time::{Duration, Instant};
 
@@ -9,19 +9,19 @@ use crate::process::{Directory, Process, Settings, Store};
 use crate::storm::USERS;
 use cacheado_tests::random::seed;
 
-/// How long an operation may take; that is what it is if nothing is said.
+/// The time limit of an operation, set to its default.
 const TIMEOUT: Duration = Duration::from_millis(200);
 const COHERENCE: Duration = Duration::from_millis(800);
-/// That nothing is heard any more is noticed by then, and all copies go.
+/// By then a process notices that it receives no reports, and drops all copies.
 const NOTICED: Duration = Duration::from_millis(1_500);
 /// What a busy machine may add.
 const MARGIN: Duration = Duration::from_millis(500);
-/// A read asks the server three times at most: for the value, to store it, and to take it back. One who waits for another's load that
+/// A read calls the server three times at most: for the value, to store it, and to take it back. A caller that waited for a load that
 /// was overtaken loads once more.
 const READ: Duration = Duration::from_millis(2 * 3 * 200 + 500);
 /// A change is three puts, each of which may be taken back.
 const CHANGE: Duration = Duration::from_millis(3 * 2 * 200 + 500);
-/// What could not be sent is tried each second; a copy of what was there until then lives for [`COHERENCE`].
+/// Unsent evictions are retried each second; a copy made before then lives for [`COHERENCE`].
 const CONVERGED: Duration = Duration::from_millis(1_000 + 200 + 800 + 2_000);
 
 #[test]
@@ -57,7 +57,7 @@ fn uses(processes: &mut [Process]) {
     }
 }
 
-/// Waits until both have told the server of some more changes.
+/// Waits until the server has accepted more changes from both processes.
 fn goes_on(processes: &mut [Process]) {
     for process in processes {
         let before = process.ask("told")[0];
@@ -87,7 +87,7 @@ fn killed(store: Store, kept: &str, server: &Server, url: &str) {
     processes[0].ask(format!("storm 1 2 3 {seed}"));
     processes[1].ask(format!("storm 4 5 6 {}", seed + 100));
     goes_on(&mut processes);
-    // down and up at once, as if somebody watched over it; and then down for longer
+    // first a quick restart, as by a supervisor, and then a longer outage
     server.kill();
     server.restart();
     goes_on(&mut processes);
@@ -106,7 +106,7 @@ fn killed(store: Store, kept: &str, server: &Server, url: &str) {
         .iter_mut()
         .map(|process| process.ask("calm")[0])
         .sum();
-    // each was changed, and the server heard nothing of it
+    // each slot was changed, and the server received none of these changes
     assert_eq!(untold, u64::from(USERS), "{test}");
     server.restart();
     let back = Instant::now();
@@ -129,7 +129,7 @@ fn killed(store: Store, kept: &str, server: &Server, url: &str) {
         let clean = wait_until(CONVERGED, || kept(slot));
         assert!(clean, "{test}: the server has an old value of slot {slot}");
     }
-    // and both use the server again, and news travels
+    // both processes use the server again, and changes are reported
     uses(&mut processes);
     let after = settle(&mut processes);
     let bound = match store {

@@ -1,4 +1,4 @@
-//! A process, seen from the test: it is told lines, and answers each with a line.
+//! A process, seen from the test: it receives orders as lines, and answers each with a line.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::Accounts;
 use crate::truth::Truth;
 
-/// Where a process is told how it is to work.
+/// The variable with the settings of a process.
 pub const SETTINGS: &str = "CACHEADO_TEST_SETTINGS";
-/// What a line begins with that is an answer.
+/// The first character of a line that is an answer.
 pub const ANSWER: char = '@';
-/// Whose answer it is if a thread panics that nobody asked.
+/// The number of an answer that reports a panic of any thread.
 pub const PANIC: &str = "panic";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,28 +31,28 @@ pub enum Store {
     Memcached,
 }
 
-/// How a process is to work.
+/// The settings of a process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
     pub store: Store,
     pub url: String,
     pub directory: PathBuf,
-    /// How long an operation of the shared tier may take.
+    /// The time limit of an operation of the shared tier.
     pub timeout: Duration,
     pub coherence: Duration,
     pub flight_timeout: Duration,
-    /// How long a body takes at most.
+    /// The longest time a body takes.
     pub slowness: Duration,
 }
 
 impl Settings {
-    /// As most tests have it.
+    /// The settings that most tests use.
     pub fn new(store: Store, url: &str, directory: &Directory) -> Self {
         Self {
             store,
             url: url.to_owned(),
             directory: directory.path().to_owned(),
-            // so that a busy machine is not taken for an outage
+            // so that a busy machine does not look like an outage
             timeout: Duration::from_secs(10),
             coherence: Duration::from_secs(5),
             flight_timeout: Duration::from_secs(5),
@@ -75,7 +75,7 @@ impl Settings {
         }
     }
 
-    /// What a process works with; in the test itself, with a cache that has nothing but the shared tier.
+    /// What a process works with. The test itself uses a shared-only cache.
     pub fn accounts(&self, in_process: bool) -> Accounts {
         let cache = self.builder().in_process(in_process).build();
         let truth = Truth::open(&self.directory);
@@ -83,7 +83,7 @@ impl Settings {
     }
 }
 
-/// A directory of a test's own, which goes with it.
+/// A directory of one test, removed when dropped.
 pub struct Directory(PathBuf);
 
 impl Directory {
@@ -115,7 +115,7 @@ pub struct Process {
     panics: Receiver<String>,
 }
 
-/// What will be said to an order.
+/// The pending answer to an order.
 pub struct Answer {
     order: String,
     receiver: Receiver<String>,
@@ -152,7 +152,7 @@ impl Process {
                     None => drop(report.send(answer.to_owned())),
                 }
             }
-            // nobody answers any more
+            // no more answers come
             asked.lock().unwrap().clear();
         });
         Self {
@@ -184,20 +184,20 @@ impl Process {
         self.child.id()
     }
 
-    /// Sends `STOP` or `CONT`. It is this process's child and has not been waited for, so the id is still its own.
+    /// Sends `STOP` or `CONT`. The process is this one's child and has not been waited for, so its id is still its own.
     pub fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.id());
         let status = Command::new("sh").args(["-c", &kill]).status();
         assert!(status.expect("a shell").success());
     }
 
-    /// Kills it with SIGKILL.
+    /// Kills the process with SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().expect("it was alive");
         self.child.wait().expect("it ends");
     }
 
-    /// Fails if any thread of it has panicked.
+    /// Panics if any thread of the process has panicked.
     pub fn assert_well(&self) {
         if let Ok(panic) = self.panics.try_recv() {
             panic!("a thread of the process has panicked: {panic}");
@@ -213,7 +213,7 @@ impl Drop for Process {
 }
 
 impl Answer {
-    /// The numbers that it answers with. Fails if it has none, since something went wrong in the process.
+    /// The numbers of the answer. Panics if there are none, since something went wrong in the process.
     pub fn numbers(self) -> Vec<u64> {
         let answer = self.receiver.recv_timeout(Duration::from_secs(60));
         let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", self.order));

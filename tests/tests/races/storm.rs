@@ -1,4 +1,4 @@
-//! What a process does while its server is killed: threads and tasks that ask without a pause, and a thread that changes what is true.
+//! What a process does while its server is killed: threads and tasks read without a pause, and a thread changes the source.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use crate::accounts::{Accounts, INVALIDATIONS, WAYS, slot};
 use crate::truth::now;
 use cacheado_tests::random::Random;
 
-/// The users of the first organization are asked for.
+/// The number of users of the first organization whose slots are used.
 pub const USERS: u32 = 6;
 
 pub struct Storm {
@@ -22,9 +22,9 @@ struct Shared {
     accounts: Arc<Accounts>,
     changing: AtomicBool,
     reading: AtomicBool,
-    /// What has to be served at least here: this process has said so itself.
+    /// The oldest version this process may serve of each slot, since it has invalidated older ones itself.
     own: Vec<AtomicU64>,
-    /// Which of the last changes could not be told to the shared tier.
+    /// The slots whose last change could not be sent to the shared tier, as bits.
     untold: AtomicU64,
     reads: AtomicU64,
     changes: AtomicU64,
@@ -56,7 +56,7 @@ impl Storm {
         }
     }
 
-    /// Begins to ask for all slots, and to change those of `users`, with a seed behind them.
+    /// Starts to read all slots, and to change those of `users`. The last number is the seed.
     pub fn begin(&self, users_and_seed: &[u64]) {
         let (seed, users) = users_and_seed.split_last().expect("a seed");
         let (seed, users) = (*seed, users.to_vec());
@@ -78,7 +78,7 @@ impl Storm {
         }));
     }
 
-    /// Changes nothing from now on. Answers with how many of the slots the shared tier was not told of when they were last changed.
+    /// Stops the changes. Returns for how many slots the last change did not reach the shared tier.
     pub fn calm(&self) -> u64 {
         self.shared.changing.store(false, Ordering::SeqCst);
         let changer = self.changer.lock().unwrap().take();
@@ -90,13 +90,13 @@ impl Storm {
             .into()
     }
 
-    /// How many changes the shared tier was told of.
+    /// How many changes reached the shared tier.
     pub fn told(&self) -> u64 {
         let failed = self.shared.failed.load(Ordering::SeqCst);
         self.shared.changes.load(Ordering::SeqCst) - failed
     }
 
-    /// Ends. Answers with the longest staleness, read and change, in nanoseconds, and how many reads, changes and failures there were.
+    /// Stops the reads. Returns the longest staleness, read and change in nanoseconds, and the numbers of reads, changes and failures.
     pub fn end(&self) -> Vec<u64> {
         self.shared.reading.store(false, Ordering::SeqCst);
         for reader in self.readers.lock().unwrap().drain(..) {
@@ -159,7 +159,7 @@ impl Shared {
     async fn read_async(self: Arc<Self>, seed: u64) {
         let mut random = Random::new(seed);
         while self.reading.load(Ordering::SeqCst) {
-            // an async function, or a call that can be awaited
+            // an async function, or a programmatic call
             let mut call = Call::new(&mut random);
             call.way = call.way.max(1);
             let least = self.own[call.slot as usize].load(Ordering::SeqCst);
@@ -183,7 +183,7 @@ impl Shared {
     }
 }
 
-/// A call that is about to be made.
+/// A call about to be made.
 struct Call {
     slot: u32,
     way: u64,

@@ -1,17 +1,17 @@
-//! What is true: a file with a number for each slot, its version, and when each version's invalidation was acknowledged. Every process
-//! reads and writes it in place, eight bytes at a time.
+//! The source of truth: a file with the current version of each slot, and the time at which each version's invalidation was
+//! acknowledged. Every process reads and writes it in place, eight bytes at a time.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// So many versions a slot can have.
+/// The number of versions that a slot can have.
 const VERSIONS: u64 = 1 << 16;
 
 pub struct Truth(File);
 
-/// A time that all processes of the machine share, in nanoseconds.
+/// The time in nanoseconds, by the clock that all processes of the machine share.
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     u64::try_from(since.expect("it is later").as_nanos()).expect("before 2554")
@@ -27,7 +27,7 @@ impl Truth {
 
     fn read(&self, place: u64) -> u64 {
         let mut bytes = [0; 8];
-        // past the end there are zeros that nobody has written yet
+        // nothing is written past the end yet: zeros
         let read = self.0.read_at(&mut bytes, 8 * place);
         assert!(matches!(read, Ok(0 | 8)), "{read:?}");
         u64::from_ne_bytes(bytes)
@@ -42,12 +42,12 @@ impl Truth {
         u64::from(slot) * (VERSIONS + 1)
     }
 
-    /// The version that is true now.
+    /// The current version.
     pub fn version(&self, slot: u32) -> u64 {
         self.read(Self::place(slot))
     }
 
-    /// Makes the next version true. There is one writer for a slot at a time.
+    /// Makes the next version current. Each slot has one writer at a time.
     pub fn change(&self, slot: u32) -> u64 {
         let version = self.version(slot) + 1;
         assert!(version < VERSIONS);
@@ -55,12 +55,12 @@ impl Truth {
         version
     }
 
-    /// The invalidation of what is older than `version` has returned.
+    /// Records that the invalidation of everything older than `version` has returned.
     pub fn acknowledge(&self, slot: u32, version: u64) {
         self.write(Self::place(slot) + 1 + version, now());
     }
 
-    /// How old `served` was when the call began, at the time `began`: the time since the invalidation of it was acknowledged.
+    /// How stale `served` was at the time `began`, when the call began: the time since its invalidation was acknowledged.
     pub fn staleness(&self, slot: u32, served: u64, began: u64) -> Duration {
         let newest = self.version(slot);
         assert!(

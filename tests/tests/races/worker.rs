@@ -1,4 +1,4 @@
-//! A process, seen from inside: it reads orders, carries each out on a thread of its own, and answers with numbers.
+//! A process, seen from inside: it reads orders, carries out each on a thread of its own, and answers with numbers.
 
 use std::fs;
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ struct Worker {
 }
 
 fn say(number: &str, answer: &str) {
-    // the harness has printed something that has no end yet
+    // the test harness has printed an unfinished line
     let mut out = io::stdout().lock();
     let written = write!(out, "\n{ANSWER}{number} {answer}\n").and_then(|()| out.flush());
     written.expect("somebody listens");
@@ -52,7 +52,7 @@ fn a_process() {
             say(number, &answer.join(" "));
         });
     }
-    // the test is over, or gone; what is under way is of no use to anybody
+    // the test is over or gone, so no result is needed any more
     std::process::exit(0);
 }
 
@@ -82,7 +82,7 @@ impl Worker {
         }
     }
 
-    /// Asks for `slot` many times in all ways. Answers with the longest staleness in nanoseconds, and what was served then.
+    /// Reads `slot` many times in all ways. Returns the longest staleness in nanoseconds, and the version served then.
     fn read(&self, slot: u32, times: u64, seed: u64) -> Vec<u64> {
         let mut random = Random::new(seed);
         let mut longest = (Duration::ZERO, 0);
@@ -102,7 +102,7 @@ impl Worker {
         vec![longest.0.as_nanos() as u64, longest.1]
     }
 
-    /// Asks for `slot` until every way gives what is true. Answers with the longest staleness in nanoseconds.
+    /// Reads `slot` until every way returns the current version. Returns the longest staleness in nanoseconds.
     fn settle(&self, slot: u32) -> Vec<u64> {
         let newest = self.accounts.truth.version(slot);
         let mut longest = Duration::ZERO;
@@ -126,8 +126,8 @@ impl Worker {
         vec![longest.as_nanos() as u64]
     }
 
-    /// Changes what is true of `slot`, and invalidates. Whoever asks here after that is served nothing older, even if the shared tier
-    /// failed. Returns whether it did not.
+    /// Changes the version of `slot`, and invalidates the old one. Later calls in this process return nothing older, even if the
+    /// shared tier failed. Returns whether it did not fail.
     fn change(&self, slot: u32, invalidation: u64) -> bool {
         let version = self.accounts.truth.change(slot);
         let told = self.accounts.invalidate(slot, version, invalidation);
@@ -144,7 +144,7 @@ impl Worker {
         told.is_ok()
     }
 
-    /// Asks for each of `slots` in every way. Answers with how many of them had to be loaded.
+    /// Reads each of `slots` in every way. Returns how many loads that took.
     fn others(&self, slots: &[u64]) -> u64 {
         let loads = |slot: &u64| self.accounts.loads(*slot as u32);
         let before: u64 = slots.iter().map(loads).sum();
@@ -157,7 +157,7 @@ impl Worker {
     }
 }
 
-/// What is in the file `name` of the test's directory.
+/// The contents of the file `name` in the test's directory.
 pub fn file(settings: &Settings, name: &str) -> Option<String> {
     fs::read_to_string(settings.directory.join(name)).ok()
 }
