@@ -1,4 +1,4 @@
-//! What another client writes where an entry lies: whatever it is, nobody is given it.
+//! Entries changed by another client: no caller is served what it wrote.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use super::shared::patient;
 use crate::scope;
 
-/// Says whose it is, and counts how often it was asked.
+/// Returns a text that names its tenant, and counts its runs.
 #[cache(cache = cache, skip(cache, runs), scope = "user", ttl = "1h", name = "note")]
 fn note(cache: &Cache, runs: &AtomicU64, org_id: &str, user_id: u64) -> String {
     let _ = cache;
@@ -17,7 +17,7 @@ fn note(cache: &Cache, runs: &AtomicU64, org_id: &str, user_id: u64) -> String {
     format!("the note of {org_id}, {user_id}")
 }
 
-/// The same entries.
+/// Shares the entries of `note`.
 #[cache(cache = cache, skip(cache, runs), scope = "user", ttl = "1h", name = "note")]
 async fn note_async(cache: &Cache, runs: &AtomicU64, org_id: &str, user_id: u64) -> String {
     let _ = cache;
@@ -31,7 +31,7 @@ const CHANGE: &str = "local function change(at) \
     redis.call('SETRANGE', KEYS[1], at, byte == 'x' and 'y' or 'x') \
     end";
 
-/// What is done to an entry, by a script that is given its name and that of another tenant's.
+/// Changes of an entry, as scripts that receive its name and the name of another tenant's entry.
 const SPOILT: [&str; 10] = [
     "redis.call('SET', KEYS[1], '')",
     "redis.call('SET', KEYS[1], 'something else')",
@@ -41,12 +41,12 @@ const SPOILT: [&str; 10] = [
     "redis.call('APPEND', KEYS[1], 'x')",
     "change(redis.call('STRLEN', KEYS[1]) - 1)",
     "change(12)",
-    // another tenant's value, whole, by either way
+    // another tenant's whole value, copied in two ways
     "redis.call('SET', KEYS[1], redis.call('GET', KEYS[2]))",
     "redis.call('COPY', KEYS[2], KEYS[1], 'REPLACE')",
 ];
 
-/// What is no text, and is left where it lies: it may be somebody's.
+/// Values that are not strings; they are left in place, since they may belong to someone else.
 const OTHERS: [&str; 4] = [
     "redis.call('RPUSH', KEYS[1], 'x')",
     "redis.call('HSET', KEYS[1], 'x', 'y')",
@@ -128,7 +128,7 @@ fn what_another_client_writes_is_given_to_nobody() {
             );
             assert_eq!(ask(&reader, "acme", is_async), 0, "{script}");
         }
-        // a lifetime that somebody has taken away or cut short
+        // a lifetime that another client removed or cut short
         spoil("redis.call('PERSIST', KEYS[1])");
         assert_eq!(ask(&reader, "acme", is_async), 0);
         spoil("redis.call('PEXPIRE', KEYS[1], 0)");

@@ -26,7 +26,7 @@ fn all_operations_reach_the_nodes_that_they_concern() {
         let other = self::store(&cluster, way);
         let heard = Heard::by(&other.backend);
         heard.hears("covered");
-        // of many tenants, so on all nodes
+        // of many tenants, and so on all nodes
         let keys: Vec<_> = (0..60)
             .map(|nth| key_in(&[&nth.to_string(), "7"], "x"))
             .collect();
@@ -63,7 +63,7 @@ fn all_operations_reach_the_nodes_that_they_concern() {
 fn what_the_nodes_do_not_pass_on_is_heard_all_the_same() {
     let cluster = servers::RedisCluster::start_with_buses();
     let store = store(&cluster, BOTH[0]);
-    // of many tenants, so on all nodes
+    // of many tenants, and so on all nodes
     let tenants: Vec<_> = (0..60).map(|nth| nth.to_string()).collect();
     let keys = || tenants.iter().map(|tenant| key_in(&[tenant, "7"], "x"));
     let entries: Vec<_> = keys().map(|key| (key, text("v"))).collect();
@@ -97,7 +97,7 @@ fn a_master_that_the_others_have_replaced_is_trusted_no_more() {
     heard.hears("covered");
     for old in 0..3 {
         let new = cluster.replica_of(old);
-        // it does not hear of it
+        // the old master does not learn of it
         buses[old].stall();
         buses[new].stall();
         assert_eq!(nodes[new].cli(&["CLUSTER", "FAILOVER", "TAKEOVER"]), "OK");
@@ -126,7 +126,7 @@ fn a_node_that_dies_is_replaced_by_its_replica() {
     for store in &stores {
         store.set(&key("x"), &text("v")).unwrap();
     }
-    // the node that has it, whichever that is
+    // the node that has the entry
     let has = |node: &&servers::Redis| node.cli(&["--scan"]).contains("organization=acme");
     let node = cluster.nodes()[..3].iter().find(has).unwrap();
     node.kill();
@@ -141,7 +141,7 @@ fn a_node_that_dies_is_replaced_by_its_replica() {
     heard.hears("key organization=acme/user=7 (programmatic)(\"x\")");
 }
 
-/// As of a server that is alone; and nothing that is sent to other nodes is given up.
+/// As with a single server. Commands to other nodes are not given up.
 #[test]
 fn what_was_given_up_is_not_sent_later() {
     for way in BOTH {
@@ -176,14 +176,14 @@ fn what_was_given_up_is_not_sent_later() {
         assert!(fronts[1..].iter().all(|it| it.given_up() == 0), "{way:?}");
         fronts[0].restore();
         assert!(wait_until(10 * SECOND, || store.get(there[0]).is_ok()));
-        // with a connection in the place of that one
+        // and a new connection has replaced the one that was given up
         assert!(wait_until(10 * SECOND, || clients() == before), "{way:?}");
         let found = store.found(there[0]);
         assert_eq!(found.as_deref(), Some("v"), "it was sent, {way:?}");
     }
 }
 
-/// As of a server that is alone, whether one node is asked or several are side by side.
+/// As with a single server, whether the call goes to one node or to several at once.
 #[test]
 fn what_a_caller_who_went_away_had_not_sent_is_not_sent_later() {
     let cluster = servers::RedisCluster::start_with_fronts();

@@ -1,4 +1,4 @@
-//! What one process does, others hear of; and when they do not, they know.
+//! Changes made by one process reach the others, and a process knows when they do not.
 
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use cacheado_tests::servers::{self, wait_until};
 
 use crate::shared::{Asked, BOTH, SECOND, key, patient, scope, text};
 
-/// What a process has heard.
+/// The changes reported to a process.
 #[derive(Clone, Default)]
 pub struct Heard(Arc<Mutex<Vec<String>>>);
 
@@ -34,7 +34,7 @@ impl Heard {
         self.0.lock().unwrap().clone()
     }
 
-    /// As [`hears`](Self::hears), within a second, and what a busy machine adds.
+    /// As [`hears`](Self::hears), within a second plus what a busy machine adds.
     pub fn hears_in_time(&self, what: &str) {
         let began = Instant::now();
         self.hears(what);
@@ -42,7 +42,7 @@ impl Heard {
         assert!(took < Duration::from_millis(1500), "{took:?}");
     }
 
-    /// Waits for it, and forgets all up to it.
+    /// Waits for the change `what`, and forgets everything up to it.
     pub fn hears(&self, what: &str) {
         let heard = wait_until(20 * SECOND, || {
             self.0.lock().unwrap().iter().any(|it| it == what)
@@ -86,11 +86,11 @@ fn changes_are_heard_by_others_alone() {
         others.hears("all");
         one.set_many(&[(key("x"), text("v"))]).unwrap();
         others.hears(name);
-        // what a load found is no news
+        // the fill of a load is not reported
         let mark = one.missed(&key("y"));
         one.fill(&key("y"), &text("v"), &mark).unwrap();
         one.get(&key("x")).unwrap();
-        // heard in order, so what came before this would have been heard
+        // reports arrive in order, so anything before this one would have arrived
         other.clear().unwrap();
         own.hears("all");
         assert_eq!(own.all(), [""; 0]);
@@ -99,8 +99,8 @@ fn changes_are_heard_by_others_alone() {
     }
 }
 
-/// Thousands of entries may go for one change, and the destructors of their values run.
-/// A process that is long about each change of a scope.
+/// A process that takes long to apply each change of a scope. Such a change may remove thousands of entries, and runs the destructors
+/// of their values.
 struct Slow {
     heard: Heard,
     begins: mpsc::Receiver<()>,
@@ -144,13 +144,13 @@ fn operations_go_on_while_a_change_takes_long() {
         assert_eq!(one.found(&key("x")), Some(value));
     }
     slow.end.send(()).unwrap();
-    // nor does it take itself for one that hears nothing
+    // and the process does not conclude that its reports are lost
     other.clear().unwrap();
     slow.heard.hears("all");
     assert_eq!(slow.heard.all(), [""; 0]);
 }
 
-/// What is waiting takes memory, and says late that something is wrong.
+/// Waiting reports take up memory, and the process learns too late that something is wrong.
 #[test]
 fn whoever_is_too_far_behind_begins_anew() {
     let server = servers::Redis::start();
@@ -160,7 +160,7 @@ fn whoever_is_too_far_behind_begins_anew() {
     let slow = Slow::by(&one.backend);
     other.evict_by_scope(&scope(&["acme"])).unwrap();
     slow.begins.recv().unwrap();
-    // twice as many as may wait, so that some may be on their way as yet
+    // twice as many as may wait, since some may still be in transit
     let entries: Vec<_> = (0..20_000)
         .map(|nth| (key(&nth.to_string()), text("v")))
         .collect();

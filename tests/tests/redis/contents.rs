@@ -1,4 +1,4 @@
-//! What lies in the server: names that can be read, native expiry, and nothing but this cache's own.
+//! What the server holds: readable names, native expiry, and only this cache's own keys.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -86,10 +86,10 @@ fn a_lifetime_is_the_servers_own_and_no_more_is_left_than_there_is() {
         assert!(native <= 10_000 && native > 9_000, "{native}");
         store.set(&key("x"), &text("v")).unwrap();
         assert_eq!(left(), None);
-        // what can't be told from for ever
+        // a lifetime that amounts to for ever
         store.set(&key("x"), &text_for("v", Duration::MAX)).unwrap();
         assert!(left().unwrap() > 86_400 * 365 * SECOND);
-        // what is over before it begins takes the place of what was there too
+        // a value with a lifetime of zero also replaces the old one
         store
             .set(&key("x"), &text_for("v", Duration::ZERO))
             .unwrap();

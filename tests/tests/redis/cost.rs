@@ -1,10 +1,10 @@
-//! What an operation costs the server: the commands that it carries out for it, those within scripts as well.
+//! The cost of an operation to the server: the commands it executes for it, including those in scripts.
 
 use cacheado_tests::servers;
 
 use crate::shared::{Asked, BOTH, SECOND, key, patient, text_for};
 
-/// The commands that the server has carried out since it was asked last, by their names.
+/// The commands executed since the last call, by name.
 fn commands(server: &servers::Redis) -> Vec<String> {
     let stats = server.cli(&["INFO", "commandstats"]);
     server.cli(&["CONFIG", "RESETSTAT"]);
@@ -26,7 +26,7 @@ fn an_operation_is_so_many_commands() {
         server.cli(&["FLUSHALL"]);
         let store = Asked::new(patient(&server.url()), way);
         let value = text_for("v", 60 * SECOND);
-        // the connection is made, and the index as well; both scripts are known
+        // the connection and the index exist, and both scripts are loaded
         store.set(&key("x"), &value).unwrap();
         store.set(&key("y"), &value).unwrap();
         let mark = store.missed(&key("w"));

@@ -1,4 +1,5 @@
-//! A scope that is too large for one step. A load that begins in between finds what is about to go: what it makes of that goes as well.
+//! A scope too large to evict in one step. A load that begins in between reads an entry about to be evicted; the value it derives is
+//! evicted as well.
 
 use std::sync::mpsc::channel;
 
@@ -47,7 +48,7 @@ fn what_a_load_makes_of_what_is_about_to_go_goes_as_well() {
         assert_eq!(store.found(&whole("early")), None, "{way:?}");
         let late = marks.recv().unwrap();
         assert!(!store.fill(&whole("late"), &text("old"), &late).unwrap());
-        // and what comes after that stays
+        // and a later load's value stays
         let mark = store.missed(&whole("late"));
         assert!(store.fill(&whole("late"), &text("new"), &mark).unwrap());
     }

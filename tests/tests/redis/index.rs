@@ -1,4 +1,4 @@
-//! The indexes: evictions of any size, and nothing left of what has gone.
+//! The indexes: evictions of any size, and no traces of removed entries.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use cacheado_tests::servers;
 
 use crate::shared::{Asked, BOTH, SECOND, key, key_in, patient, scope, text, text_for};
 
-/// The keys of a kind, of which there is one a bucket.
+/// The keys of a kind, one per bucket.
 fn names(server: &servers::Redis, kind: &str) -> Vec<String> {
     let found = server.cli(&["--scan", "--pattern", &format!("{{shop:*}}{kind}")]);
     let mut names: Vec<_> = found.lines().map(str::to_owned).collect();
-    // a server whose table shrinks as it is gone through may tell of one twice
+    // `SCAN` may return a key twice while the server's table shrinks
     names.sort_unstable();
     names.dedup();
     names
@@ -35,7 +35,7 @@ fn a_scope_of_thousands_is_removed_and_counted() {
             .collect();
         store.set_many(&entries).unwrap();
         store.set(&key_in(&["acme", "8"], "x"), &text("v")).unwrap();
-        // and one that is no entry's, for until when those may last that have an end
+        // and one member that is no entry: until when entries with a lifetime may last
         assert_eq!(entered(&server, "index"), 2502);
         assert_eq!(store.evict_by_scope(&scope(&["acme", "7"])).unwrap(), 2500);
         assert_eq!(entered(&server, "index"), 2);
@@ -63,7 +63,7 @@ fn an_index_goes_with_its_last_entry() {
             panic!("one bucket");
         };
         let left: u64 = server.cli(&["PTTL", name]).parse().unwrap();
-        // not before the last entry, and not much later
+        // no earlier than the last entry, and not much later
         assert!(left > 29_000 && left < 37_000, "{left}");
     }
 }
@@ -82,7 +82,7 @@ fn an_index_with_an_entry_that_never_expires_stays() {
     assert_eq!(ttl(), -1);
     store.set(&key("z"), &text_for("v", SECOND)).unwrap();
     assert_eq!(ttl(), -1);
-    // the last of that kind goes, or gets an end
+    // the last entry without a lifetime gets one, or is evicted
     store.set(&key("y"), &text_for("v", SECOND)).unwrap();
     assert!(ttl() > 0);
     store.set(&key("y"), &text("v")).unwrap();
@@ -103,7 +103,7 @@ fn an_index_ends_once_nothing_without_an_end_is_left_in_it() {
         };
         let ends = || ["index", "deadlines"].map(left);
         let among = 20_000..=36_000;
-        // the last of that kind is evicted alone
+        // the last entry without a lifetime is evicted by key
         store.set(&key("x"), &text_for("v", 30 * SECOND)).unwrap();
         store.set(&key("y"), &text("v")).unwrap();
         store.set(&key("z"), &text("v")).unwrap();
@@ -152,7 +152,7 @@ fn what_expired_leaves_an_index_that_stays() {
     let store = Asked::new(patient(&server.url()), BOTH[0]);
     let short = text_for("v", Duration::from_millis(20));
     store.set(&key("a"), &short).unwrap();
-    // ends later than is noted
+    // its deadline is later than the noted one
     store.set(&key("again"), &short).unwrap();
     store
         .set(&key("again"), &text_for("v", Duration::from_millis(600)))
@@ -175,7 +175,7 @@ fn an_index_outlives_what_was_stored_again_beside_an_entry_without_an_end() {
     let short = Duration::from_millis(300);
     set("c", 100 * SECOND);
     set("a", short);
-    // its end stays noted as it was
+    // the noted deadline does not change
     set("a", 60 * SECOND);
     store.set(&key("endless"), &text("v")).unwrap();
     store.evict(&key("c")).unwrap();
@@ -204,7 +204,7 @@ fn what_is_stored_again_after_its_end_is_in_the_index() {
         };
         store.set(&forever, &text("v")).unwrap();
         store.set(&again, &text_for("old", short)).unwrap();
-        // past the grace that it has in the index
+        // past its grace period in the index
         sleep(SECOND + 2 * short);
         store_again();
         let index = names(&server, "index");
@@ -234,20 +234,20 @@ fn what_is_stored_again_before_its_end_stays_in_the_index() {
             store.set(&key, &text_for("new", long)).unwrap();
         }
     }
-    // past the end of all that was first, and the grace that it has
+    // past all first deadlines and the grace period
     sleep(2 * SECOND + short / 10);
     for nth in 0..2 {
         let another = key(&format!("another {nth}"));
         store.set(&another, &text_for("v", long)).unwrap();
     }
-    // what has gone has left it, with what ends later noted as it is
+    // expired entries have left the index, and the later deadlines are noted
     assert_eq!(entered(&server, "index"), 13);
     assert_eq!(entered(&server, "deadlines"), 13);
     assert_eq!(store.evict_by_scope(&scope(&[])).unwrap(), 13);
     assert_eq!(store.found(&key("0")), None);
 }
 
-/// Whatever is done, and whenever: what lives is in the index, with its end, and the index lives as long.
+/// Whatever operations run, and whenever, every live entry is in the index with its deadline, and the index lives as long.
 #[test]
 fn the_index_has_all_that_lives() {
     const CHECK: &str = "local wrong = {} \
@@ -267,7 +267,7 @@ fn the_index_has_all_that_lives() {
     let store = Asked::new(patient(&server.url()), BOTH[0]);
     let mut random = Random::new(7);
     for nth in 0..1000 {
-        // what is next done in a bucket is often done to what has just left its index
+        // the next operation in a bucket often concerns an entry that has just left the index
         let tenant = random.below(40).to_string();
         let key = key_in(&[&tenant], &random.below(3).to_string());
         let value = match random.below(8) {

@@ -1,4 +1,4 @@
-//! Large values, which are laid down before a script stores them.
+//! Large values, which are uploaded before a script stores them.
 
 use cacheado_tests::servers;
 
@@ -85,7 +85,7 @@ fn a_full_server_refuses_large_values_and_keeps_no_old_one() {
             assert_eq!(store.found(&key(gone)), None, "{gone}");
         }
         server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
-        // a load that began before what was refused is outdated
+        // a refused value outdates loads that began before it
         assert!(!store.fill(&key("x"), &text("old"), &before).unwrap());
         store.clear().unwrap();
     }

@@ -1,6 +1,6 @@
-//! The Redis backend against real servers: what its operations come to there, blocking and async, and what it makes of outages.
+//! The Redis backend against real servers: the results of its operations, blocking and async, and its behaviour in outages.
 //!
-//! What any backend does is for the conformance suite; this is about what only Redis has.
+//! The conformance suite covers what any backend does; these tests cover what is specific to Redis.
 
 mod by_hand;
 mod cluster;

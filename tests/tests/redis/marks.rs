@@ -1,4 +1,4 @@
-//! Loads that something has overtaken are not stored, and of several loads one holds the lease.
+//! Loads that were overtaken are not stored, and of several loads one holds the lease.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use cacheado_tests::servers;
 
 use crate::shared::{Asked, BOTH, SECOND, key, key_in, patient, scope, text, text_for};
 
-/// How long loads of a process may take that are to be quick.
+/// The load limit of a process with quick loads.
 const LIMIT: Duration = Duration::from_millis(30);
 
-/// More look-ups in a row than after which the next one is expected to find something.
+/// More hits in a row than it takes for the next lookup to be expected to hit.
 const MANY: usize = 20;
 
-/// Looks up `times` what is there.
+/// Looks up an existing entry this many `times`.
 fn find(store: &Asked, times: usize) {
     if times > 0 {
         store.set(&key("there"), &text("v")).unwrap();
@@ -60,9 +60,9 @@ fn a_load_is_stored_unless_something_came_between() {
         |store| store.set(&key_in(&["acme"], "x"), &text("other")).unwrap(),
     ];
     let server = servers::Redis::start();
-    // another process, which is what comes between
+    // another process, which makes the changes in between
     let other = Asked::new(patient(&server.url()), BOTH[0]);
-    // a store that has found nothing lately, and one that has found all
+    // a store whose recent lookups missed, and one whose lookups hit
     for (way, hits) in BOTH.into_iter().flat_map(|way| [(way, 0), (way, MANY)]) {
         let store = Asked::new(patient(&server.url()), way);
         let clear = || {
@@ -99,7 +99,7 @@ fn a_load_is_stored_unless_something_came_between() {
     }
 }
 
-/// A load is known by the mark of the root: where there is none, none has begun that could still be stored.
+/// A load is known by the mark of the root: without that mark, no load has begun that could still be stored.
 #[test]
 fn where_no_load_has_begun_nothing_is_left_to_tell_it() {
     let server = servers::Redis::start();
@@ -120,7 +120,7 @@ fn where_no_load_has_begun_nothing_is_left_to_tell_it() {
         store.set(&key("x"), &text("newer")).unwrap();
         assert_eq!(marks().len(), 2);
         assert!(!store.fill(&key("x"), &text("old"), &mark).unwrap());
-        // the root's has ended, and with it the load
+        // the root's mark is gone, and with it the load
         let mark = store.missed(&key("y"));
         server.cli(&["DEL", root]);
         store.set(&key("y"), &text("newer")).unwrap();
@@ -148,7 +148,7 @@ fn a_load_that_a_server_has_forgotten_is_not_stored() {
     for way in BOTH {
         let store = Asked::new(patient(&server.url()), way);
         let mark = store.missed(&key("x"));
-        // whatever was evicted since, nobody knows any more
+        // the server no longer knows what was evicted since
         server.cli(&["FLUSHALL"]);
         assert!(!store.fill(&key("x"), &text("old"), &mark).unwrap());
         assert_eq!(store.found(&key("x")), None);
@@ -174,10 +174,10 @@ fn a_load_that_takes_too_long_is_not_stored() {
         store.set(&key("x"), &text("w")).unwrap();
         assert!(!store.put(&key("x"), &text("v"), &mark).unwrap());
         assert_eq!(store.found(&key("x")), None);
-        // marks live twice as long, so by now none is left but the index
+        // marks live twice as long as the limit, so by now none is left, only the index
         sleep(2 * limit);
         assert_eq!(server.cli(&["--scan", "--pattern", "*mark:*"]), "");
-        // and a load can be told from another again
+        // and loads can be told apart again
         let mark = store.missed(&key("x"));
         store.evict(&key("x")).unwrap();
         assert!(!store.fill(&key("x"), &text("v"), &mark).unwrap());
@@ -188,7 +188,7 @@ fn a_load_that_takes_too_long_is_not_stored() {
 fn the_server_itself_refuses_what_outlasted_the_marks() {
     let server = servers::Redis::start();
     let short = Asked::new(patient(&server.url()).load_limit(LIMIT), BOTH[0]);
-    // a process that knows of no limit, as one whose request was under way for long
+    // a process without a limit, like one whose request was under way for long
     let long = Asked::new(patient(&server.url()), BOTH[0]);
     let mark = short.missed(&key("x"));
     short.evict(&key("x")).unwrap();
@@ -198,7 +198,7 @@ fn the_server_itself_refuses_what_outlasted_the_marks() {
     assert_eq!(long.found(&key("x")), None);
 }
 
-/// Whoever evicts need not know how long loads may take elsewhere.
+/// An evicting process need not know how long loads may take in other processes.
 #[test]
 fn a_load_that_may_take_longer_than_where_it_was_overtaken_is_not_stored() {
     type Invalidation = fn(&Asked);
@@ -223,7 +223,7 @@ fn a_load_that_may_take_longer_than_where_it_was_overtaken_is_not_stored() {
         for (nth, invalidate) in invalidations.into_iter().enumerate() {
             let mark = slow.missed(&key("x"));
             invalidate(&quick);
-            // what was set is over, and so are the marks of what is quick
+            // the value that `quick` set has expired, and so would marks by its load limit
             sleep(3 * LIMIT);
             let stored = slow.fill(&key("x"), &text("old"), &mark).unwrap();
             assert!(!stored, "of {nth}");
@@ -232,7 +232,7 @@ fn a_load_that_may_take_longer_than_where_it_was_overtaken_is_not_stored() {
     }
 }
 
-/// They are most of what a look-up asks for, and no hit has a use for them.
+/// Marks are most of what a lookup requests, and a hit has no use for them.
 #[test]
 fn where_look_ups_hit_they_ask_for_no_marks() {
     let server = servers::Redis::start();
@@ -250,7 +250,7 @@ fn where_look_ups_hit_they_ask_for_no_marks() {
         let before = calls_of("mget");
         find(&store, MANY);
         assert_eq!(calls_of("mget"), before, "{way:?}");
-        // one that was not expected asks for them by themselves, and the next ones with the value; there are some by now
+        // an unexpected miss requests the marks separately, and the next lookups request them with the value; by now the marks exist
         store.mark(&key("x")).unwrap();
         let before = [calls_of("get"), calls_of("mget")];
         for _ in 0..3 {
@@ -261,7 +261,7 @@ fn where_look_ups_hit_they_ask_for_no_marks() {
     }
 }
 
-/// Whatever the server has forgotten, many keys are a few round trips.
+/// Whatever the server has forgotten, a bulk lookup takes a few round trips.
 #[test]
 fn many_keys_without_marks_are_asked_for_at_once() {
     let server = servers::Redis::start();
@@ -281,7 +281,7 @@ fn many_keys_without_marks_are_asked_for_at_once() {
             }
             let before = reads();
             let found = store.get_many(&keys).unwrap();
-            // a read takes in some kilobytes
+            // one read of the server takes in some kilobytes
             let took = reads() - before;
             assert!(took < 150, "{took} reads after {forget}, {way:?}");
             let entry = |(key, found): (&Key, Lookup)| match found {
@@ -321,11 +321,11 @@ fn a_lease_is_one_loads_alone() {
         let mark = store.granted(&key("x"), 10 * SECOND);
         assert!(store.is_taken(&key("x")) && other.is_taken(&key("x")));
         assert!(!other.is_taken(&key("y")));
-        // stored with the lease that it was made under, which ends with it
+        // a fill under a lease stores the value and ends the lease
         assert!(store.fill(&key("x"), &text("v"), &mark).unwrap());
         assert!(!store.fill(&key("x"), &text("again"), &mark).unwrap());
         let mine = other.granted(&key("x"), 10 * SECOND);
-        // that of a lease that is over gives back nobody's
+        // releasing a lease that is over releases nothing
         store.release(&key("x"), &mark).unwrap();
         assert!(store.is_taken(&key("x")));
         other.release(&key("x"), &mine).unwrap();
@@ -349,7 +349,7 @@ fn a_slow_owner_can_not_overwrite() {
         assert!(store.fill(&key("x"), &text("quick"), &quick).unwrap());
         assert!(!store.fill(&key("x"), &text("slow"), &slow).unwrap());
         assert_eq!(store.found(&key("x")).as_deref(), Some("quick"));
-        // one that ended and was taken by nobody is over all the same
+        // a lease that has ended is over even if nobody took it since
         let slow = store.granted(&key("y"), short);
         sleep(2 * short);
         assert!(!store.fill(&key("y"), &text("slow"), &slow).unwrap());

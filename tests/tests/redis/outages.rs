@@ -12,10 +12,10 @@ use tokio::runtime::Runtime;
 use crate::shared::{Asked, BOTH, SECOND, key, scope, text};
 
 const LIMIT: Duration = Duration::from_millis(100);
-/// What a busy machine may add to it.
+/// `LIMIT` and what a busy machine may add to it.
 const BOUND: Duration = Duration::from_millis(400);
 
-/// That the operations fail, each in time.
+/// Checks that each operation fails in time.
 fn fails(store: &Asked) {
     type Operation = fn(&Asked) -> Option<Box<dyn std::error::Error + Send + Sync>>;
     let operations: [Operation; 7] = [
@@ -36,7 +36,7 @@ fn fails(store: &Asked) {
     }
 }
 
-/// That they work again, within a moment.
+/// Checks that operations work again soon.
 fn works(store: &Asked) {
     let back = servers::wait_until(5 * SECOND, || store.set(&key("x"), &text("back")).is_ok());
     assert!(back, "{:?}", store.set(&key("x"), &text("back")));
@@ -80,7 +80,7 @@ fn one_that_never_answers() {
     }
 }
 
-/// However many commands a connection begins with, and whether it is encrypted.
+/// However many commands a connection starts with, and whether or not it is encrypted.
 #[test]
 fn one_that_never_answers_is_waited_for_once() {
     let silent = servers::Silent::start();
@@ -115,7 +115,7 @@ fn one_that_pauses() {
     }
 }
 
-/// However many commands go together, they are waited for once, also by a connection that was in use before.
+/// However many commands are sent together, they time out once, even on a connection that was in use before.
 #[test]
 fn many_commands_of_one_that_pauses_are_one_wait() {
     type Operation = fn(&Asked) -> Option<Box<dyn std::error::Error + Send + Sync>>;
@@ -161,8 +161,8 @@ fn a_cable_that_is_pulled_out_and_plugged_in() {
     }
 }
 
-/// What is behind a cable that is pulled out is sent once that is plugged in again; what was given up meanwhile is older than what
-/// comes by another connection.
+/// What was sent into an interrupted network is delivered when the network is back. A command given up meanwhile is older than those
+/// on the next connection.
 #[test]
 fn what_was_given_up_is_not_sent_later() {
     let server = servers::Redis::start();
@@ -181,7 +181,7 @@ fn what_was_given_up_is_not_sent_later() {
     }
 }
 
-/// One that went on for the sake of others would send what is older than what comes by the next.
+/// If the connection stayed open for its other users, it would deliver commands older than those on the next one.
 #[test]
 fn a_connection_is_given_up_for_all_that_share_it() {
     let server = servers::Redis::start();
@@ -197,7 +197,7 @@ fn a_connection_is_given_up_for_all_that_share_it() {
         network.stall();
         let later = Arc::clone(&store);
         let later = tokio::spawn(async move {
-            // under way when the other is given up
+            // in flight when the other command is given up
             tokio::time::sleep(SECOND).await;
             later.get_async(&key("before")).await
         });
@@ -211,7 +211,7 @@ fn a_connection_is_given_up_for_all_that_share_it() {
     });
 }
 
-/// What comes later by another connection is newer than what a caller who has gone away wanted to be stored.
+/// Later commands on another connection are newer than the set whose caller was dropped.
 #[test]
 fn what_a_caller_who_went_away_had_not_sent_is_not_sent_later() {
     let server = servers::Redis::start();
@@ -241,7 +241,7 @@ fn what_a_caller_who_went_away_had_not_sent_is_not_sent_later() {
     }
 }
 
-/// Whatever else is carried out late does no harm, and another connection would cost others a round trip.
+/// Lookups that run late do no harm, and a new connection would cost others a round trip.
 #[test]
 fn a_look_up_whose_caller_went_away_costs_no_connection() {
     let server = servers::Redis::start();
@@ -274,12 +274,12 @@ fn a_look_up_whose_caller_went_away_costs_no_connection() {
             server.resume();
             store.get_async(&x).await.unwrap().hit().unwrap();
         }
-        // each time it is asked it counts itself
+        // the call that reads the count is a connection itself
         assert_eq!(connections(), before + 1);
     });
 }
 
-/// More than the other end takes in unread, and less than this end keeps unsent.
+/// More than the other end buffers unread, and less than this end buffers unsent.
 fn large() -> String {
     "v".repeat(256 * 1024)
 }
@@ -288,7 +288,7 @@ fn given_up(network: &servers::Proxy) -> bool {
     servers::wait_until(10 * SECOND, || network.given_up() == 1)
 }
 
-/// Whether whoever asks for it is the last client.
+/// Whether the call that asks is the only client left.
 fn alone(server: &servers::Redis) -> bool {
     let alone = || {
         let clients = server.cli(&["info", "clients"]);

@@ -1,4 +1,5 @@
-//! A cluster of which one node is out, and no other takes its place: what is at the others goes on, and nobody waits for it each time.
+//! A cluster in which one node is out and not replaced: the other nodes' entries are still served, and callers don't wait for the node
+//! each time.
 
 use cacheado::Cache;
 use cacheado::testing::ManualClock;
@@ -8,7 +9,7 @@ use futures::executor::block_on;
 
 use crate::shared::{BOTH, SECOND, Way, scope};
 
-/// So many failures in a row are enough.
+/// This many failures in a row open the circuit breaker.
 const FAILURES: u32 = 3;
 const TENANTS: usize = 60;
 const KEYS: u32 = 200;
@@ -32,8 +33,8 @@ const OUTAGES: [Outage; 2] = [
     ),
 ];
 
-/// A cache of the cluster, which keeps nothing in the process and asks no more until its clock is moved. Each way has one of its own, which
-/// hears nothing of what that of the other way did last: what is put while that is heard would be evicted.
+/// A shared-only cache on the cluster, whose open breaker stays open until its clock is advanced. Each way has a cache name of its
+/// own, so it does not receive the other way's last changes: a put that meets their reports would be evicted.
 fn cache(cluster: &servers::RedisCluster, clock: &ManualClock, way: Way) -> Cache {
     let urls = cluster.urls();
     let backend = Redis::cluster(urls.iter().map(String::as_str)).unwrap();
@@ -125,7 +126,7 @@ fn of_many_keys_those_at_a_node_that_is_out_are_missing_alone() {
         };
         assert_eq!(many(), 200);
         cluster.nodes()[0].pause();
-        // the first call finds out which node it is, and loses no more than what that has
+        // the first call learns which node is out, and loses only that node's entries
         let found = many();
         assert!((50..180).contains(&found), "{found}");
         assert_eq!(many(), found, "{way:?}");

@@ -1,4 +1,4 @@
-//! What a server will not do, and what that is taken for.
+//! What a server refuses, and how each refusal is classified.
 
 use std::error::Error;
 use std::fmt::{Debug, Write as _};
@@ -51,14 +51,14 @@ fn a_full_server_refuses_and_keeps_no_old_value() {
         let error = store.put(&key("y"), &lifetime, &store.mark(&key("y")).unwrap());
         assert!(is_refused(&*error.unwrap_err()));
         assert_eq!(store.found(&key("y")), None);
-        // what frees memory works
+        // operations that free memory work
         assert!(store.evict(&key("z")).unwrap());
         let mark = store.missed(&key("z"));
         assert_eq!(store.evict_by_scope(&scope(&["acme"])).unwrap(), 0);
         store.clear().unwrap();
         server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
         assert!(!store.fill(&key("z"), &text("old"), &mark).unwrap());
-        // a miss where no mark can be made is a miss
+        // a miss for which no mark can be made is still a miss
         server.cli(&["FLUSHALL"]);
         server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
         let mark = store.missed(&key("x"));
@@ -78,7 +78,7 @@ fn something_else_under_a_name_is_an_error_until_it_is_overwritten() {
         server.cli(&["LPUSH", &entry, "theirs"]);
         let error = store.get(&key("x")).unwrap_err();
         assert!(is_refused(&*error), "{error}");
-        // of many it is that one alone
+        // in a bulk lookup only that key fails
         store.set(&key("y"), &text("v")).unwrap();
         let keys = [key("y"), key("x"), key("z")];
         let marks = store.get_many(&keys).unwrap().into_iter().map(miss);
@@ -127,7 +127,7 @@ fn an_index_that_is_something_else_fails_operations_and_nothing_more() {
         ] {
             assert!(is_refused(&*error), "{error}");
         }
-        // what can't be found by its scope is not stored
+        // a value that can't be found by its scope is not stored
         assert_eq!(store.found(&key("x")), None);
         assert_eq!(store.found(&key("y")), None);
         server.cli(&["DEL", &index]);
@@ -190,7 +190,7 @@ fn a_wrong_password_is_an_outage_that_names_no_password() {
     }
 }
 
-/// From the rest of a sentence that everybody knows it could be told what was taken out.
+/// The rest of a well-known message would reveal the part that was taken out.
 #[test]
 fn an_error_is_whole_or_not_told() {
     let server = servers::Redis::start_with(&["--requirepass", "right-horse"]);
@@ -225,7 +225,7 @@ fn a_user_without_the_right_is_an_outage() {
     }
 }
 
-/// The rights that a user needs who uses the cache `shop`.
+/// The rights that a user of the cache `shop` needs.
 const RIGHTS: [&str; 11] = [
     "~{shop*",
     "&{shop}changes",
@@ -266,7 +266,7 @@ fn a_user_with_the_rights_that_are_named_may_do_all() {
     }
 }
 
-/// Writes down, with its level, what is said of the channel of the cache `deaf`.
+/// Records each event about the channel of the cache `deaf`, with its level.
 #[derive(Clone, Default)]
 struct Scribe(Arc<Mutex<Vec<(Level, String)>>>);
 
@@ -308,7 +308,7 @@ impl Subscriber for Scribe {
 #[test]
 fn a_user_without_the_channel_is_an_outage_that_is_said_once() {
     let server = servers::Redis::start();
-    // what Redis gives a user who is told no channels
+    // what Redis gives a user that is granted no channels
     server.cli(&[
         "ACL",
         "SETUSER",
@@ -375,13 +375,13 @@ fn what_is_no_url_is_said_at_once() {
         assert!(error.contains("redis://user:password@host"), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
-    // a piece of the password would pass for the host, and be told to whoever asks for that
+    // a part of the password would be taken for the host, and be shown as such
     for url in [
         "redis://user:4711#secret@h",
         "redis://secret?x@h",
         "rediss://secret/x@h",
         "redis://user:secret#x@h",
-        // whatever the driver takes for a scheme, and however it is written
+        // every scheme that the driver accepts, however written
         "valkey://user:4711/2?secret@h:1",
         "valkeys://user:4711/2?secret@h:1",
         "REDIS://user:4711/2?secret@h:1",
@@ -395,7 +395,7 @@ fn what_is_no_url_is_said_at_once() {
             "{error}"
         );
     }
-    // a socket is no host, and its path may have one
+    // a socket is no host, and its path may contain `@`
     Redis::new("redis+unix:///run/redis@1.sock").unwrap();
     assert!(Redis::cluster([""; 0]).is_err());
     assert!(Redis::sentinel([""; 0], "mymaster").is_err());

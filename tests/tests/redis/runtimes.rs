@@ -1,4 +1,4 @@
-//! In which threads and runtimes it can be used: in all, and in none.
+//! The backend works in every thread and runtime, and without a runtime.
 
 use std::sync::Arc;
 use std::thread;
@@ -53,7 +53,7 @@ fn everywhere(backend: &Arc<Redis>) {
             without(&spawned, "spawned").await;
         });
         runtime.block_on(task).unwrap();
-        // the runtime ends here, and what was connected in it must not
+        // the runtime ends here, but connections made in it must not
     }
 }
 
@@ -71,7 +71,7 @@ fn a_cluster() {
     everywhere(&Arc::new(Redis::cluster(urls).unwrap()));
 }
 
-/// Async operations by a runtime of the user's; what blocks it blocks nothing that it waits for.
+/// Async operations on a runtime of the user. Blocking a thread of the runtime does not block the I/O that the call waits for.
 fn on(runtime: &Runtime, backend: Redis) -> Arc<Redis> {
     let backend = Arc::new(backend.runtime(runtime.handle().clone()).unwrap());
     runtime.block_on(async {
@@ -91,7 +91,7 @@ fn a_runtime_of_the_users() {
         let runtime = kind().enable_all().build().unwrap();
         let backend = on(&runtime, patient(&server.url()));
         drop(runtime);
-        // with it ends what it drove, which is an outage; the rest is not its
+        // operations driven by the ended runtime fail as an outage; blocking ones are not driven by it
         let error = block_on(backend.get_async(&key("x"))).unwrap_err();
         assert!(error.to_string().contains("runtime"), "{error}");
         let other = Builder::new_current_thread().enable_all().build().unwrap();

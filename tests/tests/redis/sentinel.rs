@@ -1,4 +1,4 @@
-//! A master that sentinels watch over.
+//! A master monitored by sentinels.
 
 use cacheado_backends::redis::Redis;
 use cacheado_tests::servers::{self, wait_until};
@@ -6,7 +6,7 @@ use cacheado_tests::servers::{self, wait_until};
 use crate::coherence::Heard;
 use crate::shared::{Asked, BOTH, SECOND, Way, key, text};
 
-/// One that bears with a busy machine.
+/// A store with a timeout for a busy machine.
 fn store<'u>(urls: impl IntoIterator<Item = &'u str>, way: Way) -> Asked {
     let backend = Redis::sentinel(urls, "mymaster").unwrap();
     Asked::new(backend.timeout(5 * SECOND), way)
@@ -42,7 +42,7 @@ fn a_master_that_the_sentinels_have_replaced_is_trusted_no_more() {
     let urls = sentinel.urls();
     let urls = || urls.iter().map(String::as_str);
     let stores = BOTH.map(|way| store(urls(), way));
-    // each is the only one that says when its connections lead to another server
+    // only a store's own reports say when its connections lead to another server
     let heard = stores.each_ref().map(|store| Heard::by(&store.backend));
     for (store, heard) in stores.iter().zip(&heard) {
         heard.hears("covered");
@@ -56,7 +56,7 @@ fn a_master_that_the_sentinels_have_replaced_is_trusted_no_more() {
     for heard in &heard {
         heard.hears("covered");
     }
-    // what is read is read where changes are heard of
+    // reads go to the server whose changes are reported
     let entry = new.cli(&["--scan", "--pattern", "{shop:*}:*"]);
     assert_eq!(new.cli(&["DEL", &entry]), "1");
     for store in &stores {

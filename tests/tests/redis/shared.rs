@@ -1,4 +1,4 @@
-//! What these tests share: keys, payloads, and a backend that is asked in both ways.
+//! What these tests share: keys, payloads, and a backend called in both ways.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use cacheado_backends::redis::Redis;
 use cacheado_backends::{Hierarchy, Key, Probe, Scope, Space};
 use tokio::runtime::{Builder, Runtime};
 
-/// How a backend is asked.
+/// How a backend is called.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Way {
     Blocking,
@@ -17,7 +17,7 @@ pub enum Way {
 
 pub const BOTH: [Way; 2] = [Way::Blocking, Way::Async];
 
-/// A backend, and the way it is asked.
+/// A backend, and the way it is called.
 pub struct Asked {
     pub backend: Redis,
     way: Way,
@@ -59,7 +59,7 @@ ask! {
 
 impl Asked {
     pub fn new(mut backend: Redis, way: Way) -> Self {
-        // the same name for both, and for all that share the store
+        // the same name for both ways, and for all backends that share the store
         backend.bind("shop");
         // without timers of its own
         let runtime = Builder::new_current_thread().build().unwrap();
@@ -70,7 +70,7 @@ impl Asked {
         }
     }
 
-    /// What is stored, as text.
+    /// The stored value, as text.
     pub fn found(&self, key: &Key) -> Option<String> {
         let payload = self.get(key).unwrap().hit()?;
         Some(String::from_utf8_lossy(&payload.bytes).into_owned())
@@ -84,7 +84,7 @@ impl Asked {
         }
     }
 
-    /// The mark of a lease that is granted.
+    /// The mark of a granted lease.
     pub fn granted(&self, key: &Key, span: Duration) -> Mark {
         match self.lease(key, span).unwrap() {
             Lease::Granted(mark) => mark,
@@ -97,7 +97,7 @@ impl Asked {
     }
 }
 
-/// One that waits for a machine that is busy with other tests.
+/// A backend with a timeout for a machine that is busy with other tests.
 pub fn patient(url: &str) -> Redis {
     Redis::new(url).unwrap().timeout(5 * SECOND)
 }

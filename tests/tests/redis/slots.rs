@@ -1,4 +1,4 @@
-//! A slot that moves from node to node while two processes read, put and evict what is in it.
+//! A slot that moves between nodes while two processes read, put and evict entries in it.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,23 +11,23 @@ use cacheado_tests::servers::{RedisCluster, wait_until};
 
 use crate::shared::{Asked, BOTH, SECOND, key, key_in, scope, text_for};
 
-/// How old a copy may be in a process that keeps them: until it is known that the slots have moved, and what a busy machine adds.
+/// The greatest age of a copy in a process that keeps copies: until it learns that the slots have moved, and what a busy machine adds.
 const BOUND: Duration = Duration::from_millis(3_500);
 const COHERENCE: Duration = Duration::from_millis(500);
 const LASTS: Duration = Duration::from_secs(10);
 
-/// What is true of the one key that there is, and since when it must be known everywhere.
+/// The current version of the only key, and since when each version must be known everywhere.
 #[derive(Default)]
 struct Truth {
     version: AtomicU64,
-    /// Held by whoever changes it.
+    /// Held while the version is changed.
     changing: Mutex<()>,
     /// When the change to each version was acknowledged.
     acknowledged: Mutex<Vec<(Instant, u64)>>,
 }
 
 impl Truth {
-    /// The version that nobody is to see less than, who may see what is `old`.
+    /// The oldest version that a caller may see if it may see what is `old`.
     fn least(&self, old: Duration) -> u64 {
         let acknowledged = self.acknowledged.lock().unwrap();
         let known = acknowledged.iter().rev();
@@ -35,7 +35,7 @@ impl Truth {
         known.next().map_or(0, |(_, version)| *version)
     }
 
-    /// Makes the next version true, and tells the cache. Returns whether that was acknowledged.
+    /// Makes the next version current, and sets or evicts the cached one. Returns whether that was acknowledged.
     fn change(&self, cache: &Cache) -> bool {
         let _alone = self.changing.lock().unwrap();
         let version = self.version.fetch_add(1, Ordering::SeqCst) + 1;
@@ -52,7 +52,7 @@ impl Truth {
         told.is_ok()
     }
 
-    /// Reads it as a caller does, and checks that it is not too old.
+    /// Reads the value as a caller does, and checks that it is not too old.
     fn read(&self, cache: &Cache, old: Duration) {
         let least = self.least(old);
         let load = || self.version.load(Ordering::SeqCst);
@@ -68,7 +68,7 @@ impl Truth {
     }
 }
 
-/// Ends the others' work, however this one's ends.
+/// Stops the other threads, however this one ends.
 struct End<'a>(&'a AtomicBool);
 
 impl Drop for End<'_> {
@@ -109,7 +109,7 @@ fn while_a_slot_moves_nothing_old_is_served_and_calls_go_on() {
     let stored = || asks.set("x", &0_u64).scope(tenant.clone()).run().is_ok();
     assert!(wait_until(10 * SECOND, stored));
     let (slot, mut at) = whereabouts(&cluster);
-    // enough to move for others to come between
+    // enough keys that other operations run during a move
     for nth in 0..40 {
         asks.set(nth, &0_u64)
             .scope(scope(&["acme", "7"]))
@@ -167,13 +167,13 @@ fn what_has_left_with_a_part_of_its_slot_keeps_nothing_from_being_stored() {
     let store = Asked::new(backend.timeout(SECOND), BOTH[0]);
     let stored = || store.set(&key("x"), &text_for("old", 30 * SECOND)).is_ok();
     assert!(wait_until(10 * SECOND, stored));
-    // all that a script is given of `x` is there: a set leaves a mark where the root has one
+    // all keys that a script receives for `x` exist: a set leaves a mark if the root has one
     store.missed(&key("z"));
     assert!(stored());
     for lifetime in [SECOND, 30 * SECOND] {
         store.set(&key("y"), &text_for("v", lifetime)).unwrap();
     }
-    // past the end of `y` that was noted first
+    // past the deadline first noted for `y`
     thread::sleep(SECOND + SECOND / 10);
     let (slot, at) = whereabouts(&cluster);
     let to = (at + 1) % 3;
@@ -188,7 +188,7 @@ fn what_has_left_with_a_part_of_its_slot_keeps_nothing_from_being_stored() {
     assert_eq!(store.evict_by_scope(&scope(&["acme"])).unwrap(), 2);
 }
 
-/// All that the slot of the tenant has is at another node by now, except for the entry of `"y"`. Returns how its move ends.
+/// Moves everything in the tenant's slot to another node, except the entry of `"y"`. Returns what completes the move.
 fn all_but_y_has_left(cluster: &RedisCluster) -> impl FnOnce() {
     let (slot, at) = whereabouts(cluster);
     let to = (at + 1) % 3;
@@ -211,7 +211,7 @@ fn what_has_not_arrived_with_its_slot_stays_in_the_index() {
     let y = key_in(&["acme", "8"], "y");
     let stored = || store.set(&key("x"), &text_for("v", 30 * SECOND)).is_ok();
     assert!(wait_until(10 * SECOND, stored));
-    // the marks of what is evicted below are there: a set leaves one where the root has one
+    // the marks of what is evicted below exist: a set leaves one if the root has one
     store.missed(&key("z"));
     assert!(stored());
     let eight = scope(&["acme", "8"]);
@@ -219,11 +219,11 @@ fn what_has_not_arrived_with_its_slot_stays_in_the_index() {
     for lifetime in [SECOND, 30 * SECOND] {
         store.set(&y, &text_for("v", lifetime)).unwrap();
     }
-    // past the end of `y` that was noted first
+    // past the deadline first noted for `y`
     thread::sleep(SECOND + SECOND / 10);
     let arrive = all_but_y_has_left(&cluster);
     assert!(store.evict(&key("x")).unwrap());
-    // it can't be told how much of the scope there is, so nothing is said to be evicted
+    // how much of the scope there is can't be known, so the eviction fails
     store.evict_by_scope(&eight).unwrap_err();
     arrive();
     assert!(wait_until(10 * SECOND, || store.get(&y).is_ok()));

@@ -17,7 +17,7 @@ fn a_server_with_a_certificate_of_ones_own() {
         Heard::by(&store.backend).hears("covered");
         store.set(&key("x"), &text("v")).unwrap();
         assert_eq!(store.found(&key("x")).as_deref(), Some("v"));
-        // by the system's certificates it is a stranger
+        // the system's certificates do not cover the server
         let stranger = Asked::new(patient(&server.url()), way);
         let error = stranger.get(&key("x")).unwrap_err();
         assert!(error.to_string().contains("certificate"), "{error}");
