@@ -1,4 +1,4 @@
-//! A body that may outlive its call keeps what it needs of the arguments, in whatever form they come.
+//! A body that may outlive its call keeps the arguments it needs, in whatever form they come.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use cacheado::{Cache, cache, cache_impl, peek};
 
 use crate::source::{SECOND, cache, comes};
 
-/// Lets the entries of one call grow old, makes it, and waits for the new value.
+/// Makes a call, lets its entry age, calls again, and waits for the new value.
 fn refreshes<T: PartialEq + std::fmt::Debug>(
     clock: &ManualClock,
     cache: &Cache,

@@ -1,4 +1,4 @@
-//! What runs in the background is bounded, and ends when it is told to.
+//! Bodies in the background are bounded, and end on shutdown.
 
 use std::thread;
 
@@ -38,7 +38,7 @@ fn no_more_run_at_once_than_may() {
     source.has_begun(13);
     source.open();
     comes("the refreshes", || cache.stats().refreshes == 3);
-    // those that had no place are tried again by the next hit
+    // the next hit retries a refresh that found no free place
     comes("all the refreshes", || {
         for id in 0..10 {
             served(&cache, &source, id).unwrap();
@@ -112,7 +112,7 @@ fn a_runtime_that_ends_lets_another_refresh() {
     assert_eq!(in_runtime(&source), 1);
     clock.advance(60 * SECOND);
     source.close();
-    // its task is dropped with it, begun or not
+    // the refresh is dropped with the runtime, whether or not it has begun
     assert_eq!(in_runtime(&source), 1);
     source.open();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -130,7 +130,7 @@ fn a_runtime_that_ends_lets_another_refresh() {
     });
 }
 
-/// A runtime that has ended drops what it is given, here and now.
+/// A runtime that has ended drops a task at once, inside the call that spawns it.
 #[test]
 fn a_runtime_that_has_ended_holds_up_nobody() {
     #[cache(ttl = 60, stale = 600, cache = cache, skip(cache))]

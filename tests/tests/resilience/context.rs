@@ -1,4 +1,4 @@
-//! What a body learns of its own load, and says of what becomes of its value.
+//! What a body learns about its own load, and what it can say about its value.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -164,7 +164,7 @@ async fn page_async(cache: &Cache, url: &str, fresh: bool) -> String {
     before.map_or_else(|| format!("page {url}"), |page| page.value)
 }
 
-/// The load around it is another's, with another's value before.
+/// The load around it is another one, with another previous value.
 #[tokio::test]
 async fn a_body_that_is_no_load_of_one_key_has_none() {
     let (cache, _) = cache();

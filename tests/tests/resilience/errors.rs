@@ -9,7 +9,7 @@ use cacheado_tests::store::Client;
 
 use crate::source::{Failure, NANO, SECOND, Source, cache, comes};
 
-/// Not serializable: it stays in the process.
+/// Not serializable, so it stays in the process.
 #[derive(Clone, Debug, PartialEq)]
 struct Broken(String);
 
@@ -174,7 +174,7 @@ fn with_a_timeout_too() {
         let caller = scope.spawn(|| timed(&cache, &source));
         source.has_begun(2);
         clock.advance(9 * SECOND);
-        // that it is late is not kept
+        // the timeout error is not kept
         assert_eq!(caller.join().unwrap(), Err(Failed::Late));
         source.fails(None);
         source.open();
@@ -188,7 +188,7 @@ fn a_good_value_that_another_call_has_stored_meanwhile_stays() {
     fn beside(cache: &Cache, source: &Source) -> Result<u64, Broken> {
         source.load().map_err(Broken)
     }
-    // the later load fails while the value is good, or when that is over
+    // the later load fails while the value is fresh, or after its lifetime
     for (later, left) in [(0, Ok(1)), (60, broken())] {
         let (good, bad) = (Source::default(), Source::default());
         let (cache, clock) = cache();
@@ -210,7 +210,7 @@ fn a_good_value_that_another_call_has_stored_meanwhile_stays() {
     }
 }
 
-/// Those who come after the end of a value join its refresh. If that fails, its error is theirs, too: they don't all ask the source.
+/// Callers after the end of a value join its refresh. If the refresh fails, they get its error and don't all call the source.
 #[test]
 fn a_refresh_that_outlives_its_value_keeps_its_error() {
     #[cache(ttl = 100, refresh_after = 0.8, err_ttl = 5, cache = cache, skip(cache, source))]
@@ -241,7 +241,7 @@ fn shared(cache: &Cache, source: &Source) -> Result<u64, Broken> {
     source.load().map_err(Broken)
 }
 
-/// Another process may have put a value in its place.
+/// Another process may have put a value meanwhile.
 #[test]
 fn one_is_kept_no_longer_than_a_copy_where_nothing_is_heard_of_other_processes() {
     let source = Source::default();
@@ -251,7 +251,7 @@ fn one_is_kept_no_longer_than_a_copy_where_nothing_is_heard_of_other_processes()
     source.fails(Failure::Error);
     assert_eq!(shared(&other, &source), broken());
     assert!(put!(shared(&one, &source), 7).unwrap());
-    // as long as `coherence` is by default
+    // the default of `coherence`
     client.store().clock.advance(5 * SECOND - NANO);
     assert_eq!(shared(&other, &source), broken());
     client.store().clock.advance(NANO);
@@ -274,7 +274,7 @@ fn one_goes_when_it_is_not_known_what_other_processes_did() {
     }
 }
 
-/// The store has nothing of it.
+/// The store does not have the error.
 #[test]
 fn one_counts_as_evicted_beside_what_the_shared_tier_has() {
     let source = Source::default();
@@ -287,7 +287,7 @@ fn one_counts_as_evicted_beside_what_the_shared_tier_has() {
     assert_eq!(evicted, 1);
 }
 
-/// It is nothing to the shared tier, so a function whose values never go there keeps them.
+/// The shared tier has no part in it: a function whose values never go there keeps its errors.
 #[test]
 fn one_of_a_local_function_stays() {
     #[cache(ttl = 60, err_ttl = 3600, local, cache = cache, skip(cache, source))]

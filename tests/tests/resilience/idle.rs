@@ -1,4 +1,4 @@
-//! `idle`: a value lives for as long as it is asked for, and for `ttl` at most.
+//! `idle`: a value lives for as long as it is used, and for `ttl` at most.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -73,7 +73,7 @@ fn kept_for(builder: CacheBuilder, max: Duration) -> (Cache, ManualClock) {
     (builder.build().unwrap(), clock)
 }
 
-/// Calls it each second until it has loaded anew.
+/// Calls each second until the call loads again.
 fn seconds(clock: &ManualClock, call: impl Fn() -> Result<u64, String>) -> u32 {
     assert_eq!(call(), Ok(1));
     let mut seconds = 0;
@@ -88,7 +88,7 @@ fn seconds(clock: &ManualClock, call: impl Fn() -> Result<u64, String>) -> u32 {
 
 #[test]
 fn no_longer_than_a_rule_allows() {
-    // less than one is idle for, less than the process keeps it without a hit, and more
+    // less than `idle`, less than the process keeps it without a hit, and more
     for max in [4, 15, 40] {
         let most = max * SECOND;
         let (cache, clock) = kept_for(Cache::builder(), most);
@@ -105,7 +105,7 @@ fn no_longer_than_a_rule_allows() {
     assert_eq!(session(&cache, &source), Ok(2), "a rule adds nothing");
 }
 
-/// The longest lifetime that it was asked about.
+/// The longest lifetime that the rule was asked about.
 #[derive(Clone, Default)]
 struct Longest(Arc<Mutex<Option<Duration>>>);
 
@@ -129,7 +129,7 @@ fn a_rule_is_told_how_long_a_value_may_live() {
     assert_eq!(*rule.0.lock().unwrap(), Some(100 * SECOND));
 }
 
-/// What lies in the store lives there for `idle`, and what is noted of it here no longer.
+/// A value in the store lives there for `idle`, and the process tracks its key no longer.
 #[test]
 fn what_is_kept_elsewhere_is_forgotten_with_it() {
     let client = Client::new();
@@ -172,7 +172,7 @@ fn past_its_time_it_is_listed_no_more() {
         assert_eq!(cache.stats().total_keys, keys);
         keys
     };
-    // never asked for again, and for as long as others are
+    // used only once, and used for a while
     for asked in 0..30 {
         many(&cache, 7);
         for _ in 0..asked {
@@ -192,7 +192,7 @@ fn it_is_freed_without_being_touched() {
     for id in 0..1000 {
         many(&cache, id);
     }
-    // one in ten is asked for, every nine seconds
+    // one value in ten is used, every nine seconds
     for _ in 0..10 {
         clock.advance(9 * SECOND);
         for id in (0..1000).step_by(10) {
@@ -229,12 +229,12 @@ fn another_process_has_no_more_of_it_than_the_first_had_left() {
     clock.advance(9 * SECOND);
     assert_eq!(session(&one, &source), Ok(1));
     assert_eq!(session(&two, &source), Ok(1));
-    // outside nobody prolonged it
+    // the lifetime in the store was not prolonged
     clock.advance(SECOND + Duration::from_millis(1));
     assert_eq!(session(&two, &source), Ok(2));
 }
 
-/// Nothing says when it is old.
+/// No report says when the copy is outdated.
 #[test]
 fn a_copy_is_kept_no_longer_for_being_asked_for() {
     #[cache(ttl = "1h", idle = 2, cache = cache, skip(cache), name = "brief")]

@@ -14,7 +14,7 @@ fn spread(cache: &Cache, id: u32) -> u32 {
     id
 }
 
-/// How many of the entries are left after each tenth of the jitter, if nothing has gone before `ttl`.
+/// How many entries are left after each tenth of the jitter. None may go before `ttl`.
 fn left(cache: &Cache, clock: &ManualClock) -> Vec<u64> {
     clock.advance(100 * SECOND - NANO);
     assert_eq!(cache.stats().total_keys, u64::from(COUNT));

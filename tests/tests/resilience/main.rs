@@ -1,6 +1,7 @@
-//! What a cache does while a value can't be had: it serves the one before, refreshes it ahead of time, and waits no longer than it may.
+//! What a cache does while a value can't be loaded: it serves the previous value, refreshes ahead of time, and waits no longer than
+//! allowed.
 //!
-//! All time is a manual clock's, or tokio's, paused. What runs in the background is waited for, by what it says of itself.
+//! All time is that of a manual clock, or of tokio's paused one. Tests wait for background work by the counts that it changes.
 
 mod arguments;
 mod background;

@@ -70,7 +70,7 @@ fn user(cache: &Cache, answer: &Answer) -> Answer {
     answer.clone()
 }
 
-/// One that was deleted does not come back when the source is down.
+/// A deleted value does not come back when the source is down.
 #[test]
 fn what_is_not_kept_ends_what_stood_in() {
     #[cache(ttl = 10, stale = 100, timeout = 5, cache_none = false, cache = cache, skip(cache, answer))]
@@ -119,7 +119,7 @@ fn so_it_does_in_the_shared_tier() {
     }
 }
 
-/// Where there was nothing before, nothing is to go: no write for each call.
+/// Without a previous value there is nothing to evict, so calls cause no writes.
 #[test]
 fn where_nothing_stands_in_the_shared_tier_is_told_nothing() {
     let client = Client::new();

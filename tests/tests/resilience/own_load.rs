@@ -1,4 +1,4 @@
-//! A key that is asked for inside of its own load, by a body that runs elsewhere.
+//! A key requested inside its own load, by a body that runs elsewhere.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,13 +22,13 @@ impl From<Error> for Failed {
 
 type Depth = Arc<AtomicU64>;
 
-/// One that waits for another's load for longer than the tests may take.
+/// A cache whose callers wait for another caller's load for longer than the tests may take.
 fn patient() -> Cache {
     let builder = Cache::builder().clock(ManualClock::new());
     builder.flight_timeout(3600 * SECOND).build().unwrap()
 }
 
-/// Asks for itself twice before it answers.
+/// Calls itself twice before it returns.
 #[cache(ttl = 60, cache = cache, skip(cache, depth))]
 fn outer(cache: &Cache, depth: &Depth) -> Result<u64, Failed> {
     match depth.fetch_add(1, Ordering::Relaxed) {
@@ -56,7 +56,7 @@ type Answer = Pin<Box<dyn Future<Output = Result<u64, Failed>> + Send>>;
 
 #[cache(ttl = 60, cache = cache, skip(cache, depth), key = detached)]
 async fn outer_async(cache: Cache, depth: Depth, detached: bool) -> Result<u64, Failed> {
-    // what the body knows of itself it knows after it has waited, too
+    // the body still knows its own load after it has waited
     tokio::task::yield_now().await;
     match depth.fetch_add(1, Ordering::Relaxed) {
         2 => Ok(1),
@@ -117,7 +117,7 @@ fn what_another_load_was_inside_of_is_not_known_to_the_next() {
     });
 }
 
-/// Where bodies run on the threads of their callers, since no others are left.
+/// For bodies that run on their callers' threads, because no background places are left.
 #[test]
 fn a_deep_chain_takes_no_more_than_it_is_deep() {
     #[cache(ttl = 60, hard_timeout = 60, cache = cache, skip(cache))]
@@ -142,7 +142,7 @@ fn a_deep_chain_takes_no_more_than_it_is_deep() {
 
 #[cache(ttl = 60, hard_timeout = 60, cache = cache, skip(cache))]
 async fn deep_async(cache: Cache, below: u64) -> Result<u64, Failed> {
-    // each body is polled anew for each that it is inside of
+    // each body is polled again for each body around it
     tokio::task::yield_now().await;
     match below {
         0 => Ok(0),

@@ -1,4 +1,4 @@
-//! `refresh_after`: a hit past a part of the lifetime begins a refresh, and no timer does.
+//! `refresh_after`: a hit after a fraction of the lifetime starts a refresh; no timer does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ fn nothing_is_loaded_before_it_or_without_a_hit() {
     });
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.stale_hits, stats.refreshes), (2, 0, 1));
-    // it lives for a lifetime of its own
+    // the new value has a lifetime of its own
     clock.advance(80 * SECOND - NANO);
     assert_eq!(early(&cache, &source), Ok(2));
     assert_eq!(source.loads(), 2);
@@ -99,7 +99,7 @@ fn an_eviction_undoes_it() {
 async fn an_async_one_runs_on_the_callers_runtime() {
     #[cache(ttl = 100, refresh_after = 0.5, cache = cache, skip(cache, source))]
     async fn early(cache: &Cache, source: &Source) -> Result<u64, String> {
-        // without a runtime it would panic
+        // without a runtime this would panic
         tokio::time::sleep(std::time::Duration::ZERO).await;
         source.load_async().await
     }
@@ -151,7 +151,7 @@ fn a_value_that_is_not_to_be_stored_takes_the_old_one_with_it() {
     assert_eq!(odd(&cache, &source), 3);
 }
 
-/// A value whose `Clone` panics when it is told to.
+/// A value whose `Clone` panics when told to.
 struct Brittle(u64, Arc<AtomicBool>);
 
 impl Clone for Brittle {
@@ -200,7 +200,7 @@ fn one_whose_value_can_not_be_judged_rests_as_any_that_fails() {
     assert_eq!(early(&cache, &source), Ok(1));
     assert_eq!(source.loads(), 2);
     clock.advance(NANO);
-    // a failure is counted just before its refresh is over, and a hit in between begins no other
+    // a failure is counted just before its refresh ends, and a hit in between starts no other
     comes("the new value", || early(&cache, &source) == Ok(3));
     assert_eq!(source.loads(), 3);
 }
@@ -231,10 +231,10 @@ fn a_hit_inside_of_its_own_load_leaves_the_refresh_to_others() {
     });
 }
 
-/// What a rule makes of a lifetime is the lifetime, of which it is due at its part.
+/// A lifetime changed by a rule is the lifetime to which the fraction applies.
 #[test]
 fn it_goes_by_the_lifetime_that_rules_leave() {
-    /// Gives all the same.
+    /// Gives all entries the same lifetime.
     struct Fixed(Duration);
 
     impl Rule for Fixed {
@@ -266,7 +266,7 @@ fn it_goes_by_the_lifetime_that_rules_leave() {
         assert_eq!(early(&cache, &source), Ok(1));
         comes("a refresh", || cache.stats().refreshes == 1);
 
-        // what stands in does so for as long as it was to, if that much is left
+        // a stale value is served for as long as intended, if that much of the lifetime is left
         let fresh = if lifetime < 120 * SECOND {
             lifetime.min(100 * SECOND)
         } else {

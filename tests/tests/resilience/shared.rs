@@ -1,4 +1,4 @@
-//! With a shared tier behind: what stands in there, and for whom. Two processes on one store, whose clock is that of both.
+//! With a shared tier: which values are served stale, and to which process. Two processes share one store and its clock.
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -25,7 +25,7 @@ fn early(cache: &Cache, source: &Source) -> Result<u64, String> {
     source.load()
 }
 
-/// Of two processes, neither of which hears of the other too late.
+/// Two processes that receive each other's reports in time.
 fn two() -> (Client, Cache, Client, Cache) {
     let client = Client::new();
     let other = client.clone();
@@ -83,14 +83,14 @@ async fn so_it_is_for_async_functions() {
     assert_eq!(served_async(&two, &source).await, Ok(1));
     source.fails(None);
     client.store().clock.advance(5 * SECOND);
-    // it stands in at once now, and the process has it
+    // the stale value is now served at once, and the process has it
     assert_eq!(served_async(&two, &source).await, Ok(1));
     while peek!(served_async(&two, &source)).await.unwrap() != Some(3) {
         tokio::task::yield_now().await;
     }
 }
 
-/// What `served` returns when its body fails, after `meanwhile`, which comes while the body runs. There is an old value then.
+/// The result of `served` when its body fails after `meanwhile`, which runs during the body. There is an old value by then.
 fn fails_after(cache: &Cache, source: &Source, meanwhile: impl FnOnce()) -> Result<u64, String> {
     source.fails(Failure::Error);
     source.close();
@@ -149,7 +149,7 @@ fn nothing_stands_in_for_longer_than_a_copy_is_kept_where_evictions_are_not_hear
     clock.advance(61 * SECOND);
     let got = fails_after(&two, &source, || {
         assert!(evict!(served(&one, &source)).unwrap());
-        // as long as `coherence` is by default
+        // the default of `coherence`
         clock.advance(5 * SECOND);
     });
     assert!(got.is_err(), "{got:?}");
@@ -165,7 +165,7 @@ async fn claimed_async(cache: &Cache, source: &Source) -> Result<u64, String> {
     source.load()
 }
 
-/// As while a refresh of their own runs; and whether it fails or not.
+/// As during a refresh of their own, and whether or not the load fails.
 #[test]
 fn who_finds_it_while_another_process_loads_the_next_gets_it_at_once() {
     let call = |waits: bool, cache: &Cache, source: &Source| {
@@ -209,7 +209,7 @@ fn patient(cache: &Cache, source: &Source) -> Result<u64, String> {
     source.load()
 }
 
-/// With a timeout, they wait that long for the next.
+/// With a `timeout`, they wait that long for the new value.
 #[test]
 fn who_may_wait_for_another_process_does() {
     within(20 * SECOND, || {
@@ -275,7 +275,7 @@ fn a_refresh_takes_what_another_process_has_loaded() {
     comes("the first's", || {
         peek!(early(&one, &source)).unwrap() == Some(2)
     });
-    // the second may have heard of it, or finds it outside: it loads nothing
+    // the second process may have received the report, or finds the value in the store: it loads nothing
     comes("the second's", || early(&two, &source) == Ok(2));
     assert_eq!(source.loads(), 2);
 }
@@ -341,7 +341,7 @@ fn a_cache_that_keeps_nothing_in_the_process_serves_what_is_outside() {
     assert_eq!(served(&cache, &source), Ok(3));
 }
 
-/// As where the process keeps the value that stands in.
+/// As in a process that keeps the stale value.
 #[test]
 fn after_a_failure_there_is_none_for_a_while_where_nothing_is_kept_in_the_process() {
     let client = Client::new();
@@ -372,7 +372,7 @@ fn after_a_failure_there_is_none_for_a_while_where_nothing_is_kept_in_the_proces
     }
 }
 
-/// Its own failure counts, not that of the one before.
+/// Only a failure of its own delays a new value's load, not one of the value before it.
 #[test]
 fn a_new_value_has_its_load_tried_at_once() {
     let client = Client::new();
@@ -399,7 +399,7 @@ fn a_new_value_has_its_load_tried_at_once() {
     }
 }
 
-/// What is new is not taken for what stood in before.
+/// A new value is not mistaken for the stale one.
 #[tokio::test]
 async fn a_value_that_comes_meanwhile_is_served() {
     let client = Client::new();
@@ -417,7 +417,7 @@ async fn a_value_that_comes_meanwhile_is_served() {
         .await
         .unwrap();
     assert_eq!(now().await, Ok(9));
-    // and one that is evicted stands in no more
+    // an evicted value is no longer served stale
     assert!(evict!(served_async(&cache, &source)).await.unwrap());
     assert_eq!(now().await, Err("as asked".to_owned()));
     assert_eq!(now().await, Err("as asked".to_owned()));
@@ -438,7 +438,7 @@ fn an_eager_refresh_loads_unless_another_process_has() {
     comes("a refresh", || eager(&one, &source, clock) >= 2);
 }
 
-/// What the source says, or the store.
+/// Who reported the failure: the source or the store.
 #[derive(Debug, PartialEq)]
 enum Told {
     Source,
@@ -484,10 +484,10 @@ fn a_store_that_fails_is_told_only_where_nothing_stands_in() {
     assert_eq!(told(&one, &source), Ok(1));
     clock.advance(61 * SECOND);
     set_down(&client, true);
-    // at once, and the refresh fails in the background
+    // served at once, and the refresh fails in the background
     assert_eq!(told(&one, &source), Ok(1));
     comes("the failure", || one.stats().failures == 1);
-    // no other begins for a while
+    // no other refresh begins for a while
     assert_eq!(told(&one, &source), Ok(1));
     let stats = one.stats();
     assert_eq!((stats.failures, stats.stale_hits), (1, 2));
@@ -514,7 +514,7 @@ async fn so_it_is_for_those_who_wait_for_the_new_value() {
     assert_eq!(told_async(&one, &source).await, Ok(2));
     let stats = one.stats();
     assert_eq!((stats.misses, stats.failures, stats.stale_hits), (4, 2, 2));
-    // who asks for a new one is not given the old one
+    // a caller that asks for a new value is not served the old one
     assert_eq!(refresh!(told(&one, &source)), Err(Told::Store));
     assert_eq!(refresh!(told_async(&one, &source)).await, Err(Told::Store));
     assert_eq!(source.loads(), 2, "no body runs");

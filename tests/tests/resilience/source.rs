@@ -1,4 +1,4 @@
-//! What the cached functions of these tests load from: it counts, fails when it is told to, and holds a load up until it is let go.
+//! What the cached functions of these tests load from: it counts loads, fails when told to, and holds loads until they are released.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ pub fn cache() -> (Cache, ManualClock) {
     (cache, clock)
 }
 
-/// Waits for what comes about in the background.
+/// Waits for something that happens in the background.
 #[track_caller]
 pub fn comes(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + 20 * SECOND;
@@ -32,7 +32,7 @@ pub struct Source(Arc<(Mutex<State>, Condvar)>);
 struct State {
     /// Loads that have begun.
     begun: u64,
-    /// Those that run.
+    /// Loads that are running.
     running: u64,
     most: u64,
     closed: bool,
@@ -46,22 +46,22 @@ pub enum Failure {
 }
 
 impl Source {
-    /// How many loads have begun.
+    /// The number of loads that have begun.
     pub fn loads(&self) -> u64 {
         self.0.0.lock().unwrap().begun
     }
 
-    /// How many ran at once.
+    /// The most loads that ran at once.
     pub fn most(&self) -> u64 {
         self.0.0.lock().unwrap().most
     }
 
-    /// Loads wait from here on.
+    /// Holds loads from now on.
     pub fn close(&self) {
         self.0.0.lock().unwrap().closed = true;
     }
 
-    /// They go on.
+    /// Releases held loads.
     pub fn open(&self) {
         self.0.0.lock().unwrap().closed = false;
         self.0.1.notify_all();
@@ -78,7 +78,7 @@ impl Source {
         assert_eq!(self.loads(), count);
     }
 
-    /// One load: its number.
+    /// Loads once, and returns the number of the load.
     pub fn load(&self) -> Result<u64, String> {
         let (state, changed) = &*self.0;
         let mut held = state.lock().unwrap();
@@ -99,7 +99,7 @@ impl Source {
         }
     }
 
-    /// The same, and while it is held up others are polled.
+    /// The same, async: while this load is held, other tasks are polled.
     pub async fn load_async(&self) -> Result<u64, String> {
         {
             let mut state = self.0.0.lock().unwrap();

@@ -1,4 +1,4 @@
-//! `stale`: a value past its lifetime stands in while another is loaded, or when that fails.
+//! `stale`: a value past its lifetime is served while another is loaded, or when the load fails.
 
 use std::thread;
 use std::time::Duration;
@@ -18,14 +18,14 @@ async fn served_async(cache: &Cache, source: &Source, id: u64) -> Result<u64, St
     source.load_async().await
 }
 
-/// After its first load, whose value is 1.
+/// A cache after its first load, whose value is 1.
 fn loaded(source: &Source) -> (Cache, ManualClock) {
     let (cache, clock) = cache();
     assert_eq!(served(&cache, source, 7), Ok(1));
     (cache, clock)
 }
 
-/// The refresh is over, and its value is what calls return.
+/// Waits until the refresh is over, and its value is what calls return.
 fn is_refreshed(cache: &Cache, source: &Source, value: u64) {
     let peeked = || peek!(served(cache, source, 7)).unwrap();
     comes("the refreshed value", || peeked() == Some(value));
@@ -184,7 +184,7 @@ fn who_expires_it_has_the_next_call_wait() {
     assert!(!expire!(served(&cache, &source, 7)).unwrap());
     assert_eq!(peek!(served(&cache, &source, 7)).unwrap(), None);
     assert_eq!(served(&cache, &source, 7), Ok(2));
-    // and it stands in if there is none
+    // and the old value is served if the load fails
     expire!(served(&cache, &source, 7)).unwrap();
     source.fails(Failure::Error);
     assert_eq!(served(&cache, &source, 7), Ok(2));
@@ -200,7 +200,7 @@ fn who_expires_it_has_calls_wait_until_a_body_has_succeeded() {
     expire!(served(&cache, &source, 7)).unwrap();
     source.fails(Failure::Error);
     assert_eq!(served(&cache, &source, 7), Ok(1));
-    // as long as `retry_after` is by default
+    // the default of `retry_after`
     clock.advance(5 * SECOND - NANO);
     assert_eq!(served(&cache, &source, 7), Ok(1));
     assert_eq!(source.loads(), 2);
@@ -264,7 +264,7 @@ fn the_builders_stale_serves_functions_that_run_their_bodies_themselves() {
         let loads = source.loads();
         assert_eq!(plain(&cache, &source), Ok(1));
         assert_eq!(source.loads(), loads + 1);
-        // not again within a while
+        // no other load for a while
         assert_eq!(plain(&cache, &source), Ok(1));
         assert_eq!(source.loads(), loads + 1);
         clock.advance(5 * SECOND);
@@ -373,7 +373,7 @@ fn a_function_of_the_same_name_without_stale_serves_no_such_value() {
     assert_eq!(with(&cache, &source, 7), Ok(2));
 }
 
-/// Nor if it waits for a load of that one's which fails.
+/// Nor if it waits for a load of the other function that fails.
 #[tokio::test]
 async fn nor_if_it_has_joined_the_others_load() {
     #[cache(ttl = 60, stale = 60, cache = cache, skip(cache, source), name = "joined stale")]
@@ -435,7 +435,7 @@ fn what_stands_in_without_end_is_good_for_no_longer() {
     }
 }
 
-/// Who asks for a new value, or has one stored, is told that it failed.
+/// A caller that asks for a new value, or stores one, receives the error.
 #[test]
 fn a_refresh_or_a_put_that_fails_is_given_no_older_value() {
     #[cache(ttl = 60, stale = 600, cache = cache, skip(cache, source), name = "rate")]

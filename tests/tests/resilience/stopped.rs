@@ -1,4 +1,4 @@
-//! Bodies in the background whose runtime nobody drives any more: what they hold up goes on after `flight_timeout`.
+//! Background bodies in a runtime that is no longer driven: whatever waits for them goes on after `flight_timeout`.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -26,7 +26,7 @@ async fn outlives(cache: &Cache, source: &Source) -> Result<u64, String> {
     source.load_async().await
 }
 
-/// Of one thread: what it has been given stands still once its `block_on` returns.
+/// A single-threaded runtime: its tasks stand still once its `block_on` returns.
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -38,7 +38,7 @@ fn impatient() -> (Cache, ManualClock) {
     (builder.build().unwrap(), clock)
 }
 
-/// Polls `future` once, and what that has spawned as often.
+/// Polls `future` once, and yields `turns` times to what it has spawned.
 async fn poll(mut future: impl Future<Output: Sized> + Unpin, turns: usize) {
     poll_fn(|cx| {
         assert!(std::pin::Pin::new(&mut future).poll(cx).is_pending());
@@ -52,7 +52,7 @@ async fn poll(mut future: impl Future<Output: Sized> + Unpin, turns: usize) {
 
 #[test]
 fn a_refresh_bars_others_for_a_while_only() {
-    // before it has begun, and in the middle
+    // before the refresh has begun, and in the middle of it
     for turns in [0, 2] {
         let source = Source::default();
         let (cache, clock) = impatient();
@@ -74,7 +74,7 @@ fn a_refresh_bars_others_for_a_while_only() {
                 peek!(early(&cache, &source)).await.unwrap() > Some(1)
             })
         });
-        // whatever becomes of the first
+        // whatever happens to the first refresh
         drop(stopped);
         assert!(other.block_on(early(&cache, &source)).unwrap() > 1);
     }
@@ -94,7 +94,7 @@ fn who_waits_for_a_load_takes_it_over() {
         let found = runtime().block_on(async { timeout(20 * SECOND, call).await });
         assert_eq!(found.expect("it ends"), Ok(1));
         assert_eq!(source.loads(), 1, "the body ran once");
-        // the task that it was is nobody's load any more
+        // the old task no longer belongs to any load
         stopped.block_on(tokio::task::yield_now());
         let found = runtime().block_on(peek!(outlives(&cache, &source)));
         assert_eq!(found.unwrap(), Some(1));
@@ -119,7 +119,7 @@ fn a_runtime_that_ends_leaves_the_load_to_who_waits_for_it() {
     }
 }
 
-/// Under an executor that is none of tokio's, inside of a runtime that nobody drives.
+/// Under an executor other than tokio's, inside an entered runtime that is not driven.
 #[test]
 fn a_runtime_that_is_merely_entered_holds_nobody_up() {
     let source = Source::default();
@@ -137,7 +137,7 @@ async fn gated(cache: &Cache, source: &Source, gate: &Receiver<bool>, id: u64) -
     source.load().unwrap()
 }
 
-/// Its place among those that may run is another's then, and is given back once.
+/// Another load takes the background place of the one that stands still, and the place is given back only once.
 #[test]
 fn what_stands_still_takes_no_room() {
     let source = Source::default();
@@ -164,7 +164,7 @@ fn what_stands_still_takes_no_room() {
     };
     comes("a third", || refreshes(3) == 1);
     comes("a fourth", || refreshes(4) == 2);
-    // those wait for the gate, however long that takes
+    // these wait for the gate, however long that takes
     std::thread::sleep(Duration::from_millis(60));
     assert_eq!(refreshes(5), 2);
     opens.send(true).unwrap();
@@ -184,7 +184,7 @@ fn what_stands_still_takes_no_room() {
     assert_eq!(refreshes, [5, 6, 6, 6], "two at once");
 }
 
-/// A load that is woken, and blocks its task before it is polled again.
+/// A load that is woken, and then blocks its task before the next poll.
 #[cache(ttl = 100, refresh_after = 0.5, cache = cache, skip(cache, source))]
 async fn blocks(cache: &Cache, source: &Source, id: u64) -> Result<u64, String> {
     poll_fn(|cx| {
@@ -219,7 +219,7 @@ fn what_is_slow_to_poll_keeps_its_room() {
     assert_eq!((cache.stats().refreshes, source.loads()), (1, 3));
 }
 
-/// Others who wait have their own body.
+/// Another caller that waits has a body of its own.
 #[test]
 fn who_joins_a_load_that_stands_still_loads() {
     for turns in [0, 2] {
@@ -245,7 +245,7 @@ impl From<cacheado::Error> for Late {
     }
 }
 
-/// Of a runtime without timers, and of one that has ended: limits hold by those of the cache.
+/// In a runtime without timers, and in one that has ended, the cache's own timers enforce the limits.
 #[test]
 fn limits_need_no_timers_of_the_runtime() {
     #[cache(ttl = 60, hard_timeout = "1s", cache = cache, skip(cache, source))]
@@ -269,7 +269,7 @@ fn limits_need_no_timers_of_the_runtime() {
     assert_eq!(handle.block_on(limited(&cache, &source, 3)), Ok(3));
 }
 
-/// Under an executor that is none of tokio's, inside of a runtime that nobody drives: neither are its timers.
+/// Under an executor other than tokio's, inside an entered runtime that is not driven, and so neither are its timers.
 #[test]
 fn limits_hold_in_a_runtime_that_is_merely_entered() {
     #[cache(ttl = 60, hard_timeout = "50ms", cache = cache, skip(cache, source))]
@@ -282,7 +282,7 @@ fn limits_hold_in_a_runtime_that_is_merely_entered() {
     }
     within(20 * SECOND, || {
         let source = Source::default();
-        // one that waits for its limits alone
+        // a cache in which only the limits end a wait
         let cache = Cache::builder().flight_timeout(3600 * SECOND);
         let cache = cache.build().unwrap();
         put!(soft(&cache, &source), 0)
@@ -297,7 +297,7 @@ fn limits_hold_in_a_runtime_that_is_merely_entered() {
     });
 }
 
-/// In a task or on a thread of a runtime whose timers nobody drives either.
+/// In a task or on a thread of a runtime whose timers are not driven either.
 #[test]
 fn limits_hold_where_the_runtimes_only_thread_is_blocked() {
     #[cache(ttl = 60, hard_timeout = "50ms", cache = cache, skip(cache))]

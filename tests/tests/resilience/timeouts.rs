@@ -1,4 +1,4 @@
-//! `timeout` and `hard_timeout`: how long a body is waited for.
+//! `timeout` and `hard_timeout`: how long a call waits for a body.
 
 use std::thread;
 use std::time::Duration;
@@ -90,7 +90,7 @@ fn past_it_the_value_before_is_served_and_the_result_stored_when_it_comes() {
         source.has_begun(2);
         clock.advance(2 * SECOND - NANO);
         callers.iter().for_each(Waits::still);
-        // those that have come late have a time of their own, so the clock is moved until all have gone
+        // late callers have deadlines of their own, so the clock is advanced until all have returned
         for caller in callers {
             comes("the value before", || {
                 clock.advance(SECOND);
@@ -287,7 +287,7 @@ fn a_hard_one_holds_for_what_is_bypassed_too() {
     });
     source.open();
     assert_eq!(cache.stats().timeouts, 2);
-    // nobody waits for a bypassed body, and nothing is stored of it
+    // no call waits for a bypassed body, and its result is not stored
     assert_eq!(hard(&cache, &source, false), Ok(5));
     source.fails(Failure::Panic);
     let panics = || hard(&cache, &source, true);
@@ -377,7 +377,7 @@ async fn async_callers_wait_no_longer_either() {
     while source.loads() < 1 {
         tokio::task::yield_now().await;
     }
-    // both have begun to wait, on the one thread there is
+    // both have begun to wait, on the only thread
     tokio::task::yield_now().await;
     clock.advance(10 * SECOND);
     for caller in callers {
@@ -412,7 +412,7 @@ async fn the_runtimes_paused_time_counts() {
     let begun = tokio::time::Instant::now();
     assert_eq!(slow(&cache).await, Err(Failed::Late));
     assert_eq!(begun.elapsed().as_secs(), 10);
-    // a second call joins the load that goes on
+    // a second call joins the load, which goes on
     assert_eq!(slow(&cache).await, Err(Failed::Late));
     assert_eq!(slow(&cache).await, Ok(1));
     assert_eq!(begun.elapsed().as_secs(), 25);
@@ -443,7 +443,7 @@ fn the_builders_timeout_serves_functions_that_may_run_in_the_background() {
     assert_eq!(served(&cache, &source), Ok(2));
 }
 
-/// What nothing allows to stand in is not returned for want of time.
+/// A value that may not be served stale is not returned when time runs out.
 #[test]
 fn only_what_may_stand_in_is_returned_early() {
     #[cache(ttl = 60, idle = 5, timeout = 2, cache = cache, skip(cache, source))]
@@ -488,7 +488,7 @@ async fn one_of_more_than_a_day_is_not_over_after_a_day() {
     assert_eq!(long(&cache, 60).await, Err(Failed::Other));
 }
 
-/// A call that waits hands on what the runtime's thread has to poll.
+/// While a call waits, another thread polls the runtime's tasks in place of its worker.
 #[test]
 fn a_call_with_one_keeps_no_worker_of_a_runtime() {
     #[cache(name = "polled", ttl = 60, cache = cache, skip(cache, goes_on))]

@@ -1,4 +1,4 @@
-//! `xfetch`: a hit begins a refresh with the probability that its paper gives, by how close the end is and how long a load takes.
+//! `xfetch`: a hit starts a refresh with the probability given in its paper, by how near the end is and how long a load takes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::source::{SECOND, cache};
 const COUNT: u32 = 4000;
 const TTL: Duration = Duration::from_secs(1_000_000);
 
-/// Takes a second of the clock, the first time that it loads.
+/// Takes a second of the clock on its first load.
 #[cache(ttl = TTL, xfetch = 1.0, cache = cache, skip(cache, clock, first))]
 async fn once(cache: &Cache, clock: &ManualClock, first: bool, id: u32) -> u32 {
     if first {
@@ -27,14 +27,14 @@ async fn twice(cache: &Cache, clock: &ManualClock, first: bool, id: u32) -> u32 
     id
 }
 
-/// Hits each of many values once, `left` ahead of its end. Returns how many were refreshed.
+/// Hits each of many values once, `left` before its end. Returns the number of refreshes.
 macro_rules! refreshed {
     ($function:ident, $left:expr) => {{
         let (cache, clock) = cache();
         for id in 0..COUNT {
             $function(&cache, &clock, true, id).await;
         }
-        // the first was stored after a second, and each of the others a second later
+        // the first value was stored after a second, and each other one a second later
         clock.advance(SECOND + TTL - $left - clock.elapsed());
         for id in 0..COUNT {
             assert_eq!($function(&cache, &clock, false, id).await, id);
@@ -46,7 +46,7 @@ macro_rules! refreshed {
     }};
 }
 
-/// Within five standard deviations of what is expected.
+/// Asserts that `refreshed` is within five standard deviations of the expected number.
 fn is_near(refreshed: u64, probability: f64) {
     let count = f64::from(COUNT);
     let deviation = (count * probability * (1.0 - probability)).sqrt();
