@@ -1,7 +1,7 @@
-//! Tasks, polled one at a time in an order that is drawn.
+//! Tasks, polled one at a time in a random order.
 //!
-//! What a cache runs in the background it hands to the tokio runtime that it finds: one of this thread, which goes on when it is its
-//! turn.
+//! A cache spawns its background work on the tokio runtime that it finds. Here that is a single-threaded runtime, which runs when it
+//! is its turn.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -52,7 +52,7 @@ impl Executor {
         }
     }
 
-    /// `work` of a process is polled from now on.
+    /// Adds `work` of a process to the tasks to poll.
     pub fn spawn(&mut self, process: usize, work: Work) {
         let task = self.tasks.len();
         let ready = Arc::clone(&self.ready);
@@ -65,7 +65,7 @@ impl Executor {
         }));
     }
 
-    /// Whether some task can go on. What is in the background may or may not.
+    /// Whether some task can continue. Background work may or may not be able to.
     pub fn is_ready(&self) -> bool {
         !self.lock().is_empty()
     }
@@ -74,12 +74,12 @@ impl Executor {
         self.background.metrics().num_alive_tasks() > 0
     }
 
-    /// How many tasks have not ended.
+    /// The number of tasks that have not ended.
     pub fn live(&self) -> usize {
         self.tasks.iter().flatten().count()
     }
 
-    /// Polls one of the tasks that can go on, if there are any.
+    /// Polls one of the tasks that can continue, if there are any.
     pub fn poll_one(&mut self, random: &mut Random) {
         let number = {
             let mut ready = self.lock();
@@ -99,12 +99,12 @@ impl Executor {
         }
     }
 
-    /// Lets what is in the background go on as far as it can.
+    /// Runs the background work as far as it can go.
     pub fn run_background(&self) {
         self.background.block_on(tokio::task::yield_now());
     }
 
-    /// Ends one of the live tasks before it is done, as when a client hangs up. Returns whose it was.
+    /// Drops one of the live tasks before it is done, as when a client hangs up. Returns its process.
     pub fn cancel_one(&mut self, random: &mut Random) -> Option<usize> {
         let live = |it: &(usize, &Option<Task>)| it.1.is_some();
         let live: Vec<usize> = self
@@ -122,7 +122,7 @@ impl Executor {
         Some(task.process)
     }
 
-    /// Ends all tasks of a process.
+    /// Drops all tasks of a process.
     pub fn end(&mut self, process: usize) {
         let _inside = self.background.enter();
         for task in &mut self.tasks {

@@ -1,8 +1,8 @@
-//! Several caches on one shared tier, simulated: a single thread, time that moves when nothing else can, and everything that the
-//! processes, the tier and the network between them do drawn from a seed. What each call returns is checked against what is true.
+//! Several caches on one shared tier, simulated on a single thread. Time advances when nothing else can happen. Everything that the
+//! processes, the tier and the network between them do is drawn from a seed. Each call's result is checked against the truth.
 //!
-//! A seed that fails is printed. `CACHEADO_SEED=… cargo test --test simulation` runs it again, the same way, and tells what happened;
-//! `CACHEADO_SCHEDULES` is how many seeds are tried.
+//! A failing seed is printed. `CACHEADO_SEED=… cargo test --test simulation` runs it again, the same way, and logs what happens;
+//! `CACHEADO_SCHEDULES` is the number of seeds to try.
 
 mod executor;
 mod network;
@@ -24,10 +24,10 @@ cacheado::scopes! {
     }
 }
 
-/// How many schedules are tried if nothing is said.
+/// The default number of schedules.
 const SCHEDULES: u64 = 2_000;
 
-/// Seeds that have found a fault of the cache: of a refresh that was overtaken and whose eviction was not sent, and of an eviction whose
+/// Seeds that have found a fault of the cache: a refresh that was overtaken and whose eviction was not sent, and an eviction whose
 /// caller went away.
 const FOUND: [u64; 2] = [18_638, 56_986];
 
@@ -44,7 +44,7 @@ fn whatever_happens_no_call_returns_what_it_must_not() {
     }
     let schedules = number("CACHEADO_SCHEDULES").unwrap_or(SCHEDULES);
     let next = AtomicU64::new(0);
-    // each schedule is one thread's, and of any two neither can tell that there is the other
+    // each schedule runs on one thread, and schedules do not affect each other
     let run = || {
         let mut calls = 0;
         loop {
@@ -73,7 +73,7 @@ fn what_was_found_once_is_not_found_again() {
     }
 }
 
-/// Or else no seed could be run again.
+/// Otherwise no seed could be run again.
 #[test]
 fn the_same_seed_is_the_same_schedule() {
     for seed in 0..20 {

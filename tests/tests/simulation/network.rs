@@ -1,5 +1,5 @@
-//! The way between a process and the shared tier: requests and answers that take their time and get lost, reports that overtake each
-//! other, and connections that break.
+//! The connection between a process and the shared tier: requests and responses take time and get lost, reports overtake each other,
+//! and connections break.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::signal::Signal;
 use crate::truth::{ALL, Floors, index, within};
 use crate::world::{State, Time, World};
 
-/// So long a request takes at most to the tier, and its answer back.
+/// The longest time that a request takes to the tier, and its response back.
 pub const WAY: Time = 5;
-/// After so long the answer to a request that was lost is an error.
+/// The time after which a lost request is answered with an error.
 pub const TIMEOUT: Time = 10;
-/// So long a report takes at most.
+/// The longest time that a report takes.
 const REPORT: Time = 30;
-/// So long it takes at most until a connection that broke is known to be broken.
+/// The longest time until a broken connection is noticed.
 const DETECTION: Time = 20;
 
 /// A process as the network sees it.
@@ -26,18 +26,18 @@ const DETECTION: Time = 20;
 pub struct Link {
     /// Counts the processes that came one after another.
     pub incarnation: u64,
-    /// Requests get through.
+    /// Whether requests get through.
     pub up: bool,
-    /// Reports are sent to it.
+    /// Whether reports are sent to it.
     subscribed: bool,
-    /// It was told that it is told of everything.
+    /// Whether it was told that it receives all reports.
     heard: bool,
-    /// Counts connections for reports: what was sent on an older one does not arrive.
+    /// Counts connections for reports: reports sent on an older one do not arrive.
     connection: u64,
     changes: Option<Changes>,
 }
 
-/// What a process has of the tier.
+/// The tier as a process reaches it.
 pub struct Wire {
     pub world: World,
     pub process: usize,
@@ -45,7 +45,7 @@ pub struct Wire {
 }
 
 impl State {
-    /// A process begins, and connects.
+    /// Starts and connects a process.
     fn begins(&mut self, process: usize, changes: Changes) {
         let link = &mut self.links[process];
         *link = Link {
@@ -60,7 +60,7 @@ impl State {
         self.after(span, move |world| world.connect(process));
     }
 
-    /// A process is gone.
+    /// Ends a process.
     pub fn ends(&mut self, process: usize) {
         let link = &mut self.links[process];
         link.incarnation += 1;
@@ -69,7 +69,7 @@ impl State {
         link.changes = None;
     }
 
-    /// The connection for reports breaks.
+    /// Breaks the connection for reports.
     pub fn disconnect(&mut self, process: usize) {
         let link = &mut self.links[process];
         link.connection += 1;
@@ -83,7 +83,7 @@ impl State {
         });
     }
 
-    /// What `from` did to the tier is reported to all others, and is known from when on it binds them.
+    /// Reports a change of the tier by `from` to all other processes, and notes when it binds them.
     fn tell(&mut self, from: (usize, u64), change: &Change, floors: &Floors) {
         self.truth.applied(floors);
         let now = self.now();
@@ -110,7 +110,7 @@ impl State {
         self.clock.elapsed()
     }
 
-    /// What is true of `keys` when the tier forgets them.
+    /// The source's versions of `keys`, at the time when the tier removes them.
     fn floors(&self, keys: impl IntoIterator<Item = usize>) -> Floors {
         let source = &self.truth.source;
         keys.into_iter().map(|key| (key, source[key])).collect()
@@ -118,7 +118,7 @@ impl State {
 }
 
 impl World {
-    /// Reports are sent to a process from now on.
+    /// Sends reports to a process from now on.
     pub fn connect(&self, process: usize) {
         let mut state = self.lock();
         let link = &state.links[process];
@@ -163,7 +163,7 @@ impl World {
         }
     }
 
-    /// `floors`: what it binds the process to; `None`: to all that the tier was told so far.
+    /// `floors`: what the report binds the process to; `None`: everything that the tier was told so far.
     fn report_to(&self, process: usize, change: Change, floors: Option<&Floors>) {
         let mut state = self.lock();
         state.say(|| format!("{process} hears {change:?}"));
@@ -182,8 +182,8 @@ impl World {
 }
 
 impl Wire {
-    /// Has the tier do `what`, when the request arrives there. When it is sent and when it is answered, the process may forget
-    /// what it has of `keys`, and the loads of them that are under way.
+    /// Has the tier do `what` when the request arrives there. When it is sent and when it is answered, the process may drop its
+    /// entries of `keys`, and their loads under way.
     fn request<T: Send + 'static>(
         &self,
         keys: Vec<usize>,
@@ -198,7 +198,7 @@ impl Wire {
         let loss = state.loss;
         let lost = state.random.comes(loss);
         let unheard = state.random.comes(loss);
-        // of what nobody waits for any more, half was on its way already
+        // half of the requests that no caller waits for any more were on their way already
         let sent = state.random.comes(50);
         let late = state.random.comes(25);
         state.after(to, move |world| {
@@ -299,7 +299,7 @@ impl Backend for Wire {
                 let now = state.span();
                 state.tier.insert(&key, &payload, now);
             } else {
-                // by which the process learns of an invalidation
+                // this tells the process of an invalidation
                 state.truth.invalidated(process, [number]);
             }
             current
@@ -314,7 +314,7 @@ impl Backend for Wire {
     ) -> BackendFuture<'a, bool> {
         let (key, payload, mark) = (key.clone(), payload.clone(), mark.clone());
         let (from, number) = (self.from(), index(&key));
-        // known now: it may arrive when its caller has long gone on, and puts another
+        // read now: the request may arrive long after its caller has gone on and puts another version
         let version = self.world.lock().truth.being_put(from, number);
         self.request(vec![number], move |state| {
             let current = state.tier.is_current(&key, &mark);

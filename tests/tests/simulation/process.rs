@@ -9,17 +9,17 @@ use crate::scope;
 use crate::truth::{Begun, Floors, value};
 use crate::world::{Time, World};
 
-/// How long a copy lives at most in a process that is not told of changes.
+/// The longest life of a copy in a process that receives no reports of changes.
 pub const COHERENCE: Time = 50;
-/// So long a body takes at most until it reads the source, and again until it returns.
+/// The longest time until a body reads the source, and again until it returns.
 pub const BODY: Time = 8;
-/// How long the tier is not asked after failures.
+/// How long the tier is not called after failures.
 pub const PAUSE: Time = 25;
 
 const TTL: Duration = Duration::from_millis(400);
 const STALE: Duration = Duration::from_millis(300);
 
-/// A process: its cache, and what it is in.
+/// A process: its cache and its world.
 #[derive(Clone)]
 pub struct Process {
     pub world: World,
@@ -42,9 +42,9 @@ pub struct Call {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Reads,
-    /// It reads it for a refresh.
+    /// Reads the source for a refresh.
     ReadsAnew,
-    /// It changes it, for a refresh.
+    /// Changes the source, for a refresh.
     Writes,
 }
 
@@ -83,7 +83,7 @@ impl Process {
             .backend(wire)
             .coherence(Duration::from_millis(COHERENCE))
             .circuit_breaker(3, Duration::from_millis(PAUSE))
-            // real time, which is not to matter
+            // real time, which must not matter
             .flight_timeout(Duration::from_secs(3600))
             .__sends_by_hand();
         Self {
@@ -108,7 +108,7 @@ impl Process {
         }
     }
 
-    /// Calls the function of `key`. `exact`: what it returns must be what the source has.
+    /// Calls the function of `key`. `exact`: the result must be what the source has.
     pub async fn read(self, key: usize, exact: bool) {
         let call = self.call(key, Source::Reads);
         let (tenant, user) = ids(key);
@@ -139,7 +139,7 @@ impl Process {
         }
     }
 
-    /// Has the value of `key` made anew, and stored as newer than any other.
+    /// Refreshes the value of `key`, which is stored as newer than any other.
     pub async fn put(self, key: usize, writes: bool) {
         let source = if writes {
             Source::Writes
@@ -157,7 +157,7 @@ impl Process {
         self.bound(&vec![(key, put & 0xffff_ffff)]);
     }
 
-    /// The source changes, and then what is cached of `key` goes.
+    /// Changes the source if `changes`, and then evicts `key`.
     pub async fn update(self, key: usize, changes: bool) {
         let call = self.call(key, Source::Reads);
         let floors = self.changed(vec![key], changes);
@@ -171,7 +171,7 @@ impl Process {
         self.bound(&floors);
     }
 
-    /// The source changes, and then what is cached in a scope goes; `None`: everything.
+    /// Changes the source, and then evicts a scope; `None`: clears the cache.
     pub async fn update_all(self, keys: Vec<usize>, scope: Option<Scope>) {
         let floors = self.changed(keys, true);
         let done = match scope {
@@ -182,7 +182,7 @@ impl Process {
         self.bound(&floors);
     }
 
-    /// Sends what could not be sent; `all`: until there is nothing.
+    /// Sends what could not be sent; `all`: until nothing is left.
     pub async fn send_unsent(self, all: bool) {
         while self.cache.__send_next().await && all {}
     }
@@ -208,7 +208,7 @@ impl Process {
             .say(|| format!("{} {how} invalidated {floors:?}", self.number));
     }
 
-    /// It has been told that it is done, or could not be: its own cache serves nothing older in any case.
+    /// An invalidation returned, as done or as failed: in either case this process's own cache serves nothing older.
     fn bound(&self, floors: &Floors) {
         self.world.lock().truth.binds(self.number, floors);
     }
@@ -257,7 +257,7 @@ impl Call {
     }
 }
 
-/// However it ends.
+/// Notes that a body is over, however it ends.
 struct BodyIsOver<'a>(&'a Process, u64);
 
 impl Drop for BodyIsOver<'_> {

@@ -1,4 +1,4 @@
-//! One schedule: what is done, and in what order all goes on, until nothing is left to be done.
+//! One schedule: the operations, and the order in which everything proceeds until nothing is left to do.
 
 use crate::executor::Executor;
 use crate::process::{PAUSE, Process};
@@ -7,10 +7,10 @@ use crate::truth::{ALL, within};
 use crate::world::{Time, World};
 use cacheado_tests::random::Random;
 
-/// Nothing takes as many steps that ends.
+/// More steps than any schedule takes that ends.
 const MOST_STEPS: u64 = 100_000;
 
-/// So long it takes at most from one operation to the next, in most cases.
+/// The longest time from one operation to the next, in most cases.
 const BETWEEN: Time = 12;
 
 pub struct Schedule {
@@ -19,16 +19,16 @@ pub struct Schedule {
     world: World,
     executor: Executor,
     processes: Vec<Option<Process>>,
-    /// The keys that are used: few, so that they meet.
+    /// The keys in use: few, so that operations meet.
     keys: Vec<usize>,
-    /// In how many cases of a hundred an operation is a fault.
+    /// The percentage of operations that are faults.
     faults: u64,
     calls: u64,
     steps: u64,
 }
 
 impl Schedule {
-    /// The one of `seed`. `told`: it tells what happens.
+    /// The schedule of `seed`. `told`: it logs what happens.
     pub fn new(seed: u64, told: bool) -> Self {
         let mut random = Random::new(!seed);
         let count = 2 + random.index(2);
@@ -55,7 +55,7 @@ impl Schedule {
         self.world.log()
     }
 
-    /// Runs it to the end. Returns how many calls there were.
+    /// Runs to the end. Returns the number of calls.
     pub fn run(&mut self) -> u64 {
         let operations = 10 + self.random.below(30);
         let mut at = 0;
@@ -72,7 +72,7 @@ impl Schedule {
         self.calls
     }
 
-    /// Goes on until nothing is left that could.
+    /// Runs until nothing can continue.
     fn drain(&mut self) {
         let mut background = true;
         loop {
@@ -138,7 +138,7 @@ impl Schedule {
         panic!("{what}");
     }
 
-    /// Does something.
+    /// Starts an operation.
     fn operate(&mut self) {
         let number = self.random.index(self.processes.len());
         if self.random.comes(self.faults) {
@@ -150,7 +150,7 @@ impl Schedule {
         self.calls += 1;
         match self.random.below(100) {
             0..60 => {
-                // who comes at once waits for the same load
+                // callers that come at once wait for the same load
                 for _ in 0..=self.random.below(2) {
                     let read = process.clone().read(key, false);
                     self.executor.spawn(number, Box::pin(read));
@@ -187,9 +187,9 @@ impl Schedule {
         }
     }
 
-    /// Something goes wrong.
+    /// Causes a fault.
     fn fault(&mut self, number: usize) {
-        // in some cases for longer than copies are kept in which nobody is told of changes
+        // in some cases longer than copies are kept without reports of changes
         let longest = if self.random.comes(20) { 400 } else { 60 };
         let span = self.random.below(longest);
         match self.random.below(10) {
@@ -198,7 +198,7 @@ impl Schedule {
                 if let Some(process) = self.executor.cancel_one(&mut self.random) {
                     let mut state = self.world.lock();
                     state.say(|| format!("a caller of {process} goes away"));
-                    // it may have been an invalidation
+                    // the dropped call may have been an invalidation
                     state.truth.invalidated(process, ALL);
                 }
             }
@@ -221,7 +221,7 @@ impl Schedule {
         }
     }
 
-    /// A process goes away, with all it has.
+    /// Ends a process, with everything it has.
     fn crash(&mut self, number: usize) {
         let Some(process) = self.processes[number].take() else {
             return;
@@ -233,7 +233,7 @@ impl Schedule {
         self.world.lock().ends(number);
     }
 
-    /// A process, which begins if there is none.
+    /// The process of this number, started if there is none.
     fn started(&mut self, number: usize) -> Process {
         let world = &self.world;
         let process = self.processes[number].get_or_insert_with(|| {
@@ -243,7 +243,7 @@ impl Schedule {
         process.clone()
     }
 
-    /// Nothing goes wrong any more, and all is delivered: every call ends, and all agree.
+    /// Ends all faults and delivers everything: every call must end, and all processes must agree.
     fn settle(&mut self) {
         self.world.say(|| "all is well from now on".to_owned());
         let count = self.processes.len();
@@ -253,19 +253,19 @@ impl Schedule {
             self.world.lock().links[number].up = true;
             self.world.connect(number);
         }
-        // until the tier is asked again
+        // until the tier is called again
         self.world.lock().after(2 * PAUSE, |_| ());
         self.drain();
         self.send_unsent();
         self.world.lock().truth.carried_out();
-        // who saw no answer, since it is no more, is followed by one who does it again
+        // invalidations whose process ended before it saw an answer are done again by another process
         let unsettled = self.world.lock().truth.unsettled();
         for key in unsettled {
             let process = self.started(0);
             self.executor.spawn(0, Box::pin(process.update(key, false)));
         }
         self.drain();
-        // the tier may not be asked again as yet
+        // the tier may not be called again yet
         self.send_unsent();
         for number in 0..count {
             for key in self.keys.clone() {
@@ -298,7 +298,7 @@ impl Drop for Schedule {
         if std::thread::panicking() {
             println!("the seed was CACHEADO_SEED={}", self.seed);
         }
-        // those that wait in the background are not to be dropped by a runtime that is not there any more
+        // background work must not be dropped by a runtime that no longer exists
         for number in 0..self.processes.len() {
             self.crash(number);
         }

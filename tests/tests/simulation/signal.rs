@@ -32,7 +32,7 @@ impl<T> Signal<T> {
         }
     }
 
-    /// Whether nobody waits any more.
+    /// Whether no future waits any more.
     pub fn is_alone(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }

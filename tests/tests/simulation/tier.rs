@@ -1,6 +1,6 @@
-//! The shared tier: what it holds, and what it does to that at one moment.
+//! The shared tier: its contents and its operations, each of which is atomic.
 //!
-//! It is right by construction, and simple: a number counts all that makes loads old, and a mark is the number at its time.
+//! It is simple, and correct by construction: a number counts everything that outdates loads, and a mark is that number at its time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Tier {
         Mark::new(self.generation.to_le_bytes(), Instant::now())
     }
 
-    /// Whether nothing has made old what began at `mark`.
+    /// Whether nothing has outdated a load that began at `mark`.
     pub fn is_current(&self, key: &Key, mark: &Mark) -> bool {
         let Ok(since) = mark.bytes().try_into().map(u64::from_le_bytes) else {
             return false;
@@ -56,14 +56,14 @@ impl Tier {
         self.entries.insert(key.clone(), Stored { bytes, until });
     }
 
-    /// Makes all loads of `key` old. Returns whether there was something, which goes.
+    /// Outdates all loads of `key`. Returns whether there was an entry, which is removed.
     pub fn evict(&mut self, key: &Key) -> bool {
         self.generation += 1;
         self.keys.insert(key.clone(), self.generation);
         self.entries.remove(key).is_some()
     }
 
-    /// The same of all that is in `scope`. Returns how much went.
+    /// The same for everything in `scope`. Returns the number of removed entries.
     pub fn evict_by_scope(&mut self, scope: &Scope) -> u64 {
         self.generation += 1;
         self.scopes.insert(scope.clone(), self.generation);

@@ -1,5 +1,5 @@
-//! What is true, and what follows from it for each process: below which version a value of a key must not be served, and when a load
-//! must not begin.
+//! The truth, and what follows from it for each process: the oldest version of a key that may be served, and when a load must not
+//! begin.
 
 use std::ops::Range;
 
@@ -9,27 +9,27 @@ use crate::network::{TIMEOUT, WAY};
 use crate::process::{BODY, COHERENCE};
 use crate::world::Time;
 
-/// So many keys there are: of three kinds, for two users of two tenants.
+/// The number of keys: of three kinds, for two users of two tenants.
 pub const KEYS: usize = 12;
 pub const ALL: Range<usize> = 0..KEYS;
-/// Those whose loads run in the background.
+/// The keys whose loads run in the background.
 const AGED: Range<usize> = 4..8;
 
-/// Versions by key: nothing older is to be served.
+/// The oldest version that may be served, by key.
 pub type Floors = Vec<(usize, u64)>;
 
-/// So long after it was asked for, what a load finds is in the process at most: it looks in the tier, takes a mark and runs the body.
+/// The longest time from the start of a load until its result is in the process: it looks in the tier, takes a mark and runs the body.
 const LOAD: Time = 2 * (2 * WAY + TIMEOUT) + 2 * BODY;
 
 pub struct Truth {
-    /// The version that the source has of each key.
+    /// The source's version of each key.
     pub source: [u64; KEYS],
-    /// What the tier holds of each key is not older.
+    /// The tier holds nothing older than these versions.
     tier: [u64; KEYS],
     processes: Vec<Process>,
     /// Puts under way whose value is known.
     puts: Vec<Put>,
-    /// So many calls and bodies there have been.
+    /// The number of calls and bodies so far.
     numbers: u64,
     failure: Option<String>,
 }
@@ -38,11 +38,11 @@ pub struct Truth {
 #[derive(Clone, Default)]
 struct Process {
     floors: [u64; KEYS],
-    /// What binds it from a time on, since it was not told.
+    /// What binds the process from a time on, since no report reached it.
     later: Vec<(Time, usize, u64)>,
-    /// What binds it once all that it has begun is carried out.
+    /// What binds the process once everything that it has begun is carried out.
     owed: Floors,
-    /// How often loads that were under way became old.
+    /// How often loads under way were outdated.
     invalidations: [u64; KEYS],
     bodies: Vec<Body>,
 }
@@ -51,7 +51,7 @@ struct Process {
 struct Body {
     number: u64,
     key: usize,
-    /// How many invalidations there had been when its call began.
+    /// The number of invalidations when its call began.
     since: u64,
 }
 
@@ -62,7 +62,7 @@ struct Put {
     version: u64,
 }
 
-/// What a call is checked by.
+/// What a call is checked against.
 #[derive(Clone, Copy)]
 pub struct Begun {
     floor: u64,
@@ -91,7 +91,7 @@ pub fn within(scope: &Scope) -> Vec<usize> {
     ALL.filter(is_in).collect()
 }
 
-/// A value says which it is.
+/// The value for a version of a key, which states both.
 pub fn value(key: usize, version: u64) -> u64 {
     (key as u64) << 32 | version
 }
@@ -108,7 +108,7 @@ impl Truth {
         }
     }
 
-    /// A process that has nothing.
+    /// Starts a process that holds nothing.
     pub fn begins(&mut self, process: usize) {
         self.processes[process] = Process {
             floors: self.tier,
@@ -116,19 +116,19 @@ impl Truth {
         };
     }
 
-    /// The tier has forgotten what is older.
+    /// The tier has removed everything older.
     pub fn applied(&mut self, floors: &Floors) {
         for &(key, floor) in floors {
             self.tier[key] = self.tier[key].max(floor);
         }
     }
 
-    /// What the tier holds is not older.
+    /// The tier holds nothing older than these versions.
     pub fn in_tier(&self) -> Floors {
         self.tier.iter().copied().enumerate().collect()
     }
 
-    /// The keys of which some process may hold what is old, since who changed the source did not live to say so.
+    /// The keys of which some process may hold an old value, since the process that changed the source ended before it could say so.
     pub fn unsettled(&self) -> Vec<usize> {
         let old = |&key: &usize| {
             let mut bound = self.processes.iter().map(|it| it.floors[key]);
@@ -137,12 +137,12 @@ impl Truth {
         ALL.filter(old).collect()
     }
 
-    /// A process begins an invalidation. It is carried out in the end though its caller may go away.
+    /// A process begins an invalidation. It is carried out in the end, even if its caller goes away.
     pub fn owes(&mut self, process: usize, floors: &Floors) {
         self.processes[process].owed.extend(floors);
     }
 
-    /// All that was begun has been carried out by those who live.
+    /// Everything that was begun has been carried out by the live processes.
     pub fn carried_out(&mut self) {
         for process in 0..self.processes.len() {
             let owed = std::mem::take(&mut self.processes[process].owed);
@@ -150,7 +150,7 @@ impl Truth {
         }
     }
 
-    /// A process was told, or has done it itself.
+    /// A process received a report, or has invalidated by itself.
     pub fn binds(&mut self, process: usize, floors: &Floors) {
         let bound = &mut self.processes[process];
         for &(key, floor) in floors {
@@ -159,21 +159,21 @@ impl Truth {
         }
     }
 
-    /// A process is not told: what it has by then or is loading goes by itself.
+    /// A process receives no report: what it holds by then, or is loading, goes by itself.
     pub fn binds_later(&mut self, process: usize, now: Time, floors: &Floors) {
         let from = now + LOAD + COHERENCE;
         let later = floors.iter().map(|&(key, floor)| (from, key, floor));
         self.processes[process].later.extend(later);
     }
 
-    /// Loads of `keys` that are under way in a process are not joined any more.
+    /// Loads of `keys` under way in a process are not joined any more.
     pub fn invalidated(&mut self, process: usize, keys: impl IntoIterator<Item = usize>) {
         for key in keys {
             self.processes[process].invalidations[key] += 1;
         }
     }
 
-    /// Loads in the background have gone on, and may have become old as those of calls do.
+    /// Background loads have gone on, and may be outdated as those of calls are.
     pub fn background(&mut self) {
         for process in &mut self.processes {
             AGED.for_each(|key| process.invalidations[key] += 1);
@@ -196,11 +196,11 @@ impl Truth {
         }
     }
 
-    /// A call that began so has returned `found`.
+    /// Checks the result `found` of a call that began with `begun`.
     pub fn returned(&mut self, process: usize, key: usize, begun: Begun, found: u64) {
         let invalidations = &mut self.processes[process].invalidations[key];
         if *invalidations != begun.since {
-            // a load that has become old takes with it what others brought from the tier meanwhile
+            // an outdated load also removes what others brought from the tier meanwhile
             *invalidations += 1;
         }
         let newest = self.source[key];
@@ -219,7 +219,7 @@ impl Truth {
         self.numbers
     }
 
-    /// A body of a shared load begins. It must be the only one, unless one of two is old.
+    /// Begins a body of a shared load. It must be the only one, unless one of two is outdated.
     pub fn body(&mut self, process: usize, key: usize, since: u64) -> u64 {
         let number = self.number();
         let here = &mut self.processes[process];
@@ -239,7 +239,7 @@ impl Truth {
             .retain(|it| it.number != number);
     }
 
-    /// How many bodies run.
+    /// The number of running bodies.
     pub fn bodies(&self) -> usize {
         self.processes.iter().map(|it| it.bodies.len()).sum()
     }
@@ -257,7 +257,7 @@ impl Truth {
         self.puts.retain(|it| it.number != number);
     }
 
-    /// Which version a process is about to put: of several the oldest.
+    /// The version that a process is about to put; of several, the oldest.
     pub fn being_put(&self, from: (usize, u64), key: usize) -> u64 {
         let puts = self
             .puts

@@ -1,4 +1,4 @@
-//! What everything is in: time, and what is to happen.
+//! The world of a schedule: time, and the events to come.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -12,7 +12,7 @@ use crate::tier::Tier;
 use crate::truth::Truth;
 use cacheado_tests::random::Random;
 
-/// A moment, or a span: milliseconds.
+/// A point in time, or a span, in milliseconds.
 pub type Time = u64;
 
 #[derive(Clone)]
@@ -24,9 +24,9 @@ pub struct State {
     pub tier: Tier,
     pub links: Vec<Link>,
     pub truth: Truth,
-    /// In how many cases of a hundred a request or its answer is lost though the link is up.
+    /// The percentage of requests and of responses that are lost although the link is up.
     pub loss: u64,
-    /// So many operations are to be begun now.
+    /// The number of operations to start now.
     pub due: u64,
     events: BinaryHeap<Event>,
     log: Option<Vec<String>>,
@@ -34,7 +34,7 @@ pub struct State {
 
 struct Event {
     at: Time,
-    /// Events of one moment happen in an order that is drawn.
+    /// Events of one moment happen in a random order.
     order: u64,
     happens: Box<dyn FnOnce(&World) + Send>,
 }
@@ -60,7 +60,7 @@ impl World {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a time that is drawn.
+    /// Waits for a random time.
     pub fn pause(&self, longest: Time) -> Signal<()> {
         let signal = Signal::new();
         let done = signal.clone();
@@ -70,7 +70,7 @@ impl World {
         signal
     }
 
-    /// Lets the next event happen, if it is to happen now.
+    /// Runs the next event, if it is due now.
     pub fn step(&self) -> bool {
         let mut state = self.lock();
         let now = state.now();
@@ -85,7 +85,7 @@ impl World {
         true
     }
 
-    /// Moves the time on to the next event. Returns whether there is one.
+    /// Advances the time to the next event. Returns whether there is one.
     pub fn advance(&self) -> bool {
         let state = self.lock();
         let Some(at) = state.events.peek().map(|event| event.at) else {
@@ -93,7 +93,7 @@ impl World {
         };
         let (clock, span) = (state.clock.clone(), at - state.now());
         drop(state);
-        // wakes those who wait for it
+        // wakes the futures that wait for this time
         clock.advance(std::time::Duration::from_millis(span));
         true
     }
@@ -112,7 +112,7 @@ impl State {
         self.clock.elapsed().as_millis() as Time
     }
 
-    /// Has something happen after `span`.
+    /// Runs `happens` after `span`.
     pub fn after(&mut self, span: Time, happens: impl FnOnce(&World) + Send + 'static) {
         let event = Event {
             at: self.now() + span,
@@ -150,7 +150,7 @@ impl PartialOrd for Event {
 }
 
 impl Ord for Event {
-    /// The next one is the greatest.
+    /// The next event is the greatest.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.order).cmp(&(self.at, self.order))
     }
