@@ -1,4 +1,4 @@
-//! Allocations: a hit makes none, and what a cache keeps for its own use stays within what it holds.
+//! Allocations: a hit makes none, and the memory that a cache keeps for itself is bounded by what it holds.
 
 #![allow(unsafe_code, reason = "a global allocator is unsafe to write")]
 
@@ -20,7 +20,7 @@ scopes! {
     }
 }
 
-/// The system's allocator, which counts what each thread asks of it.
+/// The system allocator, counting allocations and live bytes per thread.
 struct Counting;
 
 thread_local! {
@@ -37,23 +37,23 @@ fn signed(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-// SAFETY: each call is passed on to the system's allocator as it came.
+// SAFETY: every call is passed unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(1, signed(layout.size()));
-        // SAFETY: the caller's promises are this call's.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         note(0, -signed(layout.size()));
-        // SAFETY: the caller's promises are this call's.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note(1, signed(size) - signed(layout.size()));
-        // SAFETY: the caller's promises are this call's.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -61,21 +61,21 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What `run` returns, and how many allocations it made in this thread.
+/// Returns the result of `run` and the number of allocations it made in this thread.
 fn allocations<T>(run: impl FnOnce() -> T) -> (T, u64) {
     let before = ALLOCATIONS.get();
     let result = run();
     (result, ALLOCATIONS.get() - before)
 }
 
-/// How many bytes more this thread holds after `run` than before.
+/// Returns how many more bytes this thread holds after `run` than before.
 fn growth(run: impl FnOnce()) -> i64 {
     let before = LIVE_BYTES.get();
     run();
     LIVE_BYTES.get() - before
 }
 
-/// Polls once a future that needs no more, as a runtime would.
+/// Polls a future once; it must be ready.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
@@ -83,7 +83,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// A cache on which every step of a hit happens: an order of use, a lifetime to check, a count.
+/// A cache in which a hit takes every step: LRU order, a lifetime check, statistics.
 fn cache() -> Cache {
     Cache::builder()
         .rule(Ttl::new().max(Duration::from_hours(1)))
@@ -125,7 +125,7 @@ fn the_counter_counts() {
 fn a_hit_of_a_sync_function_allocates_nothing() {
     let cache = cache();
     let first = profile(&cache, "acme", 7, "Dr.", "en".to_owned());
-    // an owned argument is made by the caller, before the call
+    // the caller allocates an owned argument before the call
     let locale = "en".to_owned();
     let (second, count) = allocations(|| profile(&cache, "acme", 7, "Dr.", locale));
     assert!(Arc::ptr_eq(&first, &second));
@@ -160,7 +160,7 @@ fn a_miss_that_another_entry_has_to_go_for_allocates_once() {
     let cache = Cache::builder().max_items(100).build().unwrap();
     let value = "a value that has something to drop".into();
     let miss = |user_id| allocations(|| shelved(&cache, "acme", user_id, &value)).1;
-    // now and then a table grows
+    // a table grows occasionally
     let fewest = (0..1_000).map(miss).skip(200).min();
     assert_eq!(fewest, Some(1), "the load itself");
     let stats = cache.stats();
@@ -208,7 +208,7 @@ fn a_programmatic_hit_in_a_scope_that_is_at_hand_allocates_nothing() {
     let scope = scope::user("acme", 7);
     let value: Arc<str> = "value".into();
     cache.set("key", &value).scope(scope.clone()).run().unwrap();
-    // the first look-up of a level in a thread makes room for its counts
+    // the first lookup of a level in a thread allocates that level's counters
     cache
         .get::<Arc<str>>("key")
         .scope(scope.clone())
@@ -229,8 +229,8 @@ fn a_hit_of_get_or_load_allocates_nothing() {
     assert_eq!(count, 0);
 }
 
-/// What stays behind does not grow with the rounds: what is cleaned up now and then comes and goes within the slack, and
-/// sixteen bytes a round would be more than twice of it.
+/// Asserts that memory does not grow with the number of rounds. Periodic cleanup stays within `SLACK`; a leak of sixteen bytes per
+/// round would exceed twice `SLACK`.
 fn assert_bounded(what: &str, round: impl Fn(u32)) {
     const SLACK: i64 = 128 * 1024;
     (0..2_000).for_each(&round);
@@ -306,7 +306,7 @@ fn a_lifetime_that_is_renewed_again_and_again_keeps_nothing() {
     });
 }
 
-/// As a process has that is made of many functions.
+/// Registers many other functions and levels, as in a large process.
 fn call_many_others() {
     const OTHERS: usize = 4_000;
     let level = |nth: usize| (format!("level{nth}"), format!("level{nth}_id"));
@@ -317,7 +317,7 @@ fn call_many_others() {
     let cache = Cache::builder().scopes(hierarchy.build().unwrap());
     let cache = cache.build().unwrap();
     for (name, id) in (0..OTHERS).map(level) {
-        // each level has a number, as each function has
+        // each level has a number, like each function
         let scope = cache.scope(&name, [(&*id, "1")]).unwrap();
         cache.set(1, &1).scope(scope).run().unwrap();
     }
@@ -332,7 +332,7 @@ fn a_cache_takes_no_room_for_functions_that_it_is_not_used_by() {
     call_many_others();
     let new = || Cache::builder().build().unwrap();
     let fill = |cache: &Cache| (0..1_000).for_each(|x| _ = alone(cache, x));
-    // what the thread keeps for the next cache goes to the first
+    // the first cache takes over what the thread keeps for its next cache
     let (first, second) = (new(), new());
     fill(&first);
     let more = growth(|| fill(&second));
@@ -343,7 +343,7 @@ fn a_cache_takes_no_room_for_functions_that_it_is_not_used_by() {
         stats.by_function.keys().all(|name| name.contains("alone")),
         "{stats}"
     );
-    // those that have come before it are found beside it, once there are any
+    // earlier registered functions are found too, once the cache has entries of theirs
     (0..1_000_u64).for_each(|key| _ = second.set(key, &key).run().unwrap());
     for x in 0..1_000 {
         assert_eq!(second.get(x).run().unwrap(), Some(x));
@@ -352,15 +352,15 @@ fn a_cache_takes_no_room_for_functions_that_it_is_not_used_by() {
     assert_eq!(second.stats().loads, 1_000);
 }
 
-/// Who has a cache for each tenant, instead of a scope, pays this for each.
+/// A program with one cache per tenant instead of a scope pays this cost per tenant.
 #[test]
 fn a_cache_takes_some_kilobytes() {
-    /// Of so many the median: whoever makes a cache may have the list of all caches grow, for those that other threads
-    /// make, and frees those of theirs that have gone.
+    /// The median of this many is taken: making a cache may also grow the global list of caches for those made by other threads, and
+    /// free dropped caches of theirs.
     const MADE: usize = 9;
     let made = |make: fn() -> Cache| {
         let mut caches = Vec::with_capacity(1 + MADE);
-        // what is made once in a process is made
+        // allocations made once per process are done
         caches.push(make());
         profile(&caches[0], "acme", 7, "Dr", "en".to_owned());
         let mut each: Vec<_> = (0..MADE).map(|_| growth(|| caches.push(make()))).collect();
@@ -373,7 +373,7 @@ fn a_cache_takes_some_kilobytes() {
     assert!(bounded < 12_000, "{bounded} bytes");
 }
 
-/// As if each had been looked up by a caller of its own, all at the same time.
+/// As if as many callers had each looked up one key at the same time.
 #[test]
 fn many_loads_at_once_keep_nothing() {
     let cache = cache();

@@ -1,5 +1,5 @@
-//! A backend of one's own behind the in-process tier: what is asked of it, what is shared through it, and what happens when it
-//! fails or lies.
+//! A custom backend behind the in-process tier: which operations the cache calls, what is shared through the backend, and what happens
+//! when it fails or returns wrong data.
 
 #![allow(
     clippy::unchecked_time_subtraction,
@@ -30,7 +30,7 @@ scopes! {
     }
 }
 
-/// A store in memory that many caches can share. Clones are the same one.
+/// An in-memory store that several caches can share. Clones share one state.
 #[derive(Clone, Default)]
 struct Memory(Arc<Shared>);
 
@@ -38,7 +38,7 @@ struct Memory(Arc<Shared>);
 struct Shared {
     clock: ManualClock,
     entries: Mutex<HashMap<Key, Stored>>,
-    /// What was asked for, since this was looked at last.
+    /// The operations called since the last check.
     asked: Mutex<Vec<&'static str>>,
     fails: AtomicBool,
 }
@@ -49,7 +49,7 @@ struct Stored {
 }
 
 impl Memory {
-    /// A cache of its own in front of it, which trusts its copies and never stops asking.
+    /// A new cache on this store. It keeps its copies without a `coherence` limit, and its circuit breaker never opens.
     fn cache(&self) -> Cache {
         Cache::builder()
             .clock(self.0.clock.clone())
@@ -80,7 +80,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Changes the bytes of everything that is stored.
+    /// Changes the bytes of all stored entries.
     fn tamper(&self, change: impl Fn(&mut Vec<u8>)) {
         for stored in self.0.entries.lock().unwrap().values_mut() {
             let mut bytes = stored.bytes.to_vec();
@@ -140,7 +140,7 @@ impl Backend for Memory {
         Ok(())
     }
 
-    /// Waits once, as one that does input and output would.
+    /// Returns pending once, as a backend with real I/O would.
     fn get_async<'a>(&'a self, key: &'a Key) -> BackendFuture<'a, Lookup> {
         Box::pin(async move {
             futures::pending!();
@@ -149,7 +149,7 @@ impl Backend for Memory {
     }
 }
 
-/// The same with marks, in blocking operations alone: it never waits.
+/// `Memory` with marks and only blocking operations, so it never returns pending.
 #[derive(Clone, Default)]
 struct Marked {
     memory: Memory,
@@ -214,7 +214,7 @@ impl Backend for Marked {
     }
 }
 
-/// Polls on and on: the one who waits above wakes nobody.
+/// Polls in a loop, because the pending `get_async` above never wakes its task.
 fn now<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -387,7 +387,7 @@ fn an_eviction_by_key_reaches_it() {
     assert!(now(cache.evict("key").into_future()).unwrap());
     assert_eq!(memory.len(), 0);
     assert!(!evict!(profile(&cache, "acme", 7)).unwrap());
-    // what only the other one has kept in its process is there still
+    // an entry that another cache stored is evicted as well, though `cache` holds no copy
     let other = memory.cache();
     profile(&other, "acme", 7).unwrap();
     assert!(evict!(profile(&cache, "acme", 7)).unwrap());
@@ -483,7 +483,7 @@ fn a_cache_that_keeps_nothing_in_the_process_asks_each_time() {
         (2, 0, "memory")
     );
     assert_eq!(stats.hits + stats.misses, 4);
-    // so what one evicts the other does not have
+    // so an eviction through one cache also applies to the other
     assert_eq!(profile(&two, "acme", 7), Ok("7 of acme".to_owned()));
     assert!(evict!(profile(&one, "acme", 7)).unwrap());
     assert_eq!(peek!(profile(&two, "acme", 7)).unwrap(), None);
@@ -546,7 +546,7 @@ fn local_functions_never_reach_it() {
     );
 }
 
-/// Nor does its eviction, which so does not depend on whether it is up.
+/// Evicting a `local` call does not reach the backend either, so it works while the backend is down.
 #[test]
 fn evicting_a_local_call_never_reaches_it() {
     let memory = Memory::default();
@@ -570,7 +570,7 @@ fn while_it_fails_functions_run_their_bodies() {
     );
     assert_eq!(now(profile_async(&cache, "acme", 7)), ["7 of acme"]);
     assert_eq!(cache.stats().backend_errors, 2);
-    // the process keeps them all the same
+    // the process keeps the values anyway
     profile(&cache, "acme", 7).unwrap();
     now(profile_async(&cache, "acme", 7));
     assert_eq!(cache.get_or_load("key", || 1_u8).run().unwrap(), 1);
@@ -586,7 +586,7 @@ fn while_it_fails_functions_run_their_bodies() {
         .values()
         .map(|counts| counts.backend_errors);
     assert_eq!(counts.sum::<u64>(), 4);
-    // and when it is back, it is used again
+    // once the backend is back, it is used again
     memory.set_failing(false);
     profile(&cache, "acme", 8).unwrap();
     assert_eq!((memory.len(), cache.stats().backend_errors), (1, 4));
@@ -650,7 +650,7 @@ fn while_it_fails_writes_say_so_and_the_process_obeys() {
     assert_eq!(cache.stats().backend_errors, 9);
 }
 
-/// Loads that are not to be read from it, whatever the bytes have become.
+/// Calls both functions after `change` was applied to the stored bytes.
 fn tampered(change: impl Fn(&mut Vec<u8>)) -> (Result<String, String>, Vec<String>, Cache) {
     let memory = Memory::default();
     let one = memory.cache();
@@ -688,7 +688,7 @@ fn garbage_is_a_miss() {
     assert_loaded(tampered(|bytes| bytes.truncate(bytes.len() / 2)), "half");
 }
 
-/// Whichever bit has changed, what is answered was never something that nobody stored.
+/// Whichever bit is flipped, a call returns the stored value or a loaded one, never anything else.
 #[test]
 fn no_changed_byte_is_a_wrong_answer() {
     let len = {
@@ -712,7 +712,7 @@ fn no_changed_byte_is_a_wrong_answer() {
     assert!(wrong.is_empty(), "of {len} bytes: {wrong:?}");
 }
 
-/// A backend that mixes up its keys.
+/// A backend that returns the entry of another key.
 #[test]
 fn what_was_stored_under_another_key_is_a_miss() {
     let memory = Memory::default();
@@ -750,7 +750,7 @@ fn what_was_stored_as_another_type_is_an_err_for_get_and_a_miss_for_a_loader() {
     assert_eq!(two.get("key").run().unwrap(), Some(2_i32));
 }
 
-/// As a type is that was changed between two releases of a program.
+/// The type changed between two releases of a program.
 #[test]
 fn what_was_stored_in_another_shape_of_its_type_is_a_miss() {
     fn stored<T: Clone + Send + Sync + Serialize + DeserializeOwned + 'static>(
@@ -786,7 +786,7 @@ fn what_was_stored_in_another_shape_of_its_type_is_a_miss() {
             y: i32,
             x: i32,
         }
-        // the name is all that the two have in common
+        // the two types have only their name in common
         assert_eq!(std::any::type_name::<Place>(), path);
         assert_eq!(read::<Place>(&memory), (None, 1));
     }
@@ -806,7 +806,7 @@ fn by_token(cache: &Cache, token: &str, page: u8) -> usize {
     token.len() + usize::from(page)
 }
 
-/// What leaves the process does not carry an id that is secret.
+/// A payload that leaves the process does not contain a secret id.
 #[test]
 fn a_secret_id_leaves_the_process_in_no_payload() {
     let memory = Memory::default();
@@ -850,7 +850,7 @@ fn a_value_that_fails_to_serialize_stays_in_the_process() {
     assert_eq!(memory.len(), 0);
 }
 
-/// A backend that only has what blocks serves async functions too.
+/// A backend with only blocking operations serves async functions too.
 #[test]
 fn the_blocking_operations_are_enough() {
     struct Blocking(Memory);
@@ -893,7 +893,7 @@ fn the_blocking_operations_are_enough() {
     assert_eq!(memory.asked(), asked);
 }
 
-/// Left out for its value, which a format without names can't tell from not being there.
+/// A field is skipped depending on its value, which a format without field names can't distinguish from absence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Member {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -928,7 +928,7 @@ fn a_value_that_leaves_a_field_out_is_never_another_value() {
     let error = one.set("map", &inside(&short)).run().unwrap_err();
     assert!(error.to_string().contains("`nick`"), "{error}");
     assert!(one.set("map", &inside(&whole)).run().unwrap());
-    // the process has it, and what is behind it has forgotten the older one
+    // the process has the value, and the older one is gone from the backend
     assert_eq!(one.get("key").run().unwrap(), Some(short));
     assert_eq!(cache().get::<Member>("key").run().unwrap(), None);
     assert_eq!(one.stats().backend_errors, 3);
@@ -962,6 +962,6 @@ fn a_store_that_goes_on_reporting_keeps_nothing_of_a_cache_that_has_gone() {
     let copies = Arc::downgrade(&value);
     drop((value, gone));
     assert_eq!(copies.strong_count(), 0);
-    // the store knows where it was to report, and does
+    // the store still has the watcher of the dropped cache, and reports to it
     assert!(left.evict("key").run().unwrap());
 }

@@ -1,4 +1,4 @@
-//! Bad input: what has no sense is refused by an `Err` that names it, and nothing panics.
+//! Bad input: settings that make no sense are refused with an `Err` that names them, and nothing panics.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -16,7 +16,7 @@ scopes! { organization(org_id) }
 const ZERO: Duration = Duration::ZERO;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Why the builder refuses.
+/// The message with which the builder refuses.
 fn refusal(builder: CacheBuilder) -> String {
     let error = builder.build().expect_err("it has no sense");
     assert!(matches!(error, Error::Config { .. }), "{error:?}");
@@ -113,7 +113,7 @@ fn a_backend_without_sense_is_refused() {
     }
 }
 
-/// What a cached function panics with can be caught where it is called.
+/// A malformed address is refused with an error that shows the expected form.
 #[test]
 fn an_address_that_is_none_is_answered_by_how_one_looks() {
     let refused = [
@@ -129,7 +129,7 @@ fn an_address_that_is_none_is_answered_by_how_one_looks() {
     }
 }
 
-/// Nobody listens at the first port.
+/// Nothing listens on port 1.
 #[test]
 fn what_can_not_be_reached_is_named() {
     fn said(backend: impl Backend) -> String {
@@ -149,6 +149,7 @@ fn what_can_not_be_reached_is_named() {
     }
 }
 
+/// A panic of a cached function can be caught by its caller.
 #[test]
 fn a_cache_can_be_used_where_panics_are_caught() {
     #[cache(cache = cache, skip(cache))]
@@ -165,7 +166,7 @@ fn a_cache_can_be_used_where_panics_are_caught() {
 
 type Bound = fn(CacheBuilder, u64) -> CacheBuilder;
 
-/// The builder's bounds, of so much.
+/// The builder's bounds, each with the given limit.
 const BOUNDS: [(&str, Bound); 3] = [
     ("max_items", CacheBuilder::max_items),
     ("max_bytes", CacheBuilder::max_bytes),
@@ -191,7 +192,7 @@ fn a_bound_of_nothing_is_refused_by_name() {
 fn two_bounds_are_refused_and_both_named() {
     for (first, one) in BOUNDS {
         for (second, other) in BOUNDS {
-            // whatever they are: the mistake is that there are two
+            // two bounds are the mistake, whatever their values
             for most in [10, 0] {
                 let refusal = refusal(other(one(Cache::builder(), 10), most));
                 let named = format!("{first} and {second}");
@@ -214,7 +215,7 @@ fn two_rules_that_keep_an_order_are_refused_and_both_named() {
             assert!(refusal.contains("WTinyLfu"), "{name}: {refusal}");
             assert!(refusal.contains("leave out one"), "{name}: {refusal}");
         }
-        // the others keep none
+        // the other rules keep no order
         let beside = bound(Cache::builder().rule(Ttl::new()), 10).rule(Lru::new(5));
         assert!(beside.build().is_ok(), "{name}");
     }
@@ -276,7 +277,7 @@ fn what_is_about_the_shared_tier_is_refused_without_one() {
         let shared = setting(Cache::builder()).backend(Nothing);
         assert!(shared.build().is_ok(), "{name}");
     }
-    // a key hides what there is to hide: a program may give it wherever it runs
+    // a secret key without a backend is fine: a program may always set one
     assert!(Cache::builder().secret_key([1; 32]).build().is_ok());
 }
 
@@ -292,7 +293,7 @@ fn a_bound_of_a_cache_that_keeps_nothing_in_the_process_is_refused() {
     }
 }
 
-/// A shared tier that keeps nothing.
+/// A shared tier that stores nothing.
 struct Nothing;
 
 impl Backend for Nothing {
@@ -348,7 +349,7 @@ fn extreme_numbers_have_sense() {
     assert_eq!(cache.get_or_load("other", || 2).run().unwrap(), 2);
 }
 
-/// Serializes as a number, unless it is told not to.
+/// Serializes as a number; 0 fails to serialize.
 struct Fussy(u32);
 
 impl Serialize for Fussy {
@@ -389,7 +390,7 @@ fn a_call_whose_argument_fails_to_serialize_runs_uncached() {
     assert_eq!((stats.total_keys, stats.hits, stats.misses), (0, 0, 0));
     assert_eq!(stats.by_function["bad_input::of_fussy"].key_errors, 6);
     assert_eq!(stats.by_level["organization"].key_errors, 3);
-    // and with an argument that does serialize, it is cached
+    // a call whose argument does serialize is cached
     assert_eq!(of_fussy(&cache, &Fussy(1)), 1);
     assert_eq!(of_fussy(&cache, &Fussy(1)), 1);
     assert_eq!((cache.stats().hits, cache.stats().key_errors), (1, 9));
@@ -459,7 +460,7 @@ fn a_disabled_cache_asks_for_no_key() {
     assert_eq!(cache.stats().misses, 1);
 }
 
-/// Serializes in another way each time it is asked: it equals nothing, not even itself.
+/// Serializes differently each time, so it equals nothing, not even itself.
 struct Fickle(Cell<u32>);
 
 impl Serialize for Fickle {
@@ -470,7 +471,7 @@ impl Serialize for Fickle {
             0 => serializer.serialize_str("text"),
             1 => serializer.serialize_u32(time),
             2 => Err(S::Error::custom("not this time")),
-            // more is announced than comes
+            // announces more elements than it serializes
             _ => serializer.serialize_seq(Some(1_000_000_000))?.end(),
         }
     }

@@ -1,4 +1,4 @@
-//! `batch(ids)`: functions of many ids, each of which has an entry of its own.
+//! `batch(ids)`: functions of many ids, each with an entry of its own.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ scopes! {
     organization(org_id) { user(user_id) }
 }
 
-/// What bodies were asked for.
+/// The ids that bodies received.
 #[derive(Default)]
 struct Asked(Mutex<Vec<Vec<u32>>>);
 
@@ -80,7 +80,7 @@ fn what_the_body_lacks_is_asked_for_again_and_what_it_brings_beside_is_left() {
     assert_eq!(cache.stats().total_keys, 2);
 }
 
-/// More than a tuple of `serde` has room for.
+/// More arguments than serde supports in a tuple.
 #[test]
 fn a_key_of_many_parts_is_that_of_the_function_of_one_id() {
     macro_rules! with_many {
@@ -240,7 +240,7 @@ fn rename(cache: &Cache, org_id: &str, product_id: u32) {
     let _ = (cache, org_id, product_id);
 }
 
-/// By a common name, a function of one id has the entries of the function of many, and so the verbs.
+/// A function of one id with the same `name` shares the entries of the batch function, so its verbs reach them.
 #[test]
 fn entries_are_shared_with_a_function_of_one_id() {
     let (cache, asked) = (cache(), Asked::default());
@@ -360,14 +360,14 @@ fn the_shared_tier_is_asked_once_and_told_once() {
     let now = |cache: &Cache, ids: &[u32]| squares(cache, &asked, ids).now_or_never().unwrap();
     now(&here, &[1, 2]);
     client.asked();
-    // one round trip in a store that can; this one's defaults ask for one after the other
+    // a store with bulk operations takes one round trip; this one's default implementation calls `get` for each key
     assert_eq!(now(&there, &[1, 2]), squared(&[1, 2]));
     assert_eq!(client.asked(), ["get", "get"]);
     assert_eq!(now(&there, &[1, 2, 3]), squared(&[1, 2, 3]));
     assert_eq!(asked.take(), [vec![1, 2], vec![3]]);
 }
 
-/// Else each process would ask the source for it again.
+/// Otherwise each process would call the source for the entry again.
 #[test]
 fn what_can_not_be_read_in_the_shared_tier_is_replaced() {
     #[cache(name = "batch::unread", cache = cache, skip(cache, asked), batch(ids))]
@@ -424,7 +424,7 @@ fn what_only_stands_in_there_is_replaced_as_well() {
     assert_eq!(asked.take(), [[3]]);
 }
 
-/// The next load that fails would bring it back.
+/// Otherwise the next failing load would serve the stale value again.
 #[test]
 fn what_only_stands_in_goes_when_what_was_loaded_is_not_to_be_stored() {
     #[cache(name = "batch::left", cache = cache, ttl = 60, stale = 600, skip(cache, now))]

@@ -1,5 +1,5 @@
-//! Bounded caches: what is used again and again outlives what is used once, what is too heavy is refused, and the bound holds under
-//! threads.
+//! Bounded caches: entries used repeatedly outlive entries used once, entries that are too heavy are refused, and the bound holds with
+//! concurrent threads.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +19,7 @@ scopes! {
     }
 }
 
-/// Hits among the look-ups of `keys`, each of which is stored if it is missed.
+/// Looks up each of `keys`, stores it on a miss, and returns the number of hits.
 fn hits(cache: &Cache, keys: impl IntoIterator<Item = u32>) -> u32 {
     let mut hits = 0;
     for key in keys {
@@ -36,12 +36,12 @@ fn hits(cache: &Cache, keys: impl IntoIterator<Item = u32>) -> u32 {
 }
 
 const CAPACITY: u32 = 200;
-/// Half of what fits.
+/// Half of the capacity.
 const HOT: std::ops::Range<u32> = 0..CAPACITY / 2;
-/// Twenty times what fits, each once.
+/// Twenty times the capacity, each key once.
 const SCAN: std::ops::Range<u32> = 1_000_000..1_000_000 + 20 * CAPACITY;
 
-/// Each builder of a bounded cache that holds `CAPACITY` entries that weigh the same.
+/// One builder per kind of bound, each with room for `CAPACITY` entries of equal weight.
 fn bounded() -> [(&'static str, CacheBuilder); 4] {
     let weigh = |it: &Weighed<'_>| it.value::<[u8; 4]>().map_or(1, |_| 7);
     let pan = Arc::new(AtomicU32::new(0));
@@ -78,7 +78,7 @@ fn what_is_used_again_and_again_survives_a_scan() {
         assert_eq!(hits(&cache, HOT), HOT.len() as u32, "{name}: all fits");
         assert_eq!(hits(&cache, SCAN), 0);
         let after = hits(&cache, HOT);
-        // most are there, nearly always; keys are hashed differently in each process
+        // nearly always most are left; how many varies, since each process hashes keys with its own seed
         assert!(after * 10 > HOT.len() as u32 * 4, "{name}: {after}");
     }
     let lru = Cache::builder().rule(Lru::new(CAPACITY as usize));
@@ -107,7 +107,7 @@ fn what_is_used_between_the_steps_of_a_scan_stays() {
     }
 }
 
-/// Numbers below `most` that look random, and are the same in each run.
+/// Pseudo-random numbers below `most`, the same in each run.
 fn random(most: u32) -> impl FnMut() -> u32 {
     let mut state = 88_172_645_463_325_252_u64;
     move || {
@@ -124,7 +124,7 @@ fn what_is_used_again_and_again_stays_whatever_was_used_before() {
         let cache = Cache::builder().max_items(2000).build().unwrap();
         let mut any = random(4000);
         hits(&cache, (0..rounds * 100_000).map(|_| any()));
-        // all that is there was asked for often by now, and is not any more
+        // by now every entry was requested often, and is not requested any more
         let (mut hot, mut last) = (random(20), 0);
         for nth in 0..4000 {
             hits(&cache, [20 + nth % 3980]);
@@ -166,7 +166,7 @@ fn what_has_expired_takes_no_room() {
         for generation in 0..3 {
             for key in 0..CAPACITY {
                 let key = generation * CAPACITY + key;
-                // used, and so what a newcomer would have to beat
+                // used, so a new entry has to compete with it
                 let value = key.to_be_bytes();
                 let set = cache.set(key, &value).ttl(second);
                 assert!(set.run().unwrap(), "{name}");
@@ -197,7 +197,7 @@ fn a_newcomer_that_fits_is_always_stored() {
             let value = key.to_string().repeat(100);
             assert!(cache.set(key, &value).run().unwrap(), "{cache:?}: {key}");
             assert_eq!(cache.get(key).run().unwrap(), Some(value));
-            // some are worth more than others
+            // makes some entries more valuable than others
             let _: Option<String> = cache.get(key / 2).run().unwrap();
         }
     }
@@ -266,7 +266,7 @@ fn a_weight_of_nothing_and_the_largest_weight_are_weights() {
     }
 }
 
-/// Long enough for the slowest machine: a test that takes it has hung.
+/// Long enough for the slowest machine: a test that exceeds it hangs.
 const LIMIT: Duration = Duration::from_mins(2);
 const THREADS: u64 = 4;
 const CALLS: u64 = 1_500;
@@ -288,13 +288,13 @@ fn expected(org_id: u64, user_id: u64, x: u64) -> String {
     format!("{org_id} {user_id} {x} ") + &"x".repeat(x as usize % 50)
 }
 
-/// A number from 0 to below `bound`, a small one more often.
+/// A number in `0..bound`, smaller ones more often.
 fn skewed(random: &mut Random, bound: u64) -> u64 {
     let most = random.below(bound) + 1;
     random.below(most)
 }
 
-/// The bound, the weights of what is listed, and the counts, once nothing happens any more.
+/// Checks the bound, the weights of the listed entries and the counts, once the cache is idle.
 fn settled(cache: &Cache, weights: &Mutex<HashMap<Key, u64>>, most: u64) {
     let keys = cache.keys().run().unwrap();
     let weights = weights.lock().unwrap();
@@ -303,7 +303,7 @@ fn settled(cache: &Cache, weights: &Mutex<HashMap<Key, u64>>, most: u64) {
     let stats = cache.stats();
     assert_eq!(stats.total_keys as usize, keys.len());
     assert!(stats.evictions > 0 && stats.hits > 0 && stats.loads > 0);
-    // the rule has lost sight of nothing: all that is let in afterwards fits as well
+    // the rule accounts for every entry: after an eviction of everything, the whole bound can be filled
     drop(weights);
     cache.evict_by_scope(scope::global()).run().unwrap();
     let one = |key: u64| cache.set(key, &String::new()).run().unwrap();
@@ -318,7 +318,7 @@ fn weigh_text(length: usize) -> u32 {
 
 type Weights = Arc<Mutex<HashMap<Key, u64>>>;
 
-/// A cache of texts, bounded by a weight that is the same for each value of a key; and what its keys weigh.
+/// A cache of texts bounded by weight, and the weights of its keys.
 fn of_texts(most: u64) -> (Cache, Weights) {
     let weights = Weights::default();
     let noted = Arc::clone(&weights);

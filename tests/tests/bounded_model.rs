@@ -1,5 +1,5 @@
-//! A bounded cache and a model of it: whatever is done in whatever order, the bound holds, in number and in weight, and what the
-//! cache lists, counts and serves agree.
+//! A bounded cache against a model: after any operations in any order, the bound holds, in number and in weight, and what the cache
+//! lists, counts and serves agrees.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,7 +23,7 @@ scopes! {
 const PLACES: [&[&str]; 4] = [&[], &["acme"], &["acme", "1"], &["initech", "1"]];
 const ARGS: u16 = 120;
 
-/// An entry's name: its place and its argument.
+/// An entry's name in the model: the index of its scope and its argument.
 type Name = (usize, u16);
 
 fn scope_of(place: usize) -> Scope {
@@ -34,7 +34,7 @@ fn scope_of(place: usize) -> Scope {
     }
 }
 
-/// What each key that the cache lists is called here.
+/// Maps the keys that the cache lists to the model's names.
 static NAMES: LazyLock<HashMap<Key, Name>> = LazyLock::new(|| {
     let names = (0..PLACES.len()).flat_map(|place| (0..ARGS).map(move |arg| (place, arg)));
     let key = |(place, arg): Name| {
@@ -64,7 +64,7 @@ enum Bound {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Set(Name, u32, Option<u64>),
-    /// So many keys of a place, from the one on.
+    /// Stores this many keys in a scope, from the given one on.
     Fill(Name, u16),
     Get(Name),
     Evict(Name),
@@ -102,19 +102,19 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What was stored under a name last, and is there unless a rule has chosen it since.
+/// The last value stored under a name; it is present unless a rule has evicted it since.
 struct Held {
     value: Value,
     weight: u64,
     deadline: Option<u64>,
 }
 
-/// A bounded cache, and what it should be.
+/// A bounded cache and its model.
 struct World {
     cache: Cache,
     clock: ManualClock,
     most: u64,
-    /// Weighs what the cache is given, if that is bounded by weight: what was weighed last is in the pan.
+    /// Weighs values if the cache is bounded by weight or bytes: a second cache, and the last weight that it computed.
     scales: Option<(Cache, Arc<AtomicU32>)>,
     now: u64,
     held: HashMap<Name, Held>,
@@ -204,7 +204,7 @@ impl World {
             prop_assert!(!stored, "it can't fit");
         }
         self.inserted += u64::from(stored && old.is_none());
-        // the rule's choice
+        // the rule chose what to evict
         self.held.retain(|name, _| listed.contains(name));
         if stored {
             let held = Held {
@@ -267,7 +267,7 @@ impl World {
         Ok(())
     }
 
-    /// What is true after each step.
+    /// The invariants after each step.
     fn agrees(&self) -> Result<(), TestCaseError> {
         let names = self.listed()?;
         prop_assert_eq!(&names, &self.held.keys().copied().collect());
@@ -306,7 +306,7 @@ proptest! {
         for name in NAMES.values() {
             world.get(*name)?;
         }
-        // what is in the way of nothing takes no room
+        // after an eviction of everything, nothing takes up room
         world.cache.evict_by_scope(scope::global()).run()?;
         world.inserted -= world.held.drain().count() as u64;
         prop_assert!(world.cache.keys().run()?.is_empty());

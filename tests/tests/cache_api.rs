@@ -1,4 +1,4 @@
-//! The cache by itself: its operations, blocking and awaited, its handles, and what it says when something is wrong.
+//! The cache itself: its operations, blocking and async, its handles, and its error messages.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -82,7 +82,7 @@ fn an_operation_does_nothing_until_it_is_carried_out() {
     assert_eq!(cache.stats().total_keys, 1);
 }
 
-/// The futures can be awaited on another thread than they were made on, with the loaders they take.
+/// The futures of operations, with the loaders they take, can be awaited on another thread than the one that made them.
 #[test]
 fn futures_are_send() {
     fn send<T>(future: impl Future<Output = T> + Send) -> T {
@@ -110,12 +110,12 @@ fn futures_are_send() {
     send(cache.clear().into_future()).unwrap();
 }
 
-/// A `Result` can be stored, but a failure is none to keep.
+/// A `Result` can be stored, but a failed one is not kept.
 #[test]
 fn get_or_load_keeps_no_failure() {
     type Price = Result<u32, String>;
 
-    /// What is called like it, and is none.
+    /// Has the variants of a `Result`, but is none.
     #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
     enum Answer {
         Ok(u32),
@@ -270,7 +270,7 @@ fn counted(cache: &Cache, org_id: &str, runs: &Runs) -> u32 {
     runs.0.fetch_add(1, Ordering::SeqCst)
 }
 
-/// Serializes as nothing: no part of a key.
+/// Serializes as nothing, so it does not add to the key.
 #[derive(Default)]
 struct Runs(AtomicU32);
 
@@ -407,7 +407,7 @@ fn rules_of_the_builder_apply_to_every_operation() {
     assert_eq!(cache.stats().total_keys, 0);
 }
 
-/// Dropping a value runs its owner's code, which may come back to the cache.
+/// Dropping a value runs user code, which may call the cache.
 #[test]
 fn a_value_may_use_the_cache_when_it_is_dropped() {
     struct Nosy(Cache);

@@ -1,5 +1,5 @@
-//! The store under many threads at once: whatever they did, what the cache lists, what it counts, what its scopes hold and what
-//! its rules believe agree afterwards, and the bounds hold.
+//! The store under many concurrent threads: afterwards the cache's list of keys, its counts, its scopes and the view of its rules
+//! agree, and the bounds hold.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ scopes! {
     organization(org_id) { user(user_id) { session(session_id) } }
 }
 
-/// Long enough for the slowest machine: a test that takes it has hung.
+/// Long enough for the slowest machine: a test that exceeds it hangs.
 const LIMIT: Duration = Duration::from_mins(2);
 const THREADS: u64 = 8;
 const STEPS: u64 = 2_000;
@@ -50,7 +50,7 @@ fn any_scope(numbers: &mut Random) -> Scope {
     }
 }
 
-/// One thread's part: a bit of everything, and each answer is right.
+/// One thread's part: a mix of all operations, with each result checked.
 fn hammer(cache: &Cache, clock: &ManualClock, seed: u64, clears: bool) {
     let mut numbers = Random::new(seed);
     for _ in 0..STEPS {
@@ -104,14 +104,14 @@ fn hammer(cache: &Cache, clock: &ManualClock, seed: u64, clears: bool) {
     }
 }
 
-/// Believes of the store what it is told.
+/// The keys that the store should hold according to the hooks that were called.
 #[derive(Default)]
 struct Believes {
     keys: Mutex<HashSet<Key>>,
     wrong: AtomicUsize,
 }
 
-/// The last of the rules, so that what it admits is stored.
+/// Runs as the last rule, so everything it admits is stored.
 struct Believer(Arc<Believes>);
 
 impl Rule for Believer {
@@ -151,7 +151,7 @@ fn keys(cache: &Cache) -> Vec<Key> {
     cache.keys().run().expect("listed")
 }
 
-/// What is true of a cache that nobody is using.
+/// The invariants of an idle cache.
 fn agrees(cache: &Cache, clock: &ManualClock, bound: usize) {
     let listed = keys(cache);
     assert_eq!(listed.iter().collect::<HashSet<_>>().len(), listed.len());
@@ -162,7 +162,7 @@ fn agrees(cache: &Cache, clock: &ManualClock, bound: usize) {
         .filter(|key| key.space().max_items().is_some());
     assert!(own.count() <= OWN_BOUND);
 
-    // each scope holds what is listed in it, and once evicted nothing
+    // each scope holds what is listed in it, and nothing once evicted
     for org in 0..3 {
         for user in 0..4 {
             let user = scope::user(org, user);
@@ -186,7 +186,7 @@ fn agrees(cache: &Cache, clock: &ManualClock, bound: usize) {
         }
     }
 
-    // what has a lifetime is freed when it is over
+    // entries with a lifetime are freed when it ends
     clock.advance(Duration::from_secs(10));
     let left = keys(cache).len();
     assert_eq!(total_keys(cache), left);
@@ -202,7 +202,7 @@ fn agrees(cache: &Cache, clock: &ManualClock, bound: usize) {
     assert_eq!(again, 0);
     assert_eq!((total_keys(cache), keys(cache).len()), (0, 0));
 
-    // and the bounds still are what they were
+    // the bounds still hold
     for x in 0..3 * BOUND as u64 {
         assert_eq!(plain(cache, x), x);
         assert_eq!(bounded(cache, 0, 0, x), x);
@@ -215,7 +215,7 @@ fn agrees(cache: &Cache, clock: &ManualClock, bound: usize) {
     assert!(own.count() <= OWN_BOUND);
 }
 
-/// Hammers a cache of `builder`'s rules.
+/// Runs `hammer` on a cache with `builder`'s rules, and checks the invariants.
 fn agrees_after_hammering(bound: usize, clears: bool, builder: impl Fn() -> CacheBuilder) {
     let believes = Arc::new(Believes::default());
     let clock = ManualClock::new();
@@ -294,7 +294,7 @@ fn a_rule_is_told_of_each_entry_that_goes() {
     assert_eq!(*believes.keys.lock().expect("unpoisoned"), listed);
 }
 
-/// Seen from outside at any moment, not only in the end.
+/// Observed at any moment, not only at the end.
 #[test]
 fn a_full_cache_is_never_over_its_bound() {
     within(LIMIT, || {
@@ -333,7 +333,8 @@ fn a_full_cache_is_never_over_its_bound() {
     });
 }
 
-/// However evictions of one scope and writes into it meet, each entry is evicted once: by one of those who evict, or in the end.
+/// However evictions of one scope and writes into it interleave, each entry is evicted exactly once: by one of the evicting threads,
+/// or at the end.
 #[test]
 fn each_entry_is_evicted_once() {
     within(LIMIT, || {
@@ -348,7 +349,7 @@ fn each_entry_is_evicted_once() {
                 let (cache, stored) = (&cache, &stored);
                 scope.spawn(move || {
                     for n in 0..2_000_u64 {
-                        // no key is written twice; an eviction that meets a write may win over it
+                        // each key is written once; an eviction that meets a write may win over it
                         let set = cache.set((thread, n), &n).scope(scope::user("acme", n % 3));
                         let set = usize::from(set.run().expect("set"));
                         stored.fetch_add(set, Ordering::SeqCst);

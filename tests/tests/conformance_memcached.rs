@@ -1,4 +1,4 @@
-//! The conformance suite over a real memcached.
+//! The conformance suite against a real memcached.
 
 use std::sync::Mutex;
 use std::thread;
@@ -8,10 +8,10 @@ use cacheado_backends::conformance::{Check, Suite};
 use cacheado_backends::memcached::Memcached;
 use cacheado_tests::servers;
 
-/// How early entries may go for a process that doesn't store them itself. Here one process does it all.
+/// How early entries may expire for a process that did not store them itself. Here one process does everything.
 const EARLY: Duration = Duration::from_secs(1);
 
-/// How many checks run side by side: most of their time they wait for the server's seconds.
+/// How many checks run in parallel: they mostly wait for the server's whole seconds.
 const AT_ONCE: usize = 4;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Redis does what a cache relies on in any backend: alone, with TLS, in a cluster, and behind sentinels.
+//! Redis passes the conformance suite: alone, with TLS, in a cluster, and behind sentinels.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use cacheado_backends::conformance::{Check, Suite};
 use cacheado_backends::redis::Redis;
 use cacheado_tests::servers;
 
-/// The machine that tests may be busy; how soon an operation ends is another test's matter.
+/// The test machine may be busy; another test checks that operations end in time.
 const PATIENT: Duration = Duration::from_secs(10);
 
 #[test]
@@ -15,7 +15,7 @@ fn one_server() {
     Suite::new(|| Redis::new(&redis.url()).unwrap().timeout(PATIENT)).run();
 }
 
-/// The futures are polled, and the blocking operations called, inside of a runtime that is the user's.
+/// Futures are polled and blocking operations called inside a runtime of the user.
 #[test]
 fn one_server_inside_of_a_runtime() {
     let redis = servers::Redis::start();

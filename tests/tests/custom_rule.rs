@@ -1,4 +1,4 @@
-//! A rule of one's own: what each hook is told, and what it can do.
+//! A custom rule: what each hook receives, and what it can do.
 
 #![allow(
     clippy::unchecked_time_subtraction,
@@ -21,7 +21,7 @@ scopes! {
     }
 }
 
-/// Does to each entry what the entry's key says, and writes down what it is told.
+/// Does to each entry what the text of its key says, and records its hook calls.
 #[derive(Clone, Default)]
 struct Obedient(Arc<Mutex<Told>>);
 
@@ -31,13 +31,13 @@ struct Told {
     got: Vec<String>,
     gone: Vec<(String, Cause)>,
     clears: usize,
-    /// What to evict for the next one that says `in place of others`.
+    /// What to evict for the next key that says `in place of others`.
     others: Vec<Key>,
-    /// Whether that was there to be evicted.
+    /// Whether each of `others` was there to be evicted.
     found: Vec<bool>,
 }
 
-/// The text that a key of these tests was made of.
+/// The text in a key of these tests.
 fn text(key: &Key) -> String {
     let shown = key.to_string();
     let text = shown.split('"').nth(1);
@@ -193,7 +193,7 @@ fn a_rule_evicts_others() {
     assert_eq!(cache.stats().total_keys, 2);
 }
 
-/// What a rule chose goes only if every rule after it admits the entry it was to go for.
+/// A rule's choice is evicted only if every later rule admits the new entry.
 #[test]
 fn a_choice_takes_effect_only_if_all_admit() {
     let rule = Obedient::default();
@@ -209,13 +209,13 @@ fn a_choice_takes_effect_only_if_all_admit() {
     }
     assert_eq!(rule.0.lock().unwrap().gone.len(), 0);
     assert_eq!(get(&cache, "a"), Some(1));
-    // and the order is what it was, but for the hit
+    // the order is unchanged except for the hit
     assert!(set(&cache, "c"));
     assert_eq!(get(&cache, "b"), None);
     assert_eq!(get(&cache, "a"), Some(1));
 }
 
-/// A rule that is asked later sees the room that was made.
+/// A later rule sees the room that an earlier one made.
 #[test]
 fn a_choice_is_room_to_the_next_rule() {
     let rule = Obedient::default();
@@ -354,7 +354,7 @@ fn a_rule_is_called_on_each_hit_unless_it_says_otherwise() {
         }
     }
 
-    /// Says nothing of what it wants to know.
+    /// Does not implement `reads`.
     struct Plain;
 
     impl Rule for Plain {
@@ -383,10 +383,10 @@ fn a_rule_is_called_on_each_hit_unless_it_says_otherwise() {
     }
 }
 
-/// Who was used last is there for any rule that asks for it, without being called on hits.
+/// Any rule can ask for the last uses of entries, without being called on hits.
 #[test]
 fn a_rule_can_ask_when_others_were_used() {
-    /// Keeps two: the one that was used last makes room.
+    /// Keeps two entries: the most recently used one makes room.
     #[derive(Clone, Default)]
     struct MostRecent(Arc<Mutex<Vec<Key>>>);
 
@@ -483,7 +483,7 @@ fn a_function_is_subject_to_rules_as_programmatic_calls_are() {
     assert_eq!((stats.hits, stats.loads), (2, 7));
 }
 
-/// Writes down what is in.
+/// Records what is in the cache.
 #[derive(Clone, Default)]
 struct Spy(Arc<Mutex<Seen>>);
 
@@ -564,7 +564,7 @@ fn a_rule_beside_is_told_what_a_bound_admits_and_evicts() {
         let cache = around(builder, spy.clone()).build().unwrap();
         let mut refused = 0;
         for nth in 0..400_u64 {
-            // used again, so that some are worth more than others
+            // used again, so some are more valuable than others
             let name = nth * nth % 17;
             let known = format!("name {}", nth % 3);
             cache.get::<u64>(&known).run().unwrap();
@@ -614,7 +614,7 @@ fn a_rule_sees_what_each_weighs() {
     assert_eq!(spy.0.lock().unwrap().weights, [expected.clone(), expected]);
 }
 
-/// Whose values age are looked at once more where a look-up has found them, which is no second use.
+/// With `idle`, a lookup accesses the entry a second time after finding it. That is not a second use.
 #[test]
 fn each_hit_is_told_once() {
     #[cache(ttl = 60, idle = 10, cache = cache, skip(cache))]
@@ -635,7 +635,7 @@ fn each_hit_is_told_once() {
     assert_eq!(rule.0.lock().unwrap().got.len(), 10);
 }
 
-/// Gives everything two hours.
+/// Gives every entry a lifetime of two hours.
 struct Generous;
 
 impl Rule for Generous {
@@ -675,7 +675,7 @@ fn a_copy_is_not_made_to_outlive_what_the_shared_tier_has() {
     assert_eq!(cache.get_many([1_u32]).run().unwrap(), [Some(1_u32)]);
     assert_eq!(cache.get_or_load(2_u32, || 7_u32).run().unwrap(), 2);
     assert_eq!(once(&cache, 3), 3);
-    // what is new here is the rule's to lengthen
+    // the rule may lengthen the lifetime of new values
     cache.set("new", &1_u32).ttl(minute).run().unwrap();
     cache.get_or_load("loaded", || 1_u32).run().unwrap();
     assert_eq!(cache.stats().total_keys, 6);
@@ -690,7 +690,7 @@ fn a_copy_is_not_made_to_outlive_what_the_shared_tier_has() {
     assert_eq!(cache.stats().total_keys, 0);
 }
 
-/// Claims a seat of its own, without having said that it gives any.
+/// Takes a seat without having declared any.
 struct Sits;
 
 impl Rule for Sits {

@@ -1,4 +1,4 @@
-//! Dropping a value runs its owner's code, which may come back to the cache: no lock of the cache is held when one goes.
+//! Dropping a value runs user code, which may call the cache, so the cache drops values without holding a lock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -20,7 +20,7 @@ static PLAIN: LazyLock<Cache> = LazyLock::new(|| Cache::builder().build().expect
 /// The next copy that is dropped evicts its own key.
 static ARMED: AtomicBool = AtomicBool::new(false);
 
-/// A value whose copies come back to the cache when they go.
+/// A value whose copies call the cache when dropped.
 struct Returning {
     copy: bool,
 }
@@ -39,7 +39,7 @@ impl Drop for Returning {
     }
 }
 
-/// Is invalidated while it is loaded, so its copy is not stored, and goes.
+/// Invalidated during its own load, so the copy is dropped instead of stored.
 #[cache(cache = &*PLAIN, local)]
 fn returning(x: u32) -> Returning {
     let _ = x;
@@ -60,7 +60,7 @@ static MORTAL: LazyLock<Cache> = LazyLock::new(|| {
     builder.build().expect("a plain cache")
 });
 
-/// A value that evicts a tenant when it goes, which takes the lock that expiries are freed under.
+/// A value that evicts a tenant when dropped, which takes the lock under which expired entries are freed.
 #[derive(Clone)]
 struct Evicting;
 
@@ -105,7 +105,7 @@ fn what_expires_while_it_is_replaced_is_dropped_under_no_lock() {
 
 static BURNS: AtomicBool = AtomicBool::new(false);
 
-/// A value of which the first panics as it is dropped.
+/// The first value of 1 that is dropped while `BURNS` is set panics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Panicking(u64);
 
@@ -122,7 +122,7 @@ fn panicking(cache: &Cache, value: u64, x: u64) -> Panicking {
     Panicking(value)
 }
 
-/// The shared tier has the older value still, which is gone from there as soon as that can be told.
+/// The shared tier still has the older value; it is removed from there as soon as possible.
 #[test]
 fn what_panics_as_it_is_replaced_is_not_left_in_the_shared_tier() {
     type Replacement = fn(&Cache, &Panicking);
@@ -162,7 +162,7 @@ fn what_panics_as_it_is_replaced_is_not_left_in_the_shared_tier() {
     });
 }
 
-/// The first that is dropped once it is armed panics.
+/// The first value dropped after arming panics.
 #[derive(Clone)]
 struct Armed(Arc<AtomicBool>);
 
@@ -178,7 +178,7 @@ fn armed(cache: &Cache, arm: &Armed, x: u32) -> Armed {
     arm.clone()
 }
 
-/// All of it is gone when the clock has moved, from every cache.
+/// When the clock has advanced, every expired value is gone, in every cache.
 #[test]
 fn what_expires_goes_though_a_value_panics_as_it_is_dropped() {
     let clock = ManualClock::new();

@@ -1,4 +1,4 @@
-//! What the cache puts around its values outside of the process, seen from both ends of it.
+//! The envelope that the cache puts around values outside the process, checked on both writing and reading.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use cacheado::testing::ManualClock;
 use cacheado::{Cache, CacheBuilder, Key, Scope, cache, peek};
 use cacheado_backends::envelope::{Compression, Envelope};
 
-/// A store that keeps everything for ever, and says of how long it does what it is told to say.
+/// A store that keeps everything for ever, and reports the lifetime that it is told to.
 #[derive(Clone, Default)]
 struct Hoard(Arc<Mutex<Held>>);
 
@@ -27,13 +27,13 @@ impl Hoard {
             .backend(self.clone())
     }
 
-    /// How many bytes there are.
+    /// The number of stored bytes.
     fn bytes(&self) -> usize {
         let held = self.0.lock().unwrap();
         held.entries.values().map(|bytes| bytes.len()).sum()
     }
 
-    /// Puts `bytes` in the place of all that there is.
+    /// Replaces every stored payload by `bytes`.
     fn replace(&self, bytes: &[u8]) {
         for held in self.0.lock().unwrap().entries.values_mut() {
             *held = bytes.into();
@@ -85,7 +85,7 @@ async fn number_async(cache: &Cache, id: u32) -> u32 {
     id
 }
 
-/// A function of the same name in another process stored a text: to whoever peeks that is what it is to a call.
+/// Another process stored a text under a function of the same name: a miss for `peek!`, as it is for a call.
 #[tokio::test]
 async fn a_value_of_another_type_is_a_miss_to_a_peek() {
     let hoard = Hoard::default();
@@ -110,7 +110,7 @@ async fn a_value_of_another_type_is_a_miss_to_a_peek() {
     assert_eq!(number(&cache(), 1), 1);
 }
 
-/// Whatever the store says, a copy of what it holds is not kept for longer than the value was to live.
+/// Whatever lifetime the store reports, a copy is not kept for longer than the value was to live.
 #[test]
 fn the_lifetime_that_a_value_was_stored_with_bounds_what_is_left_of_it() {
     let minute = Duration::from_secs(60);
@@ -146,7 +146,7 @@ fn what_is_larger_than_the_bound_is_compressed_and_any_cache_reads_it() {
     }
     assert!(small.bytes() < plain.bytes() / 10, "{}", small.bytes());
 
-    // whether a cache compresses says nothing of what it reads
+    // reading compressed values does not depend on whether the cache compresses
     for (hoard, reader) in [
         (&small, small.cache()),
         (&plain, plain.cache().compress_above(1)),
@@ -163,7 +163,7 @@ fn what_is_larger_than_the_bound_is_compressed_and_any_cache_reads_it() {
     assert_eq!(small.bytes(), plain.bytes());
 }
 
-/// A payload of the first format, read by the whole way that values come in.
+/// A payload of the first format, read through the whole lookup path.
 #[test]
 fn a_payload_of_the_first_format_is_read() {
     for (file, value) in [
@@ -179,7 +179,7 @@ fn a_payload_of_the_first_format_is_read() {
         hoard.replace(&golden);
         assert_eq!(cache.get("settings").run().unwrap(), Some(value), "{file}");
 
-        // and one of the format after it is not, and is counted
+        // a payload of the next format is a miss, and is counted
         let mut newer = golden[..golden.len() - 4].to_vec();
         newer[0] += 1;
         let checksum = crc32fast::hash(&newer);

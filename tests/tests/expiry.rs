@@ -1,5 +1,5 @@
-//! Expiry: an entry is served until one nanosecond before its lifetime is over and never from then on, and it is freed without
-//! being touched again.
+//! Expiry: an entry is served until one nanosecond before the end of its lifetime and never afterwards, and it is freed without being
+//! accessed again.
 
 #![allow(
     clippy::unchecked_time_subtraction,
@@ -139,7 +139,7 @@ fn the_longest_lifetime_means_until_evicted() {
     assert!(cache.evict("key").run().unwrap());
 }
 
-/// More than the clock can count, and less than that: both are simply long.
+/// One lifetime exceeds what the clock can count, and one does not. Both are simply long.
 #[test]
 fn a_very_long_lifetime_does_not_wrap_around() {
     let (cache, clock) = cache();
@@ -167,8 +167,8 @@ async fn lives_for_async(cache: &Cache, key: &str, seconds: u64) -> u64 {
     seconds
 }
 
-/// A path may be that of a lifetime, also if it names an argument, or of a function of the value: of one with `Self`, too, and where the
-/// body may outlive the call.
+/// A path for `ttl` may name a lifetime, even one that is an argument, or a function of the value, even one with `Self`, and also
+/// where the body may outlive the call.
 #[test]
 fn a_path_says_a_lifetime_or_gives_it() {
     struct Feed;
@@ -252,7 +252,7 @@ fn a_put_of_a_zero_lifetime_removes_the_older_value() {
     assert_eq!(cache.stats().total_keys, 0);
 }
 
-/// The function's answer to one call changes from one that is kept to one that is not.
+/// A function's result for one call changes from one that is stored to one that is not.
 #[test]
 fn a_refresh_to_a_zero_lifetime_removes_the_older_value() {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -346,7 +346,7 @@ fn keep<T: Clone + Send + Sync + 'static>(
     Arc::clone(value)
 }
 
-/// Nobody asks for the entry, nor for anything else of its cache.
+/// Nothing accesses the entry, or anything else in its cache.
 #[test]
 fn an_expired_entry_is_freed_without_being_touched() {
     let (cache, clock) = cache();
@@ -384,7 +384,7 @@ fn entries_are_freed_each_in_its_time() {
     }
 }
 
-/// When it is dropped, it evicts from another cache.
+/// Evicts from another cache when dropped.
 #[derive(Clone)]
 struct Parting {
     from: Cache,
@@ -403,7 +403,7 @@ impl Drop for Parting {
     }
 }
 
-/// Nor if it has not been freed yet: of two caches on a clock one frees after the other.
+/// An expired entry counts as expired, even before it is freed: two caches on one clock free their entries one after the other.
 #[test]
 fn what_has_expired_is_not_evicted_before_it_is_freed() {
     let (one, clock) = cache();
@@ -464,10 +464,10 @@ fn a_default_and_a_maximum_apply_to_functions_and_to_sets() {
     assert_eq!(held, [4, 3, 2, 2, 0]);
 }
 
-/// Long enough for the slowest machine: a test that takes it has hung.
+/// Long enough for the slowest machine: a test that exceeds it hangs.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A value that tells when nobody has it any more.
+/// A value that reports when its last clone is dropped.
 #[derive(Clone, Serialize, Deserialize)]
 struct Told {
     #[serde(skip)]
@@ -490,7 +490,7 @@ impl Drop for OnDrop {
     }
 }
 
-/// By the clock that runs: the thread that sweeps finds it, though nobody asks for anything.
+/// On the real clock, the sweeping thread frees the entry although nothing accesses the cache.
 #[test]
 fn an_expired_entry_is_freed_in_the_background() {
     let cache = Cache::builder()

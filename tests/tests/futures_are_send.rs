@@ -1,7 +1,7 @@
-//! The futures of operations, and of async functions that await them, can be spawned, also where they borrow.
+//! The futures of operations, and of async functions that await them, can be spawned, even where they borrow.
 //!
-//! That each is `Send` by itself is not enough: inside of an async function whose arguments are references, the compiler asks
-//! whether it is so for every lifetime at once.
+//! It is not enough that each is `Send` by itself: inside an async function whose arguments are references, the compiler requires this
+//! for all lifetimes at once.
 
 use cacheado::{Cache, Result, Scope, cache, cache_evict};
 
@@ -66,8 +66,8 @@ async fn annotated_functions_can_be_spawned() {
     assert_eq!((stats.loads, stats.evictions, stats.total_keys), (2, 2, 0));
 }
 
-/// What waits is boxed, and so is what a body runs for; the body is in it once. Such futures are inside of each other, and each takes its
-/// room on the stack as well.
+/// The part that waits is boxed, and so is the load around a body, so the future holds its body once. Such futures are nested, and
+/// each one also takes its room on the stack.
 #[test]
 fn the_future_of_a_call_is_little_more_than_its_body() {
     #[cache(cache = cache, skip(cache))]

@@ -1,5 +1,5 @@
-//! Callers that go away while the shared tier is being told: what they were about to evict or replace there goes all the same; or
-//! while it is asked: theirs are look-ups as others are.
+//! Callers dropped during a shared-tier operation. What they were about to evict or replace there is removed all the same, and an
+//! interrupted lookup counts like any other.
 
 use std::collections::HashMap;
 use std::future::{pending, ready};
@@ -18,16 +18,16 @@ use serde::{Deserialize, Serialize, Serializer};
 
 const KEYS: [&str; 3] = ["one", "two", "three"];
 
-/// A client whose async evictions and sets never come to an end. All else is done at once.
+/// A client whose async evictions and sets never complete. All other operations complete at once.
 struct Slow {
     inner: Client,
-    /// Evicts all keys before something that was loaded is written.
+    /// Evicts all keys before a loaded value is written.
     overtakes: Arc<OnceLock<Cache>>,
-    /// Its async `get`, or its async `fill`, comes to no end either, though that is done.
+    /// The async operation, `get` or `fill`, that never completes either, although its effect takes place.
     hangs: Option<&'static str>,
 }
 
-/// What is done, and if it `hangs`, with no answer.
+/// Returns `done`, or never completes if it `hangs`.
 fn answer<'a, T: Send + 'a>(hangs: bool, done: BackendResult<T>) -> BackendFuture<'a, T> {
     if hangs {
         Box::pin(pending())
@@ -105,7 +105,7 @@ fn slow(client: &Client) -> Slow {
     }
 }
 
-/// A store that has the older value of each key, and a cache on it.
+/// A store with an older value for each key, and the builder of a cache on it.
 fn older() -> (Client, cacheado::CacheBuilder) {
     let client = Client::new();
     let values = KEYS.map(|key| (key, &1_u8));
@@ -114,13 +114,13 @@ fn older() -> (Client, cacheado::CacheBuilder) {
     (client, builder)
 }
 
-/// Begins it, and goes away.
+/// Starts an operation and drops its future.
 fn begin(operation: impl IntoFuture) {
     let begun = operation.into_future().now_or_never();
     assert!(begun.is_none(), "it is over");
 }
 
-/// How many entries there are once all has been sent, which a thread does in its own time: `least` if all is well.
+/// The number of entries left after a background thread has sent everything: `least` if all is well.
 fn left(client: &Client, least: usize) -> usize {
     let begun = Instant::now();
     while client.len() > least && begun.elapsed() < Duration::from_secs(10) {
@@ -129,7 +129,7 @@ fn left(client: &Client, least: usize) -> usize {
     client.len()
 }
 
-/// Can't leave the process if it is odd.
+/// Fails to serialize for the shared tier if the number is odd.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct Even(u8);
 
@@ -152,7 +152,7 @@ fn what_was_to_be_evicted_is() {
     assert_eq!(left(&client, 0), 0);
 }
 
-/// The value in the process is the newer one by then, so the older one outside of it is to go.
+/// By then the process has the newer value, so the older one in the store must go.
 #[test]
 fn what_was_to_be_replaced_is_not_left() {
     let (client, builder) = older();
@@ -170,14 +170,14 @@ fn what_was_to_be_replaced_is_not_left() {
 
 #[test]
 fn what_many_values_were_to_replace_that_the_store_can_not_have_is_not_left() {
-    // which is nowhere
+    // with a lifetime of zero the values are stored nowhere
     let (client, builder) = older();
     let cache = builder.build().unwrap();
     let none = cache.set_many(KEYS.map(|key| (key, &2_u8)));
     begin(none.ttl(Duration::ZERO));
     assert_eq!(left(&client, 0), 0);
 
-    // which the process has
+    // values that only the process can hold
     let (client, builder) = older();
     let cache = builder.build().unwrap();
     begin(cache.set_many(KEYS.map(|key| (key, &Even(3)))));
@@ -185,7 +185,7 @@ fn what_many_values_were_to_replace_that_the_store_can_not_have_is_not_left() {
     let found = cache.get_many::<Even, _>(KEYS).run().unwrap();
     assert_eq!(found, [const { Some(Even(3)) }; 3]);
 
-    // beside some that the store can have
+    // some that the store can hold, others that it can't
     let (client, builder) = older();
     let cache = builder.build().unwrap();
     let values = [Even(2), Even(3), Even(5)];
@@ -205,7 +205,7 @@ fn what_many_loads_have_brought_and_was_evicted_meanwhile_is_not_left() {
     assert_eq!(left(&client, 0), 0);
 }
 
-/// The store has no marks to refuse it by.
+/// The store has no marks by which to refuse the value.
 #[test]
 fn what_a_load_has_brought_and_was_evicted_while_it_was_stored_is_not_left() {
     let loads: [fn(&Cache); 2] = [
@@ -228,7 +228,7 @@ fn what_a_load_has_brought_and_was_evicted_while_it_was_stored_is_not_left() {
     }
 }
 
-/// Nor is what was not overtaken taken away.
+/// A value that was not overtaken is not removed either.
 #[test]
 fn what_a_load_has_brought_stays_if_nothing_came_meanwhile() {
     let client = Client::new();
@@ -253,7 +253,7 @@ async fn fourth(cache: &Cache, ids: &[u32]) -> HashMap<u32, u32> {
     ids.iter().map(|id| (*id, *id)).collect()
 }
 
-/// Nothing is known of what they would have found, so it is nothing.
+/// What the lookup would have found is unknown, so it counts as a miss.
 #[test]
 fn a_look_up_that_is_given_up_is_a_miss() {
     let client = Client::new();
@@ -275,10 +275,10 @@ fn a_look_up_that_is_given_up_is_a_miss() {
     let none = async |_| Vec::<(&str, u8)>::new();
     begin(cache.get_or_load_many(KEYS, none));
     misses(9);
-    // one that comes twice is two
+    // a repeated id is two lookups
     begin(fourth(&cache, &[7, 8, 7]));
     misses(12);
-    // and one that waits for another's load
+    // a call that waits for another load is a lookup too
     let leads = third(&cache, 9);
     let mut leads = std::pin::pin!(leads);
     assert!(leads.as_mut().now_or_never().is_none());
@@ -286,7 +286,7 @@ fn a_look_up_that_is_given_up_is_a_miss() {
     misses(13);
 }
 
-/// A cache that keeps nothing in the process has its rule choose what is to go from the store.
+/// In a shared-only cache, the rule chooses what to evict from the store.
 #[test]
 fn what_a_rule_has_chosen_is_not_left() {
     let client = Client::new();
@@ -315,7 +315,7 @@ async fn change(cache: &Cache, id: u32) {
     let _ = (cache, id);
 }
 
-/// All that an attribute names goes, also what comes after the first.
+/// Everything that an attribute names is evicted, not only the first call.
 #[test]
 fn what_a_function_was_to_evict_is() {
     let client = Client::new();
@@ -329,7 +329,7 @@ fn what_a_function_was_to_evict_is() {
     assert_eq!(cache.stats().total_keys, 0);
 }
 
-/// A client that is granted claims at once, and answers only then.
+/// A client that grants claims at once, but answers only when released.
 struct Late {
     inner: Client,
     answers: Shared<oneshot::Receiver<()>>,
@@ -383,7 +383,7 @@ async fn claimed(cache: &Cache, id: u32) -> u32 {
 fn what_was_claimed_for_nobody_is_given_back() {
     let is_claimed_again = async |goes: bool| {
         let client = Client::new();
-        // for longer than the test may take
+        // longer than the test may take
         let builder = || client.builder().flight_timeout(Duration::from_hours(1));
         let (answer, answers) = oneshot::channel();
         let late = Late {
@@ -395,7 +395,7 @@ fn what_was_claimed_for_nobody_is_given_back() {
         begin(claimed(&here, 7));
         assert_eq!(client.asked(), ["get", "lease"]);
         if goes {
-            // as the cache of one call does
+            // as a cache does that is used for one call
             drop(here);
         }
         answer.send(()).unwrap();

@@ -1,5 +1,5 @@
-//! A scope is evicted entry by entry. A load that begins meanwhile may find what is about to go, through another function that its body
-//! calls: what it makes of that is as old, and does not stay.
+//! A scope is evicted entry by entry. A load that begins meanwhile may read an entry about to be evicted, through another function
+//! that its body calls. The value it derives is as old as that entry, and is not kept.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -50,7 +50,7 @@ fn rewritten_async(w: &World, org_id: &str) {}
 #[cache_evict(whole(w, org_id), part(w, org_id, 7))]
 async fn rewritten_by_async(w: &World, org_id: &str) {}
 
-/// Has `evict` come upon a load halfway. What is there then is new.
+/// Runs `load` in the middle of `evict`. Afterwards only new values are left.
 fn comes_upon_a_load(load: fn(&World) -> u32, way: &str, evict: fn(&Cache, &World)) {
     let client = Client::new();
     let cache = client.builder().scopes(scope::hierarchy()).build();
@@ -70,7 +70,7 @@ fn comes_upon_a_load(load: fn(&World) -> u32, way: &str, evict: fn(&Cache, &Worl
     assert!(client.store().halfway.lock().expect("unpoisoned").is_none());
     assert_eq!(load(&w), 2, "{way}");
     assert_eq!(part(&w, "acme", 7), 2, "{way}");
-    // what is loaded from then on stays
+    // values loaded from then on are kept
     w.source.store(3, Ordering::SeqCst);
     assert_eq!(load(&w), 2, "{way}");
 }

@@ -1,5 +1,5 @@
-//! Identity: a function's entries are its own. Whatever two functions have in common (name, module, arguments, line), neither
-//! is ever answered with the other's value. Only an explicit `name` shares, and only between functions that fit each other.
+//! Identity: each function has entries of its own. Whatever two functions have in common (name, module, arguments, line), neither is
+//! ever served the other's value. Only an explicit `name` shares entries, and only between functions that agree.
 
 #![allow(
     clippy::unused_self,
@@ -246,7 +246,7 @@ fn local_functions_of_one_name_on_one_line() {
     }
 }
 
-/// A cached local function: every use of the macro writes the same tokens at the same place.
+/// A cached local function. Every use of the macro emits the same tokens at the same place.
 macro_rules! born_local {
     ($answer:expr) => {{
         #[cache]
@@ -342,7 +342,7 @@ fn mixed<T: 'static, const N: usize, const B: bool>() -> String {
     format!("{} {N} {B}", type_name::<T>())
 }
 
-/// Two types that print the same name: both are local to one function.
+/// Two types with the same printed name: both are local to one function.
 fn local_types_of_one_name() -> (u32, u32) {
     trait Number {
         fn number() -> u32;
@@ -497,7 +497,7 @@ impl Speaks for Dog {
     }
 }
 
-/// The same method name in another trait, for the same type.
+/// A method of the same name in another trait, for the same type.
 trait Whispers {
     fn speak(&self, times: u32) -> String;
 }
@@ -655,7 +655,7 @@ async fn async_functions_of_one_name_and_their_instantiations() {
     }
 }
 
-/// What programmatic calls store is no function's.
+/// Values stored by programmatic calls do not belong to any function.
 #[test]
 fn programmatic_keys_are_apart_from_functions() {
     #[cache]
@@ -777,7 +777,7 @@ fn named_as_the_victims_path(_x: u32) -> &'static str {
     "the named function's"
 }
 
-/// Only functions that both say a name agree to share; one that says none has agreed to nothing.
+/// Only functions that both state a name share entries. A function without one has not agreed to share.
 #[test]
 fn an_explicit_name_that_is_another_functions_path_does_not_share() {
     assert_eq!(unnamed_victim(1), "the unnamed function's");
@@ -813,7 +813,7 @@ impl<T: 'static> Holder<T> {
     }
 }
 
-/// A name replaces the path of the item; what it is instantiated with stays a part of what it is.
+/// A name replaces the item's path; the type arguments remain part of the identity.
 #[test]
 fn an_explicit_name_does_not_make_instantiations_share() {
     for _ in 0..2 {
@@ -827,7 +827,7 @@ fn an_explicit_name_does_not_make_instantiations_share() {
     }
 }
 
-/// What a type is called elsewhere says nothing of which it is.
+/// The printed name of a type does not identify it.
 trait Blend {
     const NAME: &'static str;
 }
@@ -887,7 +887,7 @@ impl<T: Blend + 'static> Tea<T> {
     }
 }
 
-/// Two blocks of one function have a type of one name each, which prints alike.
+/// Two blocks of one function each have a type of one name, which prints the same.
 #[test]
 fn an_explicit_name_does_not_make_types_of_one_path_share() {
     macro_rules! tea {

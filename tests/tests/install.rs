@@ -1,4 +1,4 @@
-//! Installing the default cache. In a process of its own, and one test: what is first matters.
+//! Installing the default cache. Runs in a process of its own as a single test, because the order of first uses matters.
 
 use cacheado::{Cache, Error, cache, default_cache, peek};
 

@@ -1,4 +1,4 @@
-//! Installing a default cache after one was made by use. In a process of its own.
+//! Installing a default cache after the first use has made one. Runs in a process of its own.
 
 use cacheado::{Cache, Error, cache, default_cache};
 

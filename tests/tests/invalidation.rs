@@ -1,7 +1,7 @@
-//! An invalidation wins over a load that began before it: it leaves no old value behind, and a call that begins after it never
-//! joins that load. Those who joined before are given a value all the same.
+//! An invalidation wins over a load that began before it: the load's value is not kept, and a call that begins after the invalidation
+//! never joins that load. Callers that had already joined still receive its value.
 //!
-//! Each test holds a load inside of its body, after the body has read its source and before it returns, and invalidates then.
+//! Each test holds a load inside its body, after the body has read the source and before it returns, and invalidates then.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -22,14 +22,14 @@ scopes! {
     organization(org_id) { user(user_id) }
 }
 
-/// Long enough for the slowest machine: a test that takes it has hung.
+/// Long enough for the slowest machine: a test that exceeds it hangs.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// What the functions read, and a cache of what they have read.
+/// The source that the functions read, and the cache of their results.
 struct World {
     cache: Cache,
     source: AtomicU32,
-    /// The next body that reads is held until it is let go.
+    /// The next body that reads the source is held until it is released.
     hold: AtomicBool,
     inside: (Mutex<Sender<()>>, Mutex<Receiver<()>>),
     go: (Mutex<Sender<()>>, Mutex<Receiver<()>>),
@@ -125,14 +125,14 @@ fn write_and_evict_the_organization(w: &World, org_id: &str) {
     w.source.store(2, Ordering::SeqCst);
 }
 
-/// Changes the source to 2 and invalidates what was read before, in one way or another.
+/// Changes the source to 2 and invalidates what was cached before, in one way.
 type Invalidate = fn(&World);
 
 fn write(w: &World) {
     w.source.store(2, Ordering::SeqCst);
 }
 
-/// The ways that name no function.
+/// The invalidations that name no function.
 const BY_SCOPE: &[(&str, Invalidate)] = &[
     ("evict_by_scope of the user", |w| {
         write(w);
@@ -171,7 +171,7 @@ const BY_SCOPE: &[(&str, Invalidate)] = &[
     }),
 ];
 
-/// The ways to invalidate calls of `$function`, a sync one.
+/// All invalidations of calls of `$function`, a sync function.
 macro_rules! all_ways {
     ($function:ident) => {{
         #[cache_evict($function(w, org_id, user_id))]
@@ -199,7 +199,7 @@ macro_rules! all_ways {
     }};
 }
 
-/// Holds a load of `call` inside of its body, and invalidates.
+/// Holds a load of `call` inside its body, and invalidates.
 fn load_is_overtaken(call: fn(&World) -> u32, way: &str, invalidate: Invalidate) {
     let way = way.to_owned();
     within(LIMIT, move || {
@@ -217,7 +217,7 @@ fn load_is_overtaken(call: fn(&World) -> u32, way: &str, invalidate: Invalidate)
     });
 }
 
-/// The same, but nothing is loaded between the invalidation and the end of the load.
+/// The same without a load between the invalidation and the end of the held load.
 fn load_leaves_nothing(call: fn(&World) -> u32, way: &str, invalidate: Invalidate) {
     let way = way.to_owned();
     within(LIMIT, move || {
@@ -342,7 +342,7 @@ fn set_and_evict_during_a_programmatic_load_win() {
             );
         },
         |w| w.cache.clear().run().expect("cleared"),
-        // nothing is to be stored, and so nothing old either
+        // a value with a lifetime of zero is not stored, and invalidates the old one
         |w| {
             assert!(
                 !w.cache
@@ -429,7 +429,7 @@ fn what_cache_put_returns_wins_over_a_load_that_began_before() {
     );
 }
 
-/// The load begins after the put's body and reads what that is about to change.
+/// The load begins after the put's body, and reads the source before that body changes it.
 #[test]
 fn what_cache_put_returns_wins_over_a_load_that_its_body_outlasts() {
     #[cache_put(cache = w.cache, skip(w), scope = "user", name = "outlasted")]
@@ -457,7 +457,7 @@ fn what_cache_put_returns_wins_over_a_load_that_its_body_outlasts() {
     });
 }
 
-/// A refresh is as good as a put, from the moment that it has its value.
+/// A refresh invalidates like a put, from the moment it has its value.
 #[test]
 fn a_load_that_began_before_a_refresh_ended_is_not_stored_over_it() {
     within(LIMIT, || {
@@ -503,7 +503,7 @@ fn ready<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// The ways to invalidate calls of `$function`, an async one.
+/// All invalidations of calls of `$function`, an async function.
 macro_rules! all_async_ways {
     ($function:ident) => {{
         let by_call: &[(&str, Invalidate)] = &[
@@ -533,7 +533,7 @@ macro_rules! all_async_ways {
     }};
 }
 
-/// For an async `$function`: a leader, one who waits for it if loads are shared, and one who comes after the invalidation.
+/// For an async `$function`: a leader, a waiter if loads are shared, and a caller that begins after the invalidation.
 macro_rules! async_load_is_overtaken {
     ($function:ident, $way:expr, $invalidate:expr, $shared:expr) => {{
         let w = World::new();
@@ -558,7 +558,7 @@ macro_rules! async_load_is_overtaken {
             $way
         );
 
-        // and nothing comes between
+        // the same without a load in between
         let w = World::new();
         w.hold.store(true, Ordering::SeqCst);
         let mut before = Box::pin($function(&w, "acme", 7));
@@ -600,7 +600,7 @@ fn those_who_come_after_an_invalidation_share_a_load_of_their_own() {
     assert!(poll_once(&mut joined).is_pending());
     assert_eq!(w.cache.stats().loads, 2);
 
-    // the first to be let go is the old one: it waits longer
+    // the old load is released first: it has waited longer
     w.go_on.notify_one();
     assert_eq!(ready(old), 1);
     assert!(
@@ -613,7 +613,7 @@ fn those_who_come_after_an_invalidation_share_a_load_of_their_own() {
     assert_eq!(w.cache.stats().loads, 2);
 }
 
-/// A dropped load takes nothing of a later one with it.
+/// Dropping an invalidated load does not affect a later one.
 #[test]
 fn an_invalidated_load_that_is_dropped_lets_the_later_one_be() {
     let w = World::new();

@@ -1,5 +1,5 @@
-//! Keys: distinct calls never share an entry, equal ones always do, and a scope's eviction takes exactly that scope and what
-//! is below it, whatever characters ids and arguments hold.
+//! Keys: distinct calls never share an entry, equal calls always do, and evicting a scope removes exactly that scope and everything
+//! below it, whatever characters ids and arguments contain.
 
 #![allow(
     clippy::many_single_char_names,
@@ -43,7 +43,7 @@ fn cache() -> Cache {
         .expect("a cache without options")
 }
 
-/// A place in the hierarchy, as a model has it: the names of the levels on the way and the ids.
+/// A place in the hierarchy, in the model: the names of the levels along the path and the ids.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Place(Vec<(&'static str, String)>);
 
@@ -67,7 +67,7 @@ impl Place {
     }
 }
 
-/// Ids that are near to each other: whatever joins parts carelessly joins these to one.
+/// Similar ids: an encoding that joins parts ambiguously makes them collide.
 fn id() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("/"),
@@ -87,7 +87,7 @@ fn id() -> impl Strategy<Value = String> {
     ];
     prop_oneof![
         8 => vec(piece, 0..4).prop_map(|pieces| pieces.concat()),
-        // two lengths whose low bits agree, and long enough that a length takes more than one byte
+        // lengths whose low bits agree, and lengths that take more than one byte to encode
         1 => prop_oneof![Just(127_usize), Just(128), Just(256), Just(10_240)]
             .prop_map(|len| "a".repeat(len)),
         1 => any::<String>(),
@@ -126,7 +126,7 @@ struct Point(u8, u8);
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 struct Size(u8, u8);
 
-/// Bytes as such, and not a sequence of numbers.
+/// Serializes as bytes, not as a sequence of numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Blob(Vec<u8>);
 
@@ -157,8 +157,8 @@ enum Shape {
     Nested(Box<Shape>),
 }
 
-/// A value of any shape. It is serialized as what it holds, without a tag of its own, so that only what a key writes of each
-/// shape tells them apart.
+/// A value of any shape. It serializes as its content, without a tag, so only what a key records of each shape distinguishes the
+/// variants.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 enum Part {
@@ -233,7 +233,7 @@ fn part() -> impl Strategy<Value = Part> {
         id().prop_map(|text| Part::Title(Title(text))),
         (id(), id()).prop_map(|(one, two)| Part::Pair(one, two)),
         id().prop_map(|one| Part::Single((one,))),
-        // serde says the same of an empty sequence, whatever it would hold: one kind of them is enough
+        // serde serializes all empty sequences alike, whatever their element type, so only one kind may be empty
         vec(id(), 0..3).prop_map(Part::Texts),
         vec(small.clone(), 1..3).prop_map(Part::Numbers),
         vec(vec(small, 0..3), 1..3).prop_map(Part::Lists),
@@ -517,7 +517,7 @@ fn ids_of_ten_kilobytes_are_whole() {
     assert_eq!(cache.stats().total_keys, 4);
 }
 
-/// Composed and decomposed letters look alike and are two ids.
+/// Composed and decomposed letters look alike but are different ids.
 #[test]
 fn text_that_looks_alike_is_not_equal() {
     let cache = cache();
@@ -630,7 +630,7 @@ fn an_argument_keeps_its_type() {
     assert_eq!(get(cache.get((1,)).run()), "tuple");
 }
 
-/// Each of these is once beside each other.
+/// Each part makes a key of its own beside all others.
 #[test]
 fn shapes_that_hold_the_same_are_told_apart() {
     let cache = cache();
@@ -673,7 +673,7 @@ fn shapes_that_hold_the_same_are_told_apart() {
     assert_eq!(shown.len(), parts.len());
 }
 
-/// As binary formats ask for it: what prints differently for people is the same key.
+/// Arguments serialize as for a binary format, so the form printed for people makes another key.
 #[test]
 fn a_type_is_asked_for_its_compact_form() {
     let cache = cache();
@@ -694,7 +694,7 @@ fn other_of(cache: &Cache, x: u8) -> u8 {
     x + 1
 }
 
-/// Whoever keeps keys, as a rule may, finds by each what it is the key of.
+/// Code that keeps keys, such as a rule, can tell by each key what it belongs to.
 #[test]
 fn keys_of_two_functions_are_never_equal() {
     let cache = cache();
@@ -710,7 +710,7 @@ fn keys_of_two_functions_are_never_equal() {
     assert_eq!(keys.iter().cloned().collect::<HashSet<_>>().len(), 2);
 }
 
-/// What refers to a value is as good as the value.
+/// A reference to a value makes the same key as the value.
 #[test]
 fn borrowed_and_owned_arguments_are_equal() {
     let cache = cache();
@@ -722,7 +722,7 @@ fn borrowed_and_owned_arguments_are_equal() {
     assert_eq!(cache.get(&[1, 2][..]).run().unwrap(), Some(2_u8));
 }
 
-/// The scope path is no argument, and an argument no part of it.
+/// The scope path is separate from the arguments, and arguments are no part of it.
 #[test]
 fn what_is_an_id_here_is_an_argument_there() {
     let cache = cache();
@@ -789,7 +789,7 @@ impl Repository {
     }
 }
 
-/// Two tenants behind one shared cache.
+/// Two tenants with one shared cache.
 #[test]
 fn a_tenant_in_self_is_told_apart() {
     let cache = cache();
@@ -815,7 +815,7 @@ fn a_tenant_in_self_is_told_apart() {
     assert!(peek!(initech.keyed(1)).unwrap().is_some());
 }
 
-/// Of more arguments than serde's tuples have elements, each one counts.
+/// Each of more arguments than serde supports in a tuple counts.
 #[test]
 fn each_of_seventeen_arguments_counts() {
     #[allow(clippy::too_many_arguments)]
@@ -854,7 +854,7 @@ fn each_of_seventeen_arguments_counts() {
     assert_eq!(cache.stats().total_keys, 17);
 }
 
-/// A set that says it is a map, and gives its keys, or its values, alone.
+/// A sequence that serializes as a map, but with only keys or only values.
 struct Halves {
     keys: bool,
     of: Vec<u32>,
@@ -892,7 +892,7 @@ fn what_a_map_gives_by_halves_makes_no_key() {
     assert_eq!(cache.stats().key_errors, 8);
 }
 
-/// Fails after it has told of what is in it.
+/// Fails after serializing its content.
 struct Fails(Vec<u8>);
 
 impl Serialize for Fails {
@@ -905,7 +905,7 @@ impl Serialize for Fails {
     }
 }
 
-/// Goes on all the same.
+/// Ignores the error of its first element.
 struct GoesOn(Fails, Vec<u8>);
 
 impl Serialize for GoesOn {

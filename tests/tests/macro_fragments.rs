@@ -1,5 +1,5 @@
-//! Cached functions whose parts come out of a `macro_rules!`: each kind of fragment is as good as what it stands for.
-//! (A body that is one fragment is in `ui/pass`.)
+//! Cached functions whose parts come from a `macro_rules!`: each kind of fragment works like the tokens it stands for. (A body that is
+//! one fragment is in `ui/pass`.)
 
 use cacheado::{Cache, cache, evict, peek, scopes};
 

@@ -1,4 +1,4 @@
-//! Many keys at once.
+//! Bulk operations.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -136,7 +136,7 @@ fn a_store_is_asked_once_and_told_once() {
     client.asked();
     let got = there.get_or_load_many([1, 2, 3, 4], squares).run().unwrap();
     assert_eq!(got, [Some(1), Some(4), Some(9), Some(16)]);
-    // one round trip each in a store that can; this one's defaults ask for one after the other
+    // a store with bulk operations takes one round trip each; this one's default implementations call once per key
     assert_eq!(client.asked(), ["get", "get", "get", "get", "fill", "fill"]);
     assert_eq!(
         now(here.get_many([1_u32, 3, 5])).unwrap(),
@@ -218,7 +218,7 @@ fn a_disabled_cache_has_none_and_loads_all() {
     assert_eq!(cache.stats().total_keys, 0);
 }
 
-/// Nobody loads another value of a programmatic key, so its values are kept as they are.
+/// No other call loads a programmatic key, so its values are kept as they are.
 #[test]
 fn what_was_loaded_at_once_is_found_one_by_one() {
     let builder = Cache::builder().stale(Duration::from_secs(600));

@@ -1,4 +1,4 @@
-//! Maps in keys: their order is none of what tells one from another, but everything that they hold is.
+//! Maps in keys: the order of a map's names does not matter, but all its content does.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use cacheado::{Cache, cache};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// What was asked for, with whatever else came along.
+/// A request with additional flattened parameters.
 #[derive(Serialize)]
 struct Request {
     page: u32,
@@ -25,7 +25,7 @@ fn page(cache: &Cache, request: &Request) -> u32 {
     request.page
 }
 
-/// A map that may have a key twice, as the query of a URL does.
+/// A map that may repeat a key, as the query of a URL does.
 struct Query(Vec<(&'static str, u32)>);
 
 impl Serialize for Query {

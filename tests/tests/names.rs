@@ -1,5 +1,6 @@
-//! Which entries leave the process: those of functions that every process knows by one name. A path is such a name only if it is a
-//! module's: others may be another function's elsewhere, and which is called first says nothing.
+//! Which entries leave the process: those of functions that every process knows by the same name. A path is such a name only if it
+//! names an item of a module. Other paths may name another function in another process, and which function is called first says
+//! nothing.
 
 #![allow(
     non_local_definitions,
@@ -14,7 +15,7 @@ use std::marker::PhantomData;
 use cacheado::{Cache, bypass, cache, cache_impl, cache_put, evict, peek, put};
 use cacheado_tests::store::Client;
 
-/// How many entries of a call are in the store then.
+/// The number of entries in the store after `call`.
 fn shared(call: impl FnOnce(&Cache)) -> usize {
     let client = Client::new();
     call(&client.cache());
@@ -144,7 +145,7 @@ trait Beside {
     fn beside(&self, cache: &Cache, id: u32) -> u32;
 }
 
-/// Prints as one inside of a function `deep` of a type there does.
+/// The path is the same as that of a type inside a function `deep` there.
 impl Beside for deep::Deep {
     #[cache(cache = cache, skip(cache, self))]
     fn beside(&self, cache: &Cache, id: u32) -> u32 {
@@ -205,7 +206,7 @@ fn instances_with_types_that_are_surely_of_modules_are_shared() {
     );
 }
 
-/// A type in the module `deep` prints as one inside of a function `deep` does.
+/// A type in the module `deep` has the same path as a type inside a function `deep`.
 #[test]
 fn instances_with_types_that_may_be_of_functions_stay_in_the_process() {
     struct Local;
@@ -246,7 +247,7 @@ fn methods_of_types_inside_of_functions_stay_in_the_process() {
             id
         }
     }
-    // prints where it stands
+    // its path shows the enclosing function
     impl Top {
         #[cache(cache = cache, skip(cache, self))]
         fn of_a_block(&self, cache: &Cache, id: u32) -> u32 {
@@ -259,7 +260,7 @@ fn methods_of_types_inside_of_functions_stay_in_the_process() {
     assert_eq!(shared(|cache| _ = Top.of_a_block(cache, 1)), 0);
 }
 
-/// Its path is that of the module's `inner::plain`, but for the name of the function.
+/// The path is that of a module's `inner::plain`, except for the function's name.
 #[test]
 fn functions_of_modules_inside_of_functions_stay_in_the_process() {
     mod inner {
@@ -296,7 +297,7 @@ fn what_stays_in_the_process_is_kept_there() {
     assert_eq!(cache.stats().hits, 2);
 }
 
-/// Puts and look-ups of functions that share an explicit name.
+/// Puts and lookups of functions that share an explicit name.
 mod one_name {
     use std::collections::HashMap;
     use std::marker::PhantomData;
@@ -416,7 +417,7 @@ fn functions_of_one_name_share_in_whatever_they_stand() {
     assert_eq!(in_the_module(elsewhere, 1), 15);
 }
 
-/// One that stays in the process keeps the name from nobody.
+/// An instance that stays in the process does not claim the name.
 #[test]
 fn an_instance_of_a_closure_keeps_its_name_from_no_other() {
     #[cache(name = "names::of a type", cache = cache, skip(cache, _of))]
@@ -444,7 +445,7 @@ fn put_local(cache: &Cache, id: u32) -> u32 {
     id + 20
 }
 
-/// What it puts or evicts would not reach the shared tier.
+/// A put or an eviction by the `local` function would not reach the shared tier.
 #[test]
 fn a_local_function_does_not_share_with_one_that_is_not() {
     let client = Client::new();
@@ -516,7 +517,7 @@ fn a_name_is_shared_only_if_all_that_have_it_agree() {
     assert_eq!(orders::read_otherwise(&cache, 1, 2), "1 in 2");
 }
 
-/// A report can be missed; what goes on uncached shows in the statistics.
+/// The report can be missed, so calls that run uncached also show in the statistics.
 #[test]
 fn calls_of_a_function_whose_name_is_anothers_are_counted() {
     let cache = Cache::builder().build().unwrap();
@@ -544,7 +545,7 @@ fn calls_of_a_function_whose_name_is_anothers_are_counted() {
     assert_eq!(errors(&disabled), 0);
 }
 
-/// That other processes don't get what is cached here is nothing that a function's results show.
+/// A function's results do not show that other processes don't receive what is cached here.
 #[test]
 fn what_stays_in_the_process_for_want_of_a_name_is_in_the_statistics() {
     #[cache(name = "names::has one", cache = cache, skip(cache))]
@@ -572,7 +573,7 @@ fn what_stays_in_the_process_for_want_of_a_name_is_in_the_statistics() {
     assert!(stats.by_function.contains_key(*unshared));
     assert!(stats.to_string().contains("in this process alone: "));
 
-    // without a shared tier there is nothing to be missed
+    // without a shared tier nothing is missing
     let cache = Cache::builder().build().unwrap();
     Holder::<deep::Deep>(PhantomData).held(&cache, 1);
     assert!(cache.stats().unshared.is_empty());

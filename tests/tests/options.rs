@@ -1,4 +1,4 @@
-//! Options: what each option of `#[cache]` and `#[cache_put]` does, on sync functions and on async ones.
+//! Options: the effect of each option of `#[cache]` and `#[cache_put]`, on sync and async functions.
 
 #![allow(
     clippy::used_underscore_binding,
@@ -23,7 +23,7 @@ fn cache() -> Cache {
     Cache::builder().build().unwrap()
 }
 
-/// A cache, and how often a body ran on it.
+/// A cache, and the number of runs of a body on it.
 struct Bench {
     cache: Cache,
     runs: AtomicU32,
@@ -42,13 +42,13 @@ impl Bench {
         value
     }
 
-    /// How often a body ran since this was asked last.
+    /// The number of runs since the last call of this method.
     fn ran(&self) -> u32 {
         self.runs.swap(0, Ordering::SeqCst)
     }
 }
 
-/// The same function sync and async, and a test that is given both as sync.
+/// Defines a function as sync and as async, and runs one test on both, each called as a sync function.
 macro_rules! both {
     ($test:ident: skip($($skip:ident),*) #[$($options:tt)*] ($bench:ident $(, $arg:ident: $ty:ty)*) -> $ret:ty { $($body:tt)* }, $check:expr) => {
         mod $test {
@@ -261,7 +261,7 @@ skip() #[single_flight = true]
     assert_eq!(bench.ran(), 1);
 });
 
-/// Serde is implemented for neither.
+/// Implements neither trait of serde.
 #[derive(Clone, Debug, PartialEq)]
 struct Plain(u32);
 
@@ -287,7 +287,7 @@ skip() #[max_items = BOUND, version = VERSION]
     assert_eq!(bench.cache.stats().total_keys, 2);
 });
 
-/// As the builder's own bound is.
+/// Of the type of the builder's own bound.
 const BOUND_OF_BUILDER: u64 = 2;
 
 both!(a_bound_is_a_constant_of_the_builders_type_as_well:
@@ -338,7 +338,7 @@ skip(_trace) #[
     assert_eq!(evicted.unwrap(), 1);
 });
 
-/// Callers at once each run the body; all of them are in it at the same time.
+/// Concurrent callers each run the body, all at the same time.
 #[test]
 fn without_single_flight_callers_run_side_by_side() {
     #[cache(cache = cache, skip(cache, inside), single_flight = false)]
@@ -419,7 +419,7 @@ fn a_name_is_what_statistics_show() {
     assert_eq!(stats.by_function.keys().collect::<Vec<_>>(), ["versioned"]);
 }
 
-/// A name is shared between sync and async too: the key is the same.
+/// A sync and an async function can share a name, since their keys are the same.
 #[test]
 fn a_name_can_be_shared_by_a_sync_and_an_async_function() {
     #[cache(cache = cache, skip(cache), name = "of both drivers")]
@@ -515,7 +515,7 @@ mod caches {
     }
 }
 
-/// Calls twice, and sees that `cache` had one miss and one hit of it.
+/// Calls twice, and checks that `cache` counted one miss and one hit.
 #[track_caller]
 fn on(cache: &Cache, call: impl Fn() -> u32) {
     let before = cache.stats();
@@ -526,10 +526,10 @@ fn on(cache: &Cache, call: impl Fn() -> u32) {
     assert_eq!(after.total_keys - before.total_keys, 1);
 }
 
-/// One test: the static is shared, and what it counts is compared.
+/// A single test, because it compares the counts of a shared static.
 #[test]
 fn the_cache_is_any_expression_that_gives_one() {
-    // other tests use the process-wide cache at the same time, so only what this function counts is looked at
+    // other tests use the process-wide cache concurrently, so only this function's counts are compared
     assert_eq!(caches::default(1), caches::default(1));
     let stats = default_cache().stats();
     let counts = stats

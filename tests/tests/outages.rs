@@ -1,4 +1,4 @@
-//! A store that fails: what callers see, what is asked of it, and that all is well again afterwards.
+//! A failing store: what callers see, what the store is asked, and that everything works again afterwards.
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -23,7 +23,7 @@ fn set_down(client: &Client, down: bool) {
     client.store().down.store(down, Ordering::SeqCst);
 }
 
-/// Until the thread that sends what could not be sent has done so, which it does in its own time.
+/// Waits until the background thread has sent what could not be sent.
 fn until(done: impl Fn() -> bool) {
     let begun = Instant::now();
     while !done() {
@@ -65,7 +65,7 @@ fn after_several_failures_in_a_row_it_is_not_asked_for_a_while() {
     assert_eq!(client.asked(), ["get", "fill", "get", "fill"]);
 }
 
-/// An operator wants to know before a process ends, which loses them.
+/// A process that ends loses its unsent evictions, so an operator needs to know their number.
 #[test]
 fn evictions_that_are_not_sent_yet_are_counted_until_they_are() {
     let client = Client::new();
@@ -93,7 +93,7 @@ fn evictions_that_are_not_sent_yet_are_counted_until_they_are() {
     assert_eq!(unsent(), 1, "it is no count of what was");
 }
 
-/// A store that takes no more connections, and goes on with those it has: they are those of async calls.
+/// A store that accepts no more connections and keeps serving its existing ones, which are those of async calls.
 struct Full {
     store: Client,
     refused: Arc<AtomicU32>,
@@ -187,7 +187,7 @@ fn a_store_that_would_not_is_asked_again() {
     until(|| cache.set("key", &6_u32).run().is_ok());
 }
 
-/// Whatever was asked, and however many at once: whose entries they are says who suffers.
+/// Failures count for the function whose entries were requested, whatever the operation and however many keys.
 #[test]
 fn what_fails_is_counted_of_the_function_that_it_was_for() {
     #[cache(name = "item", cache = cache, skip(cache))]
@@ -292,7 +292,7 @@ fn what_could_not_be_evicted_is_not_served_and_goes_when_the_store_is_back() {
     until(|| client.is_empty());
 }
 
-/// A store that is read as ever, and takes no evictions.
+/// A store that serves reads as usual, and refuses evictions.
 struct Unyielding(Client);
 
 impl Backend for Unyielding {
@@ -391,7 +391,7 @@ fn the_error_says_whether_an_eviction_is_sent_later() {
         cache.set("other", &2_u8).run().map(drop),
         cache.set_many([("other", &2_u8)]).run().map(drop),
         cache.evict_by_scope(Scope::global()).run().map(drop),
-        // not asked any more
+        // the circuit breaker is open by now
         block_on(cache.evict_by_scope(Scope::global()).into_future()).map(drop),
         cache.clear().run(),
         block_on(cache.clear().into_future()),
@@ -408,7 +408,7 @@ fn the_error_says_whether_an_eviction_is_sent_later() {
             "{shown}"
         );
     }
-    // of what was only looked for there is nothing to be sent
+    // a failed lookup leaves nothing to be sent
     let shown = strict(&cache, 1).unwrap_err().0;
     assert!(!shown.contains("kept"), "{shown}");
     set_down(&client, false);

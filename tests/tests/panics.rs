@@ -1,5 +1,5 @@
-//! Code of the user's that panics: where it is the cache's business, a broken cache degrades to calling the function; where it is the
-//! caller's own, the panic is his. Whatever panics, the next call is served.
+//! Panics in user code. Where the code runs for the cache, a broken cache degrades to calling the function. Where it is the caller's
+//! own, the panic reaches the caller. After any panic, the next call is served.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use cacheado::{Cache, CacheBuilder, Key, Rule, Scope, Weighed, cache, evict, pee
 use cacheado_tests::within;
 use futures::FutureExt;
 
-/// Long enough for the slowest machine: a test that takes it has hung.
+/// Long enough for the slowest machine: a test that exceeds it hangs.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// When something is to panic.
+/// Determines when something panics.
 #[derive(Clone, Default)]
 struct Fuse(Arc<AtomicBool>);
 
@@ -86,12 +86,12 @@ fn what_a_weigher_panics_over_weighs_one() {
     assert_eq!(peek!(double(&cache, 100)).unwrap(), Some(200));
 }
 
-/// Panics in whatever it is asked.
+/// A backend whose operations all panic.
 struct Broken {
     fuse: Fuse,
     asked: Arc<AtomicU64>,
     answered: Arc<AtomicU64>,
-    /// Its futures panic when they are polled, not when they are made.
+    /// Its futures panic when polled, not when made.
     late: bool,
 }
 
@@ -177,7 +177,7 @@ async fn fails(late: bool) {
         late,
     };
     let builder = Cache::builder().backend(backend);
-    // it is asked each time
+    // the circuit breaker never opens
     let cache = builder.circuit_breaker(u32::MAX, LIMIT).build().unwrap();
     fuse.light();
     assert_eq!(double(&cache, 1), 2);
@@ -199,7 +199,7 @@ async fn fails(late: bool) {
     assert_eq!(stats.loads, 5);
     let failed = stats.backend_errors;
     assert_eq!(failed, asked.load(Ordering::SeqCst), "each is counted");
-    // what asks for it in so many words is told
+    // explicit operations return the failure
     let told = [
         evict!(double(&cache, 1)).map(drop),
         evict!(double_async(&cache, 2)).await.map(drop),
@@ -220,7 +220,7 @@ async fn fails(late: bool) {
         );
     }
     fuse.put_out();
-    // what it was told meanwhile is sent later, by nobody's call
+    // what could not be sent meanwhile is sent later, in the background
     while answered.load(Ordering::SeqCst) == 0 {
         std::thread::yield_now();
     }
@@ -270,7 +270,7 @@ impl Rule for Startled {
     }
 }
 
-/// A rule is the application's own: it hears of its panics, and goes on.
+/// A rule belongs to the application, so its panic reaches the caller; the cache keeps working.
 #[test]
 fn after_a_rule_has_panicked_the_cache_is_used_on() {
     within(LIMIT, || {
@@ -311,7 +311,7 @@ fn after_a_rule_has_panicked_the_cache_is_used_on() {
     });
 }
 
-/// A function whose options panic in turn.
+/// Functions whose options panic.
 mod options {
     use super::{Cache, Duration, Fuse, cache};
 

@@ -1,5 +1,5 @@
-//! A store of several parts. All of them hang: what is asked for many keys takes as long as one of them does, not as long as one after the
-//! other. One of them is out: it takes nothing of the others with it.
+//! A store of several parts. If all parts hang, a bulk operation takes as long as one part, not as long as all of them in turn. If one
+//! part is out, the others are not affected.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -16,7 +16,7 @@ use futures::executor::block_on;
 
 const KEYS: [&str; 3] = ["a", "be", "sea"];
 
-/// A part answers that it is out once the others have been asked as well: as one that hangs does in the same time as they.
+/// A part fails once all others have been asked too, like a part that hangs until a timeout at the same time as they do.
 struct Hangs {
     reads: bool,
     blocked: Barrier,
@@ -137,7 +137,7 @@ fn load(missing: Vec<&'static str>) -> Vec<(&'static str, u32)> {
     missing.into_iter().map(|key| (key, 1)).collect()
 }
 
-/// An operation, and whether the store answers look-ups.
+/// Whether the store answers lookups, and an operation.
 type Case = (bool, fn(&Cache));
 
 const CASES: [Case; 6] = [
@@ -173,13 +173,13 @@ fn parts_are_asked_side_by_side() {
         within(Duration::from_secs(60), move || {
             let cache = Cache::builder().backend(Hangs::new(reads)).build().unwrap();
             ask(&cache);
-            // the whole, and each of the parts
+            // one for the whole, and one for each part
             assert_eq!(cache.stats().backend_errors, 4);
         });
     }
 }
 
-/// The first is in a part that may be out, and whoever asks for all in one gets no further.
+/// The first key is in the part that may be out, so asking for all keys in one request stops there.
 const HALVED: [&str; 3] = ["sea", "a", "be"];
 
 struct Halved {
@@ -251,7 +251,7 @@ fn one_that_is_out_takes_nothing_of_the_others_with_it() {
                 out: Arc::clone(&out),
             };
             let cache = Cache::builder().backend(halved).build().unwrap();
-            // sees what is in the store alone
+            // sees only what is in the store
             let other = client.clone().builder().in_process(false).build().unwrap();
             let stored = || other.get_many::<u32, _>(HALVED).run().unwrap();
             let goes_out = |missing: Vec<&'static str>| {
@@ -283,7 +283,7 @@ fn one_that_is_out_takes_nothing_of_the_others_with_it() {
 
             out.store(false, Ordering::SeqCst);
             while stored()[0].is_some() {
-                // what is older goes, once it can be told
+                // the older value is evicted once the part is back
                 std::thread::yield_now();
             }
             assert_eq!(stored(), [None, Some(2), Some(2)]);

@@ -1,5 +1,5 @@
-//! Several processes on one store, each a cache with a client of its own: what one invalidates is not left in another, whatever that
-//! is doing.
+//! Several processes on one store, each a cache with a client of its own: what one process invalidates is not left in another,
+//! whatever the other is doing.
 
 use std::future::ready;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -29,7 +29,7 @@ scopes! {
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// What a process does to what another is loading.
+/// What one process does to a key that another process is loading.
 type Invalidation = (&'static str, fn(&Cache));
 
 fn user() -> cacheado::Scope {
@@ -64,7 +64,7 @@ fn invalidations() -> Vec<Invalidation> {
     ]
 }
 
-/// What comes of an operation that has nothing to wait for here.
+/// The result of an operation that does not have to wait here.
 fn now<T>(operation: impl IntoFuture<Output = T>) -> T {
     operation.into_future().now_or_never().expect("it waits")
 }
@@ -134,7 +134,7 @@ fn what_is_invalidated_elsewhere_is_forgotten_here() {
 
 #[test]
 fn a_look_up_that_crosses_an_invalidation_leaves_no_copy() {
-    // the value was read from the store, and the report of its eviction came before the copy was made
+    // the value is read from the store, and its eviction is reported before the copy is made
     let client = Client::new();
     let (here, there) = (client.cache(), client.cache());
     there.set("key", &1_u8).run().unwrap();
@@ -227,7 +227,7 @@ fn balance(cache: &Cache, org_id: &str, user_id: u32) -> u32 {
     SOURCE.load(Ordering::SeqCst)
 }
 
-/// Writes the source, and then `meanwhile` happens before the value is stored.
+/// Writes the source; `meanwhile` then runs before the value is stored.
 #[cache_put(cache = cache, skip(cache, meanwhile), scope = "user", name = "deposited")]
 fn deposit(cache: &Cache, org_id: &str, user_id: u32, meanwhile: &dyn Fn()) -> u32 {
     let _ = cache;
@@ -308,7 +308,7 @@ fn without_a_secret_key_secret_ids_stay_in_the_process() {
     let here = client.cache();
     cart(&here, "acme", 7, "hunter2");
     assert!(client.is_empty() && client.asked().is_empty());
-    // where there is no other place, nothing is stored
+    // a shared-only cache stores nothing
     let nowhere = client.builder().in_process(false).build().unwrap();
     assert_eq!(cart(&nowhere, "acme", 7, "hunter2"), "7 of acme");
     let session = scope::session("acme", 7_u32, "hunter2");
@@ -329,7 +329,7 @@ fn without_a_secret_key_secret_ids_stay_in_the_process() {
     assert!(hidden.build().is_ok());
 }
 
-/// Where its own id is none, it has one of above.
+/// The own id of such a scope is not secret, but one above it is.
 #[test]
 fn what_is_below_a_secret_id_carries_it_as_a_hash_or_stays_in_the_process() {
     let client = Client::new();
@@ -351,7 +351,7 @@ fn what_is_below_a_secret_id_carries_it_as_a_hash_or_stays_in_the_process() {
     assert_eq!(here.get::<u8>("key").scope(page()).run().unwrap(), None);
 }
 
-/// Nobody can tell another process of the id.
+/// Without a `secret_key`, the id can't be reported to another process.
 #[test]
 fn what_nothing_hides_is_evicted_in_other_processes_by_the_level_above_alone() {
     let client = Client::new();
@@ -487,7 +487,7 @@ fn so_it_is_if_what_stood_in_goes_for_that() {
     for is_async in [false, true] {
         within(LONG, move || {
             let client = Client::new();
-            // for longer than the test may take
+            // longer than the test may take
             let cache = || client.builder().flight_timeout(10 * LONG).build().unwrap();
             let call = |value| {
                 let cache = cache();
@@ -510,7 +510,7 @@ fn so_it_is_if_what_stood_in_goes_for_that() {
 fn a_load_that_panics_or_is_dropped_gives_its_claim_back() {
     within(LONG, || {
         let client = Client::new();
-        // for longer than the test may take
+        // longer than the test may take
         let cache = || client.builder().flight_timeout(10 * LONG).build().unwrap();
         let (here, there) = (cache(), cache());
         let panics = || once(&here, 3000, &|| panic!("as asked"));
@@ -522,7 +522,7 @@ fn a_load_that_panics_or_is_dropped_gives_its_claim_back() {
     });
 }
 
-/// As a cache of one call, or of a process that ends in an orderly way.
+/// As in a cache used for one call, or in a process that shuts down in an orderly way.
 #[test]
 fn so_does_one_whose_cache_goes_with_it() {
     within(LONG, || {
@@ -546,7 +546,7 @@ async fn once_failing(cache: &Cache, n: u32, meanwhile: &dyn Fn()) -> Result<u32
     Err("as asked".to_owned())
 }
 
-/// A load by which nothing is stored, and what happens in its body.
+/// A load that stores nothing, and what runs in its body.
 type Fails = fn(&Cache, &dyn Fn());
 
 const FAILS: [Fails; 3] = [
@@ -571,13 +571,13 @@ const FAILS: [Fails; 3] = [
     },
 ];
 
-/// One after the other, the last of many would wait for the failures of all.
+/// If they ran one after the other, the last of many would wait for all failures.
 #[test]
 fn others_run_side_by_side_after_a_load_that_stores_nothing() {
     for fails in FAILS {
         within(LONG, move || {
             let client = Client::new();
-            // for longer than the test may take
+            // longer than the test may take
             let cache = || client.builder().flight_timeout(10 * LONG).build().unwrap();
             let holder = cache();
             let others: Vec<Cache> = (0..3).map(|_| cache()).collect();
@@ -605,7 +605,7 @@ fn others_run_side_by_side_after_a_load_that_stores_nothing() {
     }
 }
 
-/// The builder says that its values stand in. It runs its body when it is called.
+/// The builder lets its values be served stale. It runs its body when called.
 #[cache(ttl = 60, single_flight = "cluster", cache = cache, skip(cache, body))]
 fn falls_back(cache: &Cache, body: &dyn Fn()) -> Result<u32, String> {
     let _ = cache;
@@ -620,7 +620,7 @@ fn so_they_do_where_a_value_stands_in() {
             let client = Client::new();
             let cache = || {
                 let builder = client.builder().in_process(in_process).stale(LONG);
-                // for longer than the test may take
+                // longer than the test may take
                 builder.flight_timeout(10 * LONG).build().unwrap()
             };
             assert!(put!(falls_back(&cache(), &|| ()), 1).unwrap());
@@ -660,12 +660,12 @@ async fn falls_back_async(cache: &Cache, fails: &dyn Fn() -> u32) -> Result<u32,
     Err(format!("{} as asked", fails()))
 }
 
-/// A store of which nothing is heard, and where what there is goes before a claim is answered.
+/// A store without reports, which may evict a key before it answers a claim of it.
 struct Evicts {
     inner: Client,
-    /// Whether it does.
+    /// Whether it evicts.
     lit: bool,
-    /// What is answered first.
+    /// The leases it returns before those of the inner store, last first.
     answers: Mutex<Vec<Lease>>,
 }
 
@@ -709,7 +709,7 @@ impl Backend for Evicts {
     }
 }
 
-/// Whether it goes while another's load is waited for, or just before the claim is granted.
+/// The entry goes while another process's load is waited for, or just before the claim is granted.
 #[test]
 fn what_has_gone_before_the_load_began_stands_in_for_nothing() {
     let answers: [fn() -> Vec<Lease>; 2] = [Vec::new, || vec![Lease::Unsupported, Lease::Taken]];
@@ -742,7 +742,7 @@ fn whoever_holds_a_claim_and_is_gone_holds_others_up_for_a_while_only() {
         let patience = Duration::from_millis(100);
         let cache = || client.builder().flight_timeout(patience).build().unwrap();
         let (here, there) = (cache(), cache());
-        // as a process that is killed: nothing of it ever runs again
+        // like a process that is killed: nothing of it ever runs again
         let mut begun = Box::pin(once_begun(&here, true));
         assert!(begun.as_mut().now_or_never().is_none());
         std::mem::forget(begun);
@@ -752,7 +752,7 @@ fn whoever_holds_a_claim_and_is_gone_holds_others_up_for_a_while_only() {
 
 type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
-/// Something happens before a value that is put is written there, or after one that was loaded is.
+/// Runs `meanwhile` before a value that is put is written, or after a loaded value is written.
 struct Crossed {
     inner: Client,
     changes: Arc<OnceLock<Changes>>,
@@ -772,7 +772,7 @@ impl Crossed {
         }
     }
 
-    /// Hears of nothing but what is said to the `changes`, and not yet.
+    /// Receives only what is reported to its `changes`, and nothing yet.
     fn deaf(client: &Client) -> Self {
         Self {
             is_deaf: true,
@@ -904,7 +904,7 @@ const LOADS: [Loads; 5] = [
     },
 ];
 
-/// Each cache begins so, and what it loads meanwhile is loaded once.
+/// Each cache starts this way, and its first loads are still stored for all.
 #[test]
 fn what_is_loaded_when_changes_are_first_heard_is_in_the_store_alone() {
     for (nth, load) in LOADS.into_iter().enumerate() {
@@ -940,7 +940,7 @@ fn what_is_loaded_when_changes_are_first_heard_is_in_the_store_alone() {
 
 #[test]
 fn what_another_has_evicted_before_changes_are_heard_is_stored_nowhere() {
-    // the last sets what is newer
+    // the last one sets a newer value
     for load in &LOADS[..4] {
         for has_no_marks in [false, true] {
             let client = Client::new();
@@ -978,7 +978,7 @@ const SETS: [Sets; 4] = [
     },
 ];
 
-/// A cache with room for one entry that sets, with what is to happen while it does.
+/// A cache with room for one entry; `meanwhile` runs during its first set.
 fn crossed(client: &Client, meanwhile: impl FnOnce(&Cache, &Changes) + Send + 'static) -> Cache {
     let backend = Crossed::new(client);
     let (slot, changes) = (Arc::clone(&backend.meanwhile), Arc::clone(&backend.changes));
@@ -1000,14 +1000,14 @@ fn what_is_set_while_others_are_no_longer_heard_or_are_again_stays() {
             assert!(set(&here, 1).unwrap());
             assert_eq!(there.get::<u8>("key").run().unwrap(), Some(1));
             assert_eq!(here.get::<u8>("key").run().unwrap(), Some(1));
-            // and it is told of what comes after
+            // and later changes are reported to it
             assert!(set(&there, 2).unwrap());
             assert_eq!(here.get::<u8>("key").run().unwrap(), Some(2));
         }
     }
 }
 
-/// Which of the two the store has is not known, so neither stays, also where a look-up has brought it meanwhile.
+/// Which of the two values the store holds is unknown, so neither stays, even if a lookup has read one meanwhile.
 #[test]
 fn what_is_set_while_another_process_sets_it_is_left_nowhere() {
     for set in SETS {
@@ -1027,7 +1027,7 @@ fn what_is_set_while_another_process_sets_it_is_left_nowhere() {
     }
 }
 
-/// The value may leave the process while it is on its way to the store, and a look-up find what is there until then.
+/// While a value is on its way to the store, the process may lose its copy, and a lookup may find the store's older value.
 #[test]
 fn what_is_looked_up_while_something_newer_is_set_does_not_stay() {
     type Lose = fn(&Cache, &Changes);

@@ -93,7 +93,7 @@ fn a_put_always_runs_and_stores() {
     assert_eq!(puts::price(&cache, 2), 2);
 }
 
-/// Which of the two the source holds is not known.
+/// Which of the two values the source holds is unknown.
 #[test]
 fn of_two_puts_that_overlap_neither_stays() {
     let cache = cache();
@@ -115,7 +115,7 @@ fn a_put_for_a_bounded_function_counts_in_its_bound() {
     assert_eq!(cache.stats().total_keys, 2);
 }
 
-/// Whoever of those that share entries is called first: the bound is of all of them, and holds from where it is known.
+/// Whichever of the functions with shared entries is called first, the bound applies to the entries of all, from when it is known.
 #[test]
 fn a_put_ahead_of_its_bounded_function_is_found_and_counts_in_its_bound() {
     let cache = cache();
@@ -125,7 +125,7 @@ fn a_put_ahead_of_its_bounded_function_is_found_and_counts_in_its_bound() {
     assert_eq!(cache.stats().total_keys, 10);
     assert_eq!(puts::bounded_late(&cache, 9), 50);
     assert!(evict!(puts::bounded_late(&cache, 9)).unwrap());
-    // what is over the bound goes when something comes; of what was there, any goes before that
+    // entries over the bound are evicted at the next insert: any of the earlier ones, but not the new one
     assert_eq!(puts::bounded_late(&cache, 100), 100);
     assert_eq!(cache.stats().total_keys, 5);
     for item in 101..105 {
@@ -136,7 +136,7 @@ fn a_put_ahead_of_its_bounded_function_is_found_and_counts_in_its_bound() {
         assert_eq!(puts::bounded_late(&cache, item), 60);
     }
     assert_eq!(peek!(puts::bounded_late(&cache, 100)).unwrap(), Some(100));
-    // another bound for the same entries is none that can hold
+    // another bound for the same entries can't hold, so this function runs uncached
     puts::bounded_otherwise(&cache, 101);
     assert_eq!(peek!(puts::bounded_otherwise(&cache, 101)).unwrap(), None);
 }
@@ -149,7 +149,7 @@ fn a_put_that_fails_stores_nothing_and_removes_nothing() {
     assert_eq!(puts::price(&cache, 1), 50);
 }
 
-/// What was put is newer than what is there, even if it is not to be kept.
+/// A put value is newer than the stored one, even if it is not to be stored.
 #[test]
 fn a_put_of_what_is_not_to_be_stored_removes_the_older_value() {
     let cache = cache();
@@ -166,7 +166,7 @@ fn a_put_can_be_bypassed() {
     puts::dry(&cache, 1, false);
     assert_eq!(peek!(puts::dry(&cache, 1, false)).unwrap(), Some(1));
     assert!(put!(puts::dry(&cache, 2, false), 3).unwrap());
-    // the verb is no call
+    // `put!` is not a call, so `bypass` does not apply
     assert!(put!(puts::dry(&cache, 3, true), 4).unwrap());
     assert_eq!(peek!(puts::dry(&cache, 3, true)).unwrap(), Some(4));
 }
@@ -193,7 +193,7 @@ mod shop {
     }
 }
 
-/// What of the three is held: a profile, a first page of members, a search.
+/// Which of the three entries is cached: a profile, a first page of members, a search.
 fn held(cache: &Cache) -> [bool; 3] {
     [
         peek!(shop::profile(cache, "acme", 7)).unwrap().is_some(),
@@ -218,7 +218,7 @@ fn filled() -> Cache {
     cache
 }
 
-/// Fails if told so; while it runs, it notes what is held.
+/// Fails if `fail` is true, and records how many entries are cached while it runs.
 fn body(cache: &Cache, fail: bool, seen: &AtomicU32) -> Result<u32, String> {
     let count = held(cache).into_iter().filter(|held| *held).count();
     seen.store(u32::try_from(count).unwrap(), Ordering::SeqCst);
@@ -340,7 +340,7 @@ fn an_eviction_is_of_that_call_alone() {
     assert_eq!(held(&cache), [true; 3]);
 }
 
-/// With `_` for an argument that is skipped, and an argument by value that the eviction and the body both need.
+/// With `_` for a skipped argument, and with an argument by value that both the eviction and the body need.
 #[test]
 fn several_calls_are_evicted_at_once() {
     let (cache, seen) = (filled(), AtomicU32::new(9));
@@ -454,7 +454,7 @@ fn methods_evict_calls_of_methods() {
     assert_eq!(users.cache.stats().total_keys, 1);
 }
 
-/// Which entry it is was settled by the arguments as they came, not by what the body made of them.
+/// The evicted entry is determined by the arguments as passed, not by what the body makes of them.
 #[test]
 fn what_is_evicted_is_settled_before_the_body_runs() {
     let mut users = users();
@@ -515,7 +515,7 @@ fn methods_of_trait_impls_evict() {
     assert_eq!(held(&cache), [false, false, true]);
 }
 
-/// What is to be evicted is what the caller asks for, whatever the body makes of its arguments ahead of its future.
+/// The evicted entry is the one of the caller's arguments, whatever the body makes of them before it returns its future.
 #[test]
 fn a_boxed_future_evicts_by_what_it_was_called_with() {
     #[cache_evict(shop::profile(cache, &org_id, user_id))]

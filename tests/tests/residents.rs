@@ -1,5 +1,5 @@
-//! A rule that keeps the entries in an order of its own: each is told in once and out once, whatever becomes of it, and what the
-//! rule chooses goes.
+//! A rule that keeps the entries in an order of its own: it is told of each entry's arrival once and of its departure once, whatever
+//! happens to the entry, and the entries it chooses are evicted.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ scopes! { organization(org_id) }
 
 const MOST_HITS: u8 = 3;
 
-/// The text that a key of these tests was made of.
+/// The text in a key of these tests.
 fn text(key: &Key) -> String {
     let shown = key.to_string();
     let text = shown.split('"').nth(1);
@@ -35,7 +35,7 @@ fn get(cache: &Cache, key: &str) -> Option<u32> {
     cache.get(key).run().unwrap()
 }
 
-/// First in, first out, of so many entries. A value that is replaced keeps its place.
+/// First in, first out, with room for `capacity` entries. A replaced value keeps its place.
 #[derive(Clone)]
 struct Fifo {
     capacity: usize,
@@ -47,15 +47,15 @@ struct State {
     next: u32,
     /// The keys by their seats, oldest first.
     queue: BTreeMap<u32, Key>,
-    /// Those that were chosen to go, and have not gone yet.
+    /// Keys chosen for eviction that have not gone yet.
     chosen: HashSet<Key>,
-    /// How often the oldest was hit, each time that this was asked.
+    /// The hits of the oldest entry, each time they were requested.
     hits: Vec<u8>,
-    /// How often each was told in, out, and out in the end.
+    /// How many entries the rule was told had arrived, been replaced, and departed.
     entered: usize,
     replaced: usize,
     removed: usize,
-    /// Told out, though it was not in.
+    /// Departures of entries that were not there.
     again: usize,
     clears: usize,
     wrong: Vec<String>,
@@ -162,11 +162,11 @@ impl Rule for Fifo {
     }
 }
 
-/// Lets nothing in while it is closed.
+/// Admits nothing while closed.
 #[derive(Clone, Default)]
 struct Gate {
     closed: Arc<AtomicBool>,
-    /// The keys that it has refused and not let in since.
+    /// The keys that it has refused and not admitted since.
     refused: Arc<Mutex<HashSet<Key>>>,
     told_again: Arc<AtomicBool>,
 }
@@ -212,7 +212,7 @@ impl Rule for Gate {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Set(u8, Option<u64>),
-    /// While the gate is closed.
+    /// A set while the gate is closed.
     Refuse(u8),
     Get(u8, u8),
     Evict(u8),
@@ -236,7 +236,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Every third name is the organization's, the others are everyone's.
+/// Every third name belongs to the organization, the others are global.
 fn scope_of(name: u8) -> Scope {
     if name.is_multiple_of(3) {
         scope::organization("acme")
@@ -256,7 +256,7 @@ struct Item {
     hits: u8,
 }
 
-/// What the rule is to be.
+/// The expected state of the rule.
 #[derive(Default)]
 struct Model {
     capacity: usize,
@@ -268,7 +268,7 @@ struct Model {
 }
 
 impl Model {
-    /// Whether it is stored once the rule has seen it, and before the gate is asked.
+    /// Applies a set as the rule does, before the gate is asked.
     fn set(&mut self, name: u8, ttl: Option<u64>) {
         let it = Item {
             name,
@@ -437,7 +437,7 @@ fn each_is_told_in_and_out_once() {
     let state = fifo.state.lock().unwrap();
     assert_eq!(state.wrong, Vec::<String>::new());
     let told = (state.entered, state.replaced, state.removed, state.again);
-    // the first `a` was replaced, its second value made room for `c`, and `b` for the third
+    // the first `a` was replaced, its second value made room for `c`, and `b` made room for the third
     assert_eq!(told, (5, 1, 3, 0));
     assert_eq!(state.queue.len(), 1);
 }
@@ -475,7 +475,7 @@ fn two_that_give_seats_are_refused_and_both_named() {
     assert!(beside.rule(Lru::new(2)).build().is_ok());
 }
 
-/// An entry that has gone is kept by nobody.
+/// Nothing keeps the value of a removed entry alive.
 #[test]
 fn a_value_is_dropped_when_its_entry_has_gone() {
     #[cache(cache = cache, skip(cache), local)]
@@ -498,7 +498,7 @@ fn a_value_is_dropped_when_its_entry_has_gone() {
     assert_eq!(in_cache(&renewed) + in_cache(&held), 0);
 }
 
-/// Lets no value be replaced.
+/// Rejects every replacement of a value.
 #[derive(Clone, Default)]
 struct Rejecter(Arc<Mutex<Vec<Cause>>>);
 
@@ -516,7 +516,7 @@ impl Rule for Rejecter {
     }
 }
 
-/// Counts by key.
+/// Records evictions by key.
 #[derive(Clone, Default)]
 struct Evicted(Arc<Mutex<Vec<String>>>);
 
@@ -544,7 +544,7 @@ fn a_refused_replacement_is_told_once_to_each() {
     assert_eq!(*after.0.lock().unwrap(), ["a"], "the old one");
 }
 
-/// Has the entry that is replaced evicted for the one that replaces it.
+/// Evicts the replaced entry to make room for its replacement.
 #[derive(Default)]
 struct ChoosesTheOldOne(AtomicU32);
 
@@ -594,7 +594,7 @@ fn a_functions_own_bound_holds_whatever_a_rule_chooses() {
     assert_eq!(cache.stats().total_keys, 2);
 }
 
-/// Panics when it is told to, once.
+/// Panics once when told to.
 #[derive(Clone, Default)]
 struct Startled(Arc<AtomicBool>);
 
@@ -609,7 +609,7 @@ impl Rule for Startled {
     }
 }
 
-/// What was to go for an entry that a rule panicked over goes, and nobody else with it.
+/// If a rule panics over an entry, the entries chosen to make room for it are evicted, and no others.
 #[test]
 fn who_was_to_go_when_a_rule_panicked_goes() {
     let startled = Startled::default();

@@ -1,5 +1,5 @@
-//! Rules that panic: the operation that asked them ends with that, and nobody else is left with what is not so. The rules after them are
-//! told, what was to go is gone, from the shared tier as well, and what was older than a new value is served no more.
+//! Rules that panic: the operation that called the rule ends with the panic, and nothing else is left inconsistent. The later rules
+//! are called, entries that were to go are gone, also from the shared tier, and values older than a new value are no longer served.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,15 +13,15 @@ use cacheado_tests::store::Client;
 use cacheado_tests::within;
 use futures::FutureExt;
 
-/// Long enough for the slowest machine: a test that takes it has hung.
+/// Long enough for the slowest machine: a test that exceeds it hangs.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// Panics in the hook of that name, while it is to.
+/// Panics in the hook of this name, while it is lit.
 #[derive(Clone)]
 struct Startled {
     hook: &'static str,
     lit: Arc<AtomicBool>,
-    /// How many sets it has seen since.
+    /// The number of sets since it was lit.
     sets: Arc<AtomicU64>,
 }
 
@@ -36,7 +36,7 @@ impl Startled {
         assert!(!panics, "on purpose");
     }
 
-    /// Whether `call` panics, while the rule is to.
+    /// Whether `call` panics while the rule is lit.
     fn startles<R>(&self, call: impl FnOnce() -> R) -> bool {
         self.sets.store(0, Ordering::SeqCst);
         self.lit.store(true, Ordering::SeqCst);
@@ -78,7 +78,7 @@ impl Rule for Startled {
     }
 }
 
-/// Knows all keys.
+/// Tracks all keys.
 #[derive(Clone, Default)]
 struct Knows(Arc<Mutex<HashSet<Key>>>);
 
@@ -115,7 +115,7 @@ fn set(cache: &Cache, key: u64, value: u64) -> bool {
     cache.set(key, &value).run().unwrap()
 }
 
-/// A cache that a startled rule is a part of, between two that know all keys.
+/// A cache with a startled rule between two rules that track all keys.
 fn between(builder: CacheBuilder, rule: &Startled) -> (Cache, [Knows; 2]) {
     let knows: [Knows; 2] = Default::default();
     let builder = builder.rule(knows[0].clone()).rule(rule.clone());
@@ -191,9 +191,9 @@ fn bounds_hold_as_much_as_before() {
     assert!(rule.startles(|| cache.evict_by_scope(Scope::global()).run()));
     assert_eq!(cache.stats().total_keys, 0);
     assert_eq!(fill(), full);
-    // one that makes room for another
+    // one whose eviction makes room for another entry
     assert!(rule.startles(|| set(&cache, 1000, 1000)));
-    // from nothing, as above: what is there is replaced, where both bounds may have made room just before
+    // from an empty cache, as above: entries that are there are replaced, where both bounds may have made room just before
     cache.evict_by_scope(Scope::global()).run().unwrap();
     assert_eq!(fill(), full);
 }
@@ -211,7 +211,7 @@ fn what_makes_room_with_a_panic_is_replaced_all_the_same() {
     assert_eq!(knows.map(|it| it.len()), [2, 2]);
 }
 
-/// It is gone from the store behind the cache as soon as that can be told, and not served until then.
+/// An entry that goes is removed from the store as soon as possible, and not served until then.
 #[test]
 fn the_shared_tier_is_told_of_what_goes() {
     type Removal = fn(&Cache);
@@ -251,7 +251,7 @@ fn the_shared_tier_is_told_of_what_expires_by_a_call() {
     within(LIMIT, || {
         let (client, rule) = (Client::new(), Startled::at("evict"));
         let cache = client.builder().rule(rule.clone()).build().unwrap();
-        // without a part of its lifetime in which it may stand in, it goes
+        // without `stale`, an expired entry is removed
         put!(bounded(&cache, 1), 1).unwrap();
         assert!(rule.startles(|| expire!(bounded(&cache, 1))));
         assert_eq!(peek!(bounded(&cache, 1)).unwrap(), None);
@@ -267,7 +267,7 @@ fn newest(cache: &Cache, new: u64, x: u64) -> u64 {
     new
 }
 
-/// What was to replace it is newer, whoever keeps it out.
+/// The replacement is newer, whatever keeps it from being stored.
 #[test]
 fn what_a_value_was_to_replace_goes_when_a_rule_panics_over_that() {
     type Replacement = fn(&Cache);
@@ -295,7 +295,7 @@ fn what_a_value_was_to_replace_goes_when_a_rule_panics_over_that() {
                     let (client, rule) = (Client::new(), Startled::at(hook));
                     let builder = client.builder().in_process(in_process);
                     let (cache, knows) = between(builder, &rule);
-                    // the others see what is in the store alone
+                    // sees only what is in the store
                     let other = client.builder().in_process(false).build().unwrap();
                     set(&cache, 1, 1);
                     put!(newest(&cache, 0, 1), 1).unwrap();
@@ -325,7 +325,7 @@ fn what_a_value_was_to_replace_goes_when_a_rule_panics_over_that() {
     });
 }
 
-/// Of many, each is newer than what was there, be it stored or not.
+/// Each of the new values is newer than the one that was there, whether or not it is stored.
 #[test]
 fn nothing_older_is_left_of_many_when_a_rule_panics_over_one() {
     within(LIMIT, || {
@@ -345,7 +345,7 @@ fn nothing_older_is_left_of_many_when_a_rule_panics_over_one() {
     });
 }
 
-/// A value that goes for its own entry when it is dropped.
+/// A value that evicts its own entry when dropped.
 #[derive(Clone)]
 struct Returning {
     cache: Weak<Cache>,

@@ -1,4 +1,4 @@
-//! A rule behind a pointer is that rule: each of its methods is asked, and each answer counts.
+//! A rule behind a pointer acts as that rule: each of its methods is called, and each result counts.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use cacheado::rule::{Admission, Candidate, Cause, Departed, Newcomer, Reads, Sea
 use cacheado::rules::{Lru, MaxItems};
 use cacheado::{Cache, Error, Key, Result, Rule};
 
-/// Notes what it is asked, and answers otherwise than the defaults do.
+/// Records its calls, and answers differently from the defaults.
 #[derive(Clone, Default)]
 struct Noting(Arc<Mutex<Vec<&'static str>>>);
 
@@ -82,7 +82,7 @@ impl Rule for Noting {
     }
 }
 
-/// The same, which makes sense and wants to be called on hits.
+/// The same rule with valid settings, called on hits.
 struct Sensible<R>(R);
 
 impl<R: Rule> Rule for Sensible<R> {
@@ -125,7 +125,7 @@ impl<R: Rule> Rule for Sensible<R> {
     }
 }
 
-/// What a `rule` answers where it is asked for itself alone.
+/// The results of the methods that concern the `rule` alone.
 fn answers(rule: &impl Rule) -> String {
     format!(
         "{} {:?} {:?} {} {} {:?}",
@@ -138,7 +138,7 @@ fn answers(rule: &impl Rule) -> String {
     )
 }
 
-/// What comes of a cache that asks it.
+/// The results of a cache's operations with this rule.
 fn comes(rule: impl Rule) -> Vec<bool> {
     let cache = Cache::builder().rule(Sensible(rule)).build().unwrap();
     let set = |key: &str| cache.set(key, &1_u32).run().unwrap();

@@ -1,5 +1,5 @@
-//! The rules that ship: whatever is done in whatever order, rules and store agree with a model that is written down plainly
-//! here, whichever rules are composed and in whichever order.
+//! The rules that ship: after any operations in any order, rules and store agree with a plainly written model, whichever rules are
+//! composed and in whichever order.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -35,12 +35,12 @@ fn scope_of(place: usize) -> Scope {
     }
 }
 
-/// An entry's name: its place and its argument.
+/// An entry's name in the model: the index of its scope and its argument.
 type Name = (usize, u8);
 
 const ARGS: u8 = 3;
 
-/// Each name as the cache knows it.
+/// The cache's key for each name.
 static KEYS: LazyLock<HashMap<Name, Key>> = LazyLock::new(|| {
     let names = (0..PLACES.len()).flat_map(|place| (0..ARGS).map(move |arg| (place, arg)));
     let key = |(place, arg): Name| {
@@ -100,12 +100,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the cache should be, as slowly and plainly as it can be said.
+/// What the cache should hold, by the plainest and slowest rules.
 #[derive(Default)]
 struct Model {
     rules: Vec<Shipped>,
     now: u64,
-    /// The one used longest ago comes first.
+    /// Least recently used first.
     entries: Vec<Item>,
     evictions: u64,
     expirations: u64,
@@ -124,7 +124,7 @@ impl Model {
     fn set(&mut self, name: Name, value: usize, ttl: Option<u64>) -> bool {
         let replaces = self.entries.iter().any(|item| item.name == name);
         let mut lifetime = ttl;
-        // those that must go are always the oldest
+        // the victims are always the oldest entries
         let mut victims = 0;
         for rule in &self.rules {
             let len = self.entries.len() - victims;
@@ -310,7 +310,7 @@ fn lru_evicts_the_one_used_longest_ago() {
     }
     get(&cache, "a");
     set(&cache, "b", 1);
-    // c, a, b by now
+    // least recently used first: c, a, b
     set(&cache, "d", 0);
     assert_eq!(get(&cache, "c"), None);
     set(&cache, "e", 0);
@@ -319,7 +319,7 @@ fn lru_evicts_the_one_used_longest_ago() {
     assert_eq!(cache.stats().evictions, 2);
 }
 
-/// On the clock that runs, too: it may tell the same time twice.
+/// On the real clock too, which may return the same time twice.
 #[test]
 fn lru_is_exact_for_uses_in_quick_succession() {
     let cache = lru(100);
@@ -329,7 +329,7 @@ fn lru_is_exact_for_uses_in_quick_succession() {
     for key in (0..100_u32).rev() {
         assert_eq!(cache.get(key).run().unwrap(), Some(key));
     }
-    // the one hit first goes first
+    // the entry hit first is evicted first
     for oldest in (0..100_u32).rev() {
         cache.set(1000 + oldest, &oldest).run().unwrap();
         let left = cache.keys().run().unwrap();
@@ -379,7 +379,7 @@ fn a_full_max_items_refuses_new_keys_and_takes_known_ones() {
     assert!(set(&cache, "c", 0));
 }
 
-/// What has expired takes no room, on a clock that nobody sweeps by either.
+/// An expired entry takes no room, even on a clock for which nothing sweeps.
 #[test]
 fn an_expired_entry_makes_room() {
     let clock = ManualClock::new();
@@ -408,7 +408,7 @@ fn a_refused_value_is_still_returned_by_its_function() {
     assert_eq!((stats.hits, stats.loads, stats.total_keys), (0, 3, 1));
 }
 
-/// The order in which the builder is given the rules is the order in which they decide.
+/// Rules decide in the order in which the builder is given them.
 #[test]
 fn what_one_rule_has_evicted_is_room_to_the_next() {
     let room = Cache::builder()
@@ -520,7 +520,7 @@ fn act() -> impl Strategy<Value = Act> {
 proptest! {
     #![proptest_config(config())]
 
-    /// A function's bound looks at that function's entries alone; a rule of the cache comes after it.
+    /// A function's bound considers that function's entries alone; a rule of the cache is asked after it.
     #[test]
     fn max_items_is_an_exact_lru_within_the_function(
         bound in proptest::option::of(1..9_usize),
@@ -532,7 +532,7 @@ proptest! {
             Some(bound) => builder.rule(Lru::new(bound)).build()?,
             None => builder.build()?,
         };
-        // function, argument and deadline, the one used longest ago first
+        // function, argument and deadline, least recently used first
         let mut model: Vec<(usize, u8, u64)> = Vec::new();
         let mut now = 0;
         for act in acts {
@@ -588,7 +588,7 @@ proptest! {
     }
 }
 
-/// In each cache by itself: the bound is no property of the process.
+/// The bound applies to each cache by itself, not to the process.
 #[test]
 fn max_items_counts_per_cache() {
     let (one, two) = (Cache::builder().build().unwrap(), lru(10));
@@ -601,7 +601,7 @@ fn max_items_counts_per_cache() {
     assert_eq!(one.stats().evictions + two.stats().evictions, 0);
 }
 
-/// The function's bound chooses who is to go before the cache's bound refuses whom it was chosen for.
+/// The function's bound chooses its victim before the cache's bound refuses the new entry.
 #[test]
 fn a_functions_bound_holds_however_often_what_it_makes_room_for_is_refused() {
     #[cache(cache = cache, skip(cache), max_items = 1)]

@@ -1,4 +1,4 @@
-//! Scopes: the trees that `scopes!` declares, the same named at run time, and what evicting each level takes.
+//! Scopes: the trees that `scopes!` declares, the same levels named at run time, and what evicting each level removes.
 
 use cacheado::{Cache, Error, Hierarchy, Scope, ScopeId, cache, evict, peek, scopes};
 use futures::executor::block_on;
@@ -79,7 +79,7 @@ fn of_door(cache: &Cache, car_id: &u32, door_id: bool) -> String {
     format!("{car_id} {door_id}")
 }
 
-/// One entry at each of five levels of two trees, for one tenant and for another.
+/// Stores one entry at each of five levels of two trees, for several tenants.
 fn fill(cache: &Cache) {
     for (org, user) in [("acme", 1), ("acme", 2), ("initech", 1)] {
         of_organization(org, 1, cache);
@@ -95,7 +95,7 @@ fn fill(cache: &Cache) {
     of_everyone(cache, 1);
 }
 
-/// How many entries a scope holds: what is there to list, and then what an eviction takes.
+/// Checks how many entries a scope holds, by listing them and then by evicting them.
 fn holds(scope: impl Fn() -> Scope, expected: u64) {
     let cache = cache();
     fill(&cache);
@@ -225,7 +225,7 @@ fn a_parameter_that_is_given_twice_is_named() {
             assert!(message.contains(part), "{message}");
         }
     }
-    // what the level has no use for is passed over, however often
+    // parameters that the level does not use are ignored, even if repeated
     let given = [("org_id", "acme"), ("page", "1"), ("page", "2")];
     let scope = cache().scope("organization", given).unwrap();
     assert_eq!(scope, scope::organization("acme"));
@@ -236,7 +236,7 @@ fn a_cache_without_a_hierarchy_says_how_to_give_it_one() {
     let cache = Cache::builder().build().unwrap();
     let error = cache.scope("user", [("org_id", "acme")]).unwrap_err();
     assert!(error.to_string().contains(".scopes("), "{error}");
-    // typed ones need none
+    // typed scopes need no hierarchy
     cache.set(1, &1).scope(scope::car(1)).run().unwrap();
     assert_eq!(cache.evict_by_scope(scope::car(1)).run().unwrap(), 1);
 }
@@ -326,7 +326,7 @@ fn a_hierarchy_without_sense_says_what_is_wrong() {
     }
 }
 
-/// Or its entries would be stored under ids that are hashed at one time and not at another, and so not be evicted.
+/// Otherwise its entries would be stored under ids that are hashed at one time and not at another, and an eviction would miss some.
 #[test]
 fn a_level_has_secret_ids_for_all_who_declare_it_or_for_none() {
     let session = |declared: Hierarchy| declared.level("session").unwrap();
@@ -359,7 +359,7 @@ fn an_empty_hierarchy_has_the_root_alone() {
     assert!(hierarchy.scope("user", none).is_err());
 }
 
-/// Ids as people read them: quoted where they could mislead, and left out where they are secret.
+/// Ids are printed for people: quoted where they could mislead, and left out where they are secret.
 #[test]
 fn a_scope_prints_its_path() {
     assert_eq!(scope::global().to_string(), "global");
@@ -386,7 +386,7 @@ fn by_token(cache: &Cache, org: &str, user: u64, token: String, page: u8) -> Str
     format!("{org} {user} {token} {page}")
 }
 
-/// By whatever name: it is in the key once, by the scope.
+/// Whatever its name, such an argument is in the key once, by the scope.
 #[test]
 fn an_argument_that_is_given_as_an_id_is_told_from_others() {
     let cache = cache();
@@ -501,7 +501,7 @@ fn ids_can_be_named_by_expressions() {
     assert!(evict!(by_expression(&cache, &initech, 1)).unwrap());
 }
 
-/// An argument that an expression names is a part of the key still, since it is no plain id.
+/// An argument used in an expression stays part of the key, since it is no plain id.
 #[test]
 fn arguments_in_expressions_still_count() {
     #[cache(cache = cache, skip(cache), scope("car", car_id = number % 2))]
@@ -543,7 +543,7 @@ fn the_module_of_the_scopes_can_be_named() {
     assert_eq!(cache.evict_by_scope(italy).run().unwrap(), 1);
 }
 
-/// Two declarations that agree in the names of their levels mean the same ones, whoever declares them.
+/// Two declarations with the same level names mean the same levels, whoever declares them.
 #[test]
 fn levels_are_known_by_their_path() {
     let by_hand = Hierarchy::builder()
@@ -601,7 +601,7 @@ fn of_unprintable(cache: &Cache, n: u32) -> u32 {
     n
 }
 
-/// It would be found by nobody, and stay.
+/// No call would find the entry, and it would stay.
 #[test]
 fn nothing_is_stored_under_an_id_that_cant_be_printed() {
     let cache = cache();
@@ -617,7 +617,7 @@ fn nothing_is_stored_under_an_id_that_cant_be_printed() {
     assert_eq!((stats.total_keys, stats.key_errors), (0, 3));
 }
 
-/// Ids come from users, who may know or guess what a process is and how often it has failed.
+/// Ids come from users, who may know or guess the id of the process and how often printing has failed.
 #[test]
 fn what_stands_for_an_id_that_cant_be_printed_is_nobody_elses() {
     let cache = cache();

@@ -1,5 +1,4 @@
-//! Values whose serde implementations panic: to the caller that is a value which can't leave the process, can't be read,
-//! or can't be weighed.
+//! Values whose serde implementations panic: to the caller, such a value can't leave the process, can't be read, or can't be weighed.
 
 use cacheado::{Cache, Error, cache, peek, put};
 use cacheado_tests::store::Client;

@@ -1,4 +1,4 @@
-//! The servers that other tests rely on: they start, go down and come back as told, and leave nothing behind.
+//! The servers that other tests rely on: they start, go down and come back on request, and leave nothing behind.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use cacheado_tests::servers::{
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// What the server at `addr` answers to a line, if it does soon.
+/// The response of the server at `addr` to a line, if it comes soon.
 fn ask(addr: SocketAddr, line: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(addr)?;
     stream.set_read_timeout(Some(Duration::from_millis(300)))?;
@@ -22,7 +22,7 @@ fn ask(addr: SocketAddr, line: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-/// Takes `server` through an outage of each kind.
+/// Takes `server` through each kind of outage.
 fn rehearse(server: &Server, alive: impl Fn() -> bool) {
     assert!(alive());
     server.pause();
@@ -76,9 +76,9 @@ fn memcached_goes_down_and_comes_back() {
 #[test]
 fn mongod_goes_down_and_comes_back() {
     let mongo = Mongo::start();
-    // it takes writes whenever it is ready, which is what starting waits for
+    // it accepts writes once it is ready, which starting waits for
     let answers = || {
-        // no request: it closes the connection
+        // no request: the server closes the connection
         ask(mongo.addr(), &"x".repeat(64)).is_ok()
     };
     rehearse(&mongo, answers);
@@ -146,7 +146,7 @@ fn a_proxy_stalls_cuts_and_restores() {
     assert!(pong());
 }
 
-/// What the next test runs in a process of its own and kills.
+/// The next test runs this in a process of its own, and kills it.
 #[test]
 #[ignore = "waits to be killed"]
 fn waits_to_be_killed() {

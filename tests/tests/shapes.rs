@@ -1,4 +1,4 @@
-//! Shapes: whatever a function looks like, it is called as before, answers as before, and is cached.
+//! Shapes: whatever a function looks like, it is called as before, returns the same as before, and is cached.
 
 #![allow(
     clippy::used_underscore_binding,
@@ -35,7 +35,7 @@ impl Runs {
     }
 }
 
-/// Declares `RUNS` for the test, and asserts that of two equal calls one ran the body.
+/// Asserts that of two equal calls one ran the body, as counted by the test's `RUNS`.
 macro_rules! once {
     ($call:expr, $expected:expr) => {{
         let before = RUNS.get();
@@ -315,7 +315,7 @@ fn patterns_as_arguments() {
     assert_eq!(RUNS.get(), 6, "what the key leaves out does not count");
 }
 
-/// An upper-case name in a pattern may be bound, or be a unit struct: what it stands for counts.
+/// An upper-case name in a pattern may be a binding or a unit struct; its meaning counts, not its spelling.
 #[test]
 fn upper_case_names_in_patterns() {
     static RUNS: Runs = Runs::new();
@@ -348,7 +348,7 @@ fn upper_case_names_in_patterns() {
     assert_eq!(unit((Unit, 2), 2), 3);
 }
 
-/// Names that generated code might have taken.
+/// Names that generated code might have used.
 #[test]
 fn arguments_of_any_name() {
     static RUNS: Runs = Runs::new();
@@ -393,7 +393,7 @@ fn arguments_of_any_name() {
 }
 
 mod hostile {
-    //! Where the names of the prelude mean something else.
+    //! A module in which the names of the prelude mean something else.
 
     #![allow(dead_code, non_camel_case_types)]
 
@@ -485,7 +485,7 @@ fn aliases_of_result_and_option() {
     assert_eq!(RUNS.get() - before, 10);
 }
 
-/// An error that is neither `Send` nor `Clone` is none of the cache's business.
+/// The cache does not require an error to be `Send` or `Clone`.
 #[test]
 fn errors_of_any_type() {
     static RUNS: Runs = Runs::new();
@@ -563,7 +563,7 @@ impl Service {
         }
     }
 
-    /// Without `#[cache_impl]`: a method needs it not.
+    /// Without `#[cache_impl]`, which a method does not need.
     #[cache(cache = self.cache, key = (self.factor, x))]
     fn method(&self, x: u32) -> u32 {
         self.runs.run(self.factor * x)
@@ -723,7 +723,7 @@ fn methods_under_async_trait() {
     assert!(block_on(remote.fetch("", 1)).is_err());
 }
 
-/// What stands ahead of the future may get ready what is no part of the key.
+/// Code ahead of the future may prepare what is not part of the key.
 #[test]
 fn a_boxed_future_written_out() {
     static RUNS: Runs = Runs::new();
@@ -779,7 +779,7 @@ fn async_methods_of_trait_impls() {
     assert_eq!(service.runs.get(), 1);
 }
 
-/// What stands on a function stays on it.
+/// A function keeps its attributes and modifiers.
 #[test]
 fn other_attributes_and_modifiers_stay() {
     static RUNS: Runs = Runs::new();
@@ -828,7 +828,7 @@ fn other_attributes_and_modifiers_stay() {
     }
 }
 
-/// The future of a cached function can go to another thread.
+/// The future of a cached function is `Send`.
 #[test]
 fn futures_are_send() {
     #[cache]
@@ -850,7 +850,7 @@ fn futures_are_send() {
     }
 }
 
-/// What a function captures of its surroundings by name, it still finds.
+/// A function still finds the surrounding items that it uses by name.
 #[test]
 fn a_function_among_local_items() {
     const FACTOR: u32 = 3;
@@ -892,7 +892,7 @@ fn make<R: Make>(_id: u32) -> R {
     R::make()
 }
 
-/// The function has the whole of what it returns stored; a verb of a call that gives a `Result` means what is in it.
+/// The function stores its whole return value, while a verb of a call that returns a `Result` means the `Ok` value.
 #[test]
 fn verbs_of_a_generic_return_type_that_is_a_result_find_nothing() {
     assert_eq!(make::<Result<u8, String>>(1), Ok(7));
@@ -902,7 +902,7 @@ fn verbs_of_a_generic_return_type_that_is_a_result_find_nothing() {
     assert!(evict!(make::<Result<u8, String>>(1)).unwrap());
 }
 
-/// The lints know that arguments which are no part of the key are not there to be lent otherwise.
+/// Clippy does not suggest to borrow arguments that are not part of the key in another form.
 #[test]
 fn what_is_skipped_may_be_of_any_shape() {
     #[cache(skip(filled))]
@@ -930,7 +930,7 @@ fn what_is_skipped_may_be_of_any_shape() {
     assert_eq!(of_one(3, "a b"), 4);
 }
 
-/// The lints know that what a body asks for is asked of it alone.
+/// Lint levels that concern a body's style apply to the body alone, not to generated code.
 #[test]
 #[deny(clippy::implicit_return)]
 #[allow(clippy::needless_return, reason = "the style that is asked for")]

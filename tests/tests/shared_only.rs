@@ -1,4 +1,4 @@
-//! A cache that keeps no values in the process: its rules decide on what is in the store.
+//! A cache that keeps no values in the process: its rules decide what is in the store.
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -12,7 +12,7 @@ use cacheado::{Cache, CacheBuilder, Error, Key, Rule, Scope, cache, peek};
 use cacheado_tests::store::Client;
 use futures::FutureExt;
 
-/// A cache over `client` by `rules`, and which of the keys up to 9 it has.
+/// A shared-only cache over `client` with `rules`.
 fn shared_only(
     client: &Client,
     rules: impl Fn(cacheado::CacheBuilder) -> cacheado::CacheBuilder,
@@ -28,7 +28,7 @@ fn get(cache: &Cache, key: u32) -> Option<u32> {
     cache.get(key).run().unwrap()
 }
 
-/// What the store has, asked by one who leaves no trace.
+/// The keys below 10 in the store, read by a cache that leaves no trace.
 fn stored(client: &Client) -> Vec<u32> {
     let other = client.builder().in_process(false).build().unwrap();
     (0..10).filter(|key| get(&other, *key).is_some()).collect()
@@ -154,7 +154,7 @@ fn what_lives_for_no_time_is_stored_nowhere() {
     assert!(client.is_empty());
 }
 
-/// Drops whatever is found.
+/// Drops every entry that is found.
 struct Once;
 
 impl Rule for Once {
@@ -214,10 +214,10 @@ fn what_a_rule_drops_is_a_miss() {
     }
 }
 
-/// A store to which it costs something to say how long a value still lives, so that it does not say it to those who don't ask.
+/// A store for which the remaining lifetime of a value costs extra, so it reports it only on request.
 struct Costly {
     client: Client,
-    /// Which look-ups there were.
+    /// The lookups so far.
     looked_up: Arc<Mutex<Vec<&'static str>>>,
 }
 
@@ -284,7 +284,7 @@ impl Backend for Costly {
     }
 }
 
-/// A cache over a [`Costly`] store, and what was looked up there since that was asked last.
+/// A cache over a [`Costly`] store, and the lookups there since the last call.
 fn costly(
     client: &Client,
     with: impl Fn(CacheBuilder) -> CacheBuilder,
@@ -362,7 +362,7 @@ fn whoever_goes_by_what_is_left_of_a_lifetime_asks_for_it() {
     let only: &dyn Fn(CacheBuilder) -> CacheBuilder = &|builder| builder.in_process(false);
     let plain: fn(&Cache) -> u32 = |cache| rate(cache, 1);
     assert_eq!(looks_up(only, plain), ["get_value"]);
-    // a copy ends when it does; a rule forgets it then; the function's bound, too; a part of the way there, it is refreshed
+    // a copy ends with its value; a rule then forgets it; so does the function's bound; a refresh is due after a part of the lifetime
     assert_eq!(looks_up(&|builder| builder, plain), ["get"]);
     assert_eq!(
         looks_up(&|builder| only(builder).rule(Lru::new(3)), plain),
@@ -385,7 +385,7 @@ fn whoever_goes_by_what_is_left_of_a_lifetime_asks_for_it() {
     assert_eq!(rate(&cache, 2), 2, "its copy lives no longer than it does");
 }
 
-/// Two builds may differ in how their values age, and two functions of one name.
+/// Two builds, or two functions of one name, may differ in how their values age.
 #[test]
 fn what_only_stands_in_for_another_is_no_value_to_who_keeps_no_copy() {
     let client = Client::new();

@@ -1,5 +1,5 @@
-//! Single flight, callers that block: of several callers of one key one runs the body and the rest wait for it; and nobody is
-//! left waiting, whatever becomes of the one who runs it.
+//! Single flight with blocking callers: of several callers of one key, one runs the body and the rest wait for it. No caller is left
+//! waiting, whatever happens to the leader.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use std::time::Duration;
 use cacheado::{Cache, cache};
 use cacheado_tests::within;
 
-/// Long enough for the slowest machine: a test that takes it has hung.
+/// Long enough for the slowest machine: a test that exceeds it hangs.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// Opens for all once enough of them have come.
+/// Opens for all once enough callers are inside.
 #[derive(Default)]
 struct Gate {
     inside: Mutex<usize>,
@@ -21,7 +21,7 @@ struct Gate {
 }
 
 impl Gate {
-    /// Comes in, and waits for `enough` to be inside. Fails if they don't come.
+    /// Enters, and waits until `enough` callers are inside. Panics if they don't come.
     fn pass(&self, enough: usize) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         *inside += 1;
@@ -38,7 +38,7 @@ impl Gate {
     }
 }
 
-/// Waits for `count` to reach `target`, and then gives those who were counted time to get to where they wait.
+/// Waits for `count` to reach `target`, and then gives those callers time to begin to wait.
 fn all_arrived(count: &AtomicUsize, target: usize) {
     while count.load(Ordering::SeqCst) < target {
         thread::yield_now();
@@ -149,15 +149,15 @@ fn a_panic_in_when_lets_the_rest_go_on() {
     });
 }
 
-/// Has 50 callers at once `call` what is not stored. The leader ends only when all have come; the rest pass only if half of
-/// them are inside at once, which a queue never has.
+/// Makes 50 callers at once `call` what is not stored. The leader ends only when all have arrived; the rest pass only if half of them
+/// are inside at once, which never happens in a queue.
 fn run_side_by_side(call: impl Fn(&Cache, &dyn Fn()) + Sync) {
     const CALLERS: usize = 50;
     let (cache, arrived, gate) = (cache(), AtomicUsize::new(0), Gate::default());
     let lead = AtomicBool::new(true);
     let body = || {
         if lead.swap(false, Ordering::SeqCst) {
-            // a caller that has found nothing is about to wait
+            // a caller that has missed is about to wait
             while cache.stats().misses < CALLERS as u64 {
                 thread::yield_now();
             }
@@ -292,7 +292,7 @@ fn different_keys_never_wait_for_each_other() {
                 load(&cache, &body, 0)
             });
             entered.pass(2);
-            // enough of them that whatever the key is locked with is shared by some
+            // enough keys that some share the lock of the stuck key
             for x in 1..500 {
                 assert_eq!(load(&cache, &|| (), x), x);
             }
@@ -424,7 +424,7 @@ fn after_a_key_was_met_inside_its_own_load_others_wait_for_it_again() {
     });
 }
 
-/// Without a cache both calls return; with one, neither may wait for the other for ever.
+/// Without a cache both calls return, so with one neither may wait for the other for ever.
 #[test]
 fn two_threads_in_two_loads_that_call_each_other_both_return() {
     #[cache(cache = cache, skip(cache, gate, first))]
@@ -456,7 +456,7 @@ fn two_threads_in_two_loads_that_call_each_other_both_return() {
     });
 }
 
-/// A value that uses its cache when it is dropped.
+/// A value that uses its cache when dropped.
 #[derive(Clone)]
 struct Busy {
     cache: Weak<Cache>,

@@ -1,6 +1,6 @@
-//! Single flight, callers that await, and callers of both kinds on one key: one runs the body and the rest wait for it. A leader
-//! that panics, is cancelled or is never polled again holds up nobody for long, and a caller that blocks never keeps the
-//! leader it waits for from being polled.
+//! Single flight with async callers, and with callers of both kinds on one key: one runs the body and the rest wait for it. A leader
+//! that panics, is cancelled or is never polled again delays no caller for long, and a blocking caller never keeps its leader from
+//! being polled.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -21,7 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Barrier, Notify};
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, yield_now};
 
-/// Long enough for the slowest machine: a test that takes it has hung.
+/// Long enough for the slowest machine: a test that exceeds it hangs.
 const LIMIT: Duration = Duration::from_mins(1);
 
 fn current_thread() -> Runtime {
@@ -43,7 +43,7 @@ fn cache() -> Cache {
     Cache::builder().build().expect("a plain cache")
 }
 
-/// A cache whose waiters never give a leader up within a test.
+/// A cache whose waiters never give up a leader within a test.
 fn patient() -> Cache {
     let timeout = Duration::from_hours(1);
     let cache = Cache::builder().flight_timeout(timeout).build();
@@ -67,7 +67,7 @@ async fn until(condition: impl Fn() -> bool) {
     }
 }
 
-/// A programmatic load, awaited.
+/// A programmatic load, async.
 fn get_or_load<'a, F, Fut>(cache: &'a Cache, loader: F) -> BoxFuture<'a, u32>
 where
     F: FnOnce() -> Fut + Send + 'a,
@@ -77,13 +77,13 @@ where
     value.map(|value| value.expect("a value")).boxed()
 }
 
-/// What a load does is up to its caller.
+/// A load whose body is given by its caller.
 #[cache(cache = cache, skip(cache, body))]
 async fn boxed_load(cache: &Cache, body: BoxFuture<'_, u32>, x: u32) -> u32 {
     body.await
 }
 
-/// Another type of body would be another instantiation, which shares no load.
+/// Boxes the body, since another type of body would be another instantiation, which shares no load.
 async fn load(cache: &Cache, body: impl Future<Output = u32> + Send, x: u32) -> u32 {
     boxed_load(cache, body.boxed(), x).await
 }
@@ -128,7 +128,7 @@ fn a_thousand_tasks_on_one_key_run_the_body_once() {
     });
 }
 
-/// Of each kind, on one key. `first` says which of them comes first, and so leads.
+/// Callers of each kind on one key. The kind `first` comes first, and so leads.
 fn mixed_callers(first: usize) {
     const OF_EACH: usize = 300;
     let runtime = multi_thread(2);
@@ -226,7 +226,7 @@ fn waiters_of_a_panicking_leader_go_on() {
     });
 }
 
-/// The panicked future is kept, as an executor may do that catches the panic.
+/// The panicked future is kept, as by an executor that catches the panic.
 #[test]
 fn waiters_of_a_panicked_leader_that_is_not_dropped_go_on() {
     within(LIMIT, || {
@@ -321,7 +321,7 @@ fn a_waiter_that_is_dropped_leaves_the_load_to_the_rest() {
     assert_eq!(poll_once(&mut second), Poll::Ready(7));
 }
 
-/// Is nobody's, and can be counted.
+/// A waker that wakes nothing, and counts its calls.
 #[derive(Default)]
 struct Idle {
     woken: AtomicU32,
@@ -437,7 +437,7 @@ fn a_leader_that_was_given_up_and_polled_after_all_replaces_no_newer_value() {
     });
 }
 
-/// The leader takes many times the flight's timeout, but is polled all the while.
+/// The leader takes many times the `flight_timeout`, but is polled all the while.
 #[test]
 fn a_slow_leader_that_is_polled_is_not_given_up() {
     within(LIMIT, || {
@@ -456,8 +456,8 @@ fn a_slow_leader_that_is_polled_is_not_given_up() {
     });
 }
 
-/// Has 50 callers `call` what is not stored. The first ends when all have come; the rest pass only if they all are inside at
-/// once, which a queue never has.
+/// Makes 50 callers `call` what is not stored. The first ends when all have come; the rest pass only if they are all inside at once,
+/// which never happens in a queue.
 fn run_side_by_side<F, T>(call: impl Fn(Cache, BoxFuture<'static, ()>) -> F)
 where
     F: Future<Output = T>,
@@ -558,7 +558,7 @@ fn different_keys_never_wait_for_each_other() {
     let cache = patient();
     let mut stuck = Box::pin(load(&cache, std::future::pending(), 0));
     assert!(poll_once(&mut stuck).is_pending());
-    // enough of them that whatever the key is locked with is shared by some
+    // enough keys that some share the lock of the stuck key
     for x in 1..500 {
         let mut other = Box::pin(load(&cache, async move { x }, x));
         assert_eq!(poll_once(&mut other), Poll::Ready(x));
@@ -599,7 +599,7 @@ fn a_key_inside_its_own_load_runs_the_body_through_another_function_too() {
     #[cache(cache = cache, skip(cache, depth))]
     async fn there(cache: &Cache, depth: &AtomicUsize, x: u32) -> u32 {
         yield_now().await;
-        // two at once, both inside
+        // two futures at once, both inside the load
         let (one, _other) = tokio::join!(here(cache, depth, x), yield_now());
         one + 10
     }
@@ -627,7 +627,7 @@ fn a_key_that_a_closure_of_its_options_asks_for_is_inside_its_own_load() {
         x
     }
 
-    /// A closure can't await: what it has to ask, it blocks for.
+    /// A closure can't await, so it blocks on the call.
     fn again(asked: impl Future<Output = u32>) -> u32 {
         futures::executor::block_on(asked)
     }
@@ -732,7 +732,7 @@ fn a_blocking_task_does_not_stall_its_leader() {
     });
 }
 
-/// The leader and the caller that blocks are parts of one future, so no other thread can poll the leader meanwhile.
+/// The leader and the blocking caller are parts of one future, so no other thread can poll the leader meanwhile.
 async fn blocking_waiter_beside_its_leader(cache: Cache) -> (u32, u32) {
     let go = Notify::new();
     let leader = async {
@@ -799,7 +799,7 @@ fn a_task_that_blocks_hands_its_worker_on_while_a_blocking_leader_runs() {
     });
 }
 
-/// A shared tier that holds nothing, and takes its time to say so when it is given something.
+/// A shared tier that holds nothing, and is slow to answer a request to store.
 #[derive(Clone, Default)]
 struct SlowToStore {
     storing: Arc<AtomicUsize>,
@@ -846,8 +846,8 @@ async fn short_lived(cache: &Cache, value: u32) -> u32 {
     value
 }
 
-/// A leader whose value has landed and is on its way to the shared tier; then `meanwhile`, and a caller who finds nothing.
-/// Returns what that caller is given.
+/// A leader whose value is there and being stored in the shared tier; then `meanwhile`, and a caller that finds nothing. Returns that
+/// caller's result.
 fn called_while_a_leader_stores(
     builder: cacheado::CacheBuilder,
     waiters: u32,

@@ -1,5 +1,5 @@
-//! Statistics: every look-up is one hit or one miss, by function and by level as in total, under any concurrency; and they can
-//! be read by people and by programs.
+//! Statistics: every lookup is one hit or one miss, by function and by level as in total, under any concurrency. People and programs
+//! can read them.
 
 use std::sync::Barrier;
 use std::thread;
@@ -106,7 +106,7 @@ fn assert_consistent(stats: &Stats) {
     }
 }
 
-/// Threads that have ended have counted too, and those that follow them count on.
+/// The counts of ended threads are kept, and later threads add to them.
 #[test]
 fn counts_outlive_the_threads_that_made_them() {
     let cache = cache();
@@ -248,7 +248,7 @@ fn the_table_lines_up() {
             .find(|line| line.starts_with(&format!("{name}  ")));
         row.unwrap_or_else(|| panic!("no {name} in\n{shown}"))
     };
-    // each number ends where the word above it ends
+    // each number ends where its column's heading ends
     let head = row("function");
     let columns = [
         "hits",
@@ -298,7 +298,7 @@ fn the_table_lines_up() {
     );
 }
 
-/// Without any counts there is a head, a total, and nothing else.
+/// Without any counts, the table is a heading and a total.
 #[test]
 fn the_table_of_nothing_is_short() {
     let shown = Cache::disabled().stats().to_string();

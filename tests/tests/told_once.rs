@@ -1,4 +1,4 @@
-//! One event, one call: a rule that counts what it is told sees what has happened, whichever tiers a cache has.
+//! One event, one call: a rule that counts its calls sees each event once, whichever tiers a cache has.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,7 @@ use cacheado::{Cache, Error, Key, Rule, Scope, cache};
 use cacheado_tests::store::Client;
 use futures::FutureExt;
 
-/// Writes down what it is told.
+/// Records the hooks that are called.
 #[derive(Clone, Default)]
 struct Ear(Arc<Mutex<Vec<&'static str>>>);
 
@@ -21,7 +21,7 @@ impl Ear {
         self.0.lock().unwrap().push(event);
     }
 
-    /// What it was told since this was called last.
+    /// The hooks called since the last call of this method.
     fn told(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -68,7 +68,7 @@ fn batched(cache: &Cache, xs: &[u32]) -> HashMap<u32, u32> {
 
 type Call = fn(&Cache);
 
-/// Each of them looks something up, and loads it if it is not there.
+/// Each looks something up, and loads it on a miss.
 const LOOK_UPS: [(&str, Call); 7] = [
     ("get_or_load", |cache| {
         cache.get_or_load(1_u32, || 1_u32).run().unwrap();
@@ -177,7 +177,7 @@ fn of_what_goes_a_rule_is_told_once() {
     }
 }
 
-/// The body has failed, and the value that was looked at stands in.
+/// The body fails, and the value that was looked up is served stale.
 #[test]
 fn of_what_stands_in_a_rule_is_told_once() {
     #[cache(ttl = 1, cache = cache, skip(cache, body))]
@@ -203,7 +203,7 @@ fn of_what_stands_in_a_rule_is_told_once() {
     assert_eq!(ear.told(), ["get"]);
 }
 
-/// A store in which something happens before all that it has goes.
+/// A store that runs `meanwhile` before it is cleared.
 struct Crossed {
     inner: Client,
     meanwhile: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
@@ -238,8 +238,8 @@ impl Backend for Crossed {
     }
 }
 
-/// What is put while the store is cleared goes by itself: that all has gone is told once. What a look-up finds there meanwhile is not taken
-/// over.
+/// A value put while the store is cleared is evicted by itself, so the clear is reported once. A value that a lookup finds in the
+/// store meanwhile is not kept.
 #[test]
 fn that_all_has_gone_is_told_once_whatever_comes_meanwhile() {
     type Meanwhile = fn(&Cache);
@@ -269,7 +269,7 @@ fn that_all_has_gone_is_told_once_whatever_comes_meanwhile() {
     }
 }
 
-/// Over what another rule panics with as well.
+/// Even if another rule panics when the clear is reported.
 #[test]
 fn that_all_has_gone_is_told_once_if_a_rule_panics_over_it() {
     struct Startled;

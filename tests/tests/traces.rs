@@ -1,4 +1,4 @@
-//! What is traced where nobody is told otherwise.
+//! What is traced where no caller learns of it otherwise.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
@@ -12,11 +12,11 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::with_default;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Writes down what is traced.
+/// Records the traced events.
 #[derive(Clone)]
 struct Scribe {
     lines: Arc<Mutex<String>>,
-    /// What is less than that is left out.
+    /// Events below this level are left out.
     level: Level,
 }
 
@@ -52,12 +52,12 @@ impl Subscriber for Scribe {
     fn exit(&self, _: &Id) {}
 }
 
-/// What is traced by `call`.
+/// The events traced by `call`.
 fn traced(call: impl FnOnce()) -> String {
     traced_at(Level::TRACE, call)
 }
 
-/// The lines that are traced by `call`, from `level` on.
+/// The lines traced by `call`, at `level` and above.
 fn traced_at(level: Level, call: impl FnOnce()) -> String {
     let scribe = Scribe {
         lines: Arc::default(),
@@ -94,7 +94,7 @@ fn generic<E: Send + 'static>(cache: &Cache, error: Option<E>) -> Result<u8, E> 
     error.map_or(Ok(1), Err)
 }
 
-/// What is traced when the second load fails, and the value of the first stands in.
+/// The events when the second load fails, and the first value is served stale.
 macro_rules! failure {
     ($function:ident($well:expr), $failing:expr) => {{
         let cache = Cache::builder().build().unwrap();
@@ -127,7 +127,7 @@ fn a_load_that_fails_in_silence_says_why_if_its_error_prints() {
     }
 }
 
-/// Refuses to be a key, or a value that leaves the process.
+/// Fails to serialize, as a key and as a value that leaves the process.
 #[derive(Clone)]
 struct Refusing;
 
@@ -193,7 +193,7 @@ fn what_each_call_has_to_say_is_told_once_in_a_while() {
             (alike.len(), alike.concat())
         };
         let (count, first) = told(Level::WARN);
-        // one for each operation that is refused
+        // one for each refused operation
         assert!((1..=4).contains(&count), "{message}: {count} lines");
         assert!(!first.contains("repeated"), "{first}");
         let (count, _) = told(Level::WARN);

@@ -1,4 +1,4 @@
-//! Two builds of one service on one store: what one has stored of a type is to the other, where the type is made otherwise, a miss.
+//! Two builds of one service on one store: a stored value is a miss for a build in which its type is another.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -9,7 +9,7 @@ use cacheado::{Cache, Key, Scope, Storable};
 use cacheado_backends::envelope::{Compression, Envelope, Opened};
 use serde::{Deserialize, Serialize};
 
-/// A store that has entries for ever.
+/// A store that keeps entries for ever.
 #[derive(Clone, Default)]
 struct Store(Arc<Mutex<HashMap<Key, Arc<[u8]>>>>);
 
@@ -53,7 +53,7 @@ impl Store {
         builder.build().unwrap()
     }
 
-    /// Has all that there is be called by the name that the other build's type has, as if it were the same.
+    /// Gives all stored values the name of the other build's type, as if it were the same type.
     fn rename<New>(&self) {
         for (key, bytes) in &mut *self.0.lock().unwrap() {
             let opened = Opened::open(bytes, "cacheado", key).unwrap();
@@ -72,7 +72,7 @@ impl Store {
     }
 }
 
-/// What a build in which the type is `New` reads where one in which it is `Old` has stored `value`; `None` is counted.
+/// What a build with the type `New` reads after a build with the type `Old` has stored `value`. A `None` must be counted.
 fn read<Old: Storable, New: Storable>(value: &Old) -> Option<New> {
     let store = Store::default();
     assert!(store.cache().set("value", value).run().unwrap());
@@ -122,7 +122,7 @@ mod new {
     }
 }
 
-/// Six uses, a length of five, five letters: without the first, a length of six.
+/// The bytes are six uses, a length of five, and five letters. Without the first field, the six is read as the length.
 #[test]
 fn a_field_that_is_written_and_not_read() {
     let name = "hello".to_owned();

@@ -1,5 +1,5 @@
-//! What is loaded before changes of other processes are first heard, and what one load does to another of its key: nothing goes from
-//! the store that nobody has evicted, and nobody runs a body for want of news.
+//! Loads before changes of other processes are first reported, and loads of one key beside each other: the store loses nothing that no
+//! caller has evicted, and no body runs merely because reports are missing.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use cacheado_tests::store::Client;
 use futures::FutureExt;
 use futures::executor::block_on;
 
-/// Runs once, when its operation comes next.
+/// Runs once, at the next operation of its kind.
 type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
 fn hang(hook: &Hook, run: impl FnOnce() + Send + 'static) {
@@ -30,13 +30,13 @@ fn cross(hook: &Hook) {
     }
 }
 
-/// A client that hears nothing until the test says so, and whose operations can be crossed.
+/// A client that receives no reports until the test says so, and whose operations other events can cross.
 struct Late {
     inner: Client,
     changes: Arc<OnceLock<Changes>>,
-    /// Ahead of a fill.
+    /// Before a fill.
     in_fill: Hook,
-    /// When the store has done it, and before it is answered.
+    /// After the store has carried it out, and before it answers.
     after_fill: Hook,
     after_evict: Hook,
 }
@@ -52,7 +52,7 @@ impl Late {
         }
     }
 
-    /// What has changes heard from then on.
+    /// Returns a function that has changes reported from then on.
     fn hear(&self) -> impl Fn() + Clone + Send + Sync + 'static {
         let changes = Arc::clone(&self.changes);
         move || changes.get().unwrap().report(Change::Covered)
@@ -199,7 +199,7 @@ fn beside(cache: &Cache, body: &Body) -> u32 {
     body()
 }
 
-/// A load that joins no other, of a key alone or of several, in whose body that is `run`.
+/// A load that joins no other, of one key or in bulk, with `run` in its body.
 fn load_beside(cache: &Cache, many: bool, value: u32, run: impl FnOnce() + Send + 'static) -> u32 {
     let hook = Hook::default();
     hang(&hook, run);
@@ -228,7 +228,7 @@ fn two_loads_side_by_side_do_not_evict_what_either_stores() {
         hear();
         let (other, stored) = (cache.clone(), Arc::clone(&after_fill));
         let got = load_beside(&cache, many, 1, move || {
-            // a later one, which is over when the first of the two is being stored
+            // a later load, which ends while the first of the two is being stored
             let (began, begins) = mpsc::channel();
             let (go, goes) = mpsc::channel::<()>();
             let later = thread::spawn(move || {
@@ -270,7 +270,7 @@ fn a_claimed_load_that_an_eviction_overtakes_evicts_nothing_itself() {
     let (loading, loads) = mpsc::channel();
     let ends = Mutex::new(ends);
     let other = cache.clone();
-    // who comes when the store has evicted, and before the process knows
+    // a caller that comes after the store has evicted, and before the process knows
     hang(&after_evict, move || {
         let (began, begins) = mpsc::channel();
         let slow = body(move || {
@@ -314,7 +314,7 @@ async fn claimed_rate_async(cache: &Cache, body: &Rate) -> Result<u32, String> {
     body()
 }
 
-/// Though an eviction has overtaken it.
+/// Even though an eviction has overtaken the load.
 #[test]
 fn a_claimed_load_with_nothing_to_store_is_followed_by_all() {
     for ends in [down, || Ok(500)] {
@@ -373,7 +373,7 @@ fn what_is_not_stored_takes_away_what_stood_in_and_nothing_that_came_since() {
         hear();
         let other = cache.clone();
         hang(&after_evict, move || {
-            // on a thread of its own, which is inside of no load
+            // on a thread of its own, which is not inside any load
             thread::spawn(move || assert_eq!(call(&other, 2), 2))
                 .join()
                 .unwrap();
@@ -472,7 +472,7 @@ fn an_older_load_that_is_refused_takes_nothing_of_a_newer_one() {
 
 type Waiter = Mutex<Pin<Box<dyn Future<Output = u32> + Send>>>;
 
-/// On a thread of its own, which is inside of no load.
+/// Polls on a thread of its own, which is not inside any load.
 fn poll(waiter: &Waiter) -> Poll<u32> {
     let poll = || {
         let mut context = Context::from_waker(Waker::noop());
@@ -493,7 +493,7 @@ fn who_has_waited_and_asks_again_finds_it() {
             assert_eq!(other.get_or_load("key", async || 8_u32).await.unwrap(), 7);
             load(&other, || 9)
         })));
-        // it goes on as soon as it may, if that is before the store has the value
+        // the waiter goes on as soon as it may, possibly before the store has the value
         let (early, goes_on) = (Arc::new(OnceLock::new()), Arc::clone(&waiter));
         let is_early = Arc::clone(&early);
         hang(&in_fill, move || is_early.set(poll(&goes_on)).unwrap());
@@ -547,7 +547,7 @@ fn shared_rate(cache: &Cache, body: &Rate) -> Result<u32, String> {
     body()
 }
 
-/// One of a shared value, which another process may have stored unheard, is not.
+/// An error of a function with shared values is not kept, since another process may have stored a value unreported.
 #[test]
 fn so_is_its_error() {
     let changes: [&[Change]; 2] = [&[Change::Covered], &[Change::Lost, Change::Covered]];
@@ -578,7 +578,7 @@ fn so_is_its_error() {
     }
 }
 
-/// A process, and what all of them read.
+/// A process, and the source that all processes read.
 #[derive(Clone)]
 struct Process {
     cache: Cache,
@@ -611,7 +611,7 @@ fn parts(of: &Process, ids: &[u32]) -> HashMap<u32, u32> {
         .collect()
 }
 
-/// A way to ask for a part.
+/// A way to read a part.
 type Ask = fn(&Process) -> u32;
 
 #[cache(cache = of.cache, skip(of, ask), ttl = 3600)]
@@ -656,7 +656,7 @@ fn what_a_load_makes_of_a_copy_that_may_be_old_is_as_new_as_the_store() {
         }
         source.store(2, Ordering::SeqCst);
         one.cache.clear().run().unwrap();
-        // a copy may be as old as `coherence` says, and what is made of it would be for as long as that lives
+        // a copy may be as old as `coherence` allows, and a value derived from it would be so for its whole lifetime
         assert_eq!(ask(&other), 1, "{way}: nothing says that it is old");
         assert_eq!(whole(&other, way, ask), 2, "{way}");
         assert_eq!(wholes(&other, &[way], ask)[&way], 2, "{way}");
@@ -677,7 +677,7 @@ fn copies_that_are_all_there_is_serve_loads_as_well() {
     assert_eq!(whole(&process, 1, |of| aged_part(of, 1)), 1);
 }
 
-/// The loads of several keys that aren't a function's are bodies as well.
+/// The bodies of programmatic bulk loads are bodies as well.
 #[test]
 fn so_is_what_a_loader_of_many_makes() {
     for is_async in [false, true] {
@@ -704,14 +704,14 @@ async fn detached_part(of: Arc<Process>, id: u32) -> u32 {
     of.source.load(Ordering::SeqCst)
 }
 
-/// The source is gone when it has nothing.
+/// Fails while the source holds 0.
 #[cache(cache = of.cache, skip(of), ttl = 3600, stale = 60)]
 fn part_or_old(of: &Process, id: u32) -> Result<u32, String> {
     let found = of.source.load(Ordering::SeqCst);
     (found > 0).then_some(found).ok_or_else(String::new)
 }
 
-/// What is made of it stays where it may be old no longer than the copy may.
+/// The derived value stays in the process, where it may be outdated for no longer than the copy may.
 #[test]
 fn what_is_made_of_a_copy_for_want_of_better_does_not_go_to_the_store() {
     let asks: [fn(&Arc<Process>) -> u32; 4] = [
@@ -732,7 +732,7 @@ fn what_is_made_of_a_copy_for_want_of_better_does_not_go_to_the_store() {
             let of = Arc::new(Process::new(&client, &source));
             of.cache.set("part", &1_u32).run().unwrap();
             assert_eq!(ask(&of), 1);
-            // the wire breaks for a moment
+            // the connection breaks for a moment
             let load = || {
                 client.store().down.store(true, Ordering::SeqCst);
                 let found = ask(&of);
@@ -774,7 +774,7 @@ fn nor_what_is_made_of_one_that_stands_in() {
     assert_eq!(stored, None);
 }
 
-/// Nobody else has what stood in for it, so the process knows that it has just failed.
+/// No other process has the stale value that was served, so this process remembers that the load has just failed.
 #[test]
 fn a_load_that_has_failed_in_a_body_is_not_tried_again_at_once() {
     let client = Client::new();

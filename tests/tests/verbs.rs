@@ -1,5 +1,5 @@
-//! The verbs: `evict!`, `peek!`, `put!`, `refresh!` and `bypass!`, each for one call of a cached function, wherever the function
-//! can be named.
+//! The verbs `evict!`, `peek!`, `put!`, `refresh!` and `bypass!`, each for one call of a cached function, wherever the function can be
+//! named.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -142,7 +142,7 @@ fn bypass_runs_and_does_neither() {
     assert_eq!((stats.hits, stats.misses), (1, 1));
 }
 
-/// Each verb on what is written as one call, sync.
+/// Each verb on one call, sync.
 macro_rules! all_verbs {
     ($shop:ident: $($call:tt)*) => {{
         let runs = $shop.runs();
@@ -159,7 +159,7 @@ macro_rules! all_verbs {
     }};
 }
 
-/// The same, async: each is a future.
+/// The same, async: each verb is a future.
 macro_rules! all_verbs_async {
     ($shop:ident: $($call:tt)*) => {{
         let runs = $shop.runs();
@@ -214,7 +214,7 @@ fn renamed_and_reexported() {
     });
 }
 
-/// Whatever it is called, it is one function.
+/// Whatever name is used, it is one function.
 #[test]
 fn by_any_name_it_is_the_same_entry() {
     use shop::order as purchase;
@@ -335,7 +335,7 @@ fn maybe(shop: &Shop, x: u8) -> Maybe {
     (x > 0).then(|| shop.run())
 }
 
-/// `peek!` and `put!` see what is stored: the `T` of a `Result<T, E>`, behind an alias too, and the whole of an `Option`.
+/// `peek!` and `put!` use what is stored: the `T` of a `Result<T, E>`, behind an alias too, and the whole of an `Option`.
 #[test]
 fn they_see_what_is_stored() {
     let shop = Shop::new();
@@ -359,7 +359,7 @@ fn picky(shop: &Shop, x: u32) -> u32 {
     x
 }
 
-/// The function's options hold for them.
+/// The function's options apply to the verbs.
 #[test]
 fn they_keep_to_the_options() {
     let shop = Shop::new();
@@ -375,7 +375,7 @@ fn they_keep_to_the_options() {
     assert_eq!(peek!(picky(&shop, 5)).unwrap(), None);
 }
 
-/// A refresh replaces what was there, even by nothing.
+/// A refresh replaces the old value, even if the new one is not stored.
 #[test]
 fn a_refresh_whose_value_is_not_stored_removes_the_older_one() {
     let shop = Shop::new();
@@ -411,7 +411,7 @@ fn on_a_disabled_cache_they_find_and_store_nothing() {
     assert_eq!(bypass!(shop.buy("tea")), Ok(2));
 }
 
-/// The futures can go to another thread.
+/// The futures are `Send`.
 #[test]
 fn of_async_functions_they_are_send() {
     fn send<F: Future + Send>(future: F) -> F::Output {
@@ -444,7 +444,7 @@ fn hidden_in_the_background(cache: Cache, value: Once) -> u32 {
     value.0
 }
 
-/// The parameters of `ttl` and `when` are called as an argument is, which they hide.
+/// The parameters of `ttl` and `when` have the name of an argument, and shadow it.
 #[test]
 fn a_closure_that_hides_an_argument_asks_for_none() {
     let cache = Cache::builder().build().unwrap();

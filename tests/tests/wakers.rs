@@ -1,4 +1,4 @@
-//! Wakers are the executor's code: what runs as one of them goes may itself take part in what is waited for.
+//! Wakers are code of the executor: what runs when a waker is dropped may itself affect the awaited call.
 
 use std::future::Future;
 use std::pin::pin;
@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
-/// A test that takes so long has hung.
+/// A test that exceeds this hangs.
 const LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, PartialEq, Clone)]
@@ -38,7 +38,7 @@ async fn detached(cache: &Cache, open: &Arc<Notify>) -> u64 {
     1
 }
 
-/// Does something when the last that there is of it goes.
+/// Calls the closure when its last clone is dropped.
 struct Acts<F: Fn()>(F);
 
 impl<F: Fn() + Send + Sync> Wake for Acts<F> {
@@ -55,15 +55,15 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().build().expect("a runtime")
 }
 
-/// Whose waiters give up nothing within a test.
+/// A cache whose waiters give up nothing within a test.
 fn cache(clock: &ManualClock) -> Cache {
     let builder = Cache::builder().clock(clock.clone());
     let builder = builder.flight_timeout(Duration::from_hours(1));
     builder.build().expect("a patient cache")
 }
 
-/// What `call` gives. It is polled by a waker that runs `act` as it goes, which it does when another takes its place; `between` comes
-/// ahead of that. If it goes on after that, it does so in `runtime`.
+/// The result of `call`. It is polled with a waker that runs `act` when dropped; then `between` runs; then another waker takes its
+/// place. If the call is still pending, it continues in `runtime`.
 fn replaced<R>(
     call: impl Future<Output = R>,
     act: impl Fn() + Send + Sync + 'static,
@@ -126,7 +126,7 @@ fn one_that_wakes_the_body_of_a_task_as_it_is_replaced() {
             let open = Arc::clone(&open);
             move || open.notify_one()
         };
-        // it begins there
+        // the task begins here
         let begins = || runtime.block_on(yield_now());
         assert_eq!(replaced(detached(&cache, &open), act, begins, &runtime), 1);
     });

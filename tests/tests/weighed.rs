@@ -1,4 +1,4 @@
-//! Weighers: what they are shown of what is about to be stored, and what an entry's bytes are.
+//! Weighers: what they see of the entry about to be stored, and what counts as an entry's bytes.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,14 +10,14 @@ scopes! {
     organization(org_id) { user(user_id) }
 }
 
-/// Long enough for the slowest machine: a test that takes it has hung.
+/// Long enough for the slowest machine: a test that exceeds it hangs.
 const LIMIT: Duration = Duration::from_mins(2);
 
 fn bytes_of(it: &Weighed<'_>) -> u32 {
     it.bytes()
 }
 
-/// What `weigh` says of the entry that is stored by `store`.
+/// The result of `weigh` for the entry that `store` stores.
 fn scales<R: Send + Clone + 'static>(
     weigh: impl Fn(&Weighed<'_>) -> R + Send + Sync + 'static,
     store: &dyn Fn(&Cache),
@@ -45,7 +45,7 @@ fn the_key() {
     });
     assert_eq!(key.scope(), scope::user("acme", 7));
     assert!(key.to_string().contains("\"key\""), "{key}");
-    // not the value, which is somebody's data
+    // not the value, which is user data
     let shown = scales(|it| format!("{it:?}"), &|cache| {
         _ = cache.set("key", &"secret".to_owned()).run();
     });
@@ -101,7 +101,7 @@ fn of_a_result_what_is_stored() {
 
 #[test]
 fn of_a_local_function_too() {
-    /// It lacks serde.
+    /// Implements no serde traits.
     #[derive(Clone)]
     struct Handle(Vec<u8>);
 
@@ -114,7 +114,7 @@ fn of_a_local_function_too() {
     let length = |it: &Weighed<'_>| it.value::<Handle>().map(|handle| handle.0.len());
     let seen = scales(length, &|cache| _ = handle(cache, 12));
     assert_eq!(seen, Some(12));
-    // nothing is known of what it owns elsewhere
+    // what it owns elsewhere is not known
     let bytes = |length| scales(bytes_of, &|cache| _ = handle(cache, length));
     assert_eq!(bytes(1), bytes(10_000));
     assert!(bytes(1) as usize > size_of::<Handle>());
@@ -199,7 +199,7 @@ fn a_weigher_may_use_the_cache() {
     });
 }
 
-/// A client that asks for what there is not must not fill the memory.
+/// A client that requests what does not exist must not fill the memory.
 #[test]
 fn errors_that_are_kept_weigh_too() {
     #[derive(Clone, Debug, PartialEq)]
