@@ -61,5 +61,9 @@ fn an_operation_is_so_many_commands() {
         assert_eq!(commands(&server), ["1 mget", "2 pttl"], "{way:?}");
         store.get_values(&[key("x"), key("y")]).unwrap();
         assert_eq!(commands(&server), ["1 mget"], "{way:?}");
+        store.get_many(&[key("x"), key("u"), key("v")]).unwrap();
+        assert_eq!(commands(&server), ["3 mget", "3 pttl"], "{way:?}");
+        store.get_values(&[key("x"), key("u"), key("v")]).unwrap();
+        assert_eq!(commands(&server), ["2 pttl", "3 mget"], "{way:?}");
     }
 }

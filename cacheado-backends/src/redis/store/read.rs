@@ -94,17 +94,19 @@ impl Store {
             let missing: Vec<_> = (0..found.len())
                 .filter(|&nth| found[nth].is_none())
                 .collect();
-            // MGET answers nil for a foreign type as well, PTTL does not
+            // MGET answers nil for a foreign type as well; PTTL does not, and is asked here unless `values` has
             let ask_for = |&nth: &usize| {
                 let (bucket, name) = &entries[nth];
-                pipe([time_left(*bucket, name), look_for_marks(*bucket, name)])
+                let left = (wanted == Wanted::Value).then(|| time_left(*bucket, name));
+                pipe(left.into_iter().chain([look_for_marks(*bucket, name)]))
             };
             let pipes: Vec<_> = missing.iter().map(ask_for).collect();
             let sent = Instant::now();
-            for (nth, answer) in missing.into_iter().zip(ask_all(io, &pipes).await?) {
-                let [left, seen] = reply::all(answer)?;
-                found[nth] = Some(match marks(reply::array(seen)?)? {
-                    _ if reply::integer(left)? != ABSENT => Found::Foreign,
+            for (nth, mut answers) in missing.into_iter().zip(ask_all(io, &pipes).await?) {
+                let seen = reply::array(answers.pop().unwrap_or_default())?;
+                let left = answers.pop().map(reply::integer).transpose()?;
+                found[nth] = Some(match marks(seen)? {
+                    _ if left.is_some_and(|left| left != ABSENT) => Found::Foreign,
                     Some(seen) => Found::Miss(seen),
                     None => Found::Unmarked,
                 });
