@@ -73,7 +73,7 @@ fn what_it_is_made_of_does() {
     }
 }
 
-/// What a number is made of, and in which order, is not lost where one part is made as another begins.
+/// A part that moves from inside a tuple or list to before it changes the shape.
 #[test]
 fn parts_that_change_places_with_what_they_stand_in_are_told_apart() {
     assert_ne!(of(&(1_u32, (1_i32,))), of(&(1_i32, (1_u32,))));
@@ -223,7 +223,7 @@ fn the_size_is_right_where_a_number_takes_a_byte_more() {
     }
 }
 
-/// It stands in what other processes have stored.
+/// Shapes are stored with values, so they must be the same in every release.
 #[test]
 fn the_numbers_stay() {
     assert_eq!(of(&1_u32), 0xaf63_c14c_8601_beab);

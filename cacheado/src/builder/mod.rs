@@ -377,9 +377,9 @@ impl CacheBuilder {
         self
     }
 
-    /// How many bodies run in the background at once; 64 by default. At the limit no refresh begins, and a call with a `timeout` runs
-    /// its body itself and waits for it. With zero nothing is renewed in the background: an old value is served for as long as `stale`
-    /// allows, and then the next call loads.
+    /// How many bodies run in the background at once; 64 by default. At the limit no refresh begins, and a call with a `timeout`, or that
+    /// is `detached`, runs its body itself and waits for it. With zero nothing is renewed in the background: an old value is served for
+    /// as long as `stale` allows, and then the next call loads.
     pub fn background_limit(mut self, most: usize) -> Self {
         self.background = most;
         self

@@ -159,7 +159,7 @@ fn what_expired_leaves_an_index_that_stays() {
         .unwrap();
     store.set(&key("stays"), &text("v")).unwrap();
     store.set(&key("b"), &short).unwrap();
-    // longer than what is noted of them would have been kept by itself
+    // longer than the index would have lived without `stays`
     sleep(Duration::from_millis(3300));
     store.set(&key("c"), &text_for("v", 60 * SECOND)).unwrap();
     assert_eq!(entered(&server, "index"), 2);

@@ -8,7 +8,8 @@ use super::{Dropped, Store};
 use crate::clock::{Clock, ManualClock};
 use crate::entry::NewEntry;
 use crate::key::{Key, Probe, Space, SpaceSpec};
-use crate::rule::Rule;
+use crate::memory::handle::Handle;
+use crate::rule::{Cause, Rule};
 use crate::rules::Lru;
 use crate::scope::{Hierarchy, Scope};
 
@@ -86,6 +87,14 @@ fn store_with(clock: &ManualClock, rules: Vec<Box<dyn Rule>>) -> Arc<Store> {
 fn insert(store: &Store, key: &Key, lifetime: Option<Duration>) {
     let entry = NewEntry::new(key.clone(), (), 1, true);
     store.insert(entry, lifetime, &mut Dropped::new());
+}
+
+/// The handle of the only entry.
+fn only(store: &Store) -> Handle {
+    let mut handles = Vec::new();
+    store.entries.for_each(|entry| handles.push(entry.handle()));
+    assert_eq!(handles.len(), 1);
+    handles[0]
 }
 
 fn has(store: &Store, key: &Key) -> bool {
@@ -187,6 +196,41 @@ fn of_two_that_share_a_hash_the_least_recently_used_goes() {
 }
 
 #[test]
+fn an_old_handle_removes_nothing_of_another_key() {
+    let place = Place::new();
+    // the two keys have one hash, so the second entry takes the slot of the first
+    let [one, other] = place.twins(2);
+    let clock = ManualClock::new();
+    let store = store(&clock);
+    insert(&store, &one, Some(SECOND));
+    let handle = only(&store);
+    assert!(store.remove(&one, &mut Dropped::new()));
+    insert(&store, &other, None);
+    assert!(only(&store) == handle);
+    for cause in [Cause::Expired, Cause::Evicted, Cause::Rule] {
+        store.remove_found(handle, &one, cause);
+        assert!(has(&store, &other), "{cause:?}");
+    }
+    store.remove_copy(handle, &one, &mut Dropped::new());
+    assert!(has(&store, &other));
+
+    // the handle was found expired, but the same key has been stored again
+    store.remove_found(handle, &other, Cause::Expired);
+    assert!(has(&store, &other));
+    store.remove_found(handle, &other, Cause::Rule);
+    assert!(!has(&store, &other));
+    insert(&store, &other, None);
+    store.remove_copy(only(&store), &other, &mut Dropped::new());
+    assert!(!has(&store, &other));
+
+    // an entry that never leaves the process is not a copy
+    let own = NewEntry::new(one.clone(), (), 1, false);
+    store.insert(own, None, &mut Dropped::new());
+    store.remove_copy(only(&store), &one, &mut Dropped::new());
+    assert!(has(&store, &one));
+}
+
+#[test]
 fn what_goes_leaves_nothing_noted() {
     let place = Place::new();
     let shelves: Vec<Scope> = (0..4).map(|nth| place.shelf(nth)).collect();
@@ -199,10 +243,17 @@ fn what_goes_leaves_nothing_noted() {
     }
     assert_eq!(store.index.noted(), 2 * 20_000);
     assert_eq!(store.expiry.noted(), 20_000);
+    // some of those with the longest lifetime, one by one
+    for nth in (99..20_000).step_by(100) {
+        let key = place.key(&shelves[nth as usize % 4], nth);
+        assert!(store.remove(&key, &mut Dropped::new()));
+    }
+    assert_eq!(store.index.noted(), 2 * 19_800);
+    assert_eq!(store.expiry.noted(), 19_800);
     clock.advance(SECOND * 30);
     assert_eq!(store.remove_scope(&shelves[1]).entries, 3_400);
     assert_eq!(store.index.noted(), 2 * store.len());
     assert_eq!(store.expiry.noted(), store.len());
-    assert_eq!(store.remove_scope(&place.room()).entries, 10_600);
+    assert_eq!(store.remove_scope(&place.room()).entries, 10_400);
     assert_eq!((store.index.noted(), store.expiry.noted()), (0, 0));
 }
