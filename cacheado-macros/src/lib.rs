@@ -542,16 +542,23 @@ pub fn __expand(input: TokenStream) -> TokenStream {
     cache::detour::expand(input.into()).into()
 }
 
-/// On what stands in for a function where there is no `scopes!`: takes it away, since there is one.
+/// On the copy of a function that is for the case that there is no `scopes!`: removes it, since there is one.
 #[doc(hidden)]
 #[proc_macro_attribute]
 pub fn __instead(_: TokenStream, _: TokenStream) -> TokenStream {
     TokenStream::new()
 }
 
-/// The same where there is something wrong with the `scopes!`, which is told there alone.
+/// The same if there is something wrong with the `scopes!`, which is reported only there: leaves the copy.
 #[doc(hidden)]
 #[proc_macro_attribute]
 pub fn __instead_of_wrong_scopes(_: TokenStream, item: TokenStream) -> TokenStream {
     item
+}
+
+/// On the copy that is left: emits the function as it was written, and stand-ins for its companions.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn __as_written(attr: TokenStream, item: TokenStream) -> TokenStream {
+    cache::detour::as_written(attr.into(), &item.into()).into()
 }

@@ -7,7 +7,7 @@ use std::task::Poll;
 use cacheado_backends::{Hierarchy, IdText, Level as RuntimeLevel, Scope, ScopeId};
 
 pub use cacheado_backends::LevelDef as Level;
-pub use cacheado_macros::{__expand, __instead, __instead_of_wrong_scopes};
+pub use cacheado_macros::{__as_written, __expand, __instead, __instead_of_wrong_scopes};
 pub use {core, std};
 
 pub use crate::arity::*;

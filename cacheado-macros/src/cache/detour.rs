@@ -2,9 +2,9 @@
 //! attribute hands everything to the hidden `hierarchy!` of the module that `scopes!` generated. That adds the hierarchy and calls
 //! `__expand!`, which then knows both.
 //!
-//! If there is no such module, the compiler reports that, and the call expands to nothing. So stand-ins for the function and its
-//! companions are emitted as well, to keep its calls and verbs from being errors, too. Each has an attribute from the module that
-//! removes it. If the module is missing, the compiler reports that attribute in the same words.
+//! If there is no such module, the compiler reports that, and the call expands to nothing. So the function is emitted a second time, to
+//! keep its calls and verbs from being errors, too. Its first attribute, from the module, removes it. If the module is missing, the
+//! compiler reports that attribute in the same words, and goes on with the second one, `as_written`.
 
 use proc_macro2::{Delimiter, TokenStream};
 use quote::{quote, quote_spanned};
@@ -18,26 +18,39 @@ use crate::parse::group;
 use crate::runtime::{Runtime, at};
 use crate::scopes::parse::Hierarchy;
 
-/// The call of `hierarchy!`, and the `stand_ins` with the attribute that they are given.
+/// The call of `hierarchy!`, and the function for the case that there is none.
 pub(crate) fn fetch(
     kind: &str,
     module: Option<&Path>,
     scope: &ScopeOption,
     attr: &TokenStream,
     item: &TokenStream,
-    stand_ins: impl FnOnce(&TokenStream) -> TokenStream,
 ) -> TokenStream {
     // without `scopes!`, the error is reported at the scope's name
     let span = at(scope.name.span());
     let default = quote_spanned!(scope.name.span()=> crate::scope);
     let module = module.map_or(default, |path| quote!(#path));
-    let expand = Runtime::find().private("__expand");
+    let runtime = Runtime::find();
+    let (expand, as_written) = (runtime.private("__expand"), runtime.private("__as_written"));
     let kind = Ident::new(kind, span);
     let made = quote_spanned!(span=> #module::__made_by_scopes);
-    let stand_ins = stand_ins(&quote_spanned!(span=> #[#made::instead]));
     quote_spanned! {span=>
         #made::hierarchy! { [#expand] [#module] #kind [#attr] #item }
-        #stand_ins
+        #[#made::instead]
+        #[#as_written(#kind [#attr])]
+        #item
+    }
+}
+
+/// `#[__as_written]`: the function where scopes are missing or wrong, which is reported elsewhere.
+pub(crate) fn as_written(attr: TokenStream, item: &TokenStream) -> TokenStream {
+    let parse = |input: ParseStream<'_>| {
+        let kind = input.call(Ident::parse_any)?;
+        Ok((kind, group(input, Delimiter::Bracket)?))
+    };
+    match parse.parse2(attr) {
+        Ok((kind, attr)) if kind != "evict" => super::as_written(&attr, item),
+        _ => item.clone(),
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn with_stubs(
     if !is_whole {
         fill_blanks(&mut function);
     }
-    let stubs = stubs(&function, options, is_whole, &TokenStream::new());
+    let stubs = stubs(&function, options, is_whole);
     let error = error.map(Error::to_compile_error);
     // an argument may exist only for the key
     quote!(#[allow(unused_variables)] #item #stubs #error)
@@ -54,32 +54,8 @@ fn fill_blanks(function: &mut Function) {
     types::fill_blanks(&mut function.output, false);
 }
 
-/// Stand-ins for a function that has no mistake itself, and for its companions, each with the attribute `mark`.
-pub(crate) fn stand_ins(function: &Function, options: &Options, mark: &TokenStream) -> TokenStream {
-    let stubs = stubs(function, options, true, mark);
-    let stand_in = stand_in(function, mark);
-    quote!(#stand_in #stubs)
-}
-
-/// A stand-in for a function, with the attribute `mark`.
-pub(crate) fn stand_in(function: &Function, mark: &TokenStream) -> TokenStream {
-    let (cfgs, vis, defaultness) = (cfgs(function), &function.vis, &function.defaultness);
-    let (sig, never) = (visible_signature(function), never());
-    quote! {
-        #mark
-        #cfgs
-        #[allow(unused_variables)]
-        #vis #defaultness #sig { #never }
-    }
-}
-
 /// `is_whole`: no types were left out.
-fn stubs(
-    function: &Function,
-    options: &Options,
-    is_whole: bool,
-    mark: &TokenStream,
-) -> TokenStream {
+fn stubs(function: &Function, options: &Options, is_whole: bool) -> TokenStream {
     let place = place(function, options.block);
     let sig = &function.sig;
     // no stand-ins for a function that can't be in an impl of another type, has no type that can be named, lends what a stand-in
@@ -98,7 +74,6 @@ fn stubs(
     }
     let cfgs = cfgs(function);
     let attrs = quote! {
-        #mark
         #cfgs
         #[doc(hidden)]
         #[allow(non_camel_case_types, non_snake_case, clippy::exhaustive_structs)]

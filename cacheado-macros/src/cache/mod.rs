@@ -49,6 +49,13 @@ pub(crate) fn attribute(
     item: &TokenStream,
     scopes: Scopes<'_>,
 ) -> TokenStream {
+    let (options, mut errors) = Options::read(attr.clone());
+    if scopes.is_none()
+        && errors.is_empty()
+        && let Some(scope) = options.scope.as_ref().filter(|scope| !scope.is_global())
+    {
+        return detour::fetch(kind.word(), options.scopes.as_ref(), scope, attr, item);
+    }
     let function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => return fallback::with_item(&error, item),
@@ -58,7 +65,6 @@ pub(crate) fn attribute(
             "this function is cached already: `#[cache]` or `#[cache_put]` stands on it once";
         return fallback::with_item(&Error::new(Span::call_site(), message), item);
     }
-    let (options, mut errors) = Options::read(attr.clone());
     check::check(&function, &options, &mut errors);
     reach::check(&function, &options, &mut errors);
     if let (Kind::Put, Flavor::Boxed(boxed)) = (kind, &function.flavor) {
@@ -74,19 +80,6 @@ pub(crate) fn attribute(
     if function.leaves_types_out() {
         return fallback::with_stubs(None, item, function, &options);
     }
-    if scopes.is_none()
-        && let Some(scope) = options.scope.as_ref().filter(|scope| !scope.is_global())
-    {
-        let stand_ins = |mark: &_| fallback::stand_ins(&function, &options, mark);
-        return detour::fetch(
-            kind.word(),
-            options.scopes.as_ref(),
-            scope,
-            attr,
-            item,
-            stand_ins,
-        );
-    }
     let scope = scope_of_call(&function, &options, scopes).and_then(|scope| {
         let mut errors = Errors::default();
         check_scoped::check(kind, &function, &options, &scope, &mut errors);
@@ -95,5 +88,16 @@ pub(crate) fn attribute(
     match scope {
         Ok(scope) => expand::expand(&plan::plan(kind, function, options, scope)),
         Err(error) => fallback::with_stubs(Some(&error), item, function, &options),
+    }
+}
+
+/// The function as it was written, with stand-ins for its companions.
+fn as_written(attr: &TokenStream, item: &TokenStream) -> TokenStream {
+    match syn::parse2(item.clone()) {
+        Ok(function) => {
+            let (options, _) = Options::read(attr.clone());
+            fallback::with_stubs(None, item, function, &options)
+        }
+        Err(_) => item.clone(),
     }
 }

@@ -12,7 +12,7 @@ use proc_macro2::TokenStream;
 use self::expand::expand;
 pub(crate) use self::options::Evictions;
 use crate::cache::boxed::future_output;
-use crate::cache::fallback::{stand_in, with_item};
+use crate::cache::fallback::with_item;
 use crate::cache::signature::Function;
 use crate::cache::types::find_impl_trait;
 use crate::cache::{Scopes, detour};
@@ -20,31 +20,25 @@ use crate::parse::{Errors, is_key_value};
 
 /// What the attribute and its function expand to. `scopes`: the hierarchy, once `detour` has fetched it.
 pub(crate) fn attribute(attr: &TokenStream, item: &TokenStream, scopes: Scopes<'_>) -> TokenStream {
-    let function: Function = match syn::parse2(item.clone()) {
-        Ok(function) => function,
-        Err(error) => return with_item(&error, item),
-    };
     let mut errors = Errors::default();
     let evictions = Evictions::read(attr.clone(), &mut errors);
     match errors.finish() {
         Err(_) if is_key_value(attr) => return item.clone(),
         Err(error) => return with_item(&error, item),
-        // the compiler rejects it, and says which type it should be
-        Ok(()) if function.leaves_types_out() => return item.clone(),
         Ok(()) => {}
     }
     if scopes.is_none()
         && let Some(scope) = evictions.scopes.iter().find(|scope| !scope.is_global())
     {
-        let stand_in = |mark: &_| stand_in(&function, mark);
-        return detour::fetch(
-            "evict",
-            evictions.module.as_ref(),
-            scope,
-            attr,
-            item,
-            stand_in,
-        );
+        return detour::fetch("evict", evictions.module.as_ref(), scope, attr, item);
+    }
+    let function: Function = match syn::parse2(item.clone()) {
+        Ok(function) => function,
+        Err(error) => return with_item(&error, item),
+    };
+    // the compiler rejects it, and says which type it should be
+    if function.leaves_types_out() {
+        return item.clone();
     }
     let mut errors = Errors::default();
     if let Some(error) = function.names_twice() {
