@@ -348,7 +348,7 @@ pub fn cache_impl(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// # Errors
 ///
 /// Names of levels and of arguments are unique across all trees; `global` and `hierarchy` are reserved. A level has exactly one
-/// argument. Breaking these rules is a compile error at the name.
+/// argument. A tree is at most 12 levels deep. Breaking these rules is a compile error at the name.
 #[proc_macro]
 pub fn scopes(input: TokenStream) -> TokenStream {
     scopes::declare(input.into()).into()

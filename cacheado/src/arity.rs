@@ -3,12 +3,12 @@
 //! [`key_part`] requires that a part can be in a key, where the part is passed. The functions here require the same, and nothing after
 //! them requires anything. So a part that can't be in a key is one error, at that part.
 
-use cacheado_backends::IdText;
 use serde::Serialize;
 
 use crate::cache::Cache;
 use crate::call::Call;
 use crate::function::{Function, Mode, Storage};
+use crate::ids::Ids;
 use crate::load::pending::Pending;
 use crate::outcome::{Carry, Outcome, Value};
 
@@ -38,11 +38,11 @@ macro_rules! by_arity {
         ///
         /// [`Pending`], if there is no hit.
         #[inline(always)]
-        #[allow(clippy::inline_always, reason = "it hands over what it is given: the ids are texts in the registers of its caller")]
+        #[allow(clippy::inline_always, reason = "it only hands over what it is given")]
         #[allow(clippy::too_many_arguments, reason = "one for each part of a key")]
         #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
-        pub fn $look<S: Storage, R, K, $($Part: KeyPart + ?Sized,)* const IDS: usize>(
-            ids: &[IdText<'_>; IDS],
+        pub fn $look<'i, S: Storage, R, K, I, $($Part: KeyPart + ?Sized,)* const IDS: usize>(
+            ids: I,
             _: S,
             function: &'static Function,
             carry: Carry<R, K>,
@@ -51,28 +51,29 @@ macro_rules! by_arity {
             $($part: &$Part),*
         ) -> Result<R, Pending<R, K>>
         where
+            I: Ids<'i, IDS>,
             K: Outcome<R>,
             K::Stored: Value,
         {
-            let ids = ids.each_ref().map(IdText::as_bytes);
-            function.look::<S, R, K, _, IDS>(carry, mode, cache, &ids, &($($part,)*))
+            function.look::<S, R, K, I, _, IDS>(carry, mode, cache, ids, &($($part,)*))
         }
 
         /// [`Function::call`].
         #[inline]
         #[allow(clippy::too_many_arguments, reason = "one for each part of a key")]
-        pub fn $call<R, K, D, $($Part: KeyPart + ?Sized,)* const IDS: usize>(
+        pub fn $call<'i, R, K, D, I, $($Part: KeyPart + ?Sized,)* const IDS: usize>(
             function: &'static Function,
             carry: Carry<R, K>,
             cache: &Cache,
-            ids: &[IdText<'_>; IDS],
+            ids: I,
             $($part: &$Part),*
         ) -> Call<R, D>
         where
+            I: Ids<'i, IDS>,
             K: Outcome<R>,
             K::Stored: Value,
         {
-            function.call(carry, cache, &ids.each_ref().map(IdText::as_bytes), &($($part,)*))
+            function.call(carry, cache, ids, &($($part,)*))
         }
     )*};
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use cacheado_backends::{Entry, Key, Result, Scope};
+use cacheado_backends::{Entry, IdText, Key, Result, Scope};
 use serde::Serialize;
 
 use crate::aging::{Aging, Span};
@@ -12,6 +12,7 @@ use crate::cache::Cache;
 use crate::evict::{evict_key, expire_key};
 use crate::flight::UnderWay;
 use crate::function::Function;
+use crate::ids::Ids;
 use crate::outcome::{Carry, Decision, Kind, Outcome, Probe, Value};
 use crate::put::Put;
 use crate::repeats::warn_seldom;
@@ -54,21 +55,24 @@ enum Decide {
 
 impl Function {
     /// Names a call of this function.
-    pub fn call<R, K, A, D>(
+    pub fn call<'i, R, K, I, A, D, const IDS: usize>(
         &'static self,
         carry: Carry<R, K>,
         cache: &Cache,
-        ids: &[&[u8]],
+        ids: I,
         args: &A,
     ) -> Call<R, D>
     where
+        I: Ids<'i, IDS>,
         K: Outcome<R>,
         K::Stored: Value,
         A: Serialize,
     {
+        let texts = ids.texts();
+        let ids = texts.each_ref().map(IdText::as_bytes);
         let named = Named {
             cache: cache.clone(),
-            key: self.key::<K::Stored, A>(cache, carry.typed.values, ids, args),
+            key: self.key::<K::Stored, A>(cache, carry.typed.values, &ids, args),
             values: carry.typed.values,
             aging: self.aging(),
             decide: Decide::Store { ttl: self.ttl() },

@@ -15,6 +15,7 @@ mod evict;
 mod flight;
 mod function;
 pub mod guide;
+mod ids;
 mod in_process;
 mod ledger;
 mod lifetime;

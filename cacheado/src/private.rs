@@ -21,6 +21,7 @@ pub use crate::batch::batched::{
 pub use crate::call::{Async, Blocking, Call, ScopeEviction, scope_eviction};
 pub use crate::default::default_cache;
 pub use crate::function::{Bare, Function, Mode, Site, Storage, WithAge};
+pub use crate::ids::id;
 pub use crate::lifetime::{Lifetime, lifetime};
 pub use crate::load::pending::Pending;
 pub use crate::outcome::{

@@ -37,6 +37,13 @@ mod inner {
     }
 }
 
+mod deepest {
+    cacheado::scopes! {
+        pub(crate) mod depths;
+        l1(n1) { l2(n2) { l3(n3) { l4(n4) { l5(n5) { l6(n6) { l7(n7) { l8(n8) { l9(n9) { l10(n10) { l11(n11) { l12(n12) } } } } } } } } } } }
+    }
+}
+
 fn cache() -> Cache {
     Cache::builder().scopes(scope::hierarchy()).build().unwrap()
 }
@@ -631,4 +638,58 @@ fn what_stands_for_an_id_that_cant_be_printed_is_nobody_elses() {
     let get = |scope: Scope| cache.get::<u32>("plan").scope(scope).run().unwrap();
     assert_eq!(get(scope::organization(guess(0))), Some(1));
     assert_eq!(get(scope::organization(Unprintable)), None);
+}
+
+/// Twelve levels are the most.
+#[test]
+fn the_deepest_scope_tells_all_its_ids_apart() {
+    #[cache(cache = cache, skip(cache), scope = "l12", scopes = deepest::depths)]
+    fn deep(
+        cache: &Cache,
+        n1: u8,
+        n2: &str,
+        n3: u8,
+        n4: String,
+        n5: u8,
+        n6: i64,
+        n7: u8,
+        n8: bool,
+        n9: u8,
+        n10: char,
+        n11: u8,
+        n12: u128,
+        arg: u8,
+    ) -> String {
+        format!("{n1}{n2}{n3}{n4}{n5}{n6}{n7}{n8}{n9}{n10}{n11}{n12}{arg}")
+    }
+    let cache = cache();
+    let ask = |ids: [u8; 12]| {
+        let [n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12] = ids;
+        deep(
+            &cache,
+            n1,
+            &n2.to_string(),
+            n3,
+            n4.to_string(),
+            n5,
+            n6.into(),
+            n7,
+            n8 == 1,
+            n9,
+            char::from(b'0' + n10),
+            n11,
+            n12.into(),
+            0,
+        )
+    };
+    let zeros = [0; 12];
+    ask(zeros);
+    for place in 0..12 {
+        let mut ids = zeros;
+        ids[place] = 1;
+        assert_ne!(ask(ids), ask(zeros));
+    }
+    assert_eq!((cache.stats().total_keys, cache.stats().misses), (13, 13));
+    let first = deepest::depths::l1(0);
+    assert_eq!(cache.evict_by_scope(first).run().unwrap(), 12);
 }

@@ -161,7 +161,7 @@ fn named(plan: &Plan, ids: &Ident, mode: &TokenStream, load: &TokenStream) -> To
         #shadows
         let #pending = {
             #(#bindings)*
-            #batch(#site, #carry, #mode, #cache, &[#(#scope),*], &#ids[..], |#ids| (#(#parts,)*))
+            #batch(#site, #carry, #mode, #cache, #scope, &#ids[..], |#ids| (#(#parts,)*))
         };
         #(#rebind)*
         #load

@@ -119,8 +119,7 @@ fn look(plan: &Plan, mode: &TokenStream, load: &TokenStream) -> TokenStream {
     } else {
         plan.runtime.private("Bare")
     };
-    // the ids come first: before any call, the compiler knows that the arguments, which the body borrows, have not changed
-    let args = quote!(&[#(#ids),*], #storage, #site, #carry, #mode, #cache, #(#parts),*);
+    let args = quote!(#ids, #storage, #site, #carry, #mode, #cache, #(#parts),*);
     let look = at_output(plan, &format!("look{}", parts.len()), &args);
     let look = quote!(let #looked = #look;);
     let look = if bindings.is_empty() {
@@ -194,7 +193,7 @@ pub(crate) fn call(plan: &Plan, output: &Type, decide: Option<&Decide>) -> Token
     let bindings = plan.key_bindings.iter().flatten();
     let cache = cache(&plan.runtime, plan.options.cache.as_ref());
     let (ids, parts) = (ids(plan), &plan.key.0);
-    let args = quote!(#site, #carry, #cache, &[#(#ids),*], #(#parts),*);
+    let args = quote!(#site, #carry, #cache, #ids, #(#parts),*);
     let call = at_output(plan, &format!("call{}", parts.len()), &args);
     match decide {
         None => quote!(#(#bindings)* #call),
@@ -297,20 +296,29 @@ pub(crate) fn cache(runtime: &Runtime, cache: Option<&Expr>) -> TokenStream {
     }
 }
 
-/// The text of each id of the scope.
-pub(crate) fn ids(plan: &Plan) -> impl Iterator<Item = TokenStream> {
+/// A tuple of the ids of the scope. It has the span of the call that takes it: that call requires the same of each id as `id` does,
+/// and so the compiler reports a wrong one once, at the id.
+pub(crate) fn ids(plan: &Plan) -> TokenStream {
     let ids = plan.scope.ids.iter();
-    ids.map(|id| id_text(&plan.runtime, &id.expr))
+    let ids = ids.map(|id| id_by(&plan.runtime, "id", &id.expr));
+    let (first, _) = output_span(plan);
+    quote_spanned!(at(first)=> (#(#ids,)*))
 }
 
+/// The text of an id.
 pub(crate) fn id_text(runtime: &Runtime, id: &Expr) -> TokenStream {
+    id_by(runtime, "id_text", id)
+}
+
+/// The runtime `function` of a reference to an id. It says what an id must be.
+fn id_by(runtime: &Runtime, function: &str, id: &Expr) -> TokenStream {
     let first = start(id);
-    let id_text = runtime.private_at("id_text", first);
+    let function = runtime.private_at(function, first);
     let span = at(first);
     if matches!(id, Expr::Path(_)) {
-        quote_spanned!(span=> #id_text(&#id))
+        quote_spanned!(span=> #function(&#id))
     } else {
-        quote_spanned!(span=> #id_text(&(#id)))
+        quote_spanned!(span=> #function(&(#id)))
     }
 }
 

@@ -11,6 +11,9 @@ use syn::{Attribute, Error, Result, Token, Visibility, braced, parenthesized};
 use super::mistakes;
 use crate::parse::Errors;
 
+/// How many levels a path has at most: as many as `Ids` of the crate `cacheado` takes.
+const MOST_LEVELS: usize = 12;
+
 /// The contents of `scopes! { … }`.
 pub(crate) struct Scopes {
     /// The module to generate; `None`: `pub(crate) mod scope`.
@@ -133,6 +136,17 @@ impl Hierarchy {
                 errors.at(
                     level.name.span(),
                     format!("there are two levels `{name}`: names are unique over all trees"),
+                );
+            }
+            // deeper ones would be the same mistake again
+            if self.path(index).len() == MOST_LEVELS + 1 {
+                errors.at(
+                    level.name.span(),
+                    format!(
+                        "`{name}` is level {} of its path, which has at most {MOST_LEVELS}: leave out levels that no function \
+                         names and no eviction needs",
+                        MOST_LEVELS + 1
+                    ),
                 );
             }
             if let Some(other) = earlier.iter().find(|other| other.param == level.param) {

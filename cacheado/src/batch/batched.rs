@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::batch::Batch;
 use crate::cache::Cache;
 use crate::function::{Function, Mode};
+use crate::ids::Ids;
 use crate::load::active::{outside, polled_outside};
 use crate::outcome::{Decision, Kind, Outcome, Portable, Value};
 use crate::value::Typed;
@@ -146,12 +147,12 @@ where
 }
 
 /// Names a call. `args` makes the key of each of `ids`; `scope` has the ids of their scope.
-pub fn batch<'i, R, K, I, V, A, const IDS: usize>(
+pub fn batch<'i, 's, R, K, I, V, A, S, const IDS: usize>(
     function: &'static Function,
     carry: BatchCarry<R, K, I, V>,
     mode: Mode,
     cache: &Cache,
-    scope: &[IdText<'_>; IDS],
+    scope: S,
     ids: &'i [I],
     args: impl Fn(&'i I) -> A,
 ) -> PendingBatch<R, K, I, V>
@@ -159,7 +160,9 @@ where
     K: Outcome<R>,
     V: 'static,
     A: Serialize,
+    S: Ids<'s, IDS>,
 {
+    let scope = scope.texts();
     let scope = scope.each_ref().map(IdText::as_bytes);
     let args = ids.iter().map(args);
     let cached = mode != Mode::Bypass;

@@ -15,12 +15,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use cacheado_backends::{Error, Key, Probe, Space};
+use cacheado_backends::{Error, IdText, Key, Probe, Space};
 use serde::Serialize;
 
 use crate::aging::Aging;
 use crate::cache::Cache;
 use crate::counters::Event;
+use crate::ids::Ids;
 use crate::load::active::is_inside;
 use crate::load::pending::Pending;
 use crate::load::{Course, Load, Sharing};
@@ -77,16 +78,17 @@ impl Function {
     /// [`Pending`], if there is no hit.
     #[inline]
     #[allow(clippy::result_large_err, reason = "it is no error, but how to load")]
-    pub fn look<S, R, K, A, const IDS: usize>(
+    pub fn look<'i, S, R, K, I, A, const IDS: usize>(
         &'static self,
         carry: Carry<R, K>,
         mode: Mode,
         cache: &Cache,
-        ids: &[&[u8]; IDS],
+        ids: I,
         args: &A,
     ) -> Result<R, Pending<R, K>>
     where
         S: Storage,
+        I: Ids<'i, IDS>,
         K: Outcome<R>,
         K::Stored: Value,
         A: Serialize,
@@ -95,6 +97,8 @@ impl Function {
         let Some(space) = space else {
             return Err(self.unnamed(cache, mode));
         };
+        let texts = ids.texts();
+        let ids = &texts.each_ref().map(IdText::as_bytes);
         if mode == Mode::Bypass {
             return Err(self.bypassed(carry, cache, space, ids, args));
         }
