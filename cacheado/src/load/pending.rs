@@ -140,8 +140,14 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     /// Runs the body, or waits for another call that does.
     #[inline]
     pub fn load(self, body: impl FnOnce() -> R) -> R {
+        let mut body = Some(body);
+        self.load_by(&mut || once(&mut body))
+    }
+
+    /// As [`load`](Self::load). Compiled once for all functions of one return type.
+    fn load_by(self, body: &mut dyn FnMut() -> R) -> R {
         let ttl = self.ttl();
-        self.run(&mut |_| Decision::Store { ttl }, &mut once(body))
+        self.run(&mut |_| Decision::Store { ttl }, body)
     }
 
     /// As [`load`](Self::load), without blocking.
@@ -161,7 +167,8 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     ) -> R {
         let mut decide = Some(decide);
         let mut decide = |value: &K::Stored| decide.take().map_or(Decision::Skip, |it| it(value));
-        self.run(&mut decide, &mut once(body))
+        let mut body = Some(body);
+        self.run(&mut decide, &mut || once(&mut body))
     }
 
     /// Runs the call. Compiled once for all functions of one return type. Both closures are called at most once.
@@ -237,7 +244,8 @@ where
             let mut decide = Some(decide);
             let mut decide =
                 |value: &K::Stored| decide.take().map_or(Decision::Skip, |it| it(value));
-            conclude::<R, K>(begun, typed, instead, &mut decide, &mut once(body))
+            let mut body = Some(body);
+            conclude::<R, K>(begun, typed, instead, &mut decide, &mut || once(&mut body))
         };
         if let Some(value) = ahead {
             let cache = load.cache.clone();
@@ -483,10 +491,9 @@ fn forgiven<R, K: Outcome<R>>(
     })
 }
 
-/// Wraps `body`, which is called once, in a type that callers need not know.
-fn once<R>(body: impl FnOnce() -> R) -> impl FnMut() -> R {
-    let mut body = Some(body);
-    move || match body.take() {
+/// Runs a body, which is in its place until then.
+fn once<R>(body: &mut Option<impl FnOnce() -> R>) -> R {
+    match body.take() {
         Some(body) => body(),
         None => unreachable!("a body runs once"),
     }
