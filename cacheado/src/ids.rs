@@ -12,15 +12,15 @@ pub fn id<T: ScopeId + ?Sized>(id: &T) -> &T {
 /// with the same types.
 pub trait Ids<'a, const N: usize> {
     /// The text of each id.
-    fn texts(&self) -> [IdText<'a>; N];
+    fn texts(self) -> [IdText<'a>; N];
 }
 
 macro_rules! ids {
     ($($len:literal: $($id:ident $Id:ident),*;)*) => {$(
         impl<'a, $($Id: ScopeId + ?Sized),*> Ids<'a, $len> for ($(&'a $Id,)*) {
             #[inline]
-            fn texts(&self) -> [IdText<'a>; $len] {
-                let ($($id,)*) = *self;
+            fn texts(self) -> [IdText<'a>; $len] {
+                let ($($id,)*) = self;
                 [$($id.id_text()),*]
             }
         }

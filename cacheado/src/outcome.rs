@@ -404,3 +404,11 @@ pub enum Decision {
         ttl: Option<std::time::Duration>,
     },
 }
+
+impl Decision {
+    /// What becomes of each value of a function without options that look at it. Its type does not depend on the body's, so what takes
+    /// it is compiled once for each type of value.
+    pub(crate) fn always<T>(ttl: Option<std::time::Duration>) -> impl FnMut(&T) -> Self + Copy {
+        move |_| Self::Store { ttl }
+    }
+}

@@ -644,6 +644,7 @@ fn what_stands_for_an_id_that_cant_be_printed_is_nobody_elses() {
 #[test]
 fn the_deepest_scope_tells_all_its_ids_apart() {
     #[cache(cache = cache, skip(cache), scope = "l12", scopes = deepest::depths)]
+    #[expect(clippy::too_many_arguments, reason = "one for each level")]
     fn deep(
         cache: &Cache,
         n1: u8,

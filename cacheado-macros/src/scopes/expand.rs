@@ -50,7 +50,7 @@ pub(crate) fn expand(scopes: &Scopes) -> TokenStream {
     quote! {
         #doc
         #(#attrs)*
-        #[allow(dead_code, unused_imports, unused_macros)]
+        #[allow(dead_code, unused_imports, unused_macros, clippy::too_many_arguments)]
         #vis mod #name {
             /// The root scope, which every other one is below.
             #[must_use]

@@ -296,11 +296,13 @@ pub(crate) async fn polled_of_many<F: Future>(
 }
 
 async fn polled_in<F: Future>(wishes: Option<&Arc<Wishes>>, mut body: Pin<&mut F>) -> F::Output {
-    poll_fn(|cx| {
-        let _inside = Entered::enter(Frame::Body(wishes.cloned()));
-        body.as_mut().poll(cx)
-    })
-    .await
+    poll_fn(|cx| inside(wishes, &mut || body.as_mut().poll(cx))).await
+}
+
+/// One poll of such a body. Compiled once for all functions of one return type.
+fn inside<R>(wishes: Option<&Arc<Wishes>>, poll: &mut dyn FnMut() -> R) -> R {
+    let _inside = Entered::enter(Frame::Body(wishes.cloned()));
+    poll()
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ impl<R, K: Outcome<R>> Pending<R, K> {
     /// As [`load`](Self::load). Compiled once for all functions of one return type.
     fn load_by(self, body: &mut dyn FnMut() -> R) -> R {
         let ttl = self.ttl();
-        self.run(&mut |_| Decision::Store { ttl }, body)
+        self.run(&mut Decision::always(ttl), body)
     }
 
     /// As [`load`](Self::load), without blocking.
@@ -156,7 +156,7 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         body: impl FnOnce() -> B,
     ) -> impl Future<Output = R> {
         let ttl = self.ttl();
-        self.load_async_if(move |_| Decision::Store { ttl }, body)
+        self.load_async_if(Decision::always(ttl), body)
     }
 
     /// As [`load`](Self::load). `decide` says what becomes of the value.
@@ -187,8 +187,14 @@ impl<R, K: Outcome<R>> Pending<R, K> {
         decide: impl FnOnce(&K::Stored) -> Decision,
         body: impl FnOnce() -> B,
     ) -> impl Future<Output = R> {
+        let (load, instead) = self.start();
+        drive::<R, K, _>(load, instead, decide, body)
+    }
+
+    /// Compiled once for all functions of one return type.
+    fn start(self) -> (Option<Started<K::Stored>>, Instead<R>) {
         let load = self.load.map(|(load, typed)| (Start::Load(load), typed));
-        drive::<R, K, _>(load, self.instead, decide, body)
+        (load, self.instead)
     }
 }
 
@@ -203,7 +209,7 @@ where
         R: Sendable,
     {
         let ttl = self.ttl();
-        self.load_owned_if(move |_| Decision::Store { ttl }, body)
+        self.load_owned_if(Decision::always(ttl), body)
     }
 
     /// As [`load_owned`](Self::load_owned), without blocking.
@@ -215,7 +221,7 @@ where
         R: Sendable,
     {
         let ttl = self.ttl();
-        self.load_owned_async_if(move |_| Decision::Store { ttl }, body)
+        self.load_owned_async_if(Decision::always(ttl), body)
     }
 
     /// As [`load_owned`](Self::load_owned). `decide` says what becomes of the value.
@@ -315,6 +321,9 @@ fn limits<R: Send + 'static, T>(
     Some((Limits::of(&mut load, instead)?, typed))
 }
 
+/// A load, and the types of its value.
+type Started<T> = (Start, Typed<T>);
+
 /// How far a load is. Part of each call's future.
 enum Start {
     Load(Box<Load>),
@@ -352,7 +361,7 @@ fn conclude<R, K: Outcome<R>>(
 /// As [`conclude`], without blocking, from any stage of the load. Bodies may nest deeply, so it is one future, and keeps the body in
 /// one place.
 async fn drive<R, K: Outcome<R>, B: Future<Output = R>>(
-    load: Option<(Start, Typed<K::Stored>)>,
+    load: Option<Started<K::Stored>>,
     instead: Instead<R>,
     decide: impl FnOnce(&K::Stored) -> Decision,
     body: impl FnOnce() -> B,
@@ -407,19 +416,27 @@ impl<B: Future, D: FnMut(&B::Output) -> Option<Decision>> Future for Attempt<'_,
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { lead, body, decide } = &mut *self;
-        let _turn = lead.turn_of_poll();
-        let ran = attempt(lead, || {
-            body.as_mut().poll(cx).map(|ret| {
+        polled(lead, &mut || match body.as_mut().poll(cx) {
+            Poll::Ready(ret) => {
                 let decision = decide(&ret);
-                (ret, decision)
-            })
-        });
-        match ran {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => {
-                runtime::explain(&*panic);
-                Poll::Ready(Err(panic))
+                Poll::Ready((ret, decision))
             }
+            Poll::Pending => Poll::Pending,
+        })
+    }
+}
+
+/// One poll of a body. Compiled once for all functions of one return type.
+fn polled<R>(
+    lead: &Lead,
+    poll: &mut dyn FnMut() -> Poll<Ran<R>>,
+) -> Poll<Result<Ran<R>, Box<dyn Any + Send>>> {
+    let _turn = lead.turn_of_poll();
+    match attempt(lead, poll) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => {
+            runtime::explain(&*panic);
+            Poll::Ready(Err(panic))
         }
     }
 }
