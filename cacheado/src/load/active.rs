@@ -300,7 +300,7 @@ async fn polled_in<F: Future>(wishes: Option<&Arc<Wishes>>, mut body: Pin<&mut F
 }
 
 /// One poll of such a body. Compiled once for all functions of one return type.
-fn inside<R>(wishes: Option<&Arc<Wishes>>, poll: &mut dyn FnMut() -> R) -> R {
+pub(super) fn inside<R>(wishes: Option<&Arc<Wishes>>, poll: &mut dyn FnMut() -> R) -> R {
     let _inside = Entered::enter(Frame::Body(wishes.cloned()));
     poll()
 }

@@ -7,6 +7,7 @@
 pub(crate) mod active;
 mod begin;
 mod claim;
+mod drive;
 mod handed;
 mod kept;
 mod lead;

@@ -6,20 +6,19 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
 use std::time::Duration;
 
 use cacheado_backends::Error;
 
 use super::active::{outside, polled_outside};
+use super::drive::{Start, Started, drive};
 use crate::aging::errors::Errors;
 use crate::background::handed::Task;
 use crate::background::owned::Sendable;
 use crate::background::timed::Limits;
 use crate::load::{Begun, Lead, Load, Settled};
 use crate::outcome::{Decision, Outcome};
-use crate::runtime;
 use crate::tell::How;
 use crate::value::{AnyValue, Typed};
 
@@ -321,15 +320,6 @@ fn limits<R: Send + 'static, T>(
     Some((Limits::of(&mut load, instead)?, typed))
 }
 
-/// A load, and the types of its value.
-type Started<T> = (Start, Typed<T>);
-
-/// How far a load is. Part of each call's future.
-enum Start {
-    Load(Box<Load>),
-    Begun(Box<Begun>),
-}
-
 /// Runs the body, if it must run, and stores what it returns. Both closures are called at most once.
 fn conclude<R, K: Outcome<R>>(
     begun: Begun,
@@ -358,91 +348,11 @@ fn conclude<R, K: Outcome<R>>(
     ret
 }
 
-/// As [`conclude`], without blocking, from any stage of the load. Bodies may nest deeply, so it is one future, and keeps the body in
-/// one place.
-async fn drive<R, K: Outcome<R>, B: Future<Output = R>>(
-    load: Option<Started<K::Stored>>,
-    instead: Instead<R>,
-    decide: impl FnOnce(&K::Stored) -> Decision,
-    body: impl FnOnce() -> B,
-) -> R {
-    // created here and not passed in: a value that is moved inside a future takes its space twice
-    let mut body = pin!(body());
-    let Some((start, typed)) = load else {
-        return polled_outside(body).await;
-    };
-    let begun = match start {
-        Start::Load(load) => load.begin_async().begun().await,
-        Start::Begun(begun) => *begun,
-    };
-    let lead = match led::<R, K>(begun, typed, instead) {
-        // the future holds it while the body runs
-        Ok(lead) => Box::new(lead),
-        Err(Some(ret)) => return ret,
-        Err(None) => return polled_outside(body).await,
-    };
-    let mut decide = Some(decide);
-    let mut decide = |ret: &R| {
-        K::stored(ret)
-            .zip(decide.take())
-            .map(|(it, decide)| decide(it))
-    };
-    let ran = Attempt {
-        lead: &lead,
-        body: body.as_mut(),
-        decide: &mut decide,
-    };
-    let ran = ran.await;
-    let (ret, rest) = ended::<R, K>(*lead, typed, instead, ran);
-    if let Some((lead, settled)) = rest {
-        lead.tell_boxed(settled).await;
-    }
-    ret
-}
-
 /// What a body returned, and what becomes of its value if there is one.
-type Ran<R> = (R, Option<Decision>);
-
-/// Polls a body, and catches its panic if that may be forgiven. The decision about its value is made inside the load as well, so a
-/// request for its key from there does not wait for it.
-struct Attempt<'a, B, D> {
-    lead: &'a Lead,
-    body: Pin<&'a mut B>,
-    decide: &'a mut D,
-}
-
-impl<B: Future, D: FnMut(&B::Output) -> Option<Decision>> Future for Attempt<'_, B, D> {
-    type Output = Result<Ran<B::Output>, Box<dyn Any + Send>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { lead, body, decide } = &mut *self;
-        polled(lead, &mut || match body.as_mut().poll(cx) {
-            Poll::Ready(ret) => {
-                let decision = decide(&ret);
-                Poll::Ready((ret, decision))
-            }
-            Poll::Pending => Poll::Pending,
-        })
-    }
-}
-
-/// One poll of a body. Compiled once for all functions of one return type.
-fn polled<R>(
-    lead: &Lead,
-    poll: &mut dyn FnMut() -> Poll<Ran<R>>,
-) -> Poll<Result<Ran<R>, Box<dyn Any + Send>>> {
-    let _turn = lead.turn_of_poll();
-    match attempt(lead, poll) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => {
-            runtime::explain(&*panic);
-            Poll::Ready(Err(panic))
-        }
-    }
-}
+pub(super) type Ran<R> = (R, Option<Decision>);
 
 /// The load whose body must run. `Err` is what the call returns; if that is `None`, it runs its body uncached.
-fn led<R, K: Outcome<R>>(
+pub(super) fn led<R, K: Outcome<R>>(
     begun: Begun,
     typed: Typed<K::Stored>,
     instead: Instead<R>,
@@ -456,7 +366,7 @@ fn led<R, K: Outcome<R>>(
 }
 
 /// What the call returns, and what is left to be done for the shared tier.
-fn ended<R, K: Outcome<R>>(
+pub(super) fn ended<R, K: Outcome<R>>(
     mut lead: Lead,
     typed: Typed<K::Stored>,
     instead: Instead<R>,
@@ -476,7 +386,7 @@ fn ended<R, K: Outcome<R>>(
 }
 
 /// The result of `run`; an `Err` is its panic, caught if it may be forgiven.
-fn attempt<T>(lead: &Lead, run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+pub(super) fn attempt<T>(lead: &Lead, run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     if lead.forgives() {
         catch_unwind(AssertUnwindSafe(run))
     } else {
